@@ -1,2 +1,79 @@
-//! TODO
-fn main() {}
+#![forbid(unsafe_code)]
+#![expect(clippy::disallowed_types, reason = "development tasks start cargo, apt and the oracles")]
+#![expect(clippy::disallowed_methods, reason = "development tasks read the environment and files")]
+//! Development tasks: everything a newcomer or CI needs, as `cargo xtask TASK`.
+//!
+//! The contract: on a fresh Debian 12 machine with a Rust toolchain, `demo` and `test` each do all
+//! the set-up they need and are safe to run again. Nothing here is part of the product.
+
+mod apt;
+mod bench;
+mod demo;
+mod oracles;
+mod step;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  demo            build cvmkit and recipes/minimal, measure it, boot it
+  test            install the oracles, then format check, lints and every test
+  test --quick    only what needs no oracle: format check, lints, unit tests
+  bench [N]       compare with other tools, N alternating runs (default 3)
+  oracles         install or verify the tools that tests compare with";
+
+/// Where things are.
+struct Workspace {
+    /// The checkout.
+    root: PathBuf,
+    /// Cargo's target folder; everything these tasks make is below it or below `out/`.
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// From what `cargo run` says.
+    fn find() -> Result<Self> {
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run as `cargo xtask`")?;
+        let root = Path::new(&manifest).parent().context("xtask is not in a workspace")?.to_owned();
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(target) => std::path::absolute(target)?,
+            None => root.join("target"),
+        };
+        Ok(Self { root, target })
+    }
+
+    /// The release build of the product.
+    fn cvmkit(&self) -> PathBuf {
+        self.target.join("release/cvmkit")
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let workspace = Workspace::find()?;
+    match arguments.as_slice() {
+        ["demo"] => demo::run(&workspace),
+        ["test"] => test::run(&workspace, test::Extent::Whole),
+        ["test", "--quick"] => test::run(&workspace, test::Extent::Quick),
+        ["bench"] => bench::run(&workspace, 3),
+        ["bench", runs] => bench::run(&workspace, runs.parse().context(USAGE)?),
+        ["oracles"] => oracles::ensure(&workspace, oracles::Need::Tests),
+        _ => bail!("{USAGE}"),
+    }
+}

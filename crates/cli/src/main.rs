@@ -1,2 +1,40 @@
-//! TODO
-fn main() {}
+#![forbid(unsafe_code)]
+//! `cvmkit`: turns a declarative image definition and a lock into a measured confidential-VM image.
+//!
+//! The command line is a contract: names and exit codes stay. 0: yes, or done. 1: the answer is no.
+//! 2: usage or definition. 3: environment. 70: a bug of cvmkit.
+
+mod commands;
+mod console;
+mod environment;
+mod stage1;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Command;
+use console::{Console, Format};
+
+/// Turns a declarative image definition and a lock into a measured confidential-VM image.
+#[derive(Debug, Parser)]
+#[command(name = "cvmkit", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Print nothing but errors and the values that were asked for.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let console = Console::new(arguments.format, arguments.quiet);
+    match arguments.command.run(&console) {
+        Ok(code) => code,
+        Err(error) => console.error(&error),
+    }
+}

@@ -1,2 +1,24 @@
 #![forbid(unsafe_code)]
-//! TODO
+//! The build: from a definition and a lock to a measured image, and back from the image to proof.
+
+pub mod boot;
+pub mod build;
+pub mod content;
+pub mod definition;
+pub mod digest;
+pub mod fault;
+pub mod fetch;
+pub mod files;
+mod http;
+pub mod image;
+pub mod kernel;
+pub mod lock;
+pub mod manifest;
+pub mod mirrors;
+pub mod progress;
+pub mod reference;
+pub mod rootfs;
+pub mod schema;
+pub mod store;
+pub mod timestamp;
+pub mod vendor;

@@ -10,6 +10,13 @@
 //! constant is), `Plan::new` (freezes the layout), `Plan::write` (emits each byte once), `read`
 //! (decodes), `dump` (annotated listing, reviewed by snapshot).
 
+pub mod cpio;
+pub mod fat;
+pub mod gpt;
+pub mod pe;
 pub mod sink;
 pub mod source;
+pub mod squashfs;
+mod stream;
 pub mod tree;
+pub mod verity;

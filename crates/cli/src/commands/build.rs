@@ -1,0 +1,110 @@
+//! `cvmkit build`: the image that a definition and its lock describe.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cvmkit_engine::build::{self, Builder, Built};
+use cvmkit_engine::digest::Sha256;
+use cvmkit_engine::files;
+use serde::Serialize;
+
+use super::{DefinitionArgument, OriginArguments, Places};
+use crate::console::{Answer, CommandError, Console};
+use crate::environment;
+use crate::stage1::STAGE1;
+
+/// What to build, from where, and into which folder.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    definition: DefinitionArgument,
+    /// Build a variant of the definition.
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// The folder to fill. Default: `out/ID_VERSION[_VARIANT]`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    origins: OriginArguments,
+    /// Also print what was done to the root file system that no package shows.
+    #[arg(long)]
+    log: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, console: &Console) -> Answer {
+        let project = self.definition.open()?;
+        let variant = self.variant.as_deref();
+        let out = match self.out {
+            Some(out) => out,
+            None => Path::new("out").join(project.definition(variant)?.stem()),
+        };
+        let places = Places::of(&project)?;
+        let builder = Builder {
+            origins: places.origins(self.origins.offline, self.origins.vendor.as_deref(), console),
+            stage1: STAGE1,
+            version: env!("CARGO_PKG_VERSION"),
+            program: program()?,
+        };
+        let built = build::build(&project, variant, &out, &builder)?;
+        console.result(&Report::of(&built, self.log));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The digest of this very program.
+fn program() -> Result<Sha256, CommandError> {
+    let path = environment::program()?;
+    let file = files::open(&path)?;
+    Ok(Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0)
+}
+
+#[derive(Serialize)]
+struct Report {
+    folder: String,
+    unchanged: bool,
+    debug: bool,
+    root_hash: String,
+    /// SHA-256 of `SHA256SUMS`.
+    identity: Sha256,
+    artifacts: Vec<(String, u64)>,
+    log: Vec<String>,
+}
+
+impl Report {
+    fn of(built: &Built, log: bool) -> Self {
+        let files = built.manifest.artifacts.iter();
+        Self {
+            folder: built.folder.display().to_string(),
+            unchanged: built.unchanged,
+            debug: built.manifest.image.debug,
+            root_hash: built.manifest.root.root_hash.clone(),
+            identity: built.identity,
+            artifacts: files.map(|file| (file.name.clone(), file.size)).collect(),
+            log: if log { built.log.clone() } else { Vec::new() },
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.log {
+            writeln!(f, "{line}")?;
+        }
+        let state = if self.unchanged { " (unchanged)" } else { "" };
+        writeln!(f, "{}{state}", self.folder)?;
+        for (name, size) in &self.artifacts {
+            writeln!(f, "  {size:>11}  {name}")?;
+        }
+        writeln!(f, "root hash  {}", self.root_hash)?;
+        write!(f, "identity   {}", self.identity)?;
+        if self.debug {
+            write!(
+                f,
+                "\nDEBUG image: it may have shells and logins; never trust it in production"
+            )?;
+        }
+        Ok(())
+    }
+}

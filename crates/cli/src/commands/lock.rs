@@ -1,0 +1,108 @@
+//! `cvmkit lock`: pin the exact inputs of a definition.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use cvmkit_engine::lock::{self, Changes, LockError, LockFile, Resolving, Update};
+use serde::Serialize;
+
+use super::{DefinitionArgument, Places, counted};
+use crate::console::{Answer, Console};
+use crate::environment;
+
+/// What to lock, and how much may change.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    definition: DefinitionArgument,
+    /// Only ask whether the lock fits the definition and its local files; exit 1 if not.
+    #[arg(long, conflicts_with_all = ["update", "explain"])]
+    check: bool,
+    /// Move to what the archives have now: everything, or the named packages.
+    #[arg(long, value_name = "PKG", num_args = 0.., conflicts_with = "explain")]
+    update: Option<Vec<String>>,
+    /// Say why a package is locked.
+    #[arg(long, value_name = "PKG")]
+    explain: Option<String>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, console: &Console) -> Answer {
+        let project = self.definition.open()?;
+        if self.check {
+            lock::check(&project)?;
+            console.result(&Current { current: true });
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(package) = &self.explain {
+            let file = LockFile::open(&project)?;
+            let reasons = file.lock.explain(package);
+            if reasons.is_empty() {
+                return Err(LockError::NotLocked { name: package.clone() }.into());
+            }
+            console.result(&Explanation { package: package.clone(), reasons });
+            return Ok(ExitCode::SUCCESS);
+        }
+        let places = Places::of(&project)?;
+        let update = match self.update {
+            None => Update::Needed,
+            Some(packages) if packages.is_empty() => Update::All,
+            Some(packages) => Update::Only(packages),
+        };
+        let resolving =
+            Resolving { mirrors: &places.mirrors, now: environment::now(), progress: console };
+        let (lock, changes) = lock::lock(&project, &update, &resolving)?;
+        console.result(&Locked {
+            path: project.lock_path().display().to_string(),
+            packages: lock.packages.len(),
+            bytes: lock.packages.iter().map(|package| package.size).sum(),
+            files: lock.files.len(),
+            changes,
+        });
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Serialize)]
+struct Current {
+    current: bool,
+}
+
+impl fmt::Display for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lock fits the definition and its local files")
+    }
+}
+
+#[derive(Serialize)]
+struct Explanation {
+    package: String,
+    /// From the package to one that was requested.
+    reasons: Vec<(String, String)>,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reasons.iter().try_for_each(|(package, reason)| writeln!(f, "{package}: {reason}"))
+    }
+}
+
+#[derive(Serialize)]
+struct Locked {
+    path: String,
+    packages: usize,
+    bytes: u64,
+    files: usize,
+    changes: Changes,
+}
+
+impl fmt::Display for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.changes)?;
+        let packages = counted(self.packages, "package");
+        let megabytes = self.bytes / 1_000_000;
+        let files = counted(self.files, "local file");
+        write!(f, "{}: {packages} ({megabytes} MB), {files}", self.path)?;
+        if self.changes.is_empty() { f.write_str(", unchanged") } else { Ok(()) }
+    }
+}

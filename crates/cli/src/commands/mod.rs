@@ -1,0 +1,103 @@
+//! One file per command.
+
+mod build;
+mod completions;
+mod lock;
+mod man;
+mod schema;
+mod vendor;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use cvmkit_engine::definition::Project;
+use cvmkit_engine::fetch::Origins;
+use cvmkit_engine::mirrors::Mirrors;
+use cvmkit_engine::store::Store;
+
+use crate::console::{Answer, CommandError, Console};
+use crate::environment;
+
+/// The commands, in the order of use.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pin the exact inputs of a definition in `image.lock`.
+    Lock(lock::Arguments),
+    /// Copy every locked package into a folder, to build from on another machine.
+    Vendor(vendor::Arguments),
+    /// Build the image that a definition and its lock describe.
+    Build(build::Arguments),
+    /// Print the JSON Schema of a file format.
+    Schema(schema::Arguments),
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+    /// Write the manual pages.
+    Man(man::Arguments),
+}
+
+impl Command {
+    pub(crate) fn run(self, console: &Console) -> Answer {
+        match self {
+            Self::Lock(arguments) => arguments.run(console),
+            Self::Vendor(arguments) => arguments.run(console),
+            Self::Build(arguments) => arguments.run(console),
+            Self::Schema(arguments) => arguments.run(console),
+            Self::Completions(arguments) => arguments.run(console),
+            Self::Man(arguments) => arguments.run(console),
+        }
+    }
+}
+
+/// The definition that a command is about.
+#[derive(Debug, Args)]
+struct DefinitionArgument {
+    /// A folder that holds `image.toml`, or the file itself.
+    #[arg(value_name = "DEF", default_value = ".")]
+    definition: PathBuf,
+}
+
+impl DefinitionArgument {
+    fn open(&self) -> Result<Project, CommandError> {
+        Ok(Project::open(&self.definition)?)
+    }
+}
+
+/// Where locked packages may come from.
+#[derive(Debug, Args)]
+struct OriginArguments {
+    /// Use no network.
+    #[arg(long)]
+    offline: bool,
+    /// Take packages from a folder that `cvmkit vendor` wrote before asking the mirrors.
+    #[arg(long, value_name = "DIR")]
+    vendor: Option<PathBuf>,
+}
+
+/// The store and the mirrors of one run.
+struct Places {
+    store: Store,
+    mirrors: Mirrors,
+}
+
+impl Places {
+    fn of(project: &Project) -> Result<Self, CommandError> {
+        Ok(Self {
+            store: Store::open(&environment::store()?)?,
+            mirrors: environment::mirrors(&project.raw.mirrors)?,
+        })
+    }
+
+    fn origins<'a>(
+        &'a self,
+        offline: bool,
+        vendor: Option<&'a Path>,
+        console: &'a Console,
+    ) -> Origins<'a> {
+        Origins { store: &self.store, vendor, mirrors: &self.mirrors, offline, progress: console }
+    }
+}
+
+/// A count and its noun: `1 package`, `2 packages`.
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

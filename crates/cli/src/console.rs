@@ -1,0 +1,162 @@
+//! How cvmkit talks: results to standard output, everything else to standard error, as text or as
+//! JSON with the same fields.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::progress::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::environment;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The exit code of a fault: a contract, like the names of the commands.
+fn exit_code(fault: Fault) -> u8 {
+    match fault {
+        Fault::Negative => 1,
+        Fault::Definition => 2,
+        Fault::Environment => 3,
+        Fault::Bug => 70,
+    }
+}
+
+/// An error on its way to the user.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    error: Box<dyn std::error::Error>,
+    fault: Fault,
+    hint: Option<String>,
+}
+
+impl<E: Diagnosis + 'static> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self { fault: error.fault(), hint: error.hint(), error: Box::new(error) }
+    }
+}
+
+/// What a command answers.
+pub(crate) type Answer = Result<ExitCode, CommandError>;
+
+/// The terminal, pipe or file that cvmkit talks to.
+pub(crate) struct Console {
+    format: Format,
+    quiet: bool,
+    color: bool,
+    bar: ProgressBar,
+}
+
+impl Console {
+    pub(crate) fn new(format: Format, quiet: bool) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let bar = if terminal && !quiet && format == Format::Text {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
+        Self { format, quiet, color: terminal && !environment::no_color(), bar }
+    }
+
+    /// Prints a result.
+    pub(crate) fn result(&self, result: &(impl Serialize + Display)) {
+        match self.format {
+            Format::Text if self.quiet => {}
+            Format::Text => print(io::stdout(), &result.to_string()),
+            Format::Json => print(io::stdout(), &json_text(result)),
+        }
+    }
+
+    /// Prints a value that is the whole point of the command, `--quiet` or not.
+    pub(crate) fn value(&self, text: &str) {
+        print(io::stdout(), text);
+    }
+
+    /// Prints an error and answers its exit code.
+    pub(crate) fn error(&self, error: &CommandError) -> ExitCode {
+        let code = exit_code(error.fault);
+        let causes = causes(&*error.error);
+        let text = match self.format {
+            Format::Text => self.error_text(error, &causes),
+            Format::Json => json_text(&json!({
+                "error": error.error.to_string(),
+                "causes": causes,
+                "hint": error.hint,
+                "exit": code,
+            })),
+        };
+        print(io::stderr(), &text);
+        ExitCode::from(code)
+    }
+
+    fn error_text(&self, error: &CommandError, causes: &[String]) -> String {
+        let mut text = format!("{} {}", self.paint("error:", "1;31"), error.error);
+        for cause in causes {
+            text.push_str(&format!("\n  caused by: {cause}"));
+        }
+        if let Some(hint) = &error.hint {
+            text.push_str(&format!("\n{} {hint}", self.paint("hint:", "1;36")));
+        }
+        text
+    }
+
+    /// Words in a colour, where colours are wanted; their meaning never depends on it.
+    fn paint(&self, words: &str, code: &str) -> String {
+        if self.color { format!("\x1b[{code}m{words}\x1b[0m") } else { words.to_owned() }
+    }
+}
+
+impl Progress for Console {
+    fn begin(&self, what: &str, total: u64) {
+        let template = "{msg:>20} [{bar:30}] {bytes:>10}/{total_bytes:<10} {bytes_per_sec}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+        self.bar.reset();
+        self.bar.set_length(total);
+        self.bar.set_message(what.to_owned());
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    fn end(&self) {
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
+    }
+
+    fn note(&self, text: &str) {
+        if !self.quiet && self.format == Format::Text {
+            self.bar.suspend(|| {
+                print(io::stderr(), &format!("{} {text}", self.paint("note:", "1;33")))
+            });
+        }
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string).collect()
+}
+
+fn json_text(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+/// A reader that went away is no error of ours.
+fn print(mut to: impl Write, text: &str) {
+    drop(writeln!(to, "{}", text.trim_end_matches('\n')).and_then(|()| to.flush()));
+}

@@ -1,0 +1,80 @@
+//! What the process is told by its environment: the one place that reads it (I3).
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is the one home of the environment and the clock"
+)]
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::files::{FileError, cannot};
+use cvmkit_engine::mirrors::{self, Mirrors};
+use cvmkit_engine::timestamp::Timestamp;
+use thiserror::Error;
+
+/// No place for the store could be derived.
+#[derive(Debug, Error)]
+#[error("there is no place for the store: neither CVMKIT_STORE nor XDG_CACHE_HOME nor HOME is set")]
+pub(crate) struct NoStore;
+
+impl Diagnosis for NoStore {
+    fn fault(&self) -> Fault {
+        Fault::Environment
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("set CVMKIT_STORE to a folder".into())
+    }
+}
+
+/// A variable that is set and not empty.
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// True when colours are unwanted (no-color.org).
+pub(crate) fn no_color() -> bool {
+    variable("NO_COLOR").is_some()
+}
+
+/// Where the store is: `CVMKIT_STORE`, or `cvmkit` in the user's cache folder.
+pub(crate) fn store() -> Result<PathBuf, NoStore> {
+    variable("CVMKIT_STORE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("cvmkit")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/cvmkit")))
+        .ok_or(NoStore)
+}
+
+/// The mirrors: `CVMKIT_MIRROR` (addresses separated by spaces), then the definition's, then
+/// `mirrors` in the user's `cvmkit/config.toml`, then those of the host's apt.
+pub(crate) fn mirrors(of_definition: &[String]) -> Result<Mirrors, FileError> {
+    let named = variable("CVMKIT_MIRROR").map(|value| value.to_string_lossy().into_owned());
+    if let Some(named) = named {
+        return Ok(Mirrors::new(named.split_whitespace().map(str::to_owned)));
+    }
+    let config = variable("XDG_CONFIG_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".config")))
+        .map(|folder| folder.join("cvmkit/config.toml"));
+    let configured = config.map_or(Ok(Vec::new()), |path| mirrors::configured_by_user(&path))?;
+    let apt = mirrors::configured_in_apt(Path::new("/etc/apt"))?;
+    Ok(Mirrors::new(of_definition.iter().cloned().chain(configured).chain(apt)))
+}
+
+/// The file of this program.
+pub(crate) fn program() -> Result<PathBuf, FileError> {
+    env::current_exe().map_err(cannot("find", Path::new("the program that runs")))
+}
+
+/// The folders that programs are looked for in.
+pub(crate) fn program_folders() -> Vec<PathBuf> {
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// The time now.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

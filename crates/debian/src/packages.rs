@@ -1,0 +1,369 @@
+//! The `Packages` index of a suite (Debian wiki "DebianRepository/Format", "Packages Indices";
+//! deb-control(5)).
+//!
+//! The contract: [`Index::parse`] borrows from the decompressed text and checks what every later step
+//! relies on: name, version, pool path, size and SHA-256. Relations stay text until they are asked
+//! for, so that 63,000 packages cost a scan. Deliberately absent: translations, MD5sum and SHA1. The
+//! oracle is apt, in the resolver's tests.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::deb822::{self, Deb822Error, Stanza};
+use crate::relation::{self, Relation, RelationError};
+use crate::release::{Sha256, is_pool_path, sha256};
+use crate::version::{Version, VersionError};
+
+/// Why an index was refused.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PackagesError {
+    /// Not UTF-8.
+    #[error("the index is not UTF-8 at byte {0}")]
+    Encoding(usize),
+    /// Not paragraphs of fields.
+    #[error("the index does not parse")]
+    Syntax(#[from] Deb822Error),
+    /// A mandatory field that is absent.
+    #[error("line {line}: package `{name}` has no field `{field}`")]
+    Missing {
+        /// Where the paragraph starts.
+        line: usize,
+        /// Which package.
+        name: String,
+        /// Which field.
+        field: &'static str,
+    },
+    /// A field with a value out of its range.
+    #[error("line {line}: package `{name}`, field `{field}`: `{found}` is not valid")]
+    Invalid {
+        /// Where the paragraph starts.
+        line: usize,
+        /// Which package.
+        name: String,
+        /// Which field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+    },
+    /// A version that does not parse.
+    #[error("line {line}: package `{name}`")]
+    Version {
+        /// Where the paragraph starts.
+        line: usize,
+        /// Which package.
+        name: String,
+        /// Why.
+        source: VersionError,
+    },
+}
+
+/// `Priority` (Debian Policy 2.5), in the order apt prefers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// None given, or one that is not known.
+    Unknown,
+    /// `required`
+    Required,
+    /// `important`
+    Important,
+    /// `standard`
+    Standard,
+    /// `optional`
+    Optional,
+    /// `extra`
+    Extra,
+}
+
+/// `Multi-Arch` (deb-control(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MultiArch {
+    /// `no`, or not given.
+    No,
+    /// `same`
+    Same,
+    /// `foreign`
+    Foreign,
+    /// `allowed`
+    Allowed,
+}
+
+/// A relationship field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RelationField {
+    /// `Pre-Depends`
+    PreDepends,
+    /// `Depends`
+    Depends,
+    /// `Conflicts`
+    Conflicts,
+    /// `Breaks`
+    Breaks,
+    /// `Recommends`
+    Recommends,
+    /// `Suggests`
+    Suggests,
+    /// `Replaces`
+    Replaces,
+    /// `Enhances`
+    Enhances,
+    /// `Provides`
+    Provides,
+}
+
+impl RelationField {
+    /// All of them, in the order in which apt reads them.
+    pub const ALL: [Self; 9] = [
+        Self::PreDepends,
+        Self::Depends,
+        Self::Conflicts,
+        Self::Breaks,
+        Self::Recommends,
+        Self::Suggests,
+        Self::Replaces,
+        Self::Enhances,
+        Self::Provides,
+    ];
+
+    /// The field's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreDepends => "Pre-Depends",
+            Self::Depends => "Depends",
+            Self::Conflicts => "Conflicts",
+            Self::Breaks => "Breaks",
+            Self::Recommends => "Recommends",
+            Self::Suggests => "Suggests",
+            Self::Replaces => "Replaces",
+            Self::Enhances => "Enhances",
+            Self::Provides => "Provides",
+        }
+    }
+}
+
+/// One package of an index.
+#[derive(Clone, Debug)]
+pub struct Package<'a> {
+    /// `Package`
+    pub name: &'a str,
+    /// `Version`
+    pub version: Version,
+    /// `Architecture`
+    pub architecture: &'a str,
+    /// The name in `Source`, or the package's own.
+    pub source: &'a str,
+    /// The version in `Source`, or the package's own.
+    pub source_version: &'a str,
+    /// `Essential: yes`
+    pub essential: bool,
+    /// `Protected: yes`, or the older `Important: yes`.
+    pub protected: bool,
+    /// `Priority`
+    pub priority: Priority,
+    /// `Multi-Arch`
+    pub multi_arch: MultiArch,
+    /// `Filename`: relative to the archive's root, checked with [`is_pool_path`].
+    pub filename: &'a str,
+    /// `Size`, bytes.
+    pub size: u64,
+    /// `SHA256`
+    pub sha256: Sha256,
+    /// `Installed-Size`, KiB.
+    pub installed_size: Option<u64>,
+    relations: [&'a str; RelationField::ALL.len()],
+    text: &'a str,
+}
+
+impl<'a> Package<'a> {
+    /// A relationship field as text, empty if not given.
+    #[must_use]
+    pub fn relation_text(&self, field: RelationField) -> &'a str {
+        let at = RelationField::ALL.iter().position(|known| *known == field);
+        at.and_then(|at| self.relations.get(at)).copied().unwrap_or_default()
+    }
+
+    /// A relationship field, decoded: groups of alternatives.
+    ///
+    /// # Errors
+    /// [`RelationError`].
+    pub fn relations(&self, field: RelationField) -> Result<Vec<Vec<Relation<'a>>>, RelationError> {
+        relation::parse(self.relation_text(field))
+    }
+
+    /// The whole paragraph, for the fields that have no member here.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+}
+
+/// A decoded index, in its own order.
+#[derive(Clone, Debug, Default)]
+pub struct Index<'a> {
+    /// Every package.
+    pub packages: Vec<Package<'a>>,
+}
+
+impl<'a> Index<'a> {
+    /// Reads the decompressed bytes of a `Packages` file.
+    ///
+    /// # Errors
+    /// [`PackagesError`], with line and package.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, PackagesError> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| PackagesError::Encoding(error.valid_up_to()))?;
+        let packages = deb822::paragraphs(text).map(|stanza| package(&stanza?));
+        Ok(Self { packages: packages.collect::<Result<_, _>>()? })
+    }
+
+    /// The packages by name; one name may have several versions.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<&'a str, Vec<&Package<'a>>> {
+        let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for package in &self.packages {
+            names.entry(package.name).or_default().push(package);
+        }
+        names
+    }
+}
+
+fn package<'a>(stanza: &Stanza<'a>) -> Result<Package<'a>, PackagesError> {
+    let line = stanza.line();
+    let name = stanza.get("Package").unwrap_or_default();
+    let invalid = |field, found: &str| PackagesError::Invalid {
+        line,
+        name: name.to_owned(),
+        field,
+        found: found.chars().take(200).collect(),
+    };
+    let required = |field: &'static str| match stanza.get(field) {
+        Some(value) if !value.is_empty() => Ok(value),
+        _ => Err(PackagesError::Missing { line, name: name.to_owned(), field }),
+    };
+    let number = |field: &'static str, text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|_| digits).ok_or_else(|| invalid(field, text))
+    };
+    if !relation::is_package_name(required("Package")?) {
+        return Err(invalid("Package", name));
+    }
+    let version = required("Version")?;
+    let (source, source_version) = source(stanza.get("Source").unwrap_or(name), version);
+    let filename = required("Filename")?;
+    if !is_pool_path(filename) {
+        return Err(invalid("Filename", filename));
+    }
+    let digest = required("SHA256")?;
+    let yes = |field| stanza.get(field) == Some("yes");
+    let version = Version::parse(version).map_err(|source| PackagesError::Version {
+        line,
+        name: name.to_owned(),
+        source,
+    })?;
+    Ok(Package {
+        name,
+        version,
+        architecture: required("Architecture")?,
+        source,
+        source_version,
+        essential: yes("Essential"),
+        protected: yes("Protected") || yes("Important"),
+        priority: priority(stanza.get("Priority")),
+        multi_arch: multi_arch(stanza.get("Multi-Arch"))
+            .ok_or_else(|| invalid("Multi-Arch", stanza.get("Multi-Arch").unwrap_or_default()))?,
+        filename,
+        size: number("Size", required("Size")?)?,
+        sha256: sha256(digest).ok_or_else(|| invalid("SHA256", digest))?,
+        installed_size: stanza
+            .get("Installed-Size")
+            .map(|size| number("Installed-Size", size))
+            .transpose()?,
+        relations: RelationField::ALL.map(|field| stanza.get(field.name()).unwrap_or_default()),
+        text: stanza.text(),
+    })
+}
+
+/// `name (version)`, where the version is only written if it differs from the package's.
+fn source<'a>(source: &'a str, version: &'a str) -> (&'a str, &'a str) {
+    let Some((name, rest)) = source.split_once('(') else { return (source.trim(), version) };
+    (name.trim(), rest.trim_end_matches(')').trim())
+}
+
+fn priority(value: Option<&str>) -> Priority {
+    match value {
+        Some("required") => Priority::Required,
+        Some("important") => Priority::Important,
+        Some("standard") => Priority::Standard,
+        Some("optional") => Priority::Optional,
+        Some("extra") => Priority::Extra,
+        _ => Priority::Unknown,
+    }
+}
+
+fn multi_arch(value: Option<&str>) -> Option<MultiArch> {
+    match value {
+        None | Some("no") => Some(MultiArch::No),
+        Some("same") => Some(MultiArch::Same),
+        Some("foreign") => Some(MultiArch::Foreign),
+        Some("allowed") => Some(MultiArch::Allowed),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stanza(edit: impl Fn(String) -> String) -> String {
+        edit(format!(
+            "Package: a\nSource: src (1.0)\nVersion: 1.0+b1\nArchitecture: amd64\nEssential: yes\n\
+             Priority: required\nMulti-Arch: allowed\nInstalled-Size: 12\n\
+             Depends: b (>= 1) | c,\n d\nFilename: pool/main/a/a.deb\nSize: 7\nSHA256: {}\n",
+            "0f".repeat(32)
+        ))
+    }
+
+    #[test]
+    fn fields() {
+        let text = stanza(|text| text);
+        let index = Index::parse(text.as_bytes()).unwrap();
+        let package = &index.packages[0];
+        assert_eq!((package.name, package.version.as_str()), ("a", "1.0+b1"));
+        assert_eq!((package.source, package.source_version), ("src", "1.0"));
+        assert!(package.essential && !package.protected);
+        assert_eq!(
+            (package.priority, package.multi_arch),
+            (Priority::Required, MultiArch::Allowed)
+        );
+        assert_eq!((package.size, package.installed_size), (7, Some(12)));
+        assert_eq!(package.sha256, [0x0f; 32]);
+        let depends = package.relations(RelationField::Depends).unwrap();
+        assert_eq!(depends.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(package.relation_text(RelationField::Breaks), "");
+        assert_eq!(package.text(), text);
+    }
+
+    #[test]
+    fn refused() {
+        let cases: [(&str, &str); 10] = [
+            ("Package: a", "Package: A b"),
+            ("Package: a", "X: a"),
+            ("Version: 1.0+b1", "Version: x"),
+            ("Filename: pool/main/a/a.deb", "Filename: pool/../../etc/a.deb"),
+            ("Filename: pool/main/a/a.deb", "Filename: /pool/a.deb"),
+            ("Size: 7", "Size: +7"),
+            ("Size: 7", "Size:"),
+            ("SHA256: 0f", "SHA256: 0"),
+            ("SHA256", "SHA1"),
+            ("Multi-Arch: allowed", "Multi-Arch: maybe"),
+        ];
+        for (from, to) in cases {
+            let text = stanza(|text| text.replace(from, to));
+            assert!(Index::parse(text.as_bytes()).is_err(), "{to}");
+        }
+        assert!(Index::parse(b"Package: \xff").is_err());
+        assert!(Index::parse(b"").unwrap().packages.is_empty());
+    }
+}

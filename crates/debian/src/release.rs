@@ -1,0 +1,367 @@
+//! The `Release` file of a suite: what it is, when it was made, and the size and SHA-256 of every
+//! index (Debian wiki "DebianRepository/Format", sections "Release files"; Debian Policy 5).
+//!
+//! The contract: [`Release::parse`] takes the text that [`crate::openpgp`] proved to be signed; paths
+//! in it are relative and stay below the suite. [`Release::check_freshness`] is given the time, as
+//! Unix seconds; nothing here reads a clock. Deliberately absent: MD5Sum and SHA1, which are never
+//! looked at. The oracle is apt, which reads the same files in the resolver's tests, and `date`.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::deb822::{Deb822Error, Paragraph};
+
+/// How far in the future a `Date` may be: one day, for clocks that disagree.
+const FUTURE_TOLERANCE: i64 = 86_400;
+
+/// A SHA-256.
+pub type Sha256 = [u8; 32];
+
+/// Why a `Release` was refused.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// Not one paragraph of fields.
+    #[error("the Release file does not parse")]
+    Syntax(#[from] Deb822Error),
+    /// A mandatory field that is absent.
+    #[error("the Release file has no field `{0}`")]
+    Missing(&'static str),
+    /// A date that does not parse.
+    #[error(
+        "Release field `{field}`: expected a date like `Sat, 12 Sep 2026 07:55:41 UTC`, found `{found}`"
+    )]
+    Date {
+        /// `Date` or `Valid-Until`.
+        field: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// A yes/no field with another value.
+    #[error("Release field `{field}`: expected `yes` or `no`, found `{found}`")]
+    Flag {
+        /// The field.
+        field: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// A line of `SHA256` that does not parse.
+    #[error("Release field `SHA256`: expected `<64 hex digits> <size> <path>`, found `{0}`")]
+    Checksum(String),
+    /// A path that leaves its folder, or is not normal.
+    #[error("Release field `SHA256`: the path `{0}` is not relative and normal")]
+    Path(String),
+    /// The same path with two sizes or hashes.
+    #[error("Release field `SHA256`: two different lines for `{0}`")]
+    Ambiguous(String),
+    /// `Valid-Until` has passed.
+    #[error(
+        "the Release file of `{suite}` was valid until {valid_until}, now it is {now} (Unix time)"
+    )]
+    Expired {
+        /// Which suite.
+        suite: String,
+        /// Unix seconds.
+        valid_until: i64,
+        /// Unix seconds.
+        now: i64,
+    },
+    /// `Date` is more than a day ahead.
+    #[error("the Release file of `{suite}` is dated {date}, now it is {now} (Unix time)")]
+    FromTheFuture {
+        /// Which suite.
+        suite: String,
+        /// Unix seconds.
+        date: i64,
+        /// Unix seconds.
+        now: i64,
+    },
+}
+
+/// What a `Release` says of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Bytes.
+    pub size: u64,
+    /// Of the contents.
+    pub sha256: Sha256,
+}
+
+/// How apt treats a suite's versions (apt_preferences(5), "APT's Default Priority Assignments").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PinPriority {
+    /// 1: `NotAutomatic: yes`.
+    NotAutomatic,
+    /// 100: `NotAutomatic: yes` and `ButAutomaticUpgrades: yes`.
+    ButAutomaticUpgrades,
+    /// 500: every other suite.
+    Default,
+}
+
+/// A decoded `Release`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// `Origin`, if given.
+    pub origin: Option<String>,
+    /// `Suite`, such as `stable`; one of suite and codename is always there.
+    pub suite: Option<String>,
+    /// `Codename`, such as `trixie`.
+    pub codename: Option<String>,
+    /// `Version`, such as `13.7`.
+    pub version: Option<String>,
+    /// `Date`, Unix seconds.
+    pub date: i64,
+    /// `Valid-Until`, Unix seconds.
+    pub valid_until: Option<i64>,
+    /// `Architectures`.
+    pub architectures: Vec<String>,
+    /// `Components`, as written: a security archive says `updates/main`.
+    pub components: Vec<String>,
+    /// `Acquire-By-Hash`: indices are also at `by-hash/SHA256/<hex>` beside their path.
+    pub acquire_by_hash: bool,
+    /// From `NotAutomatic` and `ButAutomaticUpgrades`.
+    pub pin_priority: PinPriority,
+    /// `SHA256`: every index by its path below the suite.
+    pub files: BTreeMap<String, Listed>,
+}
+
+impl Release {
+    /// Reads the signed text of a `Release`.
+    ///
+    /// # Errors
+    /// Any [`ReleaseError`] but the last two.
+    pub fn parse(text: &str) -> Result<Self, ReleaseError> {
+        let fields = Paragraph::parse(text)?;
+        let own = |name| fields.get(name).map(str::to_owned);
+        let words = |name: &'static str| {
+            let value = fields.get(name).ok_or(ReleaseError::Missing(name))?;
+            let words = value.split_ascii_whitespace().map(str::to_owned);
+            Ok::<Vec<_>, ReleaseError>(words.collect())
+        };
+        let (suite, codename) = (own("Suite"), own("Codename"));
+        if suite.is_none() && codename.is_none() {
+            return Err(ReleaseError::Missing("Suite"));
+        }
+        let not_automatic = flag(&fields, "NotAutomatic")?;
+        let pin_priority = match (not_automatic, flag(&fields, "ButAutomaticUpgrades")?) {
+            (false, _) => PinPriority::Default,
+            (true, true) => PinPriority::ButAutomaticUpgrades,
+            (true, false) => PinPriority::NotAutomatic,
+        };
+        Ok(Self {
+            origin: own("Origin"),
+            suite,
+            codename,
+            version: own("Version"),
+            date: date(&fields, "Date")?.ok_or(ReleaseError::Missing("Date"))?,
+            valid_until: date(&fields, "Valid-Until")?,
+            architectures: words("Architectures")?,
+            components: words("Components")?,
+            acquire_by_hash: flag(&fields, "Acquire-By-Hash")?,
+            pin_priority,
+            files: files(fields.get("SHA256").ok_or(ReleaseError::Missing("SHA256"))?)?,
+        })
+    }
+
+    /// The codename, or the suite where there is none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.codename.as_deref().or(self.suite.as_deref()).unwrap_or_default()
+    }
+
+    /// Refuses a release whose `Valid-Until` has passed at `now` (Unix seconds), or whose `Date` is
+    /// more than a day ahead of it. A frozen mirror of a suite without `Valid-Until` can't be told
+    /// this way: compare `date` with the one seen before.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Expired`] or [`ReleaseError::FromTheFuture`].
+    pub fn check_freshness(&self, now: i64) -> Result<(), ReleaseError> {
+        let suite = self.name().to_owned();
+        if let Some(valid_until) = self.valid_until.filter(|&until| until < now) {
+            return Err(ReleaseError::Expired { suite, valid_until, now });
+        }
+        if self.date.saturating_sub(now) > FUTURE_TOLERANCE {
+            return Err(ReleaseError::FromTheFuture { suite, date: self.date, now });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path from an archive is relative and stays below its folder: no empty component, no
+/// `.`, no `..`, no leading slash, and only printable ASCII without what has a meaning in URLs or
+/// elsewhere (`\\`, `%`, `?`, `#`).
+#[must_use]
+pub fn is_pool_path(path: &str) -> bool {
+    let plain = |byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'\\' | b'%' | b'?' | b'#');
+    path.bytes().all(plain) && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
+}
+
+/// Reads 64 hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> Option<Sha256> {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(text, &mut digest).ok()?;
+    Some(digest)
+}
+
+fn flag(fields: &Paragraph, field: &'static str) -> Result<bool, ReleaseError> {
+    match fields.get(field) {
+        None | Some("no") => Ok(false),
+        Some("yes") => Ok(true),
+        Some(found) => Err(ReleaseError::Flag { field, found: found.to_owned() }),
+    }
+}
+
+fn files(value: &str) -> Result<BTreeMap<String, Listed>, ReleaseError> {
+    let mut files = BTreeMap::new();
+    for line in value.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let mut words = line.split_ascii_whitespace();
+        let (digest, size, path) = (words.next(), words.next(), words.next());
+        let listed = digest.and_then(sha256).zip(size.and_then(|size| size.parse().ok()));
+        let ((sha256, size), path) = listed
+            .zip(path)
+            .filter(|_| words.next().is_none())
+            .ok_or_else(|| ReleaseError::Checksum(line.chars().take(200).collect()))?;
+        if !is_pool_path(path) {
+            return Err(ReleaseError::Path(path.to_owned()));
+        }
+        let listed = Listed { size, sha256 };
+        if files.insert(path.to_owned(), listed).is_some_and(|first| first != listed) {
+            return Err(ReleaseError::Ambiguous(path.to_owned()));
+        }
+    }
+    Ok(files)
+}
+
+fn date(fields: &Paragraph, field: &'static str) -> Result<Option<i64>, ReleaseError> {
+    let Some(value) = fields.get(field) else { return Ok(None) };
+    let seconds = unix_time(value);
+    let refused = || ReleaseError::Date { field, found: value.to_owned() };
+    seconds.map(Some).ok_or_else(refused)
+}
+
+/// `Sat, 12 Sep 2026 07:55:41 UTC` as Unix seconds: RFC 5322 3.3 with the zone spelled `UTC`, `GMT`,
+/// `Z` or `+0000`, as the repository format demands.
+fn unix_time(text: &str) -> Option<i64> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let &[weekday, day, month, year, clock, zone] = words.as_slice() else { return None };
+    if !matches!(zone, "UTC" | "GMT" | "Z" | "+0000") {
+        return None;
+    }
+    let (day, year) = (number(day, 1..=2)?, number(year, 4..=4)?);
+    let month = MONTHS.iter().position(|name| *name == month)?;
+    let mut parts = clock.split(':').map(|part| number(part, 1..=2));
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let in_range = hour < 24 && minute < 60 && second <= 60 && parts.next().is_none();
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = if leap && month == 1 { 29 } else { *MONTH_LENGTHS.get(month)? };
+    if !in_range || day < 1 || day > length || year < 1970 {
+        return None;
+    }
+    let before: i64 = MONTH_LENGTHS.get(..month)?.iter().sum();
+    let leap_day = i64::from(leap && month > 1);
+    let leap_years = |year: i64| year / 4 - year / 100 + year / 400;
+    let days =
+        (year - 1970) * 365 + leap_years(year - 1) - leap_years(1969) + before + leap_day + day - 1;
+    // 1970-01-01 was a Thursday.
+    let expected = WEEKDAYS.get(usize::try_from(days % 7).ok()?)?;
+    let matches = weekday.strip_suffix(',') == Some(expected);
+    matches.then_some(days * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTH_LENGTHS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+fn number(text: &str, len: std::ops::RangeInclusive<usize>) -> Option<i64> {
+    let digits = len.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn release(extra: &str) -> String {
+        format!(
+            "Suite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\n\
+             Architectures: all amd64\nComponents: main contrib\n{extra}\
+             SHA256:\n {DIGEST} 0 main/binary-amd64/Packages\n"
+        )
+    }
+
+    #[test]
+    fn fields() {
+        let parsed = Release::parse(&release("NotAutomatic: yes\nAcquire-By-Hash: yes\n")).unwrap();
+        assert_eq!(parsed.name(), "trixie");
+        // `date -u -d 'Sat, 12 Sep 2026 07:55:41 UTC' +%s`
+        assert_eq!(parsed.date, 1_789_199_741);
+        assert_eq!(parsed.pin_priority, PinPriority::NotAutomatic);
+        assert!(parsed.acquire_by_hash);
+        assert_eq!(parsed.components, ["main", "contrib"]);
+        let listed = parsed.files["main/binary-amd64/Packages"];
+        assert_eq!((listed.size, hex::encode(listed.sha256)), (0, DIGEST.to_owned()));
+    }
+
+    #[test]
+    fn dates() {
+        // Each from `date -u -d TEXT +%s`.
+        let known = [
+            ("Thu, 01 Jan 1970 00:00:00 UTC", 0),
+            ("Tue, 29 Feb 2000 23:59:59 UTC", 951_868_799),
+            ("Thu, 31 Dec 2026 12:00:00 GMT", 1_798_718_400),
+            ("Wed,  1 Mar 2028 00:00:00 UTC", 1_835_481_600),
+            ("Tue, 01 Mar 2101 00:00:00 UTC", 4_139_078_400),
+        ];
+        for (text, seconds) in known {
+            assert_eq!(unix_time(text), Some(seconds), "{text}");
+        }
+        for text in [
+            "Fri, 12 Sep 2026 07:55:41 UTC",
+            "Sat, 12 Sep 2026 07:55:41 CET",
+            "Sat, 12 Sep 2026 07:55 UTC",
+            "Sat, 31 Sep 2026 07:55:41 UTC",
+            "Sun, 29 Feb 2026 00:00:00 UTC",
+            "12 Sep 2026 07:55:41 UTC",
+            "",
+        ] {
+            assert_eq!(unix_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn freshness() {
+        let text = release("Valid-Until: Sat, 19 Sep 2026 07:55:41 UTC\n");
+        let release = Release::parse(&text).unwrap();
+        let (date, until) = (release.date, release.date + 7 * 86_400);
+        assert_eq!(release.check_freshness(date), Ok(()));
+        assert_eq!(release.check_freshness(until), Ok(()));
+        assert!(matches!(release.check_freshness(until + 1), Err(ReleaseError::Expired { .. })));
+        assert_eq!(release.check_freshness(date - 86_400), Ok(()));
+        let future = release.check_freshness(date - 86_401);
+        assert!(matches!(future, Err(ReleaseError::FromTheFuture { .. })));
+    }
+
+    #[test]
+    fn refused() {
+        let line =
+            |path: &str| format!("{} {DIGEST} 1 {path}\n", release("").trim_end_matches('x'));
+        for path in ["../x", "/x", "a/../x", "a//x", "a/./x", "a\\x", "a/"] {
+            assert_eq!(Release::parse(&line(path)), Err(ReleaseError::Path(path.into())));
+        }
+        let twice = line("main/binary-amd64/Packages");
+        assert!(matches!(Release::parse(&twice), Err(ReleaseError::Ambiguous(_))));
+        for bad in
+            [" 00 1 x\n", " x\n", &format!(" {DIGEST} -1 x\n"), &format!(" {DIGEST} 1 x y\n")]
+        {
+            let text = release("") + bad;
+            assert!(matches!(Release::parse(&text), Err(ReleaseError::Checksum(_))), "{bad}");
+        }
+        assert!(Release::parse("Suite: x\n").is_err());
+        assert!(Release::parse(&release("NotAutomatic: maybe\n")).is_err());
+        assert!(Release::parse(&release("Valid-Until: soon\n")).is_err());
+    }
+}

@@ -1,0 +1,301 @@
+//! Classifies the maintainer scripts of a package, so that what they do can be done natively.
+//!
+//! A script is never run. Blocks that debhelper generated are recognised line by line; what is left
+//! (the *residual*) is looked up by SHA-256 in a compiled-in table of recipes. A residual nobody has
+//! read is an error: on an image that is measured, "probably harmless" is not an answer.
+//!
+//! Only `preinst install` and `postinst configure` matter for an image made from nothing. `prerm`
+//! and `postrm` never run on one, and `config` only asks questions; all three are left out
+//! knowingly. Deliberately absent: running scripts, evaluating shell, upgrades.
+//!
+//! Oracle: the tree that dpkg leaves behind after running the same scripts.
+
+mod alternatives;
+mod blocks;
+mod recipes;
+mod triggers;
+mod trixie;
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+pub use alternatives::{Alternative, AlternativeError, AlternativeLink};
+pub use recipes::{Access, Native};
+pub use triggers::{UnknownTrigger, check_triggers};
+
+/// Which script of a package (Debian Policy 6.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ScriptKind {
+    /// Called as `preinst install` before the files are unpacked.
+    Preinst,
+    /// Called as `postinst configure` when everything is unpacked.
+    Postinst,
+}
+
+impl ScriptKind {
+    /// The member of the control archive.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Preinst => "preinst",
+            Self::Postinst => "postinst",
+        }
+    }
+}
+
+/// What the recognised parts of one script would do on a fresh image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Units that Debian enables when the package is installed.
+    pub units: Vec<EnabledUnit>,
+    /// `update-alternatives --install` calls.
+    pub alternatives: Vec<Alternative>,
+    /// Empty files that local AppArmor changes are included from, by absolute path, each with the
+    /// profile whose presence asks for it.
+    pub apparmor_locals: Vec<AppArmorLocal>,
+    /// What the recipe of the residual says.
+    pub native: Vec<Native>,
+    /// Why the residual needs exactly that; empty when there was no residual.
+    pub why: &'static str,
+}
+
+/// A unit that `deb-systemd-helper enable` would enable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EnabledUnit {
+    /// The unit's file name.
+    pub name: String,
+    /// True for a unit of the user manager.
+    pub user: bool,
+}
+
+/// `dh_apparmor`'s local include.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppArmorLocal {
+    /// The profile, an absolute path; without it nothing is made.
+    pub profile: String,
+    /// The include, an absolute path.
+    pub local: String,
+}
+
+/// A script does something that no recipe covers.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "the {} of `{package}` does something cvmkit has no recipe for (SHA-256 {sha256} of what is \
+     left after the generated blocks):\n{text}",
+    script.file_name()
+)]
+#[non_exhaustive]
+pub struct UnknownScript {
+    /// The package.
+    pub package: String,
+    /// Which of its scripts.
+    pub script: ScriptKind,
+    /// SHA-256 of `text`, in lower-case hexadecimal.
+    pub sha256: String,
+    /// The residual: what has to be understood before the package can be used.
+    pub text: String,
+}
+
+/// Says what `text`, a maintainer script of `package`, does on a fresh image.
+///
+/// # Errors
+/// [`UnknownScript`] when the residual has no recipe, or a recipe promises alternatives that are no
+/// literals.
+pub fn classify(
+    package: &str,
+    script: ScriptKind,
+    text: &[u8],
+) -> Result<Effects, Box<UnknownScript>> {
+    let text = String::from_utf8_lossy(text);
+    let mut effects = Effects::default();
+    let residual = residual(package, &text, &mut effects);
+    if residual.is_empty() {
+        return Ok(effects);
+    }
+    let sha256 = hex::encode(Sha256::digest(&residual));
+    let unknown = || {
+        Box::new(UnknownScript {
+            package: package.to_owned(),
+            script,
+            sha256: sha256.clone(),
+            text: residual.clone(),
+        })
+    };
+    let recipe = recipes::find(&family(package), script, &sha256).ok_or_else(unknown)?;
+    if recipe.effects.contains(&Native::Alternatives) {
+        effects.alternatives.extend(alternatives::parse(&residual).map_err(|_| unknown())?);
+    }
+    effects.native.extend(recipe.effects);
+    effects.why = recipe.why;
+    Ok(effects)
+}
+
+/// What the generated blocks alone do, for a script whose residual was decided to be skipped.
+#[must_use]
+pub fn generated(package: &str, text: &[u8]) -> Effects {
+    let mut effects = Effects::default();
+    let _residual = residual(package, &String::from_utf8_lossy(text), &mut effects);
+    effects
+}
+
+/// What is left of a script when the generated blocks are taken away and, unless it has a here
+/// document whose lines are data, comments and blank lines too. Empty when the rest does nothing.
+fn residual(package: &str, text: &str, effects: &mut Effects) -> String {
+    let keeps_comments = text.contains("<<");
+    let mut left: Vec<String> = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(tool) = blocks::opens(line) {
+            let body: Vec<&str> = lines.by_ref().take_while(|line| !blocks::closes(line)).collect();
+            match blocks::recognise(tool, &body) {
+                Some(found) => blocks::add(found, effects),
+                None => left.extend(body.into_iter().map(str::to_owned)),
+            }
+            continue;
+        }
+        let bare = line.trim();
+        if keeps_comments || !(bare.is_empty() || bare.starts_with('#')) {
+            left.push(line.trim_end().to_owned());
+        }
+    }
+    if left.iter().all(|line| is_inert(line.trim())) {
+        return String::new();
+    }
+    let text = left.join("\n");
+    match kernel_release(package) {
+        Some(release) => text.replace(release, KERNEL),
+        None => text,
+    }
+}
+
+/// Stands for the kernel's release in the name and the scripts of a kernel package, which carry it
+/// in every version anew.
+const KERNEL: &str = "@KERNEL@";
+
+fn kernel_release(package: &str) -> Option<&str> {
+    package
+        .strip_prefix("linux-image-")
+        .filter(|release| release.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// The name a package's recipes go by.
+fn family(package: &str) -> String {
+    match kernel_release(package) {
+        Some(release) => package.replace(release, KERNEL),
+        None => package.to_owned(),
+    }
+}
+
+/// True for a line that can't change a file, whatever lines of the same kind stand around it: the
+/// skeleton that `dh_make` starts scripts with.
+fn is_inert(line: &str) -> bool {
+    const LINES: &[&str] = &[
+        "",
+        "set -e",
+        "set -eu",
+        "set +eu",
+        "umask 022",
+        "exit 0",
+        "exit 1",
+        "case \"$1\" in",
+        "case $1 in",
+        "esac",
+        ";;",
+        ":",
+        // Debconf is not there while an image is made; its front end only asks.
+        ". /usr/share/debconf/confmodule",
+        "db_version 2.0",
+        "db_stop",
+    ];
+    let is_pattern = |line: &str| {
+        line.strip_suffix(')').is_some_and(|pattern| {
+            pattern.trim_start_matches('(').split('|').map(str::trim).all(|word| {
+                word == "*" || word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            })
+        })
+    };
+    let is_complaint = |line: &str| {
+        line.starts_with("echo \"p")
+            && line.contains("inst called with unknown argument \\`$1'\"")
+            && line.matches(['$', ';', '|']).count() == 1
+            && (line.ends_with("\" >&2") || line.ends_with("\">&2"))
+    };
+    line.starts_with('#') || LINES.contains(&line) || is_pattern(line) || is_complaint(line)
+}
+
+/// The scripts of a control archive that run on a fresh image, in the order they would.
+pub fn of_control(files: &BTreeMap<String, Vec<u8>>) -> impl Iterator<Item = (ScriptKind, &[u8])> {
+    [ScriptKind::Preinst, ScriptKind::Postinst]
+        .into_iter()
+        .filter_map(|kind| Some((kind, files.get(kind.file_name())?.as_slice())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DBUS: &str = "#!/bin/sh\nset -e\n# Automatically added by dh_installsystemd/13.24.2\n\
+        if [ \"$1\" = \"configure\" ] || [ \"$1\" = \"abort-upgrade\" ] || \
+        [ \"$1\" = \"abort-deconfigure\" ] || [ \"$1\" = \"abort-remove\" ] ; then\n\
+        \tif deb-systemd-helper --quiet was-enabled 'x.service'; then\n\
+        \t\tdeb-systemd-helper enable 'x.service' >/dev/null || true\n\
+        \tfi\nfi\n# End automatically added section\n\nexit 0\n";
+
+    #[test]
+    fn generated_blocks_need_no_recipe() {
+        let effects = classify("x", ScriptKind::Postinst, DBUS.as_bytes()).unwrap();
+        assert_eq!(effects.units, [EnabledUnit { name: "x.service".into(), user: false }]);
+        assert_eq!(effects.native, []);
+    }
+
+    #[test]
+    fn a_foreign_line_in_a_generated_block_is_unknown() {
+        let text = DBUS.replace("\tfi\nfi", "\tfi\n\trm -rf /var/lib/x\nfi");
+        let error = classify("x", ScriptKind::Postinst, text.as_bytes()).unwrap_err();
+        assert!(error.text.contains("rm -rf /var/lib/x"), "{error}");
+        let text = DBUS.replace("'x.service' >", "'x.service'; touch '/x' >");
+        assert!(classify("x", ScriptKind::Postinst, text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_disabled_unit_is_not_enabled() {
+        let text = DBUS.replace("--quiet was-enabled", "debian-installed");
+        let effects = classify("x", ScriptKind::Postinst, text.as_bytes()).unwrap();
+        assert_eq!(effects.units, []);
+    }
+
+    #[test]
+    fn an_unknown_residual_is_an_error_with_its_text() {
+        let text = "#!/bin/sh\n# comment\n\nset -e\nuseradd x\n";
+        let error = classify("x", ScriptKind::Preinst, text.as_bytes()).unwrap_err();
+        assert_eq!(error.text, "set -e\nuseradd x");
+        assert_eq!(error.sha256, hex::encode(Sha256::digest("set -e\nuseradd x")));
+        // The lines of a here document are data: a change of one must not go unseen.
+        let with_here = |line: &str| format!("#!/bin/sh\ncat >/etc/x <<E\n# {line}\nE\n");
+        let hash =
+            |text: String| classify("x", ScriptKind::Preinst, text.as_bytes()).unwrap_err().sha256;
+        assert_ne!(hash(with_here("a")), hash(with_here("b")));
+    }
+
+    #[test]
+    fn skeletons_do_nothing() {
+        let text = "#!/bin/sh\nset -e\ncase \"$1\" in\n  configure)\n  ;;\n  \
+            abort-upgrade|abort-remove|abort-deconfigure)\n  ;;\n  *)\n    \
+            echo \"postinst called with unknown argument \\`$1'\" >&2\n    exit 1\n  ;;\nesac\n\
+            exit 0\n";
+        assert_eq!(
+            classify("x", ScriptKind::Postinst, text.as_bytes()).unwrap(),
+            Effects::default()
+        );
+        let text = text.replace("configure)\n", "configure)\n $(reboot)\n");
+        assert!(classify("x", ScriptKind::Postinst, text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn kernels_share_recipes_across_releases() {
+        assert_eq!(family("linux-image-6.12.1+deb13-cloud-amd64"), "linux-image-@KERNEL@");
+        assert_eq!(family("linux-image-cloud-amd64"), "linux-image-cloud-amd64");
+    }
+}

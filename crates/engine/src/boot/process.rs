@@ -1,0 +1,110 @@
+//! Children of this process: found on the caller's list of folders, ended by their own id, and gone
+//! when this process goes.
+//!
+//! A child is killed and reaped when its guard is dropped. When this process itself is killed no
+//! drop runs; `setpriv --pdeathsig` (util-linux) makes the kernel end the child then. Without
+//! `setpriv` on the list that last protection is absent.
+
+#![expect(clippy::disallowed_types, reason = "boot is the one place that starts a process (I3)")]
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use super::BootError;
+
+/// How much of a child's standard error is kept, in bytes.
+const STDERR_MAX: u64 = 64 * 1024;
+
+/// The first file of this name in the folders, in their order.
+pub(super) fn find(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// A command that the kernel kills when the calling thread ends.
+pub(super) fn bound(program: &Path, folders: &[PathBuf]) -> Command {
+    match find("setpriv", folders) {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
+/// What a program prints for `--version`.
+pub(super) fn version(program: &Path) -> Result<String, BootError> {
+    let output = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| BootError::Start { program: program.to_owned(), source })?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A running child; dropping it kills and reaps it.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    child: Child,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+}
+
+impl Guarded {
+    /// Starts the command with no input, its standard output readable and its standard error kept.
+    pub(super) fn start(command: &mut Command, program: &Path) -> Result<Self, BootError> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| BootError::Start { program: program.to_owned(), source })?;
+        let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || keep(pipe)));
+        Ok(Self { child, stderr })
+    }
+
+    /// The child's standard output; the first call has it.
+    pub(super) fn stdout(&mut self) -> Option<impl Read + Send + 'static> {
+        self.child.stdout.take()
+    }
+
+    /// The exit status, if the child has ended.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits for a child that closed its output.
+    pub(super) fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.wait()
+    }
+
+    /// Ends the child and returns what it wrote to standard error.
+    pub(super) fn end(mut self) -> String {
+        self.kill();
+        let bytes = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    }
+
+    fn kill(&mut self) {
+        // Both fail only for a child that has been reaped, which is what they are for.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The first [`STDERR_MAX`] bytes of a pipe, which is read to its end so that its writer never
+/// blocks.
+fn keep(mut pipe: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A pipe that breaks has said all it will say.
+    drop(pipe.by_ref().take(STDERR_MAX).read_to_end(&mut bytes));
+    drop(std::io::copy(&mut pipe, &mut std::io::sink()));
+    bytes
+}

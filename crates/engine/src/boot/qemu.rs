@@ -1,0 +1,240 @@
+//! QEMU: which one, the command line that describes the machine, and the accelerator it can use.
+//!
+//! The machine is a q35 with one virtio disk, one virtio network card that reaches nothing but the
+//! host's forwarded port, and the console on the first serial port. Nothing of the host's QEMU
+//! configuration is read.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::process::{self, Guarded};
+use super::{Accelerator, BootError, Request};
+use crate::files::{self, cannot};
+
+/// The oldest QEMU that emulates Linux 6.12 reliably: 7.2 crashes about one boot in six.
+const OLDEST: u32 = 10;
+
+/// Runs 64-bit code, `lock cmpxchg16b` and a hot loop, then prints its command line; the source is
+/// `canary.s` beside it.
+const CANARY: &[u8] = include_bytes!("canary.bin");
+
+/// How long the trial guest may take: emulated it needs 0.2 s, on working hardware less.
+const TRIAL: Duration = Duration::from_secs(3);
+
+/// A QEMU that is new enough.
+#[derive(Clone, Debug)]
+pub(super) struct Qemu {
+    pub(super) path: PathBuf,
+    /// As printed, such as `10.0.2`.
+    pub(super) version: String,
+    folders: Vec<PathBuf>,
+}
+
+impl Qemu {
+    /// The QEMU asked for, or the first of that name on the search path.
+    pub(super) fn find(request: &Request) -> Result<Self, BootError> {
+        let path = match &request.qemu {
+            Some(path) => Some(path.clone()).filter(|path| path.is_file()),
+            None => process::find("qemu-system-x86_64", &request.search_path),
+        };
+        let path = path.ok_or_else(|| BootError::MissingTool {
+            what: request.qemu.as_ref().map_or_else(
+                || "qemu-system-x86_64".into(),
+                |path| format!("the QEMU `{}`", path.display()),
+            ),
+            package: "qemu-system-x86",
+        })?;
+        let printed = process::version(&path)?;
+        let version = version(&printed)
+            .ok_or_else(|| BootError::NotQemu { path: path.clone(), printed: printed.clone() })?;
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        if major < Some(OLDEST) {
+            return Err(BootError::OldQemu { path, found: version, oldest: OLDEST });
+        }
+        Ok(Self { path, version, folders: request.search_path.clone() })
+    }
+
+    /// Starts a machine. QEMU's own temporary files go to `scratch`.
+    pub(super) fn start(
+        &self,
+        arguments: &[OsString],
+        scratch: &Path,
+    ) -> Result<Guarded, BootError> {
+        let mut command = process::bound(&self.path, &self.folders);
+        command.args(arguments).env("TMPDIR", scratch);
+        Guarded::start(&mut command, &self.path)
+    }
+
+    /// KVM when a trial guest runs on it, else emulation and why.
+    ///
+    /// That `/dev/kvm` exists proves little: nested KVM may lack an instruction that Linux needs,
+    /// or interpret every one. So a guest of 256 bytes has to do both in time.
+    pub(super) fn accelerator(&self, scratch: &Path) -> Result<Accelerator, BootError> {
+        let device = Path::new("/dev/kvm");
+        if let Err(error) = std::fs::File::options().read(true).write(true).open(device) {
+            let reason = format!("`{}` cannot be opened: {error}", device.display());
+            return Ok(Accelerator::Tcg { reason });
+        }
+        let canary = scratch.join("canary.bin");
+        files::replace(&canary, CANARY)?;
+        let word = "the trial guest ran";
+        let mut arguments = machine(&Accelerator::Kvm, 128, 1);
+        arguments.extend(["-kernel".into(), canary.into(), "-append".into(), word.into()]);
+        let mut child = self.start(&arguments, scratch)?;
+        let ran = prints(&mut child, word, TRIAL);
+        let complaint = child.end();
+        Ok(match (ran, complaint.lines().next()) {
+            (true, _) => Accelerator::Kvm,
+            (false, Some(line)) => {
+                Accelerator::Tcg { reason: format!("the trial guest failed on /dev/kvm: {line}") }
+            }
+            (false, None) => Accelerator::Tcg {
+                reason: format!("the trial guest took over {} s on /dev/kvm", TRIAL.as_secs()),
+            },
+        })
+    }
+}
+
+/// True if the child prints the word in time.
+fn prints(child: &mut Guarded, word: &str, time: Duration) -> bool {
+    let Some(mut stdout) = child.stdout() else { return false };
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut buf = [0; 256];
+        while let Ok(n @ 1..) = stdout.read(&mut buf) {
+            if send.send(buf.get(..n).unwrap_or_default().to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    let started = Instant::now();
+    let mut seen = Vec::new();
+    while let Some(left) = time.checked_sub(started.elapsed()) {
+        match receive.recv_timeout(left) {
+            Ok(bytes) => seen.extend(bytes),
+            Err(_) => return false,
+        }
+        if seen.windows(word.len()).any(|window| window == word.as_bytes()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The version in `QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)`.
+fn version(printed: &str) -> Option<String> {
+    let rest = printed.lines().next()?.strip_prefix("QEMU emulator version ")?;
+    let version = rest.split_ascii_whitespace().next()?;
+    version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
+}
+
+/// A machine without anything to boot from.
+fn machine(accelerator: &Accelerator, memory_mib: u32, vcpus: u32) -> Vec<OsString> {
+    let (accel, cpu) = match accelerator {
+        Accelerator::Kvm => ("kvm", "host"),
+        // Five-level page tables only cost an emulated guest time.
+        Accelerator::Tcg { .. } => ("tcg,thread=multi", "max,la57=off"),
+    };
+    let (memory, vcpus) = (memory_mib.to_string(), vcpus.to_string());
+    [
+        "-no-user-config",
+        "-nodefaults",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-machine",
+        "q35",
+        "-accel",
+        accel,
+        "-cpu",
+        cpu,
+        "-m",
+        &memory,
+        "-smp",
+        &vcpus,
+        "-chardev",
+        "stdio,id=console,signal=off",
+        "-serial",
+        "chardev:console",
+    ]
+    .map(OsString::from)
+    .into()
+}
+
+/// The whole machine of a request, except firmware and TPM.
+pub(super) fn arguments(
+    request: &Request,
+    accelerator: &Accelerator,
+    host_port: Option<u16>,
+) -> Result<Vec<OsString>, BootError> {
+    let mut arguments = machine(accelerator, request.memory_mib, request.vcpus);
+    if let Some(disk) = &request.disk {
+        let disk = absolute(disk)?;
+        arguments.extend([
+            "-drive".into(),
+            option("if=none,id=disk,format=raw,snapshot=on,file=", &disk, ""),
+            "-device".into(),
+            "virtio-blk-pci,drive=disk,bootindex=0".into(),
+        ]);
+    }
+    if let Some(direct) = &request.direct {
+        arguments.extend(["-kernel".into(), absolute(&direct.kernel)?.into()]);
+        if let Some(initrd) = &direct.initrd {
+            arguments.extend(["-initrd".into(), absolute(initrd)?.into()]);
+        }
+        arguments.extend(["-append".into(), OsString::from(&direct.cmdline)]);
+    }
+    let forward = match (&request.http_get, host_port) {
+        (Some(http), Some(port)) => format!(",hostfwd=tcp:127.0.0.1:{port}-:{}", http.port),
+        _ => String::new(),
+    };
+    arguments.extend([
+        "-netdev".into(),
+        format!("user,id=net,restrict=on{forward}").into(),
+        "-device".into(),
+        // No option ROM: the card is not there to boot from.
+        "virtio-net-pci,netdev=net,romfile=".into(),
+    ]);
+    Ok(arguments)
+}
+
+/// A path that starts with `/`, which no QEMU protocol prefix (`nbd:`) and no option does.
+fn absolute(path: &Path) -> Result<PathBuf, BootError> {
+    Ok(std::path::absolute(path).map_err(cannot("name", path))?)
+}
+
+/// One option value with a path in it; QEMU reads `,,` as a comma.
+pub(super) fn option(before: &str, path: &Path, after: &str) -> OsString {
+    let mut value = before.as_bytes().to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        value.push(*byte);
+        if *byte == b',' {
+            value.push(b',');
+        }
+    }
+    value.extend_from_slice(OsStr::new(after).as_bytes());
+    OsString::from_vec(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        let debian = "QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\nCopyright\n";
+        assert_eq!(version(debian).as_deref(), Some("10.0.2"));
+        assert_eq!(version("QEMU emulator version 7.2.22\n").as_deref(), Some("7.2.22"));
+        assert_eq!(version("qemu-img version 10.0.2"), None);
+        assert_eq!(version(""), None);
+    }
+
+    #[test]
+    fn commas_in_paths_are_doubled() {
+        assert_eq!(option("file=", Path::new("/a,b/c"), ",x"), "file=/a,,b/c,x");
+    }
+}

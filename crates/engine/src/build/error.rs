@@ -1,0 +1,134 @@
+//! Why a build ended.
+
+use std::io;
+
+use cvmkit_debian::deb::DebError;
+use cvmkit_formats::tree::TreeError;
+use thiserror::Error;
+
+use crate::definition::DefinitionError;
+use crate::fault::{Diagnosis, Fault};
+use crate::fetch::FetchError;
+use crate::files::FileError;
+use crate::image::ImageError;
+use crate::kernel::KernelError;
+use crate::lock::LockError;
+use crate::manifest::ManifestError;
+use crate::reference::ReferenceError;
+use crate::rootfs::RootfsError;
+
+/// Why a build ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The definition.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The locked files.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The host's files.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A package.
+    #[error("package `{package}` can't be read\n  path: {path}  ({locked_at})")]
+    Deb {
+        /// Its name.
+        package: String,
+        /// Its path in the archive.
+        path: String,
+        /// Line of the lock.
+        locked_at: String,
+        /// Why.
+        source: Box<DebError>,
+    },
+    /// The root file system.
+    #[error(transparent)]
+    Rootfs(#[from] Box<RootfsError>),
+    /// The kernel in the root file system.
+    #[error(transparent)]
+    KernelFiles(#[from] KernelError),
+    /// The kernel's image.
+    #[error("the kernel can't be read")]
+    Kernel(#[source] io::Error),
+    /// The os-release file.
+    #[error("the image has no readable /etc/os-release")]
+    OsRelease(#[source] io::Error),
+    /// A path of the tree.
+    #[error("the root file system can't be completed")]
+    Tree(#[from] TreeError),
+    /// The image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The reference values.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A package does not hold the file that the definition takes from it.
+    #[error("`{package}` holds no file `/{path}` for the {role}")]
+    NoInputFile {
+        /// What it is for.
+        role: &'static str,
+        /// The package.
+        package: String,
+        /// The path.
+        path: String,
+    },
+    /// The lock has no package for an input.
+    #[error("the lock names no package for the {role}")]
+    NoInputPackage {
+        /// What it is for.
+        role: &'static str,
+    },
+}
+
+impl From<RootfsError> for BuildError {
+    fn from(error: RootfsError) -> Self {
+        Self::Rootfs(Box::new(error))
+    }
+}
+
+impl Diagnosis for BuildError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Definition(error) => error.fault(),
+            Self::Lock(error) => error.fault(),
+            Self::Fetch(error) => error.fault(),
+            Self::File(error) => error.fault(),
+            Self::Rootfs(error) => error.fault(),
+            Self::KernelFiles(error) => error.fault(),
+            Self::Image(error) => error.fault(),
+            Self::Reference(error) => error.fault(),
+            Self::Manifest(error) => error.fault(),
+            Self::Kernel(_) => Fault::Environment,
+            // Its bytes are those that the lock names: another archive state is needed.
+            Self::Deb { .. } => Fault::Environment,
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Definition(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::Fetch(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::Rootfs(error) => error.hint(),
+            Self::KernelFiles(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            Self::Reference(error) => error.hint(),
+            Self::Manifest(error) => error.hint(),
+            Self::Deb { package, .. } => Some(format!(
+                "the package is damaged in the archive itself: `cvmkit lock --update {package}`"
+            )),
+            Self::NoInputFile { role, .. } => Some(format!("correct `{role}.path`")),
+            Self::NoInputPackage { .. } => Some("run `cvmkit lock --update`".into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What a build is a function of, checked against the lock before anything is made.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cvmkit_debian::deb::EntryKind;
+use cvmkit_formats::source::{Source, read_all};
+
+use super::{BuildError, Builder, packages};
+use crate::content::Content;
+use crate::definition::{
+    BootKind, Definition, FileKind, Input, Metadata, Ownership, Project, ScriptDecision,
+};
+use crate::digest::Sha256;
+use crate::fetch::{self, Origins};
+use crate::files;
+use crate::lock::{
+    FIRMWARE_ROLE, LocalFile, LocalKind, LockError, LockFile, STUB_ROLE, input_role, root_role,
+    survey,
+};
+use crate::rootfs::{self, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest};
+use crate::timestamp::Timestamp;
+
+/// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
+const INPUT_MAX: u64 = 256 << 20;
+
+/// Checked inputs.
+pub(super) struct Inputs<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) lock: &'a LockFile,
+    pub(super) root_role: String,
+    pub(super) timestamp: Timestamp,
+    folder: &'a Path,
+}
+
+/// Inputs that do not go into the root file system.
+pub(super) struct External {
+    /// Empty when the image has no UKI.
+    pub(super) stub: Vec<u8>,
+    pub(super) firmware: Option<FirmwareFile>,
+}
+
+/// The firmware that an image is measured with.
+#[derive(Debug)]
+pub struct FirmwareFile {
+    /// Its name beside the image.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.
+    pub origin: String,
+}
+
+impl<'a> Inputs<'a> {
+    /// Checks that the local files are those of the lock.
+    pub(super) fn check(
+        project: &'a Project,
+        definition: &'a Definition,
+        lock: &'a LockFile,
+    ) -> Result<Self, BuildError> {
+        let found = survey(std::slice::from_ref(definition), project.folder())?;
+        for file in &found {
+            let locked = lock.lock.files.iter().find(|locked| locked.path == file.path);
+            if locked != Some(file) {
+                return Err(changed(file, locked).into());
+            }
+        }
+        for overlay in &definition.overlays {
+            let below = format!("{}/", overlay.source);
+            let gone = |locked: &&LocalFile| {
+                locked.path.starts_with(&below)
+                    && !found.iter().any(|file| file.path == locked.path)
+            };
+            if let Some(locked) = lock.lock.files.iter().find(gone) {
+                return Err(LockError::LocalChanged {
+                    path: locked.path.clone(),
+                    locked: locked.kind.to_string(),
+                    found: "nothing".into(),
+                }
+                .into());
+            }
+        }
+        Ok(Self {
+            definition,
+            lock,
+            root_role: root_role(definition.variant.as_deref()),
+            timestamp: lock.lock.timestamp(),
+            folder: project.folder(),
+        })
+    }
+
+    /// Names everything the output is a function of.
+    pub(super) fn key(&self, builder: &Builder<'_>) -> Sha256 {
+        let lock = self.lock.lock.to_text().unwrap_or_default();
+        let parts = [
+            builder.program.to_string(),
+            builder.version.to_owned(),
+            Sha256::of(builder.stage1).to_string(),
+            self.definition.variant.clone().unwrap_or_default(),
+            lock,
+        ];
+        Sha256::of(parts.join("\0").as_bytes())
+    }
+
+    /// The stub and the firmware.
+    pub(super) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
+        let stub = match self.definition.boot {
+            BootKind::Disk => self.input(STUB_ROLE, &self.definition.stub, origins)?.0,
+            BootKind::Direct => Vec::new(),
+        };
+        let firmware = match &self.definition.firmware {
+            None => None,
+            Some(input) => {
+                let (bytes, origin) = self.input(FIRMWARE_ROLE, input, origins)?;
+                let (Input::Package { path, .. } | Input::Local { path, .. }) = input;
+                let name = path.rsplit('/').next().unwrap_or(path);
+                // Published beside the image under the suffix that firmware images have.
+                let stem = name.strip_suffix(".fd").unwrap_or(name);
+                Some(FirmwareFile { name: format!("{stem}.fd"), bytes, origin })
+            }
+        };
+        Ok(External { stub, firmware })
+    }
+
+    fn input(
+        &self,
+        role: &'static str,
+        input: &Input,
+        origins: Origins<'_>,
+    ) -> Result<(Vec<u8>, String), BuildError> {
+        match input {
+            Input::Local { path, .. } => {
+                Ok((files::read(&self.folder.join(path))?, format!("local file {path}")))
+            }
+            Input::Package { path, .. } => {
+                let wanted =
+                    self.lock.wanted(&input_role(role, self.definition.variant.as_deref()));
+                let wanted = wanted.first().ok_or(BuildError::NoInputPackage { role })?;
+                let blobs = fetch::fetch(std::slice::from_ref(wanted), origins)?;
+                let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
+                let package = packages::package(wanted, blob, origins.store)?;
+                let bytes = file_of(&package, path).ok_or_else(|| BuildError::NoInputFile {
+                    role,
+                    package: package.name.clone(),
+                    path: path.clone(),
+                })?;
+                Ok((bytes, format!("{} {}: /{path}", package.name, package.version)))
+            }
+        }
+    }
+
+    /// What the root file system is made of.
+    pub(super) fn rootfs_request<'p>(
+        &'p self,
+        packages: &'p [Package],
+    ) -> Result<RootfsParts<'p>, BuildError> {
+        let patterns = &self.definition.packages;
+        let included = patterns.include_paths.iter().map(|pattern| format!("!{pattern}"));
+        Ok(RootfsParts {
+            definition: self.definition,
+            packages,
+            files: self.placed()?,
+            users: self.definition.users.iter().map(user).collect(),
+            exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
+            mtime: self.timestamp.0,
+        })
+    }
+
+    /// Overlays first, single files after them.
+    fn placed(&self) -> Result<Vec<Placed>, BuildError> {
+        let mut placed = Vec::new();
+        for overlay in &self.definition.overlays {
+            let root = format!("{}/", overlay.source);
+            for file in &self.lock.lock.files {
+                let Some(relative) = file.path.strip_prefix(&root) else { continue };
+                let path = match overlay.target.as_str() {
+                    "" => format!("/{relative}"),
+                    target => format!("/{target}/{relative}"),
+                };
+                placed.push(self.local(file, path, None, &overlay.ownership)?);
+            }
+        }
+        for file in &self.definition.files {
+            let path = format!("/{}", file.path);
+            let mode = Some(file.mode);
+            let node = match &file.kind {
+                FileKind::Text(text) => PlacedNode::File(Content::from(text.as_str())),
+                FileKind::Symlink(target) => PlacedNode::Symlink(target.clone()),
+                FileKind::Folder => PlacedNode::Directory,
+                FileKind::Local(source, _) => {
+                    let locked = self.lock.lock.files.iter().find(|locked| locked.path == *source);
+                    if let Some(locked) = locked {
+                        placed.push(self.local(locked, path, mode, &file.ownership)?);
+                    }
+                    continue;
+                }
+            };
+            placed.push(place(path, file.mode, &file.ownership, node));
+        }
+        Ok(placed)
+    }
+
+    fn local(
+        &self,
+        file: &LocalFile,
+        path: String,
+        mode: Option<u16>,
+        ownership: &Ownership,
+    ) -> Result<Placed, BuildError> {
+        let (default, node) = match &file.kind {
+            LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
+            LocalKind::Folder { .. } => (0o755, PlacedNode::Directory),
+            LocalKind::File { sha256, executable, .. } => {
+                let bytes = files::read(&self.folder.join(&file.path))?;
+                let computed = Sha256::of(&bytes);
+                if computed != *sha256 {
+                    // It changed since it was surveyed.
+                    return Err(LockError::LocalChanged {
+                        path: file.path.clone(),
+                        locked: sha256.to_string(),
+                        found: computed.to_string(),
+                    }
+                    .into());
+                }
+                let mode = if *executable { 0o755 } else { 0o644 };
+                (mode, PlacedNode::File(Content::from(bytes)))
+            }
+        };
+        Ok(place(path, mode.unwrap_or(default), ownership, node))
+    }
+}
+
+fn place(path: String, mode: u16, ownership: &Ownership, node: PlacedNode) -> Placed {
+    Placed { path, mode, user: ownership.owner.clone(), group: ownership.group.clone(), node }
+}
+
+fn user(raw: &crate::definition::raw::RawUser) -> UserRequest {
+    UserRequest {
+        name: raw.name.clone(),
+        uid: raw.uid,
+        groups: raw.groups.clone(),
+        comment: raw.comment.clone().unwrap_or_default(),
+        home: raw.home.clone(),
+        shell: raw.shell.clone(),
+        ..UserRequest::default()
+    }
+}
+
+fn changed(file: &LocalFile, locked: Option<&LocalFile>) -> LockError {
+    LockError::LocalChanged {
+        path: file.path.clone(),
+        locked: locked.map_or_else(|| "nothing".into(), |locked| locked.kind.to_string()),
+        found: file.kind.to_string(),
+    }
+}
+
+/// The contents of a file of a package, if it has one at this path.
+fn file_of(package: &Package, path: &str) -> Option<Vec<u8>> {
+    let entry = package.entries.iter().find(|entry| entry.path == path.as_bytes())?;
+    let EntryKind::File { offset, len } = entry.kind else { return None };
+    let content = Content::Stored { object: package.data.clone(), offset, len };
+    read_all(&content as &dyn Source, INPUT_MAX).ok()
+}
+
+/// Owns what a [`Request`] borrows.
+pub(super) struct RootfsParts<'a> {
+    definition: &'a Definition,
+    packages: &'a [Package],
+    files: Vec<Placed>,
+    users: Vec<UserRequest>,
+    exclude: Vec<String>,
+    mtime: i64,
+}
+
+impl RootfsParts<'_> {
+    pub(super) fn as_request(&self) -> Request<'_> {
+        let definition = self.definition;
+        let decisions = definition.packages.scripts.iter().map(|(name, decision)| {
+            let ScriptDecision::Skip = decision;
+            (name.clone(), rootfs::ScriptDecision::Skip)
+        });
+        Request {
+            packages: self.packages,
+            architecture: "amd64",
+            users: &self.users,
+            groups: &[],
+            ids: BTreeMap::new(),
+            units: rootfs::Units {
+                enable: definition.units_enable.clone(),
+                mask: definition.units_mask.clone(),
+                default_target: Some(definition.default_target.clone()),
+            },
+            files: &self.files,
+            hostname: Some(&definition.hostname),
+            image_id: &definition.id,
+            image_version: &definition.version,
+            debug: definition.debug,
+            exclude: &self.exclude,
+            scripts: decisions.collect(),
+            package_database: match definition.packages.metadata {
+                Metadata::Full => PackageDatabase::Full,
+                Metadata::Minimal => PackageDatabase::Minimal,
+                Metadata::None => PackageDatabase::Absent,
+            },
+            mtime: self.mtime,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! From a locked definition to a measured image in a folder.
+//!
+//! [`build`] reads like the flow in ARCHITECTURE.md: inputs are gathered and checked, packages are
+//! fetched and decoded, the tree is assembled, the image is written, what hardware will measure is
+//! computed from the written files, and everything is described. Nothing appears in the output
+//! folder before all of it is finished.
+
+mod error;
+mod inputs;
+mod packages;
+mod unchanged;
+
+use std::path::{Path, PathBuf};
+
+use cvmkit_formats::source::read_all;
+use cvmkit_formats::tree::{Inode, Meta, Tree};
+
+pub use error::BuildError;
+pub use inputs::FirmwareFile;
+use inputs::Inputs;
+
+use crate::content::Content;
+use crate::definition::{Definition, Project};
+use crate::digest::Sha256;
+use crate::fetch::Origins;
+use crate::files::Staging;
+use crate::image::{self, Image, Parts};
+use crate::kernel::{Kernel, depmod};
+use crate::lock::LockFile;
+use crate::manifest::{self, Described, Manifest};
+use crate::reference;
+use crate::rootfs::{self, Rootfs};
+
+/// Modules that the root file system itself needs, on every machine.
+const ROOT_MODULES: [&str; 2] = ["dm_verity", "squashfs"];
+
+/// Longest kernel that is taken: a guard, real ones have 10 to 30 MB.
+const KERNEL_MAX: u64 = 512 << 20;
+
+/// Files of the kernel package that the image carries elsewhere (the kernel) or not at all.
+const BOOT_FILES: [&str; 2] = ["vmlinuz-", "System.map-"];
+
+/// What a build needs besides the definition and its lock.
+#[derive(Clone, Copy)]
+pub struct Builder<'a> {
+    /// Where locked files come from.
+    pub origins: Origins<'a>,
+    /// The guest's PID 1.
+    pub stage1: &'a [u8],
+    /// The version that makes the image, for the manifest.
+    pub version: &'a str,
+    /// The program that makes the image. Another program may make other bytes, so it must not take
+    /// an earlier one's output for its own.
+    pub program: Sha256,
+}
+
+/// A finished build.
+#[derive(Debug)]
+pub struct Built {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What its manifest says.
+    pub manifest: Manifest,
+    /// SHA-256 of `SHA256SUMS`: the identity of the image.
+    pub identity: Sha256,
+    /// True if everything was there already.
+    pub unchanged: bool,
+    /// What was done to the root file system that no package file shows; empty if unchanged.
+    pub log: Vec<String>,
+}
+
+/// Builds an image into `out`.
+///
+/// # Errors
+/// [`BuildError`]; nothing is left in `out` but what was there before.
+pub fn build(
+    project: &Project,
+    variant: Option<&str>,
+    out: &Path,
+    builder: &Builder<'_>,
+) -> Result<Built, BuildError> {
+    let definition = project.definition(variant)?;
+    let lock = LockFile::open(project)?;
+    let inputs = Inputs::check(project, &definition, &lock)?;
+    let key = inputs.key(builder);
+    if let Some(built) = unchanged::find(builder.origins.store, key, out)? {
+        return Ok(built);
+    }
+    let staging = Staging::new(out)?;
+    let packages = packages::unpack(&inputs, builder.origins)?;
+    let external = inputs.external(builder.origins)?;
+    let mut rootfs = rootfs::assemble(&inputs.rootfs_request(&packages)?.as_request())?;
+    let boot = boot_parts(&mut rootfs, &inputs, builder.stage1)?;
+    let os_release = os_release(&rootfs.tree)?;
+    let image = image::write(
+        &Parts {
+            definition: &definition,
+            tree: &rootfs.tree,
+            kernel: &boot.kernel,
+            kernel_release: &boot.release,
+            initrd: &boot.initrd,
+            stub: &external.stub,
+            os_release: &os_release,
+            timestamp: inputs.timestamp,
+        },
+        &staging,
+    )?;
+    drop(boot);
+    let described = describe(&inputs, &image, &external, &rootfs, &staging, builder)?;
+    staging.publish(&described.files)?;
+    unchanged::remember(builder.origins.store, key, &described)?;
+    Ok(Built {
+        folder: out.to_owned(),
+        manifest: described.manifest,
+        identity: described.identity,
+        unchanged: false,
+        log: rootfs.log,
+    })
+}
+
+/// What boots the root file system.
+struct BootParts {
+    kernel: Vec<u8>,
+    release: String,
+    initrd: Vec<u8>,
+}
+
+/// Takes the kernel out of the tree, indexes its modules there, and makes the initramfs.
+fn boot_parts(
+    rootfs: &mut Rootfs,
+    inputs: &Inputs<'_>,
+    stage1: &[u8],
+) -> Result<BootParts, BuildError> {
+    let kernel = Kernel::find(&rootfs.tree, None)?;
+    let names: Vec<&str> = ROOT_MODULES
+        .into_iter()
+        .chain(inputs.definition.modules.iter().map(String::as_str))
+        .collect();
+    let modules = kernel.closure(&names)?;
+    let image = read_all(kernel.vmlinuz()?, KERNEL_MAX).map_err(BuildError::Kernel)?;
+    let (release, folder) = (kernel.release().to_owned(), kernel.folder().to_owned());
+    let indices = depmod::files(&kernel)?;
+    for (name, bytes) in indices {
+        put_file(&mut rootfs.tree, &format!("{folder}/{name}"), bytes, inputs)?;
+    }
+    for prefix in BOOT_FILES {
+        rootfs.tree.remove(format!("boot/{prefix}{release}").as_bytes());
+    }
+    let initrd = image::initrd(stage1, &modules, inputs.timestamp)?;
+    Ok(BootParts { kernel: image, release, initrd })
+}
+
+fn put_file(
+    tree: &mut Tree<Content>,
+    path: &str,
+    bytes: Vec<u8>,
+    inputs: &Inputs<'_>,
+) -> Result<(), BuildError> {
+    let meta = Meta::root(0o644, inputs.timestamp.0);
+    tree.put(path.as_bytes(), Inode::file(meta, Content::from(bytes)))?;
+    Ok(())
+}
+
+/// The text that the UKI shows to boot loaders: the image's own os-release.
+fn os_release(tree: &Tree<Content>) -> Result<Vec<u8>, BuildError> {
+    use cvmkit_formats::tree::Node;
+    let id = tree.resolve(b"etc/os-release")?;
+    match &tree.inode(id).node {
+        Node::File(content) => read_all(content, 1 << 20).map_err(BuildError::OsRelease),
+        _ => Err(BuildError::OsRelease(std::io::ErrorKind::InvalidData.into())),
+    }
+}
+
+/// Measures and lists the written files, and writes what describes them.
+fn describe(
+    inputs: &Inputs<'_>,
+    image: &Image,
+    external: &inputs::External,
+    rootfs: &Rootfs,
+    staging: &Staging,
+    builder: &Builder<'_>,
+) -> Result<Described, BuildError> {
+    let firmware = external.firmware.as_ref();
+    if let Some(firmware) = firmware {
+        image::stage(staging, &firmware.name, &firmware.bytes)?;
+    }
+    let values = reference::values(inputs.definition, image, firmware, staging)?;
+    let description = manifest::Description {
+        definition: inputs.definition,
+        lock: inputs.lock,
+        image,
+        firmware,
+        rootfs,
+        timestamp: inputs.timestamp,
+        version: builder.version,
+        definition_checksum: inputs.lock.lock.definition,
+        stage1: Sha256::of(builder.stage1),
+    };
+    Ok(manifest::write(&description, &values, staging)?)
+}
+
+/// What a definition is called in messages: `minimal 1`, `minimal 1 (debug)`.
+#[must_use]
+pub fn title(definition: &Definition) -> String {
+    match &definition.variant {
+        Some(variant) => format!("{} {} ({variant})", definition.id, definition.version),
+        None => format!("{} {}", definition.id, definition.version),
+    }
+}

@@ -1,0 +1,328 @@
+//! What the user wants: `image.toml`, parsed into a value without invalid states.
+//!
+//! [`Project::open`] finds and parses the file; [`Project::definition`] applies a variant and
+//! checks everything that does not need the lock. An unknown key is an error: a misspelt key must
+//! never be a silently weaker image.
+
+mod error;
+mod parse;
+pub mod raw;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use error::DefinitionError;
+use raw::RawDefinition;
+pub use raw::{RawBootKind as BootKind, RawMetadata as Metadata};
+pub use raw::{RawCompression as Compression, RawScriptDecision as ScriptDecision};
+
+use crate::digest::Sha256;
+use crate::files;
+
+/// Name of the definition in its folder.
+const DEFINITION_FILE: &str = "image.toml";
+
+/// A definition file and where it stands.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub raw: RawDefinition,
+}
+
+impl Project {
+    /// Reads the definition at `path`: a folder with `image.toml`, or the file itself.
+    ///
+    /// # Errors
+    /// The file is missing, no TOML, or has an unknown key.
+    pub fn open(path: &Path) -> Result<Self, DefinitionError> {
+        let path = if path.is_dir() { path.join(DEFINITION_FILE) } else { path.to_owned() };
+        let text = files::read_text(&path).map_err(|error| {
+            if error.is_not_found() {
+                DefinitionError::Missing { path: path.clone() }
+            } else {
+                DefinitionError::File(error)
+            }
+        })?;
+        let raw = parse::toml(&text, &path)?;
+        Ok(Self { path, raw })
+    }
+
+    /// The definition of one variant, or of the base.
+    ///
+    /// # Errors
+    /// Names the key, what it holds and what it should.
+    pub fn definition(&self, variant: Option<&str>) -> Result<Definition, DefinitionError> {
+        let mut base = self.raw.clone();
+        let mut variants = std::mem::take(&mut base.variant);
+        let Some(name) = variant else {
+            return parse::definition(base, None, &self.path);
+        };
+        match variants.remove(name) {
+            Some(over) => parse::definition(base.overlaid(over), Some(name), &self.path),
+            None => Err(DefinitionError::UnknownVariant {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                known: variants.into_keys().collect(),
+            }),
+        }
+    }
+
+    /// The base and every variant, in byte order of the names, the base first.
+    ///
+    /// # Errors
+    /// As for [`Project::definition`].
+    pub fn definitions(&self) -> Result<Vec<Definition>, DefinitionError> {
+        let names = self.raw.variant.keys().map(|name| Some(name.as_str()));
+        std::iter::once(None).chain(names).map(|name| self.definition(name)).collect()
+    }
+
+    /// The folder that local files of the definition are relative to.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        files::parent(&self.path)
+    }
+
+    /// Where the lock of this definition stands: `image.lock` beside `image.toml`.
+    #[must_use]
+    pub fn lock_path(&self) -> PathBuf {
+        self.path.with_extension("lock")
+    }
+
+    /// What binds a lock to this definition: a digest of what it says. Comments, order of keys and
+    /// white space do not count.
+    #[must_use]
+    pub fn checksum(&self) -> Sha256 {
+        checksum(&self.raw)
+    }
+
+    /// A digest of all that decides which packages are resolved, and nothing else.
+    #[must_use]
+    pub fn package_checksum(&self) -> Sha256 {
+        let relevant = |raw: &RawDefinition| {
+            serde_json::json!({
+                "architecture": raw.architecture,
+                "sources": raw.sources,
+                "packages": { "install": raw.packages.install, "essential": raw.packages.essential },
+                "stub": raw.boot.stub,
+                "boot": raw.boot.kind,
+                "firmware": raw.firmware,
+            })
+        };
+        let variants: BTreeMap<_, _> =
+            self.raw.variant.iter().map(|(name, raw)| (name, relevant(raw))).collect();
+        checksum(&serde_json::json!({ "base": relevant(&self.raw), "variants": variants }))
+    }
+}
+
+fn checksum(value: &impl serde::Serialize) -> Sha256 {
+    // Plain data of strings, numbers and sorted maps always serialises.
+    Sha256::of(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// A checked definition, of the base or of one variant.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// Name of the image.
+    pub id: String,
+    /// Version of the image.
+    pub version: String,
+    /// Name of the variant; `None` for the base.
+    pub variant: Option<String>,
+    /// True for an image that may have shells and logins.
+    pub debug: bool,
+    /// What UUIDs and salts are derived from.
+    pub seed: Seed,
+    /// Contents of `/etc/hostname`.
+    pub hostname: String,
+    /// Mirrors to try first.
+    pub mirrors: Vec<String>,
+    /// Where packages come from.
+    pub sources: Vec<raw::RawSource>,
+    /// What goes into the root file system.
+    pub packages: Packages,
+    /// Modules of the initramfs.
+    pub modules: Vec<String>,
+    /// Kernel parameters but `roothash=`.
+    pub command_line: Vec<String>,
+    /// Root file system.
+    pub root: Root,
+    /// dm-verity.
+    pub verity: Verity,
+    /// How it boots.
+    pub boot: BootKind,
+    /// The systemd stub of the UKI.
+    pub stub: Input,
+    /// Firmware to measure with.
+    pub firmware: Option<Input>,
+    /// Single files.
+    pub files: Vec<FileEntry>,
+    /// Folders.
+    pub overlays: Vec<Overlay>,
+    /// System users.
+    pub users: Vec<raw::RawUser>,
+    /// Units to enable.
+    pub units_enable: Vec<String>,
+    /// Units to mask.
+    pub units_mask: Vec<String>,
+    /// Default target.
+    pub default_target: String,
+    /// Platforms to measure.
+    pub platforms: Vec<SnpPlatform>,
+}
+
+impl Definition {
+    /// `ID_VERSION`, or `ID_VERSION_VARIANT`: what file names start with.
+    #[must_use]
+    pub fn stem(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}_{}_{variant}", self.id, self.version),
+            None => format!("{}_{}", self.id, self.version),
+        }
+    }
+}
+
+/// What UUIDs and salts are derived from by hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(pub [u8; 16]);
+
+impl Seed {
+    /// 32 bytes for one purpose: SHA-256 of `cvmkit`, the purpose and the seed, NUL-separated.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut input = format!("cvmkit\0{purpose}\0").into_bytes();
+        input.extend_from_slice(&self.0);
+        Sha256::of(&input).0
+    }
+
+    /// A version 8 UUID (RFC 9562, section 5.8) for one purpose, in text order.
+    #[must_use]
+    pub fn uuid(&self, purpose: &str) -> [u8; 16] {
+        let digest = self.derive(purpose);
+        let mut uuid = [0; 16];
+        uuid.copy_from_slice(&digest[..16]);
+        uuid[6] = uuid[6] & 0x0f | 0x80;
+        uuid[8] = uuid[8] & 0x3f | 0x80;
+        uuid
+    }
+}
+
+/// What goes into the root file system.
+#[derive(Clone, Debug)]
+pub struct Packages {
+    /// Requested packages.
+    pub install: Vec<String>,
+    /// Whether essential packages are requested too.
+    pub essential: bool,
+    /// Patterns of paths to leave out.
+    pub exclude_paths: Vec<String>,
+    /// Exceptions to those.
+    pub include_paths: Vec<String>,
+    /// How much of dpkg's database is kept.
+    pub metadata: Metadata,
+    /// Decisions on unknown maintainer scripts.
+    pub scripts: BTreeMap<String, ScriptDecision>,
+}
+
+/// Root file system parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Root {
+    /// Algorithm.
+    pub compression: Compression,
+    /// Its level.
+    pub level: u32,
+    /// Bytes in a data block.
+    pub block_size: u32,
+}
+
+/// dm-verity parameters.
+#[derive(Clone, Debug)]
+pub struct Verity {
+    /// Salt.
+    pub salt: Vec<u8>,
+    /// UUID in text order.
+    pub uuid: [u8; 16],
+    /// Bytes in a data block.
+    pub data_block_size: u32,
+    /// Bytes in a hash block.
+    pub hash_block_size: u32,
+}
+
+/// A build input that does not go into the root file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file of a package.
+    Package {
+        /// The package.
+        package: String,
+        /// Where it comes from; `None` for the definition's sources.
+        suite: Option<String>,
+        /// Relative to the root.
+        path: String,
+    },
+    /// A file beside the definition.
+    Local {
+        /// Relative to the definition.
+        path: String,
+        /// What it must hash to.
+        sha256: Sha256,
+    },
+}
+
+/// Owner and group, by name or number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// User.
+    pub owner: String,
+    /// Group.
+    pub group: String,
+}
+
+/// A single file, folder or link.
+#[derive(Clone, Debug)]
+pub struct FileEntry {
+    /// Relative to the root.
+    pub path: String,
+    /// What it is.
+    pub kind: FileKind,
+    /// Permission bits.
+    pub mode: u16,
+    /// Whose it is.
+    pub ownership: Ownership,
+}
+
+/// What a [`FileEntry`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A file of this text.
+    Text(String),
+    /// A copy of a local file, relative to the definition, with the digest it must have.
+    Local(String, Option<Sha256>),
+    /// A symbolic link.
+    Symlink(String),
+    /// A folder.
+    Folder,
+}
+
+/// A folder laid over the root file system.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    /// Relative to the definition.
+    pub source: String,
+    /// Relative to the root; empty for the root.
+    pub target: String,
+    /// Whose it is.
+    pub ownership: Ownership,
+}
+
+/// AMD SEV-SNP guests to compute launch digests for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnpPlatform {
+    /// Numbers of virtual CPUs.
+    pub vcpus: Vec<u32>,
+    /// QEMU names of CPU models.
+    pub vcpu_types: Vec<String>,
+    /// SEV features of the VMSA.
+    pub guest_features: u64,
+}

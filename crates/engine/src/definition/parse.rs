@@ -1,0 +1,473 @@
+//! `RawDefinition` to `Definition`: every rule about a single value is here.
+
+use std::path::Path;
+
+use super::raw::{
+    RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawMetadata, RawOverlay,
+    RawPackages, RawPlatform, RawRoot, RawUser, RawVerity,
+};
+use super::{
+    BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
+    Packages, Root, Seed, SnpPlatform, Verity,
+};
+
+/// Drivers of the disks that hypervisors and clouds offer.
+const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
+
+/// The longest command line of x86 (`COMMAND_LINE_SIZE`, `arch/x86/include/asm/setup.h`) less NUL.
+const COMMAND_LINE_MAX: usize = 2047;
+
+/// `roothash=` with a SHA-256 and a space.
+const ROOTHASH_PARAMETER_LEN: usize = 9 + 64 + 1;
+
+/// Kernel parameters that open a shell on the console (I11), as they start.
+const SHELL_PARAMETERS: [&str; 12] = [
+    "systemd.debug-shell",
+    "systemd.debug_shell",
+    "rd.shell",
+    "rd.break",
+    "systemd.setenv=SYSTEMD_SULOGIN_FORCE",
+    "systemd.unit=rescue",
+    "systemd.unit=emergency",
+    "rescue",
+    "emergency",
+    "single",
+    "init=/bin",
+    "init=/usr/bin",
+];
+
+/// Parses the text of a definition.
+pub(super) fn toml(text: &str, path: &Path) -> Result<RawDefinition, DefinitionError> {
+    toml::from_str(text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let (line, column) = position(text, offset);
+        let path = path.to_owned();
+        match unknown_field(error.message()) {
+            Some((key, known)) => DefinitionError::UnknownKey { path, line, column, key, known },
+            None => DefinitionError::Malformed {
+                path,
+                line,
+                column,
+                message: error.message().replace('\n', ": "),
+            },
+        }
+    })
+}
+
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// serde's words for a key that does not exist: ``unknown field `a`, expected one of `b`, `c` ``.
+fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
+    let quoted = message.strip_prefix("unknown field ")?;
+    let mut words = quoted.split('`').skip(1).step_by(2).map(str::to_owned);
+    Some((words.next()?, words.collect()))
+}
+
+/// Checks a definition; `raw.variant` has been applied before.
+pub(super) fn definition(
+    raw: RawDefinition,
+    variant: Option<&str>,
+    path: &Path,
+) -> Result<Definition, DefinitionError> {
+    Check { path, debug: raw.debug.unwrap_or(false) }.definition(raw, variant)
+}
+
+/// Knows where the definition stands, for its errors.
+struct Check<'a> {
+    path: &'a Path,
+    debug: bool,
+}
+
+type Checked<T> = Result<T, DefinitionError>;
+
+impl Check<'_> {
+    fn definition(&self, raw: RawDefinition, variant: Option<&str>) -> Checked<Definition> {
+        if self.debug && variant.is_none() {
+            return Err(self.invalid("debug", "true", "only a variant can be a debug image"));
+        }
+        if !raw.variant.is_empty() {
+            return Err(self.invalid("variant", "a table", "no variant within a variant"));
+        }
+        raw.architecture
+            .ok_or_else(|| self.missing("architecture", "architecture = \"x86-64\""))?;
+        let id = self.name("id", raw.id, "id = \"my-image\"")?;
+        if raw.sources.is_empty() {
+            return Err(self.missing("sources", "[[sources]]` with `suites = [\"trixie\"]"));
+        }
+        let seed = self.seed(raw.seed)?;
+        Ok(Definition {
+            version: self.name("version", raw.version, "version = \"1\"")?,
+            variant: self.variant(variant)?,
+            debug: self.debug,
+            hostname: self.name("hostname", raw.hostname.or(Some(id.clone())), "")?,
+            id,
+            seed,
+            mirrors: raw.mirrors,
+            sources: raw.sources,
+            packages: self.packages(raw.packages)?,
+            command_line: self.command_line(&raw.kernel)?,
+            modules: modules(raw.kernel),
+            root: self.root(&raw.root)?,
+            verity: self.verity(raw.verity, seed)?,
+            boot: raw.boot.kind.unwrap_or(BootKind::Disk),
+            stub: self.stub(raw.boot)?,
+            firmware: self.firmware(raw.firmware, &raw.platforms)?,
+            files: self.each(raw.files, Self::file)?,
+            overlays: self.each(raw.overlays, Self::overlay)?,
+            users: self.each(raw.users, Self::user)?,
+            units_enable: raw.units.enable,
+            units_mask: raw.units.mask,
+            default_target: raw.units.default.unwrap_or_else(|| "multi-user.target".into()),
+            platforms: self.each(raw.platforms, Self::platform)?,
+        })
+    }
+
+    fn each<T, U>(&self, items: Vec<T>, check: impl Fn(&Self, T) -> Checked<U>) -> Checked<Vec<U>> {
+        items.into_iter().map(|item| check(self, item)).collect()
+    }
+
+    fn name(&self, key: &str, value: Option<String>, example: &str) -> Checked<String> {
+        let value = value.ok_or_else(|| self.missing(key, example))?;
+        // UAPI.10: the parts of a file name are joined by `_`, so no part may hold one.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+~^".contains(&byte);
+        let first = value.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if first && value.len() <= 64 && value.bytes().all(plain) {
+            return Ok(value);
+        }
+        let rule = "1 to 64 letters, digits and `.-+~^`, a letter or digit first";
+        Err(self.invalid(key, &value, rule))
+    }
+
+    fn variant(&self, name: Option<&str>) -> Checked<Option<String>> {
+        name.map(|name| self.name("variant", Some(name.to_owned()), "")).transpose()
+    }
+
+    fn seed(&self, seed: Option<String>) -> Checked<Seed> {
+        let text = seed.ok_or_else(|| {
+            self.missing("seed", "seed = \"...\"` with a UUID of your own (`uuidgen`)")
+        })?;
+        Ok(Seed(self.uuid("seed", &text)?))
+    }
+
+    fn uuid(&self, key: &str, text: &str) -> Checked<[u8; 16]> {
+        let mut bytes = [0; 16];
+        let dashes = text.match_indices('-').map(|(at, _)| at).eq([8, 13, 18, 23]);
+        match hex::decode_to_slice(text.replace('-', ""), &mut bytes) {
+            Ok(()) if dashes => Ok(bytes),
+            _ => Err(self.invalid(key, text, "a UUID, such as uuidgen prints")),
+        }
+    }
+
+    fn packages(&self, raw: RawPackages) -> Checked<Packages> {
+        for pattern in raw.exclude_paths.iter().chain(&raw.include_paths) {
+            if !pattern.starts_with('/') {
+                let rule = "a pattern of absolute paths, such as `/usr/share/doc/*`";
+                return Err(self.invalid("packages.exclude-paths", pattern, rule));
+            }
+        }
+        Ok(Packages {
+            install: raw.install,
+            essential: raw.essential.unwrap_or(true),
+            exclude_paths: raw.exclude_paths,
+            include_paths: raw.include_paths,
+            metadata: raw.metadata.unwrap_or(RawMetadata::Full),
+            scripts: raw.scripts,
+        })
+    }
+
+    fn command_line(&self, raw: &RawKernel) -> Checked<Vec<String>> {
+        let key = "kernel.command-line";
+        for parameter in &raw.command_line {
+            if parameter.is_empty() || !parameter.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let rule = "one parameter of printable ASCII without spaces";
+                return Err(self.invalid(key, parameter, rule));
+            }
+            if parameter.starts_with("roothash=") {
+                let rule = "no `roothash=`: the build adds the one it computes";
+                return Err(self.invalid(key, parameter, rule));
+            }
+            let opens_shell = SHELL_PARAMETERS.iter().any(|shell| parameter.starts_with(shell));
+            if opens_shell && !self.debug {
+                let rule =
+                    "no way to a shell from the console, but in a variant with `debug = true`";
+                return Err(self.invalid(key, parameter, rule));
+            }
+        }
+        let len = raw.command_line.join(" ").len() + ROOTHASH_PARAMETER_LEN;
+        if len > COMMAND_LINE_MAX {
+            let rule = format!("at most {COMMAND_LINE_MAX} bytes with `roothash=`");
+            return Err(self.invalid(key, &format!("{len} bytes"), &rule));
+        }
+        Ok(raw.command_line.clone())
+    }
+
+    fn root(&self, raw: &RawRoot) -> Checked<Root> {
+        let compression = raw.compression.unwrap_or(RawCompression::Zstd);
+        let (levels, default) = match compression {
+            RawCompression::Zstd => (1..=22, 3),
+            RawCompression::Gzip => (1..=9, 9),
+        };
+        let level = raw.compression_level.unwrap_or(default);
+        if !levels.contains(&level) {
+            let rule = format!("{} to {}", levels.start(), levels.end());
+            return Err(self.invalid("root.compression-level", &level.to_string(), &rule));
+        }
+        let block_size = raw.block_size.unwrap_or(131_072);
+        if !block_size.is_power_of_two() || !(4096..=1_048_576).contains(&block_size) {
+            let rule = "a power of two from 4096 to 1048576";
+            return Err(self.invalid("root.block-size", &block_size.to_string(), rule));
+        }
+        Ok(Root { compression, level, block_size })
+    }
+
+    fn verity(&self, raw: RawVerity, seed: Seed) -> Checked<Verity> {
+        let salt = match raw.salt {
+            None => seed.derive("verity salt").to_vec(),
+            Some(text) => match hex::decode(&text) {
+                Ok(salt) if salt.len() <= 256 => salt,
+                _ => return Err(self.invalid("verity.salt", &text, "up to 256 bytes in hex")),
+            },
+        };
+        let uuid = match raw.uuid {
+            None => seed.uuid("verity"),
+            Some(text) => self.uuid("verity.uuid", &text)?,
+        };
+        let block_size = |key: &str, value: Option<u32>| match value.unwrap_or(4096) {
+            size @ (1024 | 4096) => Ok(size),
+            size => Err(self.invalid(key, &size.to_string(), "1024 or 4096")),
+        };
+        Ok(Verity {
+            salt,
+            uuid,
+            data_block_size: block_size("verity.data-block-size", raw.data_block_size)?,
+            hash_block_size: block_size("verity.hash-block-size", raw.hash_block_size)?,
+        })
+    }
+
+    fn stub(&self, raw: RawBoot) -> Checked<Input> {
+        match raw.stub {
+            Some(stub) => self.input("boot.stub", stub),
+            None => Ok(Input::Package {
+                package: "systemd-boot-efi".into(),
+                suite: None,
+                path: "usr/lib/systemd/boot/efi/linuxx64.efi.stub".into(),
+            }),
+        }
+    }
+
+    fn firmware(&self, raw: Option<RawInput>, platforms: &[RawPlatform]) -> Checked<Option<Input>> {
+        if raw.is_none() && !platforms.is_empty() {
+            return Err(self.missing("firmware", "[firmware]` with `package = \"ovmf-amdsev\""));
+        }
+        raw.map(|raw| self.input("firmware", raw)).transpose()
+    }
+
+    fn input(&self, key: &str, raw: RawInput) -> Checked<Input> {
+        let path =
+            raw.path.ok_or_else(|| self.missing(&format!("{key}.path"), "path = \"...\""))?;
+        match (raw.package, raw.sha256, raw.suite) {
+            (Some(package), None, suite) => {
+                let path = self.image_path(&format!("{key}.path"), &path)?;
+                Ok(Input::Package { package, suite, path })
+            }
+            (None, Some(sha256), None) => Ok(Input::Local { path, sha256 }),
+            (None, None, _) => Err(self.missing(&format!("{key}.sha256"), "sha256 = \"...\"")),
+            _ => Err(self.invalid(
+                key,
+                "a mixture",
+                "either a package and suite, or a local file and its sha256",
+            )),
+        }
+    }
+
+    fn image_path(&self, key: &str, path: &str) -> Checked<String> {
+        let relative = path.strip_prefix('/').unwrap_or_default();
+        let clean =
+            relative.split('/').all(|name| cvmkit_formats::tree::is_valid_name(name.as_bytes()));
+        if clean {
+            return Ok(relative.to_owned());
+        }
+        Err(self.invalid(key, path, "an absolute path without `.`, `..` and empty names"))
+    }
+
+    fn file(&self, raw: RawFile) -> Checked<FileEntry> {
+        let key = format!("files.`{}`", raw.path);
+        let kind = match (raw.content, raw.source, raw.symlink, raw.folder) {
+            (Some(text), None, None, None) => FileKind::Text(text),
+            (None, Some(source), None, None) => FileKind::Local(source, raw.sha256),
+            (None, None, Some(target), None) => FileKind::Symlink(target),
+            (None, None, None, Some(true)) => FileKind::Folder,
+            _ => {
+                let rule = "exactly one of `content`, `source`, `symlink` and `folder = true`";
+                return Err(self.invalid(&key, "as it is", rule));
+            }
+        };
+        if raw.sha256.is_some() && !matches!(kind, FileKind::Local(..)) {
+            return Err(self.invalid(&key, "sha256", "a digest only with `source`"));
+        }
+        let default = if kind == FileKind::Folder { "0755" } else { "0644" };
+        Ok(FileEntry {
+            path: self.image_path("files.path", &raw.path)?,
+            kind,
+            mode: self.mode(&key, raw.mode.as_deref().unwrap_or(default))?,
+            ownership: ownership(raw.owner, raw.group),
+        })
+    }
+
+    fn mode(&self, key: &str, text: &str) -> Checked<u16> {
+        match u16::from_str_radix(text, 8) {
+            Ok(mode) if mode <= 0o7777 => Ok(mode),
+            _ => Err(self.invalid(&format!("{key}.mode"), text, "an octal mode up to 7777")),
+        }
+    }
+
+    fn overlay(&self, raw: RawOverlay) -> Checked<Overlay> {
+        let target = match raw.target.as_deref() {
+            None | Some("/") => String::new(),
+            Some(path) => self.image_path("overlays.target", path)?,
+        };
+        Ok(Overlay { source: raw.source, target, ownership: ownership(raw.owner, raw.group) })
+    }
+
+    fn user(&self, raw: RawUser) -> Checked<RawUser> {
+        if let (Some(shell), false) = (&raw.shell, self.debug)
+            && !shell.ends_with("/nologin")
+            && !shell.ends_with("/false")
+        {
+            let key = format!("users.`{}`.shell", raw.name);
+            let rule = "no login shell, but in a variant with `debug = true`";
+            return Err(self.invalid(&key, shell, rule));
+        }
+        Ok(raw)
+    }
+
+    fn platform(&self, raw: RawPlatform) -> Checked<SnpPlatform> {
+        let features = raw.guest_features.unwrap_or_else(|| "0x1".into());
+        let digits = features.strip_prefix("0x").unwrap_or_default();
+        let guest_features = u64::from_str_radix(digits, 16).map_err(|_| {
+            self.invalid("platforms.guest-features", &features, "a number in hex, such as `0x1`")
+        })?;
+        let vcpus = raw.vcpus.unwrap_or_else(|| vec![1]);
+        if vcpus.is_empty() || vcpus.iter().any(|count| !(1..=512).contains(count)) {
+            return Err(self.invalid("platforms.vcpus", &format!("{vcpus:?}"), "1 to 512 each"));
+        }
+        Ok(SnpPlatform {
+            vcpus,
+            vcpu_types: raw.vcpu_types.unwrap_or_else(|| vec!["EPYC-v4".into()]),
+            guest_features,
+        })
+    }
+
+    fn invalid(&self, key: &str, found: &str, expected: &str) -> DefinitionError {
+        DefinitionError::Invalid {
+            path: self.path.to_owned(),
+            key: key.to_owned(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn missing(&self, key: &str, example: &str) -> DefinitionError {
+        DefinitionError::MissingKey {
+            path: self.path.to_owned(),
+            key: key.to_owned(),
+            example: example.to_owned(),
+        }
+    }
+}
+
+fn modules(raw: RawKernel) -> Vec<String> {
+    raw.modules.unwrap_or_else(|| DEFAULT_MODULES.map(str::to_owned).to_vec())
+}
+
+fn ownership(owner: Option<String>, group: Option<String>) -> Ownership {
+    Ownership {
+        owner: owner.unwrap_or_else(|| "root".into()),
+        group: group.unwrap_or_else(|| "root".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::Project;
+    use crate::fault::Diagnosis;
+
+    const MINIMAL: &str = r#"
+id = "tiny"
+version = "1"
+architecture = "x86-64"
+seed = "0e9a6fe0-68f6-408c-bbeb-136054d20445"
+[[sources]]
+suites = ["trixie"]
+[variant.debug]
+debug = true
+[variant.debug.packages]
+install = ["strace"]
+[packages]
+install = ["systemd"]
+"#;
+
+    fn project(text: &str) -> Result<Project, DefinitionError> {
+        let path = Path::new("image.toml").to_owned();
+        Ok(Project { raw: toml(text, &path)?, path })
+    }
+
+    #[test]
+    fn variants_append_lists_and_replace_keys() {
+        let project = project(MINIMAL).unwrap();
+        let base = project.definition(None).unwrap();
+        assert_eq!((base.stem().as_str(), base.debug), ("tiny_1", false));
+        let debug = project.definition(Some("debug")).unwrap();
+        assert_eq!((debug.stem().as_str(), debug.debug), ("tiny_1_debug", true));
+        assert_eq!(debug.packages.install, ["systemd", "strace"]);
+        let error = project.definition(Some("debgu")).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "did you mean `debug`?");
+    }
+
+    #[test]
+    fn unknown_keys_say_where_and_what_was_meant() {
+        let error = project("id = \"x\"\n[packages]\n  instal = []\n").unwrap_err();
+        let DefinitionError::UnknownKey { line, column, key, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!((*line, *column, key.as_str()), (3, 3, "instal"));
+        assert_eq!(error.hint().unwrap(), "did you mean `install`?");
+    }
+
+    #[test]
+    fn bad_toml_says_where() {
+        let error = project("id = \"x\"\nversion = \n").unwrap_err();
+        assert!(error.to_string().contains("image.toml:2:"), "{error}");
+    }
+
+    #[test]
+    fn production_images_have_no_way_to_a_shell() {
+        for parameter in ["rd.shell", "systemd.debug-shell=1", "single", "init=/bin/sh"] {
+            let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
+            let project = project(&text).unwrap();
+            assert!(project.definition(None).is_err(), "{parameter}");
+            assert!(project.definition(Some("debug")).is_ok(), "{parameter}");
+        }
+        let text = format!("{MINIMAL}\n[[users]]\nname = \"x\"\nshell = \"/bin/bash\"");
+        assert!(project(&text).unwrap().definition(None).is_err());
+        assert!(project(&format!("debug = true\n{MINIMAL}")).unwrap().definition(None).is_err());
+    }
+
+    #[test]
+    fn the_checksum_is_of_what_is_said_not_how() {
+        let plain = project(MINIMAL).unwrap();
+        let commented = project(&format!("# a comment\n{MINIMAL}")).unwrap();
+        assert_eq!(plain.checksum(), commented.checksum());
+        let other = project(&MINIMAL.replace("\"1\"", "\"2\"")).unwrap();
+        assert_ne!(plain.checksum(), other.checksum());
+        assert_eq!(plain.package_checksum(), other.package_checksum());
+        let more = project(&MINIMAL.replace("\"systemd\"", "\"systemd\", \"dbus\"")).unwrap();
+        assert_ne!(plain.package_checksum(), more.package_checksum());
+    }
+}

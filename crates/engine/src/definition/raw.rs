@@ -1,0 +1,466 @@
+//! The definition as it is written: TOML tables, every key optional or defaulted later.
+//!
+//! The JSON Schema is generated from these types, so their documentation is the user's. Words are
+//! mkosi's and systemd-repart's where those have one.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
+
+/// An image definition (`image.toml`).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawDefinition {
+    /// Name of the image: lower-case letters, digits, `-` and `.`; the first part of every file name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Version of the image; the second part of every file name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Architecture. Only `x86-64` so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<RawArchitecture>,
+    /// A UUID of your own (`uuidgen`) from which the UUIDs and salts of the image are derived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
+    /// Contents of `/etc/hostname`. Default: the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// Marks a debug image: shells and logins are allowed, and the manifest, os-release and all
+    /// file names say so. Only allowed in a variant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debug: Option<bool>,
+    /// Base addresses of Debian mirrors, tried in order before those the host's apt uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+    /// Suites that packages of the root file system come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<RawSource>,
+    /// Packages of the root file system.
+    #[serde(default)]
+    pub packages: RawPackages,
+    /// Kernel, its modules in the initramfs and its command line.
+    #[serde(default)]
+    pub kernel: RawKernel,
+    /// Root file system.
+    #[serde(default)]
+    pub root: RawRoot,
+    /// dm-verity parameters of the root file system.
+    #[serde(default)]
+    pub verity: RawVerity,
+    /// How the image boots.
+    #[serde(default)]
+    pub boot: RawBoot,
+    /// Firmware the measurements are computed for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<RawInput>,
+    /// Single files, folders and links to add or replace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<RawFile>,
+    /// Folders whose contents are laid over the root file system, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<RawOverlay>,
+    /// System users to add.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<RawUser>,
+    /// systemd units to enable or mask. Nothing is enabled that is not named here.
+    #[serde(default)]
+    pub units: RawUnits,
+    /// Platforms whose expected measurements go into `reference-values.json`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<RawPlatform>,
+    /// Changes to the definition, by name: `cvmkit build --variant NAME`. A key given here replaces
+    /// that of the base; a list is appended to it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variant: BTreeMap<String, RawDefinition>,
+}
+
+/// An architecture, in systemd's spelling.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub enum RawArchitecture {
+    /// `amd64` in Debian's spelling.
+    #[serde(rename = "x86-64")]
+    X86_64,
+}
+
+/// Some suites of one archive.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawSource {
+    /// Archive: the last part of its address below a mirror, `debian` or `debian-security`.
+    #[serde(default = "debian")]
+    pub archive: String,
+    /// Suites or code names, such as `trixie`.
+    pub suites: Vec<String>,
+    /// Components. Default: `main`.
+    #[serde(default = "main_component")]
+    pub components: Vec<String>,
+    /// Fingerprints of archive keys to accept, of the Debian archive keys and those in `key-files`.
+    /// Default: all in `key-files`, or the Debian archive keys when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// OpenPGP certificates beside the definition, armored or binary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_files: Vec<String>,
+}
+
+fn debian() -> String {
+    "debian".into()
+}
+
+fn main_component() -> Vec<String> {
+    vec!["main".into()]
+}
+
+/// Packages of the root file system.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawPackages {
+    /// Packages to install with their dependencies; recommended packages are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub install: Vec<String>,
+    /// Whether every `Essential: yes` package is installed. Default: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub essential: Option<bool>,
+    /// Paths not to unpack, as dpkg's path-exclude patterns (`/usr/share/doc/*`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_paths: Vec<String>,
+    /// Exceptions to `exclude-paths` (`/usr/share/doc/*/copyright`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include_paths: Vec<String>,
+    /// How much of dpkg's database is kept. Default: `full`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<RawMetadata>,
+    /// What to do about maintainer scripts that cvmkit does not know, by package.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scripts: BTreeMap<String, RawScriptDecision>,
+}
+
+/// How much of dpkg's database the image keeps.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawMetadata {
+    /// `status` and `info/`: scanners and `dpkg -L` work.
+    Full,
+    /// Only `status`.
+    Minimal,
+    /// Nothing.
+    None,
+}
+
+/// What to do about a maintainer script that cvmkit does not know.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawScriptDecision {
+    /// Leave it out, knowingly.
+    Skip,
+}
+
+/// Kernel, its modules in the initramfs and its command line.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawKernel {
+    /// Modules that stage 1 loads besides those the root file system needs: the drivers of the
+    /// disks the image may boot from. Default: virtio, SCSI and NVMe disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modules: Option<Vec<String>>,
+    /// Kernel parameters; `roothash=` is added by the build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command_line: Vec<String>,
+}
+
+/// Root file system.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawRoot {
+    /// File system. Only `squashfs` so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<RawFormat>,
+    /// Compression. Default: `zstd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<RawCompression>,
+    /// Compression level: zstd 1 to 22 (default 3), gzip 1 to 9 (default 9).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression_level: Option<u32>,
+    /// Bytes in a data block: a power of two from 4096 to 1048576. Default: 131072.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<u32>,
+}
+
+/// A root file system format.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawFormat {
+    /// squashfs 4.0.
+    Squashfs,
+}
+
+/// A compression of the root file system.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawCompression {
+    /// Zstandard.
+    Zstd,
+    /// zlib.
+    Gzip,
+}
+
+/// dm-verity parameters.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawVerity {
+    /// Salt in hex, up to 256 bytes. Default: 32 bytes derived from the seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// UUID of the hash area. Default: derived from the seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// Bytes in a data block: 1024 or 4096. Default: 4096.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_block_size: Option<u32>,
+    /// Bytes in a hash block: 1024 or 4096. Default: 4096.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_block_size: Option<u32>,
+}
+
+/// How the image boots.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawBoot {
+    /// `disk`: a GPT disk with a UKI on its EFI system partition. `direct`: the host's VMM loads
+    /// kernel and initrd, the disk holds only the root file system. Default: `disk`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<RawBootKind>,
+    /// The systemd stub of the UKI. Default: `linuxx64.efi.stub` of package `systemd-boot-efi`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stub: Option<RawInput>,
+}
+
+/// How an image boots.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawBootKind {
+    /// By UEFI from its disk.
+    Disk,
+    /// With kernel and initrd given to the VMM.
+    Direct,
+}
+
+/// A build input that does not go into the root file system: a file of a package, or a local file.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawInput {
+    /// Package that holds the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Suite the package comes from. Default: the suites of `sources`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// Path in the package, or of a local file relative to the definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// SHA-256 that a local file must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+}
+
+/// A file, folder or link to add or replace. Exactly one of `content`, `source`, `symlink` and
+/// `folder` says what it is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawFile {
+    /// Absolute path in the image.
+    pub path: String,
+    /// The text of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// A local file, relative to the definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The target of a symbolic link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symlink: Option<String>,
+    /// `true` for a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<bool>,
+    /// SHA-256 that the file must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    /// Mode in octal, such as `"0755"`. Default: 0644 for files, 0755 for folders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Owner, by name or number. Default: root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Group, by name or number. Default: root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// A folder laid over the root file system. Files keep only their executable bit: 0755 or 0644.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawOverlay {
+    /// The folder, relative to the definition.
+    pub source: String,
+    /// Where in the image. Default: `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Owner of all it brings. Default: root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Group of all it brings. Default: root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// A system user.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawUser {
+    /// Login name.
+    pub name: String,
+    /// Number. Default: allocated below 1000, the same for the same definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Number of the group of the same name. Default: the uid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// Full name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Home folder. Default: `/nonexistent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// Login shell. Default: `/usr/sbin/nologin`; another one only in a debug variant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
+    /// Other groups to be a member of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+}
+
+/// systemd units.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawUnits {
+    /// Units to enable, as `systemctl enable` would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enable: Vec<String>,
+    /// Units to mask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mask: Vec<String>,
+    /// The default target. Default: `multi-user.target`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+}
+
+/// A platform to compute expected measurements for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawPlatform {
+    /// Which one. Only `sev-snp` so far.
+    pub kind: RawPlatformKind,
+    /// Virtual machine monitor. Only `qemu` so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vmm: Option<RawVmm>,
+    /// Numbers of virtual CPUs. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vcpus: Option<Vec<u32>>,
+    /// QEMU names of CPU models. Default: `EPYC-v4`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vcpu_types: Option<Vec<String>>,
+    /// SEV features of the guest's VMSA in hex, such as `"0x1"` (SNP only) or `"0x21"` (with debug
+    /// swap, as kernels 6.6 and 6.7 set it). Default: `"0x1"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_features: Option<String>,
+}
+
+/// Platforms that measure.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawPlatformKind {
+    /// AMD SEV-SNP.
+    SevSnp,
+}
+
+/// Virtual machine monitors.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawVmm {
+    /// QEMU with `kernel-hashes=on`.
+    Qemu,
+}
+
+impl RawDefinition {
+    /// This definition with a variant laid over it: a key given there replaces the one here, a list
+    /// is appended to the one here.
+    #[must_use]
+    pub fn overlaid(self, over: Self) -> Self {
+        Self {
+            id: over.id.or(self.id),
+            version: over.version.or(self.version),
+            architecture: over.architecture.or(self.architecture),
+            seed: over.seed.or(self.seed),
+            hostname: over.hostname.or(self.hostname),
+            debug: over.debug.or(self.debug),
+            mirrors: appended(self.mirrors, over.mirrors),
+            sources: appended(self.sources, over.sources),
+            packages: self.packages.overlaid(over.packages),
+            kernel: RawKernel {
+                modules: over.kernel.modules.or(self.kernel.modules),
+                command_line: appended(self.kernel.command_line, over.kernel.command_line),
+            },
+            root: RawRoot {
+                format: over.root.format.or(self.root.format),
+                compression: over.root.compression.or(self.root.compression),
+                compression_level: over.root.compression_level.or(self.root.compression_level),
+                block_size: over.root.block_size.or(self.root.block_size),
+            },
+            verity: RawVerity {
+                salt: over.verity.salt.or(self.verity.salt),
+                uuid: over.verity.uuid.or(self.verity.uuid),
+                data_block_size: over.verity.data_block_size.or(self.verity.data_block_size),
+                hash_block_size: over.verity.hash_block_size.or(self.verity.hash_block_size),
+            },
+            boot: RawBoot {
+                kind: over.boot.kind.or(self.boot.kind),
+                stub: over.boot.stub.or(self.boot.stub),
+            },
+            firmware: over.firmware.or(self.firmware),
+            files: appended(self.files, over.files),
+            overlays: appended(self.overlays, over.overlays),
+            users: appended(self.users, over.users),
+            units: RawUnits {
+                enable: appended(self.units.enable, over.units.enable),
+                mask: appended(self.units.mask, over.units.mask),
+                default: over.units.default.or(self.units.default),
+            },
+            platforms: appended(self.platforms, over.platforms),
+            variant: BTreeMap::new(),
+        }
+    }
+}
+
+impl RawPackages {
+    fn overlaid(self, over: Self) -> Self {
+        let mut scripts = self.scripts;
+        scripts.extend(over.scripts);
+        Self {
+            install: appended(self.install, over.install),
+            essential: over.essential.or(self.essential),
+            exclude_paths: appended(self.exclude_paths, over.exclude_paths),
+            include_paths: appended(self.include_paths, over.include_paths),
+            metadata: over.metadata.or(self.metadata),
+            scripts,
+        }
+    }
+}
+
+fn appended<T>(mut base: Vec<T>, over: Vec<T>) -> Vec<T> {
+    base.extend(over);
+    base
+}

@@ -1,0 +1,337 @@
+//! Locked files into the store: from the store itself, a vendor folder, or the mirrors.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use thiserror::Error;
+
+use crate::digest::Sha256;
+use crate::fault::{Diagnosis, Fault};
+use crate::files::{self, FileError};
+use crate::http::{Client, HttpError, retried};
+use crate::mirrors::Mirrors;
+use crate::progress::Progress;
+use crate::store::{Blob, Partial, Store};
+
+/// Downloads at the same time; archives throttle clients that open more.
+const CONNECTIONS: usize = 4;
+
+/// A file that the lock names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// What to call it in messages: the package.
+    pub name: String,
+    /// The archive it is in, such as `debian`.
+    pub archive: String,
+    /// Its path in the archive.
+    pub path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What it must hash to.
+    pub sha256: Sha256,
+    /// Where the lock says so, for messages: `image.lock:214`.
+    pub locked_at: String,
+}
+
+/// Where locked files may come from.
+#[derive(Clone, Copy)]
+pub struct Origins<'a> {
+    /// Looked at first; everything ends up here.
+    pub store: &'a Store,
+    /// A folder that `cvmkit vendor` wrote.
+    pub vendor: Option<&'a Path>,
+    /// Looked at last.
+    pub mirrors: &'a Mirrors,
+    /// True to use no network.
+    pub offline: bool,
+    /// Told of downloads.
+    pub progress: &'a dyn Progress,
+}
+
+/// Why a locked file is not to be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// It is in no place that may be looked at.
+    #[error(
+        "{} of the locked files are not in the store, and the network is not to be used\n  the first is {first}",
+        count
+    )]
+    Offline {
+        /// How many.
+        count: usize,
+        /// One of them.
+        first: String,
+    },
+    /// No mirror is configured.
+    #[error("no mirror of the archive `{archive}` is known")]
+    NoMirror {
+        /// The archive.
+        archive: String,
+    },
+    /// Every mirror says that it does not have it.
+    #[error("`{name}` is gone from the mirrors\n  path: {path}\n  locked: {sha256}  ({locked_at})")]
+    Gone {
+        /// The package.
+        name: String,
+        /// Where it was.
+        path: String,
+        /// What it was.
+        sha256: Sha256,
+        /// Line of the lock.
+        locked_at: String,
+        /// The last answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No mirror could be reached, or all of them broke off.
+    #[error("`{name}` can't be fetched")]
+    Unreachable {
+        /// The package.
+        name: String,
+        /// The last failure.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Something else came than what is locked.
+    #[error("`{name}` does not match the lock")]
+    Mismatch {
+        /// The package.
+        name: String,
+        /// Both digests.
+        #[source]
+        source: DigestMismatch,
+    },
+    /// The store or the vendor folder.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Two digests that should be one.
+#[derive(Debug, Error)]
+#[error(
+    "SHA-256 mismatch for {what}\n    expected: {expected}  ({expected_by})\n    computed: {computed}"
+)]
+pub struct DigestMismatch {
+    /// The file.
+    pub what: String,
+    /// What it should be.
+    pub expected: Sha256,
+    /// Who says so.
+    pub expected_by: String,
+    /// What it is.
+    pub computed: Sha256,
+}
+
+impl Diagnosis for FetchError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) => error.fault(),
+            _ => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Offline { .. } => "run without `--offline` once, or name a folder that \
+                                     `cvmkit vendor` wrote with `--vendor`"
+                .into(),
+            Self::NoMirror { .. } => "set CVMKIT_MIRROR to the base address of a mirror, or add \
+                                      `mirrors = [...]` to the definition"
+                .into(),
+            Self::Gone { .. } => "the mirrors keep only current versions: build with `--vendor` \
+                                  from a folder that `cvmkit vendor` wrote, name a snapshot \
+                                  mirror in CVMKIT_MIRROR, or move on with `cvmkit lock --update`"
+                .into(),
+            Self::Unreachable { .. } => "try again, or name another mirror in CVMKIT_MIRROR".into(),
+            Self::Mismatch { name, .. } => format!(
+                "the mirror changed or the lock is stale; `cvmkit lock --update {name}` shows \
+                 what moved"
+            ),
+            Self::File(error) => return error.hint(),
+        })
+    }
+}
+
+/// Every wanted file, verified, in the order asked for.
+///
+/// # Errors
+/// The first file that can't be had; the others that were fetched stay in the store.
+pub fn fetch(wanted: &[Wanted], origins: Origins<'_>) -> Result<Vec<Blob>, FetchError> {
+    let mut found = present(wanted, origins)?;
+    let mut missing: Vec<usize> = (0..wanted.len()).filter(|&at| found[at].is_none()).collect();
+    if let (Some(&first), true) = (missing.first(), origins.offline) {
+        return Err(FetchError::Offline {
+            count: missing.len(),
+            first: wanted[first].path.clone(),
+        });
+    }
+    if !missing.is_empty() {
+        // The largest first, so that no long download is left alone at the end.
+        missing.sort_by_key(|&at| std::cmp::Reverse(wanted[at].size));
+        for (at, blob) in download_all(wanted, &missing, origins)? {
+            found[at] = Some(blob);
+        }
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// What the store or the vendor folder has already.
+fn present(wanted: &[Wanted], origins: Origins<'_>) -> Result<Vec<Option<Blob>>, FetchError> {
+    use rayon::prelude::*;
+    wanted
+        .par_iter()
+        .map(|wanted| match (origins.store.get(wanted.sha256)?, origins.vendor) {
+            (None, Some(vendor)) => from_vendor(wanted, vendor, origins.store),
+            (blob, _) => Ok(blob),
+        })
+        .collect()
+}
+
+/// Where a file of an archive stands below a vendor folder.
+#[must_use]
+pub fn vendor_path(vendor: &Path, wanted: &Wanted) -> PathBuf {
+    vendor.join(&wanted.archive).join(&wanted.path)
+}
+
+fn from_vendor(wanted: &Wanted, vendor: &Path, store: &Store) -> Result<Option<Blob>, FetchError> {
+    let path = vendor_path(vendor, wanted);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bytes = files::read(&path)?;
+    let computed = Sha256::of(&bytes);
+    if computed != wanted.sha256 {
+        return Err(mismatch(wanted, path.display().to_string(), computed));
+    }
+    store.insert(&bytes)?;
+    Ok(store.get(wanted.sha256)?)
+}
+
+fn mismatch(wanted: &Wanted, what: String, computed: Sha256) -> FetchError {
+    FetchError::Mismatch {
+        name: wanted.name.clone(),
+        source: DigestMismatch {
+            what,
+            expected: wanted.sha256,
+            expected_by: wanted.locked_at.clone(),
+            computed,
+        },
+    }
+}
+
+fn download_all(
+    wanted: &[Wanted],
+    missing: &[usize],
+    origins: Origins<'_>,
+) -> Result<Vec<(usize, Blob)>, FetchError> {
+    let total = missing.iter().map(|&at| wanted[at].size).sum();
+    origins.progress.begin("fetching packages", total);
+    let client = Client::new();
+    let queue = Mutex::new(missing.iter());
+    let failed = AtomicBool::new(false);
+    let work = || {
+        let mut done = Vec::new();
+        while !failed.load(Ordering::Relaxed) {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(&at) = next else { break };
+            match download(&client, &wanted[at], origins) {
+                Ok(blob) => done.push((at, blob)),
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(done)
+    };
+    let results = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+    });
+    origins.progress.end();
+    let mut done = Vec::new();
+    for result in results {
+        match result {
+            Ok(result) => done.extend(result?),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    Ok(done)
+}
+
+/// One file from the first mirror that gives the right bytes.
+fn download(client: &Client, wanted: &Wanted, origins: Origins<'_>) -> Result<Blob, FetchError> {
+    let bases = origins.mirrors.of_archive(&wanted.archive);
+    let mut last = FetchError::NoMirror { archive: wanted.archive.clone() };
+    for base in bases {
+        let url = format!("{base}/{}", wanted.path);
+        match download_from(client, &url, wanted, origins) {
+            Ok(blob) => return Ok(blob),
+            Err(FetchError::File(error)) => return Err(FetchError::File(error)),
+            // That one mirror lost it says less than that another one could not be reached.
+            Err(FetchError::Gone { .. }) if matches!(last, FetchError::Unreachable { .. }) => {}
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn download_from(
+    client: &Client,
+    url: &str,
+    wanted: &Wanted,
+    origins: Origins<'_>,
+) -> Result<Blob, FetchError> {
+    let mut partial = origins.store.begin(wanted.sha256)?;
+    if let Some(blob) = origins.store.get(wanted.sha256)? {
+        // Another process fetched it while this one waited.
+        origins.progress.advance(wanted.size);
+        return Ok(blob);
+    }
+    retried(|| download_part(client, url, wanted, &mut partial, origins.progress)).map_err(
+        |error| match error {
+            HttpError::NotFound { .. } => FetchError::Gone {
+                name: wanted.name.clone(),
+                path: wanted.path.clone(),
+                sha256: wanted.sha256,
+                locked_at: wanted.locked_at.clone(),
+                source: Box::new(error),
+            },
+            error => FetchError::Unreachable { name: wanted.name.clone(), source: Box::new(error) },
+        },
+    )?;
+    match partial.finish()? {
+        Ok(blob) => Ok(blob),
+        Err(computed) => Err(mismatch(wanted, url.to_owned(), computed)),
+    }
+}
+
+fn download_part(
+    client: &Client,
+    url: &str,
+    wanted: &Wanted,
+    partial: &mut Partial<'_>,
+    progress: &dyn Progress,
+) -> Result<(), HttpError> {
+    let transport = |message: String| HttpError::Transport { url: url.to_owned(), message };
+    let have = partial.fetched()?;
+    if have == wanted.size {
+        return Ok(());
+    }
+    let have = if have < wanted.size { have } else { 0 };
+    let mut response = client.get(url, have)?;
+    let end = partial
+        .append(response.offset, wanted.size, &mut response.body, &mut |n| progress.advance(n))?
+        .map_err(|error| transport(error.to_string()))?;
+    match end.cmp(&wanted.size) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Less => {
+            Err(transport(format!("broke off after {end} of {} bytes", wanted.size)))
+        }
+        std::cmp::Ordering::Greater => {
+            Err(HttpError::TooLong { url: url.to_owned(), limit: wanted.size })
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The disk: ESP, root file system and hash tree behind one partition table, each byte written
+//! once.
+//!
+//! The UKI holds the root hash, the root hash covers the root file system, and the UKI lies before
+//! it on the disk. One pass is enough because only the UKI's *length* decides the layout, and the
+//! command line has the same length whatever the hash is.
+
+use cvmkit_formats::fat;
+use cvmkit_formats::gpt::{self, Guid, spec};
+use cvmkit_formats::sink::Shifted;
+use cvmkit_formats::source::{Source, Window};
+use cvmkit_formats::squashfs;
+use cvmkit_formats::tree::{Inode, Meta, Tree};
+use cvmkit_formats::verity::{self, RootHash};
+
+use super::{ImageError, Parts, uki};
+use crate::definition::{BootKind, Compression};
+use crate::files::{Output, Staging};
+
+/// What firmware boots from a disk that no boot entry names (UEFI 2.10, section 3.5.1.1).
+const BOOT_FILE: &str = "EFI/BOOT/BOOTX64.EFI";
+
+/// The label that blkid shows.
+const ESP_LABEL: &str = "ESP";
+
+/// What was written, for the manifest and the reference values.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) root_hash: RootHash,
+    pub(super) partitions: Vec<Partition>,
+    /// The bytes of the UKI, when the image boots from its disk.
+    pub(super) uki: Option<Vec<u8>>,
+}
+
+/// A partition as it was written.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// Label.
+    pub name: String,
+    /// What it is for.
+    pub type_guid: Guid,
+    /// Its identity.
+    pub unique_guid: Guid,
+    /// First byte on the disk.
+    pub offset: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// Lengths of what lies on the disk, in its order.
+#[derive(Clone, Copy)]
+struct Lengths {
+    esp: Option<u64>,
+    root: u64,
+    verity: u64,
+}
+
+/// Writes the disk into a staged file.
+pub(super) fn write(
+    parts: &Parts<'_>,
+    staging: &Staging,
+    name: &str,
+) -> Result<Written, ImageError> {
+    let mut disk = staging.create(name)?;
+    let esp = match parts.definition.boot {
+        BootKind::Disk => Some(esp_len(parts)?),
+        BootKind::Direct => None,
+    };
+    // What lies before the root file system is known; what lies behind does not move it.
+    let start = table(parts, Lengths { esp, root: 1, verity: 1 }, None)?.root().offset;
+    let root = write_root(parts, &mut disk, start)?;
+    let hashes = verity::Plan::new(root, &verity_options(parts))?;
+    let lengths = Lengths { esp, root, verity: hashes.hash_len() };
+    let hash_start = table(parts, lengths, None)?.hashes().offset;
+    let data = Window::new(disk.reader()?, start, root).map_err(|error| disk.error(error))?;
+    let root_hash = hashes.write(&data, &mut Shifted::new(&mut disk, hash_start))?;
+    let table = table(parts, lengths, Some(&root_hash))?;
+    let uki = esp.map(|_| write_esp(parts, &mut disk, &table, &root_hash)).transpose()?;
+    table.plan.write(&mut disk)?;
+    disk.set_len(table.plan.len())?;
+    disk.sync()?;
+    Ok(Written { root_hash, partitions: table.partitions, uki })
+}
+
+/// The partition table and what it names, in the same order.
+struct Table {
+    plan: gpt::Plan,
+    partitions: Vec<Partition>,
+}
+
+impl Table {
+    fn from_end(&self, back: usize) -> &Partition {
+        &self.partitions[self.partitions.len() - back]
+    }
+
+    fn root(&self) -> &Partition {
+        self.from_end(2)
+    }
+
+    fn hashes(&self) -> &Partition {
+        self.from_end(1)
+    }
+}
+
+/// Lays the partitions out. Before the root hash is known their identities are placeholders.
+fn table(
+    parts: &Parts<'_>,
+    lengths: Lengths,
+    root_hash: Option<&RootHash>,
+) -> Result<Table, ImageError> {
+    let seeded = |purpose| Guid::from_text_order(parts.definition.seed.uuid(purpose));
+    let (root_guid, verity_guid) = match root_hash {
+        Some(hash) => gpt::part_uuids_from_root_hash(hash.as_bytes())?,
+        None => (seeded("root placeholder"), seeded("verity placeholder")),
+    };
+    let partition = |name: &str, type_guid, unique_guid, len, attributes| gpt::Partition {
+        type_guid,
+        unique_guid,
+        name: name.into(),
+        place: gpt::Place::Next(len),
+        attributes,
+    };
+    let esp = lengths.esp.map(|len| partition("esp", spec::ESP, seeded("esp partition"), len, 0));
+    let read_only = spec::READ_ONLY;
+    let mut wanted: Vec<_> = esp.into_iter().collect();
+    wanted.push(partition("root", spec::ROOT_X86_64, root_guid, lengths.root, read_only));
+    let verity = spec::ROOT_VERITY_X86_64;
+    wanted.push(partition("root-verity", verity, verity_guid, lengths.verity, read_only));
+    let options = gpt::Options { size: gpt::DiskSize::Minimal, disk_guid: seeded("disk") };
+    let plan = gpt::Plan::new(&wanted, &options)?;
+    let placed = wanted.into_iter().zip(plan.partitions());
+    let partitions = placed.map(|(wanted, placed)| Partition {
+        name: wanted.name,
+        type_guid: wanted.type_guid,
+        unique_guid: wanted.unique_guid,
+        offset: placed.offset,
+        len: placed.len,
+    });
+    Ok(Table { partitions: partitions.collect(), plan })
+}
+
+fn write_root(parts: &Parts<'_>, disk: &mut Output, start: u64) -> Result<u64, ImageError> {
+    let root = &parts.definition.root;
+    let level = root.level.try_into().unwrap_or(u8::MAX);
+    let options = squashfs::Options {
+        block_size: root.block_size,
+        compression: match root.compression {
+            Compression::Zstd => squashfs::Compression::Zstd { level },
+            Compression::Gzip => squashfs::Compression::Gzip { level },
+        },
+        mkfs_time: u32::try_from(parts.timestamp.0).unwrap_or_default(),
+    };
+    let plan = squashfs::Plan::new(parts.tree, &options)?;
+    Ok(plan.write(&mut Shifted::new(disk, start))?)
+}
+
+fn verity_options(parts: &Parts<'_>) -> verity::Options {
+    let verity = &parts.definition.verity;
+    verity::Options {
+        salt: verity.salt.clone(),
+        uuid: verity.uuid,
+        data_block_size: verity.data_block_size,
+        hash_block_size: verity.hash_block_size,
+        ..verity::Options::new(Vec::new(), verity.uuid)
+    }
+}
+
+fn write_esp(
+    parts: &Parts<'_>,
+    disk: &mut Output,
+    table: &Table,
+    root_hash: &RootHash,
+) -> Result<Vec<u8>, ImageError> {
+    let image = uki::build(parts, &uki::command_line(parts.definition, root_hash))?;
+    let tree = esp_tree(parts, image.as_slice())?;
+    let esp = &table.partitions[0];
+    fat::Plan::new(&tree, &esp_options(parts))?.write(&mut Shifted::new(disk, esp.offset))?;
+    Ok(image)
+}
+
+/// Length of the ESP, which only the length of the UKI decides.
+fn esp_len(parts: &Parts<'_>) -> Result<u64, ImageError> {
+    let tree = esp_tree(parts, Blank { len: uki::len(parts)? })?;
+    Ok(fat::Plan::new(&tree, &esp_options(parts))?.len())
+}
+
+fn esp_tree<C>(parts: &Parts<'_>, uki: C) -> Result<Tree<C>, ImageError> {
+    let folder = Meta::root(0o755, parts.timestamp.0);
+    let mut tree = Tree::new(folder.clone());
+    tree.make_directories(b"EFI/BOOT", &folder)?;
+    tree.put(BOOT_FILE.as_bytes(), Inode::file(Meta::root(0o644, parts.timestamp.0), uki))?;
+    Ok(tree)
+}
+
+fn esp_options(parts: &Parts<'_>) -> fat::Options {
+    let id = parts.definition.seed.derive("esp volume id");
+    fat::Options {
+        volume_id: u32::from_le_bytes([id[0], id[1], id[2], id[3]]),
+        label: ESP_LABEL.into(),
+        timestamp: parts.timestamp.0,
+        ..fat::Options::default()
+    }
+}
+
+/// Contents of which only the length is known yet.
+struct Blank {
+    len: u64,
+}
+
+impl Source for Blank {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, _: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        buf.fill(0);
+        Ok(())
+    }
+}

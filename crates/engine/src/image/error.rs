@@ -1,0 +1,63 @@
+//! Why an image can't be written.
+
+use std::io;
+
+use cvmkit_formats::{cpio, fat, gpt, pe, squashfs, tree, verity};
+use thiserror::Error;
+
+use crate::fault::{Diagnosis, Fault};
+use crate::files::FileError;
+
+/// Why an image can't be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// The host's disk.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The compressor of the initramfs.
+    #[error("the initramfs can't be compressed")]
+    Compress(#[source] io::Error),
+    /// A path of a small tree.
+    #[error("a tree can't be laid out")]
+    Tree(#[from] tree::TreeError),
+    /// The initramfs.
+    #[error("the initramfs can't be written")]
+    Initrd(#[from] cpio::Error),
+    /// The ESP.
+    #[error("the EFI system partition can't be written")]
+    Esp(#[from] fat::Error),
+    /// The partition table.
+    #[error("the partition table can't be written")]
+    Table(#[from] gpt::Error),
+    /// The UKI.
+    #[error("the unified kernel image can't be made")]
+    Uki(#[from] pe::Error),
+    /// The root file system.
+    #[error("the root file system can't be written")]
+    Root(#[from] squashfs::Error),
+    /// The hash tree.
+    #[error("the hash tree can't be written")]
+    Verity(#[from] verity::Error),
+}
+
+impl Diagnosis for ImageError {
+    fn fault(&self) -> Fault {
+        // A full disk shows deep inside a writer.
+        let mut cause: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = cause {
+            if error.is::<io::Error>() {
+                return Fault::Environment;
+            }
+            cause = error.source();
+        }
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A tree becomes an image: initramfs, disk, UKI, and the files beside them.
+//!
+//! [`initrd()`] and [`write`] decide nothing that is not in the definition: identities come from the
+//! root hash or the seed, times from the lock.
+
+mod disk;
+mod error;
+mod initrd;
+mod uki;
+
+use cvmkit_formats::sink::Sink;
+use cvmkit_formats::tree::Tree;
+use cvmkit_formats::verity::RootHash;
+pub use disk::Partition;
+pub use error::ImageError;
+
+use crate::content::Content;
+use crate::definition::Definition;
+use crate::files::Staging;
+use crate::kernel::Module;
+use crate::timestamp::Timestamp;
+
+/// All that goes into an image.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// What the user wants.
+    pub definition: &'a Definition,
+    /// The root file system.
+    pub tree: &'a Tree<Content>,
+    /// The kernel: a bzImage with an EFI stub.
+    pub kernel: &'a [u8],
+    /// What `uname -r` will say.
+    pub kernel_release: &'a str,
+    /// The initramfs.
+    pub initrd: &'a [u8],
+    /// The systemd stub.
+    pub stub: &'a [u8],
+    /// The image's os-release.
+    pub os_release: &'a [u8],
+    /// The time of all that is made.
+    pub timestamp: Timestamp,
+}
+
+/// An image as it was written.
+#[derive(Debug)]
+pub struct Image {
+    /// What the command line promises.
+    pub root_hash: RootHash,
+    /// The kernel command line.
+    pub command_line: String,
+    /// In the order of the disk.
+    pub partitions: Vec<Partition>,
+    /// The files that were staged, in the order they were written.
+    pub files: Vec<ImageFile>,
+}
+
+/// A file of the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+}
+
+/// What a file of the image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The GPT disk.
+    Disk,
+    /// The UKI.
+    Uki,
+    /// The kernel.
+    Kernel,
+    /// The initramfs.
+    Initrd,
+    /// The kernel command line.
+    CommandLine,
+    /// The root hash.
+    RootHash,
+}
+
+impl Role {
+    /// The suffix of its file name.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Disk => "raw",
+            Self::Uki => "efi",
+            Self::Kernel => "vmlinuz",
+            Self::Initrd => "initrd",
+            Self::CommandLine => "cmdline",
+            Self::RootHash => "roothash",
+        }
+    }
+}
+
+/// The initramfs: stage 1 and the modules that it loads, in their order.
+///
+/// # Errors
+/// A path that is none, or the compressor's.
+pub fn initrd(stage1: &[u8], modules: &[Module], mtime: Timestamp) -> Result<Vec<u8>, ImageError> {
+    initrd::build(stage1, modules, mtime.0)
+}
+
+/// Writes the files of an image.
+///
+/// # Errors
+/// What a format can't hold, or what the disk of the host says.
+pub fn write(parts: &Parts<'_>, staging: &Staging) -> Result<Image, ImageError> {
+    let name = |role: Role| format!("{}.{}", parts.definition.stem(), role.suffix());
+    let written = disk::write(parts, staging, &name(Role::Disk))?;
+    let command_line = uki::command_line(parts.definition, &written.root_hash);
+    let root_hash_line = format!("{}\n", written.root_hash);
+    let mut files = vec![ImageFile { name: name(Role::Disk), role: Role::Disk }];
+    let split = [
+        (Role::Uki, written.uki.as_deref()),
+        (Role::Kernel, Some(parts.kernel)),
+        (Role::Initrd, Some(parts.initrd)),
+        (Role::CommandLine, Some(command_line.as_bytes())),
+        (Role::RootHash, Some(root_hash_line.as_bytes())),
+    ];
+    for (role, bytes) in split {
+        if let Some(bytes) = bytes {
+            stage(staging, &name(role), bytes)?;
+            files.push(ImageFile { name: name(role), role });
+        }
+    }
+    Ok(Image { root_hash: written.root_hash, command_line, partitions: written.partitions, files })
+}
+
+/// Writes a staged file whole.
+///
+/// # Errors
+/// Names the file.
+pub fn stage(staging: &Staging, name: &str, bytes: &[u8]) -> Result<(), ImageError> {
+    let mut file = staging.create(name)?;
+    file.write_at(0, bytes).map_err(|error| file.error(error))?;
+    Ok(file.sync()?)
+}

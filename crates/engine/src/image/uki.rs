@@ -1,0 +1,56 @@
+//! The unified kernel image, and the command line it carries.
+
+use cvmkit_formats::pe::uki::{Options, Plan};
+use cvmkit_formats::source::Source;
+use cvmkit_formats::verity::RootHash;
+
+use super::{ImageError, Parts};
+use crate::definition::Definition;
+
+/// Length of a root hash in hex: the algorithm is SHA-256.
+const ROOT_HASH_DIGITS: usize = 64;
+
+/// The kernel command line: `roothash=` and then the definition's parameters. It is measured byte
+/// by byte, so it has no newline and no NUL.
+pub(super) fn command_line(definition: &Definition, root_hash: &RootHash) -> String {
+    with_root_hash(definition, &root_hash.to_string())
+}
+
+fn with_root_hash(definition: &Definition, digits: &str) -> String {
+    let mut parameters = vec![format!("roothash={digits}")];
+    parameters.extend_from_slice(&definition.command_line);
+    parameters.join(" ")
+}
+
+/// Length of the UKI, which does not depend on the root hash.
+pub(super) fn len(parts: &Parts<'_>) -> Result<u64, ImageError> {
+    let placeholder = with_root_hash(parts.definition, &"0".repeat(ROOT_HASH_DIGITS));
+    Ok(plan(parts, &sections(parts, &placeholder))?.len())
+}
+
+/// The UKI with this command line.
+pub(super) fn build(parts: &Parts<'_>, command_line: &str) -> Result<Vec<u8>, ImageError> {
+    let sections = sections(parts, command_line);
+    let plan = plan(parts, &sections)?;
+    let sources: Vec<(&str, &dyn Source)> =
+        sections.iter().map(|(name, bytes)| (*name, bytes as &dyn Source)).collect();
+    let mut image = Vec::new();
+    plan.write(&sources, &mut image)?;
+    Ok(image)
+}
+
+fn sections<'a>(parts: &'a Parts<'_>, command_line: &'a str) -> Vec<(&'static str, &'a [u8])> {
+    vec![
+        (".linux", parts.kernel),
+        (".osrel", parts.os_release),
+        (".cmdline", command_line.as_bytes()),
+        (".initrd", parts.initrd),
+        (".uname", parts.kernel_release.as_bytes()),
+    ]
+}
+
+fn plan(parts: &Parts<'_>, sections: &[(&str, &[u8])]) -> Result<Plan, ImageError> {
+    let lengths: Vec<_> =
+        sections.iter().map(|(name, bytes)| (*name, bytes.len() as u64)).collect();
+    Ok(Plan::new(parts.stub, &lengths, &Options::for_kernel(parts.kernel)?)?)
+}

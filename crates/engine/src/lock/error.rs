@@ -1,0 +1,183 @@
+//! What can be wrong with a lock or its making.
+
+use std::path::PathBuf;
+
+use cvmkit_debian::resolver::ResolveError;
+use thiserror::Error;
+
+use super::suite::SuiteError;
+use crate::definition::DefinitionError;
+use crate::digest::Sha256;
+use crate::fault::{Diagnosis, Fault};
+use crate::files::FileError;
+
+/// Why there is no usable lock.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// There is none yet.
+    #[error("there is no lock at `{}`", path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The definition.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// It is no lock.
+    #[error("`{}` is no lock\n  {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// It is of another format.
+    #[error("`{}` has lock format {found}, this version knows {known}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The one known.
+        known: u32,
+    },
+    /// It was made for another definition.
+    #[error(
+        "the lock `{}` is stale: `{}` changed since\n    locked:   {locked}\n    computed: {computed}",
+        path.display(),
+        definition.display()
+    )]
+    Stale {
+        /// The lock.
+        path: PathBuf,
+        /// The definition.
+        definition: PathBuf,
+        /// Checksum the lock was made for.
+        locked: Sha256,
+        /// Checksum of the definition now.
+        computed: Sha256,
+    },
+    /// A local file is not what was locked.
+    #[error(
+        "the local file `{path}` does not match the lock\n    locked: {locked}\n    found:  {found}"
+    )]
+    LocalChanged {
+        /// The file, relative to the definition.
+        path: String,
+        /// What was locked.
+        locked: String,
+        /// What is there.
+        found: String,
+    },
+    /// A local file is not what the definition pins.
+    #[error(
+        "the local file `{path}` does not have the sha256 that the definition pins\n    expected: {expected}\n    computed: {computed}"
+    )]
+    LocalPin {
+        /// The file, relative to the definition.
+        path: String,
+        /// In the definition.
+        expected: Sha256,
+        /// Of the file.
+        computed: Sha256,
+    },
+    /// A local file has an absolute path, or is neither file, folder nor link.
+    #[error("the local file `{path}` can't be used: {why}")]
+    LocalUnusable {
+        /// As the definition gives it.
+        path: String,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A suite is not trusted.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+    /// There is no set of packages that the definition asks for.
+    #[error("the packages of the definition can't be resolved")]
+    Resolve(#[from] ResolveError),
+    /// A package that holds the stub or the firmware is in no suite.
+    #[error("there is no package `{package}` for the {role}{}", in_suite(.suite))]
+    NoSuchInput {
+        /// What it is for.
+        role: &'static str,
+        /// The package.
+        package: String,
+        /// The suite it should come from.
+        suite: Option<String>,
+    },
+    /// A package to update that the lock does not have.
+    #[error("`{name}` is not in the lock")]
+    NotLocked {
+        /// The package.
+        name: String,
+    },
+    /// A package to keep that the archives do not have any more.
+    #[error("`{name}` {version} is locked, but no suite has it any more")]
+    NoLongerThere {
+        /// The package.
+        name: String,
+        /// Its locked version.
+        version: String,
+    },
+    /// The answer to `lock --check` is no.
+    #[error(transparent)]
+    Unfit(Box<LockError>),
+    /// The lock can't be written as TOML.
+    #[error("the lock can't be serialised: {message}")]
+    Unserialisable {
+        /// The serialiser's words.
+        message: String,
+    },
+}
+
+impl Diagnosis for LockError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) => error.fault(),
+            Self::Definition(error) => error.fault(),
+            Self::Suite(error) => error.fault(),
+            Self::Unfit(_) => Fault::Negative,
+            Self::Unserialisable { .. } => Fault::Bug,
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { .. } => "run `cvmkit lock`".into(),
+            Self::Stale { .. } => "run `cvmkit lock`; packages move only if their part of the \
+                                   definition changed"
+                .into(),
+            Self::LocalChanged { .. } => "run `cvmkit lock` to take the change over".into(),
+            Self::LocalPin { .. } => "correct the sha256, or the file".into(),
+            Self::Malformed { .. } => {
+                "restore it from version control, or make it anew with `cvmkit lock --update`"
+                    .into()
+            }
+            Self::Format { .. } => "make it anew with `cvmkit lock --update`".into(),
+            Self::File(error) => return error.hint(),
+            Self::Definition(error) => return error.hint(),
+            Self::Unfit(error) => return error.hint(),
+            Self::Suite(error) => return error.hint(),
+            Self::NoSuchInput { suite: None, .. } => {
+                "name the suite that has it with `suite = \"...\"`".into()
+            }
+            Self::NotLocked { .. } => "`cvmkit lock` adds packages; `--update` moves them".into(),
+            Self::NoLongerThere { name, .. } => {
+                format!("update it too: `cvmkit lock --update {name} ...`, or all with `--update`")
+            }
+            Self::Resolve(_) | Self::NoSuchInput { .. } => {
+                "correct `packages.install`, or add a suite to `[[sources]]`".into()
+            }
+            Self::LocalUnusable { .. } | Self::Unserialisable { .. } => return None,
+        })
+    }
+}
+
+fn in_suite(suite: &Option<String>) -> String {
+    suite.as_ref().map_or_else(String::new, |suite| format!(" in suite `{suite}`"))
+}

@@ -1,0 +1,169 @@
+//! The local files a definition names: what they are now, and that they are what was locked.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::LockError;
+use crate::definition::{Definition, FileKind, Input};
+use crate::digest::Sha256;
+use crate::files::{self, cannot};
+
+/// A file, folder or link beside the definition.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LocalFile {
+    /// Relative to the definition.
+    pub path: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: LocalKind,
+}
+
+/// What a local file is.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", untagged)]
+pub enum LocalKind {
+    /// A regular file. Of its mode only whether its owner may execute it counts.
+    File {
+        /// Length in bytes.
+        size: u64,
+        /// Digest.
+        sha256: Sha256,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Where it points.
+        target: String,
+    },
+    /// A folder of an overlay.
+    Folder {
+        /// Always true.
+        folder: bool,
+    },
+}
+
+impl std::fmt::Display for LocalKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { sha256, executable: true, .. } => write!(f, "{sha256}, executable"),
+            Self::File { sha256, .. } => write!(f, "{sha256}"),
+            Self::Symlink { target } => write!(f, "a link to {target}"),
+            Self::Folder { .. } => write!(f, "a folder"),
+        }
+    }
+}
+
+/// Every local file that the definitions name, sorted by path.
+///
+/// # Errors
+/// A file is missing, or is not what its definition pins.
+pub fn survey(definitions: &[Definition], folder: &Path) -> Result<Vec<LocalFile>, LockError> {
+    let mut found = Vec::new();
+    for definition in definitions {
+        for (path, pinned) in single_files(definition) {
+            let file = examine(folder, path)?;
+            if let (Some(expected), LocalKind::File { sha256, .. }) = (pinned, &file.kind)
+                && expected != *sha256
+            {
+                let path = path.to_owned();
+                return Err(LockError::LocalPin { path, expected, computed: *sha256 });
+            }
+            found.push(file);
+        }
+        for overlay in &definition.overlays {
+            examine_folder(folder, &overlay.source, &mut found)?;
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.dedup();
+    Ok(found)
+}
+
+fn single_files(definition: &Definition) -> Vec<(&str, Option<Sha256>)> {
+    let mut files = Vec::new();
+    for file in &definition.files {
+        if let FileKind::Local(path, sha256) = &file.kind {
+            files.push((path.as_str(), *sha256));
+        }
+    }
+    for input in std::iter::once(&definition.stub).chain(&definition.firmware) {
+        if let Input::Local { path, sha256 } = input {
+            files.push((path.as_str(), Some(*sha256)));
+        }
+    }
+    for source in &definition.sources {
+        files.extend(source.key_files.iter().map(|path| (path.as_str(), None)));
+    }
+    files
+}
+
+fn examine(folder: &Path, path: &str) -> Result<LocalFile, LockError> {
+    let unusable = |why| LockError::LocalUnusable { path: path.to_owned(), why };
+    if Path::new(path).is_absolute() {
+        return Err(unusable("it is absolute; local files are relative to the definition"));
+    }
+    let host_path = folder.join(path);
+    let metadata = host_path.symlink_metadata().map_err(cannot("read", &host_path))?;
+    let kind = if metadata.is_symlink() {
+        let target = files::read_link(&host_path)?;
+        let target = target.to_str().ok_or_else(|| unusable("its target is not UTF-8"))?;
+        LocalKind::Symlink { target: target.to_owned() }
+    } else if metadata.is_dir() {
+        LocalKind::Folder { folder: true }
+    } else if metadata.is_file() {
+        let reader = files::open(&host_path)?;
+        let (sha256, size) = Sha256::of_reader(reader).map_err(cannot("read", &host_path))?;
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        LocalKind::File { size, sha256, executable }
+    } else {
+        return Err(unusable("it is neither a file nor a folder nor a link"));
+    };
+    Ok(LocalFile { path: path.to_owned(), kind })
+}
+
+fn examine_folder(folder: &Path, path: &str, found: &mut Vec<LocalFile>) -> Result<(), LockError> {
+    let entry = examine(folder, path)?;
+    let is_folder = matches!(entry.kind, LocalKind::Folder { .. });
+    found.push(entry);
+    if is_folder {
+        for (name, _) in files::list(&folder.join(path))? {
+            let Some(name) = name.to_str() else {
+                let path = format!("{path}/{}", name.to_string_lossy());
+                return Err(LockError::LocalUnusable { path, why: "its name is not UTF-8" });
+            };
+            examine_folder(folder, &format!("{path}/{name}"), found)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_surveyed_in_byte_order_with_links_and_executables() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        files::make_folder(&tree.join("sub")).unwrap();
+        files::replace(&tree.join("b"), b"b").unwrap();
+        let run = tree.join("sub/run");
+        files::replace(&run, b"#!").unwrap();
+        std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink("b", tree.join("a")).unwrap();
+        let mut found = Vec::new();
+        examine_folder(folder.path(), "tree", &mut found).unwrap();
+        let paths: Vec<_> = found.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["tree", "tree/a", "tree/b", "tree/sub", "tree/sub/run"]);
+        assert_eq!(found[1].kind, LocalKind::Symlink { target: "b".into() });
+        assert!(matches!(found[4].kind, LocalKind::File { executable: true, .. }));
+        assert!(matches!(
+            examine(folder.path(), "/etc/passwd"),
+            Err(LockError::LocalUnusable { .. })
+        ));
+    }
+}

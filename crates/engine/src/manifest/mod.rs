@@ -1,0 +1,393 @@
+//! What describes an image: `manifest.json`, `reference-values.json` and `SHA256SUMS`, which covers
+//! them all and whose own digest is the image's identity.
+
+mod sums;
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use sums::{SUMS_FILE, Sums, SumsError};
+
+use crate::build::FirmwareFile;
+use crate::definition::Definition;
+use crate::digest::Sha256;
+use crate::fault::{Diagnosis, Fault};
+use crate::files::{self, FileError, Staging, cannot};
+use crate::image::{self, Image, ImageError, Role};
+use crate::lock::{LockError, LockFile, root_role};
+use crate::reference::ReferenceValues;
+use crate::rootfs::Rootfs;
+use crate::timestamp::Timestamp;
+
+/// Name of the manifest.
+pub const MANIFEST_FILE: &str = "manifest.json";
+/// Name of the reference values.
+pub const REFERENCE_FILE: &str = "reference-values.json";
+
+/// Version of the schema of the manifest.
+const SCHEMA: u32 = 1;
+
+/// What an image is and what it was made from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Version of cvmkit that made the image.
+    pub cvmkit: String,
+    /// The image.
+    pub image: ImageRecord,
+    /// The inputs.
+    pub inputs: InputsRecord,
+    /// The firmware that the reference values are for: a file beside this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    /// The root file system.
+    pub root: RootRecord,
+    /// Partitions in the order of the disk.
+    pub partitions: Vec<PartitionRecord>,
+    /// The files beside this one but `SHA256SUMS`, in the order they were written.
+    pub artifacts: Vec<Artifact>,
+    /// Packages of the root file system.
+    pub packages: Vec<PackageRecord>,
+}
+
+/// What an image is.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImageRecord {
+    /// Name.
+    pub id: String,
+    /// Version.
+    pub version: String,
+    /// Name of the variant, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// True for an image that may have shells and logins: never to be trusted in production.
+    pub debug: bool,
+    /// Architecture.
+    pub architecture: String,
+    /// The kernel command line, byte by byte.
+    pub command_line: String,
+    /// RFC 3339 time of everything the build made.
+    #[schemars(with = "String")]
+    pub timestamp: Timestamp,
+}
+
+/// What an image was made from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InputsRecord {
+    /// Checksum of the definition.
+    pub definition: Sha256,
+    /// SHA-256 of the lock.
+    pub lock: Sha256,
+    /// SHA-256 of the guest's PID 1.
+    pub stage1: Sha256,
+    /// Where the firmware came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<FirmwareRecord>,
+}
+
+/// Where a firmware came from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FirmwareRecord {
+    /// Package, version and path, or the local file.
+    pub origin: String,
+    /// Digest.
+    pub sha256: Sha256,
+}
+
+/// The root file system.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RootRecord {
+    /// File system.
+    pub format: String,
+    /// dm-verity root hash.
+    pub root_hash: String,
+    /// dm-verity salt in hex.
+    pub salt: String,
+    /// dm-verity hash algorithm.
+    pub algorithm: String,
+    /// Bytes in a dm-verity data block.
+    pub data_block_size: u32,
+    /// Bytes in a dm-verity hash block.
+    pub hash_block_size: u32,
+}
+
+/// A partition.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PartitionRecord {
+    /// Label.
+    pub name: String,
+    /// Type GUID.
+    #[serde(rename = "type")]
+    pub type_guid: String,
+    /// Unique GUID.
+    pub uuid: String,
+    /// First byte on the disk.
+    pub offset: u64,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+/// A finished file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Artifact {
+    /// File name.
+    pub name: String,
+    /// What it is: `disk`, `uki`, `kernel`, `initrd`, `command-line`, `root-hash`, `firmware`,
+    /// `reference-values`.
+    pub role: String,
+    /// Media type.
+    pub media_type: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Digest.
+    pub sha256: Sha256,
+}
+
+/// A package of the root file system.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PackageRecord {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Architecture.
+    pub architecture: String,
+    /// Digest of the .deb.
+    pub sha256: Sha256,
+}
+
+/// Why an image could not be described, or its description not be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The host's files.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file could not be staged.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The lock could not be serialised.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Plain data that does not serialise.
+    #[error("the description can't be serialised")]
+    Unserialisable(#[source] serde_json::Error),
+    /// A file that is no manifest of this version.
+    #[error("`{path}` is no manifest of schema {SCHEMA}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The folder holds no image.
+    #[error("`{folder}` holds no image: there is no {MANIFEST_FILE}")]
+    NoImage {
+        /// The folder.
+        folder: String,
+    },
+}
+
+impl Diagnosis for ManifestError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) => error.fault(),
+            Self::Image(error) => error.fault(),
+            Self::Lock(error) => error.fault(),
+            Self::Unserialisable(_) => Fault::Bug,
+            Self::Malformed { .. } | Self::NoImage { .. } => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
+            _ => None,
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest of an output folder.
+    ///
+    /// # Errors
+    /// There is none, or it is of another schema.
+    pub fn read(folder: &Path) -> Result<Self, ManifestError> {
+        let path = folder.join(MANIFEST_FILE);
+        let bytes = files::read(&path).map_err(|error| {
+            if error.is_not_found() {
+                ManifestError::NoImage { folder: folder.display().to_string() }
+            } else {
+                ManifestError::File(error)
+            }
+        })?;
+        serde_json::from_slice(&bytes)
+            .map_err(|source| ManifestError::Malformed { path: path.display().to_string(), source })
+    }
+
+    /// The name of the file of this role, if the image has one.
+    #[must_use]
+    pub fn file(&self, role: &str) -> Option<&str> {
+        self.artifacts.iter().find(|file| file.role == role).map(|file| file.name.as_str())
+    }
+}
+
+/// What is to be described.
+pub(crate) struct Description<'a> {
+    pub(crate) definition: &'a Definition,
+    pub(crate) lock: &'a LockFile,
+    pub(crate) image: &'a Image,
+    pub(crate) firmware: Option<&'a FirmwareFile>,
+    pub(crate) rootfs: &'a Rootfs,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) version: &'a str,
+    pub(crate) definition_checksum: Sha256,
+    pub(crate) stage1: Sha256,
+}
+
+/// A described image.
+#[derive(Debug)]
+pub struct Described {
+    /// What was written.
+    pub manifest: Manifest,
+    /// What was written.
+    pub sums: Sums,
+    /// Digest of the sums.
+    pub identity: Sha256,
+    /// All staged files, the sums last.
+    pub files: Vec<String>,
+}
+
+/// Stages the manifest, the reference values and the sums.
+pub(crate) fn write(
+    description: &Description<'_>,
+    values: &ReferenceValues,
+    staging: &Staging,
+) -> Result<Described, ManifestError> {
+    image::stage(staging, REFERENCE_FILE, &json(values)?)?;
+    let mut artifacts = Vec::new();
+    for file in &description.image.files {
+        let (role, media_type) = role(file.role);
+        artifacts.push(artifact(staging, &file.name, role, media_type)?);
+    }
+    if let Some(firmware) = description.firmware {
+        artifacts.push(artifact(staging, &firmware.name, "firmware", "application/octet-stream")?);
+    }
+    artifacts.push(artifact(staging, REFERENCE_FILE, "reference-values", "application/json")?);
+    let manifest = manifest(description, artifacts)?;
+    let text = json(&manifest)?;
+    image::stage(staging, MANIFEST_FILE, &text)?;
+    let listed = manifest.artifacts.iter().map(|file| (file.name.clone(), file.sha256));
+    let own = (MANIFEST_FILE.to_owned(), Sha256::of(&text));
+    let sums = Sums::new(listed.chain([own]));
+    let sums_text = sums.to_string();
+    image::stage(staging, SUMS_FILE, sums_text.as_bytes())?;
+    let files = sums.names().chain([SUMS_FILE]).map(str::to_owned).collect();
+    Ok(Described { manifest, identity: Sha256::of(sums_text.as_bytes()), sums, files })
+}
+
+fn manifest(
+    description: &Description<'_>,
+    artifacts: Vec<Artifact>,
+) -> Result<Manifest, ManifestError> {
+    let definition = description.definition;
+    let lock = &description.lock.lock;
+    let verity = &definition.verity;
+    let firmware = description.firmware.map(|firmware| FirmwareRecord {
+        origin: firmware.origin.clone(),
+        sha256: Sha256::of(&firmware.bytes),
+    });
+    let role = root_role(definition.variant.as_deref());
+    let packages = lock.packages_of(&role).map(|package| PackageRecord {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        architecture: package.architecture.clone(),
+        sha256: package.sha256,
+    });
+    Ok(Manifest {
+        schema: SCHEMA,
+        cvmkit: description.version.to_owned(),
+        image: ImageRecord {
+            id: definition.id.clone(),
+            version: definition.version.clone(),
+            variant: definition.variant.clone(),
+            debug: definition.debug,
+            architecture: "x86-64".into(),
+            command_line: description.image.command_line.clone(),
+            timestamp: description.timestamp,
+        },
+        inputs: InputsRecord {
+            definition: description.definition_checksum,
+            lock: Sha256::of(lock.to_text()?.as_bytes()),
+            stage1: description.stage1,
+            firmware,
+        },
+        firmware: description.firmware.map(|firmware| firmware.name.clone()),
+        root: RootRecord {
+            format: "squashfs".into(),
+            root_hash: description.image.root_hash.to_string(),
+            salt: hex::encode(&verity.salt),
+            algorithm: "sha256".into(),
+            data_block_size: verity.data_block_size,
+            hash_block_size: verity.hash_block_size,
+        },
+        partitions: description.image.partitions.iter().map(partition).collect(),
+        artifacts,
+        packages: packages.collect(),
+    })
+}
+
+fn partition(partition: &image::Partition) -> PartitionRecord {
+    PartitionRecord {
+        name: partition.name.clone(),
+        type_guid: partition.type_guid.to_string(),
+        uuid: partition.unique_guid.to_string(),
+        offset: partition.offset,
+        size: partition.len,
+    }
+}
+
+/// Role and media type of a file of the image, as the manifest has them.
+fn role(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Disk => ("disk", "application/vnd.efi.img"),
+        Role::Uki => ("uki", "application/vnd.microsoft.portable-executable"),
+        Role::Kernel => ("kernel", "application/octet-stream"),
+        Role::Initrd => ("initrd", "application/zstd"),
+        Role::CommandLine => ("command-line", "text/plain"),
+        Role::RootHash => ("root-hash", "text/plain"),
+    }
+}
+
+fn artifact(
+    staging: &Staging,
+    name: &str,
+    role: &str,
+    media_type: &str,
+) -> Result<Artifact, ManifestError> {
+    let path = staging.path(name);
+    let file = files::open(&path)?;
+    let (sha256, size) = Sha256::of_reader(file).map_err(cannot("read", &path))?;
+    let (role, media_type) = (role.to_owned(), media_type.to_owned());
+    Ok(Artifact { name: name.to_owned(), role, media_type, size, sha256 })
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, ManifestError> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(ManifestError::Unserialisable)?;
+    text.push(b'\n');
+    Ok(text)
+}

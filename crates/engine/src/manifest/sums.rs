@@ -1,0 +1,127 @@
+//! `SHA256SUMS`, as `sha256sum` writes and checks it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::digest::Sha256;
+use crate::files::{self, FileError, cannot};
+
+/// Name of the sums.
+pub const SUMS_FILE: &str = "SHA256SUMS";
+
+/// Digests of files by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    by_name: BTreeMap<String, Sha256>,
+}
+
+/// A line that is none.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{SUMS_FILE}:{line}: expected `DIGEST  NAME`, found `{found}`")]
+pub struct SumsError {
+    /// Which line, from 1.
+    pub line: usize,
+    /// What it holds.
+    pub found: String,
+}
+
+/// A file that is not what its sum says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SumMismatch {
+    /// The file.
+    pub name: String,
+    /// What it should be.
+    pub expected: Sha256,
+    /// What it is; `None` if it is not there.
+    pub computed: Option<Sha256>,
+}
+
+impl Sums {
+    /// The sums of some files.
+    pub fn new(files: impl IntoIterator<Item = (String, Sha256)>) -> Self {
+        Self { by_name: files.into_iter().collect() }
+    }
+
+    /// Reads what `sha256sum` wrote. Names are plain: they stay in their folder.
+    ///
+    /// # Errors
+    /// The first line that is none.
+    pub fn parse(text: &str) -> Result<Self, SumsError> {
+        let entry = |(at, line): (usize, &str)| {
+            let refused = || SumsError { line: at + 1, found: line.to_owned() };
+            let (digest, name) = line.split_once("  ").ok_or_else(refused)?;
+            if name.is_empty() || name.contains('/') || name.starts_with('.') {
+                return Err(refused());
+            }
+            Ok((name.to_owned(), digest.parse().map_err(|_| refused())?))
+        };
+        let by_name = text.lines().enumerate().map(entry).collect::<Result<_, _>>()?;
+        Ok(Self { by_name })
+    }
+
+    /// The files, in byte order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// The digest of a file.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Sha256> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Every file of `folder` that does not have its sum, in byte order of the names.
+    ///
+    /// # Errors
+    /// Names a file that is there and can't be read.
+    pub fn mismatches(&self, folder: &Path) -> Result<Vec<SumMismatch>, FileError> {
+        let check = |(name, expected): (&String, &Sha256)| {
+            let path = folder.join(name);
+            let computed = match files::open(&path) {
+                Ok(file) => Some(Sha256::of_reader(file).map_err(cannot("read", &path))?.0),
+                Err(error) if error.is_not_found() => None,
+                Err(error) => return Err(error),
+            };
+            let (name, expected) = (name.clone(), *expected);
+            Ok((computed != Some(expected)).then_some(SumMismatch { name, expected, computed }))
+        };
+        let found: Result<Vec<_>, FileError> = self.by_name.par_iter().map(check).collect();
+        Ok(found?.into_iter().flatten().collect())
+    }
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.by_name.iter().try_for_each(|(name, digest)| writeln!(f, "{digest}  {name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_read_back_and_stay_in_their_folder() {
+        let sums = Sums::new([("b".into(), Sha256::of(b"b")), ("a".into(), Sha256::of(b"a"))]);
+        assert_eq!(Sums::parse(&sums.to_string()), Ok(sums));
+        let digest = Sha256::of(b"");
+        for name in ["../x", "/x", ".x", ""] {
+            assert!(Sums::parse(&format!("{digest}  {name}\n")).is_err(), "{name}");
+        }
+        assert_eq!(Sums::parse("nonsense\n").unwrap_err().line, 1);
+    }
+
+    #[test]
+    fn changed_and_missing_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        files::replace(&folder.path().join("a"), b"a").unwrap();
+        let sums = Sums::new([("a".into(), Sha256::of(b"x")), ("b".into(), Sha256::of(b"b"))]);
+        let found = sums.mismatches(folder.path()).unwrap();
+        assert_eq!(found[0].computed, Some(Sha256::of(b"a")));
+        assert_eq!((found[1].name.as_str(), found[1].computed), ("b", None));
+    }
+}

@@ -1,0 +1,193 @@
+//! Where Debian archives are fetched from.
+//!
+//! No host is compiled in: addresses come from the environment, the definition, the user's
+//! configuration or the host's apt, in that order. Integrity never depends on them: everything
+//! fetched is checked against a signature or a digest.
+
+use std::path::Path;
+
+use crate::files::{self, FileError, cannot};
+
+/// Base addresses of mirrors, in the order they are tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mirrors {
+    addresses: Vec<String>,
+}
+
+impl Mirrors {
+    /// These addresses, in this order.
+    #[must_use]
+    pub fn new(addresses: impl IntoIterator<Item = String>) -> Self {
+        let mut unique: Vec<String> = Vec::new();
+        for address in addresses {
+            let address = address.trim_end_matches('/').to_owned();
+            if !address.is_empty() && !unique.contains(&address) {
+                unique.push(address);
+            }
+        }
+        Self { addresses: unique }
+    }
+
+    /// True when there is nowhere to fetch from.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
+    /// The base addresses of one archive, such as `debian-security`: those that end in its name,
+    /// or, when there are none, its name beside what the addresses end in.
+    #[must_use]
+    pub fn of_archive(&self, archive: &str) -> Vec<String> {
+        let named = |address: &&String| address.rsplit('/').next() == Some(archive);
+        let exact: Vec<String> = self.addresses.iter().filter(named).cloned().collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let beside = |address: &String| {
+            address.rsplit_once('/').map(|(parent, _)| format!("{parent}/{archive}"))
+        };
+        self.addresses.iter().filter_map(beside).collect()
+    }
+}
+
+/// The addresses in the user's configuration: `mirrors = ["..."]` in a TOML file. No file, no
+/// addresses.
+///
+/// # Errors
+/// Names the file when it is there and can't be read, or is not of that form.
+pub fn configured_by_user(path: &Path) -> Result<Vec<String>, FileError> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Configuration {
+        #[serde(default)]
+        mirrors: Vec<String>,
+    }
+    match files::read_text(path) {
+        Ok(text) => toml::from_str::<Configuration>(&text)
+            .map(|configuration| configuration.mirrors)
+            .map_err(|error| cannot("understand", path)(std::io::Error::other(error.to_string()))),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The addresses of Debian archives in apt's configuration below `folder` (`/etc/apt`), in the
+/// order apt reads them.
+///
+/// Third-party repositories are not Debian mirrors: only addresses that end in `/debian` or
+/// `/debian-security` count.
+///
+/// # Errors
+/// Names the file that can't be read.
+pub fn configured_in_apt(folder: &Path) -> Result<Vec<String>, FileError> {
+    let mut addresses = Vec::new();
+    let mut paths = vec![folder.join("sources.list")];
+    let parts = folder.join("sources.list.d");
+    if parts.is_dir() {
+        paths.extend(files::list(&parts)?.into_iter().map(|(name, _)| parts.join(name)));
+    }
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let text = files::read_text(path)?;
+        let found = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("list") => one_line_addresses(&text),
+            Some("sources") => deb822_addresses(&text),
+            _ => continue,
+        };
+        for address in found {
+            match address.strip_prefix("mirror+file:") {
+                Some(list) => addresses.extend(mirror_list(Path::new(list))?),
+                None => addresses.push(address),
+            }
+        }
+    }
+    addresses.retain(|address| is_debian_mirror(address));
+    Ok(addresses)
+}
+
+fn is_debian_mirror(address: &str) -> bool {
+    let address = address.trim_end_matches('/');
+    let web = address.starts_with("http://") || address.starts_with("https://");
+    web && (address.ends_with("/debian") || address.ends_with("/debian-security"))
+}
+
+/// apt's mirror method: a file with an address a line, options behind a tab.
+fn mirror_list(path: &Path) -> Result<Vec<String>, FileError> {
+    let text = files::read_text(path)?;
+    let first_words = text.lines().filter_map(|line| line.split_whitespace().next());
+    Ok(first_words.filter(|word| !word.starts_with('#')).map(str::to_owned).collect())
+}
+
+/// sources.list(5), "ONE-LINE-STYLE FORMAT": `deb [ options ] uri suite component...`.
+fn one_line_addresses(text: &str) -> Vec<String> {
+    let uri = |line: &str| {
+        let rest = line.trim().strip_prefix("deb ")?.trim_start();
+        let rest = match rest.strip_prefix('[') {
+            Some(options) => options.split_once(']')?.1,
+            None => rest,
+        };
+        rest.split_whitespace().next().map(str::to_owned)
+    };
+    text.lines().filter_map(uri).collect()
+}
+
+/// sources.list(5), "DEB822-STYLE FORMAT".
+fn deb822_addresses(text: &str) -> Vec<String> {
+    let mut addresses = Vec::new();
+    for stanza in text.split("\n\n") {
+        let field = |name: &str| {
+            stanza.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim())
+            })
+        };
+        let binary = field("Types").is_some_and(|types| types.split(' ').any(|kind| kind == "deb"));
+        let enabled = field("Enabled").is_none_or(|value| !value.eq_ignore_ascii_case("no"));
+        if binary && enabled {
+            let uris = field("URIs").unwrap_or_default();
+            addresses.extend(uris.split_whitespace().map(str::to_owned));
+        }
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_are_found_by_name_or_beside() {
+        let mirrors = Mirrors::new(["http://a.test/debian/".into(), "http://b.test/debian".into()]);
+        assert_eq!(mirrors.of_archive("debian"), ["http://a.test/debian", "http://b.test/debian"]);
+        assert_eq!(mirrors.of_archive("debian-security")[0], "http://a.test/debian-security");
+    }
+
+    #[test]
+    fn apt_sources_of_both_styles_are_read_and_third_parties_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = folder.path().join("sources.list.d");
+        files::make_folder(&parts).unwrap();
+        let write = |path: &Path, text: &str| files::replace(path, text.as_bytes()).unwrap();
+        write(
+            &folder.path().join("sources.list"),
+            "# deb http://commented.test/debian x main\n\
+             deb [arch=amd64 signed-by=/x] http://one.test/debian trixie main\n\
+             deb-src http://source.test/debian trixie main\n",
+        );
+        write(
+            &parts.join("a.sources"),
+            "Types: deb deb-src\nURIs: https://two.test/debian https://other.test/vendor\n\n\
+             Types: deb\nEnabled: no\nURIs: https://off.test/debian\n",
+        );
+        let list = folder.path().join("mirrors.txt");
+        write(&list, "http://three.test/debian-security/\tpriority:1\n");
+        write(&parts.join("b.list"), &format!("deb mirror+file:{} x main\n", list.display()));
+        assert_eq!(
+            configured_in_apt(folder.path()).unwrap(),
+            [
+                "http://one.test/debian",
+                "https://two.test/debian",
+                "http://three.test/debian-security/"
+            ],
+        );
+    }
+}

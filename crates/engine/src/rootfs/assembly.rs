@@ -1,0 +1,135 @@
+//! The tree while it is being assembled, with the few ways effects change it.
+
+use std::collections::BTreeMap;
+
+use cvmkit_formats::source::read_all;
+use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, Tree, TreeError, split};
+
+use super::{Request, RootfsError};
+use crate::content::Content;
+
+/// The largest file an effect reads: configuration, unit files, certificates.
+const TEXT_MAX: u64 = 16 << 20;
+
+/// The state all effects share.
+#[derive(Debug)]
+pub(super) struct Assembly<'a> {
+    /// What was asked for.
+    pub request: &'a Request<'a>,
+    /// The tree so far.
+    pub tree: Tree<Content>,
+    /// Package by path.
+    pub owners: BTreeMap<Vec<u8>, String>,
+    /// What was done and why.
+    pub log: Vec<String>,
+}
+
+impl<'a> Assembly<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Self {
+        let tree = Tree::new(Meta::root(0o755, request.mtime));
+        Self { request, tree, owners: BTreeMap::new(), log: Vec::new() }
+    }
+
+    /// Metadata of root's own things made now.
+    pub(super) fn root(&self, mode: u16) -> Meta {
+        Meta::root(mode, self.request.mtime)
+    }
+
+    /// The inode at `path` with all links followed, if there is one.
+    pub(super) fn find(&self, path: &str) -> Option<InodeId> {
+        self.tree.resolve(path.as_bytes()).ok()
+    }
+
+    /// True if anything is at `path`, be it a link to nowhere.
+    pub(super) fn occupied(&self, path: &str) -> bool {
+        let canonical = self.tree.canonical(path.as_bytes());
+        canonical.is_ok_and(|canonical| self.tree.lookup(&canonical).is_some())
+    }
+
+    /// True if a regular file is at `path`, links followed.
+    pub(super) fn is_file(&self, path: &str) -> bool {
+        self.find(path).is_some_and(|id| matches!(self.tree.inode(id).node, Node::File(_)))
+    }
+
+    /// The contents of the regular file at `path`, links followed; nothing if there is none.
+    pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, RootfsError> {
+        let Some(id) = self.find(path) else { return Ok(None) };
+        let Node::File(content) = &self.tree.inode(id).node else { return Ok(None) };
+        read_all(content, TEXT_MAX)
+            .map(Some)
+            .map_err(|source| RootfsError::Read { path: bare(path).to_owned(), source })
+    }
+
+    /// As [`Assembly::read`], as text.
+    pub(super) fn text(&self, path: &str) -> Result<Option<String>, RootfsError> {
+        let Some(bytes) = self.read(path)? else { return Ok(None) };
+        String::from_utf8(bytes).map(Some).map_err(|_| RootfsError::Syntax {
+            path: bare(path).to_owned(),
+            line: 1,
+            why: "is not UTF-8".to_owned(),
+        })
+    }
+
+    /// The names in the directory at `path`, in byte order.
+    pub(super) fn names(&self, path: &str) -> Vec<String> {
+        let Some(id) = self.find(path) else { return Vec::new() };
+        let names = self.tree.entries(id);
+        names.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+    }
+
+    /// The target of the link at `path`, if it is one.
+    pub(super) fn target(&self, path: &str) -> Option<String> {
+        let canonical = self.tree.canonical(path.as_bytes()).ok()?;
+        match &self.tree.inode(self.tree.lookup(&canonical)?).node {
+            Node::Symlink(target) => Some(String::from_utf8_lossy(target).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// Puts an inode at `path`, making missing parents.
+    pub(super) fn put(&mut self, path: &str, inode: Inode<Content>) -> Result<(), RootfsError> {
+        let path = bare(path);
+        let placed = |source| RootfsError::Place { path: path.to_owned(), source };
+        let (parent, _) = split(path.as_bytes());
+        let meta = self.root(0o755);
+        self.tree.make_directories(parent, &meta).map_err(placed)?;
+        self.tree.put(path.as_bytes(), inode).map(drop).map_err(placed)
+    }
+
+    /// Writes a regular file of root's.
+    pub(super) fn write(
+        &mut self,
+        path: &str,
+        mode: u16,
+        contents: impl Into<Content>,
+    ) -> Result<(), RootfsError> {
+        self.put(path, Inode::file(self.root(mode), contents.into()))
+    }
+
+    /// Makes a symbolic link, in the place of another link or file.
+    pub(super) fn link(&mut self, path: &str, target: &str) -> Result<(), RootfsError> {
+        self.put(path, Inode::symlink(target, self.request.mtime))
+    }
+
+    /// Makes `path` a directory if nothing is there.
+    pub(super) fn directory(&mut self, path: &str, meta: Meta) -> Result<(), RootfsError> {
+        match self.tree.resolve(bare(path).as_bytes()) {
+            Ok(id) if self.tree.inode(id).is_directory() => Ok(()),
+            Ok(_) => Err(RootfsError::Place {
+                path: bare(path).to_owned(),
+                source: TreeError::NotADirectory(bare(path).to_owned()),
+            }),
+            Err(_) => self.put(path, Inode::directory(meta)),
+        }
+    }
+
+    /// Remembers what was done and why.
+    pub(super) fn note(&mut self, line: impl Into<String>) {
+        self.log.push(line.into());
+    }
+}
+
+/// A path without its leading slash.
+pub(super) fn bare(path: &str) -> &str {
+    path.trim_start_matches('/')
+}

@@ -1,0 +1,145 @@
+//! The root file system: packages in, a tree out, and no maintainer script run.
+//!
+//! [`assemble`] unpacks packages into a [`Tree`], classifies their scripts and carries out what
+//! they come to as native effects, one module each, in the order of the function's body. The result
+//! is a function of the [`Request`]; nothing touches the host, and nothing is left to chance:
+//! an unknown script, trigger or tmpfiles.d directive, two packages writing one path, a login path
+//! in a production image are errors.
+//!
+//! Deliberately absent: running scripts, conffile questions, the loader cache, host keys, the
+//! journal's catalogue and the hardware database. Oracle: the tree dpkg makes of the same packages.
+
+pub mod accounts;
+mod alternatives;
+mod assembly;
+mod certificates;
+mod dpkg;
+mod error;
+mod identity;
+mod libraries;
+mod native;
+mod overlay;
+mod pam;
+mod shells;
+mod sysusers;
+mod tmpfiles;
+pub mod units;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use cvmkit_debian::deb::{Control, Entry};
+use cvmkit_formats::tree::Tree;
+
+pub use accounts::{Accounts, GroupRequest, UserRequest};
+pub use dpkg::PackageDatabase;
+pub use error::RootfsError;
+pub use overlay::{Placed, PlacedNode};
+pub use units::Units;
+
+use crate::content::Content;
+use assembly::Assembly;
+
+/// One package, verified and decoded.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// `amd64`, `all` and so on.
+    pub architecture: String,
+    /// The control archive.
+    pub control: Control,
+    /// The members of `data.tar`, in its order.
+    pub entries: Vec<Entry>,
+    /// The decompressed `data.tar`; offsets in `entries` count from its start.
+    pub data: Arc<File>,
+}
+
+/// What the definition says about the scripts of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScriptDecision {
+    /// Do nothing for scripts that no recipe covers; what recipes and generated blocks say is done.
+    Skip,
+}
+
+/// Everything the root file system is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Request<'a> {
+    /// Packages with different names, in any order.
+    pub packages: &'a [Package],
+    /// Debian's name of the machine, such as `amd64`.
+    pub architecture: &'a str,
+    /// Users the definition adds.
+    pub users: &'a [UserRequest],
+    /// Groups the definition adds.
+    pub groups: &'a [GroupRequest],
+    /// User and group ids by name that the lock or the definition pins.
+    pub ids: BTreeMap<String, u32>,
+    /// Units to enable and mask.
+    pub units: Units,
+    /// Files, directories and links of the definition; they win over packages and effects.
+    pub files: &'a [Placed],
+    /// `/etc/hostname`; `localhost` when absent.
+    pub hostname: Option<&'a str>,
+    /// `IMAGE_ID=` of os-release(5).
+    pub image_id: &'a str,
+    /// `IMAGE_VERSION=` of os-release(5).
+    pub image_version: &'a str,
+    /// A debug image: consoles and logins are allowed, and os-release says so.
+    pub debug: bool,
+    /// Globs of packaged files to leave out, as dpkg's `path-exclude`; with a leading `!` as its
+    /// `path-include`. The last one that matches decides.
+    pub exclude: &'a [String],
+    /// Decisions about scripts, by package.
+    pub scripts: BTreeMap<String, ScriptDecision>,
+    /// How much of dpkg's database is kept.
+    pub package_database: PackageDatabase,
+    /// Time of everything made here, seconds since 1970; packaged files keep theirs if older.
+    pub mtime: i64,
+}
+
+/// The finished tree and what is known about it.
+#[derive(Clone, Debug)]
+pub struct Rootfs {
+    /// The file system.
+    pub tree: Tree<Content>,
+    /// The package that owns each packaged path, without leading slash, as the tree spells it.
+    pub owners: BTreeMap<Vec<u8>, String>,
+    /// Users and groups; their ids belong into the lock.
+    pub accounts: Accounts,
+    /// What was done that no package file shows, and why; one line each.
+    pub log: Vec<String>,
+    /// Kernel releases whose `modules.dep` and its relatives are still to be made.
+    pub kernels: Vec<String>,
+}
+
+/// Assembles a root file system.
+///
+/// # Errors
+/// [`RootfsError`], each naming the package or path it is about.
+pub fn assemble(request: &Request<'_>) -> Result<Rootfs, RootfsError> {
+    let mut assembly = Assembly::new(request);
+    unpack::packages(&mut assembly)?;
+    overlay::place(&mut assembly, None)?;
+    let effects = native::classify_request(&mut assembly)?;
+    let accounts = accounts::collect(&mut assembly, &effects)?;
+    accounts::write(&mut assembly, &accounts)?;
+    native::apply(&mut assembly, &effects, &accounts)?;
+    tmpfiles::apply(&mut assembly, &accounts)?;
+    alternatives::apply(&mut assembly, &effects)?;
+    units::apply(&mut assembly, &effects)?;
+    identity::apply(&mut assembly)?;
+    libraries::check(&assembly)?;
+    dpkg::write(&mut assembly, &effects)?;
+    overlay::place(&mut assembly, Some(&accounts))?;
+    let Assembly { tree, owners, log, .. } = assembly;
+    Ok(Rootfs { tree, owners, accounts, log, kernels: effects.kernels })
+}

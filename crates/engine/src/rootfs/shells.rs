@@ -1,0 +1,46 @@
+//! `/etc/shells` (shells(5)) as `update-shells` of debianutils makes it: the template, then what
+//! packages list in `shells.d`, each followed by its name on the merged /usr.
+
+use super::RootfsError;
+use super::assembly::Assembly;
+use cvmkit_formats::tree::split;
+
+const TEMPLATE: &str = "/usr/share/debianutils/shells";
+const FOLDER: &str = "/usr/share/debianutils/shells.d";
+
+pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
+    if assembly.occupied("/etc/shells") {
+        return Ok(());
+    }
+    let mut text = assembly.text(TEMPLATE)?.unwrap_or_default();
+    let mut listed: Vec<String> = text.lines().filter_map(shell).collect();
+    let mut packaged = listed.clone();
+    for name in assembly.names(FOLDER) {
+        let more = assembly.text(&format!("{FOLDER}/{name}"))?.unwrap_or_default();
+        packaged.extend(more.lines().filter_map(shell));
+    }
+    for shell in packaged {
+        let real = real_name(assembly, &shell);
+        for name in [shell, real] {
+            if !listed.contains(&name) {
+                text.push_str(&name);
+                text.push('\n');
+                listed.push(name);
+            }
+        }
+    }
+    assembly.write("/etc/shells", 0o644, text.as_str())
+}
+
+fn shell(line: &str) -> Option<String> {
+    let shell = line.split('#').next().unwrap_or_default();
+    (!shell.is_empty()).then(|| shell.to_owned())
+}
+
+/// The name with links in its folders, but not the last one, followed.
+fn real_name(assembly: &Assembly<'_>, shell: &str) -> String {
+    match assembly.tree.canonical(shell.trim_start_matches('/').as_bytes()) {
+        Ok(real) if !split(&real).1.is_empty() => format!("/{}", String::from_utf8_lossy(&real)),
+        _ => shell.to_owned(),
+    }
+}

@@ -1,0 +1,210 @@
+//! Reads sysusers.d(5): which system users and groups packages and the definition ask for.
+//!
+//! The subset: `u`, `u!`, `g` and `m` with numbers, `uid:gid`, `uid:group` and automatic ids. `r` ranges and
+//! ids taken from a path are errors, since nothing that is packaged in Debian uses them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::RootfsError;
+use super::assembly::Assembly;
+
+/// Where files are read from; the first folder that has a name decides (sysusers.d(5)).
+const FOLDERS: &[&str] = &["/etc/sysusers.d", "/usr/local/lib/sysusers.d", "/usr/lib/sysusers.d"];
+
+/// The primary group of a `u` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PrimaryGroup {
+    /// A group of the same name and, if it is free, the same id.
+    Own,
+    /// An existing group by name.
+    Named(String),
+    /// An existing group by id.
+    Id(u32),
+}
+
+/// One wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// `u`
+    User {
+        name: String,
+        id: Option<u32>,
+        group: PrimaryGroup,
+        comment: String,
+        home: String,
+        shell: String,
+        /// `u!`: the account is expired too.
+        locked: bool,
+    },
+    /// `g`
+    Group { name: String, id: Option<u32> },
+    /// `m`
+    Member { user: String, group: String },
+}
+
+/// Every line of every file that counts, in the order systemd reads them.
+pub(super) fn read(assembly: &Assembly<'_>) -> Result<Vec<Line>, RootfsError> {
+    let mut lines = Vec::new();
+    for path in configuration(assembly, FOLDERS) {
+        let text = assembly.text(&path)?.unwrap_or_default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let parsed = parse(line).map_err(|why| RootfsError::Syntax {
+                path: path.trim_start_matches('/').to_owned(),
+                line: number,
+                why,
+            })?;
+            lines.push(parsed);
+        }
+    }
+    Ok(lines)
+}
+
+/// The `*.conf` files of some folders by name, where an earlier folder hides later ones.
+pub(super) fn configuration(assembly: &Assembly<'_>, folders: &[&str]) -> Vec<String> {
+    let names: BTreeSet<String> =
+        folders.iter().flat_map(|folder| assembly.names(folder)).collect();
+    let chosen: BTreeMap<String, String> = names
+        .into_iter()
+        .filter(|name| name.ends_with(".conf"))
+        .filter_map(|name| {
+            let mut paths = folders.iter().map(|folder| format!("{folder}/{name}"));
+            let path = paths.find(|path| assembly.occupied(path))?;
+            Some((name, path))
+        })
+        .collect();
+    chosen.into_values().collect()
+}
+
+fn parse(line: &str) -> Result<Line, String> {
+    let fields = words(line)?;
+    let field = |index: usize| {
+        fields.get(index).map(String::as_str).filter(|field| !field.is_empty() && *field != "-")
+    };
+    let text = |index: usize, default: &str| field(index).unwrap_or(default).to_owned();
+    let name = field(1).ok_or("the name is missing")?.to_owned();
+    if !is_account_name(&name) {
+        return Err(format!("`{name}` is no account name"));
+    }
+    match field(0).unwrap_or_default() {
+        kind @ ("u" | "u!") => {
+            let (id, group) = ids(field(2))?;
+            Ok(Line::User {
+                name,
+                id,
+                group,
+                comment: text(3, ""),
+                home: text(4, "/"),
+                shell: text(5, "/usr/sbin/nologin"),
+                locked: kind == "u!",
+            })
+        }
+        "g" => Ok(Line::Group { name, id: field(2).map(number).transpose()? }),
+        "m" => {
+            let group = field(2).ok_or("the group is missing")?.to_owned();
+            Ok(Line::Member { user: name, group })
+        }
+        other => Err(format!("type `{other}`: expected u, u!, g or m")),
+    }
+}
+
+fn ids(field: Option<&str>) -> Result<(Option<u32>, PrimaryGroup), String> {
+    let Some(field) = field else { return Ok((None, PrimaryGroup::Own)) };
+    let Some((user, group)) = field.split_once(':') else {
+        return Ok((Some(number(field)?), PrimaryGroup::Own));
+    };
+    let id = if user == "-" { None } else { Some(number(user)?) };
+    let group = match group.parse() {
+        Ok(id) => PrimaryGroup::Id(id),
+        Err(_) => PrimaryGroup::Named(group.to_owned()),
+    };
+    Ok((id, group))
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("id `{text}`: expected a number or `-`"))
+}
+
+/// Debian's and systemd's common ground: a lower-case letter or `_`, then those, digits and `-`.
+pub(super) fn is_account_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    first
+        && name.len() <= 31
+        && bytes
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+}
+
+/// Words of a line; quotes keep spaces together, and specifiers are not supported.
+pub(super) fn words(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = line.chars();
+    while let Some(next) = chars.next() {
+        match (quote, next) {
+            (Some(open), close) if open == close => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(next);
+                word.get_or_insert_default();
+            }
+            (None, space) if space.is_whitespace() => words.extend(word.take()),
+            (_, '\\') => {
+                let escaped = chars.next().ok_or("ends with a backslash")?;
+                word.get_or_insert_default().push(escaped);
+            }
+            (_, other) => word.get_or_insert_default().push(other),
+        }
+    }
+    if quote.is_some() {
+        return Err("a quote is not closed".to_owned());
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_packages_are_understood() {
+        assert_eq!(
+            parse("u! systemd-network - \"systemd Network Management\"").unwrap(),
+            Line::User {
+                name: "systemd-network".into(),
+                id: None,
+                group: PrimaryGroup::Own,
+                comment: "systemd Network Management".into(),
+                home: "/".into(),
+                shell: "/usr/sbin/nologin".into(),
+                locked: true,
+            }
+        );
+        assert_eq!(
+            parse("u sync       4:65534 - /bin                 /bin/sync").unwrap(),
+            Line::User {
+                name: "sync".into(),
+                id: Some(4),
+                group: PrimaryGroup::Id(65534),
+                comment: String::new(),
+                home: "/bin".into(),
+                shell: "/bin/sync".into(),
+                locked: false,
+            }
+        );
+        assert_eq!(parse("g kvm -").unwrap(), Line::Group { name: "kvm".into(), id: None });
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for line in
+            ["r - 500-900", "u Root", "u x /usr/bin/x", "g x 99999999999", "m x", "u \"x", "u"]
+        {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

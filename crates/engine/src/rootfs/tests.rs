@@ -1,0 +1,648 @@
+//! The effects against the tools they stand in for, on packages made here.
+#![expect(clippy::disallowed_types, reason = "oracle tools are started")]
+#![expect(clippy::disallowed_methods, reason = "oracle tools need real folders, and CI a switch")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use cvmkit_debian::deb::EntryKind;
+use cvmkit_debian::deb822::Paragraph;
+use cvmkit_debian::scripts::{Alternative, AlternativeLink};
+use cvmkit_formats::source::read_all;
+use cvmkit_formats::tree::Node;
+
+use super::*;
+use crate::fault::Diagnosis;
+
+/// Runs a tool and answers its standard output; nothing, loudly, if it is not installed.
+fn oracle(tool: &str, arguments: &[&str]) -> Option<String> {
+    let output = match Command::new(tool).args(arguments).env("LC_ALL", "C").output() {
+        Ok(output) => output,
+        Err(_) => {
+            assert!(
+                std::env::var_os("CVMKIT_ORACLES").is_none_or(|value| value != "require"),
+                "{tool} is not installed"
+            );
+            eprintln!("SKIPPED: {tool} is not installed");
+            return None;
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    // `is-enabled` says no with its exit code and yes or no in words too.
+    assert!(output.status.success() || !text.is_empty(), "{tool} {arguments:?}: {complaint}");
+    Some(text)
+}
+
+fn package(name: &str, control: &str, entries: &[(&str, &str)]) -> Package {
+    let mut data = tempfile::tempfile().unwrap();
+    let mut offset = 0;
+    let entries = entries.iter().map(|&(path, what)| {
+        let kind = match (what.strip_prefix("-> "), what.strip_prefix("= ")) {
+            (Some(target), _) => EntryKind::Symlink(target.into()),
+            (_, Some(target)) => EntryKind::HardLink(target.into()),
+            _ if path.ends_with('/') || path.is_empty() => EntryKind::Directory,
+            _ => {
+                data.write_all(what.as_bytes()).unwrap();
+                let len = what.len() as u64;
+                offset += len;
+                EntryKind::File { offset: offset - len, len }
+            }
+        };
+        let mode = if matches!(kind, EntryKind::Directory) { 0o755 } else { 0o644 };
+        Entry {
+            path: path.trim_end_matches('/').into(),
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: 1000,
+            xattrs: BTreeMap::new(),
+        }
+    });
+    let entries = entries.collect();
+    let text = format!("Package: {name}\nVersion: 1.0\nArchitecture: amd64\n{control}");
+    Package {
+        name: name.into(),
+        version: "1.0".into(),
+        architecture: "amd64".into(),
+        control: Control { fields: Paragraph::parse(&text).unwrap(), files: BTreeMap::new() },
+        entries,
+        data: Arc::new(data),
+    }
+}
+
+fn with_script(mut package: Package, kind: &str, text: &str) -> Package {
+    package.control.files.insert(kind.into(), text.into());
+    package
+}
+
+fn request(packages: &[Package]) -> Request<'_> {
+    Request { packages, architecture: "amd64", mtime: 500, ..Request::default() }
+}
+
+/// Path, mode, owner and contents or target of everything.
+fn listing(tree: &Tree<Content>) -> Vec<(String, u16, u32, u32, i64, Vec<u8>)> {
+    let body = |node: &Node<Content>| match node {
+        Node::File(content) => read_all(content, 1 << 20).unwrap(),
+        Node::Symlink(target) => target.clone(),
+        _ => Vec::new(),
+    };
+    let row = |(path, id): (Vec<u8>, _)| {
+        let inode = tree.inode(id);
+        let meta = &inode.meta;
+        let path = String::from_utf8(path).unwrap();
+        (path, meta.mode, meta.uid, meta.gid, meta.mtime, body(&inode.node))
+    };
+    tree.walk().into_iter().map(row).collect()
+}
+
+fn text(rootfs: &Rootfs, path: &str) -> String {
+    let id = rootfs.tree.resolve(path.as_bytes()).unwrap();
+    let Node::File(content) = &rootfs.tree.inode(id).node else { panic!("{path}") };
+    String::from_utf8(read_all(content, 1 << 20).unwrap()).unwrap()
+}
+
+/// Writes a tree to a folder, as far as that needs no privilege.
+fn materialise(tree: &Tree<Content>, folder: &Path) {
+    for (path, mode, _, _, _, body) in listing(tree) {
+        let at = folder.join(&path);
+        let id = tree.lookup(path.as_bytes()).unwrap();
+        match &tree.inode(id).node {
+            Node::Directory(_) => fs::create_dir_all(&at).unwrap(),
+            Node::Symlink(target) => {
+                symlink(String::from_utf8_lossy(target).as_ref(), &at).unwrap()
+            }
+            _ => {
+                fs::write(&at, body).unwrap();
+                fs::set_permissions(&at, fs::Permissions::from_mode(u32::from(mode))).unwrap();
+            }
+        }
+    }
+}
+
+/// The links below a folder of the tree, by path.
+fn links(tree: &Tree<Content>, below: &str) -> BTreeMap<String, String> {
+    let row = |(path, id): (Vec<u8>, _)| match &tree.inode(id).node {
+        Node::Symlink(target) => {
+            let path = String::from_utf8(path).unwrap();
+            let rest = path.strip_prefix(below)?.to_owned();
+            Some((rest, String::from_utf8(target.clone()).unwrap()))
+        }
+        _ => None,
+    };
+    tree.walk().into_iter().filter_map(row).collect()
+}
+
+/// The same of a real folder.
+fn links_on_disk(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(at) = pending.pop() {
+        for entry in fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            let kind = fs::symlink_metadata(&path).unwrap();
+            if kind.is_dir() {
+                pending.push(path);
+            } else if kind.is_symlink() {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                let target = fs::read_link(&path).unwrap().to_str().unwrap().to_owned();
+                found.insert(format!("/{name}"), target);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn usr_is_merged_and_the_order_of_packages_does_not_matter() {
+    let make = || {
+        vec![
+            package("b", "", &[("bin/", ""), ("bin/b", "b"), ("usr/", ""), ("usr/share/", "")]),
+            package("a", "", &[("lib/", ""), ("lib/a", "a"), ("lib/b", "= lib/a")]),
+        ]
+    };
+    let packages = make();
+    let forth = assemble(&request(&packages)).unwrap();
+    let mut packages = make();
+    packages.reverse();
+    let back = assemble(&request(&packages)).unwrap();
+    assert_eq!(listing(&forth.tree), listing(&back.tree));
+    assert_eq!(forth.log, back.log);
+    assert_eq!(forth.owners.get(&b"usr/bin/b"[..]).map(String::as_str), Some("b"));
+    let one = forth.tree.lookup(b"usr/lib/a").unwrap();
+    assert_eq!(forth.tree.lookup(b"usr/lib/b"), Some(one));
+    // Packaged times are clamped to the time of the image.
+    assert_eq!(forth.tree.inode(one).meta.mtime, 500);
+}
+
+#[test]
+fn two_packages_with_one_path_are_an_error_unless_one_replaces_the_other() {
+    let files: &[(&str, &str)] = &[("usr/", ""), ("usr/x", "x")];
+    let packages = [package("a", "", files), package("b", "", files)];
+    let error = assemble(&request(&packages)).unwrap_err();
+    let RootfsError::PackageConflict { path, first, second } = &error else { panic!("{error}") };
+    assert_eq!((path.as_str(), first.as_str(), second.as_str()), ("usr/x", "a", "b"));
+    for (relation, replaces) in [("b", true), ("b (<< 2)", true), ("b (<< 1.0)", false)] {
+        let control = format!("Replaces: c, {relation}\n");
+        let winner = package("a", &control, &[("usr/", ""), ("usr/x", "won")]);
+        let packages = [winner, package("b", "", files)];
+        match assemble(&request(&packages)) {
+            Ok(rootfs) => assert!(replaces && text(&rootfs, "usr/x") == "won", "{relation}"),
+            Err(error) => assert!(!replaces, "{relation}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn excluded_files_are_left_out_but_keep_their_hard_links() {
+    let packages = [package(
+        "a",
+        "",
+        &[
+            ("usr/", ""),
+            ("usr/doc/", ""),
+            ("usr/doc/a/", ""),
+            ("usr/doc/a/copyright", "c"),
+            ("usr/doc/a/news", "n"),
+            ("usr/news", "= usr/doc/a/news"),
+            ("usr/man/", ""),
+            ("usr/man/1", "m"),
+        ],
+    )];
+    let exclude = ["/usr/doc/*", "!/usr/doc/*/copyright", "/usr/man/*"].map(str::to_owned);
+    let rootfs = assemble(&Request { exclude: &exclude, ..request(&packages) }).unwrap();
+    assert_eq!(text(&rootfs, "usr/news"), "n");
+    assert_eq!(text(&rootfs, "usr/doc/a/copyright"), "c");
+    assert!(rootfs.tree.lookup(b"usr/doc/a/news").is_none());
+    assert!(rootfs.tree.lookup(b"usr/man/1").is_none());
+}
+
+#[test]
+fn an_unknown_script_or_trigger_is_an_error_unless_it_is_skipped() {
+    let files: &[(&str, &str)] = &[("usr/", "")];
+    let script = with_script(package("a", "", files), "postinst", "#!/bin/sh\nfrobnicate\n");
+    let trigger = with_script(package("b", "", files), "triggers", "interest frob\n");
+    for one in [script, trigger] {
+        let name = one.name.clone();
+        let packages = [one];
+        let error = assemble(&request(&packages)).unwrap_err();
+        assert!(error.to_string().contains("frob"), "{error}");
+        assert!(error.hint().unwrap().contains(&format!("scripts.{name} = \"skip\"")));
+        let scripts = BTreeMap::from([(name, ScriptDecision::Skip)]);
+        assemble(&Request { scripts, ..request(&packages) }).unwrap();
+    }
+}
+
+const SYSUSERS: &str = "g kvm -\nu mail-bot - \"Mail Bot\" /var/lib/bot /bin/false\nu! zed - - /\n\
+    u fixed 950 - /\nm mail-bot kvm\n";
+
+fn accounts_packages() -> Vec<Package> {
+    let passwd =
+        "root:*:0:0:root:/root:/bin/bash\nnobody:*:65534:65534:nobody:/:/usr/sbin/nologin\n";
+    let group = "root:*:0:\nshadow:*:42:\nnogroup:*:65534:\n";
+    vec![package(
+        "base",
+        "",
+        &[
+            ("usr/share/base-passwd/passwd.master", passwd),
+            ("usr/share/base-passwd/group.master", group),
+            ("usr/lib/sysusers.d/x.conf", SYSUSERS),
+        ],
+    )]
+}
+
+#[test]
+fn accounts_have_the_same_ids_every_time_and_are_those_of_sysusers() {
+    let packages = accounts_packages();
+    let rootfs = assemble(&request(&packages)).unwrap();
+    let users = rootfs.accounts.users();
+    let ids: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.uid, user.gid)).collect();
+    assert_eq!(
+        ids,
+        [
+            ("root", 0, 0),
+            ("nobody", 65534, 65534),
+            ("fixed", 950, 950),
+            ("mail-bot", 998, 998),
+            ("zed", 997, 997)
+        ]
+    );
+    assert!(text(&rootfs, "etc/group").contains("kvm:x:999:mail-bot\n"));
+    assert!(text(&rootfs, "etc/shadow").contains("zed:!*:1:::::1:\n"));
+    assert!(text(&rootfs, "etc/passwd").starts_with("root:x:0:0:root:/root:/usr/sbin/nologin\n"));
+    // Ids of the lock stay when an account comes before the others in the alphabet.
+    let ids = users.iter().map(|user| (user.name.clone(), user.uid)).collect();
+    let more = [GroupRequest { name: "aaa".into(), gid: None }];
+    let grown = assemble(&Request { ids, groups: &more, ..request(&packages) }).unwrap();
+    assert_eq!(grown.accounts.users(), users);
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("etc")).unwrap();
+    fs::create_dir_all(folder.path().join("usr/lib/sysusers.d")).unwrap();
+    fs::write(folder.path().join("usr/lib/sysusers.d/x.conf"), SYSUSERS.replace("u!", "u"))
+        .unwrap();
+    let root = format!("--root={}", folder.path().display());
+    if !is_root() || oracle("systemd-sysusers", &[&root]).is_none() {
+        return;
+    }
+    let theirs = fs::read_to_string(folder.path().join("etc/passwd")).unwrap();
+    let without_ids = |text: &str| -> BTreeMap<String, Vec<String>> {
+        let fields =
+            text.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
+        fields.map(|fields| (fields[0].clone(), fields[4..].to_vec())).collect()
+    };
+    let ours = without_ids(&text(&rootfs, "etc/passwd"));
+    for (name, fields) in without_ids(&theirs).iter().filter(|(name, _)| *name != "root") {
+        assert_eq!(ours.get(name), Some(fields), "{name}");
+    }
+}
+
+/// systemd-sysusers gives its files to root.
+fn is_root() -> bool {
+    let mine = tempfile::tempfile().unwrap().metadata().unwrap().uid() == 0;
+    if !mine {
+        eprintln!("SKIPPED: systemd-sysusers --root needs root");
+    }
+    mine
+}
+
+#[test]
+fn production_has_no_logins() {
+    let packages = accounts_packages();
+    let user = |change: fn(&mut UserRequest)| {
+        let mut user = UserRequest { name: "op".into(), ..UserRequest::default() };
+        change(&mut user);
+        [user]
+    };
+    let shell = user(|user| user.shell = Some("/bin/bash".into()));
+    let password = user(|user| user.password_hash = Some("$y$j9T$x$y".into()));
+    for users in [&shell, &password] {
+        assert!(assemble(&Request { users, ..request(&packages) }).is_err(), "{users:?}");
+        assemble(&Request { users, debug: true, ..request(&packages) }).unwrap();
+    }
+    let users = user(|user| user.home = Some("/home/op".into()));
+    let rootfs = assemble(&Request { users: &users, ..request(&packages) }).unwrap();
+    let home = rootfs.tree.lookup(b"home/op").unwrap();
+    assert_eq!(rootfs.tree.inode(home).meta.mode, 0o700);
+    assert_ne!(rootfs.tree.inode(home).meta.uid, 0);
+}
+
+#[test]
+fn accounts_that_contradict_each_other_are_errors() {
+    let packages = accounts_packages();
+    let user = |name: &str, uid| UserRequest { name: name.into(), uid, ..UserRequest::default() };
+    for users in [
+        [user("a", Some(950))].as_slice(),
+        &[user("root", None)],
+        &[user("Bad:Name", None)],
+        &[UserRequest { groups: vec!["nowhere".into()], ..user("a", None) }],
+    ] {
+        assert!(assemble(&Request { users, ..request(&packages) }).is_err(), "{users:?}");
+    }
+}
+
+fn unit_packages() -> Vec<Package> {
+    vec![package(
+        "units",
+        "",
+        &[
+            (
+                "usr/lib/systemd/system/a.service",
+                "[Install]\nWantedBy=multi-user.target x.target\nAlso=a.socket\nAlias=alias.service\n",
+            ),
+            (
+                "usr/lib/systemd/system/a.socket",
+                "[Install]\nWantedBy=sockets.target\nRequiredBy=y.service\n",
+            ),
+            (
+                "usr/lib/systemd/system/t@.service",
+                "[Install]\nWantedBy=%i.target\nDefaultInstance=one\n",
+            ),
+            ("usr/lib/systemd/system/static.service", "[Service]\nExecStart=/x\n"),
+            ("usr/lib/systemd/system/getty@.service", "[Install]\nWantedBy=getty.target\n"),
+            ("usr/lib/systemd/system/link.service", "-> a.service"),
+        ],
+    )]
+}
+
+#[test]
+fn enabled_units_have_the_links_of_systemctl() {
+    let packages = unit_packages();
+    let enable: Vec<String> =
+        ["a.service", "t@.service", "t@two.service"].map(str::to_owned).into();
+    let units = Units { enable: enable.clone(), ..Units::default() };
+    let before = assemble(&Request { debug: true, ..request(&packages) }).unwrap();
+    let ours = assemble(&Request { debug: true, units, ..request(&packages) }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&before.tree, folder.path());
+    let root = format!("--root={}", folder.path().display());
+    fs::create_dir_all(folder.path().join("etc/systemd/system")).unwrap();
+    for unit in &enable {
+        // `enable` prints to standard error only; `list` afterwards shows that systemctl is there.
+        let mut command = Command::new("systemctl");
+        match command.args([root.as_str(), "enable", unit]).output() {
+            Ok(output) => assert!(output.status.success(), "{output:?}"),
+            Err(_) => return drop(oracle("systemctl", &[])),
+        }
+    }
+    assert_eq!(
+        links(&ours.tree, "etc/systemd/system"),
+        links_on_disk(&folder.path().join("etc/systemd/system"))
+    );
+}
+
+#[test]
+fn production_masks_what_systemctl_calls_masked() {
+    let packages = unit_packages();
+    let units = Units { mask: vec!["a.socket".into()], ..Units::default() };
+    let rootfs = assemble(&Request { units, ..request(&packages) }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&rootfs.tree, folder.path());
+    let root = format!("--root={}", folder.path().display());
+    for (unit, state) in [
+        ("a.socket", "masked"),
+        ("getty@tty1.service", "masked"),
+        ("serial-getty@ttyS0.service", "masked"),
+        ("emergency.service", "masked"),
+        ("a.service", "disabled"),
+        ("static.service", "static"),
+    ] {
+        let Some(found) = oracle("systemctl", &[&root, "is-enabled", unit]) else { return };
+        assert_eq!(found.trim(), state, "{unit}");
+    }
+}
+
+#[test]
+fn units_that_do_not_do_what_is_asked_are_errors() {
+    let packages = unit_packages();
+    for (enable, mask) in [
+        (Some("nowhere.service"), None),
+        (Some("static.service"), None),
+        (Some("getty@tty1.service"), None),
+        (Some("a"), None),
+        (Some("../a.service"), None),
+        (None, Some("a.sokcet")),
+    ] {
+        let list = |unit: Option<&str>| unit.map(str::to_owned).into_iter().collect();
+        let units = Units { enable: list(enable), mask: list(mask), ..Units::default() };
+        let result = assemble(&Request { units, ..request(&packages) });
+        assert!(matches!(result, Err(RootfsError::Unit { .. })), "{enable:?} {mask:?}");
+    }
+}
+
+#[test]
+fn dpkg_lists_the_packages_and_their_files() {
+    let control =
+        "Multi-Arch: same\nMaintainer: X <x@example.org>\nDescription: one\n more\n .\n end\n";
+    let packages = [
+        package("liba", control, &[("", ""), ("lib/", ""), ("lib/a", "a")]),
+        package(
+            "b",
+            "Maintainer: X <x@example.org>\nDescription: two\n",
+            &[("usr/", ""), ("usr/b", "b")],
+        ),
+    ];
+    let rootfs = assemble(&request(&packages)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&rootfs.tree, folder.path());
+    let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
+    let format = "-f=${Package} ${Version} ${db:Status-Status}\\n";
+    let Some(found) = oracle("dpkg-query", &[&admin, format, "-W"]) else { return };
+    assert_eq!(found, "b 1.0 installed\nliba 1.0 installed\n");
+    let found = oracle("dpkg-query", &[&admin, "-L", "liba:amd64"]).unwrap();
+    assert_eq!(found, "/.\n/lib\n/lib/a\n");
+    let absent = PackageDatabase::Absent;
+    let rootfs = assemble(&Request { package_database: absent, ..request(&packages) }).unwrap();
+    assert!(rootfs.tree.lookup(b"var/lib/dpkg").is_none());
+}
+
+fn candidate(path: &str, priority: i32, manual: &str) -> Alternative {
+    let link = |link: &str, name: &str, path: &str| AlternativeLink {
+        link: link.into(),
+        name: name.into(),
+        path: path.into(),
+    };
+    Alternative {
+        master: link("/usr/bin/tool", "tool", path),
+        priority,
+        slaves: vec![link("/usr/share/tool.1", "tool.1", manual)],
+    }
+}
+
+#[test]
+fn alternatives_are_those_of_update_alternatives() {
+    let packages = [package(
+        "a",
+        "",
+        &[("usr/bin/x", "x"), ("usr/bin/y", "y"), ("usr/bin/z", "z"), ("usr/share/y.1", "y")],
+    )];
+    let request = request(&packages);
+    let mut assembly = Assembly::new(&request);
+    unpack::packages(&mut assembly).unwrap();
+    let candidates = [
+        candidate("/usr/bin/x", 10, "/usr/share/x.1"),
+        candidate("/usr/bin/y", 30, "/usr/share/y.1"),
+        candidate("/usr/bin/z", 20, "/usr/share/z.1"),
+        candidate("/usr/bin/gone", 99, "/usr/share/gone.1"),
+    ];
+    let effects = native::Effects {
+        alternatives: candidates.into_iter().map(|one| ("a".to_owned(), one)).collect(),
+        ..native::Effects::default()
+    };
+    alternatives::apply(&mut assembly, &effects).unwrap();
+    assert_eq!(assembly.tree.resolve(b"usr/bin/tool").ok(), assembly.tree.lookup(b"usr/bin/y"));
+    assert_eq!(
+        assembly.tree.resolve(b"usr/share/tool.1").ok(),
+        assembly.tree.lookup(b"usr/share/y.1")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&assembly.tree, folder.path());
+    let admin = format!("{}/var/lib/dpkg/alternatives", folder.path().display());
+    let directory = format!("{}/etc/alternatives", folder.path().display());
+    let arguments = ["--admindir", &admin, "--altdir", &directory, "--query", "tool"];
+    let Some(found) = oracle("update-alternatives", &arguments) else { return };
+    for line in [
+        "Status: auto",
+        "Best: /usr/bin/y",
+        "Alternative: /usr/bin/z",
+        "Priority: 20",
+        " tool.1 /usr/share/y.1",
+    ] {
+        assert!(found.lines().any(|found| found == line), "{line} in\n{found}");
+    }
+}
+
+#[test]
+fn certificates_are_linked_as_openssl_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (name, subject) in [
+        ("plain", "/C=DE/O=Example/CN=Root"),
+        ("blanks", "/C=de/O=  Example  /CN=ROOT"),
+        ("wide", "/O=Ünïcode Ärger/CN=Größe  zwei"),
+        ("multi", "/O=Example/CN=a+OU=b"),
+        ("mail (x), y", "/emailAddress=A@Example.ORG/DC=org/serialNumber=7"),
+    ] {
+        let path = folder.path().join(format!("{name}.crt"));
+        let file = path.to_str().unwrap();
+        let arguments = [
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-utf8",
+            "-multivalue-rdn",
+            "-subj",
+            subject,
+            "-keyout",
+            "/dev/null",
+            "-out",
+            file,
+        ];
+        let Ok(output) = Command::new("openssl").args(arguments).output() else {
+            return drop(oracle("openssl", &[]));
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        files.push(Placed {
+            path: format!("/usr/local/share/ca-certificates/{name}.crt"),
+            mode: 0o644,
+            user: "root".into(),
+            group: "root".into(),
+            node: PlacedNode::File(fs::read(&path).unwrap().into()),
+        });
+    }
+    let packages = [];
+    let request = Request { files: &files, ..request(&packages) };
+    let mut assembly = Assembly::new(&request);
+    overlay::place(&mut assembly, None).unwrap();
+    certificates::write(&mut assembly).unwrap();
+    let ours = links(&assembly.tree, "etc/ssl/certs");
+    // Two subjects differ only in case and blanks: one hash, two numbers.
+    assert!(ours.keys().any(|name| name.ends_with(".1")), "{ours:?}");
+    let theirs = folder.path().join("certs");
+    fs::create_dir(&theirs).unwrap();
+    for (name, target) in ours.iter().filter(|(name, _)| name.ends_with(".pem")) {
+        let base = target.rsplit('/').next().unwrap();
+        fs::copy(folder.path().join(base), theirs.join(name.trim_start_matches('/'))).unwrap();
+    }
+    oracle("openssl", &["rehash", "-v", theirs.to_str().unwrap()]).unwrap();
+    let hashed = |name: &String| !name.ends_with(".pem");
+    let ours: BTreeMap<_, _> = ours.into_iter().filter(|(name, _)| hashed(name)).collect();
+    assert_eq!(ours, links_on_disk(&theirs));
+    assert_eq!(ours.len(), 5);
+}
+
+#[test]
+fn files_of_the_definition_win_and_have_their_owners() {
+    let packages = accounts_packages();
+    let placed = |path: &str, user: &str, node: PlacedNode| Placed {
+        path: path.into(),
+        mode: 0o600,
+        user: user.into(),
+        group: "0".into(),
+        node,
+    };
+    let files = [
+        placed("/etc/hosts", "mail-bot", PlacedNode::File("mine\n".into())),
+        placed("/etc/resolv.conf", "root", PlacedNode::Symlink("/dev/null".into())),
+        placed("/usr/lib/sysusers.d/x.conf", "root", PlacedNode::File(SYSUSERS.into())),
+        placed("/srv/data", "998", PlacedNode::Directory),
+    ];
+    let rootfs = assemble(&Request { files: &files, ..request(&packages) }).unwrap();
+    assert_eq!(text(&rootfs, "etc/hosts"), "mine\n");
+    let id = rootfs.tree.lookup(b"etc/hosts").unwrap();
+    assert_eq!((rootfs.tree.inode(id).meta.uid, rootfs.tree.inode(id).meta.mode), (998, 0o600));
+    assert!(
+        rootfs.log.iter().any(|line| line.contains("replaces that of base")),
+        "{:?}",
+        rootfs.log
+    );
+    let files = [placed("/etc/x", "nobody-knows", PlacedNode::Directory)];
+    assert!(assemble(&Request { files: &files, ..request(&packages) }).is_err());
+}
+
+#[test]
+fn the_image_knows_its_name_and_a_debug_image_says_so() {
+    let packages = [package("a", "", &[("usr/lib/os-release", "ID=debian\nIMAGE_ID=old\n")])];
+    let named = Request {
+        image_id: "node",
+        image_version: "1.2~rc1",
+        hostname: Some("cvm-1"),
+        ..request(&packages)
+    };
+    let rootfs = assemble(&named).unwrap();
+    let release = "ID=debian\nIMAGE_ID=\"node\"\nIMAGE_VERSION=\"1.2~rc1\"\n";
+    assert_eq!(text(&rootfs, "etc/os-release"), release);
+    assert_eq!(
+        (text(&rootfs, "etc/hostname"), text(&rootfs, "etc/machine-id")),
+        ("cvm-1\n".into(), String::new())
+    );
+    let rootfs = assemble(&Request { debug: true, ..named.clone() }).unwrap();
+    assert!(text(&rootfs, "etc/os-release").ends_with("VARIANT_ID=\"debug\"\n"));
+    for bad in [
+        Request { image_id: "a\"b", ..named.clone() },
+        Request { hostname: Some("-x"), ..named.clone() },
+        Request { hostname: Some("a\nb"), ..named },
+    ] {
+        assert!(matches!(assemble(&bad), Err(RootfsError::Value { .. })));
+    }
+}
+
+#[test]
+fn a_library_that_needs_a_loader_cache_is_an_error() {
+    let configuration = ("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n");
+    let own = ("etc/ld.so.conf.d/x.conf", "# x\n/opt/x/lib\n/usr/lib/x86_64-linux-gnu\n");
+    let native = ("usr/lib/x86_64-linux-gnu/libx.so.1", "");
+    let packages = [package("a", "", &[configuration, own, native])];
+    assemble(&request(&packages)).unwrap();
+    let packages = [package("a", "", &[configuration, own, ("opt/x/lib/libx.so.1", "")])];
+    let error = assemble(&request(&packages)).unwrap_err();
+    assert!(error.to_string().contains("opt/x/lib/libx.so.1"), "{error}");
+}

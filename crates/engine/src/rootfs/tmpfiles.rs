@@ -1,0 +1,235 @@
+//! Carries out what of tmpfiles.d(5) must be in the image, since its root is read-only at boot.
+//!
+//! Only paths that are part of the image count: `/run`, `/dev`, `/proc`, `/sys` and `/tmp` are made
+//! at boot. Types `d D v q Q f L C z` are done; those that only clean, or change a running system,
+//! are left to the boot. Lines that are for the boot only (`!`), take a credential (`^`) or name
+//! something of the running machine (`%m`) are left to it too. Any other type is an error.
+
+use cvmkit_formats::tree::{Inode, Meta};
+
+use super::assembly::Assembly;
+use super::sysusers::{configuration, words};
+use super::{Accounts, RootfsError};
+
+const FOLDERS: &[&str] = &["/etc/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d"];
+
+/// Where the boot has its own file systems.
+const RUNTIME: &[&str] = &["/run", "/dev", "/proc", "/sys", "/tmp", "/var/run", "/var/lock"];
+
+/// Types that clean, or act on what only exists at boot: nothing to do in an image.
+const BOOT_TYPES: &[char] =
+    &['e', 'w', 'p', 'c', 'b', 'x', 'X', 'r', 'R', 'Z', 't', 'T', 'h', 'H', 'a', 'A', 'm'];
+
+/// One line.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    kind: char,
+    replaces: bool,
+    path: String,
+    mode: Option<u16>,
+    user: Option<String>,
+    group: Option<String>,
+    /// A mode or owner with `:` applies only to what the line makes.
+    on_creation: bool,
+    argument: Option<String>,
+}
+
+/// Carries out every line of every file, in the order of the files' names.
+pub(super) fn apply(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
+    for path in configuration(assembly, FOLDERS) {
+        let text = assembly.text(&path)?.unwrap_or_default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let syntax = |why| RootfsError::Syntax {
+                path: path.trim_start_matches('/').to_owned(),
+                line: number,
+                why,
+            };
+            if let Some(line) = parse(line).map_err(syntax)? {
+                carry_out(assembly, accounts, &path, &line)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing for a line that is left to the boot.
+fn parse(line: &str) -> Result<Option<Line>, String> {
+    let fields = words(line)?;
+    let field = |index: usize| {
+        fields.get(index).map(String::as_str).filter(|field| !field.is_empty() && *field != "-")
+    };
+    let kind = field(0).ok_or("the type is missing")?;
+    let path = field(1).ok_or("the path is missing")?.trim_end_matches('/');
+    let mut letters = kind.chars();
+    let letter = letters.next().unwrap_or_default();
+    let flags = letters.as_str();
+    if let Some(unknown) = flags.chars().find(|flag| !"+!-=~^$?".contains(*flag)) {
+        return Err(format!("type `{kind}`: unknown flag `{unknown}`"));
+    }
+    let runtime = RUNTIME.iter().any(|root| {
+        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if runtime || path.is_empty() || BOOT_TYPES.contains(&letter) {
+        return Ok(None);
+    }
+    if flags.contains(['!', '^']) || path.contains(['%', '*']) {
+        return Ok(None);
+    }
+    if !"dDvqQfLCz".contains(letter) {
+        return Err(format!("type `{kind}` is not supported"));
+    }
+    if !path.starts_with('/') {
+        return Err(format!("`{path}` is not absolute"));
+    }
+    let on_creation = [2, 3, 4].iter().any(|&at| field(at).is_some_and(|f| f.starts_with(':')));
+    let owner = |index| field(index).map(|name| name.trim_start_matches(':').to_owned());
+    Ok(Some(Line {
+        kind: letter,
+        replaces: flags.contains('+'),
+        path: path.to_owned(),
+        mode: field(2).map(mode).transpose()?,
+        user: owner(3),
+        group: owner(4),
+        on_creation,
+        argument: (fields.len() > 6).then(|| fields.get(6..).unwrap_or_default().join(" ")),
+    }))
+}
+
+fn mode(text: &str) -> Result<u16, String> {
+    let digits = text.trim_start_matches([':', '~']);
+    u16::from_str_radix(digits, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777)
+        .ok_or_else(|| format!("mode `{text}`: expected an octal number"))
+}
+
+fn carry_out(
+    assembly: &mut Assembly<'_>,
+    accounts: &Accounts,
+    file: &str,
+    line: &Line,
+) -> Result<(), RootfsError> {
+    let exists = assembly.occupied(&line.path);
+    match line.kind {
+        'd' | 'D' | 'v' | 'q' | 'Q' if !exists => {
+            let meta = meta(assembly, accounts, file, line, 0o755)?;
+            assembly.note(format!("{} made as {file} says", line.path));
+            return assembly.directory(&line.path, meta);
+        }
+        'f' if !exists => {
+            let text = unescape(line.argument.as_deref().unwrap_or_default());
+            let meta = meta(assembly, accounts, file, line, 0o644)?;
+            assembly.note(format!("{} made as {file} says", line.path));
+            return assembly.put(&line.path, Inode::file(meta, text.as_str().into()));
+        }
+        'L' => return link(assembly, file, line, exists),
+        'C' if !exists => return copy(assembly, file, line),
+        _ => {}
+    }
+    // What exists keeps its contents and takes over the mode and owner that are given.
+    let Some(id) = assembly.find(&line.path).filter(|_| exists && !line.on_creation) else {
+        return Ok(());
+    };
+    let old = assembly.tree.inode(id).meta.clone();
+    let uid = line.user.as_deref().map(|name| accounts.uid(name, file)).transpose()?;
+    let gid = line.group.as_deref().map(|name| accounts.gid(name, file)).transpose()?;
+    let meta = assembly.tree.meta_mut(id);
+    meta.mode = line.mode.unwrap_or(old.mode);
+    meta.uid = uid.unwrap_or(old.uid);
+    meta.gid = gid.unwrap_or(old.gid);
+    if *meta != old {
+        let (mode, uid, gid) = (meta.mode, meta.uid, meta.gid);
+        assembly.note(format!("{} is {mode:04o} {uid}:{gid} as {file} says", line.path));
+    }
+    Ok(())
+}
+
+fn meta(
+    assembly: &Assembly<'_>,
+    accounts: &Accounts,
+    file: &str,
+    line: &Line,
+    default: u16,
+) -> Result<Meta, RootfsError> {
+    let mut meta = assembly.root(line.mode.unwrap_or(default));
+    meta.uid = line.user.as_deref().map_or(Ok(0), |name| accounts.uid(name, file))?;
+    meta.gid = line.group.as_deref().map_or(Ok(0), |name| accounts.gid(name, file))?;
+    Ok(meta)
+}
+
+fn link(
+    assembly: &mut Assembly<'_>,
+    file: &str,
+    line: &Line,
+    exists: bool,
+) -> Result<(), RootfsError> {
+    let factory = || format!("/usr/share/factory{}", line.path);
+    let target = line.argument.clone().unwrap_or_else(factory);
+    if exists && (!line.replaces || assembly.target(&line.path).as_ref() == Some(&target)) {
+        return Ok(());
+    }
+    assembly.note(format!("{} links to {target} as {file} says", line.path));
+    assembly.link(&line.path, &target)
+}
+
+/// Only single files are copied; a directory would be an error.
+fn copy(assembly: &mut Assembly<'_>, file: &str, line: &Line) -> Result<(), RootfsError> {
+    let factory = || format!("/usr/share/factory{}", line.path);
+    let source = line.argument.clone().unwrap_or_else(factory);
+    let Some(id) = assembly.find(&source) else { return Ok(()) };
+    if assembly.tree.inode(id).is_directory() {
+        return Err(RootfsError::Unsupported {
+            path: source.trim_start_matches('/').to_owned(),
+            what: format!("a directory that {file} copies"),
+        });
+    }
+    let inode = assembly.tree.inode(id).clone();
+    assembly.note(format!("{} copied from {source} as {file} says", line.path));
+    assembly.put(&line.path, inode)
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_boot_does_is_left_to_it() {
+        for line in [
+            "d /run/lock 1777 root root -",
+            "d /run",
+            "r! /forcefsck",
+            "f^ /etc/hosts - - - - network.hosts",
+            "z /var/log/journal/%m 2755 root systemd-journal - -",
+            "a+ /var/log/journal - - - - d:group::r-x",
+            "x /var/tmp/systemd-private-%b-*",
+            "L /var/run - - - - ../run",
+        ] {
+            assert_eq!(parse(line).unwrap(), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn image_paths_are_kept() {
+        let line = parse("d- /root :0700 root :root -").unwrap().unwrap();
+        assert!(line.on_creation);
+        assert_eq!((line.mode, line.group.as_deref()), (Some(0o700), Some("root")));
+        let line = parse("L+ /etc/mtab   -    -    -    -  ../proc/self/mounts").unwrap().unwrap();
+        assert_eq!((line.replaces, line.argument.as_deref()), (true, Some("../proc/self/mounts")));
+        assert_eq!(parse("d /runner").unwrap().unwrap().path, "/runner");
+    }
+
+    #[test]
+    fn unknown_types_flags_and_modes_are_errors() {
+        for line in ["k /etc/x", "d@ /etc/x", "d /etc/x 9999", "d /etc/x 17777", "d etc/x", "d"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Verified bytes by their SHA-256, shared by all builds of a user.
+//!
+//! ```text
+//! STORE/sha256/ab/abcd…          objects; the name is the digest of the contents
+//! STORE/derived/KIND/ab/abcd…    what was made from the object `abcd…`, with its own digest in
+//! STORE/derived/KIND/ab/abcd….sha256   the file beside it
+//! STORE/partial/abcd…            downloads under way, resumed by the next try
+//! ```
+//!
+//! Nothing enters unverified, everything is hashed again when it is opened, and a bad object is
+//! dropped so that it is fetched or made again (I4).
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::digest::{Hasher, Sha256};
+use crate::files::{self, FileError, cannot};
+
+/// A user's store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// An open object whose bytes were checked.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// Digest of the contents.
+    pub sha256: Sha256,
+    /// Length in bytes.
+    pub len: u64,
+    /// The open file.
+    pub file: Arc<File>,
+}
+
+impl Blob {
+    /// The contents.
+    ///
+    /// # Errors
+    /// Names the object.
+    pub fn bytes(&self) -> Result<Vec<u8>, FileError> {
+        let fail = || cannot("read", Path::new("an object of the store"));
+        let mut bytes =
+            vec![0; usize::try_from(self.len).map_err(|error| fail()(io::Error::other(error)))?];
+        self.file.read_exact_at(&mut bytes, 0).map_err(fail())?;
+        Ok(bytes)
+    }
+}
+
+impl Store {
+    /// The store at `root`, made when it is not there.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn open(root: &Path) -> Result<Self, FileError> {
+        files::make_folder(&root.join("partial"))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The object with this digest, if the store has it whole.
+    ///
+    /// # Errors
+    /// Names the file that can't be read.
+    pub fn get(&self, sha256: Sha256) -> Result<Option<Blob>, FileError> {
+        let path = self.object(sha256);
+        self.checked(&path, sha256)
+    }
+
+    fn checked(&self, path: &Path, sha256: Sha256) -> Result<Option<Blob>, FileError> {
+        let file = match files::open(path) {
+            Ok(file) => file,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (found, len) = Sha256::of_reader(&file).map_err(cannot("read", path))?;
+        if found != sha256 {
+            files::remove(path)?;
+            return Ok(None);
+        }
+        Ok(Some(Blob { sha256, len, file: Arc::new(file) }))
+    }
+
+    /// Puts `bytes` in.
+    ///
+    /// # Errors
+    /// Names the file that can't be written.
+    pub fn insert(&self, bytes: &[u8]) -> Result<Sha256, FileError> {
+        let sha256 = Sha256::of(bytes);
+        if self.get(sha256)?.is_none() {
+            let path = self.object(sha256);
+            files::make_folder(files::parent(&path))?;
+            files::replace(&path, bytes)?;
+        }
+        Ok(sha256)
+    }
+
+    /// A download of the object with this digest, begun or resumed. Other processes that want the
+    /// same object wait here.
+    ///
+    /// # Errors
+    /// Names the file that can't be made.
+    pub fn begin(&self, sha256: Sha256) -> Result<Partial<'_>, FileError> {
+        let path = self.root.join("partial").join(sha256.to_string());
+        loop {
+            let file = files::open_locked(&path)?;
+            // Another process may have finished, and renamed the file, while this one waited.
+            if is_at(&file, &path) {
+                return Ok(Partial { store: self, sha256, path, file });
+            }
+        }
+    }
+
+    /// What was made from the object `origin`, if it is there and whole.
+    ///
+    /// # Errors
+    /// Names the file that can't be read.
+    pub fn derived(&self, kind: &str, origin: Sha256) -> Result<Option<Blob>, FileError> {
+        let path = self.derived_path(kind, origin);
+        let recorded = match files::read_text(&path.with_extension("sha256")) {
+            Ok(text) => text.trim().parse().ok(),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        match recorded {
+            Some(sha256) => self.checked(&path, sha256),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes something from the object `origin`: `make` writes it.
+    ///
+    /// # Errors
+    /// Those of `make`, and of the files.
+    pub fn derive<T, E: From<FileError>>(
+        &self,
+        kind: &str,
+        origin: Sha256,
+        make: impl FnOnce(&mut Deriving<'_>) -> Result<T, E>,
+    ) -> Result<(Blob, T), E> {
+        let path = self.derived_path(kind, origin);
+        files::make_folder(files::parent(&path))?;
+        let partial = path.with_extension(format!("partial-{}", std::process::id()));
+        let result = self.derive_into(&partial, &path, make);
+        if result.is_err() {
+            files::remove(&partial)?;
+        }
+        result
+    }
+
+    fn derive_into<T, E: From<FileError>>(
+        &self,
+        partial: &Path,
+        path: &Path,
+        make: impl FnOnce(&mut Deriving<'_>) -> Result<T, E>,
+    ) -> Result<(Blob, T), E> {
+        let file = files::create(partial)?;
+        let mut deriving = Deriving { file: &file, hasher: Hasher::default() };
+        let made = make(&mut deriving)?;
+        let (sha256, len) = deriving.hasher.finish();
+        files::replace(&path.with_extension("sha256"), format!("{sha256}\n").as_bytes())?;
+        files::place_unsynced(partial, path)?;
+        Ok((Blob { sha256, len, file: Arc::new(file) }, made))
+    }
+
+    fn object(&self, sha256: Sha256) -> PathBuf {
+        let name = sha256.to_string();
+        self.root.join("sha256").join(&name[..2]).join(name)
+    }
+
+    fn derived_path(&self, kind: &str, origin: Sha256) -> PathBuf {
+        let name = origin.to_string();
+        self.root.join("derived").join(kind).join(&name[..2]).join(name)
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else { return false };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
+}
+
+/// Something that is being made from an object. Writes are hashed as they pass.
+pub struct Deriving<'a> {
+    file: &'a File,
+    hasher: Hasher,
+}
+
+impl Write for Deriving<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buf)?;
+        self.hasher.update(&buf[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A download under way.
+pub struct Partial<'a> {
+    store: &'a Store,
+    sha256: Sha256,
+    path: PathBuf,
+    file: File,
+}
+
+impl Partial<'_> {
+    /// How many bytes are there from earlier tries.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn fetched(&self) -> Result<u64, FileError> {
+        Ok(self.file.metadata().map_err(cannot("read", &self.path))?.len())
+    }
+
+    /// Appends what `body` has from `offset` on, up to `limit` bytes in all; earlier bytes beyond
+    /// `offset` are dropped. `passed` is told of every piece.
+    ///
+    /// # Errors
+    /// Names the file; the inner error is the reader's.
+    pub fn append(
+        &mut self,
+        offset: u64,
+        limit: u64,
+        body: &mut dyn Read,
+        passed: &mut dyn FnMut(u64),
+    ) -> Result<io::Result<u64>, FileError> {
+        let fail = || cannot("write", &self.path);
+        self.file.set_len(offset).map_err(fail())?;
+        let mut at = offset;
+        let mut buf = vec![0; 1 << 16];
+        while at <= limit {
+            let n = match body.read(&mut buf) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.file.write_all_at(&buf[..n], at).map_err(fail())?;
+            at += n as u64;
+            passed(n as u64);
+        }
+        Ok(Ok(at))
+    }
+
+    /// Checks what was fetched and takes it into the store; a mismatch drops it.
+    ///
+    /// # Errors
+    /// Names the file that can't be read or moved. The inner error is the digest that was found.
+    pub fn finish(self) -> Result<Result<Blob, Sha256>, FileError> {
+        let reader = self.file.try_clone().map_err(cannot("read", &self.path))?;
+        let (found, len) = hash_from_start(&reader).map_err(cannot("read", &self.path))?;
+        if found != self.sha256 {
+            files::remove(&self.path)?;
+            return Ok(Err(found));
+        }
+        self.file.sync_all().map_err(cannot("write", &self.path))?;
+        let object = self.store.object(self.sha256);
+        files::make_folder(files::parent(&object))?;
+        files::place(&self.path, &object)?;
+        Ok(Ok(Blob { sha256: found, len, file: Arc::new(self.file) }))
+    }
+}
+
+fn hash_from_start(file: &File) -> io::Result<(Sha256, u64)> {
+    use std::io::Seek;
+    let mut file = file;
+    file.rewind()?;
+    Sha256::of_reader(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_object_is_dropped_never_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let sha256 = store.insert(b"bytes").unwrap();
+        assert_eq!(store.get(sha256).unwrap().unwrap().bytes().unwrap(), b"bytes");
+        files::replace(&store.object(sha256), b"bytez").unwrap();
+        assert!(store.get(sha256).unwrap().is_none());
+        assert!(!store.object(sha256).exists());
+    }
+
+    #[test]
+    fn derived_bytes_are_checked_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let origin = Sha256::of(b"origin");
+        let (blob, ()) = store
+            .derive::<(), FileError>("tar", origin, |sink| {
+                sink.write_all(b"made").map_err(cannot("write", Path::new("x")))
+            })
+            .unwrap();
+        assert_eq!(blob.bytes().unwrap(), b"made");
+        assert_eq!(store.derived("tar", origin).unwrap().unwrap().len, 4);
+        files::replace(&store.derived_path("tar", origin), b"mace").unwrap();
+        assert!(store.derived("tar", origin).unwrap().is_none());
+        let failed = store.derive::<(), FileError>("tar", Sha256::of(b"x"), |_| {
+            Err(cannot("write", Path::new("x"))(io::Error::other("no")))
+        });
+        assert!(failed.is_err());
+    }
+
+    #[test]
+    fn downloads_resume_and_are_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let sha256 = Sha256::of(b"0123456789");
+        let mut partial = store.begin(sha256).unwrap();
+        partial.append(0, 10, &mut &b"01234"[..], &mut |_| ()).unwrap().unwrap();
+        drop(partial);
+        let mut partial = store.begin(sha256).unwrap();
+        assert_eq!(partial.fetched().unwrap(), 5);
+        partial.append(5, 10, &mut &b"56789"[..], &mut |_| ()).unwrap().unwrap();
+        assert_eq!(partial.finish().unwrap().unwrap().len, 10);
+        let mut partial = store.begin(Sha256::of(b"other")).unwrap();
+        partial.append(0, 5, &mut &b"wrong"[..], &mut |_| ()).unwrap().unwrap();
+        assert_eq!(partial.finish().unwrap().unwrap_err(), Sha256::of(b"wrong"));
+        assert!(store.get(sha256).unwrap().is_some());
+    }
+}

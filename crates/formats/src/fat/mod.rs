@@ -1,0 +1,99 @@
+//! FAT16 and FAT32 volumes with long names, written once: the EFI system partition.
+//!
+//! The contract: the layout is a function of names, lengths and options alone, so that
+//! [`Plan::len`] is known before the contents are; every file is contiguous; both FATs, the free
+//! count and the backup boot sector are right. Every entry carries the one timestamp of the options:
+//! FAT has no owners, modes or links, and of those a tree's modes, owners and times are dropped
+//! knowingly while links, devices and extended attributes are errors. Deliberately absent: FAT12,
+//! exFAT, sectors of another size than 512, OEM code pages (a short name is ASCII).
+//!
+//! Standard: Microsoft "FAT: General Overview of On-Disk Format" 1.03. Oracle: `fsck.vfat -n`,
+//! `mdir`, `mcopy`.
+
+mod dump;
+mod name;
+mod plan;
+mod read;
+pub mod spec;
+mod write;
+
+use std::io;
+
+use thiserror::Error;
+
+pub use dump::dump;
+pub use plan::Plan;
+pub use read::{File, Volume, read};
+
+/// How wide an entry of the FAT is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Width {
+    /// 65,525 clusters at least, which makes a volume of 33 MiB at least. UEFI 2.10 section 13.3
+    /// asks for it on a fixed disk.
+    #[default]
+    Fat32,
+    /// 4,085 to 65,524 clusters; 2 MiB at least. Firmware takes it on removable media, and in
+    /// practice everywhere.
+    Fat16,
+}
+
+/// The volume to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// FAT16 or FAT32.
+    pub width: Width,
+    /// `BS_VolID`, which `blkid` prints as the UUID.
+    pub volume_id: u32,
+    /// Up to 11 capital letters, digits, spaces, `_` and `-`; none if empty.
+    pub label: String,
+    /// Creation, change and access time of every entry, seconds since 1970-01-01 UTC. FAT counts
+    /// two seconds at a time from 1980 to 2107; a time outside is clamped to these.
+    pub timestamp: i64,
+    /// The volume is no shorter than this many bytes.
+    pub min_len: u64,
+    /// `BPB_HiddSec`: sectors before the volume on its disk; no loader in use reads it.
+    pub hidden_sectors: u32,
+}
+
+/// Why a volume was refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage failed.
+    #[error("{role}")]
+    Io {
+        /// What was being done.
+        role: &'static str,
+        /// What the storage said.
+        source: io::Error,
+    },
+    /// The bytes are no consistent volume.
+    #[error("FAT {what} at byte {at:#x}: {why}")]
+    Corrupt {
+        /// The structure.
+        what: &'static str,
+        /// Where it lies in the volume.
+        at: u64,
+        /// Expected and found.
+        why: String,
+    },
+    /// The volume is of a kind this reader does not take.
+    #[error("FAT volume: {0}")]
+    Unsupported(String),
+    /// An inode that FAT can't hold.
+    #[error("FAT can't hold `/{path}`: {why}")]
+    Refused {
+        /// The inode.
+        path: String,
+        /// Expected and found.
+        why: String,
+    },
+    /// The volume asked for can't be made.
+    #[error("FAT volume, {what}: {why}")]
+    Invalid {
+        /// The property.
+        what: &'static str,
+        /// Expected and found.
+        why: String,
+    },
+}

@@ -1,0 +1,61 @@
+//! PE32+ images: EFI applications, kernels with an EFI stub, unified kernel images.
+//!
+//! The contract: [`Headers::read`] takes only images whose tables lie inside the file; digests and
+//! section contents come from the bytes as they are. Deliberately absent: PE32, relocations,
+//! imports, loading, signing. Oracle: `objdump -h`, `objcopy`, ukify, the `authenticode` crate.
+//!
+//! Standard: Microsoft "PE Format"; for [`authenticode`] Microsoft "Windows Authenticode Portable
+//! Executable Signature Format"; for [`uki`] UAPI.5.
+
+pub mod authenticode;
+mod dump;
+mod read;
+pub mod spec;
+pub mod uki;
+
+use std::io;
+
+use thiserror::Error;
+
+pub use dump::dump;
+pub use read::{Headers, Section};
+
+/// Why an image was refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage failed.
+    #[error("{role}")]
+    Io {
+        /// What was being done.
+        role: &'static str,
+        /// What the storage said.
+        source: io::Error,
+    },
+    /// The bytes are no image.
+    #[error("PE {what} at byte {at:#x}: {why}")]
+    Corrupt {
+        /// The structure.
+        what: &'static str,
+        /// Where it lies in the image.
+        at: u64,
+        /// Expected and found.
+        why: String,
+    },
+    /// The image is of a kind that is not taken.
+    #[error("PE {what}: {why}")]
+    Unsupported {
+        /// The structure.
+        what: &'static str,
+        /// Expected and found.
+        why: String,
+    },
+    /// The image asked for can't be made.
+    #[error("UKI section `{section}`: {why}")]
+    Invalid {
+        /// The section.
+        section: String,
+        /// Expected and found.
+        why: String,
+    },
+}

@@ -1,0 +1,234 @@
+//! Checking data against a hash tree from the root down, and the superblock in front of it.
+
+use rayon::prelude::*;
+use zerocopy::FromBytes;
+
+use super::root_hash::hex;
+use super::spec::{HASH_TYPE, SIGNATURE, Superblock, VERSION};
+use super::{Algorithm, Error, Options, Place, Plan, RootHash};
+use crate::source::Source;
+
+/// Bytes of one level that a task reads at a time; at least a block.
+const CHUNK: u64 = 1 << 20;
+/// Chunks that are looked at before a mismatch in one of them ends the search.
+const CHUNKS: u64 = 256;
+
+/// What a superblock says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// How the tree was made.
+    pub options: Options,
+    /// How many data blocks it covers.
+    pub data_blocks: u64,
+}
+
+/// Decodes the superblock at the start of a hash area.
+///
+/// # Errors
+/// [`Error::Corrupt`] names the field; [`Error::Invalid`] for sizes out of range; [`Error::Io`].
+pub fn read<S: Source + ?Sized>(hash: &S) -> Result<Header, Error> {
+    let mut bytes = [0; size_of::<Superblock>()];
+    hash.read_at(0, &mut bytes).map_err(Error::io("read the superblock", 0))?;
+    let corrupt = |what, at, why: String| Err(Error::Corrupt { what, at, why });
+    let Ok(superblock) = Superblock::read_from_bytes(&bytes) else {
+        return corrupt("superblock", 0, "expected 512 bytes".into());
+    };
+    if superblock.signature != SIGNATURE {
+        let found = superblock.signature.escape_ascii();
+        return corrupt("signature", 0, format!("expected `verity\\0\\0`, found `{found}`"));
+    }
+    let fields = [
+        ("version", 8, superblock.version.get(), VERSION),
+        ("hash_type", 12, superblock.hash_type.get(), HASH_TYPE),
+    ];
+    for (what, at, found, expected) in fields {
+        if found != expected {
+            return corrupt(what, at, format!("expected {expected}, found {found}"));
+        }
+    }
+    let name = superblock.algorithm.split(|&byte| byte == 0).next().unwrap_or_default();
+    let algorithms = [Algorithm::Sha256, Algorithm::Sha512];
+    let found = algorithms.into_iter().find(|algorithm| algorithm.name().as_bytes() == name);
+    let Some(algorithm) = found else {
+        let name = name.escape_ascii();
+        return corrupt("algorithm", 32, format!("expected sha256 or sha512, found `{name}`"));
+    };
+    let salt_len = superblock.salt_size.get();
+    let Some(salt) = superblock.salt.get(..usize::from(salt_len)) else {
+        return corrupt("salt_size", 80, format!("expected at most 256, found {salt_len}"));
+    };
+    let options = Options {
+        salt: salt.to_vec(),
+        uuid: superblock.uuid,
+        data_block_size: superblock.data_block_size.get(),
+        hash_block_size: superblock.hash_block_size.get(),
+        algorithm,
+        superblock: true,
+    };
+    super::check_options(&options)?;
+    Ok(Header { options, data_blocks: superblock.data_blocks.get() })
+}
+
+/// Checks `data` with the tree in `hash`, as its superblock describes it. Data behind the blocks
+/// the superblock counts is not covered and makes the answer an error.
+///
+/// # Errors
+/// As for [`read`] and [`Plan::verify`].
+pub fn verify<D: Source + ?Sized, H: Source + ?Sized>(
+    data: &D,
+    hash: &H,
+    root: &RootHash,
+) -> Result<(), Error> {
+    let header = read(hash)?;
+    let size = u64::from(header.options.data_block_size);
+    let len = header.data_blocks.checked_mul(size).ok_or_else(|| Error::Corrupt {
+        what: "data_blocks",
+        at: 72,
+        why: format!("expected data of a length 64 bits hold, found {}", header.data_blocks),
+    })?;
+    Plan::new(len, &header.options)?.verify(data, hash, root)
+}
+
+impl Plan {
+    /// Checks the tree in `hash` from the root down and then `data`, on all threads of the current
+    /// rayon pool.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] or [`Error::Padding`] name the first bad block of the uppermost bad
+    /// level; [`Error::Invalid`] when `data` has not the planned length; [`Error::Io`].
+    pub fn verify<D: Source + ?Sized, H: Source + ?Sized>(
+        &self,
+        data: &D,
+        hash: &H,
+        root: &RootHash,
+    ) -> Result<(), Error> {
+        self.check_data_len(data.len())?;
+        for level in (0..self.levels.len()).rev() {
+            let Some(here) = self.levels.get(level) else { continue };
+            let blocks = Blocks {
+                size: self.options.hash_block_size.into(),
+                offset: here.offset,
+                count: here.blocks,
+                level: Some(level),
+            };
+            self.check(hash, &blocks, hash, level + 1, root)?;
+        }
+        let size = self.options.data_block_size.into();
+        let blocks = Blocks { size, offset: 0, count: self.data_blocks, level: None };
+        self.check(data, &blocks, hash, 0, root)
+    }
+
+    /// Checks all blocks of a level against the digests in the level `above`.
+    fn check<S: Source + ?Sized, H: Source + ?Sized>(
+        &self,
+        source: &S,
+        blocks: &Blocks,
+        hash: &H,
+        above: usize,
+        root: &RootHash,
+    ) -> Result<(), Error> {
+        let per_chunk = (CHUNK / blocks.size).max(1);
+        let chunks = blocks.count.div_ceil(per_chunk);
+        let mut first = 0;
+        while first < chunks {
+            let last = (first + CHUNKS).min(chunks);
+            // The first error in order, not in time: the answer is the same for any thread count.
+            let wrong = (first..last).into_par_iter().find_map_first(|chunk| {
+                let start = chunk * per_chunk;
+                let count = per_chunk.min(blocks.count - start);
+                let expected = self.expected(hash, above, start, count, root);
+                let checked = expected.and_then(|expected| {
+                    self.check_chunk(source, blocks, start, count, &expected)
+                });
+                checked.err()
+            });
+            if let Some(wrong) = wrong {
+                return Err(wrong);
+            }
+            first = last;
+        }
+        Ok(())
+    }
+
+    /// The digests that the level `above` has for `count` blocks from `start`.
+    fn expected<H: Source + ?Sized>(
+        &self,
+        hash: &H,
+        above: usize,
+        start: u64,
+        count: u64,
+        root: &RootHash,
+    ) -> Result<Vec<u8>, Error> {
+        let Some(level) = self.levels.get(above) else {
+            return Ok(root.as_bytes().to_vec());
+        };
+        // Digests fill hash blocks without a gap: both sizes are powers of two.
+        let digest_len = self.options.algorithm.digest_len() as u64;
+        read_at(hash, level.offset + start * digest_len, count * digest_len)
+    }
+
+    fn check_chunk<S: Source + ?Sized>(
+        &self,
+        source: &S,
+        blocks: &Blocks,
+        start: u64,
+        count: u64,
+        expected: &[u8],
+    ) -> Result<(), Error> {
+        let bytes = read_at(source, blocks.offset + start * blocks.size, count * blocks.size)?;
+        let size = usize::try_from(blocks.size).unwrap_or(usize::MAX);
+        let digest_len = self.options.algorithm.digest_len();
+        let mut computed = Vec::with_capacity(digest_len);
+        let mut digests = expected.chunks(digest_len);
+        for (index, block) in (start..).zip(bytes.chunks(size)) {
+            computed.clear();
+            self.options.algorithm.append(&self.options.salt, block, &mut computed);
+            let expected = digests.next().unwrap_or_default();
+            if expected != computed {
+                let (expected, computed) = (hex(expected), hex(&computed));
+                return Err(Error::Mismatch { place: blocks.place(index), expected, computed });
+            }
+            if !self.padding_is_zero(blocks, index, block) {
+                return Err(Error::Padding(blocks.place(index)));
+            }
+        }
+        Ok(())
+    }
+
+    /// True if a hash block has nothing behind the digests of what is below it.
+    fn padding_is_zero(&self, blocks: &Blocks, index: u64, block: &[u8]) -> bool {
+        let Some(level) = blocks.level else { return true };
+        let below = level.checked_sub(1).and_then(|below| self.levels.get(below));
+        let below = below.map_or(self.data_blocks, |below| below.blocks);
+        let digest_len = self.options.algorithm.digest_len();
+        let per_block = blocks.size / digest_len as u64;
+        let used = below.saturating_sub(index * per_block).min(per_block);
+        let used = usize::try_from(used).unwrap_or(usize::MAX).saturating_mul(digest_len);
+        block.iter().skip(used).all(|&byte| byte == 0)
+    }
+}
+
+/// The blocks of the data or of one level.
+struct Blocks {
+    size: u64,
+    offset: u64,
+    count: u64,
+    /// `None` for the data.
+    level: Option<usize>,
+}
+
+impl Blocks {
+    fn place(&self, index: u64) -> Place {
+        match self.level {
+            Some(level) => Place::Hash { level, index },
+            None => Place::Data(index),
+        }
+    }
+}
+
+fn read_at<S: Source + ?Sized>(source: &S, at: u64, len: u64) -> Result<Vec<u8>, Error> {
+    let too_long = |_| Error::invalid("a block", "of a length memory holds", len);
+    let mut bytes = vec![0; usize::try_from(len).map_err(too_long)?];
+    source.read_at(at, &mut bytes).map_err(Error::io("read blocks", at))?;
+    Ok(bytes)
+}

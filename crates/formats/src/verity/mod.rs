@@ -1,0 +1,284 @@
+//! dm-verity: a tree of hashes over a block device, whose root is all that must be trusted.
+//!
+//! [`Plan::new`] gives the offset of every level; [`Plan::write`] hashes the data on every thread
+//! and emits the hash area, with the superblock of `veritysetup` unless told otherwise;
+//! [`read`] decodes that superblock, [`Plan::verify`] and [`verify`] name the first bad block.
+//!
+//! Hash type 1 only (salt before the block, each digest at a power-of-two distance). Deliberately
+//! absent: type 0 (Chrome OS), forward error correction, signatures of the root hash.
+//!
+//! Deliberate deviation: hash blocks are emitted when they are full, so levels are emitted side by
+//! side; memory does not grow with the data.
+//!
+//! Standard: `Documentation/admin-guide/device-mapper/verity.rst` of Linux and the `DMVerity` page of
+//! the cryptsetup wiki. Oracle: veritysetup.
+
+mod check;
+mod root_hash;
+pub mod spec;
+mod write;
+
+use std::io;
+
+use sha2::{Digest, Sha256, Sha512};
+use thiserror::Error;
+
+pub use check::{Header, read, verify};
+pub use root_hash::RootHash;
+
+/// The hash function of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// SHA-256 (FIPS 180-4).
+    Sha256,
+    /// SHA-512 (FIPS 180-4).
+    Sha512,
+}
+
+impl Algorithm {
+    /// As the superblock and the kernel's table name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// Bytes of a digest, a power of two.
+    #[must_use]
+    pub fn digest_len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Appends the digest of `salt` and then `block`.
+    fn append(self, salt: &[u8], block: &[u8], digests: &mut Vec<u8>) {
+        match self {
+            Self::Sha256 => {
+                digests.extend_from_slice(&Sha256::new().chain_update(salt).chain_update(block).finalize());
+            }
+            Self::Sha512 => {
+                digests.extend_from_slice(&Sha512::new().chain_update(salt).chain_update(block).finalize());
+            }
+        }
+    }
+}
+
+/// What a hash tree is made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// At most 256 bytes.
+    pub salt: Vec<u8>,
+    /// Identifies the hash area; only in the superblock.
+    pub uuid: [u8; 16],
+    /// Bytes of a data block: a power of two, 512 to 512 KiB.
+    pub data_block_size: u32,
+    /// Bytes of a hash block: a power of two, 512 to 512 KiB.
+    pub hash_block_size: u32,
+    /// Of every level.
+    pub algorithm: Algorithm,
+    /// True to begin the hash area with a superblock.
+    pub superblock: bool,
+}
+
+impl Options {
+    /// SHA-256, blocks of 4096 bytes, a superblock: what `veritysetup format` does by default.
+    #[must_use]
+    pub fn new(salt: Vec<u8>, uuid: [u8; 16]) -> Self {
+        Self {
+            salt,
+            uuid,
+            data_block_size: 4096,
+            hash_block_size: 4096,
+            algorithm: Algorithm::Sha256,
+            superblock: true,
+        }
+    }
+}
+
+/// One level of the tree; level 0 is over the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Offset in the hash area, bytes.
+    pub offset: u64,
+    /// Hash blocks.
+    pub blocks: u64,
+}
+
+/// Where a bad block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The data block with this index.
+    Data(u64),
+    /// A hash block.
+    Hash {
+        /// 0 is over the data.
+        level: usize,
+        /// In its level.
+        index: u64,
+    },
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Data(index) => write!(f, "data block {index}"),
+            Self::Hash { level, index } => write!(f, "hash block {index} of level {level}"),
+        }
+    }
+}
+
+/// Why a tree was not made or not accepted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option or the data's length is outside its range.
+    #[error("dm-verity: {what} must be {expected}, found {found}")]
+    Invalid {
+        /// The option.
+        what: &'static str,
+        /// Its range.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// The superblock contradicts the format.
+    #[error("corrupt dm-verity superblock: {what} at {at:#x}: {why}")]
+    Corrupt {
+        /// The field.
+        what: &'static str,
+        /// Its offset.
+        at: u64,
+        /// Expected and found.
+        why: String,
+    },
+    /// A block does not have the digest the level above says, or the root hash is another.
+    #[error("dm-verity: {place} does not match: expected {expected}, computed {computed}")]
+    Mismatch {
+        /// The first one, from the top.
+        place: Place,
+        /// The digest the level above has, in hex.
+        expected: String,
+        /// The digest of what is there, in hex.
+        computed: String,
+    },
+    /// A hash block is not zero behind its digests.
+    #[error("dm-verity: {0} is not zero behind its digests")]
+    Padding(Place),
+    /// Not a root hash in hex.
+    #[error("expected a root hash of 64 or 128 hex digits, found `{0}`")]
+    RootHash(String),
+    /// The data or the hash area could not be read or written.
+    #[error("dm-verity: cannot {role} at {at:#x}")]
+    Io {
+        /// What was tried.
+        role: &'static str,
+        /// Offset in bytes.
+        at: u64,
+        /// What the source or sink says.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    fn io(role: &'static str, at: u64) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { role, at, source }
+    }
+
+    fn invalid(what: &'static str, expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::Invalid { what, expected: expected.into(), found: found.to_string() }
+    }
+}
+
+/// The layout of a hash area.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    options: Options,
+    data_blocks: u64,
+    /// Level 0 first.
+    levels: Vec<Level>,
+    hash_len: u64,
+}
+
+impl Plan {
+    /// Lays out the tree over `data_len` bytes. The top level comes first in the hash area. Data of
+    /// one block has no levels: its digest is the root hash.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for no data, data that is no multiple of the block size, or an option
+    /// outside its range.
+    pub fn new(data_len: u64, options: &Options) -> Result<Self, Error> {
+        check_options(options)?;
+        let data_block_size = u64::from(options.data_block_size);
+        if data_len == 0 || !data_len.is_multiple_of(data_block_size) {
+            let expected = format!("a positive multiple of {data_block_size} bytes");
+            return Err(Error::invalid("the data", expected, data_len));
+        }
+        let data_blocks = data_len / data_block_size;
+        let hash_block_size = u64::from(options.hash_block_size);
+        let per_block = hash_block_size / options.algorithm.digest_len() as u64;
+        let mut blocks = data_blocks;
+        let mut counts = Vec::new();
+        while blocks > 1 {
+            blocks = blocks.div_ceil(per_block);
+            counts.push(blocks);
+        }
+        let mut offset = if options.superblock { hash_block_size } else { 0 };
+        let mut levels = Vec::new();
+        for blocks in counts.into_iter().rev() {
+            levels.push(Level { offset, blocks });
+            // The tree has fewer bytes than the data, but for tiny hash blocks over tiny data.
+            offset = blocks
+                .checked_mul(hash_block_size)
+                .and_then(|len| offset.checked_add(len))
+                .ok_or_else(|| Error::invalid("the data", "of a length 64 bits hold", data_len))?;
+        }
+        levels.reverse();
+        Ok(Self { options: options.clone(), data_blocks, levels, hash_len: offset })
+    }
+
+    /// The levels, that over the data first.
+    #[must_use]
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// Bytes of the hash area, the superblock's block counted.
+    #[must_use]
+    pub fn hash_len(&self) -> u64 {
+        self.hash_len
+    }
+
+    /// How many data blocks there are.
+    #[must_use]
+    pub fn data_blocks(&self) -> u64 {
+        self.data_blocks
+    }
+
+    /// What the tree is made with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+}
+
+fn check_options(options: &Options) -> Result<(), Error> {
+    let sizes = [
+        ("the data block size", options.data_block_size),
+        ("the hash block size", options.hash_block_size),
+    ];
+    for (what, size) in sizes {
+        let range = spec::BLOCK_SIZE_MIN..=spec::BLOCK_SIZE_MAX;
+        if !size.is_power_of_two() || !range.contains(&size) {
+            return Err(Error::invalid(what, "a power of two, 512 to 524288", size));
+        }
+    }
+    if options.salt.len() > spec::SALT_MAX {
+        let found = format!("{} bytes", options.salt.len());
+        return Err(Error::invalid("the salt", "at most 256 bytes", found));
+    }
+    Ok(())
+}

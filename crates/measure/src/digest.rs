@@ -1,0 +1,144 @@
+//! Hash values, and the roles they play.
+//!
+//! [`Sha256`] and [`Sha384`] are values of a hash function. A measurement is a newtype over one of
+//! them (made by the crate's `role!`), so that two measurements of different roles never compare.
+//! All print, parse and serialize as lower-case hexadecimal digits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use sha2::Digest as _;
+use thiserror::Error;
+
+/// A text that is no digest.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("expected {expected} hexadecimal digits, found {found:?}")]
+pub struct ParseDigestError {
+    /// Number of digits of this kind of digest.
+    pub expected: usize,
+    /// What was given.
+    pub found: String,
+}
+
+macro_rules! hash {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $function:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $bytes]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $bytes;
+
+            /// All zero: where a fold starts, and what stands for contents that are not hashed.
+            pub const ZERO: Self = Self([0; $bytes]);
+
+            /// The hash of `bytes`.
+            #[must_use]
+            pub fn of(bytes: &[u8]) -> Self {
+                Self(<$function>::digest(bytes).into())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseDigestError;
+
+            fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+                let mut bytes = [0; $bytes];
+                match hex::decode_to_slice(text, &mut bytes) {
+                    Ok(()) => Ok(Self(bytes)),
+                    Err(_) => {
+                        Err(ParseDigestError { expected: 2 * $bytes, found: text.to_owned() })
+                    }
+                }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+hash! {
+    /// A SHA-256 value (FIPS 180-4, section 6.2).
+    Sha256, 32, sha2::Sha256
+}
+
+hash! {
+    /// A SHA-384 value (FIPS 180-4, section 6.5).
+    Sha384, 48, sha2::Sha384
+}
+
+/// Declares a measurement: a newtype over a hash value that prints, parses and serializes like it.
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident($hash:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $hash);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::digest::ParseDigestError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+pub(crate) use role;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-4 example computations, one-block message "abc".
+    #[test]
+    fn hashes_match_the_standard() {
+        assert_eq!(
+            Sha256::of(b"abc").to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            Sha384::of(b"abc").to_string(),
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+             8086072ba1e7cc2358baeca134c825a7"
+        );
+    }
+
+    #[test]
+    fn text_round_trips_and_other_text_is_refused() {
+        let digest = Sha256::of(b"abc");
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!(digest.to_string().to_uppercase().parse(), Ok(digest));
+        let hash_of_the_other_length = Sha384::ZERO.to_string();
+        for text in ["", "ba", &"g".repeat(64), &hash_of_the_other_length] {
+            let error = text.parse::<Sha256>().unwrap_err();
+            assert_eq!(error.expected, 64, "{text}");
+        }
+        let error = "ba".parse::<Sha256>().unwrap_err();
+        assert_eq!(error.to_string(), "expected 64 hexadecimal digits, found \"ba\"");
+    }
+}

@@ -1,0 +1,122 @@
+//! Virtual processors: what CPUID says they are.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+use crate::names::UnknownName;
+
+/// A family, model or stepping CPUID can't express.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("vCPU {what} is {found}, expected 0 to {most}")]
+pub struct VcpuModelError {
+    /// `family`, `model` or `stepping`.
+    pub what: &'static str,
+    /// What was given.
+    pub found: u32,
+    /// The largest CPUID expresses.
+    pub most: u32,
+}
+
+/// CPUID Fn0000_0001_EAX (AMD64 Architecture Programmer's Manual volume 3, appendix E.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VcpuSignature(pub u32);
+
+impl VcpuSignature {
+    /// The signature of a family (extended family included), model and stepping.
+    ///
+    /// # Errors
+    /// [`VcpuModelError`] for a family above 270, a model above 255 or a stepping above 15.
+    pub fn new(family: u32, model: u32, stepping: u32) -> Result<Self, VcpuModelError> {
+        let check = |what, found, most| match found <= most {
+            true => Ok(()),
+            false => Err(VcpuModelError { what, found, most }),
+        };
+        check("family", family, 0xf + 0xff)?;
+        check("model", model, 0xff)?;
+        check("stepping", stepping, 0xf)?;
+        Ok(Self::encode(family, model, stepping))
+    }
+
+    const fn encode(family: u32, model: u32, stepping: u32) -> Self {
+        let (base, extended) = if family > 0xf { (0xf, family - 0xf) } else { (family, 0) };
+        Self(extended << 20 | (model >> 4) << 16 | base << 8 | (model & 0xf) << 4 | stepping)
+    }
+}
+
+impl fmt::Display for VcpuSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#010x}", self.0)
+    }
+}
+
+impl Serialize for VcpuSignature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A processor of QEMU's `-cpu` (`builtin_x86_defs` in `target/i386/cpu.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VcpuType {
+    /// QEMU's name.
+    pub name: &'static str,
+    /// CPUID family, extended family included.
+    pub family: u32,
+    /// CPUID model, extended model included.
+    pub model: u32,
+    /// CPUID stepping.
+    pub stepping: u32,
+}
+
+impl VcpuType {
+    const fn new(name: &'static str, [family, model, stepping]: [u32; 3]) -> Self {
+        Self { name, family, model, stepping }
+    }
+
+    /// What CPUID says.
+    #[must_use]
+    pub const fn signature(&self) -> VcpuSignature {
+        VcpuSignature::encode(self.family, self.model, self.stepping)
+    }
+}
+
+/// Family, model and stepping of the first EPYC and of each generation after it.
+const NAPLES: [u32; 3] = [23, 1, 2];
+const ROME: [u32; 3] = [23, 49, 0];
+const MILAN: [u32; 3] = [25, 1, 1];
+const GENOA: [u32; 3] = [25, 17, 0];
+const TURIN: [u32; 3] = [26, 0, 0];
+
+/// Every name sev-snp-measure 0.0.13 knows, in its order.
+pub const VCPU_TYPES: [VcpuType; 16] = [
+    VcpuType::new("EPYC", NAPLES),
+    VcpuType::new("EPYC-v1", NAPLES),
+    VcpuType::new("EPYC-v2", NAPLES),
+    VcpuType::new("EPYC-IBPB", NAPLES),
+    VcpuType::new("EPYC-v3", NAPLES),
+    VcpuType::new("EPYC-v4", NAPLES),
+    VcpuType::new("EPYC-Rome", ROME),
+    VcpuType::new("EPYC-Rome-v1", ROME),
+    VcpuType::new("EPYC-Rome-v2", ROME),
+    VcpuType::new("EPYC-Rome-v3", ROME),
+    VcpuType::new("EPYC-Milan", MILAN),
+    VcpuType::new("EPYC-Milan-v1", MILAN),
+    VcpuType::new("EPYC-Milan-v2", MILAN),
+    VcpuType::new("EPYC-Genoa", GENOA),
+    VcpuType::new("EPYC-Genoa-v1", GENOA),
+    VcpuType::new("EPYC-Turin", TURIN),
+];
+
+impl FromStr for VcpuType {
+    type Err = UnknownName;
+
+    /// Finds a type by QEMU's name, case included.
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let known = VCPU_TYPES.into_iter().find(|vcpu_type| vcpu_type.name == name);
+        let names = || VCPU_TYPES.into_iter().map(|vcpu_type| vcpu_type.name);
+        known.ok_or_else(|| UnknownName::new("vCPU type", name, names()))
+    }
+}

@@ -1,0 +1,139 @@
+//! The tools that tests compare with, and that the demonstration boots with.
+//!
+//! The table is the one place that says which, and which version the tests were written against. A
+//! second run only looks: one query, well under a second.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::{Workspace, apt, step};
+
+/// What the tools are needed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// To boot the demonstration and check its digests.
+    Demo,
+    /// For every test and benchmark.
+    Tests,
+}
+
+/// One Debian package.
+struct Package {
+    name: &'static str,
+    /// Start of the upstream version the tests were written against (Debian 12).
+    written_for: &'static str,
+    need: Need,
+}
+
+const fn package(name: &'static str, written_for: &'static str, need: Need) -> Package {
+    Package { name, written_for, need }
+}
+
+const PACKAGES: &[Package] = &[
+    package("binutils", "2.40", Need::Tests),
+    package("build-essential", "12", Need::Tests),
+    package("cpio", "2.13", Need::Tests),
+    package("cryptsetup-bin", "2.6", Need::Tests),
+    package("dosfstools", "4.2", Need::Tests),
+    package("fdisk", "2.38", Need::Tests),
+    package("gdisk", "1.0", Need::Tests),
+    package("gpgv", "2.2", Need::Tests),
+    package("kmod", "30", Need::Tests),
+    package("mmdebstrap", "1.3", Need::Tests),
+    package("mtools", "4.0", Need::Tests),
+    package("openssl", "3.0", Need::Tests),
+    package("ovmf", "2022.11", Need::Demo),
+    package("python3-venv", "3.11", Need::Demo),
+    package("squashfs-tools", "4.5", Need::Tests),
+    package("strace", "6.1", Need::Tests),
+    package("swtpm", "0.7", Need::Tests),
+    package("time", "1.9", Need::Tests),
+    package("util-linux", "2.38", Need::Demo),
+    package("xz-utils", "5.4", Need::Tests),
+    package("zstd", "1.5", Need::Tests),
+];
+
+/// The emulator; Debian 12 itself has 7.2, which crashes Linux 6.12 guests.
+const QEMU: Package = package("qemu-system-x86", "10.", Need::Demo);
+const QEMU_OLDEST: u32 = 10;
+
+/// The reference implementation of SNP launch digests, from the Python package index.
+const SNP_MEASURE: (&str, &str) = ("sev-snp-measure", "0.0.13");
+
+/// Installs what is missing and prints what is there.
+pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
+    step::announce("tools to compare and boot with");
+    let wanted: Vec<&Package> =
+        PACKAGES.iter().filter(|package| need == Need::Tests || package.need == need).collect();
+    let mut names: Vec<&str> = wanted.iter().map(|package| package.name).collect();
+    names.push(QEMU.name);
+    let found = apt::installed(&names);
+    let missing: Vec<&str> = wanted
+        .iter()
+        .map(|package| package.name)
+        .filter(|name| !found.contains_key(*name))
+        .collect();
+    let old_qemu = found.get(QEMU.name).is_none_or(|version| apt::major(version) < QEMU_OLDEST);
+    if !missing.is_empty() || old_qemu {
+        apt::update()?;
+    }
+    if !missing.is_empty() {
+        apt::install(&missing, None)?;
+    }
+    if old_qemu {
+        install_qemu()?;
+    }
+    ensure_snp_measure(workspace)?;
+    let found = apt::installed(&names);
+    for package in wanted.into_iter().chain([&QEMU]) {
+        let version = found.get(package.name).map_or("missing", String::as_str);
+        let note = match apt::upstream(version).starts_with(package.written_for) {
+            true => String::new(),
+            false => format!("  (tests were written against {})", package.written_for),
+        };
+        println!("  {:<18} {version}{note}", package.name);
+    }
+    println!("  {:<18} {}", SNP_MEASURE.0, SNP_MEASURE.1);
+    Ok(())
+}
+
+/// Where the reference implementation of SNP launch digests is.
+pub(crate) fn snp_measure(workspace: &Workspace) -> PathBuf {
+    venv(workspace).join("bin").join(SNP_MEASURE.0)
+}
+
+fn install_qemu() -> Result<()> {
+    let new_enough =
+        apt::candidate(QEMU.name)?.is_some_and(|version| apt::major(&version) >= QEMU_OLDEST);
+    if new_enough {
+        return apt::install(&[QEMU.name], None);
+    }
+    let suite = apt::backports()?;
+    apt::install(&[QEMU.name], Some(&suite))
+}
+
+fn venv(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("oracles/venv")
+}
+
+fn ensure_snp_measure(workspace: &Workspace) -> Result<()> {
+    let (name, version) = SNP_MEASURE;
+    let venv = venv(workspace);
+    // Written last, so an interrupted installation is done again.
+    let done = venv.join(format!("{name}-{version}.installed"));
+    if done.is_file() && runs(&snp_measure(workspace)) {
+        return Ok(());
+    }
+    step::run(step::command("python3", ["-m", "venv", "--clear"]).arg(&venv))?;
+    let pip = venv.join("bin/pip");
+    let requirement = format!("{name}=={version}");
+    step::run(&mut step::command(pip, ["install", "--quiet", "--no-input", &requirement]))?;
+    std::fs::write(done, "")?;
+    Ok(())
+}
+
+/// A script of a moved folder or of a removed Python does not run.
+fn runs(script: &Path) -> bool {
+    step::output(step::command(script, ["--help"]).env("PYTHONDONTWRITEBYTECODE", "1")).is_ok()
+}

@@ -1,0 +1,135 @@
+//! Every check of the project, in one profile so that dependencies compile once.
+//!
+//! A skipped check is loud: libtest hides what a passing test prints, so its output is asked for
+//! and the `SKIPPED:` lines in it are repeated at the end. With `CVMKIT_ORACLES=require` such tests
+//! fail instead.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use crate::{Workspace, demo, oracles, step};
+
+/// How much to check.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything, with all oracles.
+    Whole,
+    /// What needs no oracle and no binary.
+    Quick,
+}
+
+/// Runs the checks; the last line has the totals.
+pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
+    if extent == Extent::Whole {
+        oracles::ensure(workspace, oracles::Need::Tests)?;
+    }
+    let cargo = |arguments: &[&str]| {
+        let mut command = step::command("cargo", arguments);
+        command.current_dir(&workspace.root);
+        command
+    };
+    step::announce("format");
+    step::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    step::announce("lints");
+    let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    step::run(&mut cargo(&lints))?;
+    if extent == Extent::Whole {
+        step::announce("the product, for the tests that run it");
+        demo::build_cvmkit(workspace)?;
+    }
+    step::announce("tests");
+    let targets: &[&str] = match extent {
+        Extent::Whole => &[],
+        Extent::Quick => &["--lib", "--bins"],
+    };
+    let mut test = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
+    test.args(targets).args(["--", "--show-output"]);
+    test.env("CVMKIT_BIN", workspace.cvmkit());
+    test.env("CVMKIT_SNP_MEASURE", oracles::snp_measure(workspace));
+    let mut report = Report::default();
+    let ok = step::lines(&mut test, |line| {
+        if report.take(line) {
+            println!("{line}");
+        }
+    })?;
+    report.print(ok)
+}
+
+/// What the test binaries said, added up.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Report {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+    skipped: BTreeSet<String>,
+    /// Inside the list of what passing tests printed.
+    successes: bool,
+}
+
+impl Report {
+    /// Takes a line of libtest's output; true if it is worth showing.
+    fn take(&mut self, line: &str) -> bool {
+        if let Some(at) = line.find("SKIPPED: ") {
+            self.skipped.insert(line.get(at..).unwrap_or_default().to_owned());
+            return true;
+        }
+        if let Some(result) = line.strip_prefix("test result: ") {
+            self.passed += count(result, " passed");
+            self.failed += count(result, " failed");
+            self.ignored += count(result, " ignored");
+        }
+        let heading = ["successes:", "failures:"].contains(&line);
+        if heading || line.starts_with("test result: ") {
+            self.successes = line == "successes:";
+        }
+        !self.successes
+    }
+
+    /// The totals, as libtest words them.
+    fn print(&self, ok: bool) -> Result<()> {
+        println!();
+        self.skipped.iter().for_each(|line| println!("{line}"));
+        let verdict = if ok { "ok" } else { "FAILED" };
+        println!(
+            "test result: {verdict}. {} passed; {} failed; {} ignored; {} oracles skipped",
+            self.passed,
+            self.failed,
+            self.ignored,
+            self.skipped.len()
+        );
+        if !ok {
+            bail!("the tests failed");
+        }
+        if self.passed == 0 {
+            bail!("no test ran");
+        }
+        Ok(())
+    }
+}
+
+/// The number before a word, as in `ok. 12 passed; 0 failed`.
+fn count(result: &str, word: &str) -> u64 {
+    let before = result.split_once(word).map_or("", |(before, _)| before);
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_and_skips_are_taken_from_libtest() {
+        let text = "running 2 tests\ntest a ... ok\ntest b ... ok\n\nsuccesses:\n\n\
+                    ---- a stdout ----\nSKIPPED: qemu is not installed\nnoise\n\n\n\
+                    successes:\n    a\n\n\
+                    test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured\n\n\
+                    failures:\n    c\n\n\
+                    test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured";
+        let mut report = Report::default();
+        let shown: Vec<&str> = text.lines().filter(|line| report.take(line)).collect();
+        assert_eq!((report.passed, report.failed, report.ignored), (5, 1, 1));
+        assert_eq!(report.skipped.first().unwrap(), "SKIPPED: qemu is not installed");
+        assert!(!shown.contains(&"noise") && shown.contains(&"    c"), "{shown:?}");
+    }
+}
