@@ -52,8 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let status = nested_cargo(&workspace, &target_dir)?.status()?;
     if !status.success() {
         return Err(format!(
-            "building stage 1 for {TARGET} failed ({status}); it needs this rustup target, a linker \
-             `cc` and a static C library (Debian: libc6-dev)"
+            "building stage 1 for {TARGET} failed ({status}); it needs this rustup target, a \
+             linker `cc` and a static C library (Debian: libc6-dev)"
         )
         .into());
     }

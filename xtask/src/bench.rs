@@ -20,8 +20,15 @@ const MEMORY_MAX: f64 = 400.0;
 /// The packages of the peers that are timed.
 const PEERS: [&str; 5] = ["mmdebstrap", "squashfs-tools", "cryptsetup-bin", "dpkg", "time"];
 
-/// Makes a flat archive of a folder of packages (sources.list(5), "exact path").
-const INDEX: &str = "dpkg-scanpackages --multiversion . >Packages 2>index.log";
+/// Makes a flat archive of a folder of packages (sources.list(5), "exact path") that claims to be
+/// the suite `$1`: mmdebstrap takes essential packages only from a suite of that name.
+const INDEX: &str = "\
+set -e
+dpkg-scanpackages --multiversion . >Packages 2>index.log
+set -- \"$1\" $(sha256sum <Packages) $(wc -c <Packages)
+printf 'Suite: %s\\nCodename: %s\\n' \"$1\" \"$1\" >Release
+printf 'SHA256:\\n %s %s Packages\\n' \"$2\" \"$4\" >>Release
+";
 
 /// What people glue together for a verity root: `$1` packages, `$2` product, `$3` suite.
 const PIPELINE: &str = "\
@@ -126,7 +133,9 @@ impl Inputs {
         step::run(step::command(&cvmkit, ["vendor"]).arg(&vendor).arg(&inputs.recipe))?;
         fs::create_dir_all(&inputs.debs)?;
         collect_debs(&vendor, &inputs.debs)?;
-        step::run(shell(INDEX).current_dir(&inputs.debs))?;
+        let mut index = shell(INDEX);
+        index.arg("sh").arg(suite(&inputs.recipe)?).current_dir(&inputs.debs);
+        step::run(&mut index)?;
         let rootfs = demo::only(&inputs.image, ".rootfs")?;
         let mut unpack = step::command("unsquashfs", ["-quiet", "-no-progress", "-dest"]);
         // Without root it cannot make owners and device nodes, and says so with status 2.

@@ -79,6 +79,14 @@ impl Console {
         }
     }
 
+    /// Prints a result that is the whole point of the command, `--quiet` or not.
+    pub(crate) fn answer(&self, result: &(impl Serialize + Display)) {
+        match self.format {
+            Format::Text => print(io::stdout(), &result.to_string()),
+            Format::Json => print(io::stdout(), &json_text(result)),
+        }
+    }
+
     /// Prints a value that is the whole point of the command, `--quiet` or not.
     pub(crate) fn value(&self, text: &str) {
         print(io::stdout(), text);

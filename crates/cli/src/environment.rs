@@ -6,11 +6,12 @@
 )]
 
 use std::env;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_engine::files::{FileError, cannot};
+use cvmkit_engine::files::{self, FileError, cannot};
 use cvmkit_engine::mirrors::{self, Mirrors};
 use cvmkit_engine::timestamp::Timestamp;
 use thiserror::Error;
@@ -71,6 +72,14 @@ pub(crate) fn program() -> Result<PathBuf, FileError> {
 /// The folders that programs are looked for in.
 pub(crate) fn program_folders() -> Vec<PathBuf> {
     env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// 16 bytes that nobody else has: for a human's new definition, never for an output (I1).
+pub(crate) fn random() -> Result<[u8; 16], FileError> {
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0; 16];
+    files::open(path)?.read_exact(&mut bytes).map_err(cannot("read", path))?;
+    Ok(bytes)
 }
 
 /// The time now.

@@ -2,9 +2,9 @@
 //!
 //! The contract: one stream, decoded to its end, its checksum verified, nothing behind it, never
 //! more output than the caller's limit and never more decoder memory than [`XZ_MEMORY`] or a window
-//! of 2^[`ZSTD_WINDOW_LOG`] bytes. Deliberately absent: bzip2 and lzma-alone, which dpkg still reads
-//! but no supported archive ships, and every encoder. The oracles are `xz`, `gzip`, `zstd` (through
-//! real packages) and apt.
+//! of 2^[`ZSTD_WINDOW_LOG`] bytes. Deliberately absent: bzip2 and lzma-alone, which dpkg still
+//! reads but no supported archive ships, and every encoder. The oracles are `xz`, `gzip`, `zstd`
+//! (through real packages) and apt.
 
 use std::io::{self, Read};
 

@@ -1,10 +1,10 @@
 //! The `Packages` index of a suite (Debian wiki "DebianRepository/Format", "Packages Indices";
 //! deb-control(5)).
 //!
-//! The contract: [`Index::parse`] borrows from the decompressed text and checks what every later step
-//! relies on: name, version, pool path, size and SHA-256. Relations stay text until they are asked
-//! for, so that 63,000 packages cost a scan. Deliberately absent: translations, MD5sum and SHA1. The
-//! oracle is apt, in the resolver's tests.
+//! The contract: [`Index::parse`] borrows from the decompressed text and checks what every later
+//! step relies on: name, version, pool path, size and SHA-256. Relations stay text until they are
+//! asked for, so that 63,000 packages cost a scan. Deliberately absent: translations, MD5sum and
+//! SHA1. The oracle is apt, in the resolver's tests.
 
 use std::collections::BTreeMap;
 

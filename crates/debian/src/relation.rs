@@ -1,9 +1,9 @@
 //! Relationship fields: `Depends`, `Conflicts`, `Provides` and their like (Debian Policy 7.1,
 //! deb-control(5)).
 //!
-//! The contract: a field is a list of groups, a group a list of alternatives; every byte of it has a
-//! meaning or is an error. Deliberately absent: build profiles (`<!nocheck>`), which source packages
-//! alone have, and substitution variables. The oracle is apt, in the resolver's tests.
+//! The contract: a field is a list of groups, a group a list of alternatives; every byte of it has
+//! a meaning or is an error. Deliberately absent: build profiles (`<!nocheck>`), which source
+//! packages alone have, and substitution variables. The oracle is apt, in the resolver's tests.
 
 use std::fmt;
 
@@ -104,8 +104,8 @@ impl Relation<'_> {
         self.architectures.is_empty() || listed != negated
     }
 
-    /// Whether a version, or none as an unversioned `Provides` has, satisfies the constraint (Debian
-    /// Policy 7.5: an unversioned provision satisfies no versioned relation).
+    /// Whether a version, or none as an unversioned `Provides` has, satisfies the constraint
+    /// (Debian Policy 7.5: an unversioned provision satisfies no versioned relation).
     #[must_use]
     pub fn accepts(&self, version: Option<&Version>) -> bool {
         match &self.constraint {

@@ -1,10 +1,11 @@
 //! The `Release` file of a suite: what it is, when it was made, and the size and SHA-256 of every
 //! index (Debian wiki "DebianRepository/Format", sections "Release files"; Debian Policy 5).
 //!
-//! The contract: [`Release::parse`] takes the text that [`crate::openpgp`] proved to be signed; paths
-//! in it are relative and stay below the suite. [`Release::check_freshness`] is given the time, as
-//! Unix seconds; nothing here reads a clock. Deliberately absent: MD5Sum and SHA1, which are never
-//! looked at. The oracle is apt, which reads the same files in the resolver's tests, and `date`.
+//! The contract: [`Release::parse`] takes the text that [`crate::openpgp`] proved to be signed;
+//! paths in it are relative and stay below the suite. [`Release::check_freshness`] is given the
+//! time, as Unix seconds; nothing here reads a clock. Deliberately absent: MD5Sum and SHA1, which
+//! are never looked at. The oracle is apt, which reads the same files in the resolver's tests, and
+//! `date`.
 
 use std::collections::BTreeMap;
 
@@ -29,9 +30,7 @@ pub enum ReleaseError {
     #[error("the Release file has no field `{0}`")]
     Missing(&'static str),
     /// A date that does not parse.
-    #[error(
-        "Release field `{field}`: expected a date like `Sat, 12 Sep 2026 07:55:41 UTC`, found `{found}`"
-    )]
+    #[error("Release field `{field}`: expected `Sat, 12 Sep 2026 07:55:41 UTC`, found `{found}`")]
     Date {
         /// `Date` or `Valid-Until`.
         field: &'static str,
@@ -240,8 +239,8 @@ fn date(fields: &Paragraph, field: &'static str) -> Result<Option<i64>, ReleaseE
     seconds.map(Some).ok_or_else(refused)
 }
 
-/// `Sat, 12 Sep 2026 07:55:41 UTC` as Unix seconds: RFC 5322 3.3 with the zone spelled `UTC`, `GMT`,
-/// `Z` or `+0000`, as the repository format demands.
+/// `Sat, 12 Sep 2026 07:55:41 UTC` as Unix seconds: RFC 5322 3.3 with the zone spelled `UTC`,
+/// `GMT`, `Z` or `+0000`, as the repository format demands.
 fn unix_time(text: &str) -> Option<i64> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let &[weekday, day, month, year, clock, zone] = words.as_slice() else { return None };

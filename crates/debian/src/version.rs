@@ -2,9 +2,9 @@
 //!
 //! The contract: `[epoch:]upstream[-revision]`, ordered as dpkg orders them; `~` sorts before the
 //! end of a part, letters before other characters, digits by value. Equal means equal in that order
-//! (`1.0` and `1.0-0`, `1` and `0:1`), the text is kept as it was written. Deliberately absent: what
-//! dpkg warns about but accepts, such as an upstream version that starts with a letter. The oracle
-//! is `dpkg --compare-versions`.
+//! (`1.0` and `1.0-0`, `1` and `0:1`), the text is kept as it was written. Deliberately absent:
+//! what dpkg warns about but accepts, such as an upstream version that starts with a letter. The
+//! oracle is `dpkg --compare-versions`.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -2,6 +2,7 @@
 //! `apt-get -s install` with an empty status file. The archive is the one the host's apt uses, or
 //! `CVMKIT_MIRROR`; without network or apt the test is skipped.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it found")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs apt")]
 
 use std::collections::BTreeSet;

@@ -1,10 +1,11 @@
 //! Binary packages: crafted ones are refused, real ones read as `dpkg-deb` and GNU tar read them.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it found")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs apt and dpkg-deb")]
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -202,16 +203,22 @@ fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
+fn download(folder: &Path) -> bool {
+    let output = Command::new("apt-get").arg("download").args(REAL).current_dir(folder).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// The packages of the folder `CVMKIT_DEBS` names, or else [`REAL`].
 #[test]
 fn real_packages_read_as_dpkg_and_tar_read_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let download =
-        Command::new("apt-get").arg("download").args(REAL).current_dir(folder.path()).output();
-    if !download.is_ok_and(|output| output.status.success()) {
+    let own = tempfile::tempdir().unwrap();
+    let given = std::env::var_os("CVMKIT_DEBS").map(PathBuf::from);
+    let folder = given.as_deref().unwrap_or(own.path());
+    if given.is_none() && !download(folder) {
         return skip("apt-get can't download packages");
     }
     let mut count = 0;
-    for found in std::fs::read_dir(folder.path()).unwrap() {
+    for found in std::fs::read_dir(folder).unwrap() {
         let path = found.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "deb") {
             continue;
@@ -233,7 +240,8 @@ fn real_packages_read_as_dpkg_and_tar_read_them() {
         assert_eq!(String::from_utf8(version).unwrap().trim_end(), ours);
         count += 1;
     }
-    assert_eq!(count, REAL.len());
+    eprintln!("{count} packages");
+    assert!(count >= REAL.len());
 }
 
 fn run(program: &str, before: &[&str], path: &Path, after: &[&str]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! Signatures made by GnuPG and by Debian, against the policy and against gpgv.
 
+#![expect(clippy::panic, reason = "a test says what it found")]
 #![expect(clippy::unwrap_used, reason = "a test binary")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs gpgv on fixtures")]
 

@@ -1,8 +1,8 @@
 //! Kernel modules against kmod: `depmod` writes the same files, `modinfo` reads the same fields.
 //!
 //! The modules are assembled here, small ones that cover what a real kernel has; with
-//! `CVMKIT_KERNEL_TREE` set to a folder into which a kernel package was unpacked, that one is compared
-//! too.
+//! `CVMKIT_KERNEL_TREE` set to a folder into which a kernel package was unpacked, that one is
+//! compared too.
 
 #![expect(
     clippy::disallowed_types,

@@ -2,12 +2,12 @@
 //!
 //! The contract: entries come in the order of [`Tree::walk`], directories before what is in them,
 //! the root as `.`; inode numbers count from 1 in that order; the contents of a hard-linked file
-//! come with its last name, as GNU cpio writes them and the kernel takes them. What the kernel would
-//! skip without a word (long names, long targets, a file named like the trailer) is an error.
+//! come with its last name, as GNU cpio writes them and the kernel takes them. What the kernel
+//! would skip without a word (long names, long targets, a file named like the trailer) is an error.
 //! Deliberately absent: the `070702` variant with checksums, the older formats, compression.
 //!
-//! Standard: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst` and, where it
-//! is silent, `init/initramfs.c`. Oracle: `cpio -itv`, `cpio -i`.
+//! Standard: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst` and, where
+//! it is silent, `init/initramfs.c`. Oracle: `cpio -itv`, `cpio -i`.
 
 mod read;
 
@@ -157,7 +157,8 @@ impl Header {
     }
 }
 
-/// One entry: where it starts, its encoded header and name, and whether the inode's contents follow.
+/// One entry: where it starts, its encoded header and name, and whether the inode's contents
+/// follow.
 #[derive(Clone, Debug)]
 struct Entry {
     offset: u64,
@@ -180,9 +181,9 @@ impl<'a, C: Source> Plan<'a, C> {
     /// Lays `tree` out.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] names an inode with extended attributes, a time outside 32 bits, 4 GiB
-    /// or more of contents, or a name or target that the kernel would skip; [`Error::Invalid`] a
-    /// block size that is no multiple of 4.
+    /// [`Error::Unsupported`] names an inode with extended attributes, a time outside 32 bits, 4
+    /// GiB or more of contents, or a name or target that the kernel would skip; [`Error::Invalid`]
+    /// a block size that is no multiple of 4.
     pub fn new(tree: &'a Tree<C>, options: &Options) -> Result<Self, Error> {
         let block = u64::from(options.block);
         if block == 0 || !block.is_multiple_of(ALIGNMENT) {

@@ -1,4 +1,5 @@
 //! squashfs against squashfs-tools and against itself.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 #![expect(clippy::disallowed_types, reason = "tests run squashfs-tools")]
 #![expect(clippy::disallowed_methods, reason = "tests make files for squashfs-tools")]
 
@@ -65,7 +66,8 @@ fn with_xattrs(mut inode: Inode<Vec<u8>>, pairs: &[(&[u8], &[u8])]) -> Inode<Vec
 fn everything() -> Files {
     let mut tree = Tree::new(Meta::root(0o755, 1_500_000_000));
     let meta = Meta { uid: 1000, gid: 70000, ..Meta::root(0o4755, 1_234_567_890) };
-    let capability: (&[u8], &[u8]) = (b"security.capability", b"\x01\0\0\x02\0\x20\0\0\0\0\0\0");
+    let capability: (&[u8], &[u8]) =
+        (b"security.capability", b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     let node = |node| Inode { meta: Meta::root(0o600, 3), node };
     let mut sparse = vec![0; 3 * 4096];
     sparse[4096..8192].copy_from_slice(&noise(4096, 5));
@@ -149,7 +151,7 @@ fn everything_is_read_back() {
 #[test]
 fn the_layout_is_reviewed() {
     let mut tree = everything();
-    // What the compressor's version decides is not reviewed here.
+    // Contents that do not shrink keep compressed sizes out of the listing, but for the tables'.
     tree.remove(b"text");
     let noise_only = tree.try_map(|contents| {
         Ok::<_, ()>(if contents.len() > 4096 { noise(8192, 1) } else { contents })
@@ -158,8 +160,30 @@ fn the_layout_is_reviewed() {
     insta::assert_snapshot!(dump(image.as_slice(), &Limits::default()).unwrap());
 }
 
-/// `find` and `stat` of GNU say what unsquashfs made of an image.
+/// `gnu_dev_makedev` of glibc, for majors below 4096 and minors below 2^20.
+fn makedev(device: Device) -> u64 {
+    let (major, minor) = (u64::from(device.major), u64::from(device.minor));
+    (major << 8) | (minor & 0xff) | ((minor & !0xff) << 12)
+}
+
+/// Device nodes and owners can be extracted by root only.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let is_root = folder.path().metadata().unwrap().uid() == 0;
+    let required = std::env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
+    assert!(is_root || !required, "this oracle needs root");
+    if !is_root {
+        eprintln!("SKIPPED: unsquashfs is not run as root");
+    }
+    is_root
+}
+
+/// Compares what unsquashfs makes of an image with its tree; `None` if it can't be run.
 fn extracted(image: &[u8], tree: &Files) -> Option<()> {
+    if !is_root() {
+        return None;
+    }
     let folder = tempfile::tempdir().unwrap();
     let (at, root) = (folder.path().join("image"), folder.path().join("root"));
     std::fs::write(&at, image).unwrap();
@@ -187,6 +211,9 @@ fn extracted(image: &[u8], tree: &Files) -> Option<()> {
                 assert_eq!(found.as_os_str().as_bytes(), target);
             }
             _ => {}
+        }
+        if let Node::CharDevice(device) | Node::BlockDevice(device) = &tree.inode(id).node {
+            assert_eq!(stat.rdev(), makedev(*device), "{}", there.display());
         }
         if !stat.is_dir() {
             assert_eq!(stat.nlink(), u64::from(tree.link_counts()[id.index()]));
@@ -216,8 +243,7 @@ fn unsquashfs_lists_devices_and_a_crowded_directory() {
     let Some(output) = run("unsquashfs", &["-lln", text(&at)]) else { return };
     let listing = String::from_utf8_lossy(&output.stdout);
     for part in [
-        "crw------- 0/0                 1,  3 1970-01-01 00:00 squashfs-root/dev/null",
-        "brw------- 0/0           4095,1048575 1970-01-01 00:00 squashfs-root/dev/big",
+        "crw------- 0/0                   1,  3 1970-01-01 00:00 squashfs-root/dev/null",
         "-rwsr-xr-x 1000/70000",
         "squashfs-root/link -> bin/ping",
     ] {
@@ -228,19 +254,21 @@ fn unsquashfs_lists_devices_and_a_crowded_directory() {
     assert_eq!(output.stdout.iter().filter(|&&byte| byte == b'\n').count(), 70_001);
 }
 
-/// Extended attributes as `unsquashfs -pf` prints them, which needs no privilege.
+/// What unsquashfs set, mksquashfs reads again; our reader then compares with the tree.
 #[test]
 fn unsquashfs_sees_the_extended_attributes() {
     let folder = tempfile::tempdir().unwrap();
-    let (at, pseudo) = (folder.path().join("image"), folder.path().join("pseudo"));
-    let (again, tree) = (folder.path().join("again"), everything());
+    let (at, again) = (folder.path().join("image"), folder.path().join("again"));
+    if !is_root() {
+        return;
+    }
+    let tree = everything();
     std::fs::write(&at, write(&tree, &small())).unwrap();
     let root = folder.path().join("root");
     let arguments = ["-quiet", "-no-progress", "-xattrs", "-d", text(&root), text(&at)];
     let Some(output) = run("unsquashfs", &arguments) else { return };
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr} {pseudo:?}");
-    // What unsquashfs set, mksquashfs reads again; our reader then compares with the tree.
+    assert!(output.status.success(), "{stderr}");
     let arguments =
         [text(&root), text(&again), "-comp", "zstd", "-noappend", "-quiet", "-no-progress"];
     let output = run("mksquashfs", &arguments).unwrap();
@@ -251,6 +279,9 @@ fn unsquashfs_sees_the_extended_attributes() {
 
 #[test]
 fn images_of_mksquashfs_are_read() {
+    if !is_root() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let (at, root, again) =
         (folder.path().join("image"), folder.path().join("root"), folder.path().join("again"));
@@ -402,9 +433,8 @@ prop_compose! {
 
 fn node() -> impl Strategy<Value = Node<Vec<u8>>> {
     let device = (0..4096u32, 0..1u32 << 20).prop_map(|(major, minor)| Device { major, minor });
-    let contents = (0usize..20_000, 0u32..4, any::<bool>()).prop_map(|(len, seed, is_zero)| {
-        if is_zero { vec![0; len] } else { noise(len, seed) }
-    });
+    let contents = (0usize..20_000, 0u32..4, any::<bool>())
+        .prop_map(|(len, seed, is_zero)| if is_zero { vec![0; len] } else { noise(len, seed) });
     prop_oneof![
         4 => Just(Node::Directory(BTreeMap::new())),
         6 => contents.prop_map(Node::File),

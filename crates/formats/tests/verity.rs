@@ -1,4 +1,5 @@
 //! dm-verity against veritysetup: identical bytes, and the same opinion about damaged ones.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop")]
 #![expect(clippy::disallowed_types, reason = "tests run veritysetup")]
 #![expect(clippy::disallowed_methods, reason = "tests make files for veritysetup")]
 
@@ -246,7 +247,9 @@ fn the_superblock_is_read_back_and_damage_is_no_panic() {
             bad[at] ^= flip;
             let found = verify(data.as_slice(), bad.as_slice(), &root);
             // The uuid and the padding of the superblock's block are not hashed.
-            let free = (16..32).contains(&at) || (82..88).contains(&at) || (344..4096).contains(&at)
+            let free = (16..32).contains(&at)
+                || (82..88).contains(&at)
+                || (344..4096).contains(&at)
                 || (38..64).contains(&at) && found.is_ok();
             assert_eq!(found.is_err(), !free, "byte {at}");
         }

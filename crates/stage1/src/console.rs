@@ -1,4 +1,5 @@
-//! What PID 1 says: one `write` per line, because `/dev/kmsg` makes every write a record of its own.
+//! What PID 1 says: one `write` per line, because `/dev/kmsg` makes every write a record of its
+//! own.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -37,8 +37,8 @@ pub(crate) fn mount(device: &Device) -> Result<&'static str, Fatal> {
     Ok(name)
 }
 
-/// The verity superblock's number of blocks is the host's to forge. squashfs and ext4 refuse a device
-/// that is shorter than they are; erofs mounts it and fails later, file by file.
+/// The verity superblock's number of blocks is the host's to forge. squashfs and ext4 refuse a
+/// device that is shorter than they are; erofs mounts it and fails later, file by file.
 fn check_length(name: &str, start: &[u8], device: &Device) -> Result<(), Fatal> {
     if name != "erofs" {
         return Ok(());

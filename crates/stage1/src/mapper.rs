@@ -1,7 +1,7 @@
 //! Activates the dm-verity device: create, load the table, resume.
 //!
-//! The messages are built as bytes (`struct dm_ioctl` and `struct dm_target_spec`, interface version
-//! 4, `linux/dm-ioctl.h`), so that only the system call itself is unsafe.
+//! The messages are built as bytes (`struct dm_ioctl` and `struct dm_target_spec`, interface
+//! version 4, `linux/dm-ioctl.h`), so that only the system call itself is unsafe.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::symlink;

@@ -1,13 +1,13 @@
 //! Finds the two partitions that the root hash names.
 //!
-//! The Discoverable Partitions Specification (UAPI.2, "Partition UUIDs") derives them: the first 128
-//! bits of the root hash are the UUID of the data partition, the last 128 bits that of the hash
+//! The Discoverable Partitions Specification (UAPI.2, "Partition UUIDs") derives them: the first
+//! 128 bits of the root hash are the UUID of the data partition, the last 128 bits that of the hash
 //! partition. Linux shows `PARTUUID=` in uevents only from 6.13 on, so the table is read here: the
 //! kernel's own view (number, start, size) of a partition must equal its GPT entry.
 //!
-//! Nothing found here is trusted. A host that forges a table only chooses which bytes dm-verity then
-//! refuses; the bounds below only keep arithmetic sane. The checksums are the kernel's business: it
-//! made the partitions from this very table.
+//! Nothing found here is trusted. A host that forges a table only chooses which bytes dm-verity
+//! then refuses; the bounds below only keep arithmetic sane. The checksums are the kernel's
+//! business: it made the partitions from this very table.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ use crate::cmdline::{RootHash, write_hex};
 /// Where the kernel lists disks and partitions.
 const BLOCK_DEVICES: &str = "/sys/class/block";
 
-/// The unit of `start` and `size` in sysfs, and of device-mapper (`SECTOR_SIZE`, `linux/blk_types.h`).
+/// The unit of `start` and `size` in sysfs and of device-mapper (`SECTOR_SIZE`, `blk_types.h`).
 pub(crate) const SECTOR: u64 = 512;
 
 /// Time between two looks at the devices.

@@ -1,10 +1,10 @@
 //! The dm-verity superblock, read from the hash partition, and the table line made of it.
 //!
-//! The superblock is the host's to forge, and that is harmless. The root hash is the SHA-256 of salt
-//! and top block; block sizes are powers of two from 512 up and a salt has at most 256 bytes, so no
-//! other salt length and block size make a message of the same length: both are fixed by the hash.
-//! A forged number of data blocks shifts the tree by a level, which asks for preimages, or cuts the
-//! device short, which file systems notice when they are mounted.
+//! The superblock is the host's to forge, and that is harmless. The root hash is the SHA-256 of
+//! salt and top block; block sizes are powers of two from 512 up and a salt has at most 256 bytes,
+//! so no other salt length and block size make a message of the same length: both are fixed by the
+//! hash. A forged number of data blocks shifts the tree by a level, which asks for preimages, or
+//! cuts the device short, which file systems notice when they are mounted.
 //!
 //! Format: `struct verity_sb` of cryptsetup ("DMVerity", section "Verity superblock format"),
 //! version 1. Only what the build writes is taken: SHA-256, hash type 1. Oracle: `veritysetup`.

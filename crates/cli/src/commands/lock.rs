@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Move to what the archives have now: everything, or the named packages.
     #[arg(long, value_name = "PKG", num_args = 0.., conflicts_with = "explain")]
     update: Option<Vec<String>>,
+    /// Take the packages of a suite although its release file has expired; the lock says so.
+    #[arg(long, value_name = "SUITE")]
+    accept_expired: Vec<String>,
     /// Say why a package is locked.
     #[arg(long, value_name = "PKG")]
     explain: Option<String>,
@@ -49,8 +52,12 @@ impl Arguments {
             Some(packages) if packages.is_empty() => Update::All,
             Some(packages) => Update::Only(packages),
         };
-        let resolving =
-            Resolving { mirrors: &places.mirrors, now: environment::now(), progress: console };
+        let resolving = Resolving {
+            mirrors: &places.mirrors,
+            now: environment::now(),
+            accept_expired: &self.accept_expired,
+            progress: console,
+        };
         let (lock, changes) = lock::lock(&project, &update, &resolving)?;
         console.result(&Locked {
             path: project.lock_path().display().to_string(),

@@ -2,10 +2,15 @@
 
 mod build;
 mod completions;
+mod dump;
+mod input;
 mod lock;
 mod man;
+mod measure;
+mod new;
 mod schema;
 mod vendor;
+mod verity;
 
 use std::path::{Path, PathBuf};
 
@@ -21,12 +26,20 @@ use crate::environment;
 /// The commands, in the order of use.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Start a definition of your own from a template.
+    New(new::Arguments),
     /// Pin the exact inputs of a definition in `image.lock`.
     Lock(lock::Arguments),
     /// Copy every locked package into a folder, to build from on another machine.
     Vendor(vendor::Arguments),
     /// Build the image that a definition and its lock describe.
     Build(build::Arguments),
+    /// Compute what hardware will measure.
+    Measure(measure::Arguments),
+    /// Print an annotated listing of a file of a known format.
+    Dump(dump::Arguments),
+    /// Make, check or show a dm-verity hash tree.
+    Verity(verity::Arguments),
     /// Print the JSON Schema of a file format.
     Schema(schema::Arguments),
     /// Print a completion script for a shell.
@@ -38,9 +51,13 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, console: &Console) -> Answer {
         match self {
+            Self::New(arguments) => arguments.run(console),
             Self::Lock(arguments) => arguments.run(console),
             Self::Vendor(arguments) => arguments.run(console),
             Self::Build(arguments) => arguments.run(console),
+            Self::Measure(arguments) => arguments.run(console),
+            Self::Dump(arguments) => arguments.run(console),
+            Self::Verity(arguments) => arguments.run(console),
             Self::Schema(arguments) => arguments.run(console),
             Self::Completions(arguments) => arguments.run(console),
             Self::Man(arguments) => arguments.run(console),

@@ -1,11 +1,11 @@
 //! Debian binary packages, format 2.0 (deb(5)).
 //!
-//! The contract: [`Deb::parse`] accepts exactly `debian-binary`, `control.tar*`, `data.tar*`, in that
-//! order, with nothing between or behind them; [`Deb::data`] is the decompressed file system archive
-//! as a stream, [`entries`] lists it under strict rules. Nothing is ever unpacked: contents are
-//! ranges of the stream. What two readers could understand in two ways is an error. Deliberately
-//! absent: members dpkg would skip (`_gpgorigin`), bzip2 and lzma members, writing. The oracles are
-//! `dpkg-deb` and GNU tar.
+//! The contract: [`Deb::parse`] accepts exactly `debian-binary`, `control.tar*`, `data.tar*`, in
+//! that order, with nothing between or behind them; [`Deb::data`] is the decompressed file system
+//! archive as a stream, [`entries`] lists it under strict rules. Nothing is ever unpacked: contents
+//! are ranges of the stream. What two readers could understand in two ways is an error.
+//! Deliberately absent: members dpkg would skip (`_gpgorigin`), bzip2 and lzma members, writing.
+//! The oracles are `dpkg-deb` and GNU tar.
 
 mod ar;
 mod tar;

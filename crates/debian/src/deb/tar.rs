@@ -1,11 +1,11 @@
 //! File system archives inside packages: POSIX ustar, its pax extended headers and the GNU long
 //! names (POSIX.1-2017 pax(1) "ustar Interchange Format"; GNU tar manual, "GNU tar and POSIX tar").
 //!
-//! The contract: a stream is read to its very end, and every entry has one meaning. A field that two
-//! readers could take differently (sizes that disagree, bytes behind a NUL, a name twice, an entry
-//! below a link) refuses the archive. Deliberately absent: sparse files, v7 archives without a
-//! magic, global pax headers, sub-second times, contents (an entry says where they are). The oracles
-//! are GNU tar and `dpkg-deb`.
+//! The contract: a stream is read to its very end, and every entry has one meaning. A field that
+//! two readers could take differently (sizes that disagree, bytes behind a NUL, a name twice, an
+//! entry below a link) refuses the archive. Deliberately absent: sparse files, v7 archives without
+//! a magic, global pax headers, sub-second times, contents (an entry says where they are). The
+//! oracles are GNU tar and `dpkg-deb`.
 
 mod extended;
 mod header;

@@ -1,7 +1,7 @@
 //! The Cleartext Signature Framework around an `InRelease` (RFC 9580, section 7).
 //!
-//! Every byte of the input is the header line, a `Hash` header, signed text, armour or its end line;
-//! whatever stands elsewhere is an error, so nothing can pass for signed that is not.
+//! Every byte of the input is the header line, a `Hash` header, signed text, armour or its end
+//! line; whatever stands elsewhere is an error, so nothing can pass for signed that is not.
 
 use std::io::Read;
 
@@ -15,8 +15,8 @@ const END_SIGNATURE: &str = "-----END PGP SIGNATURE-----";
 
 /// A taken-apart message.
 pub(super) struct Clearsigned {
-    /// The text as hashed, but with plain line breaks: unescaped, without white space at the ends of
-    /// lines. Its last line has a line break, which is not hashed.
+    /// The text as hashed, but with plain line breaks: unescaped, without white space at the ends
+    /// of lines. Its last line has a line break, which is not hashed.
     pub(super) text: String,
     /// The signature packets.
     pub(super) packets: Vec<u8>,

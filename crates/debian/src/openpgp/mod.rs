@@ -1,12 +1,12 @@
 //! Verifies a clearsigned `InRelease` against archive keys (RFC 9580; apt-secure(8)).
 //!
-//! The contract: [`verify`] answers the signed text and nothing else of the input, together with the
-//! fingerprints of the configured keys that signed it; there is at least one. rPGP computes; the
-//! policy is here: SHA-2 or SHA-3 of 256 bits and more, RSA of 2048 bits and more, keys with a valid
-//! self signature, not revoked and not expired when they signed, signing subkeys bound in both
-//! directions, no critical subpacket that is not understood. Deliberately absent: detached
-//! signatures, the web of trust, v3, v5 and v6 keys, designated revokers (whose mere presence beside
-//! a revocation counts as revoked). The oracle is gpgv.
+//! The contract: [`verify`] answers the signed text and nothing else of the input, together with
+//! the fingerprints of the configured keys that signed it; there is at least one. rPGP computes;
+//! the policy is here: SHA-2 or SHA-3 of 256 bits and more, RSA of 2048 bits and more, keys with a
+//! valid self signature, not revoked and not expired when they signed, signing subkeys bound in
+//! both directions, no critical subpacket that is not understood. Deliberately absent: detached
+//! signatures, the web of trust, v3, v5 and v6 keys, designated revokers (whose mere presence
+//! beside a revocation counts as revoked). The oracle is gpgv.
 
 mod clearsign;
 mod keyring;

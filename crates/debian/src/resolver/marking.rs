@@ -21,6 +21,8 @@ struct State<'a> {
     protected: bool,
     /// Why it can't be installed, once that is known.
     refused: Option<String>,
+    /// Why it is not marked although it may be; for messages.
+    given_up: Option<String>,
     /// Why it was marked last.
     reason: Option<Reason<'a>>,
 }
@@ -150,7 +152,9 @@ impl<'u, 'a> Marking<'u, 'a> {
                 if !self.states[rival].is_candidate() {
                     continue;
                 }
+                let why = format!("`{}` {} `{relation}`", self.universe.name(id), field.name());
                 if self.states[rival].installed && self.states[rival].protected {
+                    self.states[id].given_up = Some(why);
                     succeeded = false;
                     if !settled {
                         return false;
@@ -159,9 +163,10 @@ impl<'u, 'a> Marking<'u, 'a> {
                 }
                 self.states[rival].installed = false;
                 if protected {
-                    let name = self.universe.name(id);
-                    self.refuse(rival, format!("`{name}` {} `{relation}`", field.name()));
+                    self.refuse(rival, why);
                     self.states[rival].protected = true;
+                } else {
+                    self.states[rival].given_up = Some(why);
                 }
             }
         }
@@ -203,7 +208,9 @@ impl<'u, 'a> Marking<'u, 'a> {
                     found = true;
                     break;
                 }
-                self.states[solution].reason = before;
+                if !self.states[solution].installed {
+                    self.states[solution].reason = before;
+                }
             }
             if !found {
                 missing = missing.or_else(|| Some(self.unsatisfied(id, group)));
@@ -322,26 +329,32 @@ impl<'u, 'a> Marking<'u, 'a> {
 
     /// Says for each alternative what stands against it.
     fn unsatisfied(&self, id: usize, group: &Group<'a>) -> ResolveError {
-        let why = group.alternatives.iter().map(|relation| {
-            let targets = self.universe.targets(relation);
-            let refused = targets.iter().find_map(|&target| {
-                let why = self.states[target].refused.as_ref()?;
-                Some(format!("`{}` can't be installed: {why}", self.universe.name(target)))
-            });
-            refused.unwrap_or_else(|| match self.universe.find(relation.name) {
-                Ok(found) if targets.is_empty() => {
-                    let package = self.universe.candidates[found].package;
-                    format!("`{}` is version {}", package.name, package.version)
-                }
-                Err(_) if targets.is_empty() => format!("no suite has `{}`", relation.name),
-                _ => format!("`{}` is excluded by the selection", relation.name),
-            })
-        });
+        let why = group.alternatives.iter().map(|relation| self.obstacle(relation));
         ResolveError::Unsatisfied {
             package: self.universe.name(id).to_owned(),
             field: group.field.name(),
             relation: group.text(),
             why: why.collect(),
+        }
+    }
+
+    /// What stands against one alternative: against the first package it is true of, or that there
+    /// is none.
+    fn obstacle(&self, relation: &Relation<'a>) -> String {
+        let Some(&target) = self.universe.targets(relation).first() else {
+            return match self.universe.find(relation.name) {
+                Ok(found) => {
+                    let package = self.universe.candidates[found].package;
+                    format!("`{}` is version {}", package.name, package.version)
+                }
+                Err(_) => format!("no suite has `{}`", relation.name),
+            };
+        };
+        let (name, state) = (self.universe.name(target), &self.states[target]);
+        match (&state.refused, &state.given_up) {
+            (Some(why), _) => format!("`{name}` can't be installed: {why}"),
+            (None, Some(why)) => format!("`{name}` was given up: {why}"),
+            (None, None) => format!("`{name}` was not tried: request it to choose it"),
         }
     }
 

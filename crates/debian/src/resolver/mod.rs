@@ -1,12 +1,12 @@
 //! Chooses packages as `apt-get install` does on an empty system, without Recommends.
 //!
 //! The contract: the same suites and requests, in the same order, give the same selection on every
-//! machine, and it is the one apt 2.6 gives. The search is apt's: depth first, the first alternative
-//! that can be installed, a real package before those that provide its name, candidates by pin
-//! priority and then version. Where apt would call its problem resolver and may give packages up,
-//! this is an error that names the packages and the relation. Deliberately absent: backtracking,
-//! installed systems, foreign architectures, Recommends. The oracle is `apt-get -s install` with an
-//! empty status file.
+//! machine, and it is the one apt 2.6 gives. The search is apt's: depth first, the first
+//! alternative that can be installed, a real package before those that provide its name, candidates
+//! by pin priority and then version. Where apt would call its problem resolver and may give
+//! packages up, this is an error that names the packages and the relation. Deliberately absent:
+//! backtracking, installed systems, foreign architectures, Recommends. The oracle is `apt-get -s
+//! install` with an empty status file.
 
 mod marking;
 mod universe;
@@ -128,7 +128,7 @@ pub enum ResolveError {
         near: Vec<String>,
     },
     /// A requested name that other packages provide.
-    #[error("`{name}` is a virtual package: name one of those that provide it: `{}`", .providers.join("`, `"))]
+    #[error("`{name}` is virtual: name one of its providers: `{}`", .providers.join("`, `"))]
     VirtualPackage {
         /// What was asked for.
         name: String,
@@ -189,9 +189,9 @@ fn near_names(near: &[String]) -> String {
 }
 
 /// Chooses the requested packages and all they need. A request is a name or `name=version`; order
-/// matters as it does to apt: of two requests that could satisfy one dependency, both are installed,
-/// but what the first one pulls in is seen by the second one. Essential packages come before all
-/// requests, in the order of their names.
+/// matters as it does to apt: of two requests that could satisfy one dependency, both are
+/// installed, but what the first one pulls in is seen by the second one. Essential packages come
+/// before all requests, in the order of their names.
 ///
 /// # Errors
 /// [`ResolveError`].

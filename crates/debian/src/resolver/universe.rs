@@ -236,9 +236,9 @@ impl<'a> Universe<'a> {
         }
     }
 
-    /// When apt first meets a candidate's name while it reads the suites in their order: as a package
-    /// or in another one's relations. Between providers that nothing else tells apart, apt takes the
-    /// one it met last.
+    /// When apt first meets a candidate's name while it reads the suites in their order: as a
+    /// package or in another one's relations. Between providers that nothing else tells apart, apt
+    /// takes the one it met last.
     pub(super) fn first_mention(&self, id: usize) -> usize {
         self.mentions.get_or_init(|| self.mentions())[id]
     }

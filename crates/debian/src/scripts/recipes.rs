@@ -79,7 +79,7 @@ pub enum Native {
     ModuleIndex,
     /// Debian enables this unit.
     Enable(&'static str),
-    /// The package would have to do something that is not supported if this existed.
+    /// The package would have to do something that is not supported if this folder had files.
     Absent {
         /// Where.
         path: &'static str,

@@ -24,6 +24,9 @@ use crate::timestamp::Timestamp;
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
 const INPUT_MAX: u64 = 256 << 20;
 
+/// The parameter with which systemd keeps `/var` in memory (kernel-command-line(7)).
+const VOLATILE_STATE: &str = "systemd.volatile=state";
+
 /// Checked inputs.
 pub(super) struct Inputs<'a> {
     pub(super) definition: &'a Definition,
@@ -209,7 +212,7 @@ impl<'a> Inputs<'a> {
     ) -> Result<Placed, BuildError> {
         let (default, node) = match &file.kind {
             LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
-            LocalKind::Folder { .. } => (0o755, PlacedNode::Directory),
+            LocalKind::Folder => (0o755, PlacedNode::Directory),
             LocalKind::File { sha256, executable, .. } => {
                 let bytes = files::read(&self.folder.join(&file.path))?;
                 let computed = Sha256::of(&bytes);
@@ -303,6 +306,7 @@ impl RootfsParts<'_> {
                 Metadata::None => PackageDatabase::Absent,
             },
             mtime: self.mtime,
+            volatile_var: definition.command_line.iter().any(|word| word == VOLATILE_STATE),
         }
     }
 }

@@ -106,7 +106,7 @@ pub fn build(
         &staging,
     )?;
     drop(boot);
-    let described = describe(&inputs, &image, &external, &rootfs, &staging, builder)?;
+    let described = describe(&inputs, &image, &external, &staging, builder)?;
     staging.publish(&described.files)?;
     unchanged::remember(builder.origins.store, key, &described)?;
     Ok(Built {
@@ -176,7 +176,6 @@ fn describe(
     inputs: &Inputs<'_>,
     image: &Image,
     external: &inputs::External,
-    rootfs: &Rootfs,
     staging: &Staging,
     builder: &Builder<'_>,
 ) -> Result<Described, BuildError> {
@@ -190,7 +189,6 @@ fn describe(
         lock: inputs.lock,
         image,
         firmware,
-        rootfs,
         timestamp: inputs.timestamp,
         version: builder.version,
         definition_checksum: inputs.lock.lock.definition,

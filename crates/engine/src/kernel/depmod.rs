@@ -1,8 +1,9 @@
 //! What `depmod` makes of a directory of modules: the files by which libkmod finds them.
 //!
-//! Byte for byte the files of kmod 30, with two exceptions: `modules.symbols`, which no program reads,
-//! is sorted by symbol where depmod leaves it in the order of its hash table, and modules that
-//! `modules.order` does not list come by path where depmod takes them as the directory gives them.
+//! Byte for byte the files of kmod 30, with two exceptions: `modules.symbols`, which no program
+//! reads, is sorted by symbol where depmod leaves it in the order of its hash table, and modules
+//! that `modules.order` does not list come by path where depmod takes them as the directory gives
+//! them.
 //!
 //! Deliberately absent: depmod's configuration, `modules.weakdep` (kmod 33; libkmod does without).
 //! Oracle: `depmod -b` on Debian's kernel packages.

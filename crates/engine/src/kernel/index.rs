@@ -1,10 +1,10 @@
 //! The binary index in which libkmod looks module names, aliases and symbols up.
 //!
-//! A trie over 7-bit keys: big-endian words, children written before their parent, offsets of 28 bits
-//! whose upper four say what a node has. One node has a prefix (NUL-terminated), then the range of its
-//! children's characters and their offsets, then its values with a priority each. Facts from kmod's
-//! `libkmod/libkmod-index.h` ("Integers are stored as 32 bit unsigned in network order"), file format
-//! version 2.1. Oracle: byte equality with the files of kmod's `depmod`.
+//! A trie over 7-bit keys: big-endian words, children written before their parent, offsets of 28
+//! bits whose upper four say what a node has. One node has a prefix (NUL-terminated), then the
+//! range of its children's characters and their offsets, then its values with a priority each.
+//! Facts from kmod's `libkmod/libkmod-index.h`, file format version 2.1. Oracle: byte equality with
+//! the files of kmod's `depmod`.
 
 use std::collections::BTreeMap;
 

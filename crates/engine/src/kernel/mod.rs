@@ -4,8 +4,8 @@
 //! `modules.dep` nor a list for an initramfs, so both are made here, from the modules themselves:
 //! [`Kernel::closure`] for the initramfs, [`depmod`] for the root file system.
 //!
-//! Deliberately absent: choosing modules by hardware, the configuration of modprobe, and DKMS. Oracle:
-//! `modinfo` and `depmod` of kmod 30, on the packages of Debian.
+//! Deliberately absent: choosing modules by hardware, the configuration of modprobe, and DKMS.
+//! Oracle: `modinfo` and `depmod` of kmod 30, on the packages of Debian.
 
 pub mod depmod;
 pub mod index;

@@ -104,9 +104,9 @@ impl Kernel<'_> {
     /// The modules `names` and all that they need, in an order in which they load: what a module
     /// needs comes before it, otherwise the order of `names` stays. Built-in ones are left out.
     ///
-    /// A soft dependency counts as met when the kernel has it built in, by name or alias. Of several
-    /// modules with the alias, those bound to processor features are left out: stage 1 must load
-    /// every module on every machine. What exists nowhere is skipped, as modprobe does.
+    /// A soft dependency counts as met when the kernel has it built in, by name or alias. Of
+    /// several modules with the alias, those bound to processor features are left out: stage 1 must
+    /// load every module on every machine. What exists nowhere is skipped, as modprobe does.
     ///
     /// # Errors
     /// [`KernelError::UnknownModule`] for a name, or a hard dependency, that is nowhere;

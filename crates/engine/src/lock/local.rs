@@ -12,18 +12,16 @@ use crate::files::{self, cannot};
 
 /// A file, folder or link beside the definition.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(try_from = "Record", into = "Record")]
 pub struct LocalFile {
     /// Relative to the definition.
     pub path: String,
     /// What it is.
-    #[serde(flatten)]
     pub kind: LocalKind,
 }
 
 /// What a local file is.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case", untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocalKind {
     /// A regular file. Of its mode only whether its owner may execute it counts.
     File {
@@ -40,10 +38,50 @@ pub enum LocalKind {
         target: String,
     },
     /// A folder of an overlay.
-    Folder {
-        /// Always true.
-        folder: bool,
-    },
+    Folder,
+}
+
+/// A [`LocalFile`] as the lock has it: of a folder only the path.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Record {
+    path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Sha256>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    executable: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+impl TryFrom<Record> for LocalFile {
+    type Error = String;
+
+    fn try_from(record: Record) -> Result<Self, Self::Error> {
+        let Record { path, size, sha256, executable, target } = record;
+        let kind = match (size, sha256, target) {
+            (Some(size), Some(sha256), None) => LocalKind::File { size, sha256, executable },
+            (None, None, Some(target)) if !executable => LocalKind::Symlink { target },
+            (None, None, None) if !executable => LocalKind::Folder,
+            _ => return Err(format!("`{path}` is neither file nor link nor folder")),
+        };
+        Ok(Self { path, kind })
+    }
+}
+
+impl From<LocalFile> for Record {
+    fn from(LocalFile { path, kind }: LocalFile) -> Self {
+        let record = Self { path, ..Self::default() };
+        match kind {
+            LocalKind::File { size, sha256, executable } => {
+                Self { size: Some(size), sha256: Some(sha256), executable, ..record }
+            }
+            LocalKind::Symlink { target } => Self { target: Some(target), ..record },
+            LocalKind::Folder => record,
+        }
+    }
 }
 
 impl std::fmt::Display for LocalKind {
@@ -52,7 +90,7 @@ impl std::fmt::Display for LocalKind {
             Self::File { sha256, executable: true, .. } => write!(f, "{sha256}, executable"),
             Self::File { sha256, .. } => write!(f, "{sha256}"),
             Self::Symlink { target } => write!(f, "a link to {target}"),
-            Self::Folder { .. } => write!(f, "a folder"),
+            Self::Folder => write!(f, "a folder"),
         }
     }
 }
@@ -113,7 +151,7 @@ fn examine(folder: &Path, path: &str) -> Result<LocalFile, LockError> {
         let target = target.to_str().ok_or_else(|| unusable("its target is not UTF-8"))?;
         LocalKind::Symlink { target: target.to_owned() }
     } else if metadata.is_dir() {
-        LocalKind::Folder { folder: true }
+        LocalKind::Folder
     } else if metadata.is_file() {
         let reader = files::open(&host_path)?;
         let (sha256, size) = Sha256::of_reader(reader).map_err(cannot("read", &host_path))?;
@@ -127,7 +165,7 @@ fn examine(folder: &Path, path: &str) -> Result<LocalFile, LockError> {
 
 fn examine_folder(folder: &Path, path: &str, found: &mut Vec<LocalFile>) -> Result<(), LockError> {
     let entry = examine(folder, path)?;
-    let is_folder = matches!(entry.kind, LocalKind::Folder { .. });
+    let is_folder = matches!(entry.kind, LocalKind::Folder);
     found.push(entry);
     if is_folder {
         for (name, _) in files::list(&folder.join(path))? {

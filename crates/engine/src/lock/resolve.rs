@@ -42,6 +42,8 @@ pub struct Resolving<'a> {
     pub mirrors: &'a Mirrors,
     /// The time, for signatures and releases that expire.
     pub now: Timestamp,
+    /// Suites of which a release past its `Valid-Until` is taken knowingly.
+    pub accept_expired: &'a [String],
     /// Told of long work.
     pub progress: &'a dyn Progress,
 }
@@ -159,8 +161,16 @@ fn resolve(
         architecture: ARCHITECTURE,
         folder: project.folder(),
         earlier: earlier.map_or(&[], |lock| &lock.suites),
+        accept_expired: resolving.accept_expired,
     };
     let trusted = trust(definitions, &judge)?;
+    for suite in trusted.iter().map(|suite| &suite.locked).filter(|suite| suite.expired) {
+        let until = suite.valid_until.unwrap_or_default();
+        resolving.progress.note(&format!(
+            "suite `{}` expired at {until}; newer versions may exist and be withheld",
+            suite.name
+        ));
+    }
     let mut archives = Archives::parse(&trusted)?;
     if let (Update::Only(moving), Some(lock)) = (update, earlier) {
         archives.keep_locked(lock, moving)?;

@@ -145,7 +145,11 @@ impl Diagnosis for SuiteError {
             Self::Untrusted { .. } => "the mirror serves something else, or the archive has new \
                                        keys: add them with `keys` or `key-files` in `[[sources]]`"
                 .into(),
-            Self::Release { source: ReleaseError::Expired { .. }, .. } | Self::Backwards { .. } => {
+            Self::Release { suite, source: ReleaseError::Expired { .. } } => format!(
+                "the mirror is out of date or shows an old state: name another one in \
+                 CVMKIT_MIRROR, or take the old state knowingly with `--accept-expired {suite}`"
+            ),
+            Self::Backwards { .. } => {
                 "the mirror is out of date or shows an old state: name another one in \
                  CVMKIT_MIRROR"
                     .into()
@@ -177,6 +181,8 @@ pub(super) struct Judge<'a> {
     pub(super) folder: &'a Path,
     /// What was trusted before.
     pub(super) earlier: &'a [LockedSuite],
+    /// Suites of which a release past its `Valid-Until` is taken knowingly.
+    pub(super) accept_expired: &'a [String],
 }
 
 impl Judge<'_> {
@@ -198,13 +204,17 @@ impl Judge<'_> {
             })?;
         let unusable = |error| SuiteError::Release { suite: suite.to_owned(), source: error };
         let release = Release::parse(&signed.text).map_err(unusable)?;
-        release.check_freshness(self.now.0).map_err(unusable)?;
+        let expired = match release.check_freshness(self.now.0) {
+            Err(ReleaseError::Expired { .. }) if self.accepts_expired(suite) => true,
+            fresh => fresh.map(|()| false).map_err(unusable)?,
+        };
         self.check_not_older(&source.archive, suite, &release)?;
         let mut locked = LockedSuite {
             name: suite.to_owned(),
             archive: source.archive.clone(),
             date: Timestamp(release.date),
             valid_until: release.valid_until.map(Timestamp),
+            expired,
             inrelease: Sha256::of(&inrelease),
             signed_by: signed.fingerprints().iter().map(ToString::to_string).collect(),
             indices: Vec::new(),
@@ -216,6 +226,10 @@ impl Judge<'_> {
             indices.push(text);
         }
         Ok(TrustedSuite { locked, priority: release.pin_priority, indices })
+    }
+
+    fn accepts_expired(&self, suite: &str) -> bool {
+        self.accept_expired.iter().any(|accepted| accepted == suite)
     }
 
     /// The base address that answered, and the signed release file.

@@ -19,7 +19,6 @@ use crate::files::{self, FileError, Staging, cannot};
 use crate::image::{self, Image, ImageError, Role};
 use crate::lock::{LockError, LockFile, root_role};
 use crate::reference::ReferenceValues;
-use crate::rootfs::Rootfs;
 use crate::timestamp::Timestamp;
 
 /// Name of the manifest.
@@ -252,7 +251,6 @@ pub(crate) struct Description<'a> {
     pub(crate) lock: &'a LockFile,
     pub(crate) image: &'a Image,
     pub(crate) firmware: Option<&'a FirmwareFile>,
-    pub(crate) rootfs: &'a Rootfs,
     pub(crate) timestamp: Timestamp,
     pub(crate) version: &'a str,
     pub(crate) definition_checksum: Sha256,

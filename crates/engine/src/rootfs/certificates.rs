@@ -3,7 +3,8 @@
 //! an issuer in a folder.
 //!
 //! Every certificate of `/usr/share/ca-certificates` is trusted, and so is every `*.crt` in
-//! `/usr/local/share/ca-certificates`: a certificate of the definition goes there. Oracle: both tools.
+//! `/usr/local/share/ca-certificates`: a certificate of the definition goes there. Oracle: both
+//! tools.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,8 +144,8 @@ const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const UTF8_STRING: u8 = 0x0c;
 
-/// `X509_NAME_hash` of OpenSSL since 1.0.0: the first four bytes, least significant first, of the
-/// SHA-1 of the canonical subject (x509_hash in `openssl-x509(1)`, `-subject_hash`).
+/// `X509_NAME_hash` of OpenSSL since 1.0.0 (`-subject_hash` of openssl-x509(1)): the first four
+/// bytes, least significant first, of the SHA-1 of the canonical subject.
 fn subject_hash(certificate: &[u8]) -> Option<u32> {
     let (SEQUENCE, certificate, _) = element(certificate)? else { return None };
     let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };

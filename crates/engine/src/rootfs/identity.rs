@@ -83,7 +83,7 @@ fn os_release(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     ] {
         let is_plain =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-        // IMAGE_VERSION allows `~`, `^` and `+` too since systemd 256; versions have them.
+        // Versions have `~`, `^` and `+` too (UAPI.10, Version Format Specification).
         let is_version =
             |byte: u8| is_plain(byte) || byte.is_ascii_uppercase() || b"~^+".contains(&byte);
         let valid = if name == "IMAGE_ID" {

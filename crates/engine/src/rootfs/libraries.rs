@@ -1,9 +1,9 @@
 //! Why there is no `/etc/ld.so.cache`, checked.
 //!
 //! The loader of Debian's glibc searches `/lib/<triplet>`, `/usr/lib/<triplet>`, `/lib` and
-//! `/usr/lib` by itself (`ld.so --help`, "system search path"), so a cache only saves a few look-ups. It is needed when
-//! `/etc/ld.so.conf` names another folder that holds a library: that is an error here, as is a
-//! packaged cache.
+//! `/usr/lib` by itself (`ld.so --help`, "system search path"), so a cache only saves a few
+//! look-ups. It is needed when `/etc/ld.so.conf` names another folder that holds a library: that is
+//! an error here.
 
 use super::RootfsError;
 use super::assembly::{Assembly, bare};

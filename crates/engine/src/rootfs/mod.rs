@@ -25,6 +25,7 @@ mod sysusers;
 mod tmpfiles;
 pub mod units;
 mod unpack;
+mod volatile;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use dpkg::PackageDatabase;
 pub use error::RootfsError;
 pub use overlay::{Placed, PlacedNode};
 pub use units::Units;
+pub use volatile::remake_var_at_boot;
 
 use crate::content::Content;
 use assembly::Assembly;
@@ -102,6 +104,8 @@ pub struct Request<'a> {
     pub scripts: BTreeMap<String, ScriptDecision>,
     /// How much of dpkg's database is kept.
     pub package_database: PackageDatabase,
+    /// `/var` is a fresh tmpfs at each boot (`systemd.volatile=state`): [`remake_var_at_boot`].
+    pub volatile_var: bool,
     /// Time of everything made here, seconds since 1970; packaged files keep theirs if older.
     pub mtime: i64,
 }
@@ -141,5 +145,9 @@ pub fn assemble(request: &Request<'_>) -> Result<Rootfs, RootfsError> {
     dpkg::write(&mut assembly, &effects)?;
     overlay::place(&mut assembly, Some(&accounts))?;
     let Assembly { tree, owners, log, .. } = assembly;
-    Ok(Rootfs { tree, owners, accounts, log, kernels: effects.kernels })
+    let mut rootfs = Rootfs { tree, owners, accounts, log, kernels: effects.kernels };
+    if request.volatile_var {
+        remake_var_at_boot(&mut rootfs, request.mtime)?;
+    }
+    Ok(rootfs)
 }

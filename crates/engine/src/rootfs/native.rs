@@ -131,8 +131,9 @@ fn one(
         Native::Shells => shells::write(assembly),
         Native::Certificates => certificates::write(assembly),
         Native::PamProfiles => pam::write(assembly),
-        Native::Absent { path, what } if assembly.occupied(path) => {
-            Err(RootfsError::Unsupported { path: bare(path).to_owned(), what: what.to_owned() })
+        Native::Absent { path, what } if !assembly.names(path).is_empty() => {
+            let path = bare(path).to_owned();
+            Err(RootfsError::Unsupported { path, what: what.to_owned() })
         }
         // Something is there already, or another step takes care of it.
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Reads sysusers.d(5): which system users and groups packages and the definition ask for.
 //!
-//! The subset: `u`, `u!`, `g` and `m` with numbers, `uid:gid`, `uid:group` and automatic ids. `r` ranges and
-//! ids taken from a path are errors, since nothing that is packaged in Debian uses them.
+//! The subset: `u`, `u!`, `g` and `m` with numbers, `uid:gid`, `uid:group` and automatic ids. `r`
+//! ranges and ids taken from a path are errors, since nothing packaged in Debian uses them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

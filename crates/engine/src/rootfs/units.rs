@@ -4,7 +4,8 @@
 //! Nothing is enabled but what the definition names; what Debian's scripts would have enabled is
 //! recorded. Units that packages want statically (`/usr/lib/systemd/system/*.wants`) start
 //! nevertheless: that set boots to multi-user with no failed unit. In a production image every
-//! way from the console or a host-provided socket to a shell is masked (`LOGIN_UNITS`, `LOGIN_GENERATORS`).
+//! way from the console or a host-provided socket to a shell is masked (`LOGIN_UNITS`,
+//! `LOGIN_GENERATORS`).
 //!
 //! Oracle: `systemctl --root is-enabled`, and the links of `systemctl --root enable`.
 
@@ -21,6 +22,10 @@ const FOLDERS: &[&str] =
 
 const CONFIGURATION: &str = "/etc/systemd/system";
 const GENERATORS: &str = "/etc/systemd/system-generators";
+
+/// Units that every image masks, with the reason.
+const NEEDLESS_UNITS: &[(&str, &str)] =
+    &[("ldconfig.service", "it fails on a read-only root, and the loader cache is not needed")];
 
 /// Units that give a shell or a login prompt.
 const LOGIN_UNITS: &[&str] = &[
@@ -61,6 +66,12 @@ pub(super) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
     if !request.debug {
         close_logins(assembly)?;
     }
+    for (unit, why) in NEEDLESS_UNITS {
+        if find(assembly, unit).is_some() {
+            mask(assembly, unit)?;
+            assembly.note(format!("masked {unit}: {why}"));
+        }
+    }
     for unit in &request.units.mask {
         if find(assembly, unit).is_none() {
             return Err(missing(assembly, unit));
@@ -79,7 +90,7 @@ pub(super) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
         if !enabled.contains(&unit.name) {
             let manager = if unit.user { "user unit " } else { "" };
             assembly.note(format!(
-                "{manager}{} of {package} is not enabled: Debian enables it, the definition does not",
+                "{manager}{} of {package} is not enabled: Debian does, the definition does not",
                 unit.name
             ));
         }

@@ -2,10 +2,10 @@
 //!
 //! The contract: the layout is a function of names, lengths and options alone, so that
 //! [`Plan::len`] is known before the contents are; every file is contiguous; both FATs, the free
-//! count and the backup boot sector are right. Every entry carries the one timestamp of the options:
-//! FAT has no owners, modes or links, and of those a tree's modes, owners and times are dropped
-//! knowingly while links, devices and extended attributes are errors. Deliberately absent: FAT12,
-//! exFAT, sectors of another size than 512, OEM code pages (a short name is ASCII).
+//! count and the backup boot sector are right. Every entry carries the one timestamp of the
+//! options: FAT has no owners, modes or links, and of those a tree's modes, owners and times are
+//! dropped knowingly while links, devices and extended attributes are errors. Deliberately absent:
+//! FAT12, exFAT, sectors of another size than 512, OEM code pages (a short name is ASCII).
 //!
 //! Standard: Microsoft "FAT: General Overview of On-Disk Format" 1.03. Oracle: `fsck.vfat -n`,
 //! `mdir`, `mcopy`.

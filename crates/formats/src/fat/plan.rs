@@ -94,8 +94,8 @@ impl<'a, C: Source> Plan<'a, C> {
     /// Lays out `tree`, of which only names and lengths matter.
     ///
     /// # Errors
-    /// [`Error::Refused`] names an inode that FAT can't hold: no file or directory, a second name of
-    /// a file, extended attributes, 4 GiB or more, or a name with a forbidden character, without
+    /// [`Error::Refused`] names an inode that FAT can't hold: no file or directory, a second name
+    /// of a file, extended attributes, 4 GiB or more, or a name with a forbidden character, without
     /// UTF-8, or that differs from another only in case. [`Error::Invalid`] says which option can't
     /// be met.
     pub fn new(tree: &'a Tree<C>, options: &Options) -> Result<Self, Error> {
@@ -129,7 +129,8 @@ impl<'a, C: Source> Plan<'a, C> {
         self.geometry.cluster_bytes()
     }
 
-    /// Where the contents of a file start in the volume; nothing for an empty file or another inode.
+    /// Where the contents of a file start in the volume; nothing for an empty file or another
+    /// inode.
     #[must_use]
     pub fn offset_of(&self, file: InodeId) -> Option<u64> {
         let entries = self.directories.iter().flat_map(|directory| &directory.entries);

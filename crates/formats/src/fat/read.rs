@@ -543,7 +543,8 @@ fn short_text(name: &[u8; 11]) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// The time of the last change, seconds since 1970-01-01 UTC; fields out of range count as they are.
+/// The time of the last change, seconds since 1970-01-01 UTC; fields out of range count as they
+/// are.
 fn seconds(entry: &DirEntry) -> i64 {
     let (date, time) = (i64::from(entry.written_date.get()), i64::from(entry.written_time.get()));
     let (years, month, day) = (date >> 9, (date >> 5 & 15).clamp(1, 12), (date & 31).max(1));

@@ -2,13 +2,13 @@
 //!
 //! The digest covers the file without `CheckSum`, the certificate table's data directory and the
 //! table itself: headers, sections by their place in the file, then what lies behind them. Firmware
-//! (`HashPeImage` of EDK2) takes the bytes behind the sections from the *sum* of what it hashed, not
-//! from where the last section ends, and so does this module. A table that is not the end of the
-//! file is refused: tools disagree about what is signed then. Signing tools pad an unsigned file to 8
-//! bytes first, which changes its digest; this module digests the file as it is.
+//! (`HashPeImage` of EDK2) takes the bytes behind the sections from the *sum* of what it hashed,
+//! not from where the last section ends, and so does this module. A table that is not the end of
+//! the file is refused: tools disagree about what is signed then. Signing tools pad an unsigned
+//! file to 8 bytes first, which changes its digest; this module digests the file as it is.
 //!
 //! Standard: "Windows Authenticode Portable Executable Signature Format", "Calculating the PE Image
-//! Hash". Oracle: the `authenticode` crate, `osslsigncode`.
+//! Hash". Oracle: the `authenticode` crate.
 
 use std::ops::Range;
 

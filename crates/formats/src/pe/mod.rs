@@ -2,7 +2,7 @@
 //!
 //! The contract: [`Headers::read`] takes only images whose tables lie inside the file; digests and
 //! section contents come from the bytes as they are. Deliberately absent: PE32, relocations,
-//! imports, loading, signing. Oracle: `objdump -h`, `objcopy`, ukify, the `authenticode` crate.
+//! imports, loading, signing. Oracle: `objcopy`, ukify, the `authenticode` crate.
 //!
 //! Standard: Microsoft "PE Format"; for [`authenticode`] Microsoft "Windows Authenticode Portable
 //! Executable Signature Format"; for [`uki`] UAPI.5.

@@ -1,7 +1,7 @@
 //! Structures and constants of PE32+ images.
 //!
-//! Standard: Microsoft "PE Format" (formerly "PE and COFF Specification" 11.0), cited by the name of
-//! its sections.
+//! Standard: Microsoft "PE Format" (formerly "PE and COFF Specification" 11.0), cited by the name
+//! of its sections.
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

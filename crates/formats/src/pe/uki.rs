@@ -1,9 +1,10 @@
 //! Unified kernel images: a systemd stub with sections appended.
 //!
 //! The contract: the layout is a function of the stub, the names and the lengths, so that
-//! [`Plan::len`] is known before the contents are. Sections lie where ukify 257 puts them: addresses
-//! and file offsets behind everything of the stub, aligned as the stub says, `VirtualSize` the exact
-//! length. On one input and in one order the file is ukify's, byte for byte.
+//! [`Plan::len`] is known before the contents are. Sections lie where ukify 257 puts them:
+//! addresses and file offsets behind everything of the stub, aligned as the stub says,
+//! `VirtualSize` the exact length. On one input and in one order the file is ukify's, byte for
+//! byte.
 //!
 //! Deviations from ukify: [`Plan::new`] puts sections in the order of their
 //! measurement, [`Plan::in_order`] keeps the caller's; a stub whose raw data is not
@@ -13,7 +14,7 @@
 //!
 //! Deliberately absent: several profiles, several device trees, addons, signing.
 //!
-//! Standard: UAPI.5 Unified Kernel Image. Oracle: ukify, `objdump -h`, `objcopy -O binary`.
+//! Standard: UAPI.5 Unified Kernel Image. Oracle: ukify 257, `objcopy -O binary`.
 
 use zerocopy::little_endian::U32;
 use zerocopy::{FromZeros, IntoBytes};
@@ -26,8 +27,8 @@ use crate::sink::Sink;
 use crate::source::Source;
 use crate::stream;
 
-/// The sections of a UKI (UAPI.5, "UKI Components") in the order that systemd-stub 257 measures them
-/// in (its manual page, "Signed PE sections").
+/// The sections of a UKI (UAPI.5, "UKI Components") in the order that systemd-stub 257 measures
+/// them in (its manual page, "Signed PE sections").
 pub const SECTION_ORDER: [&str; 15] = [
     ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
     ".pcrsig", ".pcrpkey", ".profile", ".dtbauto", ".hwids", ".efifw",

@@ -135,7 +135,7 @@ mod tests {
 
     /// Text-like blocks of 128 KiB that differ from each other.
     fn blocks() -> Vec<Vec<u8>> {
-        let words: Vec<String> = (0..4000u32).map(|n| format!("{:x} ", n * n * 7919)).collect();
+        let words: Vec<String> = (0..4000u64).map(|n| format!("{:x} ", n * n * 7919)).collect();
         (0..12usize)
             .map(|seed| {
                 let picks = (0..).scan(seed, |state, _: u32| {

@@ -43,8 +43,9 @@ pub(super) struct DirectoryBody {
 pub(super) fn inode(cursor: &mut Cursor<'_>, block_size: u32) -> Result<Decoded, Error> {
     let header: InodeHeader = cursor.take()?;
     let number = header.kind.get();
-    let (kind, extended) = Kind::from_number(number)
-        .ok_or_else(|| cursor.corrupt(format!("expected an inode type of 1 to 14, found {number}")))?;
+    let (kind, extended) = Kind::from_number(number).ok_or_else(|| {
+        cursor.corrupt(format!("expected an inode type of 1 to 14, found {number}"))
+    })?;
     if header.mode.get() > 0o7777 {
         let why = format!("expected a mode of at most 07777, found {:#o}", header.mode.get());
         return Err(cursor.corrupt(why));

@@ -3,9 +3,9 @@
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::U64;
 
+use super::Error;
 use super::codec::Encoder;
 use super::spec::{METADATA_SIZE, METADATA_STORED, Reference};
-use super::Error;
 
 /// A table under construction, which knows where its next byte will be.
 #[derive(Default)]

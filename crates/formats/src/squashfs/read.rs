@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use zerocopy::FromBytes;
 
+use super::Error;
 use super::codec::Decoder;
 use super::decode::{self, Body, Decoded, DirectoryBody, ListedEntry};
 use super::plan::{PATH_LEN_MAX, decode_device};
 use super::spec::{self, BLOCK_STORED, FragmentEntry, Reference, Superblock, XattrSet, XattrTable};
 use super::table::{Bytes, Table};
-use super::Error;
 use crate::source::Source;
 use crate::tree::{Inode, InodeId, Meta, Node, Tree};
 
@@ -135,9 +135,15 @@ impl<S: Source> Image<S> {
             superblock,
             inodes,
             directories,
-            fragments: fragments.chunks_exact(16).flat_map(FragmentEntry::read_from_bytes).collect(),
+            fragments: fragments
+                .chunks_exact(16)
+                .flat_map(FragmentEntry::read_from_bytes)
+                .collect(),
             export: decode::words(&export).collect(),
-            ids: ids.chunks_exact(4).map(|id| id.try_into().map_or(0, u32::from_le_bytes)).collect(),
+            ids: ids
+                .chunks_exact(4)
+                .map(|id| id.try_into().map_or(0, u32::from_le_bytes))
+                .collect(),
             xattr_sets,
             xattr_pairs,
             limits: *limits,

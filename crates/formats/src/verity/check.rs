@@ -137,9 +137,8 @@ impl Plan {
                 let start = chunk * per_chunk;
                 let count = per_chunk.min(blocks.count - start);
                 let expected = self.expected(hash, above, start, count, root);
-                let checked = expected.and_then(|expected| {
-                    self.check_chunk(source, blocks, start, count, &expected)
-                });
+                let checked = expected
+                    .and_then(|expected| self.check_chunk(source, blocks, start, count, &expected));
                 checked.err()
             });
             if let Some(wrong) = wrong {

@@ -58,10 +58,14 @@ impl Algorithm {
     fn append(self, salt: &[u8], block: &[u8], digests: &mut Vec<u8>) {
         match self {
             Self::Sha256 => {
-                digests.extend_from_slice(&Sha256::new().chain_update(salt).chain_update(block).finalize());
+                digests.extend_from_slice(
+                    &Sha256::new().chain_update(salt).chain_update(block).finalize(),
+                );
             }
             Self::Sha512 => {
-                digests.extend_from_slice(&Sha512::new().chain_update(salt).chain_update(block).finalize());
+                digests.extend_from_slice(
+                    &Sha512::new().chain_update(salt).chain_update(block).finalize(),
+                );
             }
         }
     }

@@ -1,0 +1,116 @@
+//! `cvmkit dump`: an annotated listing of a file, of the format that its first bytes name.
+//!
+//! The contract: the listing is that of the format's own decoder, which checks what it lists; names
+//! from the file are shown with control characters escaped. Deliberately absent: formats inside
+//! others, but for the archives that follow each other in an initrd.
+
+mod firmware;
+mod initrd;
+mod listing;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_formats::source::Source;
+use serde::Serialize;
+use thiserror::Error;
+
+use super::input;
+use crate::console::{Answer, Console};
+use listing::Format;
+
+/// Which file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// A disk, file system, hash area, archive, PE image or firmware.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, console: &Console) -> Answer {
+        let source = input::source(&self.file)?;
+        let unreadable =
+            |source| Refusal::Refused { path: self.file.clone(), format: "file", source };
+        let found = Format::of(&source).map_err(|error| unreadable(error.into()))?;
+        let format = found.ok_or_else(|| Refusal::unknown(&self.file, source.len()))?;
+        let listing = format.listing(&source).map_err(|error| Refusal::Refused {
+            path: self.file.clone(),
+            format: format.name(),
+            source: error,
+        })?;
+        console.answer(&Dump {
+            file: self.file.display().to_string(),
+            format: format.name(),
+            listing: listing.lines().map(printable).collect(),
+        });
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Why nothing was listed.
+#[derive(Debug, Error)]
+enum Refusal {
+    #[error(
+        "`{}` has no known format: expected {}, found {len} bytes of something else",
+        path.display(),
+        Format::names()
+    )]
+    Unknown { path: PathBuf, len: u64 },
+    #[error("cannot list `{}` as {format}", path.display())]
+    Refused { path: PathBuf, format: &'static str, source: listing::Error },
+}
+
+impl Refusal {
+    fn unknown(path: &Path, len: u64) -> Self {
+        Self::Unknown { path: path.to_owned(), len }
+    }
+}
+
+impl Diagnosis for Refusal {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Refused { source, .. } if listing::is_environment(&**source) => {
+                Fault::Environment
+            }
+            _ => Fault::Definition,
+        }
+    }
+}
+
+/// A line in which a terminal sees nothing but text.
+fn printable(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    for char in line.chars() {
+        match char.is_control() {
+            true => text.extend(char.escape_default()),
+            false => text.push(char),
+        }
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Dump {
+    file: String,
+    format: &'static str,
+    listing: Vec<String>,
+}
+
+impl fmt::Display for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.listing.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_name_does_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{9b}é"), "a\\u{1b}[2Jb\\u{9b}é");
+    }
+}

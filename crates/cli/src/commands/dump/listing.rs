@@ -1,0 +1,132 @@
+//! The formats that can be listed: how each is recognised, and its listing.
+
+use std::io;
+
+use cvmkit_formats::source::Source;
+use cvmkit_formats::squashfs::Limits;
+use cvmkit_formats::{fat, gpt, pe, squashfs, verity};
+
+use super::super::verity::described;
+use super::{firmware, initrd};
+
+/// Whatever a decoder says.
+pub(super) type Error = Box<dyn std::error::Error>;
+
+/// A format that can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Squashfs,
+    Verity,
+    Initrd,
+    Gpt,
+    Pe,
+    Fat,
+    Firmware,
+}
+
+/// In the order of recognition: a kernel is PE although it ends its first sector as FAT does, and a
+/// GPT disk has a boot record in front.
+const FORMATS: [Format; 7] = [
+    Format::Squashfs,
+    Format::Verity,
+    Format::Initrd,
+    Format::Gpt,
+    Format::Pe,
+    Format::Fat,
+    Format::Firmware,
+];
+
+impl Format {
+    /// The format of `source`, by its magic numbers alone.
+    pub(super) fn of(source: &impl Source) -> io::Result<Option<Self>> {
+        for format in FORMATS {
+            if format.is_format_of(source)? {
+                return Ok(Some(format));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As messages name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Squashfs => "squashfs",
+            Self::Verity => "dm-verity hash area",
+            Self::Initrd => "initrd (cpio newc, plain or behind gzip or zstd)",
+            Self::Gpt => "GPT disk",
+            Self::Pe => "PE image (UKI, EFI application, kernel)",
+            Self::Fat => "FAT volume",
+            Self::Firmware => "OVMF firmware",
+        }
+    }
+
+    /// Every format, for a message.
+    pub(super) fn names() -> String {
+        FORMATS.map(Self::name).join(", ")
+    }
+
+    fn is_format_of(self, source: &impl Source) -> io::Result<bool> {
+        match self {
+            Self::Squashfs => has(source, 0, &squashfs::spec::MAGIC.to_le_bytes()),
+            Self::Verity => has(source, 0, &verity::spec::SIGNATURE),
+            Self::Initrd => initrd::starts(source),
+            Self::Gpt => has(source, gpt::spec::SECTOR, b"EFI PART"),
+            Self::Pe => is_pe(source),
+            Self::Fat => is_fat(source),
+            Self::Firmware => firmware::is_firmware(source),
+        }
+    }
+
+    /// The annotated listing.
+    pub(super) fn listing(self, source: &impl Source) -> Result<String, Error> {
+        Ok(match self {
+            Self::Squashfs => squashfs::dump(source, &Limits::default())?,
+            Self::Verity => described(&verity::read(source)?)?,
+            Self::Initrd => initrd::listing(source)?,
+            Self::Gpt => gpt::dump(&gpt::read(source)?),
+            Self::Pe => pe::dump(&pe::Headers::read(source)?),
+            Self::Fat => fat::dump(&fat::read(source)?),
+            Self::Firmware => firmware::listing(source)?,
+        })
+    }
+}
+
+/// True if `magic` is at `at`.
+pub(super) fn has(source: &impl Source, at: u64, magic: &[u8]) -> io::Result<bool> {
+    let mut found = vec![0; magic.len()];
+    Ok(bytes(source, at, &mut found)? && found == magic)
+}
+
+/// Fills `found` from `at`; false if the file ends before.
+fn bytes(source: &impl Source, at: u64, found: &mut [u8]) -> io::Result<bool> {
+    match at.checked_add(found.len() as u64) {
+        Some(end) if end <= source.len() => source.read_at(at, found).map(|()| true),
+        _ => Ok(false),
+    }
+}
+
+/// `MZ`, and `PE` where the DOS header says (Microsoft "PE Format", "MS-DOS Stub").
+fn is_pe(source: &impl Source) -> io::Result<bool> {
+    const LFANEW: u64 = 0x3c;
+    let mut lfanew = [0; 4];
+    if !has(source, 0, b"MZ")? || !bytes(source, LFANEW, &mut lfanew)? {
+        return Ok(false);
+    }
+    has(source, u32::from_le_bytes(lfanew).into(), b"PE\0\0")
+}
+
+/// The signature of a boot sector, a jump in front, and the name of a FAT in one of its two places
+/// (Microsoft "FAT: General Overview of On-Disk Format" 1.03, `BS_jmpBoot`, `BS_FilSysType`).
+fn is_fat(source: &impl Source) -> io::Result<bool> {
+    let jump = has(source, 0, &[0xeb])? || has(source, 0, &[0xe9])?;
+    let named = has(source, 54, b"FAT")? || has(source, 82, b"FAT32")?;
+    Ok(jump && named && has(source, 510, &[0x55, 0xaa])?)
+}
+
+/// True if the disk failed, not the format.
+pub(super) fn is_environment(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let error = error.downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.raw_os_error().is_some())
+    })
+}

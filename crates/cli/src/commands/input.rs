@@ -1,0 +1,67 @@
+//! Files that the command line names: one that is not there is an error of usage (exit 2), one that
+//! can't be read an error of the environment (exit 3).
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use cvmkit_engine::digest::Sha256;
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::files::{self, FileError, FileSource};
+use thiserror::Error;
+
+/// A named file that could not be used.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub(super) struct InputError(#[from] FileError);
+
+impl Diagnosis for InputError {
+    fn fault(&self) -> Fault {
+        match self.0.source.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidInput => Fault::Definition,
+            _ => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.0.hint()
+    }
+}
+
+/// Opens a file to read from start to end; a pipe is one too.
+pub(super) fn open(path: &Path) -> Result<File, InputError> {
+    Ok(files::open(path)?)
+}
+
+/// Opens a regular file to read at any place.
+pub(super) fn source(path: &Path) -> Result<FileSource, InputError> {
+    let file = files::open(path)?;
+    let kind = file.metadata().map_err(files::cannot("read", path))?;
+    if !kind.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(files::cannot("use", path)(error).into());
+    }
+    Ok(FileSource::of(file).map_err(files::cannot("read", path))?)
+}
+
+/// The whole of a file of less than `limit` bytes.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
+    let mut bytes = Vec::new();
+    let file = open(path)?.take(limit);
+    let len = { file }.read_to_end(&mut bytes).map_err(files::cannot("read", path))?;
+    if len as u64 >= limit {
+        let why = format!("expected less than {limit} bytes");
+        let error = io::Error::new(io::ErrorKind::InvalidInput, why);
+        return Err(files::cannot("use", path)(error).into());
+    }
+    Ok(bytes)
+}
+
+/// The digest of a file of any length.
+pub(super) fn sha256(path: &Path) -> Result<Sha256, InputError> {
+    let file = open(path)?;
+    Ok(Sha256::of_reader(file).map_err(files::cannot("read", path))?.0)
+}

@@ -1,0 +1,167 @@
+//! The options of a hash tree, and its description as veritysetup prints it.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use cvmkit_formats::gpt::Guid;
+use cvmkit_formats::verity::{Algorithm, Error, Header, Options, Plan, RootHash};
+use serde::Serialize;
+
+/// How a tree is made; each option is veritysetup's.
+#[derive(Debug, clap::Args)]
+pub(super) struct TreeArguments {
+    /// Salt in hex, or `-` for none. A salt that protects is random and yours to keep, so there is
+    /// no default but none.
+    #[arg(long, value_name = "HEX|-")]
+    pub(super) salt: Option<Salt>,
+    /// Bytes of a data block: a power of two, 512 to 524288; 4096 by default.
+    #[arg(long, value_name = "BYTES")]
+    pub(super) data_block_size: Option<u32>,
+    /// Bytes of a hash block: a power of two, 512 to 524288; 4096 by default.
+    #[arg(long, value_name = "BYTES")]
+    pub(super) hash_block_size: Option<u32>,
+    /// Hash algorithm; sha256 by default.
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) hash: Option<Hash>,
+    /// The hash area has no superblock.
+    #[arg(long)]
+    pub(super) no_superblock: bool,
+    /// Where the hash area starts in HASH, bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub(super) hash_offset: u64,
+}
+
+impl TreeArguments {
+    pub(super) fn options(&self, uuid: [u8; 16]) -> Options {
+        let salt = self.salt.clone().map_or_else(Vec::new, |salt| salt.0);
+        let base = Options::new(salt, uuid);
+        Options {
+            data_block_size: self.data_block_size.unwrap_or(base.data_block_size),
+            hash_block_size: self.hash_block_size.unwrap_or(base.hash_block_size),
+            algorithm: self.hash.map_or(base.algorithm, Hash::algorithm),
+            superblock: !self.no_superblock,
+            ..base
+        }
+    }
+}
+
+/// A salt on the command line.
+#[derive(Clone, Debug)]
+pub(super) struct Salt(Vec<u8>);
+
+impl FromStr for Salt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" {
+            return Ok(Self(Vec::new()));
+        }
+        let salt = hex::decode(text).ok().filter(|salt| (1..=256).contains(&salt.len()));
+        salt.map(Self).ok_or_else(|| "expected 1 to 256 bytes in hex, or `-` for none".to_owned())
+    }
+}
+
+/// A UUID on the command line, bytes in text order.
+#[derive(Clone, Debug)]
+pub(super) struct Uuid(pub(super) [u8; 16]);
+
+impl FromStr for Uuid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let guid = text.parse::<Guid>().map_err(|error| error.to_string())?;
+        Ok(Self(guid.to_text_order()))
+    }
+}
+
+/// The hash functions a tree can have.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Hash {
+    /// SHA-256
+    Sha256,
+    /// SHA-512
+    Sha512,
+}
+
+impl Hash {
+    fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Sha256 => Algorithm::Sha256,
+            Self::Sha512 => Algorithm::Sha512,
+        }
+    }
+}
+
+/// A hash tree in the fields and the order of `veritysetup dump`.
+#[derive(Serialize)]
+pub(super) struct Described {
+    file: String,
+    /// Only in the superblock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    hash_type: u32,
+    data_blocks: u64,
+    data_block_size: u32,
+    hash_blocks: u64,
+    hash_block_size: u32,
+    hash_algorithm: &'static str,
+    /// Hex digits; of no salt, none.
+    salt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root_hash: Option<String>,
+}
+
+impl Described {
+    /// What a superblock says.
+    pub(super) fn by(header: &Header, path: &Path) -> Result<Self, Error> {
+        let size = u64::from(header.options.data_block_size);
+        let len = header.data_blocks.checked_mul(size).ok_or_else(|| Error::Corrupt {
+            what: "data_blocks",
+            at: 72,
+            why: format!("expected data of a length 64 bits hold, found {}", header.data_blocks),
+        })?;
+        Ok(Self::of(&Plan::new(len, &header.options)?, path))
+    }
+
+    /// What was planned.
+    pub(super) fn of(plan: &Plan, path: &Path) -> Self {
+        let options = plan.options();
+        let uuid = Guid::from_text_order(options.uuid).to_string();
+        Self {
+            file: path.display().to_string(),
+            uuid: options.superblock.then_some(uuid),
+            hash_type: cvmkit_formats::verity::spec::HASH_TYPE,
+            data_blocks: plan.data_blocks(),
+            data_block_size: options.data_block_size,
+            hash_blocks: plan.levels().iter().map(|level| level.blocks).sum(),
+            hash_block_size: options.hash_block_size,
+            hash_algorithm: options.algorithm.name(),
+            salt: hex::encode(&options.salt),
+            root_hash: None,
+        }
+    }
+
+    pub(super) fn with(self, root: &RootHash) -> Self {
+        Self { root_hash: Some(root.to_string()), ..self }
+    }
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let salt = if self.salt.is_empty() { "-" } else { &self.salt };
+        writeln!(f, "VERITY header information for {}", self.file)?;
+        writeln!(f, "UUID:            \t{}", self.uuid.as_deref().unwrap_or_default())?;
+        writeln!(f, "Hash type:       \t{}", self.hash_type)?;
+        writeln!(f, "Data blocks:     \t{}", self.data_blocks)?;
+        writeln!(f, "Data block size: \t{}", self.data_block_size)?;
+        writeln!(f, "Hash blocks:     \t{}", self.hash_blocks)?;
+        writeln!(f, "Hash block size: \t{}", self.hash_block_size)?;
+        writeln!(f, "Hash algorithm:  \t{}", self.hash_algorithm)?;
+        write!(f, "Salt:            \t{salt}")?;
+        match &self.root_hash {
+            Some(root) => write!(f, "\nRoot hash:      \t{root}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `cvmkit verity verify`: whether data and hash tree are what a root hash says.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cvmkit_formats::source::{Source, Window};
+use cvmkit_formats::verity::{self, Options, Plan, RootHash};
+use serde::Serialize;
+
+use super::super::input;
+use super::hash_area;
+use super::refusal::Refusal;
+use super::tree::TreeArguments;
+use crate::console::{Answer, CommandError, Console};
+
+/// What to check.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The protected file.
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    /// The file with the hash area; it may be DATA itself, with --hash-offset.
+    #[arg(value_name = "HASH")]
+    hash: PathBuf,
+    /// The root hash, in hex.
+    #[arg(value_name = "ROOTHASH", conflicts_with = "root_hash_file")]
+    root_hash: Option<RootHashText>,
+    /// Read the root hash from a file.
+    #[arg(long, value_name = "FILE")]
+    root_hash_file: Option<PathBuf>,
+    #[command(flatten)]
+    tree: TreeArguments,
+}
+
+/// A root hash on the command line.
+#[derive(Clone, Debug)]
+struct RootHashText(RootHash);
+
+impl std::str::FromStr for RootHashText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|error: verity::Error| error.to_string())
+    }
+}
+
+impl Arguments {
+    pub(super) fn run(self, console: &Console) -> Answer {
+        let root = self.root_hash()?;
+        let hash = hash_area(&self.hash, self.tree.hash_offset)?;
+        let data = input::source(&self.data)?;
+        let (options, blocks) = self.described(&hash)?;
+        let expected = root.as_bytes().len();
+        if expected != options.algorithm.digest_len() {
+            return Err(Refusal::RootHashLength {
+                algorithm: options.algorithm.name(),
+                expected: options.algorithm.digest_len(),
+                found: expected,
+            }
+            .into());
+        }
+        let len = self.data_len(data.len(), blocks, &options)?;
+        let data = Window::new(&data, 0, len).map_err(|_| Refusal::OtherLength {
+            path: self.data.clone(),
+            expected: len,
+            found: data.len(),
+        })?;
+        let plan = Plan::new(len, &options).map_err(Refusal::of_verify(&self.data))?;
+        plan.verify(&data, &hash, &root).map_err(Refusal::of_verify(&self.data))?;
+        console.result(&Verified {
+            data: self.data.display().to_string(),
+            verified: true,
+            data_blocks: plan.data_blocks(),
+            data_block_size: options.data_block_size,
+        });
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn root_hash(&self) -> Result<RootHash, CommandError> {
+        match (&self.root_hash, &self.root_hash_file) {
+            (Some(root), _) => Ok(root.0.clone()),
+            (None, Some(path)) => {
+                let bytes = input::read(path, 4096)?;
+                let text = String::from_utf8_lossy(&bytes);
+                let wrong = |source| Refusal::RootHashFile { path: path.clone(), source };
+                Ok(text.trim_end().parse().map_err(wrong)?)
+            }
+            (None, None) => Err(Refusal::NoRootHash.into()),
+        }
+    }
+
+    /// How the tree was made, and over how many data blocks if the superblock says so.
+    fn described(
+        &self,
+        hash: &Window<impl Source>,
+    ) -> Result<(Options, Option<u64>), CommandError> {
+        if self.tree.no_superblock {
+            return Ok((self.tree.options([0; 16]), None));
+        }
+        let given = [
+            ("--salt", self.tree.salt.is_some()),
+            ("--data-block-size", self.tree.data_block_size.is_some()),
+            ("--hash-block-size", self.tree.hash_block_size.is_some()),
+            ("--hash", self.tree.hash.is_some()),
+        ];
+        if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+            return Err(Refusal::Described { option }.into());
+        }
+        let header = verity::read(hash).map_err(Refusal::of_verify(&self.hash))?;
+        Ok((header.options, Some(header.data_blocks)))
+    }
+
+    /// How much of DATA the tree covers: all, or what lies before the hash area in the same file.
+    fn data_len(
+        &self,
+        found: u64,
+        blocks: Option<u64>,
+        options: &Options,
+    ) -> Result<u64, CommandError> {
+        let is_hash = super::format::identity(&self.data)? == super::format::identity(&self.hash)?;
+        let limit = if is_hash { self.tree.hash_offset } else { found };
+        let Some(blocks) = blocks else { return Ok(limit) };
+        let expected = blocks.saturating_mul(options.data_block_size.into());
+        // A padded gap before the hash area is not data; anything else behind it is a question.
+        if expected == limit || is_hash && expected < limit {
+            return Ok(expected);
+        }
+        Err(Refusal::OtherLength { path: self.data.clone(), expected, found: limit }.into())
+    }
+}
+
+#[derive(Serialize)]
+struct Verified {
+    data: String,
+    verified: bool,
+    data_blocks: u64,
+    data_block_size: u32,
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (blocks, size) = (self.data_blocks, self.data_block_size);
+        write!(f, "{}: verified, {blocks} blocks of {size} bytes", self.data)
+    }
+}

@@ -1,0 +1,199 @@
+//! `cvmkit measure snp` against sev-snp-measure.
+
+use std::path::Path;
+
+use crate::program::{Folder, Said};
+
+/// The last pages of two published OVMF builds: one for measured direct boot, one without.
+const FIXTURES: [(&str, &str); 2] =
+    [("amdsev.fd", "ovmf_AmdSev_suffix.bin"), ("x64.fd", "ovmf_OvmfX64_suffix.bin")];
+
+/// A folder with firmware, a kernel and an initrd.
+fn inputs() -> Folder {
+    let folder = Folder::new();
+    for (name, fixture) in FIXTURES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
+        let source = path.join(fixture);
+        folder.put(name, &cvmkit_engine::files::read(&source).unwrap());
+    }
+    folder.put("kernel", &[0xc3; 70_000]);
+    folder.put("initrd", b"an initrd of an odd length");
+    folder.put("empty", b"");
+    folder
+}
+
+/// Arguments of which both programs print the same; `@` stands for a command line with blanks.
+const SAME: [&str; 20] = [
+    "--mode snp --vcpus 1 --vcpu-type EPYC-v4 --ovmf x64.fd",
+    "--mode snp --vcpus=4 --vcpu-type=EPYC-Milan --ovmf=amdsev.fd --kernel=kernel --append @",
+    "--mode snp --vcpus 2 --vcpu-sig 0x800f12 --ovmf amdsev.fd --kernel kernel --initrd initrd",
+    "--mode snp --vcpus 2 --vcpu-sig 8392466 --ovmf amdsev.fd --output-format base64",
+    "--mode snp --vcpus 3 --vcpu-family 25 --vcpu-model 17 --vcpu-stepping 0 --ovmf amdsev.fd",
+    "--mode snp --vcpus 1 --vcpu-type EPYC-Genoa --ovmf amdsev.fd --guest-features 0x21",
+    "--mode snp --vcpus 1 --vcpu-type EPYC-Genoa --ovmf amdsev.fd --guest-features 33",
+    "--mode snp --vcpus 8 --vmm-type ec2 --ovmf amdsev.fd --kernel kernel --initrd empty",
+    "--mode snp --vcpus 2 --vmm-type gce --vcpu-type EPYC-Turin --ovmf amdsev.fd",
+    "--mode snp --vcpus 1 --vcpu-type EPYC-v4 --ovmf amdsev.fd --kernel empty --append=",
+    "--mode snp --vcpus 1 --vcpu-type EPYC-v4 --ovmf amdsev.fd --append=",
+    "--mode seves --vcpus 2 --vcpu-type EPYC-Rome --ovmf amdsev.fd",
+    "--mode seves --vcpus 1 --vcpu-type EPYC --ovmf amdsev.fd --kernel kernel --append @ -v",
+    "--mode sev --ovmf amdsev.fd --kernel kernel --initrd initrd --append @",
+    "--mode sev --ovmf x64.fd --output-format base64",
+    "--mode snp:ovmf-hash --ovmf amdsev.fd",
+    "--mode snp:ovmf-hash --ovmf amdsev.fd --output-format base64 --verbose",
+    "--mode snp --vcpus 2 --vcpu-type EPYC-v4 --ovmf amdsev.fd --snp-ovmf-hash HASH --verbose",
+    "--verbose --mode snp --vcpus 512 --vcpu-type EPYC-v4 --ovmf amdsev.fd",
+    "--mode sev --verbose --vcpus 3 --ovmf amdsev.fd --kernel kernel --output-format base64",
+];
+
+/// A digest of other firmware.
+const HASH: &str = "086e2e9149ebf45abdc3445fba5b2da8270bdbb04094d7a2c37faaa4b24af3aa\
+                    16aff8c374c2a55c467a50da6d466b74";
+
+fn arguments(line: &str) -> Vec<&str> {
+    let word = |word| match word {
+        "@" => "console=ttyS0 loglevel=7",
+        "HASH" => HASH,
+        other => other,
+    };
+    line.split_whitespace().map(word).collect()
+}
+
+fn measure(folder: &Folder, line: &str) -> Said {
+    folder.cvmkit_with(&[&["measure", "snp"], arguments(line).as_slice()].concat())
+}
+
+#[test]
+fn the_digest_is_that_of_sev_snp_measure() {
+    let folder = inputs();
+    for line in SAME {
+        let Some(oracle) = folder.oracle("sev-snp-measure", &arguments(line)) else { return };
+        let expected = oracle.answer();
+        assert!(expected.len() > 40, "{expected}");
+        assert_eq!(measure(&folder, line).answer(), expected, "{line}");
+        assert_eq!(measure(&folder, &format!("--quiet {line}")).answer(), expected, "{line}");
+    }
+}
+
+/// A firmware made of two fixtures: enough for an SVSM and its sections.
+#[test]
+fn vmsas_are_those_of_sev_snp_measure() {
+    for mode in ["snp", "seves"] {
+        let line =
+            format!("--mode {mode} --vcpus 2 --vcpu-type EPYC-v4 --ovmf amdsev.fd --dump-vmsa");
+        let (ours, theirs) = (inputs(), inputs());
+        let Some(oracle) = theirs.oracle("sev-snp-measure", &arguments(&line)) else { return };
+        assert_eq!(measure(&ours, &line).answer(), oracle.answer());
+        assert_eq!(ours.names(), theirs.names());
+        for name in ["vmsa0.bin", "vmsa1.bin"] {
+            assert!(ours.get(name) == theirs.get(name) && ours.get(name).len() == 4096, "{name}");
+        }
+    }
+}
+
+/// What both refuse. The tool's own code is 1 or 2; ours says whose fault it is.
+#[test]
+fn what_sev_snp_measure_refuses_is_refused() {
+    let folder = inputs();
+    let snp = "--mode snp --vcpus 1 --vcpu-type EPYC-v4";
+    let lines = [
+        format!("{snp} --ovmf x64.fd --kernel kernel"),
+        format!("{snp} --ovmf amdsev.fd --initrd initrd"),
+        format!("{snp} --ovmf amdsev.fd --append @"),
+        format!("{snp} --ovmf kernel"),
+        format!("{snp} --ovmf missing"),
+        format!("{snp} --ovmf amdsev.fd --kernel missing"),
+        format!("{snp} --ovmf amdsev.fd --vmm-type hyperv"),
+        format!("{snp} --ovmf amdsev.fd --output-format base32"),
+        format!("{snp} --ovmf amdsev.fd --guest-features 0xg"),
+        format!("{snp} --ovmf amdsev.fd --snp-ovmf-hash abcd"),
+        format!("{snp} --ovmf amdsev.fd --vars-size 1 --vars-file kernel"),
+        "--mode snp --vcpus 1 --ovmf amdsev.fd".to_owned(),
+        "--mode snp --vcpu-type EPYC-v4 --ovmf amdsev.fd".to_owned(),
+        "--mode snp --vcpus 1 --vcpu-type epyc --ovmf amdsev.fd".to_owned(),
+        "--mode snp --vcpus 1 --vcpu-family 25 --ovmf amdsev.fd".to_owned(),
+        "--mode snp --vcpus x --vcpu-type EPYC --ovmf amdsev.fd".to_owned(),
+        "--mode sev --dump-vmsa --ovmf amdsev.fd".to_owned(),
+        "--mode sev --ovmf x64.fd --kernel kernel".to_owned(),
+        "--mode snp:svsm --vcpus 1 --vcpu-type EPYC --ovmf amdsev.fd --svsm x64.fd".to_owned(),
+        "--mode snp:svsm --vcpus 1 --vcpu-type EPYC --ovmf amdsev.fd --vars-size 4096".to_owned(),
+        "--mode seves --vcpus 1 --vcpu-type EPYC --ovmf amdsev.fd --snp-ovmf-hash HASH".to_owned(),
+        "--mode tdx --ovmf amdsev.fd".to_owned(),
+        "--mode snp --vcpus 1 --vcpu-type EPYC".to_owned(),
+    ];
+    for line in lines {
+        let ours = measure(&folder, &line);
+        assert_eq!((ours.code, ours.stdout.as_str()), (Some(2), ""), "{line}: {ours:?}");
+        let Some(oracle) = folder.oracle("sev-snp-measure", &arguments(&line)) else { continue };
+        assert_ne!(oracle.code, Some(0), "{line}: {oracle:?}");
+    }
+}
+
+/// What the tool measures although nothing would hold, or of which it ignores a part.
+#[test]
+fn what_would_degrade_silently_is_refused() {
+    let folder = inputs();
+    let snp = "--vcpus 1 --vcpu-type EPYC-v4 --ovmf amdsev.fd";
+    let lines = [
+        format!("{snp} --kernel="),
+        format!("{snp} --vcpu-sig 0xa00f11"),
+        format!("{snp} --vcpu-model 17"),
+        format!("{snp} --mode snp:svsm --svsm x64.fd --vars-size 4096 --kernel kernel"),
+        "--vcpus 0 --vcpu-type EPYC-v4 --ovmf amdsev.fd".to_owned(),
+    ];
+    for line in lines {
+        let ours = measure(&folder, &line);
+        assert_eq!((ours.code, ours.stdout.as_str()), (Some(2), ""), "{line}: {ours:?}");
+    }
+    let agreeing = "--vcpu-sig 0x800f12 --vcpu-family 23 --vcpu-model 1 --vcpu-stepping 2";
+    let all = measure(&folder, &format!("{snp} {agreeing}")).answer();
+    assert_eq!(all, measure(&folder, snp).answer());
+}
+
+#[test]
+fn refusals_say_what_and_what_next() {
+    let folder = inputs();
+    let snp = "--vcpus 1 --vcpu-type EPYC-v4";
+    let said = measure(&folder, &format!("{snp} --ovmf x64.fd --kernel kernel"));
+    insta::assert_snapshot!(said.refusal(), @"");
+    let said = measure(&folder, &format!("{snp} --ovmf kernel"));
+    insta::assert_snapshot!(said.refusal(), @"");
+    let said = measure(&folder, &format!("{snp} --ovmf missing"));
+    insta::assert_snapshot!(said.refusal(), @"");
+    let said = measure(&folder, "--vcpus 1 --vcpu-type EPYC-Mlan --ovmf amdsev.fd");
+    insta::assert_snapshot!(said.refusal(), @"");
+    let said = measure(&folder, &format!("{snp} --ovmf amdsev.fd --vcpu-sig 0xa00f11"));
+    insta::assert_snapshot!(said.refusal(), @"");
+}
+
+#[test]
+fn the_explanation_ends_in_the_digest() {
+    let folder = inputs();
+    for line in [
+        "--vcpus 2 --vcpu-type EPYC-v4 --ovmf amdsev.fd --kernel kernel",
+        "--vcpus 2 --vcpu-type EPYC-v4 --ovmf amdsev.fd --mode seves",
+    ] {
+        let digest = measure(&folder, line).answer();
+        let explained = measure(&folder, &format!("{line} --explain")).answer();
+        let lines: Vec<_> = explained.lines().collect();
+        assert_eq!(lines.last().copied(), Some(digest.trim()));
+        assert!(lines[lines.len() - 2].ends_with(digest.trim()), "the last operation");
+        for part in ["firmware", "VMSA of vCPU 0", "VMSA of vCPU 1"] {
+            assert!(explained.contains(part), "{part}: {explained}");
+        }
+        let json = measure(&folder, &format!("{line} --explain --format json")).answer();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["digest"], digest.trim());
+        let operations = json["operations"].as_array().unwrap();
+        assert_eq!(operations.len(), lines.len() - 2, "all but the head and the digest");
+        assert_eq!(operations.last().unwrap()["digest"], digest.trim());
+    }
+}
+
+#[test]
+fn json_has_what_was_measured() {
+    let folder = inputs();
+    let line = "--vcpus 1 --vcpu-type EPYC-v4 --ovmf amdsev.fd --kernel empty --append @";
+    let json = measure(&folder, &format!("{line} --format json")).answer();
+    insta::assert_snapshot!(json, @"");
+}

@@ -1,0 +1,157 @@
+//! `cvmkit verity` against veritysetup.
+
+use crate::program::{Folder, noise};
+
+const UUID: &str = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+
+/// A folder with 300 blocks of data.
+fn inputs() -> Folder {
+    let folder = Folder::new();
+    folder.put("data", &noise(300 * 4096));
+    folder
+}
+
+fn root_hash(text: &str) -> &str {
+    text.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim()
+}
+
+/// What both print: veritysetup adds the size of the hash device.
+fn header(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.starts_with("Hash device size:")).collect()
+}
+
+#[test]
+fn bytes_and_words_are_those_of_veritysetup() {
+    for options in [
+        "--salt=-",
+        "--salt=00ff10",
+        "--salt=aa --data-block-size=512 --hash-block-size=1024",
+        "--salt=aa --hash=sha512",
+    ] {
+        let (ours, theirs) = (inputs(), inputs());
+        let line = format!("format data hash --uuid={UUID} --root-hash-file=root {options}");
+        let Some(expected) = theirs.accepts("veritysetup", &line) else { return };
+        let found = ours.cvmkit(&format!("verity {line}")).answer();
+        assert_eq!(header(&found), header(&expected), "{options}");
+        for name in ["hash", "root", "data"] {
+            assert!(ours.get(name) == theirs.get(name), "{name} with {options}");
+        }
+        assert_eq!(ours.names(), theirs.names());
+        let expected = theirs.accepts("veritysetup", "dump hash").unwrap();
+        let found = ours.cvmkit("verity dump hash").answer();
+        assert_eq!(header(&found), header(&expected), "{options}");
+    }
+}
+
+#[test]
+fn a_hash_area_without_superblock_is_that_of_veritysetup() {
+    let (ours, theirs) = (inputs(), inputs());
+    let options = "--no-superblock --salt=aabb";
+    let line = format!("format data hash {options}");
+    let Some(expected) = theirs.accepts("veritysetup", &line) else { return };
+    let found = ours.cvmkit(&format!("verity {line}")).answer();
+    assert_eq!(header(&found), header(&expected));
+    assert!(ours.get("hash") == theirs.get("hash"));
+    let root = root_hash(&found);
+    ours.cvmkit(&format!("verity verify data hash {root} {options}")).answer();
+    let other_salt = format!("verity verify data hash {root} --no-superblock --salt=aabc");
+    assert_eq!(ours.cvmkit(&other_salt).code, Some(1));
+}
+
+#[test]
+fn a_tree_behind_its_data_is_that_of_veritysetup() {
+    let (ours, theirs) = (inputs(), inputs());
+    let offset = 300 * 4096;
+    let line = format!("format data data --hash-offset={offset} --salt=- --uuid={UUID}");
+    let Some(expected) = theirs.accepts("veritysetup", &line) else { return };
+    let found = ours.cvmkit(&format!("verity {line}")).answer();
+    assert_eq!(header(&found), header(&expected));
+    assert!(ours.get("data") == theirs.get("data"));
+    let root = root_hash(&found);
+    let verify = format!("verify data data {root} --hash-offset={offset}");
+    ours.cvmkit(&format!("verity {verify}")).answer();
+    theirs.accepts("veritysetup", &verify).unwrap();
+    let again = ours.cvmkit(&format!("verity {line}"));
+    assert_eq!(again.code, Some(2), "a second tree would be over the first: {again:?}");
+    assert_eq!(ours.names(), ["data"]);
+}
+
+#[test]
+fn verify_and_veritysetup_have_one_opinion() {
+    let folder = inputs();
+    let root = folder.cvmkit("verity format data hash --root-hash-file root").answer();
+    let root = root_hash(&root).to_owned();
+    let agree = |code: i32| {
+        let verify = format!("verify data hash {root}");
+        assert_eq!(folder.cvmkit(&format!("verity {verify}")).code, Some(code));
+        let oracle = folder.oracle("veritysetup", &verify.split(' ').collect::<Vec<_>>());
+        assert!(oracle.is_none_or(|said| (said.code == Some(0)) == (code == 0)));
+    };
+    agree(0);
+    folder.cvmkit("verity verify data hash --root-hash-file root").answer();
+    let mut data = folder.get("data");
+    data[123 * 4096 + 5] ^= 1;
+    data[250 * 4096] ^= 1;
+    folder.put("data", &data);
+    agree(1);
+    let said = folder.cvmkit(&format!("verity verify data hash {root} --quiet"));
+    assert!(said.stderr.contains("data block 123 does not match"), "{said:?}");
+    assert!(said.stderr.contains("expected ") && said.stderr.contains("computed "), "{said:?}");
+}
+
+#[test]
+fn the_default_is_the_same_bytes_every_time() {
+    let folder = inputs();
+    let first = folder.cvmkit("verity format data hash").answer();
+    let bytes = folder.get("hash");
+    assert_eq!(folder.cvmkit("verity format data hash").answer(), first);
+    assert!(folder.get("hash") == bytes);
+    assert!(first.contains("00000000-0000-0000-0000-000000000000"), "{first}");
+}
+
+#[test]
+fn a_failure_leaves_what_was_there() {
+    let folder = inputs();
+    folder.put("odd", &noise(4097));
+    folder.put("hash", b"precious");
+    for line in [
+        "verity format odd hash",
+        "verity format data hash --data-block-size 1000",
+        "verity format data data",
+        "verity format data hash --hash-offset 100",
+        "verity format data hash --hash-offset 0x1000",
+        "verity format data hash --salt xyz",
+        "verity format data hash --uuid 1234",
+        "verity format missing hash",
+        "verity format data /dev/full",
+        "verity format data .",
+        "verity verify data hash 00",
+        "verity verify data hash",
+        "verity dump data",
+        "verity dump hash --hash-offset 9",
+    ] {
+        let said = folder.cvmkit(line);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""), "{line}: {said:?}");
+    }
+    for line in ["verity format data data/hash", "verity format data hash --root-hash-file x/y"] {
+        let said = folder.cvmkit(line);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(3), ""), "{line}: {said:?}");
+    }
+    assert_eq!(folder.get("hash"), b"precious");
+    assert!(folder.get("data") == noise(300 * 4096));
+    assert_eq!(folder.names(), ["data", "hash", "odd"]);
+}
+
+#[test]
+fn refusals_say_what_and_what_next() {
+    let folder = inputs();
+    folder.cvmkit("verity format data hash").answer();
+    let said = folder.cvmkit(&format!("verity verify data hash {}", "00".repeat(32)));
+    insta::assert_snapshot!(said.refusal(), @"");
+    insta::assert_snapshot!(folder.cvmkit("verity dump data").refusal(), @"");
+    insta::assert_snapshot!(folder.cvmkit("verity format data data").refusal(), @"");
+    insta::assert_snapshot!(
+        folder.cvmkit("verity format data hash --hash-offset 100").refusal(),
+        @""
+    );
+}
