@@ -92,6 +92,13 @@ impl Console {
         print(io::stdout(), text);
     }
 
+    /// Says why the answer is no, where the result alone would not be seen.
+    pub(crate) fn failure(&self, text: &str) {
+        if self.format == Format::Text {
+            print(io::stderr(), &format!("{} {text}", self.paint("error:", "1;31")));
+        }
+    }
+
     /// Prints an error and answers its exit code.
     pub(crate) fn error(&self, error: &CommandError) -> ExitCode {
         let code = exit_code(error.fault);

@@ -64,6 +64,11 @@ pub(crate) fn mirrors(of_definition: &[String]) -> Result<Mirrors, FileError> {
     Ok(Mirrors::new(of_definition.iter().cloned().chain(configured).chain(apt)))
 }
 
+/// The folder for short-lived files: `TMPDIR`, or `/tmp`.
+pub(crate) fn scratch() -> PathBuf {
+    env::temp_dir()
+}
+
 /// The file of this program.
 pub(crate) fn program() -> Result<PathBuf, FileError> {
     env::current_exe().map_err(cannot("find", Path::new("the program that runs")))

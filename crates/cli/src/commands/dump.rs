@@ -84,7 +84,7 @@ impl Diagnosis for Refusal {
 fn printable(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     for char in line.chars() {
-        match char.is_control() {
+        match char.is_control() && char != '\t' {
             true => text.extend(char.escape_default()),
             false => text.push(char),
         }

@@ -50,8 +50,8 @@ pub(super) fn source(path: &Path) -> Result<FileSource, InputError> {
 /// The whole of a file of less than `limit` bytes.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     let mut bytes = Vec::new();
-    let file = open(path)?.take(limit);
-    let len = { file }.read_to_end(&mut bytes).map_err(files::cannot("read", path))?;
+    let mut file = open(path)?.take(limit);
+    let len = file.read_to_end(&mut bytes).map_err(files::cannot("read", path))?;
     if len as u64 >= limit {
         let why = format!("expected less than {limit} bytes");
         let error = io::Error::new(io::ErrorKind::InvalidInput, why);

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod boot;
 mod build;
 mod completions;
 mod dump;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Dump(dump::Arguments),
     /// Make, check or show a dm-verity hash tree.
     Verity(verity::Arguments),
+    /// Boot an image in QEMU and judge it by what it says.
+    Boot(boot::Arguments),
     /// Print the JSON Schema of a file format.
     Schema(schema::Arguments),
     /// Print a completion script for a shell.
@@ -58,6 +61,7 @@ impl Command {
             Self::Measure(arguments) => arguments.run(console),
             Self::Dump(arguments) => arguments.run(console),
             Self::Verity(arguments) => arguments.run(console),
+            Self::Boot(arguments) => arguments.run(console),
             Self::Schema(arguments) => arguments.run(console),
             Self::Completions(arguments) => arguments.run(console),
             Self::Man(arguments) => arguments.run(console),

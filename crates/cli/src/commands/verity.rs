@@ -1,7 +1,7 @@
 //! `cvmkit verity`: dm-verity hash trees on the command line, byte for byte those of veritysetup.
 //!
-//! The contract: the same options give the same bytes on every machine, so where veritysetup takes a
-//! random salt and UUID, the defaults here are none and nil. HASH appears whole or not at all.
+//! The contract: the same options give the same bytes on every machine, so where veritysetup takes
+//! a random salt and UUID, the defaults here are none and nil. HASH appears whole or not at all.
 //! Deliberately absent: devices, hash type 0, forward error correction. Oracle: veritysetup.
 
 mod format;
@@ -79,5 +79,7 @@ fn hash_area(path: &Path, offset: u64) -> Result<Window<FileSource>, CommandErro
 
 /// A superblock as text, for `cvmkit dump`.
 pub(super) fn described(header: &verity::Header) -> Result<String, verity::Error> {
-    Ok(Described::by(header, Path::new("superblock at 0x0"))?.to_string())
+    let text = Described::by(header, Path::new(""))?.to_string();
+    let (_, fields) = text.split_once('\n').unwrap_or_default();
+    Ok(format!("dm-verity superblock at 0x0\n{fields}"))
 }

@@ -84,20 +84,35 @@ fn firmware_is_listed() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
     let image = cvmkit_engine::files::read(&fixtures.join("ovmf_AmdSev_suffix.bin")).unwrap();
     folder.put("ovmf.fd", &image);
-    insta::assert_snapshot!(folder.cvmkit("dump ovmf.fd").answer(), @"");
+    insta::assert_snapshot!(folder.cvmkit("dump ovmf.fd").answer(), @r#"
+    OVMF firmware of 4096 bytes at 0x0000fffff000
+      SEV-ES reset vector  0x0080b004
+      kernel hash table    0x000000810c00 with 0x400 bytes
+      TDVF descriptor      at 0x630
+    SEV metadata, sections: 7
+      0x000abc 0x000000800000+0x09000 SnpSecMem
+      0x000ac8 0x00000080a000+0x03000 SnpSecMem
+      0x000ad4 0x00000080d000+0x01000 SnpSecrets
+      0x000ae0 0x00000080e000+0x01000 Cpuid
+      0x000aec 0x00000080f000+0x01000 SvsmCaa
+      0x000af8 0x000000810000+0x01000 SnpKernelHashes
+      0x000b04 0x000000811000+0x0f000 SnpSecMem
+    "#);
 }
 
-/// The programs of this build are ELF; a PE image is one that systemd or a kernel package brings.
+/// The smallest program that binutils links for UEFI.
 #[test]
-fn a_kernel_is_a_pe_image() {
+fn what_binutils_links_for_uefi_is_a_pe_image() {
     let folder = Folder::new();
-    let stub = Path::new("/usr/lib/systemd/boot/efi/linuxx64.efi.stub");
-    if !stub.exists() {
-        eprintln!("SKIPPED: {} is not installed", stub.display());
-        return;
+    folder.put("program.s", b".text\n.globl start\nstart: ret\n");
+    let Some(_) = folder.accepts("as", "program.s -o program.o") else { return };
+    let link = "-m i386pep --subsystem 10 -e start -o program.efi program.o";
+    folder.accepts("ld", link).unwrap();
+    let listing = folder.cvmkit("dump program.efi").answer();
+    assert!(listing.starts_with("PE32+ image of "), "{listing}");
+    for part in ["machine            0x8664", "subsystem          10", "\n.text "] {
+        assert!(listing.contains(part), "{part}: {listing}");
     }
-    let listing = folder.cvmkit_with(&["dump", stub.to_str().unwrap()]).answer();
-    assert!(listing.starts_with("PE32+ image of ") && listing.contains(".text"), "{listing}");
 }
 
 #[test]
@@ -110,5 +125,8 @@ fn anything_else_is_refused() {
         let said = folder.cvmkit(&format!("dump {name}"));
         assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""), "{name}: {said:?}");
     }
-    insta::assert_snapshot!(folder.cvmkit("dump text").refusal(), @"");
+    insta::assert_snapshot!(folder.cvmkit("dump text").refusal(), @r#"
+    exit 2
+    error: `text` has no known format: expected squashfs, dm-verity hash area, initrd (cpio newc, plain or behind gzip or zstd), GPT disk, PE image (UKI, EFI application, kernel), FAT volume, OVMF firmware, found 5 bytes of something else
+    "#);
 }

@@ -2,8 +2,12 @@
 //!
 //! A tool that is not installed is a loud skip, and a failure where `CVMKIT_ORACLES=require`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod dump;
 mod measure;
 mod new;
+#[path = "../../../measure/tests/ovmf_image/mod.rs"]
+mod ovmf_image;
 mod program;
 mod verity;

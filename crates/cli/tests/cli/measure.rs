@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::ovmf_image::OvmfImage;
 use crate::program::{Folder, Said};
 
 /// The last pages of two published OVMF builds: one for measured direct boot, one without.
@@ -75,7 +76,6 @@ fn the_digest_is_that_of_sev_snp_measure() {
     }
 }
 
-/// A firmware made of two fixtures: enough for an SVSM and its sections.
 #[test]
 fn vmsas_are_those_of_sev_snp_measure() {
     for mode in ["snp", "seves"] {
@@ -88,6 +88,24 @@ fn vmsas_are_those_of_sev_snp_measure() {
         for name in ["vmsa0.bin", "vmsa1.bin"] {
             assert!(ours.get(name) == theirs.get(name) && ours.get(name).len() == 4096, "{name}");
         }
+    }
+}
+
+/// Made-up images: no SVSM is small enough to keep.
+#[test]
+fn an_svsm_has_the_digest_of_sev_snp_measure() {
+    let folder = inputs();
+    let sections = vec![[0, 0x9e000, 1], [0x9e000, 0x1000, 2], [0x9f000, 0x1000, 3]];
+    let svsm = OvmfImage { pages: 3, svsm_entry: Some(0x123), ..OvmfImage::default() };
+    let svsm = OvmfImage { sections: Some(sections), ..svsm };
+    folder.put("ovmf.fd", &OvmfImage::default().bytes());
+    folder.put("svsm.bin", &svsm.bytes());
+    folder.put("vars.fd", &[0xff; 540_672]);
+    let svsm = "--mode snp:svsm --ovmf ovmf.fd --svsm svsm.bin --vcpus 3 --vcpu-type EPYC-v4";
+    for vars in ["--vars-size 4096", "--vars-file vars.fd", "--vars-size 540672 --dump-vmsa -v"] {
+        let line = format!("{svsm} {vars}");
+        let Some(oracle) = folder.oracle("sev-snp-measure", &arguments(&line)) else { return };
+        assert_eq!(measure(&folder, &line).answer(), oracle.answer(), "{vars}");
     }
 }
 
@@ -155,15 +173,36 @@ fn refusals_say_what_and_what_next() {
     let folder = inputs();
     let snp = "--vcpus 1 --vcpu-type EPYC-v4";
     let said = measure(&folder, &format!("{snp} --ovmf x64.fd --kernel kernel"));
-    insta::assert_snapshot!(said.refusal(), @"");
+    insta::assert_snapshot!(said.refusal(), @r#"
+    exit 2
+    error: cannot measure `x64.fd` in guest mode 'snp'
+      caused by: the firmware can't check kernel hashes: its SEV metadata has no SNP_KERNEL_HASHES section, so the kernel, initrd and command line would not be measured
+    hint: use firmware that checks kernel hashes, such as Debian's ovmf-amdsev, or boot from a disk and leave out --kernel, --initrd and --append
+    "#);
     let said = measure(&folder, &format!("{snp} --ovmf kernel"));
-    insta::assert_snapshot!(said.refusal(), @"");
+    insta::assert_snapshot!(said.refusal(), @r#"
+    exit 2
+    error: cannot measure `kernel`
+      caused by: the firmware has 70000 bytes, expected a multiple of 4096 from 4096 to below 4 GiB
+    "#);
     let said = measure(&folder, &format!("{snp} --ovmf missing"));
-    insta::assert_snapshot!(said.refusal(), @"");
+    insta::assert_snapshot!(said.refusal(), @r#"
+    exit 2
+    error: cannot open `missing`
+      caused by: No such file or directory (os error 2)
+    "#);
     let said = measure(&folder, "--vcpus 1 --vcpu-type EPYC-Mlan --ovmf amdsev.fd");
-    insta::assert_snapshot!(said.refusal(), @"");
+    insta::assert_snapshot!(said.refusal(), @r#"
+    exit 2
+    error: invalid value 'EPYC-Mlan' for '--vcpu-type <CPUTYPE>': unknown vCPU type `EPYC-Mlan`, expected something like EPYC-Milan (known: EPYC, EPYC-v1, EPYC-v2, EPYC-IBPB, EPYC-v3, EPYC-v4, EPYC-Rome, EPYC-Rome-v1, EPYC-Rome-v2, EPYC-Rome-v3, EPYC-Milan, EPYC-Milan-v1, EPYC-Milan-v2, EPYC-Genoa, EPYC-Genoa-v1, EPYC-Turin)
+
+    For more information, try '--help'.
+    "#);
     let said = measure(&folder, &format!("{snp} --ovmf amdsev.fd --vcpu-sig 0xa00f11"));
-    insta::assert_snapshot!(said.refusal(), @"");
+    insta::assert_snapshot!(said.refusal(), @r#"
+    exit 2
+    error: --vcpu-sig says vCPU signature 0x00a00f11, but --vcpu-type says 0x00800f12
+    "#);
 }
 
 #[test]
@@ -195,5 +234,20 @@ fn json_has_what_was_measured() {
     let folder = inputs();
     let line = "--vcpus 1 --vcpu-type EPYC-v4 --ovmf amdsev.fd --kernel empty --append @";
     let json = measure(&folder, &format!("{line} --format json")).answer();
-    insta::assert_snapshot!(json, @"");
+    insta::assert_snapshot!(json, @r#"
+    {
+      "mode": "snp",
+      "vmm_type": "QEMU",
+      "vcpus": 1,
+      "vcpu_signature": "0x00800f12",
+      "guest_features": "0x1",
+      "kernel_hashes": {
+        "kernel": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "initrd": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "cmdline": "321c8eec6a77bad179511397f913a083067ad8cb737bb260aacbfe8df70fc50a"
+      },
+      "output_format": "hex",
+      "digest": "6d287813eb5222d770f75005c664e34c204f385ce832cc2ce7d0d6f354454362f390ef83a92046c042e706363b4b08fa"
+    }
+    "#);
 }

@@ -62,6 +62,11 @@ fn defaults_are_the_first_template_in_a_folder_of_its_name() {
     folder.cvmkit("new --quiet").answer();
     assert_eq!(folder.names(), ["minimal"]);
     assert!(folder.path("minimal/image.toml").is_file());
+
+    fs::create_dir(folder.path("here")).unwrap();
+    folder.cvmkit("new minimal ./here/.").answer();
+    let project = cvmkit_engine::definition::Project::open(&folder.path("here")).unwrap();
+    assert_eq!(project.definition(None).unwrap().id, "here");
 }
 
 #[test]
@@ -77,6 +82,13 @@ fn refusals_write_nothing() {
     assert_eq!(folder.cvmkit("new minimal file").code, Some(3));
     assert_eq!(folder.names(), ["file", "full"]);
     assert_eq!(files(&folder.path("full")).len(), 1);
-    insta::assert_snapshot!(folder.cvmkit("new minimul a").refusal(), @"");
-    insta::assert_snapshot!(folder.cvmkit("new minimal a_b").refusal(), @"");
+    insta::assert_snapshot!(folder.cvmkit("new minimul a").refusal(), @r#"
+    exit 2
+    error: unknown template `minimul`, expected `minimal`
+    hint: did you mean `minimal`?
+    "#);
+    insta::assert_snapshot!(folder.cvmkit("new minimal a_b").refusal(), @r#"
+    exit 2
+    error: the folder's name `a_b` can't be the image's id: expected 1 to 64 letters, digits and `.-+~^`, a letter or digit first
+    "#);
 }

@@ -142,16 +142,44 @@ fn a_failure_leaves_what_was_there() {
     assert_eq!(folder.names(), ["data", "hash", "odd"]);
 }
 
+/// Files of this shell may have 8 blocks of 512 bytes; the tree needs 16 KiB.
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let folder = inputs();
+    let program = env!("CARGO_BIN_EXE_cvmkit");
+    let script = format!("trap '' XFSZ; ulimit -f 8; exec {program} verity format data hash");
+    let said = folder.oracle("dash", &["-c", &script]).unwrap();
+    assert_eq!((said.code, said.stdout.as_str()), (Some(3), ""), "{said:?}");
+    assert!(said.stderr.contains("`hash`"), "{said:?}");
+    assert_eq!(folder.names(), ["data"]);
+}
+
 #[test]
 fn refusals_say_what_and_what_next() {
     let folder = inputs();
     folder.cvmkit("verity format data hash").answer();
     let said = folder.cvmkit(&format!("verity verify data hash {}", "00".repeat(32)));
-    insta::assert_snapshot!(said.refusal(), @"");
-    insta::assert_snapshot!(folder.cvmkit("verity dump data").refusal(), @"");
-    insta::assert_snapshot!(folder.cvmkit("verity format data data").refusal(), @"");
+    insta::assert_snapshot!(said.refusal(), @r#"
+    exit 1
+    error: `data` with `hash` is not what the root hash says
+      caused by: dm-verity: hash block 0 of level 1 does not match: expected 0000000000000000000000000000000000000000000000000000000000000000, computed f57ff44635c75204afdc4b15073b531f4938924567fd456cb025ba37a2683b1a
+    "#);
+    insta::assert_snapshot!(folder.cvmkit("verity dump data").refusal(), @r#"
+    exit 2
+    error: cannot use `data` for dm-verity
+      caused by: corrupt dm-verity superblock: signature at 0x0: expected `verity\0\0`, found `=\xe9\x9c\xed\x0c\xdb\\\r`
+    hint: is there a superblock at --hash-offset? see --no-superblock
+    "#);
+    insta::assert_snapshot!(folder.cvmkit("verity format data data").refusal(), @r#"
+    exit 2
+    error: `data` has 1228800 bytes, expected at most the 0 of --hash-offset, so that the hash area overwrites nothing
+    hint: `--hash-offset 1228800` is behind it
+    "#);
     insta::assert_snapshot!(
         folder.cvmkit("verity format data hash --hash-offset 100").refusal(),
-        @""
+        @r#"
+        exit 2
+        error: --hash-offset is 100, expected a multiple of the hash block size 4096
+        "#
     );
 }

@@ -162,7 +162,6 @@ pub enum Kvm {
 
 /// What ran the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Accelerator {
     /// Hardware virtualisation; a trial guest ran on it.
     Kvm,
@@ -175,7 +174,6 @@ pub enum Accelerator {
 
 /// How a boot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Verdict {
     /// All that was waited for came; the machine was then stopped.
     Reached,

@@ -174,11 +174,16 @@ pub(super) fn arguments(
     let mut arguments = machine(accelerator, request.memory_mib, request.vcpus);
     if let Some(disk) = &request.disk {
         let disk = absolute(disk)?;
+        // QEMU's own loader of a direct kernel takes the first place.
+        let device = match request.direct {
+            Some(_) => "virtio-blk-pci,drive=disk",
+            None => "virtio-blk-pci,drive=disk,bootindex=0",
+        };
         arguments.extend([
             "-drive".into(),
             option("if=none,id=disk,format=raw,snapshot=on,file=", &disk, ""),
             "-device".into(),
-            "virtio-blk-pci,drive=disk,bootindex=0".into(),
+            device.into(),
         ]);
     }
     if let Some(direct) = &request.direct {

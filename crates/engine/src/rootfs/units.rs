@@ -49,6 +49,13 @@ const LOGIN_GENERATORS: &[&str] = &[
     "systemd-ssh-generator",
 ];
 
+/// Generators that every image masks, with the reason. A systemd without one does not mind.
+const HOST_TRUSTING_GENERATORS: &[(&str, &str)] = &[(
+    "systemd-gpt-auto-generator",
+    "it mounts whatever partitions the disk says are /home, /var, /efi or swap, and the disk is the \
+     host's",
+)];
+
 /// What the definition says about units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Units {
@@ -63,6 +70,10 @@ pub struct Units {
 /// Masks and enables.
 pub(super) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<(), RootfsError> {
     let request = assembly.request;
+    for (generator, why) in HOST_TRUSTING_GENERATORS {
+        mask_generator(assembly, generator)?;
+        assembly.note(format!("masked {generator}: {why}"));
+    }
     if !request.debug {
         close_logins(assembly)?;
     }
@@ -103,10 +114,7 @@ fn close_logins(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
         mask(assembly, unit)?;
     }
     for generator in LOGIN_GENERATORS {
-        let path = format!("{GENERATORS}/{generator}");
-        if !assembly.occupied(&path) {
-            assembly.link(&path, "/dev/null")?;
-        }
+        mask_generator(assembly, generator)?;
     }
     assembly.note(format!(
         "production image: masked {} and {}",
@@ -114,6 +122,11 @@ fn close_logins(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
         LOGIN_GENERATORS.join(", ")
     ));
     Ok(())
+}
+
+fn mask_generator(assembly: &mut Assembly<'_>, generator: &str) -> Result<(), RootfsError> {
+    let path = format!("{GENERATORS}/{generator}");
+    if assembly.occupied(&path) { Ok(()) } else { assembly.link(&path, "/dev/null") }
 }
 
 fn mask(assembly: &mut Assembly<'_>, unit: &str) -> Result<(), RootfsError> {

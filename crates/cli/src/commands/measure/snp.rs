@@ -159,7 +159,7 @@ impl Arguments {
         let launch = self.launch(&firmware, svsm.as_ref(), kernel)?;
         if self.dump_vmsa {
             for (vcpu, page) in launch.vmsas() {
-                files::replace(Path::new(&format!("vmsa{vcpu}.bin")), page)?;
+                files::replace(Path::new(&format!("vmsa{vcpu}.bin")), &page)?;
             }
         }
         console.answer(&Report::new(self, kernel, &launch));
@@ -313,7 +313,7 @@ fn integer(text: &str) -> Result<u64, String> {
         radixes.iter().find_map(|&(prefix, radix)| Some((lower.strip_prefix(prefix)?, radix)));
     let (digits, radix) = radix.unwrap_or((&lower, 10));
     let plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    // As in C and not in the tool, `010` could be meant to be 8: neither takes it for 10.
+    // `010` is 8 to some and 10 to others; the tool refuses it too.
     let ambiguous = radix == 10 && digits.len() > 1 && digits.starts_with('0');
     let number = u64::from_str_radix(digits, radix).ok().filter(|_| plain && !ambiguous);
     number.ok_or_else(|| "expected a number of 64 bits, decimal or 0x and hex digits".to_owned())

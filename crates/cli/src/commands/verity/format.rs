@@ -71,7 +71,8 @@ impl Arguments {
             len: plan.hash_len(),
         })?;
         let mut area = Shifted::new(&mut output, offset);
-        let root = plan.write(data, &mut area).map_err(Refusal::of(&self.data))?;
+        let root =
+            plan.write(data, &mut area).map_err(Refusal::of_format(&self.data, &self.hash))?;
         output.set_len(len)?;
         output.sync()?;
         if let Some(path) = &self.root_hash_file {

@@ -14,8 +14,8 @@ pub(super) enum Refusal {
     #[error("cannot use `{}` for dm-verity", path.display())]
     Verity { path: PathBuf, source: verity::Error },
     /// The answer of `verify` is no.
-    #[error("`{}` is not what the root hash says", path.display())]
-    NotVerified { path: PathBuf, source: verity::Error },
+    #[error("`{}` with `{}` is not what the root hash says", data.display(), hash.display())]
+    NotVerified { data: PathBuf, hash: PathBuf, source: verity::Error },
     #[error(
         "`{}` holds other data than its hash tree: {found} bytes, expected {expected}",
         path.display()
@@ -47,11 +47,24 @@ impl Refusal {
         |source| Self::Verity { path: path.to_owned(), source }
     }
 
+    /// As [`Refusal::of`], for an error of making `hash` from `data`.
+    pub(super) fn of_format(data: &Path, hash: &Path) -> impl FnOnce(verity::Error) -> Self {
+        move |source| {
+            let read =
+                matches!(&source, verity::Error::Io { role, .. } if role.starts_with("read"));
+            let is_of_data = read || !matches!(source, verity::Error::Io { .. });
+            Self::Verity { path: if is_of_data { data } else { hash }.to_owned(), source }
+        }
+    }
+
     /// As [`Refusal::of`], where bytes that contradict each other are the answer no.
-    pub(super) fn of_verify(path: &Path) -> impl FnOnce(verity::Error) -> Self {
-        |source| match environment(&source) {
-            true => Self::Verity { path: path.to_owned(), source },
-            false => Self::NotVerified { path: path.to_owned(), source },
+    pub(super) fn of_verify(data: &Path, hash: &Path) -> impl FnOnce(verity::Error) -> Self {
+        |source| {
+            let (data, hash) = (data.to_owned(), hash.to_owned());
+            match environment(&source) {
+                true => Self::Verity { path: data, source },
+                false => Self::NotVerified { data, hash, source },
+            }
         }
     }
 }
@@ -78,6 +91,7 @@ impl Diagnosis for Refusal {
             Self::Verity { source: verity::Error::Corrupt { what: "signature", .. }, .. } => {
                 Some("is there a superblock at --hash-offset? see --no-superblock".to_owned())
             }
+            Self::Overlap { len, .. } => Some(format!("`--hash-offset {len}` is behind it")),
             _ => None,
         }
     }

@@ -11,8 +11,8 @@ use serde::Serialize;
 /// How a tree is made; each option is veritysetup's.
 #[derive(Debug, clap::Args)]
 pub(super) struct TreeArguments {
-    /// Salt in hex, or `-` for none. A salt that protects is random and yours to keep, so there is
-    /// no default but none.
+    /// Salt in hex, or `-` for none. Default: none; veritysetup takes a random one, of which the
+    /// bytes would differ each time.
     #[arg(long, value_name = "HEX|-")]
     pub(super) salt: Option<Salt>,
     /// Bytes of a data block: a power of two, 512 to 524288; 4096 by default.
@@ -22,8 +22,8 @@ pub(super) struct TreeArguments {
     #[arg(long, value_name = "BYTES")]
     pub(super) hash_block_size: Option<u32>,
     /// Hash algorithm; sha256 by default.
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub(super) hash: Option<Hash>,
+    #[arg(long = "hash", value_enum, value_name = "NAME")]
+    pub(super) algorithm: Option<Hash>,
     /// The hash area has no superblock.
     #[arg(long)]
     pub(super) no_superblock: bool,
@@ -39,7 +39,7 @@ impl TreeArguments {
         Options {
             data_block_size: self.data_block_size.unwrap_or(base.data_block_size),
             hash_block_size: self.hash_block_size.unwrap_or(base.hash_block_size),
-            algorithm: self.hash.map_or(base.algorithm, Hash::algorithm),
+            algorithm: self.algorithm.map_or(base.algorithm, Hash::algorithm),
             superblock: !self.no_superblock,
             ..base
         }

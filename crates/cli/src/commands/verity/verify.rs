@@ -66,8 +66,8 @@ impl Arguments {
             expected: len,
             found: data.len(),
         })?;
-        let plan = Plan::new(len, &options).map_err(Refusal::of_verify(&self.data))?;
-        plan.verify(&data, &hash, &root).map_err(Refusal::of_verify(&self.data))?;
+        let plan = Plan::new(len, &options).map_err(Refusal::of_verify(&self.data, &self.hash))?;
+        plan.verify(&data, &hash, &root).map_err(Refusal::of_verify(&self.data, &self.hash))?;
         console.result(&Verified {
             data: self.data.display().to_string(),
             verified: true,
@@ -102,12 +102,12 @@ impl Arguments {
             ("--salt", self.tree.salt.is_some()),
             ("--data-block-size", self.tree.data_block_size.is_some()),
             ("--hash-block-size", self.tree.hash_block_size.is_some()),
-            ("--hash", self.tree.hash.is_some()),
+            ("--hash", self.tree.algorithm.is_some()),
         ];
         if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
             return Err(Refusal::Described { option }.into());
         }
-        let header = verity::read(hash).map_err(Refusal::of_verify(&self.hash))?;
+        let header = verity::read(hash).map_err(Refusal::of_verify(&self.data, &self.hash))?;
         Ok((header.options, Some(header.data_blocks)))
     }
 

@@ -37,24 +37,24 @@ impl Launch<'_> {
     }
 
     /// The measured VMSAs with the number of their vCPU.
-    pub(super) fn vmsas(&self) -> Vec<(u32, &[u8])> {
-        let number = |meaning: &Meaning| match meaning {
-            Meaning::Vmsa { vcpu } => Some(*vcpu),
+    pub(super) fn vmsas(&self) -> Vec<(u32, Vec<u8>)> {
+        let vcpu = |meaning: Meaning| match meaning {
+            Meaning::Vmsa { vcpu } => Some(vcpu),
+            _ => None,
+        };
+        let page = |operation: &snp::Operation<'_>| match &operation.contents {
+            Contents::Page(page) => Some(page.clone()),
             _ => None,
         };
         match self {
             Self::Sev(launch) => {
                 let operations = launch.operations().iter();
-                operations.filter_map(|op| Some((number(&op.meaning)?, &*op.bytes))).collect()
+                operations.filter_map(|op| Some((vcpu(op.meaning)?, op.bytes.to_vec()))).collect()
             }
             Self::Snp(launch) => {
-                let page = |op: &'_ snp::Operation<'_>| -> Option<_> { number(&op.meaning) };
                 let operations = launch.operations().iter();
                 operations
-                    .filter_map(|op| match &op.contents {
-                        Contents::Page(bytes) => Some((page(op)?, bytes.bytes().as_slice())),
-                        _ => None,
-                    })
+                    .filter_map(|op| Some((vcpu(op.meaning)?, page(op)?.bytes().to_vec())))
                     .collect()
             }
             Self::Firmware(_) => Vec::new(),
