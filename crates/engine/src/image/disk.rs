@@ -89,16 +89,14 @@ struct Table {
 }
 
 impl Table {
-    fn from_end(&self, back: usize) -> &Partition {
-        &self.partitions[self.partitions.len() - back]
-    }
-
+    /// The root file system is the last but one.
     fn root(&self) -> &Partition {
-        self.from_end(2)
+        &self.partitions[self.partitions.len() - 2]
     }
 
+    /// The hash tree is the last.
     fn hashes(&self) -> &Partition {
-        self.from_end(1)
+        &self.partitions[self.partitions.len() - 1]
     }
 }
 

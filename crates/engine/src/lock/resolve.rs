@@ -195,7 +195,7 @@ fn trust(definitions: &[Definition], judge: &Judge<'_>) -> Result<Vec<TrustedSui
     let mut want = |source: &RawSource, suite: &str| {
         let known =
             |(has, name): &(RawSource, String)| has.archive == source.archive && name == suite;
-        if !wanted.iter().any(|entry| known(entry)) {
+        if !wanted.iter().any(known) {
             wanted.push((source.clone(), suite.to_owned()));
         }
     };

@@ -1,0 +1,177 @@
+//! The image boots, and with one byte or one parameter changed it ends in a kernel panic that says
+//! why.
+//!
+//! Oracle: Linux itself, in QEMU. Boots run one after another: under emulation one of them uses
+//! every processor of a small machine.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "runs processes, found by the environment, on files it makes"
+)]
+
+mod rig;
+
+use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rig::{Image, Partition, READY, ROOT, ROOT_VERITY, cvmkit, run, skip};
+
+/// Seconds after which a boot has failed; under emulation one takes 10 to 40.
+const TIMEOUT: &str = "300";
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The turn to boot; none, loudly, without an emulator.
+fn turn() -> Option<MutexGuard<'static, ()>> {
+    if rig::found("qemu-system-x86_64").is_none() {
+        skip("qemu-system-x86_64 is not installed");
+        return None;
+    }
+    Some(TURN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Boots and insists that the expectation is met; answers the console.
+#[track_caller]
+fn boot(image: &Image, arguments: &[&str]) -> String {
+    let log = image.out.with_extension("serial.log");
+    let mut command = cvmkit(["boot".as_ref(), image.out.as_os_str()]);
+    command.args(arguments).args(["--timeout", TIMEOUT, "--serial-log"]).arg(&log);
+    let started = Instant::now();
+    let said = run(&mut command);
+    let console = fs::read(&log).unwrap_or_default();
+    let console = String::from_utf8_lossy(&console).into_owned();
+    assert_eq!(said.code, Some(0), "{}\n{}\n{console}", said.stdout, said.stderr);
+    eprintln!("{arguments:?}: {:.1} s", started.elapsed().as_secs_f64());
+    console
+}
+
+/// A copy of the image whose files may be replaced.
+fn altered() -> (tempfile::TempDir, Image) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let image = Image::minimal().linked(&folder.path().join("out"));
+    (folder, image)
+}
+
+/// Boots what cannot boot, and insists on the line that says why.
+#[track_caller]
+fn panics(image: &Image, reason: &str) {
+    let console = boot(image, &["--direct", "--expect", "panic"]);
+    let (said, panic) = (console.find(reason), console.find("Kernel panic - not syncing"));
+    assert!(panic.is_some(), "{console}");
+    assert!(said.is_some_and(|said| said <= panic.unwrap_or(0) + 200), "no `{reason}`:\n{console}");
+    assert!(!console.contains(READY), "{console}");
+    assert!(!console.contains("systemd["), "systemd never ran:\n{console}");
+}
+
+#[test]
+fn uefi_boots_the_disk() {
+    let Some(_turn) = turn() else { return };
+    let (_folder, image) = altered();
+    let console = boot(&image, &["--until", READY]);
+    assert!(console.contains(READY) && !console.contains("Kernel panic"), "{console}");
+    let root_hash = image.text(".roothash");
+    assert!(console.contains(&format!("roothash={}", root_hash.trim())), "{console}");
+}
+
+#[test]
+fn qemu_boots_the_kernel() {
+    let Some(_turn) = turn() else { return };
+    let (_folder, image) = altered();
+    let console = boot(&image, &["--direct", "--until", READY]);
+    assert!(console.contains(READY) && !console.contains("Kernel panic"), "{console}");
+}
+
+fn partition(image: &Image, kind: &str) -> Option<Partition> {
+    image.partitions()?.into_iter().find(|partition| partition.kind == kind)
+}
+
+#[test]
+fn a_flipped_byte_in_the_root_panics() {
+    let Some(_turn) = turn() else { return };
+    let (_folder, image) = altered();
+    let Some(root) = partition(&image, ROOT) else { return };
+    image.flip(".raw", root.start + 100);
+    panics(&image, "device-mapper: verity:");
+}
+
+#[test]
+fn a_flipped_byte_in_the_hash_tree_panics() {
+    let Some(_turn) = turn() else { return };
+    let (_folder, image) = altered();
+    let Some(tree) = partition(&image, ROOT_VERITY) else { return };
+    // The superblock takes the first block; the tree starts with its top.
+    image.flip(".raw", tree.start + 4096 + 5);
+    panics(&image, "device-mapper: verity:");
+}
+
+/// Boots with `roothash=` replaced; there is nothing to wait for, so the wait is short.
+#[track_caller]
+fn panics_with_root_hash(replace: impl FnOnce(&str) -> String, reason: &str) {
+    let Some(_turn) = turn() else { return };
+    let (_folder, image) = altered();
+    let line = image.text(".cmdline");
+    let root_hash = image.text(".roothash").trim().to_owned();
+    let parameter = format!("roothash={root_hash}");
+    assert!(line.contains(&parameter), "{line}");
+    let line = line.replace(&parameter, &format!("{} cvmkit.root_wait=2", replace(&root_hash)));
+    image.replace(".cmdline", &line);
+    panics(&image, reason);
+}
+
+#[test]
+fn another_root_hash_panics() {
+    let other = |hash: &str| {
+        let digit = if hash.starts_with('0') { '1' } else { '0' };
+        format!("roothash={digit}{}", &hash[1..])
+    };
+    panics_with_root_hash(other, "cvmkit-stage1: fatal: ");
+}
+
+#[test]
+fn no_root_hash_panics() {
+    panics_with_root_hash(
+        |_| String::new(),
+        "cvmkit-stage1: fatal: kernel command line: expected roothash=<64 hexadecimal digits>, \
+         found none",
+    );
+}
+
+#[test]
+fn a_short_root_hash_panics() {
+    panics_with_root_hash(
+        |hash| format!("roothash={}", &hash[1..]),
+        "cvmkit-stage1: fatal: kernel command line: roothash: expected 64 hexadecimal digits",
+    );
+}
+
+#[test]
+fn a_root_hash_that_is_no_number_panics() {
+    panics_with_root_hash(
+        |hash| format!("roothash=g{}", &hash[1..]),
+        "cvmkit-stage1: fatal: kernel command line: roothash: expected 64 hexadecimal digits",
+    );
+}
+
+#[test]
+fn a_second_root_hash_panics() {
+    panics_with_root_hash(
+        |hash| format!("roothash={hash} roothash={}", "0".repeat(64)),
+        "cvmkit-stage1: fatal: kernel command line: expected roothash= at most once, found it 2",
+    );
+}
+
+#[test]
+fn a_boot_that_does_not_end_as_expected_is_a_no() {
+    let Some(_turn) = turn() else { return };
+    let (_folder, image) = altered();
+    image.replace(".cmdline", "console=ttyS0 panic=-1");
+    let mut command = cvmkit(["boot".as_ref(), image.out.as_os_str()]);
+    let said = run(command.args(["--direct", "--until", READY, "--timeout", TIMEOUT]));
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for word in ["error: ", READY, "Kernel panic", "hint: "] {
+        assert!(said.stderr.contains(word), "{word}: {}", said.stderr);
+    }
+}

@@ -1,0 +1,20 @@
+//! Bad inputs: each gets its exit code, words that name thing, place, expected, found and next
+//! step, and leaves nothing half-made.
+//!
+//! Packages, signatures and file systems are those of dpkg-deb, GnuPG and Linux; the mirror is one
+//! of the test's own, with the faults that mirrors have.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "runs processes, found by the environment, on files it makes"
+)]
+
+mod archive;
+mod definition;
+mod machine;
+mod mirror;
+mod packages;
+#[path = "../rig/mod.rs"]
+mod rig;

@@ -1,0 +1,104 @@
+//! Packages that can't become a root file system, and firmware that can't be measured.
+
+use std::fs;
+use std::path::Path;
+
+use cvmkit_engine::digest::Sha256;
+
+use crate::archive::{Archive, Deb};
+
+#[test]
+fn a_truncated_package_is_named_although_its_hash_fits() {
+    let hello = Deb { cut: 5000, ..Deb::new("hello") };
+    let Some(archive) = Archive::new(&[hello]) else { return };
+    archive.lock();
+    let words = ["package `hello` can't be read", "hello_1.0_amd64.deb", "image.lock:", "hint: "];
+    archive.build().refused(3, &words);
+    archive.nothing_built();
+}
+
+#[test]
+fn a_maintainer_script_that_nobody_read_is_shown() {
+    let script = "#!/bin/sh\nset -e\nfrobnicate --every-boot\n";
+    let hello = Deb { postinst: Some(script), ..Deb::new("hello") };
+    let Some(archive) = Archive::new(&[hello, Deb::base(), Deb::kernel()]) else { return };
+    archive.lock();
+    let words = ["postinst of `hello`", "frobnicate --every-boot", "scripts.hello = \"skip\""];
+    archive.build().refused(2, &words);
+    archive.nothing_built();
+    let skip = "[packages]\ninstall = [\"hello\", \"kernel\"]\nessential = false\n\
+                scripts.hello = \"skip\"\n";
+    archive.define(skip);
+    archive.lock();
+    archive.build().answer();
+}
+
+#[test]
+fn one_path_of_two_packages_is_named() {
+    let twice = |name| Deb::new(name).file("usr/share/both", name.as_bytes());
+    let Some(archive) = Archive::new(&[twice("hello"), twice("other")]) else { return };
+    archive.define("[packages]\ninstall = [\"hello\", \"other\"]\nessential = false\n");
+    archive.lock();
+    archive.build().refused(2, &["`hello`", "`other`", "`/usr/share/both`", "hint: leave "]);
+    archive.nothing_built();
+}
+
+#[test]
+fn an_image_needs_a_kernel() {
+    let hello = Deb { fields: "Depends: base\n", ..Deb::new("hello") };
+    let Some(archive) = Archive::new(&[hello, Deb::base()]) else { return };
+    archive.lock();
+    archive.build().refused(2, &["no kernel in the image", "hint: add a kernel package"]);
+    archive.nothing_built();
+}
+
+/// A project whose image is measured with this firmware.
+fn measured_with(firmware: &[u8]) -> Option<Archive> {
+    let archive = Archive::new(&[Deb::base(), Deb::kernel()])?;
+    fs::write(archive.project().join("firmware.fd"), firmware).unwrap();
+    archive.define(&format!(
+        "[packages]\ninstall = [\"kernel\"]\nessential = false\n\n\
+         [firmware]\npath = \"firmware.fd\"\nsha256 = \"{}\"\n\n\
+         [[platforms]]\nkind = \"sev-snp\"\nvmm = \"qemu\"\nvcpus = [1]\n\
+         vcpu-types = [\"EPYC-v4\"]\nguest-features = \"0x1\"\n",
+        Sha256::of(firmware)
+    ));
+    archive.lock();
+    Some(archive)
+}
+
+/// The end of an OVMF image of Debian's packages, with the metadata that is read.
+fn shipped(name: &str) -> Vec<u8> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
+    fs::read(fixtures.join(name)).unwrap()
+}
+
+#[test]
+fn firmware_without_metadata_is_never_measured() {
+    let Some(archive) = measured_with(&vec![0xff; 1 << 20]) else { return };
+    archive.build().refused(2, &["firmware.fd", "can't be measured"]);
+    archive.nothing_built();
+}
+
+#[test]
+fn firmware_without_a_page_for_kernel_hashes_is_never_measured() {
+    let Some(archive) = measured_with(&shipped("ovmf_OvmfX64_suffix.bin")) else { return };
+    archive.build().refused(2, &["firmware.fd", "kernel", "hash"]);
+    archive.nothing_built();
+}
+
+#[test]
+fn firmware_that_can_hold_the_hashes_is_measured() {
+    let Some(archive) = measured_with(&shipped("ovmf_AmdSev_suffix.bin")) else { return };
+    archive.build().answer();
+    let values = fs::read_to_string(archive.path("out/reference-values.json")).unwrap();
+    assert!(values.contains("EPYC-v4"), "{values}");
+}
+
+#[test]
+fn firmware_other_than_the_pinned_one_is_refused() {
+    let Some(archive) = measured_with(&shipped("ovmf_AmdSev_suffix.bin")) else { return };
+    fs::write(archive.project().join("firmware.fd"), b"another").unwrap();
+    archive.build().refused(2, &["firmware.fd", "hint: "]);
+    archive.nothing_built();
+}

@@ -1,0 +1,242 @@
+//! `SHA256SUMS` and the manifest: what the folder says about itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cvmkit_formats::source::Source;
+
+use super::examination::Examination;
+use super::folder::{Digests, Folder};
+use super::{Check, VerifyError};
+use crate::digest::Sha256;
+use crate::manifest::{Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SUMS_FILE, Sums};
+
+/// Version of the manifest's schema that is understood.
+const SCHEMA: u32 = 1;
+
+/// The roles of files whose insides are checked, and the suffix of those named after the image.
+const ROLES: [(&str, Option<&str>); 8] = [
+    ("disk", Some("raw")),
+    ("uki", Some("efi")),
+    ("kernel", Some("vmlinuz")),
+    ("initrd", Some("initrd")),
+    ("command-line", Some("cmdline")),
+    ("root-hash", Some("roothash")),
+    ("firmware", None),
+    ("reference-values", None),
+];
+
+/// Roles that every image has.
+const REQUIRED: [&str; 6] =
+    ["disk", "kernel", "initrd", "command-line", "root-hash", "reference-values"];
+
+/// What was read of the description. What could not be is none, and why is beside it.
+pub(super) struct Described {
+    pub(super) sums_bytes: Option<Vec<u8>>,
+    sums: Result<Sums, String>,
+    pub(super) manifest: Option<Manifest>,
+    malformed: String,
+}
+
+impl Described {
+    /// Reads sums and manifest, and opens every file that one of them names.
+    pub(super) fn read(folder: &mut Folder) -> Result<Self, VerifyError> {
+        folder.open(SUMS_FILE)?;
+        folder.open(MANIFEST_FILE)?;
+        if folder.sources().next().is_none() {
+            let why = "there is neither manifest.json nor SHA256SUMS";
+            return Err(VerifyError::NoImage { folder: folder.path().to_owned(), why });
+        }
+        let sums_bytes = folder.text(SUMS_FILE)?;
+        let sums = match &sums_bytes {
+            Some(bytes) => str::from_utf8(bytes)
+                .map_err(|error| error.to_string())
+                .and_then(|text| Sums::parse(text).map_err(|error| error.to_string())),
+            None => Err(folder.absence(SUMS_FILE).to_owned()),
+        };
+        let manifest = match folder.text(MANIFEST_FILE)? {
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            None => Err(folder.absence(MANIFEST_FILE).to_owned()),
+        };
+        let (manifest, malformed) = match manifest {
+            Ok(manifest) => (Some(manifest), String::new()),
+            Err(why) => (None, why),
+        };
+        let described = Self { sums_bytes, sums, manifest, malformed };
+        for name in described.names() {
+            folder.open(&name)?;
+        }
+        Ok(described)
+    }
+
+    fn artifacts(&self) -> &[Artifact] {
+        self.manifest.as_ref().map_or(&[], |manifest| &manifest.artifacts)
+    }
+
+    /// The files that sums or manifest name.
+    fn names(&self) -> BTreeSet<String> {
+        let summed = self.sums.iter().flat_map(Sums::names).map(str::to_owned);
+        let named = self.artifacts().iter().map(|artifact| artifact.name.clone());
+        summed.chain(named).collect()
+    }
+
+    /// What is in the folder and belongs to no image, and what is checked no further.
+    pub(super) fn notes(&self, folder: &Folder) -> Vec<String> {
+        let known = self.names();
+        let extra = folder
+            .listed()
+            .filter(|name| !known.contains(*name) && ![SUMS_FILE, MANIFEST_FILE].contains(name))
+            .map(|name| format!("`{name}` is no file of the image: nothing covers it"));
+        let opaque = self.artifacts().iter().filter(|artifact| !is_known(&artifact.role));
+        let opaque = opaque.map(|artifact| {
+            let Artifact { name, role, .. } = artifact;
+            format!("`{name}` has the role `{role}`: its length and digest are checked, no more")
+        });
+        extra.chain(opaque).collect()
+    }
+}
+
+fn is_known(role: &str) -> bool {
+    ROLES.iter().any(|(known, _)| *known == role)
+}
+
+/// Every file that the sums name has its sum, and every file of the manifest is named.
+pub(super) fn sums(described: &Described, folder: &Folder, digests: &Digests) -> Examination {
+    let mut examination = Examination::new(Check::Sums);
+    let sums = match &described.sums {
+        Ok(sums) => sums,
+        Err(why) => {
+            examination.find(SUMS_FILE, "the sums", "lines of `DIGEST  NAME`", why);
+            examination.skip("the digests of the files", "the sums can't be read");
+            return examination;
+        }
+    };
+    let text = sums.to_string();
+    if described.sums_bytes.as_deref() != Some(text.as_bytes()) {
+        let expected = "every file once, in byte order, each line ended";
+        examination.find(SUMS_FILE, "the form of the sums", expected, "the same in another form");
+    }
+    for name in sums.names() {
+        let (expected, found) = (sums.get(name), digests.get(name));
+        if expected.as_ref() == found {
+            continue;
+        }
+        let expected = expected.map(|digest| digest.to_string()).unwrap_or_default();
+        let absence = folder.absence(name).to_owned();
+        let found = found.map_or(absence, ToString::to_string);
+        examination.find(name, "its SHA-256, by SHA256SUMS", expected, found);
+    }
+    let listed: BTreeSet<&str> = sums.names().collect();
+    if described.manifest.is_some() {
+        let artifacts = described.artifacts().iter().map(|artifact| artifact.name.as_str());
+        let described: BTreeSet<&str> = artifacts.chain([MANIFEST_FILE]).collect();
+        for name in described.difference(&listed) {
+            examination.find(SUMS_FILE, "the files it covers", format!("`{name}`"), "no sum of it");
+        }
+        for name in listed.difference(&described) {
+            let expected = "files that the manifest lists";
+            examination.find(SUMS_FILE, "the files it covers", expected, format!("`{name}`"));
+        }
+    }
+    examination.detail = format!("{} files, {} bytes", listed.len(), folder.total());
+    examination
+}
+
+/// The manifest is one, and says of its files what is true.
+pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests) -> Examination {
+    let mut examination = Examination::new(Check::Manifest);
+    let Some(manifest) = &described.manifest else {
+        let expected = format!("a manifest of schema {SCHEMA}");
+        examination.find(MANIFEST_FILE, "the manifest", expected, &described.malformed);
+        return examination;
+    };
+    examination.expect(MANIFEST_FILE, "schema", SCHEMA, manifest.schema);
+    let architecture = manifest.image.architecture.as_str();
+    examination.expect(MANIFEST_FILE, "architecture", "x86-64", architecture);
+    examination.expect(MANIFEST_FILE, "root.format", "squashfs", manifest.root.format.as_str());
+    roles(&mut examination, manifest);
+    for artifact in &manifest.artifacts {
+        file(&mut examination, artifact, described, folder, digests);
+    }
+    firmware(&mut examination, manifest);
+    let (files, packages) = (manifest.artifacts.len(), manifest.packages.len());
+    examination.detail = format!("schema {SCHEMA}, {files} files, {packages} packages");
+    examination
+}
+
+/// Each role has one file, named after the image.
+fn roles(examination: &mut Examination, manifest: &Manifest) {
+    let mut counts: BTreeMap<&str, usize> = REQUIRED.iter().map(|role| (*role, 0)).collect();
+    let has_esp = manifest.partitions.iter().any(|partition| partition.name == "esp");
+    counts.extend(has_esp.then_some(("uki", 0)));
+    for artifact in manifest.artifacts.iter().filter(|artifact| is_known(&artifact.role)) {
+        *counts.entry(&artifact.role).or_default() += 1;
+    }
+    for (role, count) in counts {
+        let what = format!("artifacts of role `{role}`");
+        // An image without ESP boots directly and has no UKI.
+        let expected = usize::from(role != "uki" || has_esp);
+        if count != expected {
+            examination.find(MANIFEST_FILE, what, expected, count);
+        }
+    }
+    let image = &manifest.image;
+    let variant = image.variant.iter().map(|variant| format!("_{variant}"));
+    let stem = format!("{}_{}{}", image.id, image.version, variant.collect::<String>());
+    for artifact in &manifest.artifacts {
+        let suffix = ROLES.iter().find(|(role, _)| *role == artifact.role);
+        let expected = match suffix {
+            Some((_, Some(suffix))) => format!("{stem}.{suffix}"),
+            Some(("reference-values", None)) => REFERENCE_FILE.to_owned(),
+            _ => continue,
+        };
+        if artifact.name != expected {
+            let what = format!("name of the artifact of role `{}`", artifact.role);
+            examination.find(MANIFEST_FILE, what, expected, &artifact.name);
+        }
+    }
+}
+
+/// One file has the length and the digest of the manifest.
+fn file(
+    examination: &mut Examination,
+    artifact: &Artifact,
+    described: &Described,
+    folder: &Folder,
+    digests: &Digests,
+) {
+    let name = artifact.name.as_str();
+    let Some(source) = folder.source(name) else {
+        let expected = format!("{} bytes", artifact.size);
+        examination.find(name, "its length, by the manifest", expected, folder.absence(name));
+        return;
+    };
+    if source.len() != artifact.size {
+        let (expected, found) = (artifact.size, source.len());
+        let of = |len| format!("{len} bytes");
+        examination.find(name, "its length, by the manifest", of(expected), of(found));
+    }
+    let summed = described.sums.as_ref().ok().and_then(|sums| sums.get(name));
+    // Where both say the same, a file with another digest is a finding already.
+    if summed == Some(artifact.sha256) {
+        return;
+    }
+    let found = digests.get(name).copied().unwrap_or(Sha256([0; 32]));
+    examination.expect(name, "its SHA-256, by the manifest", artifact.sha256, found);
+    if let Some(summed) = summed {
+        let what = format!("SHA-256 of `{name}`, by SHA256SUMS and the manifest");
+        examination.find(MANIFEST_FILE, what, summed, artifact.sha256);
+    }
+}
+
+/// The three places that name a firmware agree.
+fn firmware(examination: &mut Examination, manifest: &Manifest) {
+    let artifact = manifest.artifacts.iter().find(|artifact| artifact.role == "firmware");
+    let shown = |name: Option<&str>| name.map_or("none".to_owned(), |name| format!("`{name}`"));
+    let listed = shown(artifact.map(|artifact| artifact.name.as_str()));
+    let named = shown(manifest.firmware.as_deref());
+    examination.expect(MANIFEST_FILE, "firmware", listed, named);
+    let digest = |digest: Option<Sha256>| digest.map_or("none".into(), |digest| digest.to_string());
+    let origin = manifest.inputs.firmware.as_ref().map(|record| record.sha256);
+    let (listed, origin) = (digest(artifact.map(|artifact| artifact.sha256)), digest(origin));
+    examination.expect(MANIFEST_FILE, "inputs.firmware.sha256", listed, origin);
+}

@@ -1,0 +1,61 @@
+//! Why an image could not be checked at all.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::fault::{Diagnosis, Fault};
+use crate::files::FileError;
+
+/// Why an image could not be checked at all: an image that is wrong is none of these.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// There is no folder, or nothing of an image in it.
+    #[error("`{}` holds no image: {why}", folder.display())]
+    NoImage {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// The host can't read a file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The host's disk failed while a file was being decoded.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl Diagnosis for VerifyError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoImage { .. } => Fault::Definition,
+            Self::File(_) | Self::Unreadable { .. } => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
+            Self::File(error) => error.hint(),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// True if the host failed, and not the bytes. A file that ends too early is wrong itself, and
+/// decoders answer `InvalidData` for bytes that they refuse.
+pub(super) fn is_of_the_host(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{InvalidData, UnexpectedEof};
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| !matches!(error.kind(), InvalidData | UnexpectedEof))
+}

@@ -1,0 +1,186 @@
+//! What one check has found so far.
+
+use std::error::Error;
+use std::fmt::Display;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::error::is_of_the_host;
+use super::folder::Folder;
+use super::VerifyError;
+
+/// A thing that is checked, in the order of the report.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// Every file has its sum, and every file of the manifest has one.
+    Sums,
+    /// The manifest agrees with itself, with the sums and with the files' lengths.
+    Manifest,
+    /// Both copies of the GPT, and the partitions that the manifest lists.
+    PartitionTable,
+    /// One root hash in the manifest, the command line and its own file.
+    RootHash,
+    /// The dm-verity superblock, and every block under the root hash.
+    Verity,
+    /// The root file system decodes, contents and all.
+    RootFileSystem,
+    /// Name, version and debug mark of the image in its os-release.
+    OsRelease,
+    /// The EFI system partition holds the UKI and nothing else.
+    Esp,
+    /// The UKI holds the kernel, the initramfs and the command line beside it.
+    Uki,
+    /// The initramfs holds stage 1, the modules it lists, and nothing else.
+    Initrd,
+    /// Every reference value computed again.
+    ReferenceValues,
+}
+
+impl Check {
+    /// As the report names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sums => "sums",
+            Self::Manifest => "manifest",
+            Self::PartitionTable => "partition table",
+            Self::RootHash => "root hash",
+            Self::Verity => "dm-verity",
+            Self::RootFileSystem => "root file system",
+            Self::OsRelease => "os-release",
+            Self::Esp => "EFI system partition",
+            Self::Uki => "UKI",
+            Self::Initrd => "initramfs",
+            Self::ReferenceValues => "reference values",
+        }
+    }
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// All of it was checked and nothing was found.
+    Passed,
+    /// Something is wrong.
+    Failed,
+    /// Nothing is known to be wrong, but some of it could not be checked.
+    Skipped,
+}
+
+/// A check that was made, or could not be.
+#[derive(Clone, Debug, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub struct Checked {
+    /// Which.
+    pub check: Check,
+    /// How it ended.
+    pub state: State,
+    /// What was looked at, such as `3 partitions`.
+    pub detail: String,
+    /// What could not be checked, and why.
+    pub skipped: Vec<String>,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// Which check found it.
+    pub check: Check,
+    /// The file it is in: a name in the folder.
+    pub file: String,
+    /// What is wrong in it.
+    pub what: String,
+    /// What should be there.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+/// One check under way.
+#[derive(Debug)]
+pub(super) struct Examination {
+    check: Check,
+    findings: Vec<Finding>,
+    skipped: Vec<String>,
+    /// What was looked at.
+    pub(super) detail: String,
+}
+
+impl Examination {
+    pub(super) fn new(check: Check) -> Self {
+        Self { check, findings: Vec::new(), skipped: Vec::new(), detail: String::new() }
+    }
+
+    /// Records what is wrong.
+    pub(super) fn find(
+        &mut self,
+        file: &str,
+        what: impl Into<String>,
+        expected: impl Display,
+        found: impl Display,
+    ) {
+        self.findings.push(Finding {
+            check: self.check,
+            file: file.to_owned(),
+            what: what.into(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        });
+    }
+
+    /// Records a difference, if there is one.
+    pub(super) fn expect<T: Display + PartialEq>(
+        &mut self,
+        file: &str,
+        what: &str,
+        expected: T,
+        found: T,
+    ) {
+        if expected != found {
+            self.find(file, what, expected, found);
+        }
+    }
+
+    /// Records why a decoder refused a file.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unreadable`] if the host's disk failed, so that nothing is known.
+    pub(super) fn refused<E: Error + Send + Sync + 'static>(
+        &mut self,
+        folder: &Folder,
+        file: &str,
+        what: &str,
+        error: E,
+    ) -> Result<(), VerifyError> {
+        if is_of_the_host(&error) {
+            return Err(VerifyError::Unreadable {
+                path: folder.path().join(file),
+                source: Box::new(error),
+            });
+        }
+        let first: &(dyn Error + 'static) = &error;
+        let causes = std::iter::successors(Some(first), |error| error.source());
+        let text: Vec<String> = causes.map(ToString::to_string).collect();
+        self.find(file, what, "one that decodes", text.join(": "));
+        Ok(())
+    }
+
+    /// Records what can't be checked. Something else that is wrong is always the reason.
+    pub(super) fn skip(&mut self, what: &str, why: &str) {
+        self.skipped.push(format!("{what}: {why}"));
+    }
+
+    pub(super) fn finish(self) -> (Checked, Vec<Finding>) {
+        let state = match (self.findings.is_empty(), self.skipped.is_empty()) {
+            (false, _) => State::Failed,
+            (true, false) => State::Skipped,
+            (true, true) => State::Passed,
+        };
+        let Self { check, findings, skipped, detail } = self;
+        (Checked { check, state, detail, skipped }, findings)
+    }
+}
