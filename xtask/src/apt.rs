@@ -47,6 +47,21 @@ pub(crate) fn candidate(package: &str) -> Result<Option<String>> {
     Ok(line.filter(|version| *version != "(none)").map(str::to_owned))
 }
 
+/// The Debian mirror to fetch from: that of `CVMKIT_MIRROR`, or the first that apt uses.
+pub(crate) fn mirror() -> Result<String> {
+    let named = std::env::var("CVMKIT_MIRROR").unwrap_or_default();
+    let targets = match named.is_empty() {
+        true => step::output(&mut step::command(
+            "apt-get",
+            ["indextargets", "--format", "$(REPO_URI)"],
+        ))?,
+        false => named,
+    };
+    let mut addresses = targets.split_whitespace().map(|address| address.trim_end_matches('/'));
+    let found = addresses.find(|address| address.ends_with("/debian"));
+    found.map(str::to_owned).context("apt has no Debian mirror: set CVMKIT_MIRROR to one")
+}
+
 /// Brings the lists of packages up to date.
 pub(crate) fn update() -> Result<()> {
     step::run(&mut as_root(&["apt-get", "update", "-q"])?)

@@ -23,7 +23,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     announce("build cvmkit");
     build_cvmkit(workspace)?;
     let out = workspace.root.join("out/demo");
-    let (recipe, published) = build_image(workspace, &out)?;
+    let (recipe, published) = build_image(workspace, &out, None)?;
     let artifacts = Artifacts::find(&out)?;
     announce("SEV-SNP launch digests, by cvmkit and by sev-snp-measure");
     for vcpus in ["1", "2", "4"] {
@@ -54,8 +54,13 @@ pub(crate) fn build_cvmkit(workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds the image from the committed lock, or from a fresh one when the mirrors have moved on;
-/// returns the definition used, and whether its digests are the published ones.
-fn build_image(workspace: &Workspace, out: &Path) -> Result<(PathBuf, bool)> {
+/// returns the definition used, and whether its digests are the published ones. The store is the
+/// user's unless another one is named.
+pub(crate) fn build_image(
+    workspace: &Workspace,
+    out: &Path,
+    store: Option<&Path>,
+) -> Result<(PathBuf, bool)> {
     let recipe = workspace.root.join("recipes/minimal");
     announce("build the image");
     if !recipe.join("image.lock").is_file() {
@@ -64,6 +69,7 @@ fn build_image(workspace: &Workspace, out: &Path) -> Result<(PathBuf, bool)> {
     let build = |recipe: &Path| {
         let mut command = command(workspace.cvmkit(), ["build"]);
         command.arg(recipe).arg("--out").arg(out);
+        command.envs(store.map(|store| ("CVMKIT_STORE", store)));
         command
     };
     let ended = attempt(&mut build(&recipe))?;

@@ -9,6 +9,7 @@
 mod apt;
 mod bench;
 mod demo;
+mod inputs;
 mod oracles;
 mod step;
 mod test;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
+use crate::inputs::Inputs;
 use crate::{Workspace, demo, oracles, step};
 
 /// How much to check.
@@ -34,10 +35,14 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     step::announce("lints");
     let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
     step::run(&mut cargo(&lints))?;
-    if extent == Extent::Whole {
-        step::announce("the product, for the tests that run it");
-        demo::build_cvmkit(workspace)?;
-    }
+    let inputs = match extent {
+        Extent::Quick => None,
+        Extent::Whole => {
+            step::announce("the product, for the tests that run it");
+            demo::build_cvmkit(workspace)?;
+            Some(Inputs::ensure(workspace)?)
+        }
+    };
     step::announce("tests");
     let targets: &[&str] = match extent {
         Extent::Whole => &[],
@@ -45,8 +50,10 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     };
     let mut test = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
     test.args(targets).args(["--", "--show-output"]);
-    test.env("CVMKIT_BIN", workspace.cvmkit());
     test.env("CVMKIT_SNP_MEASURE", oracles::snp_measure(workspace));
+    if let Some(inputs) = &inputs {
+        inputs.tell(&mut test)?;
+    }
     let mut report = Report::default();
     let ok = step::lines(&mut test, |line| {
         if report.take(line) {

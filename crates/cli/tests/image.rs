@@ -259,7 +259,8 @@ fn the_kernel_image_carries_the_published_command_line() {
         let arguments = ["-O", "binary", &only].map(OsStr::new);
         let arguments = arguments.into_iter().chain([uki.as_os_str(), extracted.as_os_str()]);
         oracle("objcopy", arguments).unwrap().answer();
-        let (inside, beside) = (fs::read(&extracted).unwrap(), fs::read(image.file(ending)).unwrap());
+        let (inside, beside) =
+            (fs::read(&extracted).unwrap(), fs::read(image.file(ending)).unwrap());
         // objcopy extends a section to the file alignment with zeros.
         assert!(inside.starts_with(&beside), "{section}");
         assert!(inside[beside.len()..].iter().all(|byte| *byte == 0), "{section}");

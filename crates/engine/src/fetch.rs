@@ -299,6 +299,7 @@ fn download_from(
                 locked_at: wanted.locked_at.clone(),
                 source: Box::new(error),
             },
+            HttpError::Storage(error) => FetchError::File(error),
             error => FetchError::Unreachable { name: wanted.name.clone(), source: Box::new(error) },
         },
     )?;

@@ -44,13 +44,34 @@ impl Diagnosis for FileError {
     }
 
     fn hint(&self) -> Option<String> {
+        let holder = parent(&self.path).display();
         match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some(format!("make room on the disk that holds `{}`", self.path.display()))
+            io::ErrorKind::StorageFull => {
+                Some(format!("make room on the disk that holds `{holder}`"))
+            }
+            io::ErrorKind::QuotaExceeded => Some(format!("the quota of `{holder}` is used up")),
+            io::ErrorKind::FileTooLarge => Some("the limit on the size of files is too low".into()),
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                Some(format!("see who may write to `{holder}`"))
             }
             _ => None,
         }
     }
+}
+
+/// The error of a file within an error of something that wrote to it or read from it.
+#[must_use]
+pub fn file_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a FileError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref());
+        if let Some(found) = error.downcast_ref().or(inner) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Names the file in an error: `.map_err(cannot("read", path))`.
@@ -327,8 +348,11 @@ impl Output {
 }
 
 impl Sink for Output {
+    /// Its errors name the file, through whatever writer they pass.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        self.file
+            .write_all_at(bytes, offset)
+            .map_err(|error| io::Error::new(error.kind(), self.error(error)))
     }
 
     /// The file was made empty and only grows: what is not written is zero.

@@ -22,3 +22,4 @@ pub mod schema;
 pub mod store;
 pub mod timestamp;
 pub mod vendor;
+pub mod verify;

@@ -157,7 +157,7 @@ impl Store {
         make: impl FnOnce(&mut Deriving<'_>) -> Result<T, E>,
     ) -> Result<(Blob, T), E> {
         let file = files::create(partial)?;
-        let mut deriving = Deriving { file: &file, hasher: Hasher::default() };
+        let mut deriving = Deriving { path: partial, file: &file, hasher: Hasher::default() };
         let made = make(&mut deriving)?;
         let (sha256, len) = deriving.hasher.finish();
         files::replace(&path.with_extension("sha256"), format!("{sha256}\n").as_bytes())?;
@@ -184,8 +184,17 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 /// Something that is being made from an object. Writes are hashed as they pass.
 pub struct Deriving<'a> {
+    path: &'a Path,
     file: &'a File,
     hasher: Hasher,
+}
+
+impl Deriving<'_> {
+    /// Names the file in an error of writing to it.
+    #[must_use]
+    pub fn error(&self, source: io::Error) -> FileError {
+        cannot("write", self.path)(source)
+    }
 }
 
 impl Write for Deriving<'_> {
@@ -294,7 +303,7 @@ mod tests {
         let origin = Sha256::of(b"origin");
         let (blob, ()) = store
             .derive::<(), FileError>("tar", origin, |sink| {
-                sink.write_all(b"made").map_err(cannot("write", Path::new("x")))
+                sink.write_all(b"made").map_err(|error| sink.error(error))
             })
             .unwrap();
         assert_eq!(blob.bytes().unwrap(), b"made");

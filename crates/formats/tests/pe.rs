@@ -13,7 +13,7 @@ use cvmkit_formats::source::{Source, read_all};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
-/// Where the package systemd-boot-efi puts the stub.
+/// Where the package systemd-boot-efi puts the stub; `CVMKIT_STUB` names another.
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 
 /// A small PE32+ image with the headers of an EFI application.
@@ -85,9 +85,10 @@ fn kernel(nx: bool) -> Vec<u8> {
 
 fn stubs() -> Vec<Vec<u8>> {
     let mut stubs = vec![small_stub(false), small_stub(true)];
-    match std::fs::read(STUB) {
+    let named = std::env::var("CVMKIT_STUB").unwrap_or(STUB.into());
+    match std::fs::read(&named) {
         Ok(stub) => stubs.push(stub),
-        Err(_) => tool::missing(STUB),
+        Err(_) => tool::missing(&named),
     }
     stubs
 }

@@ -11,6 +11,7 @@ mod measure;
 mod new;
 mod schema;
 mod vendor;
+mod verify;
 mod verity;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Verity(verity::Arguments),
     /// Boot an image in QEMU and judge it by what it says.
     Boot(boot::Arguments),
+    /// Check an image: derive every digest again, from its files alone.
+    Verify(verify::Arguments),
     /// Print the JSON Schema of a file format.
     Schema(schema::Arguments),
     /// Print a completion script for a shell.
@@ -62,6 +65,7 @@ impl Command {
             Self::Dump(arguments) => arguments.run(console),
             Self::Verity(arguments) => arguments.run(console),
             Self::Boot(arguments) => arguments.run(console),
+            Self::Verify(arguments) => arguments.run(console),
             Self::Schema(arguments) => arguments.run(console),
             Self::Completions(arguments) => arguments.run(console),
             Self::Man(arguments) => arguments.run(console),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{Folder, noise};
+use crate::program::{Folder, noise, stub};
 
 #[test]
 fn what_standard_tools_make_is_recognised() {

@@ -96,8 +96,18 @@ impl Deb {
 
 /// What stage 1 and the default disk drivers need.
 const BUILTIN: [&str; 12] = [
-    "dm_mod", "dm_verity", "squashfs", "virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme",
-    "ahci", "ata_piix", "dm_bufio", "virtio",
+    "dm_mod",
+    "dm_verity",
+    "squashfs",
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_scsi",
+    "sd_mod",
+    "nvme",
+    "ahci",
+    "ata_piix",
+    "dm_bufio",
+    "virtio",
 ];
 
 /// Bytes that do not compress, of a length that is no multiple of anything.
@@ -383,7 +393,8 @@ impl Server {
             _ => part.len(),
         };
         let length = part.len();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n");
+        let head =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n");
         let last = body.len().saturating_sub(1);
         let at = format!("content-range: bytes {start}-{last}/{}\r\n", body.len());
         let at = if range.is_some() { at } else { String::new() };

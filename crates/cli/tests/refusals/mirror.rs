@@ -121,7 +121,8 @@ fn an_index_that_is_not_the_signed_one_is_refused() {
     let faults = [("Packages.gz", Fault::Altered)];
     let hello = Deb::new("hello");
     let Some(archive) = Archive::with(&[hello], Release::Good, &faults) else { return };
-    let words = ["index of the suite `tiny`", "expected: ", "(release file)", "computed: ", "hint: "];
+    let words =
+        ["index of the suite `tiny`", "expected: ", "(release file)", "computed: ", "hint: "];
     archive.cvmkit(&["lock"]).refused(3, &words);
     assert!(!archive.project().join("image.lock").exists());
 }

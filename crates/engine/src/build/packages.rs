@@ -1,7 +1,6 @@
 //! Locked packages, decoded: the control archive into memory, the data archive into the store, once.
 
 use std::io::{self, BufReader, Read, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use cvmkit_debian::deb::{Deb, DebError, entries};
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 use super::BuildError;
 use super::inputs::Inputs;
 use crate::fetch::{self, Origins, Wanted};
-use crate::files::{FileError, cannot};
+use crate::files::FileError;
 use crate::rootfs::Package;
 use crate::store::{Blob, Deriving, Store};
 
@@ -101,7 +100,7 @@ impl<R: Read> Read for Tee<'_, '_, R> {
         let n = self.reader.read(buf)?;
         if let Err(error) = self.sink.write_all(&buf[..n]) {
             let kind = error.kind();
-            self.failed = Some(cannot("write", Path::new("an object of the store"))(error));
+            self.failed = Some(self.sink.error(error));
             return Err(kind.into());
         }
         Ok(n)

@@ -44,9 +44,7 @@ pub(super) fn remember(
     use std::io::Write;
     let sums = described.sums.to_string();
     store.derive(DERIVED, key, |sink| {
-        sink.write_all(sums.as_bytes())
-            .map_err(files::cannot("write", Path::new("an object of the store")))
-            .map_err(BuildError::File)
+        sink.write_all(sums.as_bytes()).map_err(|error| BuildError::File(sink.error(error)))
     })?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use cvmkit_formats::{cpio, fat, gpt, pe, squashfs, tree, verity};
 use thiserror::Error;
 
 use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
+use crate::files::{FileError, file_error};
 
 /// Why an image can't be written.
 #[derive(Debug, Error)]
@@ -44,20 +44,13 @@ pub enum ImageError {
 impl Diagnosis for ImageError {
     fn fault(&self) -> Fault {
         // A full disk shows deep inside a writer.
-        let mut cause: Option<&dyn std::error::Error> = Some(self);
-        while let Some(error) = cause {
-            if error.is::<io::Error>() {
-                return Fault::Environment;
-            }
-            cause = error.source();
+        match file_error(self) {
+            Some(error) => error.fault(),
+            None => Fault::Definition,
         }
-        Fault::Definition
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::File(error) => error.hint(),
-            _ => None,
-        }
+        file_error(self).and_then(FileError::hint)
     }
 }

@@ -50,7 +50,6 @@ fn sections<'a>(parts: &'a Parts<'_>, command_line: &'a str) -> Vec<(&'static st
 }
 
 fn plan(parts: &Parts<'_>, sections: &[(&str, &[u8])]) -> Result<Plan, ImageError> {
-    let lengths: Vec<_> =
-        sections.iter().map(|(name, bytes)| (*name, bytes.len())).collect();
+    let lengths: Vec<_> = sections.iter().map(|(name, bytes)| (*name, bytes.len())).collect();
     Ok(Plan::new(parts.stub, &lengths, &Options::for_kernel(parts.kernel)?)?)
 }

@@ -55,7 +55,16 @@ impl Diagnosis for VerifyError {
 /// decoders answer `InvalidData` for bytes that they refuse.
 pub(super) fn is_of_the_host(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{InvalidData, UnexpectedEof};
-    std::iter::successors(Some(error), |error| error.source())
+    chain(error)
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| !matches!(error.kind(), InvalidData | UnexpectedEof))
+}
+
+/// An error and its causes, in one line.
+pub(super) fn in_one_line(error: &(dyn Error + 'static)) -> String {
+    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
 }

@@ -6,9 +6,9 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::error::is_of_the_host;
-use super::folder::Folder;
 use super::VerifyError;
+use super::error::{in_one_line, is_of_the_host};
+use super::folder::Folder;
 
 /// A thing that is checked, in the order of the report.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,10 +162,7 @@ impl Examination {
                 source: Box::new(error),
             });
         }
-        let first: &(dyn Error + 'static) = &error;
-        let causes = std::iter::successors(Some(first), |error| error.source());
-        let text: Vec<String> = causes.map(ToString::to_string).collect();
-        self.find(file, what, "one that decodes", text.join(": "));
+        self.find(file, what, "one that decodes", in_one_line(&error));
         Ok(())
     }
 

@@ -25,6 +25,7 @@ mod uki;
 
 use std::path::Path;
 
+use cvmkit_formats::source::Source;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,7 +33,8 @@ pub use error::VerifyError;
 pub use examination::{Check, Checked, Finding, State};
 
 use crate::digest::Sha256;
-use crate::manifest::{Manifest, Sums};
+use crate::files::FileSource;
+use crate::manifest::Manifest;
 use crate::progress::Progress;
 use described::Described;
 use examination::Examination;
@@ -79,6 +81,14 @@ pub struct VerifiedFile {
 struct Subject<'a> {
     folder: &'a Folder,
     manifest: &'a Manifest,
+}
+
+impl<'a> Subject<'a> {
+    /// The name and the bytes of the file of a role, if it is there.
+    fn file(&self, role: &str) -> Option<(&'a str, &'a FileSource)> {
+        let name = self.manifest.file(role)?;
+        Some((name, self.folder.source(name)?))
+    }
 }
 
 /// Checks the image in `folder`.
@@ -160,10 +170,9 @@ fn report(
     let Described { sums_bytes, manifest, .. } = described;
     let (checks, findings): (Vec<_>, Vec<_>) =
         examinations.into_iter().map(Examination::finish).unzip();
-    let files = folder.sources().map(|(name, source)| VerifiedFile {
-        name: name.to_owned(),
-        size: cvmkit_formats::source::Source::len(source),
-        sha256: digests.get(name).copied().unwrap_or(Sha256([0; 32])),
+    let files = folder.sources().filter_map(|(name, source)| {
+        let sha256 = *digests.get(name)?;
+        Some(VerifiedFile { name: name.to_owned(), size: source.len(), sha256 })
     });
     Report {
         folder: folder.path().display().to_string(),

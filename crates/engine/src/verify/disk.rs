@@ -1,0 +1,257 @@
+//! The disk: its partition table, and the root file system under its hash tree.
+
+use cvmkit_formats::gpt::{self, Entry, Guid, Table, spec};
+use cvmkit_formats::source::{Source, Window};
+use cvmkit_formats::verity::{self, Header, RootHash};
+
+use super::examination::Examination;
+use super::folder::not_zero;
+use super::{Check, Subject, VerifyError};
+use crate::files::FileSource;
+use crate::manifest::{MANIFEST_FILE, PartitionRecord};
+
+/// Bytes of the boot code of a protective MBR, which firmware must not run (UEFI 2.10, table 5-1).
+const BOOT_CODE: u64 = 440;
+
+/// The bytes of one partition.
+pub(super) type Part<'a> = Window<&'a FileSource>;
+
+/// A disk whose partition table is whole.
+pub(super) struct Disk<'a> {
+    pub(super) name: &'a str,
+    pub(super) esp: Option<Part<'a>>,
+    pub(super) root: Option<Part<'a>>,
+    hashes: Option<Part<'a>>,
+}
+
+/// Why nothing in a disk can be checked.
+pub(super) const NO_TABLE: &str = "the disk's partition table can't be used";
+
+/// Both copies of the table, and the partitions that the manifest lists.
+pub(super) fn partitions(
+    subject: Subject<'_>,
+) -> Result<(Examination, Option<Disk<'_>>), VerifyError> {
+    let mut examination = Examination::new(Check::PartitionTable);
+    let Some((name, source)) = subject.file("disk") else {
+        examination.skip("all of it", "there is no disk");
+        return Ok((examination, None));
+    };
+    let table = match gpt::read(source) {
+        Ok(table) => table,
+        Err(error) => {
+            examination.refused(subject.folder, name, "its partition table", error)?;
+            return Ok((examination, None));
+        }
+    };
+    let records = &subject.manifest.partitions;
+    let (expected, found) = (records.len(), table.partitions.len());
+    examination.expect(name, "number of partitions", expected, found);
+    for (record, entry) in records.iter().zip(&table.partitions) {
+        partition(&mut examination, name, record, entry);
+    }
+    roles(&mut examination, subject, name, &table);
+    gaps(&mut examination, subject, name, source, &table)?;
+    let window = |type_guid: Guid| {
+        let entry = table.partitions.iter().find(|entry| entry.type_guid == type_guid);
+        entry.and_then(|entry| entry.window(source).ok())
+    };
+    let disk = Disk {
+        name,
+        esp: window(spec::ESP),
+        root: window(spec::ROOT_X86_64),
+        hashes: window(spec::ROOT_VERITY_X86_64),
+    };
+    examination.detail = format!("{found} partitions, both copies of the GPT");
+    Ok((examination, Some(disk)))
+}
+
+/// One partition is what the manifest says.
+fn partition(examination: &mut Examination, name: &str, record: &PartitionRecord, entry: &Entry) {
+    let what = |property: &str| format!("{property} of partition {}", entry.number);
+    examination.expect(name, &what("label"), &record.name, &entry.name);
+    let texts = [
+        ("type", &record.type_guid, entry.type_guid.to_string()),
+        ("PARTUUID", &record.uuid, entry.unique_guid.to_string()),
+    ];
+    for (property, expected, found) in texts {
+        examination.expect(name, &what(property), expected, &found);
+    }
+    examination.expect(name, &what("offset"), record.offset, entry.offset());
+    examination.expect(name, &what("length"), record.size, entry.len());
+}
+
+/// The partitions are those of an image, with the identities that the root hash gives them.
+fn roles(examination: &mut Examination, subject: Subject<'_>, name: &str, table: &Table) {
+    let root_hash = subject.manifest.root.root_hash.parse::<RootHash>();
+    let root_hash = root_hash.and_then(|hash| {
+        gpt::part_uuids_from_root_hash(hash.as_bytes())
+            .map_err(|_| verity::Error::RootHash(subject.manifest.root.root_hash.clone()))
+    });
+    let (root, hashes) = match root_hash {
+        Ok((root, hashes)) => (Some(root), Some(hashes)),
+        Err(_) => {
+            examination.skip("PARTUUIDs", "the manifest has no root hash to derive them from");
+            (None, None)
+        }
+    };
+    let has_uki = subject.manifest.file("uki").is_some();
+    let expected = [
+        ("esp", spec::ESP, None, 0),
+        ("root", spec::ROOT_X86_64, root, spec::READ_ONLY),
+        ("root-verity", spec::ROOT_VERITY_X86_64, hashes, spec::READ_ONLY),
+    ];
+    let expected = expected.into_iter().skip(usize::from(!has_uki));
+    let mut entries = table.partitions.iter();
+    for (label, type_guid, identity, attributes) in expected {
+        let Some(entry) = entries.next() else {
+            examination.find(name, "partitions", format!("`{label}`"), "the end of the table");
+            continue;
+        };
+        let what = |property: &str| format!("{property} of partition {}, `{label}`", entry.number);
+        examination.expect(name, &what("type"), type_guid, entry.type_guid);
+        let found = format!("{:#x}", entry.attributes);
+        examination.expect(name, &what("attributes"), format!("{attributes:#x}"), found);
+        if let Some(identity) = identity {
+            let what = what("PARTUUID by the root hash");
+            examination.expect(name, &what, identity, entry.unique_guid);
+        }
+    }
+    for entry in entries {
+        let found = format!("partition {}, `{}`", entry.number, entry.name);
+        examination.find(name, "partitions", "none but those of an image", found);
+    }
+}
+
+/// What belongs to no structure is zero: the disk has no place for anything else.
+fn gaps(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    source: &FileSource,
+    table: &Table,
+) -> Result<(), VerifyError> {
+    let end = |lba: gpt::Lba| lba.to_bytes().unwrap_or(u64::MAX);
+    let mut places: Vec<_> =
+        table.partitions.iter().map(|entry| (entry.offset(), entry.len())).collect();
+    places.sort_unstable();
+    let mut ranges = vec![(0, BOOT_CODE)];
+    let mut free = end(table.first_usable);
+    for (offset, len) in places {
+        ranges.push((free, offset));
+        free = offset.saturating_add(len);
+    }
+    ranges.push((free, end(table.last_usable).saturating_add(spec::SECTOR)));
+    for (start, stop) in ranges {
+        let zero = Window::new(source, start, stop.saturating_sub(start));
+        match zero.and_then(|window| not_zero(&window)) {
+            Ok(None) => {}
+            Ok(Some(at)) => {
+                let found = format!("something at byte {:#x}", start + at);
+                examination.find(name, "bytes of no partition", "zeros", found);
+            }
+            Err(error) => examination.refused(subject.folder, name, "its gaps", error)?,
+        }
+    }
+    Ok(())
+}
+
+/// The superblock says what the manifest says, and every block is under the root hash.
+pub(super) fn verity(
+    subject: Subject<'_>,
+    disk: Option<&Disk<'_>>,
+) -> Result<Examination, VerifyError> {
+    let mut examination = Examination::new(Check::Verity);
+    let Some(disk) = disk else {
+        examination.skip("all of it", NO_TABLE);
+        return Ok(examination);
+    };
+    let (Some(root), Some(hashes)) = (disk.root, disk.hashes) else {
+        examination.skip("all of it", "the disk has not both a root and a hash partition");
+        return Ok(examination);
+    };
+    let header = match verity::read(&hashes) {
+        Ok(header) => header,
+        Err(error) => {
+            examination.refused(subject.folder, disk.name, "its dm-verity superblock", error)?;
+            examination.skip("the blocks", "the superblock can't be used");
+            return Ok(examination);
+        }
+    };
+    superblock(&mut examination, subject, disk.name, &header, root.len());
+    let plan = match verity::Plan::new(root.len(), &header.options) {
+        Ok(plan) => plan,
+        Err(error) => {
+            examination.refused(subject.folder, disk.name, "its hash tree", error)?;
+            return Ok(examination);
+        }
+    };
+    let root_hash = match subject.manifest.root.root_hash.parse::<RootHash>() {
+        Ok(root_hash) => root_hash,
+        Err(error) => {
+            examination.refused(subject.folder, MANIFEST_FILE, "root.root-hash", error)?;
+            examination.skip("the blocks", "the manifest has no root hash");
+            return Ok(examination);
+        }
+    };
+    if let Err(error) = plan.verify(&root, &hashes, &root_hash) {
+        let what = "the dm-verity tree under the manifest's root hash";
+        match &error {
+            verity::Error::Mismatch { place, expected, computed } => {
+                examination.find(disk.name, format!("{what}, {place}"), expected, computed);
+            }
+            _ => examination.refused(subject.folder, disk.name, what, error)?,
+        }
+    }
+    tail(&mut examination, subject, disk.name, hashes, plan.hash_len())?;
+    let (blocks, bytes) = (plan.data_blocks(), root.len());
+    examination.detail = format!("{blocks} blocks, {bytes} bytes under the root hash");
+    Ok(examination)
+}
+
+/// Each field of the superblock, which no hash covers.
+fn superblock(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    header: &Header,
+    root_len: u64,
+) {
+    let record = &subject.manifest.root;
+    let options = &header.options;
+    let salt = hex::encode(&options.salt);
+    let mut expect = |field: &str, expected: &str, found: &str| {
+        examination.expect(name, &format!("dm-verity superblock, {field}"), expected, found);
+    };
+    expect("algorithm", &record.algorithm, options.algorithm.name());
+    expect("salt", &record.salt, &salt);
+    let numbers = [
+        ("data block size", u64::from(record.data_block_size), options.data_block_size.into()),
+        ("hash block size", u64::from(record.hash_block_size), options.hash_block_size.into()),
+        ("data blocks", root_len / u64::from(options.data_block_size), header.data_blocks),
+    ];
+    for (field, expected, found) in numbers {
+        expect(field, &expected.to_string(), &found.to_string());
+    }
+}
+
+/// Nothing lies behind the hash tree.
+fn tail(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    hashes: Part<'_>,
+    used: u64,
+) -> Result<(), VerifyError> {
+    let rest = Window::new(hashes, used, hashes.len().saturating_sub(used));
+    match rest.and_then(|rest| not_zero(&rest)) {
+        Ok(None) => {}
+        Ok(Some(at)) => {
+            let found = format!("something {at} bytes behind it");
+            examination.find(name, "the hash partition behind its tree", "zeros", found);
+        }
+        Err(error) => {
+            examination.refused(subject.folder, name, "the end of the hash partition", error)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! The initramfs: stage 1, the modules that it lists, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cvmkit_debian::compression::{Compression, decompress};
+use cvmkit_formats::cpio::{self, Archive};
+use cvmkit_formats::source::{Source, Window, read_all};
+use cvmkit_formats::tree::{Device, Inode, Node};
+
+use super::examination::Examination;
+use super::folder::not_zero;
+use super::{Check, Subject, VerifyError, kernel};
+use crate::digest::Sha256;
+
+/// Most bytes of an initramfs, packed and unpacked: a guard, real ones have a few MB.
+const LIMIT: u64 = 1 << 30;
+
+/// PID 1 of the guest.
+const INIT: &str = "init";
+/// The modules that it loads, one absolute path a line.
+const MODULE_LIST: &str = "etc/stage1/modules";
+/// What the kernel opens for PID 1: character device 5:1 (Linux `Documentation/admin-guide/
+/// devices.txt`).
+const CONSOLE: (&str, Device) = ("dev/console", Device { major: 5, minor: 1 });
+
+/// Whatever an archive holds that is no folder, by path.
+type Contents<'a> = BTreeMap<String, Inode<Window<&'a Vec<u8>>>>;
+
+/// Checks the initramfs.
+pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
+    let mut examination = Examination::new(Check::Initrd);
+    let Some((name, source)) = subject.file("initrd") else {
+        examination.skip("all of it", "there is no initramfs");
+        return Ok(examination);
+    };
+    let packed = match read_all(source, LIMIT) {
+        Ok(packed) => packed,
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            let expected = format!("at most {LIMIT} bytes");
+            examination.find(name, "the initramfs", expected, source.len());
+            return Ok(examination);
+        }
+        Err(error) => {
+            examination.refused(subject.folder, name, "the initramfs", error)?;
+            return Ok(examination);
+        }
+    };
+    let unpacked = match decompress(&packed, Compression::Zstd, LIMIT) {
+        Ok(unpacked) => unpacked,
+        Err(error) => {
+            examination.refused(subject.folder, name, "the initramfs", error)?;
+            return Ok(examination);
+        }
+    };
+    drop(packed);
+    match cpio::read(&unpacked) {
+        Ok(archive) => archive_of(&mut examination, subject, name, &unpacked, archive),
+        Err(error) => examination.refused(subject.folder, name, "its cpio archive", error)?,
+    }
+    Ok(examination)
+}
+
+fn archive_of(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    unpacked: &[u8],
+    archive: Archive<'_, Vec<u8>>,
+) {
+    // The kernel unpacks one archive after the other: a second one could replace the first.
+    let end = usize::try_from(archive.end).unwrap_or(usize::MAX);
+    if let Ok(Some(at)) = not_zero(unpacked.get(end..).unwrap_or_default()) {
+        let found = format!("something {at} bytes behind its end");
+        examination.find(name, "behind its cpio archive", "zeros", found);
+    }
+    let tree = &archive.tree;
+    let mut contents = Contents::new();
+    for (path, id) in tree.walk() {
+        let inode = tree.inode(id);
+        if !inode.is_directory() {
+            contents.insert(String::from_utf8_lossy(&path).into_owned(), inode.clone());
+        }
+    }
+    let mut known = BTreeSet::from([INIT.to_owned(), MODULE_LIST.into(), CONSOLE.0.into()]);
+    let console = contents.get(CONSOLE.0).map(|inode| &inode.node);
+    if !matches!(console, Some(Node::CharDevice(device)) if *device == CONSOLE.1) {
+        let found = if console.is_none() { "nothing" } else { "something else" };
+        examination.find(name, "/dev/console", "character device 5:1", found);
+    }
+    let stage1 = init(examination, name, &contents, subject.manifest.inputs.stage1);
+    let modules = modules(examination, subject, name, &contents);
+    let count = modules.len();
+    known.extend(modules);
+    for path in contents.keys().filter(|path| !known.contains(*path)) {
+        let expected = "stage 1, the listed modules and /dev/console";
+        examination.find(name, "its files", expected, format!("also `/{path}`"));
+    }
+    examination.detail = format!("stage 1 of {stage1} bytes, {count} modules");
+}
+
+/// PID 1 is the stage 1 that the manifest names. Answers its length.
+fn init(examination: &mut Examination, name: &str, contents: &Contents<'_>, sha256: Sha256) -> u64 {
+    let what = "SHA-256 of /init, by the manifest";
+    let Some(inode) = contents.get(INIT) else {
+        examination.find(name, what, sha256, "no such file");
+        return 0;
+    };
+    let (Node::File(file), mode) = (&inode.node, inode.meta.mode) else {
+        examination.find(name, what, sha256, "something that is no regular file");
+        return 0;
+    };
+    examination.expect(name, "mode of /init", "755".to_owned(), format!("{mode:o}"));
+    match read_all(file, LIMIT) {
+        Ok(bytes) => examination.expect(name, what, sha256, Sha256::of(&bytes)),
+        Err(error) => examination.find(name, what, sha256, error),
+    }
+    file.len()
+}
+
+/// Every listed module is there, and made for this kernel. Answers their paths.
+fn modules(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    contents: &Contents<'_>,
+) -> Vec<String> {
+    let what = format!("/{MODULE_LIST}");
+    let list = match contents.get(MODULE_LIST).map(|inode| &inode.node) {
+        Some(Node::File(list)) => read_all(list, LIMIT).ok(),
+        _ => None,
+    };
+    let Some(list) = list.and_then(|list| String::from_utf8(list).ok()) else {
+        examination.find(name, what, "the paths of modules", "no text");
+        return Vec::new();
+    };
+    let kernel = subject.file("kernel").and_then(|(_, source)| kernel::release(source).ok());
+    if kernel.is_none() && !list.is_empty() {
+        examination.skip("the release of the modules", "the kernel does not say its own");
+    }
+    let folder = kernel.map(|release| format!("/lib/modules/{release}/"));
+    let mut found = Vec::new();
+    for line in list.lines() {
+        let path = line.trim_start_matches('/');
+        let is_file = matches!(
+            contents.get(path).map(|inode| &inode.node),
+            Some(Node::File(file)) if !file.is_empty()
+        );
+        if !line.starts_with('/') || !is_file {
+            examination.find(name, &what, format!("the module `{line}`"), "no such file");
+        }
+        if let Some(folder) = folder.as_ref().filter(|folder| !line.contains(folder.as_str())) {
+            let expected = format!("modules in `{folder}`");
+            examination.find(name, &what, expected, format!("`{line}`"));
+        }
+        if found.iter().any(|known| known == path) {
+            examination.find(name, &what, "each module once", format!("`{line}` again"));
+        }
+        found.push(path.to_owned());
+    }
+    found
+}

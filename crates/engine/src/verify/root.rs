@@ -1,0 +1,219 @@
+//! The root hash where it is written down, and the root file system that it covers.
+
+use std::collections::BTreeMap;
+
+use cvmkit_formats::source::Source;
+use cvmkit_formats::squashfs::{self, FileExtent, Image, Limits};
+use cvmkit_formats::tree::{Node, Tree};
+use rayon::prelude::*;
+
+use super::disk::{Disk, NO_TABLE, Part};
+use super::examination::Examination;
+use super::{Check, Subject, VerifyError};
+use crate::manifest::MANIFEST_FILE;
+
+/// Longest os-release that is taken, and that the build takes.
+const OS_RELEASE_MAX: u64 = 1 << 20;
+
+/// Bytes of contents that are decoded of one image: a guard against sparse files without end.
+const CONTENTS_MAX: u64 = 256 << 30;
+
+/// A root file system that decodes.
+pub(super) struct Root {
+    /// The contents of `/etc/os-release`.
+    pub(super) os_release: Option<Vec<u8>>,
+}
+
+/// One root hash everywhere.
+pub(super) fn root_hash(subject: Subject<'_>) -> Result<Examination, VerifyError> {
+    let mut examination = Examination::new(Check::RootHash);
+    let manifest = subject.manifest;
+    let root_hash = manifest.root.root_hash.as_str();
+    if root_hash.len() != 64
+        || !root_hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    {
+        let expected = "64 lower-case hex digits";
+        examination.find(MANIFEST_FILE, "root.root-hash", expected, format!("`{root_hash}`"));
+    }
+    let wanted = [
+        ("root-hash", "its root hash", format!("{root_hash}\n")),
+        ("command-line", "the command line of the manifest", manifest.image.command_line.clone()),
+    ];
+    for (role, what, expected) in wanted {
+        let Some((name, _)) = subject.file(role) else {
+            examination.skip(what, "there is no such file");
+            continue;
+        };
+        let Some(found) = subject.folder.text(name)? else {
+            examination.find(name, what, "a short text", "a file too long to read");
+            continue;
+        };
+        if found != expected.as_bytes() {
+            let shown = |bytes: &[u8]| format!("`{}`", bytes.escape_ascii());
+            examination.find(name, what, shown(expected.as_bytes()), shown(&found));
+        }
+        if role == "command-line" {
+            promised(&mut examination, name, &String::from_utf8_lossy(&found), root_hash);
+        }
+    }
+    examination.detail = root_hash.to_owned();
+    Ok(examination)
+}
+
+/// The command line promises this root hash, once: with two of them, stage 1 refuses to boot.
+fn promised(examination: &mut Examination, name: &str, line: &str, root_hash: &str) {
+    let words = words(line);
+    let values = words.iter().filter_map(|word| word.strip_prefix("roothash"));
+    let values: Vec<&str> = values.filter_map(|rest| rest.strip_prefix('=')).collect();
+    if values != [root_hash] {
+        let found = values.iter().map(|value| format!("roothash={value}"));
+        let found: Vec<String> = found.collect();
+        let found = if found.is_empty() { "none".to_owned() } else { found.join(" ") };
+        examination.find(name, "its roothash=", format!("roothash={root_hash}"), found);
+    }
+}
+
+/// Words as the kernel splits them (`next_arg`, Linux `lib/cmdline.c`), up to a lone `--`.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_ascii_whitespace() && !quoted => words.push(String::new()),
+            c => words.last_mut().into_iter().for_each(|word| word.push(c)),
+        }
+    }
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    words.truncate(end);
+    words
+}
+
+/// The whole root file system decodes, contents and all.
+pub(super) fn file_system(
+    subject: Subject<'_>,
+    disk: Option<&Disk<'_>>,
+) -> Result<(Examination, Option<Root>), VerifyError> {
+    let mut examination = Examination::new(Check::RootFileSystem);
+    let Some((name, part)) = disk.and_then(|disk| Some((disk.name, disk.root?))) else {
+        examination.skip("all of it", NO_TABLE);
+        return Ok((examination, None));
+    };
+    let decoded =
+        Image::open(part, &Limits::default()).and_then(|image| Ok((image.tree()?, image)));
+    let (tree, image) = match decoded {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            examination.refused(subject.folder, name, "its root file system", error)?;
+            return Ok((examination, None));
+        }
+    };
+    let extents = files(&tree);
+    let total = extents.iter().map(|extent| extent.len()).fold(0, u64::saturating_add);
+    if total > CONTENTS_MAX {
+        let what = "contents of the root file system";
+        examination.find(name, what, format!("at most {CONTENTS_MAX} bytes"), total);
+    } else if let Err(error) = contents(part, &extents) {
+        examination.refused(subject.folder, name, "contents of its root file system", error)?;
+    }
+    let names = tree.walk().len();
+    examination.detail = format!("{names} names, {} files of {total} bytes decoded", extents.len());
+    let os_release = os_release_of(&image, &tree);
+    Ok((examination, Some(Root { os_release })))
+}
+
+/// Each regular file once, in the order of the tree.
+fn files(tree: &Tree<FileExtent>) -> Vec<FileExtent> {
+    let mut seen = vec![false; tree.inode_slots()];
+    let mut found = Vec::new();
+    for (_, id) in tree.walk() {
+        let known = seen.get_mut(id.index()).is_some_and(|seen| std::mem::replace(seen, true));
+        if let (false, Node::File(extent)) = (known, &tree.inode(id).node) {
+            found.push(extent.clone());
+        }
+    }
+    found
+}
+
+/// Decodes all contents, on all threads. An open image remembers one fragment block, so each thread
+/// opens its own.
+fn contents(part: Part<'_>, extents: &[FileExtent]) -> Result<(), squashfs::Error> {
+    let share = extents.len().div_ceil(rayon::current_num_threads()).max(1);
+    extents.par_chunks(share).try_for_each(|extents| {
+        let image = Image::open(part, &Limits::default())?;
+        extents.iter().try_for_each(|extent| image.visit(extent, |_| Ok(())))
+    })
+}
+
+/// The image's own os-release, as a boot would find it.
+fn os_release_of<S: Source>(image: &Image<S>, tree: &Tree<FileExtent>) -> Option<Vec<u8>> {
+    let id = tree.resolve(b"etc/os-release").ok()?;
+    let Node::File(extent) = &tree.inode(id).node else { return None };
+    if extent.len() > OS_RELEASE_MAX {
+        return None;
+    }
+    let mut text = Vec::new();
+    let visited = image.visit(extent, |block| {
+        text.extend_from_slice(block);
+        Ok(())
+    });
+    visited.ok().map(|()| text)
+}
+
+/// Name, version and debug mark of the image, as its os-release has them.
+pub(super) fn os_release(subject: Subject<'_>, root: Option<&Root>) -> Examination {
+    let mut examination = Examination::new(Check::OsRelease);
+    let (Some(root), Some((name, _))) = (root, subject.file("disk")) else {
+        examination.skip("all of it", "the root file system can't be read");
+        return examination;
+    };
+    let Some(text) = &root.os_release else {
+        examination.find(name, "/etc/os-release", "a short file", "none that can be read");
+        return examination;
+    };
+    let text = String::from_utf8_lossy(text);
+    let fields = fields(&text);
+    let image = &subject.manifest.image;
+    for (field, expected) in [("IMAGE_ID", &image.id), ("IMAGE_VERSION", &image.version)] {
+        let found = fields.get(field).copied().unwrap_or_default();
+        let what = format!("{field} in /etc/os-release, by the manifest");
+        examination.expect(name, &what, expected.as_str(), found);
+    }
+    let is_debug = fields.get("VARIANT_ID") == Some(&"debug");
+    let kind = |debug| if debug { "a debug image" } else { "a production image" };
+    let what = "VARIANT_ID in /etc/os-release, by the manifest";
+    examination.expect(name, what, kind(image.debug), kind(is_debug));
+    examination.detail = format!("{} {}, {}", image.id, image.version, kind(image.debug));
+    examination
+}
+
+/// Fields of os-release(5); the last of a name counts, as in a shell.
+fn fields(text: &str) -> BTreeMap<&str, &str> {
+    let fields = text.lines().filter_map(|line| line.split_once('='));
+    fields.map(|(name, value)| (name.trim(), unquoted(value))).collect()
+}
+
+fn unquoted(value: &str) -> &str {
+    let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_kernel() {
+        let line = "a \"roothash=1 2\" b=\"c d\" -- roothash=3";
+        assert_eq!(words(line), ["a", "roothash=1 2", "b=c d"]);
+    }
+
+    #[test]
+    fn fields_are_those_of_a_shell() {
+        let found = fields("A=1\nA=\"two words\"\n# B=2\nC='3'\nVARIANT_ID=debug\n");
+        assert_eq!(found.get("A"), Some(&"two words"));
+        assert_eq!(found.get("C"), Some(&"3"));
+        assert_eq!(found.get("VARIANT_ID"), Some(&"debug"));
+        assert_eq!(found.get("B"), None);
+    }
+}

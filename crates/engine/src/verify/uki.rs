@@ -1,0 +1,156 @@
+//! The unified kernel image: the files beside it, as sections.
+
+use cvmkit_formats::pe::Headers;
+use cvmkit_formats::pe::uki::SECTION_ORDER;
+use cvmkit_formats::source::{Source, read_all};
+
+use super::examination::Examination;
+use super::folder::difference;
+use super::root::Root;
+use super::{Check, Subject, VerifyError, kernel};
+
+/// The sections that an image's UKI has, and the role of the file with the same bytes. Others of
+/// UAPI.5, such as `.ucode` or `.profile`, would be measured, but nothing says what is in them.
+const SECTIONS: [(&str, Option<&str>); 5] = [
+    (".linux", Some("kernel")),
+    (".osrel", None),
+    (".cmdline", Some("command-line")),
+    (".initrd", Some("initrd")),
+    (".uname", None),
+];
+
+/// What every stub brings itself, and is not compared.
+const OF_THE_STUB: &str = ".sbat";
+
+/// Longest section of text that is taken.
+const TEXT_MAX: u64 = 1 << 20;
+
+/// Checks the UKI, if the image has one.
+pub(super) fn examine(
+    subject: Subject<'_>,
+    root: Option<&Root>,
+) -> Result<Option<Examination>, VerifyError> {
+    if subject.manifest.file("uki").is_none() {
+        return Ok(None);
+    }
+    let mut examination = Examination::new(Check::Uki);
+    let Some((name, source)) = subject.file("uki") else {
+        examination.skip("all of it", "there is no UKI");
+        return Ok(Some(examination));
+    };
+    let headers = match Headers::read(source) {
+        Ok(headers) => headers,
+        Err(error) => {
+            examination.refused(subject.folder, name, "the UKI", error)?;
+            return Ok(Some(examination));
+        }
+    };
+    names(&mut examination, name, &headers);
+    for (section, role) in SECTIONS {
+        let Some(found) = headers.section(section) else { continue };
+        let contents = match found.contents(source) {
+            Ok(contents) => contents,
+            Err(error) => {
+                examination.refused(subject.folder, name, section, error)?;
+                continue;
+            }
+        };
+        match role {
+            Some(role) => same(&mut examination, subject, name, (section, &contents), role)?,
+            None if section == ".osrel" => {
+                os_release(&mut examination, subject, name, &contents, root)?;
+            }
+            None => uname(&mut examination, subject, name, &contents)?,
+        }
+    }
+    examination.detail = format!("{} sections", headers.sections.len());
+    Ok(Some(examination))
+}
+
+/// Each section once, and no other.
+fn names(examination: &mut Examination, name: &str, headers: &Headers) {
+    for (section, _) in SECTIONS {
+        let count = headers.sections.iter().filter(|found| found.name == section).count();
+        examination.expect(name, &format!("sections `{section}`"), 1, count);
+    }
+    let known =
+        |found: &str| found == OF_THE_STUB || SECTIONS.iter().any(|(section, _)| *section == found);
+    for found in &headers.sections {
+        if SECTION_ORDER.contains(&found.name.as_str()) && !known(&found.name) {
+            let expected = "kernel, initramfs, command line, os-release and release";
+            examination.find(name, "sections", expected, format!("also `{}`", found.name));
+        }
+    }
+}
+
+/// A section has the bytes of the file of a role.
+fn same<S: Source>(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    (section, contents): (&str, &S),
+    role: &str,
+) -> Result<(), VerifyError> {
+    let what = format!("section `{section}`");
+    let Some((file, source)) = subject.file(role) else {
+        examination.skip(&what, "the file to compare it with is not there");
+        return Ok(());
+    };
+    match difference(source, contents) {
+        Ok(None) => {}
+        Ok(Some(at)) => {
+            let expected = format!("the bytes of `{file}`, {} bytes", source.len());
+            let found = format!("another byte at {at:#x}, {} bytes", contents.len());
+            examination.find(name, what, expected, found);
+        }
+        Err(error) => examination.refused(subject.folder, name, &what, error)?,
+    }
+    Ok(())
+}
+
+/// What boot loaders show is the root file system's own os-release.
+fn os_release<S: Source>(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    contents: &S,
+    root: Option<&Root>,
+) -> Result<(), VerifyError> {
+    let what = "section `.osrel`";
+    let Some(expected) = root.and_then(|root| root.os_release.as_ref()) else {
+        examination.skip(what, "the root file system has no os-release to compare it with");
+        return Ok(());
+    };
+    match difference(expected, contents) {
+        Ok(None) => {}
+        Ok(Some(at)) => {
+            let expected = "/etc/os-release of the root file system";
+            examination.find(name, what, expected, format!("another byte at {at:#x}"));
+        }
+        Err(error) => examination.refused(subject.folder, name, what, error)?,
+    }
+    Ok(())
+}
+
+/// The release is what the kernel itself says.
+fn uname<S: Source>(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    contents: &S,
+) -> Result<(), VerifyError> {
+    let what = "section `.uname`";
+    let Some((file, source)) = subject.file("kernel") else {
+        examination.skip(what, "there is no kernel to compare it with");
+        return Ok(());
+    };
+    let found = match read_all(contents, TEXT_MAX) {
+        Ok(found) => String::from_utf8_lossy(&found).into_owned(),
+        Err(error) => return examination.refused(subject.folder, name, what, error),
+    };
+    match kernel::release(source) {
+        Ok(expected) => examination.expect(name, what, expected, found),
+        Err(why) => examination.find(file, "the kernel", "a bzImage with its version", why),
+    }
+    Ok(())
+}

@@ -1,0 +1,401 @@
+//! Writes `seeds/TARGET/NAME`: small valid inputs, made by the writers of the product where there
+//! are any. The same files on every run.
+
+#![expect(clippy::disallowed_methods, reason = "seeds are plain files beside this package")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use cvmkit_engine::kernel::index::Index;
+use cvmkit_formats::gpt::{self, Guid, spec};
+use cvmkit_formats::pe::spec as pe;
+use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree};
+use cvmkit_formats::{cpio, fat, squashfs, verity};
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromZeros as _, IntoBytes as _};
+
+const CONTROL: &str = "Package: a\nVersion: 1:2.0-3\nArchitecture: amd64\nDepends: b (>= 1) | c\n";
+const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn main() {
+    for (target, seeds) in [("deb", debs()), ("tar", vec![("ustar", tarball())])] {
+        write(target, &seeds);
+    }
+    write("compression", &[("gzip", gzip(b"contents")), ("xz", XZ.to_vec()), ("zstd", zstd())]);
+    texts();
+    recipes();
+    openpgp();
+    write("cpio", &[("initramfs", initramfs())]);
+    write("squashfs", &[("gzip", image(squashfs::Compression::Gzip { level: 9 }))]);
+    write("squashfs", &[("zstd", image(squashfs::Compression::Zstd { level: 1 }))]);
+    write("fat", &[("fat16", volume(fat::Width::Fat16))]);
+    write("gpt", &[("two-partitions", disk())]);
+    write("pe", &[("application", application())]);
+    write("uki", &[("stub", application())]);
+    write("verity", &[("sha256", hash_area(verity::Algorithm::Sha256))]);
+    write("verity", &[("sha512", hash_area(verity::Algorithm::Sha512))]);
+    write("firmware", &firmware());
+    write("modinfo", &[("module", module())]);
+    write("module_index", &[("aliases", index())]);
+}
+
+fn write(target: &str, seeds: &[(&str, Vec<u8>)]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&folder).expect("make the folder of a target");
+    for (name, bytes) in seeds {
+        fs::write(folder.join(name), bytes).expect("write a seed");
+    }
+}
+
+fn texts() {
+    let package = format!(
+        "{CONTROL}Filename: pool/main/a/a_2.0-3_amd64.deb\nSize: 1\nSHA256: {DIGEST}\n\n\
+         Package: b\nVersion: 1\nArchitecture: all\nEssential: yes\nMulti-Arch: foreign\n\
+         Provides: c (= 2)\nBreaks: d (<< 1~)\nFilename: pool/main/b/b_1_all.deb\nSize: 1\n\
+         SHA256: {DIGEST}\n"
+    );
+    let release = format!(
+        "Origin: Debian\nSuite: stable\nCodename: trixie\nVersion: 13\n\
+         Date: Sat, 12 Sep 2026 07:55:41 UTC\nValid-Until: Sat, 19 Sep 2026 07:55:41 UTC\n\
+         Architectures: all amd64\nComponents: main\nAcquire-By-Hash: yes\nSHA256:\n \
+         {DIGEST} 1 main/binary-amd64/Packages.xz\n"
+    );
+    let enable = "d\n#!/bin/sh\nset -e\n# Automatically added by dh_installsystemd/13.24.2\n\
+        if [ \"$1\" = \"configure\" ]; then\n\tdeb-systemd-helper enable 'd.service'\nfi\n\
+        # End automatically added section\nexit 0\n";
+    let sums = format!("{DIGEST}  a.raw\n{DIGEST}  manifest.json\n");
+    let line = format!("console=ttyS0 roothash={DIGEST} cvmkit.root_wait=5 init=/sbin/init -- x");
+    let seeds: [(&str, &str, &str); 10] = [
+        ("deb822", "control", CONTROL),
+        ("deb822", "folded", "# c\nA: 1\n 2\n# c\n .\nB:\n\n\nC: 3\n"),
+        ("packages", "two", &package),
+        ("resolver", "two", &package),
+        ("release", "stable", &release),
+        ("relation", "all-forms", "a:any (>= 1:2-3) [amd64 !i386] | b, c (<< 1~), d:native"),
+        ("scripts", "systemd", enable),
+        ("sums", "two", &sums),
+        ("stage1_cmdline", "all-options", &line),
+        ("version", "two", "1:2.0~rc1+b-1\n1:2.0-1"),
+    ];
+    for (target, name, text) in seeds {
+        write(target, &[(name, text.as_bytes().to_vec())]);
+    }
+}
+
+/// The definition and the start of the lock of a recipe, and what describes an image.
+fn recipes() {
+    let definition = include_bytes!("../../recipes/minimal/image.toml").to_vec();
+    write("definition", &[("minimal", definition)]);
+    let lock = format!(
+        "format = 1\ndefinition = \"{DIGEST}\"\npackage-request = \"{DIGEST}\"\n\n\
+         [[suite]]\nname = \"trixie\"\narchive = \"debian\"\ndate = \"2026-09-12T07:55:41Z\"\n\
+         inrelease = \"{DIGEST}\"\nsigned-by = [\"04B54C3CDCA79751B16BC6B5225629DF75B188BD\"]\n\n\
+         [[suite.indices]]\npath = \"main/binary-amd64/Packages.xz\"\nsize = 1\n\
+         sha256 = \"{DIGEST}\"\n"
+    );
+    write("lock", &[("one-suite", lock.into_bytes())]);
+    let manifest = format!(
+        r#"{{"schema":1,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
+"architecture":"x86-64","command_line":"quiet","timestamp":"2026-09-12T07:55:41Z"}},
+"inputs":{{"definition":"{DIGEST}","lock":"{DIGEST}","stage1":"{DIGEST}"}},
+"root":{{"format":"squashfs","root_hash":"{DIGEST}","salt":"{DIGEST}","algorithm":"sha256",
+"data_block_size":4096,"hash_block_size":4096}},"partitions":[],"artifacts":[],"packages":[]}}"#
+    );
+    let values = format!(
+        r#"{{"schema":1,"values":[{{"platform":"sev-snp","vmm":"qemu","boot":"direct","vcpus":1,
+"vcpu_type":"EPYC-v4","guest_features":"0x1","firmware":"{DIGEST}","launch_digest":"00"}}]}}"#
+    );
+    let seeds = [("manifest", manifest.into_bytes()), ("reference-values", values.into_bytes())];
+    write("manifest", &seeds);
+}
+
+/// The fixtures of the crate that verifies; their folder says how GnuPG made them.
+fn openpgp() {
+    macro_rules! fixture {
+        ($name:literal) => {
+            (
+                $name,
+                include_bytes!(concat!("../../crates/debian/tests/fixtures/openpgp/", $name))
+                    .to_vec(),
+            )
+        };
+    }
+    let messages = [
+        fixture!("good.asc"),
+        fixture!("both.asc"),
+        fixture!("expiring.asc"),
+        fixture!("notation.asc"),
+        fixture!("sha1.asc"),
+        fixture!("other.asc"),
+    ];
+    write("inrelease", &messages);
+    let keyrings = [
+        fixture!("good.pgp"),
+        fixture!("good.key.asc"),
+        fixture!("sub.pgp"),
+        fixture!("revoked.pgp"),
+        fixture!("extended.pgp"),
+    ];
+    write("keyring", &keyrings);
+}
+
+fn firmware() -> [(&'static str, Vec<u8>); 2] {
+    macro_rules! fixture {
+        ($name:literal) => {
+            include_bytes!(concat!("../../crates/measure/tests/fixtures/", $name)).to_vec()
+        };
+    }
+    [("amdsev", fixture!("ovmf_AmdSev_suffix.bin")), ("x64", fixture!("ovmf_OvmfX64_suffix.bin"))]
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("memory does not fail");
+    encoder.finish().expect("memory does not fail")
+}
+
+/// `printf contents | xz --check=crc32`: nothing here can write xz without one more dependency.
+const XZ: [u8; 60] = [
+    0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00, 0x01, 0x69, 0x22, 0xde, 0x36, 0x02, 0x00, 0x21, 0x01,
+    0x16, 0x00, 0x00, 0x00, 0x74, 0x2f, 0xe5, 0xa3, 0x01, 0x00, 0x07, 0x63, 0x6f, 0x6e, 0x74, 0x65,
+    0x6e, 0x74, 0x73, 0x00, 0x77, 0x11, 0xfa, 0xb4, 0x00, 0x01, 0x1c, 0x08, 0x44, 0x60, 0x2a, 0xc8,
+    0x90, 0x42, 0x99, 0x0d, 0x01, 0x00, 0x00, 0x00, 0x00, 0x01, 0x59, 0x5a,
+];
+
+/// One raw block of one byte (RFC 8878, section 3.1.1).
+fn zstd() -> Vec<u8> {
+    vec![0x28, 0xb5, 0x2f, 0xfd, 0x20, 1, 0x09, 0, 0, b'a']
+}
+
+fn entry(name: &str, kind: u8, contents: &[u8], link: &str) -> Vec<u8> {
+    let mut header = [0u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[100..108].copy_from_slice(b"0000644\0");
+    header[108..116].copy_from_slice(b"0000000\0");
+    header[116..124].copy_from_slice(b"0000000\0");
+    header[124..136].copy_from_slice(format!("{:011o}\0", contents.len()).as_bytes());
+    header[136..148].copy_from_slice(b"00000000000\0");
+    header[148..156].fill(b' ');
+    header[156] = kind;
+    header[157..157 + link.len()].copy_from_slice(link.as_bytes());
+    header[257..265].copy_from_slice(b"ustar  \0");
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut bytes = [&header[..], contents].concat();
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+fn archive(entries: &[Vec<u8>]) -> Vec<u8> {
+    [entries.concat(), vec![0; 1024]].concat()
+}
+
+fn tarball() -> Vec<u8> {
+    let long = "d/".to_owned() + &"n".repeat(110) + "\0";
+    archive(&[
+        entry("./", b'5', b"", ""),
+        entry("./d/", b'5', b"", ""),
+        entry("./d/f", b'0', b"contents", ""),
+        entry("./d/h", b'1', b"", "./d/f"),
+        entry("./s", b'2', b"", "d/f"),
+        entry("pax", b'x', b"20 path=d/a-name-p\n", ""),
+        entry("short", b'0', b"x", ""),
+        entry("././@LongLink", b'L', long.as_bytes(), ""),
+        entry("cut", b'0', b"y", ""),
+    ])
+}
+
+fn debs() -> Vec<(&'static str, Vec<u8>)> {
+    let member = |name: &str, bytes: &[u8]| {
+        let head =
+            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, bytes.len());
+        let pad: &[u8] = if bytes.len() % 2 == 1 { b"\n" } else { b"" };
+        [head.as_bytes(), bytes, pad].concat()
+    };
+    let package = |members: [(&str, &[u8]); 3]| {
+        let members = members.map(|(name, bytes)| member(name, bytes)).concat();
+        [b"!<arch>\n".as_slice(), &members].concat()
+    };
+    let control = archive(&[
+        entry("./", b'5', b"", ""),
+        entry("./control", b'0', CONTROL.as_bytes(), ""),
+        entry("./postinst", b'0', b"#!/bin/sh\nset -e\n", ""),
+    ]);
+    let data = archive(&[entry("./", b'5', b"", ""), entry("./f", b'0', b"contents", "")]);
+    let format: (&str, &[u8]) = ("debian-binary", b"2.0\n");
+    let plain = package([format, ("control.tar", &control), ("data.tar", &data)]);
+    let (control, data) = (gzip(&control), gzip(&data));
+    let packed = package([format, ("control.tar.gz", &control), ("data.tar.gz", &data)]);
+    vec![("plain", plain), ("gzip", packed)]
+}
+
+fn tree() -> Tree<Vec<u8>> {
+    let mut tree = Tree::new(Meta::root(0o755, 1_700_000_000));
+    let put = |tree: &mut Tree<Vec<u8>>, path: &[u8], inode| {
+        tree.put(path, inode).expect("paths are in order")
+    };
+    put(&mut tree, b"d", Inode::directory(Meta::root(0o755, 1)));
+    let id = put(&mut tree, b"d/f", Inode::file(Meta::root(0o644, 2), b"contents".to_vec()));
+    let console = Node::CharDevice(Device { major: 5, minor: 1 });
+    put(&mut tree, b"d/null", Inode { meta: Meta::root(0o600, 3), node: console });
+    put(&mut tree, b"s", Inode::symlink("d/f", 4));
+    tree.link(b"h", id).expect("the name is new");
+    tree
+}
+
+fn initramfs() -> Vec<u8> {
+    let (tree, mut bytes) = (tree(), Vec::new());
+    let plan = cpio::Plan::new(&tree, &cpio::Options::default()).expect("cpio holds the tree");
+    plan.write(&mut bytes).expect("memory does not fail");
+    bytes
+}
+
+fn image(compression: squashfs::Compression) -> Vec<u8> {
+    let (mut tree, mut bytes) = (tree(), Vec::new());
+    let f = tree.lookup(b"d/f").expect("it was put there");
+    tree.meta_mut(f).xattrs.insert(b"user.note".to_vec(), b"x".to_vec());
+    let blocks =
+        Inode::file(Meta::root(0o644, 5), (0..5000u32).flat_map(u32::to_le_bytes).collect());
+    tree.put(b"blocks", blocks).expect("the name is new");
+    let options = squashfs::Options { block_size: 4096, compression, mkfs_time: 0 };
+    let plan = squashfs::Plan::new(&tree, &options).expect("squashfs holds the tree");
+    plan.write(&mut bytes).expect("memory does not fail");
+    bytes
+}
+
+/// Without the zeros at its end, as the target takes it.
+fn volume(width: fat::Width) -> Vec<u8> {
+    let mut tree = Tree::new(Meta::root(0o755, 0));
+    tree.make_directories(b"EFI/BOOT", &Meta::root(0o755, 0)).expect("the names are new");
+    let file = Inode::file(Meta::root(0o644, 0), vec![0xcc; 600]);
+    tree.put(b"EFI/BOOT/BOOTX64.EFI", file.clone()).expect("the name is new");
+    tree.put(b"EFI/a_long name.efi", file).expect("the name is new");
+    let options = fat::Options { width, label: "ESP".into(), ..fat::Options::default() };
+    let plan = fat::Plan::new(&tree, &options).expect("FAT holds the tree");
+    let mut bytes = Vec::new();
+    plan.write(&mut bytes).expect("memory does not fail");
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    bytes.truncate(end);
+    bytes
+}
+
+fn disk() -> Vec<u8> {
+    let partition = |name: &str, unique, first, last| gpt::Partition {
+        type_guid: spec::ESP,
+        unique_guid: Guid::from_u128(unique),
+        name: name.into(),
+        place: gpt::Place::At(gpt::Lba(first), gpt::Lba(last)),
+        attributes: 0,
+    };
+    let partitions = [partition("esp", 1, 34, 35), partition("größe", 2, 36, 36)];
+    let size = gpt::DiskSize::Exact(80 * 512);
+    let options = gpt::Options { size, disk_guid: Guid::from_u128(3) };
+    let plan = gpt::Plan::new(&partitions, &options).expect("they fit");
+    let mut bytes = Vec::new();
+    plan.write(&mut bytes).expect("memory does not fail");
+    bytes
+}
+
+/// A PE32+ EFI application with two sections.
+fn application() -> Vec<u8> {
+    let mut optional = pe::OptionalHeader::new_zeroed();
+    optional.magic = U16::new(pe::MAGIC_PE32_PLUS);
+    optional.image_base = U64::new(0x1_4000_0000);
+    optional.section_alignment = U32::new(0x1000);
+    optional.file_alignment = U32::new(0x200);
+    optional.headers_size = U32::new(0x600);
+    optional.subsystem = U16::new(pe::EFI_APPLICATION);
+    optional.dll_characteristics = U16::new(pe::NX_COMPAT);
+    optional.directories = U32::new(16);
+    optional.entry_point = U32::new(0x1000);
+    optional.image_size = U32::new(0x3000);
+    let section = |name: &str, address: u32, offset: u32| {
+        let mut header = pe::SectionHeader::new_zeroed();
+        header.name[..name.len()].copy_from_slice(name.as_bytes());
+        header.virtual_size = U32::new(0x100);
+        header.virtual_address = U32::new(address);
+        header.raw_size = U32::new(0x200);
+        header.raw_offset = U32::new(offset);
+        header.characteristics = U32::new(pe::SECTION_READ | pe::SECTION_INITIALIZED_DATA);
+        header
+    };
+    let mut file = pe::FileHeader::new_zeroed();
+    file.machine = U16::new(0x8664);
+    file.sections = U16::new(2);
+    file.optional_header_size = U16::new(112 + 128);
+    file.characteristics = U16::new(0x0226);
+    let mut bytes = b"MZ".to_vec();
+    bytes.resize(0x3c, 0);
+    bytes.extend(0x40u32.to_le_bytes());
+    bytes.extend(b"PE\0\0");
+    bytes.extend_from_slice(file.as_bytes());
+    bytes.extend_from_slice(optional.as_bytes());
+    bytes.extend([0; 128]);
+    bytes.extend_from_slice(section(".text", 0x1000, 0x600).as_bytes());
+    bytes.extend_from_slice(section(".sbat", 0x2000, 0x800).as_bytes());
+    bytes.resize(0xa00, 0);
+    bytes
+}
+
+fn hash_area(algorithm: verity::Algorithm) -> Vec<u8> {
+    let mut options = verity::Options::new(vec![7; 32], [1; 16]);
+    (options.data_block_size, options.hash_block_size) = (512, 1024);
+    options.algorithm = algorithm;
+    let data = vec![3; 512 * 5];
+    let plan = verity::Plan::new(data.len() as u64, &options).expect("the sizes are in range");
+    let mut bytes = Vec::new();
+    plan.write(&data, &mut bytes).expect("memory does not fail");
+    bytes
+}
+
+fn index() -> Vec<u8> {
+    let mut index = Index::default();
+    for (at, (key, value)) in [("pci:v*d*", "virtio_pci"), ("pci:v1", "nvme"), ("fs-ext4", "ext4")]
+        .into_iter()
+        .enumerate()
+    {
+        let priority = u32::try_from(at).expect("there are three");
+        index.insert(key, value, priority).expect("all are ASCII");
+    }
+    index.encode().expect("it is small")
+}
+
+/// A relocatable ELF64 file (System V ABI) with `.modinfo`, one export and one import.
+fn module() -> Vec<u8> {
+    let info = b"license=GPL\0depends=a,b\0softdep=pre: c\0alias=pci:v1\0";
+    let strings = b"\0.modinfo\0.symtab\0.strtab\0__ksymtab_f\0g\0";
+    let symbol = |name: u32, section: u16| {
+        let mut bytes = name.to_le_bytes().to_vec();
+        bytes.extend([0x10, 0]);
+        bytes.extend(section.to_le_bytes());
+        bytes.extend([0; 16]);
+        bytes
+    };
+    let symbols = [vec![0; 24], symbol(26, 1), symbol(38, 0)].concat();
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(64, 0);
+    let mut place = |contents: &[u8]| {
+        let at = bytes.len().next_multiple_of(8);
+        bytes.resize(at, 0);
+        bytes.extend(contents);
+        [at as u64, contents.len() as u64]
+    };
+    let places = [place(info), place(&symbols), place(strings)];
+    let table = bytes.len().next_multiple_of(8);
+    bytes.resize(table + 64, 0);
+    // Name, type, link, info and entry size: SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB.
+    let heads: [[u32; 5]; 3] = [[1, 1, 0, 0, 0], [10, 2, 3, 1, 24], [18, 3, 0, 0, 0]];
+    for ([name, kind, link, info, size], [offset, len]) in heads.into_iter().zip(places) {
+        bytes.extend([name, kind].map(u32::to_le_bytes).concat());
+        bytes.extend([0, 0, offset, len].map(u64::to_le_bytes).concat());
+        bytes.extend([link, info].map(u32::to_le_bytes).concat());
+        bytes.extend([1, u64::from(size)].map(u64::to_le_bytes).concat());
+    }
+    // ET_REL, EM_X86_64, EV_CURRENT; the section table; sizes and counts.
+    bytes[16..24].copy_from_slice(&[1, 0, 62, 0, 1, 0, 0, 0]);
+    bytes[40..48].copy_from_slice(&(table as u64).to_le_bytes());
+    let counts: [u16; 6] = [64, 0, 0, 64, 4, 3];
+    bytes[52..64].copy_from_slice(&counts.map(u16::to_le_bytes).concat());
+    bytes
+}
