@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{Folder, noise, stub};
+use crate::program::{Folder, noise};
 
 #[test]
 fn what_standard_tools_make_is_recognised() {

@@ -121,20 +121,6 @@ fn found(tool: &str) -> PathBuf {
     named.map(PathBuf::from).or_else(|| places.find(|p| p.is_file())).unwrap_or_else(|| tool.into())
 }
 
-/// The systemd stub: that of the package systemd-boot-efi, or the one `CVMKIT_STUB` names; none,
-/// loudly, if it is not there.
-pub(crate) fn stub() -> Option<String> {
-    let installed = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
-    let stub = env::var("CVMKIT_STUB").unwrap_or(installed.into());
-    if Path::new(&stub).is_file() {
-        return Some(stub);
-    }
-    let required = env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
-    assert!(!required, "{stub} is not installed, and CVMKIT_ORACLES=require");
-    eprintln!("SKIPPED: {stub} is not installed");
-    None
-}
-
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
