@@ -7,11 +7,24 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use cvmkit_debian::compression::{Compression, decompress};
+use cvmkit_debian::deb::{self, Deb};
+use cvmkit_debian::openpgp::{self, Keyring, OpenPgpError};
+use cvmkit_debian::release::{PinPriority, Release};
+use cvmkit_debian::scripts::{self, ScriptKind};
+use cvmkit_debian::version::Version;
+use cvmkit_debian::{deb822, packages, relation, resolver};
+use cvmkit_engine::definition::Project;
+use cvmkit_engine::kernel::ModuleInfo;
 use cvmkit_engine::kernel::index::Index;
+use cvmkit_engine::lock::Lock;
+use cvmkit_engine::manifest::{Manifest, Sums};
+use cvmkit_engine::reference::ReferenceValues;
 use cvmkit_formats::gpt::{self, Guid, spec};
-use cvmkit_formats::pe::spec as pe;
+use cvmkit_formats::pe::{Headers, spec as pe, uki};
 use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree};
 use cvmkit_formats::{cpio, fat, squashfs, verity};
+use cvmkit_measure::firmware::Firmware;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
@@ -44,7 +57,66 @@ fn write(target: &str, seeds: &[(&str, Vec<u8>)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
     fs::create_dir_all(&folder).expect("make the folder of a target");
     for (name, bytes) in seeds {
+        assert!(is_read(target, name, bytes), "the decoder of {target} refuses {name}");
         fs::write(folder.join(name), bytes).expect("write a seed");
+    }
+}
+
+/// Whether the decoder a seed is for takes it: a refused seed would leave the rest unvisited.
+fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    match target {
+        "compression" => {
+            let compression = match name {
+                "gzip" => Compression::Gzip,
+                "xz" => Compression::Xz,
+                _ => Compression::Zstd,
+            };
+            decompress(bytes, compression, 100).is_ok_and(|decoded| !decoded.is_empty())
+        }
+        "cpio" => cpio::read(bytes).is_ok(),
+        "deb" => Deb::parse(bytes).is_ok_and(|deb| deb.control().is_ok()),
+        "deb822" => deb822::paragraphs(&text).all(|stanza| stanza.is_ok()),
+        "definition" => toml::from_str(&text).is_ok_and(|raw| {
+            let project = Project { path: "image.toml".into(), raw };
+            project.definitions().is_ok_and(|all| !all.is_empty())
+        }),
+        // Not the whole volume: `volume` has read it.
+        "fat" => true,
+        "firmware" => Firmware::parse(bytes).is_ok_and(|firmware| firmware.sev_sections().is_ok()),
+        "gpt" => gpt::read(bytes).is_ok(),
+        // Some are clearsigned well, by the wrong key or with the wrong digest.
+        "inrelease" => matches!(
+            openpgp::verify(bytes, &Keyring::default(), &[], 0),
+            Err(OpenPgpError::NoValidSignature(refused)) if !refused.is_empty()
+        ),
+        "keyring" => Keyring::default().add(bytes).is_ok(),
+        "lock" => toml::from_str::<Lock>(&text).is_ok(),
+        "manifest" if name == "manifest" => serde_json::from_slice::<Manifest>(bytes).is_ok(),
+        "manifest" => serde_json::from_slice::<ReferenceValues>(bytes).is_ok(),
+        "modinfo" => ModuleInfo::parse(bytes).is_ok_and(|info| info.depends().count() == 2),
+        "module_index" => Index::decode(bytes).is_ok(),
+        "packages" | "resolver" => packages::Index::parse(bytes).is_ok_and(|index| {
+            let priority = PinPriority::Default;
+            let options = resolver::Options { architecture: "amd64", essential: true };
+            let suite = resolver::Suite { id: "s", priority, index: &index };
+            resolver::resolve(&[suite], &["a"], &options).is_ok()
+        }),
+        "pe" => Headers::read(bytes).is_ok(),
+        "relation" => relation::parse(&text).is_ok(),
+        "release" => Release::parse(&text).is_ok(),
+        "scripts" => scripts::classify("d", ScriptKind::Postinst, bytes).is_err(),
+        "squashfs" => squashfs::read(bytes, &squashfs::Limits::default()).is_ok(),
+        // A module of a program: the target alone can call it.
+        "stage1_cmdline" => true,
+        "sums" => Sums::parse(&text).is_ok(),
+        "tar" => deb::entries(bytes).is_ok(),
+        "uki" => {
+            uki::Plan::new(bytes, &[(".linux", 1)], &uki::Options { keep_nx_compat: true }).is_ok()
+        }
+        "verity" => verity::read(bytes).is_ok(),
+        "version" => text.lines().all(|version| Version::parse(version).is_ok()),
+        _ => false,
     }
 }
 
@@ -275,6 +347,7 @@ fn volume(width: fat::Width) -> Vec<u8> {
     let plan = fat::Plan::new(&tree, &options).expect("FAT holds the tree");
     let mut bytes = Vec::new();
     plan.write(&mut bytes).expect("memory does not fail");
+    fat::read(&bytes).expect("our own volume is read");
     let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     bytes.truncate(end);
     bytes

@@ -15,7 +15,7 @@ use cvmkit_formats::tree::Node;
 use libfuzzer_sys::fuzz_target;
 
 /// A volume no longer than this; the smallest FAT32 has 33 MiB.
-const LEN_MAX: u64 = 64 << 20;
+const LEN_MAX: u64 = 36 << 20;
 /// Bytes of contents to read.
 const CONTENTS_MAX: u64 = 1 << 20;
 

@@ -9,6 +9,7 @@
 mod apt;
 mod bench;
 mod demo;
+mod fuzz;
 mod inputs;
 mod oracles;
 mod step;
@@ -25,6 +26,8 @@ usage: cargo xtask TASK
   demo            build cvmkit and recipes/minimal, measure it, boot it
   test            install the oracles, then format check, lints and every test
   test --quick    only what needs no oracle: format check, lints, unit tests
+  fuzz [SECONDS] [TARGET..]
+                  fuzz every decoder of foreign bytes, or some (default 30 s each)
   bench [N]       compare with other tools, N alternating runs (default 3)
   oracles         install or verify the tools that tests compare with";
 
@@ -72,6 +75,7 @@ fn run() -> Result<()> {
         ["demo"] => demo::run(&workspace),
         ["test"] => test::run(&workspace, test::Extent::Whole),
         ["test", "--quick"] => test::run(&workspace, test::Extent::Quick),
+        ["fuzz", arguments @ ..] => fuzz::run(&workspace, arguments),
         ["bench"] => bench::run(&workspace, 3),
         ["bench", runs] => bench::run(&workspace, runs.parse().context(USAGE)?),
         ["oracles"] => oracles::ensure(&workspace, oracles::Need::Tests),
