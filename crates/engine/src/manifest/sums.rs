@@ -19,9 +19,12 @@ pub struct Sums {
     by_name: BTreeMap<String, Sha256>,
 }
 
-/// A line that is none.
+/// A line that is none, or one whose name came before.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{SUMS_FILE}:{line}: expected `DIGEST  NAME`, found `{found}`")]
+#[error(
+    "{SUMS_FILE}:{line}: expected `DIGEST  NAME` with a plain name of its own, found `{}`",
+    found.escape_debug()
+)]
 pub struct SumsError {
     /// Which line, from 1.
     pub line: usize,
@@ -46,20 +49,25 @@ impl Sums {
         Self { by_name: files.into_iter().collect() }
     }
 
-    /// Reads what `sha256sum` wrote. Names are plain: they stay in their folder.
+    /// Reads what `sha256sum` wrote. Names are plain: they stay in their folder, have no control
+    /// characters, and come once, because of two digests only one would be checked.
     ///
     /// # Errors
     /// The first line that is none.
     pub fn parse(text: &str) -> Result<Self, SumsError> {
-        let entry = |(at, line): (usize, &str)| {
+        let mut by_name = BTreeMap::new();
+        for (at, line) in text.lines().enumerate() {
             let refused = || SumsError { line: at + 1, found: line.to_owned() };
             let (digest, name) = line.split_once("  ").ok_or_else(refused)?;
-            if name.is_empty() || name.contains('/') || name.starts_with('.') {
+            let outside = name.is_empty() || name.contains('/') || name.starts_with('.');
+            if outside || name.contains(char::is_control) {
                 return Err(refused());
             }
-            Ok((name.to_owned(), digest.parse().map_err(|_| refused())?))
-        };
-        let by_name = text.lines().enumerate().map(entry).collect::<Result<_, _>>()?;
+            let digest = digest.parse().map_err(|_| refused())?;
+            if by_name.insert(name.to_owned(), digest).is_some() {
+                return Err(refused());
+            }
+        }
         Ok(Self { by_name })
     }
 
@@ -113,6 +121,15 @@ mod tests {
             assert!(Sums::parse(&format!("{digest}  {name}\n")).is_err(), "{name}");
         }
         assert_eq!(Sums::parse("nonsense\n").unwrap_err().line, 1);
+    }
+
+    #[test]
+    fn every_line_counts() {
+        let [one, two] = [b"one", b"two"].map(|bytes| Sha256::of(bytes));
+        let error = Sums::parse(&format!("{one}  a\n{two}  a\n")).unwrap_err();
+        assert_eq!(error.line, 2);
+        // Written back, the second carriage return would be part of the line break.
+        assert!(Sums::parse(&format!("{one}  a\r\r\n")).is_err());
     }
 
     #[test]

@@ -204,7 +204,7 @@ pub(super) fn verity(
     }
     tail(&mut examination, subject, disk.name, hashes, plan.hash_len())?;
     let (blocks, bytes) = (plan.data_blocks(), root.len());
-    examination.detail = format!("{blocks} blocks, {bytes} bytes under the root hash");
+    examination.detail = format!("{blocks} blocks, {bytes} bytes");
     Ok(examination)
 }
 

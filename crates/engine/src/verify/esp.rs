@@ -52,7 +52,7 @@ pub(super) fn examine(
         let what = "files of the EFI system partition";
         examination.find(name, what, format!("`{BOOT_FILE}`"), "no such file");
     }
-    examination.detail = format!("{:?}, {BOOT_FILE} alone", volume.width).to_owned();
+    examination.detail = format!("{:?} of {} bytes", volume.width, volume.len);
     Ok(Some(examination))
 }
 

@@ -117,7 +117,7 @@ pub(super) fn file_system(
         examination.refused(subject.folder, name, "contents of its root file system", error)?;
     }
     let names = tree.walk().len();
-    examination.detail = format!("{names} names, {} files of {total} bytes decoded", extents.len());
+    examination.detail = format!("{names} names, {} files of {total} bytes", extents.len());
     let os_release = os_release_of(&image, &tree);
     Ok((examination, Some(Root { os_release })))
 }
