@@ -126,9 +126,9 @@ impl Client {
         retried(|| {
             let mut bytes = Vec::new();
             let response = self.get(url, 0)?;
-            response.body.take(limit + 1).read_to_end(&mut bytes).map_err(|error| {
-                HttpError::Transport { url: url.to_owned(), message: error.to_string() }
-            })?;
+            response.body.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(
+                |error| HttpError::Transport { url: url.to_owned(), message: error.to_string() },
+            )?;
             if bytes.len() as u64 > limit {
                 return Err(HttpError::TooLong { url: url.to_owned(), limit });
             }

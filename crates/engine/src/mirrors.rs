@@ -44,7 +44,10 @@ impl Mirrors {
             return exact;
         }
         let beside = |address: &String| {
-            address.rsplit_once('/').map(|(parent, _)| format!("{parent}/{archive}"))
+            let (parent, _) = address.rsplit_once('/')?;
+            // An address without a path: what stands behind its last slash is the host.
+            let parent = if parent.ends_with(":/") { address } else { parent };
+            Some(format!("{parent}/{archive}"))
         };
         self.addresses.iter().filter_map(beside).collect()
     }
@@ -159,6 +162,8 @@ mod tests {
         let mirrors = Mirrors::new(["http://a.test/debian/".into(), "http://b.test/debian".into()]);
         assert_eq!(mirrors.of_archive("debian"), ["http://a.test/debian", "http://b.test/debian"]);
         assert_eq!(mirrors.of_archive("debian-security")[0], "http://a.test/debian-security");
+        let bare = Mirrors::new(["http://a.test".into(), "nonsense".into()]);
+        assert_eq!(bare.of_archive("debian"), ["http://a.test/debian"]);
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::lock::{
     FIRMWARE_ROLE, LocalFile, LocalKind, LockError, LockFile, STUB_ROLE, input_role, root_role,
     survey,
 };
-use crate::rootfs::{self, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest};
+use crate::rootfs::{
+    self, GroupRequest, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
+};
 use crate::timestamp::Timestamp;
 
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
@@ -132,8 +134,15 @@ impl<'a> Inputs<'a> {
         origins: Origins<'_>,
     ) -> Result<(Vec<u8>, String), BuildError> {
         match input {
-            Input::Local { path, .. } => {
-                Ok((files::read(&self.folder.join(path))?, format!("local file {path}")))
+            Input::Local { path, sha256 } => {
+                let bytes = files::read(&self.folder.join(path))?;
+                let computed = Sha256::of(&bytes);
+                if computed != *sha256 {
+                    // It changed since it was surveyed.
+                    let (path, expected) = (path.clone(), *sha256);
+                    return Err(LockError::LocalPin { path, expected, computed }.into());
+                }
+                Ok((bytes, format!("local file {path}")))
             }
             Input::Package { path, .. } => {
                 let wanted =
@@ -164,6 +173,7 @@ impl<'a> Inputs<'a> {
             packages,
             files: self.placed()?,
             users: self.definition.users.iter().map(user).collect(),
+            groups: self.definition.users.iter().filter_map(group).collect(),
             exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
             mtime: self.timestamp.0,
         })
@@ -212,7 +222,7 @@ impl<'a> Inputs<'a> {
     ) -> Result<Placed, BuildError> {
         let (default, node) = match &file.kind {
             LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
-            LocalKind::Folder => (0o755, PlacedNode::Directory),
+            LocalKind::Folder => (0o755, PlacedNode::OverlayDirectory),
             LocalKind::File { sha256, executable, .. } => {
                 let bytes = files::read(&self.folder.join(&file.path))?;
                 let computed = Sha256::of(&bytes);
@@ -249,6 +259,11 @@ fn user(raw: &crate::definition::raw::RawUser) -> UserRequest {
     }
 }
 
+/// The group of a user's own, if its number is given.
+fn group(raw: &crate::definition::raw::RawUser) -> Option<GroupRequest> {
+    raw.gid.map(|gid| GroupRequest { name: raw.name.clone(), gid: Some(gid) })
+}
+
 fn changed(file: &LocalFile, locked: Option<&LocalFile>) -> LockError {
     LockError::LocalChanged {
         path: file.path.clone(),
@@ -271,6 +286,7 @@ pub(super) struct RootfsParts<'a> {
     packages: &'a [Package],
     files: Vec<Placed>,
     users: Vec<UserRequest>,
+    groups: Vec<GroupRequest>,
     exclude: Vec<String>,
     mtime: i64,
 }
@@ -286,7 +302,7 @@ impl RootfsParts<'_> {
             packages: self.packages,
             architecture: "amd64",
             users: &self.users,
-            groups: &[],
+            groups: &self.groups,
             ids: BTreeMap::new(),
             units: rootfs::Units {
                 enable: definition.units_enable.clone(),

@@ -1,15 +1,19 @@
 //! `RawDefinition` to `Definition`: every rule about a single value is here.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+
+use cvmkit_debian::release::is_pool_path;
 
 use super::raw::{
     RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawMetadata, RawOverlay,
-    RawPackages, RawPlatform, RawRoot, RawUser, RawVerity,
+    RawPackages, RawPlatform, RawRoot, RawSource, RawUser, RawVerity,
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Packages, Root, Seed, SnpPlatform, Verity,
 };
+use crate::lock::is_archive_name;
 
 /// Drivers of the disks that hypervisors and clouds offer.
 const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
@@ -96,9 +100,8 @@ impl Check<'_> {
         raw.architecture
             .ok_or_else(|| self.missing("architecture", "architecture = \"x86-64\""))?;
         let id = self.name("id", raw.id, "id = \"my-image\"")?;
-        if raw.sources.is_empty() {
-            return Err(self.missing("sources", "[[sources]]` with `suites = [\"trixie\"]"));
-        }
+        self.sources(&raw.sources)?;
+        self.users_are_distinct(&raw.users)?;
         let seed = self.seed(raw.seed)?;
         Ok(Definition {
             version: self.name("version", raw.version, "version = \"1\"")?,
@@ -125,6 +128,39 @@ impl Check<'_> {
             default_target: raw.units.default.unwrap_or_else(|| "multi-user.target".into()),
             platforms: self.each(raw.platforms, Self::platform)?,
         })
+    }
+
+    fn sources(&self, sources: &[RawSource]) -> Checked<()> {
+        if sources.is_empty() {
+            return Err(self.missing("sources", "[[sources]]` with `suites = [\"trixie\"]"));
+        }
+        let mut known = BTreeSet::new();
+        for source in sources {
+            if !is_archive_name(&source.archive) {
+                let rule = "the last part of the archive's address, such as `debian`";
+                return Err(self.invalid("sources.archive", &source.archive, rule));
+            }
+            if source.suites.is_empty() || source.components.is_empty() {
+                let rule = "at least one suite and one component";
+                return Err(self.invalid("sources", "an empty list", rule));
+            }
+            for suite in &source.suites {
+                // Of two, the components and keys of one would be passed over.
+                if !is_pool_path(suite) || !known.insert((&source.archive, suite)) {
+                    let rule = "a suite's name, once for each archive";
+                    return Err(self.invalid("sources.suites", suite, rule));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn users_are_distinct(&self, users: &[RawUser]) -> Checked<()> {
+        let mut known = BTreeSet::new();
+        match users.iter().find(|user| !known.insert(&user.name)) {
+            Some(user) => Err(self.invalid("users.name", &user.name, "a name that is given once")),
+            None => Ok(()),
+        }
     }
 
     fn each<T, U>(&self, items: Vec<T>, check: impl Fn(&Self, T) -> Checked<U>) -> Checked<Vec<U>> {
@@ -187,10 +223,16 @@ impl Check<'_> {
                 let rule = "one parameter of printable ASCII without spaces";
                 return Err(self.invalid(key, parameter, rule));
             }
-            if parameter.starts_with("roothash=") {
+            let name = parameter.split('=').next().unwrap_or_default();
+            if name == "roothash" {
                 let rule = "no `roothash=`: the build adds the one it computes";
                 return Err(self.invalid(key, parameter, rule));
             }
+            if parameter == "--" || parameter.contains('"') {
+                let rule = "neither a quote, as there are no spaces to keep, nor the end `--`";
+                return Err(self.invalid(key, parameter, rule));
+            }
+            self.stage1_parameter(key, name, parameter, &raw.command_line)?;
             let opens_shell = SHELL_PARAMETERS.iter().any(|shell| parameter.starts_with(shell));
             if opens_shell && !self.debug {
                 let rule =
@@ -204,6 +246,30 @@ impl Check<'_> {
             return Err(self.invalid(key, &format!("{len} bytes"), &rule));
         }
         Ok(raw.command_line.clone())
+    }
+
+    /// What stage 1 would refuse at boot is refused here.
+    fn stage1_parameter(
+        &self,
+        key: &str,
+        name: &str,
+        parameter: &str,
+        all: &[String],
+    ) -> Checked<()> {
+        let value = parameter.split_once('=').map(|(_, value)| value);
+        let (fits, rule) = match name {
+            "init" => (value.is_some_and(|path| path.starts_with('/')), "an absolute path"),
+            "cvmkit.root_wait" => (
+                value.is_some_and(|seconds| seconds.parse::<u16>().is_ok_and(|n| n <= 3600)),
+                "whole seconds up to 3600",
+            ),
+            _ => return Ok(()),
+        };
+        let same = all.iter().filter(|other| other.split('=').next() == Some(name)).count();
+        if fits && same == 1 {
+            return Ok(());
+        }
+        Err(self.invalid(key, parameter, &format!("`{name}=` at most once, with {rule}")))
     }
 
     fn root(&self, raw: &RawRoot) -> Checked<Root> {
@@ -457,6 +523,38 @@ install = ["systemd"]
         let text = format!("{MINIMAL}\n[[users]]\nname = \"x\"\nshell = \"/bin/bash\"");
         assert!(project(&text).unwrap().definition(None).is_err());
         assert!(project(&format!("debug = true\n{MINIMAL}")).unwrap().definition(None).is_err());
+    }
+
+    #[test]
+    fn nothing_is_said_twice_or_to_stage1_in_vain() {
+        let refused = |more: &str| project(&format!("{MINIMAL}\n{more}")).unwrap().definition(None);
+        for parameter in [
+            "roothash",
+            "roothash=00",
+            "--",
+            "a=\\\"b\\\"",
+            "init=sbin/init",
+            "init",
+            "cvmkit.root_wait=",
+            "cvmkit.root_wait=3601",
+        ] {
+            let error =
+                refused(&format!("[kernel]\ncommand-line = [\"{parameter}\"]")).unwrap_err();
+            assert!(matches!(error, DefinitionError::Invalid { .. }), "{parameter}: {error}");
+        }
+        assert!(refused("[kernel]\ncommand-line = [\"init=/a\", \"init=/b\"]").is_err());
+        assert!(refused("[kernel]\ncommand-line = [\"init=/a\", \"quiet\"]").is_ok());
+        assert!(refused("[[users]]\nname = \"x\"\n[[users]]\nname = \"x\"\nuid = 7").is_err());
+        for source in [
+            "suites = [\"trixie\"]\ncomponents = [\"contrib\"]",
+            "suites = []",
+            "suites = [\"forky\"]\ncomponents = []",
+            "suites = [\"forky\"]\narchive = \"../debian\"",
+            "suites = [\"../forky\"]",
+        ] {
+            assert!(refused(&format!("[[sources]]\n{source}")).is_err(), "{source}");
+        }
+        assert!(refused("[[sources]]\narchive = \"other\"\nsuites = [\"trixie\"]").is_ok());
     }
 
     #[test]

@@ -19,6 +19,9 @@ const VALUES: u32 = 0x4000_0000;
 const CHILDREN: u32 = 0x2000_0000;
 const OFFSET: u32 = 0x0fff_ffff;
 
+/// What keys and values are made of: NUL ends them, and a node has 128 children (`INDEX_CHILDMAX`).
+const CHARACTERS: std::ops::RangeInclusive<u8> = 1..=0x7f;
+
 /// A value and its priority; values of a key are tried in ascending priority.
 pub type Value = (u32, String);
 
@@ -33,7 +36,7 @@ impl Index {
     /// [`KernelError::NotAscii`], for key or value.
     pub fn insert(&mut self, key: &str, value: &str, priority: u32) -> Result<(), KernelError> {
         for text in [key, value] {
-            if !text.bytes().all(|byte| (1..0x80).contains(&byte)) {
+            if !text.bytes().all(|byte| CHARACTERS.contains(&byte)) {
                 return Err(KernelError::NotAscii(text.into()));
             }
         }
@@ -73,31 +76,36 @@ impl Index {
             return Err("no module index of version 2.1".into());
         }
         let mut index = Self::default();
-        // Every node takes bytes of its own, so there can't be more of them than bytes.
-        let mut nodes_left = bytes.len();
+        // Every node has bytes of its own: all of them together are no longer than the file.
+        let mut left = bytes.len();
         let mut pending = vec![(word(bytes, &mut 8)?, Vec::new())];
         while let Some((node, key)) = pending.pop() {
-            nodes_left = nodes_left.checked_sub(1).ok_or("a node is its own child")?;
-            index.read_node(bytes, node, key, &mut pending)?;
+            let len = index.read_node(bytes, node, key, &mut pending)?;
+            left = left.checked_sub(len.max(1)).ok_or("a node is read twice")?;
         }
         Ok(index)
     }
 
+    /// Takes the values of one node and puts its children aside; answers its length in bytes.
     fn read_node(
         &mut self,
         bytes: &[u8],
         node: u32,
         mut key: Vec<u8>,
         pending: &mut Vec<(u32, Vec<u8>)>,
-    ) -> Result<(), String> {
-        let mut at = usize::try_from(node & OFFSET).map_err(|e| e.to_string())?;
+    ) -> Result<usize, String> {
+        let start = usize::try_from(node & OFFSET).map_err(|e| e.to_string())?;
+        let mut at = start;
         if node & PREFIX != 0 {
-            key.extend(text(bytes, &mut at)?);
+            key.extend(text(bytes, &mut at)?.as_bytes());
         }
         if node & CHILDREN != 0 {
             let [first, last] =
                 *bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or("cut short")?;
             at += 2;
+            if !CHARACTERS.contains(&first) || !CHARACTERS.contains(&last) {
+                return Err(format!("children of {first:#x} to {last:#x}, expected ASCII"));
+            }
             for character in first..=last {
                 let child = word(bytes, &mut at)?;
                 if child != 0 {
@@ -108,11 +116,11 @@ impl Index {
         if node & VALUES != 0 {
             for _ in 0..word(bytes, &mut at)? {
                 let priority = word(bytes, &mut at)?;
-                let value = String::from_utf8_lossy(text(bytes, &mut at)?).into_owned();
+                let value = text(bytes, &mut at)?.to_owned();
                 self.0.entry(key.clone()).or_default().push((priority, value));
             }
         }
-        Ok(())
+        Ok(at - start)
     }
 }
 
@@ -187,11 +195,13 @@ fn word(bytes: &[u8], at: &mut usize) -> Result<u32, String> {
     Ok(u32::from_be_bytes(*word))
 }
 
-fn text<'a>(bytes: &'a [u8], at: &mut usize) -> Result<&'a [u8], String> {
+/// A NUL-terminated text; only ASCII has a place in an index.
+fn text<'a>(bytes: &'a [u8], at: &mut usize) -> Result<&'a str, String> {
     let rest = bytes.get(*at..).ok_or("cut short")?;
     let len = rest.iter().position(|&byte| byte == 0).ok_or("cut short")?;
     *at += len + 1;
-    Ok(&rest[..len])
+    let text = str::from_utf8(&rest[..len]).ok().filter(|text| text.is_ascii());
+    text.ok_or_else(|| format!("`{}`, expected ASCII", rest[..len].escape_ascii()))
 }
 
 #[cfg(test)]
@@ -233,6 +243,37 @@ mod tests {
                 let _ = Index::decode(&bad);
             }
         }
+    }
+
+    /// A root at byte 12 with these bytes, and what its word says it has.
+    fn with_root(flags: u32, root: &[u8]) -> Vec<u8> {
+        [&HEADER[..], &(flags | 12).to_be_bytes(), root].concat()
+    }
+
+    #[test]
+    fn what_can_not_be_encoded_is_not_decoded() {
+        let leaf = (VALUES | 18u32).to_be_bytes();
+        let value = |text: &[u8]| [&[0, 0, 0, 1, 0, 0, 0, 0], text, &[0]].concat();
+        let tree = |character: u8, text: &[u8]| {
+            with_root(CHILDREN, &[&[character, character], &leaf[..], &value(text)].concat())
+        };
+        assert_eq!(Index::decode(&tree(b'a', b"v")).unwrap().values("a"), [(0, "v".into())]);
+        for (character, text) in [(0, &b"v"[..]), (0x80, b"v"), (b'a', b"\xff")] {
+            let error = Index::decode(&tree(character, text)).unwrap_err();
+            assert!(error.contains("expected ASCII"), "{error}");
+        }
+    }
+
+    /// All 127 children are one and the same node of 800 values.
+    #[test]
+    fn a_shared_node_is_refused_before_it_is_copied_often() {
+        let mut root = vec![1, 0x7f];
+        let leaf = 12 + 2 + 4 * 127;
+        root.extend((VALUES | leaf).to_be_bytes().repeat(127));
+        root.extend(800u32.to_be_bytes());
+        root.extend(b"\0\0\0\0v\0".repeat(800));
+        let error = Index::decode(&with_root(CHILDREN, &root)).unwrap_err();
+        assert_eq!(error, "a node is read twice");
     }
 
     #[test]

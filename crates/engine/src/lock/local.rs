@@ -104,16 +104,19 @@ pub fn survey(definitions: &[Definition], folder: &Path) -> Result<Vec<LocalFile
     for definition in definitions {
         for (path, pinned) in single_files(definition) {
             let file = examine(folder, path)?;
-            if let (Some(expected), LocalKind::File { sha256, .. }) = (pinned, &file.kind)
-                && expected != *sha256
-            {
+            let LocalKind::File { sha256, .. } = file.kind else {
+                // What a link points to is neither pinned nor locked, and a folder would come empty.
+                let (path, why) = (path.to_owned(), "it is no regular file; name the file itself");
+                return Err(LockError::LocalUnusable { path, why });
+            };
+            if let Some(expected) = pinned.filter(|expected| *expected != sha256) {
                 let path = path.to_owned();
-                return Err(LockError::LocalPin { path, expected, computed: *sha256 });
+                return Err(LockError::LocalPin { path, expected, computed: sha256 });
             }
             found.push(file);
         }
         for overlay in &definition.overlays {
-            examine_folder(folder, &overlay.source, &mut found)?;
+            examine_overlay(folder, &overlay.source, &mut found)?;
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -163,6 +166,20 @@ fn examine(folder: &Path, path: &str) -> Result<LocalFile, LockError> {
     Ok(LocalFile { path: path.to_owned(), kind })
 }
 
+/// A folder that is a link, or no folder, would bring nothing; one that holds the definition would
+/// hold the lock, which then changes what it locks.
+fn examine_overlay(folder: &Path, path: &str, found: &mut Vec<LocalFile>) -> Result<(), LockError> {
+    let unusable = |why| LockError::LocalUnusable { path: path.to_owned(), why };
+    if examine(folder, path)?.kind != LocalKind::Folder {
+        return Err(unusable("it is no folder; an overlay is one, and not by a link"));
+    }
+    let real = |path: &Path| path.canonicalize().map_err(cannot("find", path));
+    if real(folder)?.starts_with(real(&folder.join(path))?) {
+        return Err(unusable("it holds the definition; give the overlay a folder of its own"));
+    }
+    examine_folder(folder, path, found)
+}
+
 fn examine_folder(folder: &Path, path: &str, found: &mut Vec<LocalFile>) -> Result<(), LockError> {
     let entry = examine(folder, path)?;
     let is_folder = matches!(entry.kind, LocalKind::Folder);
@@ -203,5 +220,50 @@ mod tests {
             examine(folder.path(), "/etc/passwd"),
             Err(LockError::LocalUnusable { .. })
         ));
+    }
+
+    fn definition(keys: &str) -> Definition {
+        let text = format!(
+            "id = \"x\"\nversion = \"1\"\narchitecture = \"x86-64\"\n\
+             seed = \"0e9a6fe0-68f6-408c-bbeb-136054d20445\"\n\
+             [[sources]]\nsuites = [\"trixie\"]\n{keys}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.toml");
+        files::replace(&path, text.as_bytes()).unwrap();
+        crate::definition::Project::open(&path).unwrap().definition(None).unwrap()
+    }
+
+    /// Each of these came into the image empty, or unpinned.
+    #[test]
+    fn only_files_are_files_and_only_folders_are_overlays() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        files::make_folder(&at("tree/sub")).unwrap();
+        files::replace(&at("firmware.fd"), b"code").unwrap();
+        std::os::unix::fs::symlink("firmware.fd", at("link.fd")).unwrap();
+        std::os::unix::fs::symlink("tree", at("link")).unwrap();
+        let survey = |keys: &str| survey(&[definition(keys)], folder.path());
+        let sha256 = Sha256::of(b"code");
+        let firmware = |path: &str, sha256| {
+            survey(&format!("[firmware]\npath = \"{path}\"\nsha256 = \"{sha256}\"\n"))
+        };
+        assert!(firmware("firmware.fd", sha256).is_ok());
+        let other = Sha256::of(b"other");
+        assert!(matches!(firmware("firmware.fd", other), Err(LockError::LocalPin { .. })));
+        let refused = [
+            firmware("link.fd", sha256),
+            firmware("link.fd", other),
+            survey("[[files]]\npath = \"/srv\"\nsource = \"tree\"\n"),
+            survey("[[files]]\npath = \"/srv\"\nsource = \"link.fd\"\n"),
+            survey("[[overlays]]\nsource = \"link\"\n"),
+            survey("[[overlays]]\nsource = \"firmware.fd\"\n"),
+            survey("[[overlays]]\nsource = \".\"\n"),
+            survey("[[overlays]]\nsource = \"..\"\n"),
+        ];
+        for result in refused {
+            assert!(matches!(result, Err(LockError::LocalUnusable { .. })), "{result:?}");
+        }
+        assert!(survey("[[overlays]]\nsource = \"tree\"\n").is_ok());
     }
 }

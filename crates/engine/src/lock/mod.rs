@@ -12,6 +12,7 @@ mod suite;
 
 use std::path::{Path, PathBuf};
 
+use cvmkit_debian::release::is_pool_path;
 pub use error::LockError;
 pub use local::{LocalFile, LocalKind, survey};
 pub use resolve::{Changes, Resolving, Update, check, lock};
@@ -32,6 +33,9 @@ const HEADER: &str = "\
 # The exact inputs of the image definition beside this file, made by `cvmkit lock`.
 # Commit it and review its changes; do not edit it.
 ";
+
+/// No package is longer; keeps sums of lengths small.
+const PACKAGE_MAX: u64 = 1 << 40;
 
 /// The role of packages of the root file system of the base.
 const ROOT_ROLE: &str = "root";
@@ -142,6 +146,25 @@ pub struct LockedPackage {
     pub reason: String,
 }
 
+impl LockedPackage {
+    /// What no lock that was made says: files are written where these lead (`cvmkit vendor`).
+    fn fault(&self) -> Option<String> {
+        let Self { name, archive, path, size, .. } = self;
+        if !is_archive_name(archive) {
+            return Some(format!("package `{name}`: `{archive}` is no name of an archive"));
+        }
+        if !is_pool_path(path) {
+            return Some(format!("package `{name}`: the path `{path}` is not relative and normal"));
+        }
+        (*size > PACKAGE_MAX).then(|| format!("package `{name}`: no package has {size} bytes"))
+    }
+}
+
+/// An archive's name is one part of its address, and a folder in a vendor folder.
+pub(crate) fn is_archive_name(name: &str) -> bool {
+    is_pool_path(name) && !name.contains('/')
+}
+
 impl Lock {
     /// The packages of one role, sorted.
     pub fn packages_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a LockedPackage> {
@@ -227,6 +250,9 @@ impl LockFile {
                 known: FORMAT,
             });
         }
+        if let Some(message) = lock.packages.iter().find_map(LockedPackage::fault) {
+            return Err(LockError::Malformed { path: path.to_owned(), message });
+        }
         Ok(Self { path: path.to_owned(), text, lock })
     }
 
@@ -270,5 +296,40 @@ impl LockFile {
             locked_at: self.place_of(&package.sha256.to_string()),
         };
         self.lock.packages_of(role).map(want).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(archive: &str, path: &str, size: u64) -> Result<LockFile, LockError> {
+        let digest = Sha256::of(b"");
+        let text = format!(
+            "format = 1\ndefinition = \"{digest}\"\npackage-request = \"{digest}\"\n\
+             [[package]]\nname = \"a\"\nversion = \"1\"\narchitecture = \"all\"\n\
+             archive = \"{archive}\"\nsuite = \"x\"\npath = \"{path}\"\nsize = {size}\n\
+             sha256 = \"{digest}\"\nroles = [\"root\"]\nreason = \"essential\"\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("image.lock");
+        files::replace(&lock, text.as_bytes()).unwrap();
+        LockFile::read(&lock)
+    }
+
+    #[test]
+    fn a_lock_leads_nowhere_but_into_its_archives() {
+        assert!(read("debian", "pool/main/a/a.deb", 7).is_ok());
+        let refused = [
+            read("debian", "../a.deb", 7),
+            read("debian", "/etc/a.deb", 7),
+            read("..", "a.deb", 7),
+            read("a/b", "a.deb", 7),
+            read("", "a.deb", 7),
+            read("debian", "a.deb", u64::MAX >> 1),
+        ];
+        for result in refused {
+            assert!(matches!(result, Err(LockError::Malformed { .. })), "{result:?}");
+        }
     }
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::suite::{Judge, SuiteError, TrustedSuite};
 use super::{
-    FIRMWARE_ROLE, FORMAT, Lock, LockError, LockFile, LockedPackage, STUB_ROLE, input_role,
-    root_role, survey,
+    FIRMWARE_ROLE, FORMAT, LocalFile, Lock, LockError, LockFile, LockedPackage, STUB_ROLE,
+    input_role, root_role, survey,
 };
 use crate::definition::raw::RawSource;
 use crate::definition::{BootKind, Definition, Input, Project};
@@ -107,7 +107,13 @@ pub fn lock(
     let local = survey(&definitions, project.folder())?;
     let request = project.package_checksum();
     let mut lock = match &earlier {
-        Some(lock) if *update == Update::Needed && lock.package_request == request => lock.clone(),
+        Some(lock)
+            if *update == Update::Needed
+                && lock.package_request == request
+                && same_keys(&definitions, &lock.files, &local) =>
+        {
+            lock.clone()
+        }
         _ => resolve(project, &definitions, update, earlier.as_ref(), resolving)?,
     };
     lock.definition = project.checksum();
@@ -129,14 +135,16 @@ pub fn check(project: &Project) -> Result<(), LockError> {
         error @ (LockError::Stale { .. } | LockError::Missing { .. }) => {
             LockError::Unfit(Box::new(error))
         }
+        // A local file that is gone is an answer too, not a fault of the machine.
+        LockError::File(error) if error.is_not_found() => LockError::Unfit(Box::new(error.into())),
         error => error,
     };
     let file = LockFile::open(project).map_err(refuse)?;
-    let local = survey(&project.definitions()?, project.folder())?;
+    let local = survey(&project.definitions()?, project.folder()).map_err(refuse)?;
     match changes_of_files(&file.lock.files, &local).first() {
         None => Ok(()),
         Some(path) => {
-            let kind_in = |files: &[super::LocalFile]| {
+            let kind_in = |files: &[LocalFile]| {
                 let found = files.iter().find(|file| file.path == *path);
                 found.map_or_else(|| "nothing".into(), |file| file.kind.to_string())
             };
@@ -186,6 +194,15 @@ fn resolve(
         suites: trusted.into_iter().map(|suite| suite.locked).collect(),
         packages: packages.into_values().collect(),
         files: Vec::new(),
+    })
+}
+
+/// Whether the suites would be judged with the keys that the lock was made with.
+fn same_keys(definitions: &[Definition], before: &[LocalFile], now: &[LocalFile]) -> bool {
+    let sources = definitions.iter().flat_map(|definition| &definition.sources);
+    sources.flat_map(|source| &source.key_files).all(|path| {
+        let of = |files: &[LocalFile]| files.iter().find(|file| file.path == *path).cloned();
+        of(before) == of(now)
     })
 }
 
@@ -248,6 +265,8 @@ impl<'a> Archives<'a> {
         if let Some(name) = moving.iter().find(|name| !known(name)) {
             return Err(LockError::NotLocked { name: name.clone() });
         }
+        // A name may be locked twice, for the root and as an input of another suite.
+        let mut kept: BTreeMap<&str, Vec<Sha256>> = BTreeMap::new();
         for package in lock.packages.iter().filter(|package| !moving.contains(&package.name)) {
             let is_locked = |found: &Package<'_>| {
                 found.sha256 == package.sha256.0 && found.name == package.name
@@ -256,9 +275,12 @@ impl<'a> Archives<'a> {
                 let (name, version) = (package.name.clone(), package.version.clone());
                 return Err(LockError::NoLongerThere { name, version });
             }
-            for (_, index) in &mut self.suites {
-                index.packages.retain(|found| found.name != package.name || is_locked(found));
-            }
+            kept.entry(&package.name).or_default().push(package.sha256);
+        }
+        for (_, index) in &mut self.suites {
+            index.packages.retain(|found| {
+                kept.get(found.name).is_none_or(|locked| locked.contains(&Sha256(found.sha256)))
+            });
         }
         Ok(())
     }
@@ -326,7 +348,16 @@ impl<'a> Archives<'a> {
         chosen: &mut BTreeMap<(String, String, String), LockedPackage>,
     ) {
         let package = selected.package;
-        let suite = self.suites.iter().find(|(suite, _)| suite.locked.name == selected.suite);
+        // Two archives may have suites of one name: the one that has the package is meant.
+        let has = |index: &Index<'_>| {
+            let same =
+                |found: &Package<'_>| found.name == package.name && found.sha256 == package.sha256;
+            index.packages.iter().any(same)
+        };
+        let suite = self
+            .suites
+            .iter()
+            .find(|(suite, index)| suite.locked.name == selected.suite && has(index));
         let key = (package.name.into(), package.architecture.into(), package.version.to_string());
         let record = chosen.entry(key).or_insert_with(|| LockedPackage {
             name: package.name.into(),
@@ -389,10 +420,89 @@ fn changes(earlier: Option<&Lock>, lock: &Lock) -> Changes {
 }
 
 /// The paths of local files that came, went or changed, sorted.
-fn changes_of_files(before: &[super::LocalFile], after: &[super::LocalFile]) -> Vec<String> {
+fn changes_of_files(before: &[LocalFile], after: &[LocalFile]) -> Vec<String> {
     let gone = before.iter().filter(|file| !after.contains(file));
     let come = after.iter().filter(|file| !before.contains(file));
     let paths: std::collections::BTreeSet<_> =
         gone.chain(come).map(|file| file.path.clone()).collect();
     paths.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_debian::release::PinPriority;
+
+    use super::*;
+
+    fn suite(name: &str, archive: &str) -> TrustedSuite {
+        let locked = super::super::LockedSuite {
+            name: name.into(),
+            archive: archive.into(),
+            date: Timestamp(0),
+            valid_until: None,
+            expired: false,
+            inrelease: Sha256::of(b""),
+            signed_by: Vec::new(),
+            indices: Vec::new(),
+        };
+        TrustedSuite { locked, priority: PinPriority::Default, indices: Vec::new() }
+    }
+
+    /// An index of package `a` in one version.
+    fn index(version: &str) -> String {
+        format!(
+            "Package: a\nVersion: {version}\nArchitecture: amd64\nFilename: pool/a_{version}.deb\n\
+             Size: 7\nSHA256: {}\n",
+            Sha256::of(version.as_bytes())
+        )
+    }
+
+    fn package(version: &str) -> LockedPackage {
+        LockedPackage {
+            name: "a".into(),
+            version: version.into(),
+            architecture: "amd64".into(),
+            archive: "debian".into(),
+            suite: "x".into(),
+            path: format!("pool/a_{version}.deb"),
+            size: 7,
+            sha256: Sha256::of(version.as_bytes()),
+            roles: Vec::new(),
+            reason: String::new(),
+        }
+    }
+
+    fn lock_of(packages: Vec<LockedPackage>) -> Lock {
+        let (definition, package_request) = (Sha256::of(b""), Sha256::of(b""));
+        let (suites, files) = (Vec::new(), Vec::new());
+        Lock { format: FORMAT, definition, package_request, suites, packages, files }
+    }
+
+    #[test]
+    fn a_name_that_is_locked_in_two_versions_keeps_both() {
+        let (stable, testing) = (suite("stable", "debian"), suite("testing", "debian"));
+        let texts = [index("1"), index("2")];
+        let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
+        let mut archives = Archives { suites: vec![(&stable, one), (&testing, two)] };
+        archives.keep_locked(&lock_of(vec![package("1"), package("2")]), &[]).unwrap();
+        assert!(archives.suites.iter().all(|(_, index)| index.packages.len() == 1));
+        archives.keep_locked(&lock_of(vec![package("2")]), &[]).unwrap();
+        assert!(archives.suites[0].1.packages.is_empty());
+        let gone = archives.keep_locked(&lock_of(vec![package("3")]), &[]);
+        assert!(matches!(gone, Err(LockError::NoLongerThere { .. })));
+    }
+
+    #[test]
+    fn of_two_suites_of_one_name_the_one_that_has_the_package_is_noted() {
+        let (ours, theirs) = (suite("stable", "debian"), suite("stable", "vendor"));
+        let texts = [index("1"), index("2")];
+        let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
+        let archives = Archives { suites: vec![(&ours, one), (&theirs, two)] };
+        let chosen = newest(&archives.of_suite("stable"), "a").unwrap();
+        let mut noted = BTreeMap::new();
+        archives.note(&chosen, "root".into(), &mut noted);
+        let noted: Vec<_> =
+            noted.into_values().map(|found| (found.version, found.archive)).collect();
+        assert_eq!(noted, [("2".to_owned(), "vendor".to_owned())]);
+    }
 }

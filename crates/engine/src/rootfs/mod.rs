@@ -132,7 +132,7 @@ pub struct Rootfs {
 pub fn assemble(request: &Request<'_>) -> Result<Rootfs, RootfsError> {
     let mut assembly = Assembly::new(request);
     unpack::packages(&mut assembly)?;
-    overlay::place(&mut assembly, None)?;
+    let kept = overlay::place(&mut assembly)?;
     let effects = native::classify_request(&mut assembly)?;
     let accounts = accounts::collect(&mut assembly, &effects)?;
     accounts::write(&mut assembly, &accounts)?;
@@ -143,7 +143,8 @@ pub fn assemble(request: &Request<'_>) -> Result<Rootfs, RootfsError> {
     identity::apply(&mut assembly)?;
     libraries::check(&assembly)?;
     dpkg::write(&mut assembly, &effects)?;
-    overlay::place(&mut assembly, Some(&accounts))?;
+    overlay::place_owned(&mut assembly, &accounts, &kept)?;
+    units::check_closed(&assembly)?;
     let Assembly { tree, owners, log, .. } = assembly;
     let mut rootfs = Rootfs { tree, owners, accounts, log, kernels: effects.kernels };
     if request.volatile_var {

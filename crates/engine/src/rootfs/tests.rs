@@ -14,6 +14,8 @@ use cvmkit_debian::scripts::{Alternative, AlternativeLink};
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::Node;
 
+mod overlays;
+
 use super::*;
 use crate::fault::Diagnosis;
 
@@ -564,7 +566,7 @@ fn certificates_are_linked_as_openssl_does() {
     let packages = [];
     let request = Request { files: &files, ..request(&packages) };
     let mut assembly = Assembly::new(&request);
-    overlay::place(&mut assembly, None).unwrap();
+    overlay::place(&mut assembly).unwrap();
     certificates::write(&mut assembly).unwrap();
     let ours = links(&assembly.tree, "etc/ssl/certs");
     // Two subjects differ only in case and blanks: one hash, two numbers.

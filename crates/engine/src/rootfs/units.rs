@@ -124,6 +124,21 @@ fn close_logins(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     Ok(())
 }
 
+/// Files of the definition are placed last: none of them may open again what was closed.
+pub(super) fn check_closed(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
+    let units = LOGIN_UNITS.iter().map(|unit| (*unit, CONFIGURATION));
+    let generators = LOGIN_GENERATORS.iter().map(|generator| (*generator, GENERATORS));
+    let logins = units.chain(generators).filter(|_| !assembly.request.debug);
+    let trusting = HOST_TRUSTING_GENERATORS.iter().map(|(generator, _)| (*generator, GENERATORS));
+    for (name, folder) in logins.chain(trusting) {
+        let path = format!("{folder}/{name}");
+        if assembly.target(&path).as_deref() != Some("/dev/null") {
+            return refuse(name, format!("must stay masked, but `{path}` is something else"));
+        }
+    }
+    Ok(())
+}
+
 fn mask_generator(assembly: &mut Assembly<'_>, generator: &str) -> Result<(), RootfsError> {
     let path = format!("{GENERATORS}/{generator}");
     if assembly.occupied(&path) { Ok(()) } else { assembly.link(&path, "/dev/null") }
