@@ -85,9 +85,34 @@ pub(crate) fn build_image(
     }
     copy_folder(&recipe, &scratch)?;
     fs::remove_file(scratch.join("image.lock"))?;
-    run_step(command(workspace.cvmkit(), ["lock"]).arg(&scratch))?;
+    lock_afresh(workspace, &scratch)?;
     run_step(&mut build(&scratch))?;
     Ok((scratch, false))
+}
+
+/// Locks a definition; a suite that its archive has let expire is taken all the same, loudly.
+fn lock_afresh(workspace: &Workspace, recipe: &Path) -> Result<()> {
+    let mut lock = command(workspace.cvmkit(), ["lock"]);
+    lock.arg(recipe);
+    let mut taken: Vec<String> = Vec::new();
+    loop {
+        let ended = attempt(&mut lock)?;
+        match (ended.code, expired_suite(&ended.stderr)) {
+            (Some(0), _) => return Ok(()),
+            (Some(ENVIRONMENT), Some(suite)) if !taken.iter().any(|one| one == suite) => {
+                println!("!! the mirror's suite `{suite}` has expired; taken all the same");
+                lock.args(["--accept-expired", suite]);
+                taken.push(suite.to_owned());
+            }
+            (code, _) => bail!("cvmkit lock failed with exit code {code:?}"),
+        }
+    }
+}
+
+/// The suite that the hint of an error offers to take although it has expired.
+fn expired_suite(stderr: &str) -> Option<&str> {
+    let (_, rest) = stderr.split_once("`--accept-expired ")?;
+    rest.split_once('`').map(|(suite, _)| suite)
 }
 
 /// True if the error is about a pinned package that no mirror has any more: only then does cvmkit
@@ -217,5 +242,12 @@ mod tests {
         let manifest = serde_json::json!({ "a": [{ "firmware": "x.fd" }], "firmware": { "b": 1 } });
         assert_eq!(text_of_key(&manifest, "firmware"), Some("x.fd"));
         assert_eq!(text_of_key(&manifest, "kernel"), None);
+    }
+
+    #[test]
+    fn the_expired_suite_is_taken_from_the_hint() {
+        let hint = "error: x\nhint: take it with `--accept-expired forky`\n";
+        assert_eq!(expired_suite(hint), Some("forky"));
+        assert_eq!(expired_suite("hint: `cvmkit lock --update`"), None);
     }
 }
