@@ -3,7 +3,10 @@
 use std::io;
 use std::sync::Mutex;
 
-use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
+use miniz_oxide::deflate::core::CompressorOxide;
+use miniz_oxide::deflate::stream::deflate;
+use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 
 use super::{Compression, Error, spec};
 
@@ -13,6 +16,10 @@ use super::{Compression, Error, spec};
 /// each block gets a new context: the bytes must not depend on which thread took which block.
 const ZSTD_REUSE_LEVEL_MAX: u8 = 3;
 
+// `flate2` compresses with whichever backend the crates of a build ask for together, and `zlib-rs`
+// hashes with CRC instructions where the processor has them: other bytes on other machines. So
+// zlib streams are made by `miniz_oxide` itself, which does the same everywhere.
+
 /// Compresses blocks on any thread; idle contexts are kept for the next block.
 pub(super) struct Encoder {
     compression: Compression,
@@ -21,7 +28,7 @@ pub(super) struct Encoder {
 
 enum Context {
     Zstd(zstd::bulk::Compressor<'static>),
-    Gzip(Compress),
+    Gzip(Box<CompressorOxide>),
 }
 
 impl Encoder {
@@ -52,11 +59,11 @@ impl Encoder {
             }
             Context::Gzip(compressor) => {
                 compressor.reset();
-                out.reserve(block.len());
-                let status = compressor
-                    .compress_vec(block, out, FlushCompress::Finish)
-                    .map_err(|error| Error::Compress(error.into()))?;
-                status == Status::StreamEnd && out.len() < block.len()
+                out.resize(block.len(), 0);
+                let result = deflate(compressor, block, out, MZFlush::Finish);
+                out.truncate(result.bytes_written);
+                // A block that does not shrink leaves no room to finish in.
+                result.status == Ok(MZStatus::StreamEnd) && out.len() < block.len()
             }
         };
         self.give_back(context);
@@ -69,7 +76,9 @@ impl Encoder {
                 Context::Zstd(zstd::bulk::Compressor::new(level.into())?)
             }
             Compression::Gzip { level } => {
-                Context::Gzip(Compress::new(flate2::Compression::new(level.into()), true))
+                let mut compressor = Box::<CompressorOxide>::default();
+                compressor.set_format_and_level(DataFormat::Zlib, level);
+                Context::Gzip(compressor)
             }
         })
     }
