@@ -131,7 +131,7 @@ fn links(tree: &Tree<Content>, below: &str) -> BTreeMap<String, String> {
     let row = |(path, id): (Vec<u8>, _)| match &tree.inode(id).node {
         Node::Symlink(target) => {
             let path = String::from_utf8(path).unwrap();
-            let rest = path.strip_prefix(below)?.to_owned();
+            let rest = path.strip_prefix(below).filter(|rest| rest.starts_with('/'))?.to_owned();
             Some((rest, String::from_utf8(target.clone()).unwrap()))
         }
         _ => None,
