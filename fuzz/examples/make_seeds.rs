@@ -144,7 +144,7 @@ fn texts() {
         ("packages", "two", &package),
         ("resolver", "two", &package),
         ("release", "stable", &release),
-        ("relation", "all-forms", "a:any (>= 1:2-3) [amd64 !i386] | b, c (<< 1~), d:native"),
+        ("relation", "all-forms", "a:any (>= 1:2-3) [amd64 i386] | b [!s390x], c (<< 1~), d:native"),
         ("scripts", "systemd", enable),
         ("sums", "two", &sums),
         ("stage1_cmdline", "all-options", &line),
@@ -169,14 +169,14 @@ fn recipes() {
     write("lock", &[("one-suite", lock.into_bytes())]);
     let manifest = format!(
         r#"{{"schema":1,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
-"architecture":"x86-64","command_line":"quiet","timestamp":"2026-09-12T07:55:41Z"}},
+"architecture":"x86-64","command-line":"quiet","timestamp":"2026-09-12T07:55:41Z"}},
 "inputs":{{"definition":"{DIGEST}","lock":"{DIGEST}","stage1":"{DIGEST}"}},
-"root":{{"format":"squashfs","root_hash":"{DIGEST}","salt":"{DIGEST}","algorithm":"sha256",
-"data_block_size":4096,"hash_block_size":4096}},"partitions":[],"artifacts":[],"packages":[]}}"#
+"root":{{"format":"squashfs","root-hash":"{DIGEST}","salt":"{DIGEST}","algorithm":"sha256",
+"data-block-size":4096,"hash-block-size":4096}},"partitions":[],"artifacts":[],"packages":[]}}"#
     );
     let values = format!(
         r#"{{"schema":1,"values":[{{"platform":"sev-snp","vmm":"qemu","boot":"direct","vcpus":1,
-"vcpu_type":"EPYC-v4","guest_features":"0x1","firmware":"{DIGEST}","launch_digest":"00"}}]}}"#
+"vcpu-type":"EPYC-v4","guest-features":"0x1","firmware":"{DIGEST}","launch-digest":"00"}}]}}"#
     );
     let seeds = [("manifest", manifest.into_bytes()), ("reference-values", values.into_bytes())];
     write("manifest", &seeds);
@@ -271,7 +271,7 @@ fn tarball() -> Vec<u8> {
         entry("./d/f", b'0', b"contents", ""),
         entry("./d/h", b'1', b"", "./d/f"),
         entry("./s", b'2', b"", "d/f"),
-        entry("pax", b'x', b"20 path=d/a-name-p\n", ""),
+        entry("pax", b'x', b"19 path=d/a-name-p\n", ""),
         entry("short", b'0', b"x", ""),
         entry("././@LongLink", b'L', long.as_bytes(), ""),
         entry("cut", b'0', b"y", ""),
