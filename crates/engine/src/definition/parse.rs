@@ -24,6 +24,11 @@ const COMMAND_LINE_MAX: usize = 2047;
 /// `roothash=` with a SHA-256 and a space.
 const ROOTHASH_PARAMETER_LEN: usize = 9 + 64 + 1;
 
+/// Keeps systemd from taking credentials that the host offers by SMBIOS, fw_cfg or the ESP: some of
+/// them are run as tmpfiles.d, sysctl.d or units (systemd.system-credentials(7)). systemd leaves
+/// them alone in a confidential VM by itself, but only where it recognises one.
+const NO_HOST_CREDENTIALS: &str = "systemd.import_credentials=no";
+
 /// Kernel parameters that open a shell on the console (I11), as they start.
 const SHELL_PARAMETERS: [&str; 12] = [
     "systemd.debug-shell",
@@ -232,6 +237,10 @@ impl Check<'_> {
                 let rule = "neither a quote, as there are no spaces to keep, nor the end `--`";
                 return Err(self.invalid(key, parameter, rule));
             }
+            if name.replace('-', "_") == "systemd.import_credentials" && !self.debug {
+                let rule = "no credentials of the host, but in a variant with `debug = true`";
+                return Err(self.invalid(key, parameter, rule));
+            }
             self.stage1_parameter(key, name, parameter, &raw.command_line)?;
             let opens_shell = SHELL_PARAMETERS.iter().any(|shell| parameter.starts_with(shell));
             if opens_shell && !self.debug {
@@ -240,12 +249,15 @@ impl Check<'_> {
                 return Err(self.invalid(key, parameter, rule));
             }
         }
-        let len = raw.command_line.join(" ").len() + ROOTHASH_PARAMETER_LEN;
+        let own = (!self.debug).then(|| NO_HOST_CREDENTIALS.to_owned());
+        let parameters: Vec<String> =
+            own.into_iter().chain(raw.command_line.iter().cloned()).collect();
+        let len = parameters.join(" ").len() + ROOTHASH_PARAMETER_LEN;
         if len > COMMAND_LINE_MAX {
             let rule = format!("at most {COMMAND_LINE_MAX} bytes with `roothash=`");
             return Err(self.invalid(key, &format!("{len} bytes"), &rule));
         }
-        Ok(raw.command_line.clone())
+        Ok(parameters)
     }
 
     /// What stage 1 would refuse at boot is refused here.
@@ -555,6 +567,17 @@ install = ["systemd"]
             assert!(refused(&format!("[[sources]]\n{source}")).is_err(), "{source}");
         }
         assert!(refused("[[sources]]\narchive = \"other\"\nsuites = [\"trixie\"]").is_ok());
+    }
+
+    #[test]
+    fn production_images_take_no_credentials_of_the_host() {
+        let base = project(MINIMAL).unwrap();
+        assert_eq!(base.definition(None).unwrap().command_line, [NO_HOST_CREDENTIALS]);
+        assert!(base.definition(Some("debug")).unwrap().command_line.is_empty());
+        for parameter in ["systemd.import_credentials=yes", "systemd.import-credentials"] {
+            let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
+            assert!(project(&text).unwrap().definition(None).is_err(), "{parameter}");
+        }
     }
 
     #[test]
