@@ -175,12 +175,24 @@ pub fn place(finished: &Path, path: &Path) -> Result<(), FileError> {
     sync_folder(parent(path))
 }
 
-/// As [`place`], for what can be made again: a power cut may lose it, or leave it to be found bad.
+/// A new file in `folder` that loses its name at once: it goes when it is closed, however the
+/// process ends.
 ///
 /// # Errors
-/// Names the final file.
-pub fn place_unsynced(finished: &Path, path: &Path) -> Result<(), FileError> {
-    fs::rename(finished, path).map_err(cannot("create", path))
+/// Names the file.
+pub fn create_unnamed(folder: &Path) -> Result<File, FileError> {
+    for attempt in 0_u32.. {
+        let path = folder.join(format!(".scratch-{}-{attempt}", std::process::id()));
+        match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+            Ok(file) => {
+                remove(&path)?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(cannot("create", &path)(error)),
+        }
+    }
+    Err(cannot("create a file in", folder)(io::Error::from(io::ErrorKind::AlreadyExists)))
 }
 
 /// Makes the names in a folder durable.
@@ -286,12 +298,16 @@ impl Staging {
         self.path.join(name)
     }
 
-    /// Moves the named files into the target, in this order.
+    /// Moves the named files into the target, in this order. Before that, `obsolete` ones go: an
+    /// image must not stand beside what is left of another.
     ///
     /// # Errors
     /// Names the file that could not be moved.
-    pub fn publish(self, names: &[String]) -> Result<(), FileError> {
+    pub fn publish(self, names: &[String], obsolete: &[String]) -> Result<(), FileError> {
         make_folder(&self.target)?;
+        for name in obsolete {
+            remove(&self.target.join(name))?;
+        }
         for name in names {
             let to = self.target.join(name);
             fs::rename(self.path.join(name), &to).map_err(cannot("create", &to))?;
@@ -427,7 +443,7 @@ mod tests {
         assert!(list(folder.path()).unwrap().is_empty());
         let staging = Staging::new(&target).unwrap();
         staging.create("whole").unwrap().write_at(0, b"x").unwrap();
-        staging.publish(&["whole".into()]).unwrap();
+        staging.publish(&["whole".into()], &["old".into()]).unwrap();
         assert_eq!(list(folder.path()).unwrap().len(), 1);
         assert_eq!(read(&target.join("whole")).unwrap(), b"x");
     }

@@ -2,21 +2,22 @@
 //!
 //! ```text
 //! STORE/sha256/ab/abcd…          objects; the name is the digest of the contents
-//! STORE/derived/KIND/ab/abcd…    what was made from the object `abcd…`, with its own digest in
-//! STORE/derived/KIND/ab/abcd….sha256   the file beside it
 //! STORE/partial/abcd…            downloads under way, resumed by the next try
+//! STORE/builds/abcd…             the `SHA256SUMS` that a build of the inputs `abcd…` wrote
 //! ```
 //!
 //! Nothing enters unverified, everything is hashed again when it is opened, and a bad object is
-//! dropped so that it is fetched or made again (I4).
+//! dropped so that it is fetched again (I4). What is decoded from an object is decoded anew by every
+//! build, into a file without a name: nothing else could bind it to the object. The one thing that
+//! is believed is the record of builds, which saves building what is there already.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::digest::{Hasher, Sha256};
+use crate::digest::Sha256;
 use crate::files::{self, FileError, cannot};
 
 /// A user's store.
@@ -113,66 +114,49 @@ impl Store {
         }
     }
 
-    /// What was made from the object `origin`, if it is there and whole.
+    /// A file without a name, as long as it is open: room for what does not fit into memory.
+    ///
+    /// # Errors
+    /// Names the file that can't be made.
+    pub fn scratch(&self) -> Result<File, FileError> {
+        files::create_unnamed(&self.root.join("partial"))
+    }
+
+    /// Names the folder of scratch files in an error of writing to one.
+    #[must_use]
+    pub fn scratch_error(&self, source: io::Error) -> FileError {
+        cannot("write a scratch file in", &self.root.join("partial"))(source)
+    }
+
+    /// The text that was recorded for a build, if any.
     ///
     /// # Errors
     /// Names the file that can't be read.
-    pub fn derived(&self, kind: &str, origin: Sha256) -> Result<Option<Blob>, FileError> {
-        let path = self.derived_path(kind, origin);
-        let recorded = match files::read_text(&path.with_extension("sha256")) {
-            Ok(text) => text.trim().parse().ok(),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        };
-        match recorded {
-            Some(sha256) => self.checked(&path, sha256),
-            None => Ok(None),
+    pub fn recorded(&self, build: Sha256) -> Result<Option<Vec<u8>>, FileError> {
+        match files::read(&self.record_path(build)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// Makes something from the object `origin`: `make` writes it.
+    /// Records a text for a build.
     ///
     /// # Errors
-    /// Those of `make`, and of the files.
-    pub fn derive<T, E: From<FileError>>(
-        &self,
-        kind: &str,
-        origin: Sha256,
-        make: impl FnOnce(&mut Deriving<'_>) -> Result<T, E>,
-    ) -> Result<(Blob, T), E> {
-        let path = self.derived_path(kind, origin);
+    /// Names the file that can't be written.
+    pub fn record(&self, build: Sha256, text: &[u8]) -> Result<(), FileError> {
+        let path = self.record_path(build);
         files::make_folder(files::parent(&path))?;
-        let partial = path.with_extension(format!("partial-{}", std::process::id()));
-        let result = self.derive_into(&partial, &path, make);
-        if result.is_err() {
-            files::remove(&partial)?;
-        }
-        result
+        files::replace(&path, text)
     }
 
-    fn derive_into<T, E: From<FileError>>(
-        &self,
-        partial: &Path,
-        path: &Path,
-        make: impl FnOnce(&mut Deriving<'_>) -> Result<T, E>,
-    ) -> Result<(Blob, T), E> {
-        let file = files::create(partial)?;
-        let mut deriving = Deriving { path: partial, file: &file, hasher: Hasher::default() };
-        let made = make(&mut deriving)?;
-        let (sha256, len) = deriving.hasher.finish();
-        files::replace(&path.with_extension("sha256"), format!("{sha256}\n").as_bytes())?;
-        files::place_unsynced(partial, path)?;
-        Ok((Blob { sha256, len, file: Arc::new(file) }, made))
+    fn record_path(&self, build: Sha256) -> PathBuf {
+        self.root.join("builds").join(build.to_string())
     }
 
     fn object(&self, sha256: Sha256) -> PathBuf {
         let name = sha256.to_string();
         self.root.join("sha256").join(&name[..2]).join(name)
-    }
-
-    fn derived_path(&self, kind: &str, origin: Sha256) -> PathBuf {
-        let name = origin.to_string();
-        self.root.join("derived").join(kind).join(&name[..2]).join(name)
     }
 }
 
@@ -180,33 +164,6 @@ fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else { return false };
     (open.dev(), open.ino()) == (named.dev(), named.ino())
-}
-
-/// Something that is being made from an object. Writes are hashed as they pass.
-pub struct Deriving<'a> {
-    path: &'a Path,
-    file: &'a File,
-    hasher: Hasher,
-}
-
-impl Deriving<'_> {
-    /// Names the file in an error of writing to it.
-    #[must_use]
-    pub fn error(&self, source: io::Error) -> FileError {
-        cannot("write", self.path)(source)
-    }
-}
-
-impl Write for Deriving<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(buf)?;
-        self.hasher.update(&buf[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }
 
 /// A download under way.
@@ -297,23 +254,16 @@ mod tests {
     }
 
     #[test]
-    fn derived_bytes_are_checked_too() {
+    fn scratch_files_have_no_name() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let origin = Sha256::of(b"origin");
-        let (blob, ()) = store
-            .derive::<(), FileError>("tar", origin, |sink| {
-                sink.write_all(b"made").map_err(|error| sink.error(error))
-            })
-            .unwrap();
-        assert_eq!(blob.bytes().unwrap(), b"made");
-        assert_eq!(store.derived("tar", origin).unwrap().unwrap().len, 4);
-        files::replace(&store.derived_path("tar", origin), b"mace").unwrap();
-        assert!(store.derived("tar", origin).unwrap().is_none());
-        let failed = store.derive::<(), FileError>("tar", Sha256::of(b"x"), |_| {
-            Err(cannot("write", Path::new("x"))(io::Error::other("no")))
-        });
-        assert!(failed.is_err());
+        let (one, two) = (store.scratch().unwrap(), store.scratch().unwrap());
+        one.write_all_at(b"one", 0).unwrap();
+        two.write_all_at(b"two", 0).unwrap();
+        let mut read = [0; 3];
+        one.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(&read, b"one");
+        assert!(files::list(&folder.path().join("partial")).unwrap().is_empty());
     }
 
     #[test]

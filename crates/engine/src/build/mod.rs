@@ -23,11 +23,11 @@ use crate::content::Content;
 use crate::definition::{Definition, Project};
 use crate::digest::Sha256;
 use crate::fetch::Origins;
-use crate::files::Staging;
+use crate::files::{self, Staging};
 use crate::image::{self, Image, Parts};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
-use crate::manifest::{self, Described, Manifest};
+use crate::manifest::{self, Described, Manifest, SUMS_FILE, Sums};
 use crate::reference;
 use crate::rootfs::{self, Rootfs};
 
@@ -107,8 +107,8 @@ pub fn build(
     )?;
     drop(boot);
     let described = describe(&inputs, &image, &external, &staging, builder)?;
-    staging.publish(&described.files)?;
-    unchanged::remember(builder.origins.store, key, &described)?;
+    staging.publish(&described.files, &obsolete(out, &described)?)?;
+    builder.origins.store.record(key, described.sums.to_string().as_bytes())?;
     Ok(Built {
         folder: out.to_owned(),
         manifest: described.manifest,
@@ -116,6 +116,17 @@ pub fn build(
         unchanged: false,
         log: rootfs.log,
     })
+}
+
+/// The files of an earlier image in `out`, by its own sums, that this one does not have.
+fn obsolete(out: &Path, described: &Described) -> Result<Vec<String>, BuildError> {
+    let earlier = match files::read_text(&out.join(SUMS_FILE)) {
+        Ok(text) => Sums::parse(&text).unwrap_or_default(),
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let kept = |name: &&str| !described.files.iter().any(|file| file == name);
+    Ok(earlier.names().filter(kept).map(str::to_owned).collect())
 }
 
 /// What boots the root file system.

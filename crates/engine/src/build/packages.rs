@@ -1,6 +1,7 @@
-//! Locked packages, decoded: the control archive into memory, the data archive into the store, once.
+//! Locked packages, decoded: the control archive into memory, the data archive into a scratch file.
 
-use std::io::{self, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use cvmkit_debian::deb::{Deb, DebError, entries};
@@ -9,12 +10,8 @@ use rayon::prelude::*;
 use super::BuildError;
 use super::inputs::Inputs;
 use crate::fetch::{self, Origins, Wanted};
-use crate::files::FileError;
 use crate::rootfs::Package;
-use crate::store::{Blob, Deriving, Store};
-
-/// What decompressed data archives are called in the store.
-const DERIVED: &str = "data-tar";
+use crate::store::{Blob, Store};
 
 /// Every package of the root file system, in the lock's order.
 pub(super) fn unpack(
@@ -46,63 +43,41 @@ pub(super) fn package(wanted: &Wanted, blob: &Blob, store: &Store) -> Result<Pac
     let bytes = blob.bytes()?;
     let deb = Deb::parse(&bytes).map_err(refused)?;
     let control = deb.control().map_err(refused)?;
-    let (data, entries) = match store.derived(DERIVED, blob.sha256)? {
-        Some(data) => {
-            let reader = BufReader::with_capacity(1 << 18, FromStart { blob: &data, at: 0 });
-            let entries = entries(reader).map_err(refused)?;
-            (data, entries)
-        }
-        None => store.derive(DERIVED, blob.sha256, |sink| {
-            let mut tee = Tee { reader: deb.data().map_err(refused)?, sink, failed: None };
-            let listed = entries(&mut tee);
-            match (tee.failed, listed) {
-                (Some(error), _) => Err(BuildError::File(error)),
-                (None, listed) => listed.map_err(refused),
-            }
-        })?,
-    };
+    let data = store.scratch()?;
+    let mut tee = Tee { reader: deb.data().map_err(refused)?, copy: &data, failed: None };
+    let listed = entries(&mut tee);
+    if let Some(error) = tee.failed {
+        return Err(store.scratch_error(error).into());
+    }
+    let entries = listed.map_err(refused)?;
     let field = |name: &str| control.fields.get(name).unwrap_or_default().to_owned();
     Ok(Package {
         name: field("Package"),
         version: field("Version"),
         architecture: field("Architecture"),
         entries,
-        data: Arc::clone(&data.file),
+        data: Arc::new(data),
         control,
     })
 }
 
-/// An object from its first byte on, whatever its file's own position is.
-struct FromStart<'a> {
-    blob: &'a Blob,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        use std::os::unix::fs::FileExt;
-        let n = self.blob.file.read_at(buf, self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-/// Passes a stream on to the store while it is read.
-struct Tee<'a, 'b, R> {
+/// Copies a stream while it is read.
+struct Tee<'a, R> {
     reader: R,
-    sink: &'a mut Deriving<'b>,
-    /// Why the store could not take it, which the reader of the stream can't tell apart.
-    failed: Option<FileError>,
+    copy: &'a File,
+    /// Why it could not be copied, which the reader of the stream can't tell from a bad stream.
+    failed: Option<io::Error>,
 }
 
-impl<R: Read> Read for Tee<'_, '_, R> {
+impl<R: Read> Read for Tee<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buf)?;
-        if let Err(error) = self.sink.write_all(&buf[..n]) {
+        let mut copy = self.copy;
+        copy.write_all(&buf[..n]).map_err(|error| {
             let kind = error.kind();
-            self.failed = Some(self.sink.error(error));
-            return Err(kind.into());
-        }
+            self.failed = Some(error);
+            io::Error::from(kind)
+        })?;
         Ok(n)
     }
 }
