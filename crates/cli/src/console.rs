@@ -3,10 +3,13 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::files::FileError;
 use cvmkit_engine::progress::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -57,6 +60,8 @@ pub(crate) struct Console {
     quiet: bool,
     color: bool,
     bar: ProgressBar,
+    /// A result could not be printed, and why.
+    lost: Mutex<Option<io::Error>>,
 }
 
 impl Console {
@@ -67,35 +72,63 @@ impl Console {
         } else {
             ProgressBar::hidden()
         };
-        Self { format, quiet, color: terminal && !environment::no_color(), bar }
+        Self {
+            format,
+            quiet,
+            color: terminal && !environment::no_color(),
+            bar,
+            lost: Mutex::new(None),
+        }
     }
 
     /// Prints a result.
     pub(crate) fn result(&self, result: &(impl Serialize + Display)) {
         match self.format {
             Format::Text if self.quiet => {}
-            Format::Text => print(io::stdout(), &result.to_string()),
-            Format::Json => print(io::stdout(), &json_text(result)),
+            Format::Text => self.print(&result.to_string()),
+            Format::Json => self.print(&json_text(result)),
         }
     }
 
     /// Prints a result that is the whole point of the command, `--quiet` or not.
     pub(crate) fn answer(&self, result: &(impl Serialize + Display)) {
         match self.format {
-            Format::Text => print(io::stdout(), &result.to_string()),
-            Format::Json => print(io::stdout(), &json_text(result)),
+            Format::Text => self.print(&result.to_string()),
+            Format::Json => self.print(&json_text(result)),
         }
     }
 
     /// Prints a value that is the whole point of the command, `--quiet` or not.
     pub(crate) fn value(&self, text: &str) {
-        print(io::stdout(), text);
+        self.print(text);
+    }
+
+    /// Prints to standard output; a reader that went away is no error.
+    fn print(&self, text: &str) {
+        match print(io::stdout(), text) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+            _ => {}
+        }
+    }
+
+    /// The exit code of a command that answered `code`: a result that nobody could read is none.
+    pub(crate) fn finish(&self, code: ExitCode) -> ExitCode {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match lost {
+            None => code,
+            Some(source) => {
+                let path = PathBuf::from("standard output");
+                self.error(&FileError { action: "write", path, source }.into())
+            }
+        }
     }
 
     /// Says why the answer is no, where the result alone would not be seen.
     pub(crate) fn failure(&self, text: &str) {
         if self.format == Format::Text {
-            print(io::stderr(), &format!("{} {text}", self.paint("error:", "1;31")));
+            complain(&format!("{} {text}", self.paint("error:", "1;31")));
         }
     }
 
@@ -112,7 +145,7 @@ impl Console {
                 "exit": code,
             })),
         };
-        print(io::stderr(), &text);
+        complain(&text);
         ExitCode::from(code)
     }
 
@@ -156,9 +189,7 @@ impl Progress for Console {
 
     fn note(&self, text: &str) {
         if !self.quiet && self.format == Format::Text {
-            self.bar.suspend(|| {
-                print(io::stderr(), &format!("{} {text}", self.paint("note:", "1;33")))
-            });
+            self.bar.suspend(|| complain(&format!("{} {text}", self.paint("note:", "1;33"))));
         }
     }
 }
@@ -171,7 +202,12 @@ fn json_text(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }
 
-/// A reader that went away is no error of ours.
-fn print(mut to: impl Write, text: &str) {
-    drop(writeln!(to, "{}", text.trim_end_matches('\n')).and_then(|()| to.flush()));
+/// Prints to standard error; there is nobody to tell that it did not work.
+fn complain(text: &str) {
+    drop(print(io::stderr(), text));
+}
+
+fn print(mut to: impl Write, text: &str) -> io::Result<()> {
+    writeln!(to, "{}", text.trim_end_matches('\n'))?;
+    to.flush()
 }

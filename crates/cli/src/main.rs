@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let console = Console::new(arguments.format, arguments.quiet);
     match arguments.command.run(&console) {
-        Ok(code) => code,
+        Ok(code) => console.finish(code),
         Err(error) => console.error(&error),
     }
 }

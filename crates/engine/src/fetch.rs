@@ -285,6 +285,7 @@ fn download_from(
     origins: Origins<'_>,
 ) -> Result<Blob, FetchError> {
     let mut partial = origins.store.begin(wanted.sha256)?;
+    let resumed = partial.fetched()? > 0;
     if let Some(blob) = origins.store.get(wanted.sha256)? {
         // Another process fetched it while this one waited.
         origins.progress.advance(wanted.size);
@@ -305,6 +306,8 @@ fn download_from(
     )?;
     match partial.finish()? {
         Ok(blob) => Ok(blob),
+        // What an earlier try left may be damaged: only a whole download speaks against a mirror.
+        Err(_) if resumed => download_from(client, url, wanted, origins),
         Err(computed) => Err(mismatch(wanted, url.to_owned(), computed)),
     }
 }

@@ -41,6 +41,15 @@ pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     profiles.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     refuse_conflicts(profiles.iter().map(|(_, name, profile)| (name.0.as_str(), profile)))?;
     let profiles: Vec<Profile> = profiles.into_iter().map(|(_, _, profile)| profile).collect();
+    let decides =
+        |profile: &Profile| profile.get("Auth-Type").is_some_and(|kind| kind == "Primary");
+    if !assembly.request.debug && !profiles.iter().any(decides) {
+        // pam-auth-update would write `pam_permit`, and anybody could become anybody.
+        return Err(RootfsError::Unsupported {
+            path: PROFILES.trim_start_matches('/').to_owned(),
+            what: "no profile that authenticates users".to_owned(),
+        });
+    }
     for &(file, kind, field) in KINDS {
         let path = format!("/etc/pam.d/common-{file}");
         let template = assembly.text(&format!("{TEMPLATES}/common-{file}"))?;
