@@ -241,10 +241,7 @@ fn sizes(inputs: &Inputs) -> Result<()> {
     let (ours, theirs) = (len(ours)?, len(theirs)?);
     // Within 1 %, in whole bytes.
     let reached = ours * 100 <= theirs * 101;
-    println!(
-        "squashfs size: {ours} bytes, mksquashfs {theirs}; target +1 %: {}",
-        verdict(reached)
-    );
+    println!("squashfs size: {ours} bytes, mksquashfs {theirs}; target +1 %: {}", verdict(reached));
     Ok(())
 }
 

@@ -100,7 +100,7 @@ fn report(targets: &[&str], verdicts: &[Verdict]) -> Result<()> {
     let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
     if failed > 0 {
         bail!(
-            "{failed} of {} fuzz targets failed; their inputs are in fuzz/artifacts",
+            "{failed} of {} targets failed; what failed them is in fuzz/artifacts",
             targets.len()
         );
     }

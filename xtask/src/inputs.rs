@@ -24,6 +24,9 @@ const KERNEL: &str = "linux-image-cloud-amd64";
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const UKIFY: &str = "usr/bin/ukify";
 
+/// Where the tool is started from.
+const TOOLS: &str = "tools";
+
 /// Written last, so that an interrupted download is done again.
 const DONE: &str = "complete";
 
@@ -42,6 +45,7 @@ impl Inputs {
         if !folder.join(DONE).is_file() {
             download(workspace, &folder)?;
         }
+        start_with_debian_python(&folder)?;
         let store = match std::env::var_os("CVMKIT_STORE") {
             Some(store) => store.into(),
             None => workspace.target.join("oracles/store"),
@@ -53,10 +57,8 @@ impl Inputs {
 
     /// Tells a command where they are.
     pub(crate) fn tell(&self, command: &mut Command) -> Result<()> {
-        let tools = self.folder.join("systemd").join(UKIFY);
-        let first = tools.parent().map(Path::to_owned);
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = first.into_iter().chain(std::env::split_paths(&path));
+        let folders = std::iter::once(self.folder.join(TOOLS)).chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(folders)?);
         command.env("CVMKIT_STUB", self.folder.join("systemd").join(STUB));
         command.env("CVMKIT_KERNEL_TREE", self.folder.join("kernel"));
@@ -69,6 +71,18 @@ impl Inputs {
         command.env("CVMKIT_FIRMWARE", std::env::join_paths(firmware)?);
         Ok(())
     }
+}
+
+/// ukify takes the first `python3` of the `PATH`, which need not be the one that python3-pefile was
+/// installed for.
+fn start_with_debian_python(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let script = "#!/bin/sh\nexec /usr/bin/python3 \"${0%/*}/../systemd/usr/bin/ukify\" \"$@\"\n";
+    fs::create_dir_all(folder.join(TOOLS))?;
+    let tool = folder.join(TOOLS).join("ukify");
+    fs::write(&tool, script)?;
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755))?;
+    step::run(step::command(&tool, ["--version"]).env("PYTHONDONTWRITEBYTECODE", "1"))
 }
 
 /// Fetches the packages and unpacks them, into `systemd` and `kernel`.

@@ -91,7 +91,7 @@ impl Inputs {
         let disk = only(&image, ".raw")?;
         let manifest: Value = serde_json::from_slice(&fs::read(image.join("manifest.json"))?)?;
         self.unpack(&disk, root_offset(&manifest).context("the manifest has no root partition")?)?;
-        enlarge(&disk, &self.large)
+        enlarge(&disk, &self.large, LARGE)
     }
 
     /// Unpacks the root file system of a disk.
@@ -171,10 +171,10 @@ fn collect_debs(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Repeats a file until there are [`LARGE`] bytes.
-fn enlarge(file: &Path, to: &Path) -> Result<()> {
+/// Repeats a file until there are `len` bytes.
+fn enlarge(file: &Path, to: &Path, len: u64) -> Result<()> {
     let mut large = File::create(to)?;
-    let mut left = LARGE;
+    let mut left = len;
     while left > 0 {
         let copied = io::copy(&mut io::Read::take(File::open(file)?, left), &mut large)?;
         ensure!(copied > 0, "`{}` is empty", file.display());
@@ -201,9 +201,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("cvmkit-bench-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let (small, large) = (folder.join("small"), folder.join("large"));
-        fs::write(&small, vec![7; (LARGE / 3) as usize]).unwrap();
-        enlarge(&small, &large).unwrap();
-        assert_eq!(fs::metadata(&large).unwrap().len(), LARGE);
+        fs::write(&small, b"abc").unwrap();
+        enlarge(&small, &large, 8).unwrap();
+        assert_eq!(fs::read(&large).unwrap(), b"abcabcab");
+        fs::write(&small, b"").unwrap();
+        assert!(enlarge(&small, &large, 8).is_err());
         fs::remove_dir_all(&folder).unwrap();
     }
 }
