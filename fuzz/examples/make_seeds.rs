@@ -144,7 +144,11 @@ fn texts() {
         ("packages", "two", &package),
         ("resolver", "two", &package),
         ("release", "stable", &release),
-        ("relation", "all-forms", "a:any (>= 1:2-3) [amd64 i386] | b [!s390x], c (<< 1~), d:native"),
+        (
+            "relation",
+            "all-forms",
+            "a:any (>= 1:2-3) [amd64 i386] | b [!s390x], c (<< 1~), d:native",
+        ),
         ("scripts", "systemd", enable),
         ("sums", "two", &sums),
         ("stage1_cmdline", "all-options", &line),

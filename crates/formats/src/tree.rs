@@ -200,7 +200,7 @@ impl<C> Tree<C> {
     /// # Errors
     /// [`TreeError::NotFound`], [`TreeError::NotADirectory`] or [`TreeError::SymlinkLoop`].
     pub fn resolve(&self, path: &[u8]) -> Result<InodeId, TreeError> {
-        self.follow(path, true).map(|(_, id)| id)
+        self.follow(path).map(|(_, id)| id)
     }
 
     /// The real path of `path`: links in its parents are followed, the last component is taken as
@@ -210,7 +210,7 @@ impl<C> Tree<C> {
     /// As for [`Tree::resolve`], of a parent.
     pub fn canonical(&self, path: &[u8]) -> Result<Vec<u8>, TreeError> {
         let (parent, name) = split(path);
-        let (mut real, id) = self.follow(parent, true)?;
+        let (mut real, id) = self.follow(parent)?;
         if name.is_empty() {
             return Ok(real);
         }
@@ -224,7 +224,8 @@ impl<C> Tree<C> {
         Ok(real)
     }
 
-    fn follow(&self, path: &[u8], follow_last: bool) -> Result<(Vec<u8>, InodeId), TreeError> {
+    /// The real path and the inode that `path` leads to, all links followed.
+    fn follow(&self, path: &[u8]) -> Result<(Vec<u8>, InodeId), TreeError> {
         let mut links = 0;
         let mut pending: Vec<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
         pending.reverse();
@@ -247,7 +248,7 @@ impl<C> Tree<C> {
                 return Err(TreeError::NotFound(show(&joined(&passed))));
             };
             match &self.inode(next).node {
-                Node::Symlink(target) if follow_last || !pending.is_empty() => {
+                Node::Symlink(target) => {
                     links += 1;
                     if links > SYMLINKS_MAX {
                         return Err(TreeError::SymlinkLoop(show(path)));

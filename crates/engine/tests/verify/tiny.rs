@@ -51,7 +51,7 @@ impl Tiny {
         let staging = Staging::new(&out).unwrap();
         let image = write(&definition, &staging);
         let names: Vec<String> = image.files.iter().map(|file| file.name.clone()).collect();
-        staging.publish(&names).unwrap();
+        staging.publish(&names, &[]).unwrap();
         let mut tiny = Self { _folder: folder, out, whole: BTreeMap::new() };
         tiny.put("OVMF.fd", &OvmfImage::default().bytes());
         tiny.put("reference-values.json", &json(&tiny.values()));
