@@ -2,8 +2,7 @@
 //!
 //! The contract: every figure printed was measured in this run. The sides of a race run in turn, so
 //! that a busy machine slows all of them; medians are compared. Packages are fetched before, and
-//! each side starts from nothing but its inputs. `cold` has the packages as they were fetched,
-//! `warm` also has their decoded data from an earlier build.
+//! each side starts from nothing but its inputs: packages that were fetched before.
 //!
 //! Deliberately absent: a verdict in the exit code, since a shared machine is no judge.
 //!
@@ -70,10 +69,10 @@ pub(crate) fn run(workspace: &Workspace, runs: usize) -> Result<()> {
     let mut example = step::command("cargo", example);
     step::run(example.arg("squashfs_bench").current_dir(&workspace.root))?;
     let inputs = Inputs::make(workspace)?;
-    let mut comparisons = whole_build(workspace, &inputs, runs)?;
-    let [cold, warm] = [&comparisons[1].ours, &comparisons[0].ours];
-    let (peak, decoding) = (cold.peak.max(warm.peak), cold.less(warm));
-    comparisons.extend(unpack(&inputs, cold.clone(), decoding, runs)?);
+    let whole = whole_build(workspace, &inputs, runs)?;
+    let peak = whole.ours.peak;
+    let unpacked = unpack(&inputs, whole.ours.clone(), runs)?;
+    let mut comparisons = vec![whole, unpacked];
     comparisons.push(squashfs(workspace, &inputs, runs)?);
     comparisons.push(verity(workspace, &inputs, runs)?);
     comparisons.push(launch_digest(workspace, &inputs, runs)?);
@@ -89,59 +88,28 @@ pub(crate) fn run(workspace: &Workspace, runs: usize) -> Result<()> {
     Ok(())
 }
 
-/// Definition and packages to a finished, measured disk, warm and cold, and the usual pipeline to a
-/// verity root.
-fn whole_build(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Vec<Comparison>> {
-    let build = |out: &Path| {
-        let mut build = inputs.cvmkit(workspace, &["build", "--offline", "--quiet"]);
-        build.arg(&inputs.recipe).arg("--out").arg(out);
-        build
-    };
-    let out = inputs.product("ours");
-    let theirs_out = inputs.product("theirs");
+/// Definition and packages to a finished, measured disk, and the usual pipeline to a verity root.
+fn whole_build(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Comparison> {
+    let (out, theirs_out) = (inputs.product("ours"), inputs.product("theirs"));
+    let mut ours = inputs.cvmkit(workspace, &["build", "--offline", "--quiet"]);
+    ours.arg(&inputs.recipe).arg("--out").arg(&out);
     let mut theirs = shell(PIPELINE);
     theirs.arg("sh").args([&inputs.debs, &theirs_out]).args([&inputs.suite, LEVEL]);
-    let race = Race {
-        name: "whole build: warm, cold, mmdebstrap + mksquashfs + veritysetup",
-        sides: vec![
-            // The first warm run finds what making the inputs decoded, a later one what cold did.
-            Side::new(build(&out), [out.clone(), inputs.remembered()]),
-            Side::new(build(&out), [out, inputs.derived()]),
-            Side::new(theirs, [theirs_out]),
-        ],
-    };
-    let [warm, cold, theirs] = race.run(runs)?;
-    let comparison = |name, ours| {
-        let theirs = theirs.clone();
-        Comparison { name, ours, theirs, target: Some(0.1) }
-    };
-    Ok(vec![
-        comparison("whole build, warm / mmdebstrap pipeline", warm),
-        comparison("whole build, cold / mmdebstrap pipeline", cold),
-    ])
+    let name = "whole build / mmdebstrap + mksquashfs + veritysetup";
+    let sides = vec![Side::new(ours, [out, inputs.remembered()]), Side::new(theirs, [theirs_out])];
+    let [ours, theirs] = Race { name, sides }.run(runs)?;
+    Ok(Comparison { name, ours, theirs, target: Some(0.1) })
 }
 
-/// The same packages, decoded. cvmkit has no command that does only that, so two figures stand for
-/// it: the whole cold build, which does far more, and what a cold build takes above a warm one.
-fn unpack(
-    inputs: &Inputs,
-    cold: Figures,
-    decoding: Figures,
-    runs: usize,
-) -> Result<[Comparison; 2]> {
+/// The same packages, unpacked by dpkg-deb and no more. cvmkit has no command that does only that, so
+/// the whole build, which does far more, stands for it.
+fn unpack(inputs: &Inputs, ours: Figures, runs: usize) -> Result<Comparison> {
     let out = inputs.product("unpacked");
     let mut theirs = shell(UNPACK);
     theirs.arg("sh").args([&inputs.debs, &out]);
     let name = "dpkg-deb -x of every package";
     let [theirs] = Race { name, sides: vec![Side::new(theirs, [out])] }.run(runs)?;
-    let comparison = |name, ours| {
-        let theirs = theirs.clone();
-        Comparison { name, ours, theirs, target: None }
-    };
-    Ok([
-        comparison("whole build, cold / dpkg-deb -x loop", cold),
-        comparison("decoding (cold less warm) / dpkg-deb -x loop", decoding),
-    ])
+    Ok(Comparison { name: "whole build / dpkg-deb -x loop", ours, theirs, target: None })
 }
 
 fn squashfs(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Comparison> {

@@ -122,14 +122,9 @@ impl Inputs {
         self.folder.join(STORE)
     }
 
-    /// What earlier builds decoded and remember.
-    pub(super) fn derived(&self) -> PathBuf {
-        self.store().join("derived")
-    }
-
     /// What earlier builds remember of their output.
     pub(super) fn remembered(&self) -> PathBuf {
-        self.derived().join("build")
+        self.store().join("builds")
     }
 
     /// Where a side of a race puts what it makes.

@@ -43,13 +43,6 @@ pub(super) struct Figures {
     pub(super) peak: f64,
 }
 
-impl Figures {
-    /// What is above the figures of another command.
-    pub(super) fn less(&self, other: &Self) -> Self {
-        Self { wall: self.wall - other.wall, cpu: self.cpu - other.cpu, peak: self.peak }
-    }
-}
-
 impl Race {
     /// Runs each side up to `runs` times and returns their medians; the last products stay.
     pub(super) fn run<const N: usize>(&self, runs: usize) -> Result<[Figures; N]> {
