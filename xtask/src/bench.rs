@@ -1,8 +1,8 @@
 //! How fast and how small, next to the tools that do the same on a Debian machine.
 //!
 //! The contract: every figure printed was measured in this run. The sides of a race run in turn, so
-//! that a busy machine slows all of them; medians are compared. Packages are fetched before, and
-//! each side starts from nothing but its inputs: packages that were fetched before.
+//! that a busy machine slows all of them; medians are compared. Each side starts
+//! from nothing but its inputs: packages that were fetched before.
 //!
 //! Deliberately absent: a verdict in the exit code, since a shared machine is no judge.
 //!
@@ -12,7 +12,7 @@ mod inputs;
 mod race;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
