@@ -16,7 +16,9 @@ pub mod gpt;
 pub mod pe;
 pub mod sink;
 pub mod source;
+#[cfg(feature = "squashfs")]
 pub mod squashfs;
 mod stream;
 pub mod tree;
+#[cfg(feature = "verity")]
 pub mod verity;

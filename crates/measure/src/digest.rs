@@ -39,6 +39,16 @@ macro_rules! hash {
             pub fn of(bytes: &[u8]) -> Self {
                 Self(<$function>::digest(bytes).into())
             }
+
+            /// The register that held `self`, after `digest` was extended into it: the hash of
+            /// both (TPM 2.0 Library, part 1, section 11.4.7 "PCR"; TDX module, TDG.MR.RTMR.EXTEND).
+            #[must_use]
+            pub fn extend(self, digest: Self) -> Self {
+                let mut state = <$function>::new();
+                state.update(self.0);
+                state.update(digest.0);
+                Self(state.finalize().into())
+            }
         }
 
         impl fmt::Display for $name {
@@ -85,6 +95,34 @@ hash! {
     Sha384, 48, sha2::Sha384
 }
 
+/// The digests of one measured thing, one for each hash function that registers use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Digests {
+    /// For the SHA-256 bank of a TPM.
+    pub sha256: Sha256,
+    /// For the SHA-384 bank of a TPM, and for RTMRs.
+    pub sha384: Sha384,
+}
+
+impl Digests {
+    /// The hashes of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::of_parts([bytes])
+    }
+
+    /// The hashes of what `parts` are when put together.
+    #[must_use]
+    pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let (mut sha256, mut sha384) = (sha2::Sha256::new(), sha2::Sha384::new());
+        for part in parts {
+            sha256.update(part);
+            sha384.update(part);
+        }
+        Self { sha256: Sha256(sha256.finalize().into()), sha384: Sha384(sha384.finalize().into()) }
+    }
+}
+
 /// Declares a measurement: a newtype over a hash value that prints, parses and serializes like it.
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident($hash:ty)) => {
@@ -126,6 +164,15 @@ mod tests {
             "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
              8086072ba1e7cc2358baeca134c825a7"
         );
+    }
+
+    #[test]
+    fn parts_hash_like_the_whole_and_order_counts() {
+        assert_eq!(Digests::of(b"abc"), Digests::of_parts([&b"a"[..], b"", b"bc"]));
+        assert_eq!(Digests::of(b"abc").sha384, Sha384::of(b"abc"));
+        let (one, two) = (Sha256::of(b"1"), Sha256::of(b"2"));
+        assert_eq!(one.extend(two), Sha256::of(&[one.0, two.0].concat()));
+        assert_ne!(one.extend(two), two.extend(one));
     }
 
     #[test]

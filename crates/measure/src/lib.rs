@@ -41,6 +41,7 @@
 //! through which that firmware checks kernel, initrd and command line.
 
 pub mod digest;
+pub mod event;
 pub mod firmware;
 pub mod gpa;
 pub mod guid;

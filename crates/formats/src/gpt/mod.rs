@@ -97,9 +97,7 @@ pub fn part_uuids_from_root_hash(root_hash: &[u8]) -> Result<(Guid, Guid), Error
 
 /// CRC-32 as UEFI 2.10 section 5.3.2 asks for it: ISO 3309, the one of Ethernet and gzip.
 fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
+    crc32fast::hash(bytes)
 }
 
 /// CRC-32 of a header: over its `HeaderSize` bytes, with its own field zero.

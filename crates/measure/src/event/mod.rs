@@ -1,0 +1,238 @@
+//! What boot components extend into registers: one list for TPMs and TDX alike.
+//!
+//! UEFI firmware, systemd-stub and Linux measure the same things whether the platform gives them a
+//! TPM or a TD: each [`Event`] names the PCR, and a TD extends it into the RTMR that stands for
+//! that PCR ([`RtmrIndex::of_pcr`]). [`Events`] is what the rest of this crate predicts; its folds
+//! ([`Events::pcrs`], [`Events::rtmrs`]) are the only way from events to register values, so what
+//! is explained is what is measured.
+//!
+//! Standards: TCG PC Client Platform Firmware Profile 1.06, section 3.3.4 (PCR usage); UEFI 2.11,
+//! section 38.4.1 (PCRs to measurement registers of Intel TDX).
+
+mod kind;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::digest::{Digests, Sha256, Sha384, role};
+
+pub use kind::EventType;
+
+role! {
+    /// The value of a PCR in the SHA-256 bank of a TPM.
+    PcrSha256(Sha256)
+}
+
+role! {
+    /// The value of a PCR in the SHA-384 bank of a TPM.
+    PcrSha384(Sha384)
+}
+
+role! {
+    /// The value of a run-time measurement register of a TD.
+    Rtmr(Sha384)
+}
+
+/// Number of a platform configuration register, 0 to 23.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PcrIndex(u8);
+
+impl PcrIndex {
+    /// Registers of a PC client TPM (TCG PC Client Platform TPM Profile, section 4.6).
+    pub const COUNT: u8 = 24;
+
+    /// The register of that number; none from 24 on.
+    #[must_use]
+    pub const fn new(index: u8) -> Option<Self> {
+        if index < Self::COUNT { Some(Self(index)) } else { None }
+    }
+
+    /// Every register.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// What the register holds before anything is extended: all ones in those only a dynamic
+    /// launch resets (TCG PC Client Platform TPM Profile, section 4.6.3), otherwise zero.
+    const fn initial_byte(self) -> u8 {
+        if matches!(self.0, 17..=22) { 0xff } else { 0 }
+    }
+}
+
+impl fmt::Display for PcrIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0.to_string())
+    }
+}
+
+impl fmt::Debug for PcrIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PCR {}", self.0)
+    }
+}
+
+/// Number of a run-time measurement register, 0 to 3.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RtmrIndex(u8);
+
+impl RtmrIndex {
+    /// Registers of a TD (Intel TDX module, TDINFO_STRUCT).
+    pub const COUNT: u8 = 4;
+
+    /// The register of that number; none from 4 on.
+    #[must_use]
+    pub const fn new(index: u8) -> Option<Self> {
+        if index < Self::COUNT { Some(Self(index)) } else { None }
+    }
+
+    /// Every register.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Where a TD extends what a TPM would get in `pcr` (UEFI 2.11, section 38.4.1): PCR 1 and 7 in
+    /// RTMR 0, 2 to 6 in RTMR 1, 8 to 15 in RTMR 2. PCR 0 is the MRTD's matter, and what is above
+    /// 15 has no register.
+    #[must_use]
+    pub const fn of_pcr(pcr: PcrIndex) -> Option<Self> {
+        match pcr.0 {
+            1 | 7 => Some(Self(0)),
+            2..=6 => Some(Self(1)),
+            8..=15 => Some(Self(2)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RtmrIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0.to_string())
+    }
+}
+
+impl fmt::Debug for RtmrIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RTMR {}", self.0)
+    }
+}
+
+/// The input that decides an event's digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Source {
+    /// Nothing but the code that measures: the same bytes on every machine it runs on.
+    Code,
+    /// The firmware image.
+    Firmware,
+    /// Variables of the firmware: Secure Boot keys, boot options.
+    FirmwareVariables,
+    /// The virtual machine monitor and what it was told: processors, memory, devices.
+    Machine,
+    /// The partition table of the disk.
+    PartitionTable,
+    /// The unified kernel image as a whole.
+    Uki,
+    /// The kernel.
+    Kernel,
+    /// The initrd.
+    Initrd,
+    /// The kernel command line.
+    CommandLine,
+    /// A section of the unified kernel image that is none of the above.
+    UkiSection,
+}
+
+/// One extension of one register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// The register of a TPM; [`RtmrIndex::of_pcr`] says which one of a TD.
+    pub pcr: PcrIndex,
+    /// What the event log calls it.
+    pub event_type: EventType,
+    /// What is measured, in words.
+    pub meaning: Cow<'static, str>,
+    /// The input that decides the digest.
+    pub source: Source,
+    /// What is extended.
+    pub digests: Digests,
+}
+
+/// Events in the order in which a machine extends them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Events(pub Vec<Event>);
+
+impl Events {
+    /// The SHA-256 bank after all events; registers nothing is extended into are left out.
+    #[must_use]
+    pub fn pcrs_sha256(&self) -> BTreeMap<PcrIndex, PcrSha256> {
+        let mut bank = BTreeMap::new();
+        for event in &self.0 {
+            let initial = PcrSha256(Sha256([event.pcr.initial_byte(); 32]));
+            let PcrSha256(value) = bank.entry(event.pcr).or_insert(initial);
+            *value = value.extend(event.digests.sha256);
+        }
+        bank
+    }
+
+    /// The SHA-384 bank after all events; registers nothing is extended into are left out.
+    #[must_use]
+    pub fn pcrs_sha384(&self) -> BTreeMap<PcrIndex, PcrSha384> {
+        let mut bank = BTreeMap::new();
+        for event in &self.0 {
+            let initial = PcrSha384(Sha384([event.pcr.initial_byte(); 48]));
+            let PcrSha384(value) = bank.entry(event.pcr).or_insert(initial);
+            *value = value.extend(event.digests.sha384);
+        }
+        bank
+    }
+
+    /// The four registers of a TD after all events.
+    #[must_use]
+    pub fn rtmrs(&self) -> [Rtmr; RtmrIndex::COUNT as usize] {
+        let mut registers = [Rtmr(Sha384::ZERO); RtmrIndex::COUNT as usize];
+        for event in &self.0 {
+            let index = RtmrIndex::of_pcr(event.pcr).map(|index| usize::from(index.number()));
+            if let Some(Rtmr(value)) = index.and_then(|index| registers.get_mut(index)) {
+                *value = value.extend(event.digests.sha384);
+            }
+        }
+        registers
+    }
+}
+
+impl Extend<Event> for Events {
+    fn extend<T: IntoIterator<Item = Event>>(&mut self, events: T) {
+        self.0.extend(events);
+    }
+}
+
+impl FromIterator<Event> for Events {
+    fn from_iter<T: IntoIterator<Item = Event>>(events: T) -> Self {
+        Self(events.into_iter().collect())
+    }
+}
+
+impl Serialize for EventType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
