@@ -3,13 +3,21 @@
 //! UEFI firmware, systemd-stub and Linux measure the same things whether the platform gives them a
 //! TPM or a TD: each [`Event`] names the PCR, and a TD extends it into the RTMR that stands for
 //! that PCR ([`RtmrIndex::of_pcr`]). [`Events`] is what the rest of this crate predicts; its folds
-//! ([`Events::pcrs`], [`Events::rtmrs`]) are the only way from events to register values, so what
+//! ([`Events::pcrs_sha256`], [`Events::rtmrs`]) are the only way from events to register values, so what
 //! is explained is what is measured.
+//!
+//! What a machine reports is read by [`log`] and explained by [`data`]; [`crate::compare`] holds
+//! it against the prediction.
 //!
 //! Standards: TCG PC Client Platform Firmware Profile 1.06, section 3.3.4 (PCR usage); UEFI 2.11,
 //! section 38.4.1 (PCRs to measurement registers of Intel TDX).
 
+mod cursor;
+pub mod data;
 mod kind;
+pub mod log;
+pub mod observed;
+pub mod register;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,6 +28,8 @@ use serde::{Serialize, Serializer};
 use crate::digest::{Digests, Sha256, Sha384, role};
 
 pub use kind::EventType;
+pub use observed::{Observed, ObservedEvent};
+pub use register::{Bank, BankDigest, Register, RegisterSet};
 
 role! {
     /// The value of a PCR in the SHA-256 bank of a TPM.

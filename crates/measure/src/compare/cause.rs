@@ -1,0 +1,297 @@
+//! What can make an event differ: knowledge about boots, as a table.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Kind;
+use crate::event::{
+    Event, EventType, Events, ObservedEvent, PcrIndex, Register, RtmrIndex, Source,
+};
+
+/// The strings firmware measures when the kernel takes over (TCG PC Client Platform Firmware
+/// Profile 1.06, section 10.4.4); it may have to try more than once.
+const EXIT_FAILED: &[u8] = b"Exit Boot Services Returned with Failure";
+const EXIT_INVOKED: &[u8] = b"Exit Boot Services Invocation";
+
+/// A likely reason why a machine did not do what was predicted. Prints as a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// Other text on the command line.
+    CommandLine,
+    /// The same text, but put together by other firmware.
+    CommandLineLayout,
+    /// Another kernel.
+    Kernel,
+    /// The kernel's header, which QEMU changes when it boots a kernel directly.
+    KernelPatched,
+    /// Another initrd.
+    Initrd,
+    /// Another unified kernel image.
+    Uki,
+    /// Another systemd-stub.
+    StubVersion,
+    /// Command line, credentials or addons from outside the UKI.
+    OutsideUki,
+    /// Other firmware.
+    FirmwareBuild,
+    /// Firmware that measures other things, or in another order.
+    FirmwareLayout,
+    /// Secure Boot switched, or other keys.
+    SecureBootVariables,
+    /// Other boot options, or another one chosen.
+    BootOrder,
+    /// Other memory size or number of processors.
+    MachineSize,
+    /// Other devices or another version of the VMM.
+    Devices,
+    /// Another partition table.
+    PartitionTable,
+    /// Firmware left boot services at the second attempt.
+    ExitBootServicesRetry,
+    /// Something that ran after boot.
+    Runtime,
+    /// The TPM was not started by the firmware of a plain virtual machine.
+    StartupLocality,
+    /// The log ends early.
+    LogIncomplete,
+}
+
+impl Cause {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::CommandLine => "the kernel command line is another one",
+            Self::CommandLineLayout => {
+                "the firmware puts the command line together in another way: `initrd=initrd` \
+                 comes first or last by its version, and not at all without an initrd"
+            }
+            Self::Kernel => "the kernel is another one",
+            Self::KernelPatched => {
+                "QEMU changes the header of a kernel it boots directly, by its version, by memory \
+                 size and by the size of the initrd, or hands it over unchanged"
+            }
+            Self::Initrd => "the initrd is another one",
+            Self::Uki => "the unified kernel image is another one",
+            Self::StubVersion => {
+                "the UKI has another version of systemd-stub, which measures other things (as \
+                 until version 257 the kernel once more)"
+            }
+            Self::OutsideUki => {
+                "something outside the UKI was taken: a command line of the boot loader, \
+                 credentials, addons or extensions beside it"
+            }
+            Self::FirmwareBuild => "the firmware is another build",
+            Self::FirmwareLayout => {
+                "the firmware measures other events or in another order: it is of another version \
+                 than its profile"
+            }
+            Self::SecureBootVariables => {
+                "Secure Boot is switched on or off, or its keys (PK, KEK, db, dbx) are others"
+            }
+            Self::BootOrder => {
+                "the boot options are others, or another one was tried first: they follow the \
+                 devices of the machine and the variables kept from earlier boots"
+            }
+            Self::MachineSize => {
+                "the memory size or the number of processors is another one, which changes the TD \
+                 HOB and the ACPI tables"
+            }
+            Self::Devices => {
+                "the VMM is of another version or has other devices, which changes the ACPI tables"
+            }
+            Self::PartitionTable => {
+                "the partition table of the disk is another one, or was grown to the disk's size"
+            }
+            Self::ExitBootServicesRetry => {
+                "the firmware had to leave boot services twice; that happens by chance, and the \
+                 same machine may do without at its next boot"
+            }
+            Self::Runtime => "the running system extended the register after it had booted",
+            Self::StartupLocality => {
+                "the TPM was started at another locality, by an H-CRTM or by other firmware"
+            }
+            Self::LogIncomplete => "the log is cut, or was read before the boot was over",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text())
+    }
+}
+
+/// What can be behind a divergence, likeliest first.
+pub(super) fn causes(
+    kind: Kind,
+    register: Register,
+    expected: Option<&Event>,
+    observed: Option<&ObservedEvent<'_>>,
+) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    match (kind, expected, observed) {
+        (Kind::InitialValue, _, _) => causes.push(Cause::StartupLocality),
+        (Kind::Unexpected, _, Some(observed)) => {
+            causes.extend(of_extra(register, observed));
+            causes.extend(of_layout(register));
+        }
+        (Kind::Missing, Some(expected), observed) => {
+            causes.extend(of_absent(expected));
+            causes.extend(of_layout(register));
+            causes.extend(observed.is_none().then_some(Cause::LogIncomplete));
+        }
+        (_, expected, observed) => {
+            causes.extend(expected.into_iter().flat_map(of_contents));
+            let is_other = |e: &Event, o: &ObservedEvent<'_>| e.event_type != o.event_type;
+            let other_events = expected.zip(observed).is_some_and(|(e, o)| is_other(e, o));
+            if kind == Kind::OutOfOrder {
+                causes = of_layout(register).to_vec();
+            } else if other_events {
+                causes.extend(of_layout(register));
+            }
+        }
+    }
+    without_repetition(causes)
+}
+
+/// What can be behind a value, when nothing is known of its events.
+pub(super) fn causes_of_value<'a>(
+    register: Register,
+    events: impl Iterator<Item = &'a Event>,
+) -> Vec<Cause> {
+    let mut sources: Vec<Cause> = events.flat_map(of_contents).copied().collect();
+    sources.extend(of_layout(register));
+    if is_exit_register(register) {
+        sources.push(Cause::ExitBootServicesRetry);
+    }
+    without_repetition(sources)
+}
+
+/// Causes that can't be, by how a machine is predicted to boot: nothing patches the kernel of a UKI,
+/// and a kernel booted directly has no stub but its own.
+pub(super) fn ruled_out(events: &Events) -> &'static [Cause] {
+    let has = |source| events.0.iter().any(|event| event.source == source);
+    if has(Source::Uki) || has(Source::UkiSection) {
+        &[Cause::KernelPatched, Cause::CommandLineLayout]
+    } else if has(Source::Kernel) {
+        &[Cause::Uki, Cause::StubVersion, Cause::OutsideUki]
+    } else {
+        &[]
+    }
+}
+
+fn without_repetition(causes: Vec<Cause>) -> Vec<Cause> {
+    let mut distinct = Vec::new();
+    for cause in causes {
+        if !distinct.contains(&cause) {
+            distinct.push(cause);
+        }
+    }
+    distinct
+}
+
+/// Whose contents decide an event.
+fn of_contents(event: &Event) -> &'static [Cause] {
+    let is_in_uki = event.pcr.number() == UKI_PCR;
+    match event.source {
+        Source::Code if event.pcr.number() < FIRST_OS_PCR => &[Cause::FirmwareLayout],
+        Source::Code => &[Cause::StubVersion],
+        Source::Firmware => &[Cause::FirmwareBuild],
+        Source::FirmwareVariables => match event.event_type {
+            EventType::EV_EFI_VARIABLE_BOOT | EventType::EV_EFI_VARIABLE_BOOT2 => {
+                &[Cause::BootOrder, Cause::FirmwareLayout]
+            }
+            _ => &[Cause::SecureBootVariables],
+        },
+        Source::Machine => match event.event_type {
+            EventType::EV_EFI_HANDOFF_TABLES | EventType::EV_EFI_HANDOFF_TABLES2 => {
+                &[Cause::MachineSize, Cause::FirmwareBuild]
+            }
+            _ => &[Cause::MachineSize, Cause::Devices],
+        },
+        Source::PartitionTable => &[Cause::PartitionTable],
+        Source::Uki => &[Cause::Uki, Cause::BootOrder],
+        Source::Kernel | Source::Initrd | Source::CommandLine | Source::UkiSection if is_in_uki => {
+            &[Cause::Uki]
+        }
+        Source::Kernel => &[Cause::Kernel, Cause::KernelPatched],
+        Source::Initrd => &[Cause::Initrd, Cause::StubVersion],
+        Source::CommandLine => &[Cause::CommandLine, Cause::CommandLineLayout],
+        Source::UkiSection => &[Cause::Uki, Cause::StubVersion],
+    }
+}
+
+/// Where systemd-stub measures the sections of the UKI it is part of.
+const UKI_PCR: u8 = 11;
+
+/// PCRs from here on are the operating system's (TCG PC Client Platform Firmware Profile 1.06,
+/// section 3.3.4).
+const FIRST_OS_PCR: u8 = 8;
+
+/// What puts an event where none was predicted.
+fn of_extra(register: Register, event: &ObservedEvent<'_>) -> Vec<Cause> {
+    let is_exit = [EXIT_FAILED, EXIT_INVOKED].contains(&event.data.as_ref());
+    match event.event_type {
+        EventType::EV_EFI_ACTION if is_exit && is_exit_register(register) => {
+            vec![Cause::ExitBootServicesRetry]
+        }
+        EventType::EV_EFI_GPT_EVENT | EventType::EV_EFI_GPT_EVENT2 => vec![Cause::PartitionTable],
+        EventType::EV_EFI_VARIABLE_BOOT | EventType::EV_EFI_VARIABLE_BOOT2 => {
+            vec![Cause::BootOrder]
+        }
+        EventType::EV_EFI_VARIABLE_DRIVER_CONFIG | EventType::EV_EFI_VARIABLE_AUTHORITY => {
+            vec![Cause::SecureBootVariables]
+        }
+        EventType::EV_EFI_BOOT_SERVICES_APPLICATION => {
+            vec![Cause::BootOrder, Cause::StubVersion]
+        }
+        EventType::EV_EFI_ACTION if !is_exit_register(register) => vec![Cause::BootOrder],
+        EventType::EV_EFI_HANDOFF_TABLES | EventType::EV_EFI_HANDOFF_TABLES2 => {
+            vec![Cause::FirmwareBuild]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What keeps a predicted event from happening.
+fn of_absent(event: &Event) -> Vec<Cause> {
+    match (event.source, event.event_type) {
+        (_, EventType::EV_EFI_GPT_EVENT | EventType::EV_EFI_GPT_EVENT2) => {
+            vec![Cause::PartitionTable]
+        }
+        (_, EventType::EV_EFI_VARIABLE_AUTHORITY) => vec![Cause::SecureBootVariables],
+        (Source::Kernel, EventType::EV_EFI_BOOT_SERVICES_APPLICATION) => vec![Cause::StubVersion],
+        (Source::Code, _) => Vec::new(),
+        _ => of_contents(event).to_vec(),
+    }
+}
+
+/// Who decides which events a register gets at all.
+fn of_layout(register: Register) -> &'static [Cause] {
+    match register {
+        Register::Pcr(pcr) if pcr.number() < FIRST_OS_PCR => &[Cause::FirmwareLayout],
+        Register::Pcr(pcr) if pcr.number() == UKI_PCR => &[Cause::StubVersion, Cause::Runtime],
+        Register::Pcr(pcr) if matches!(pcr.number(), 12 | 13) => {
+            &[Cause::OutsideUki, Cause::Runtime]
+        }
+        Register::Pcr(pcr) if pcr.number() == 9 => &[Cause::StubVersion, Cause::Kernel],
+        Register::Pcr(_) => &[Cause::Runtime],
+        Register::Rtmr(rtmr) => match rtmr.number() {
+            0 | 1 => &[Cause::FirmwareLayout],
+            2 => &[Cause::StubVersion, Cause::OutsideUki, Cause::Kernel],
+            _ => &[Cause::Runtime],
+        },
+        Register::Mrtd => &[Cause::FirmwareBuild],
+    }
+}
+
+/// Where firmware measures that it leaves boot services.
+fn is_exit_register(register: Register) -> bool {
+    match register {
+        Register::Pcr(pcr) => pcr.number() == 5,
+        Register::Rtmr(rtmr) => PcrIndex::new(5).and_then(RtmrIndex::of_pcr) == Some(rtmr),
+        Register::Mrtd => false,
+    }
+}
