@@ -1,0 +1,194 @@
+//! What of a unified kernel image is measured.
+
+use cvmkit_formats::pe::uki::SECTION_ORDER;
+use cvmkit_formats::pe::{Headers, Section};
+use cvmkit_formats::source::{Source as Bytes, Window, read_all};
+use serde::Serialize;
+
+use super::stub::{Stub, handed_over};
+use super::{Error, PCR_UKI, newc};
+use crate::digest::Digests;
+use crate::event::{Event, EventType, Source};
+use crate::uefi::image::{self, Hashing};
+
+/// The most that is read of a section that is text.
+const TEXT_MAX: u64 = 16 << 20;
+
+/// The one section that is not measured: it holds signatures over the measurements.
+const SIGNATURE: &str = ".pcrsig";
+
+/// Sections that become files of the initrd, in the order of their archives (systemd-stub(7),
+/// "Initrd Resources"; the order is that of the logs).
+const EXTRA: [(&str, &str); 4] = [
+    (SIGNATURE, "tpm2-pcr-signature.json"),
+    (".pcrpkey", "tpm2-pcr-public-key.pem"),
+    (".osrel", "os-release"),
+    (".profile", "profile"),
+];
+
+/// Sections that the stub uses and measures on some machines only.
+const MACHINE: [&str; 2] = [".dtbauto", ".efifw"];
+
+/// A section that the stub measures, if the image has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MeasuredSection {
+    /// Its name.
+    pub name: &'static str,
+    /// Of its `VirtualSize` bytes.
+    pub digests: Digests,
+}
+
+/// A unified kernel image, as digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Uki {
+    /// The stub it starts with.
+    pub stub: Stub,
+    /// Authenticode digests of the whole.
+    pub image: Digests,
+    /// Authenticode digests of the kernel in it.
+    pub kernel: Digests,
+    /// The sections in the order of their measurement.
+    pub sections: Vec<MeasuredSection>,
+    /// Digests of the initrd that the stub puts together.
+    pub initrd: Digests,
+    /// The command line that the stub hands over.
+    pub command_line: String,
+    /// The image's certificate table; empty if nobody signed it.
+    #[serde(skip)]
+    pub signatures: Vec<u8>,
+}
+
+impl Uki {
+    /// Reads an image.
+    ///
+    /// # Errors
+    /// What makes the measurements unknown: see [`enum@Error`].
+    pub fn read<S: Bytes + ?Sized>(image: &S) -> Result<Self, Error> {
+        let headers = Headers::read(image)?;
+        let reader = Reader { image, headers: &headers };
+        let magic = reader.text(".sdmagic")?.ok_or(Error::NoStub)?;
+        let stub = Stub::of_magic(&magic)?;
+        let kernel = reader.contents(".linux")?.ok_or(Error::MissingSection(".linux"))?;
+        Ok(Self {
+            stub,
+            image: image::authenticode(image)?,
+            kernel: image::authenticode(&kernel)?,
+            sections: reader.measured()?,
+            initrd: reader.initrd()?,
+            command_line: reader.command_line()?,
+            signatures: image::signatures(image)?,
+        })
+    }
+
+    /// The events of PCR 11: name with its NUL, then contents, for each section.
+    #[must_use]
+    pub fn section_events(&self) -> Vec<Event> {
+        let event = |meaning: String, source, digests| Event {
+            pcr: PCR_UKI,
+            event_type: EventType::EV_IPL,
+            meaning: meaning.into(),
+            source,
+            digests,
+        };
+        let both = |section: &MeasuredSection| {
+            let name = section.name;
+            let digests = Digests::of_parts([name.as_bytes(), b"\0"]);
+            [
+                event(format!("name of section {name}"), Source::UkiSection, digests),
+                event(format!("section {name}"), source_of(name), section.digests),
+            ]
+        };
+        self.sections.iter().flat_map(both).collect()
+    }
+}
+
+fn source_of(section: &str) -> Source {
+    match section {
+        ".linux" => Source::Kernel,
+        ".initrd" => Source::Initrd,
+        ".cmdline" => Source::CommandLine,
+        _ => Source::UkiSection,
+    }
+}
+
+struct Reader<'a, S: ?Sized> {
+    image: &'a S,
+    headers: &'a Headers,
+}
+
+impl<'a, S: Bytes + ?Sized> Reader<'a, S> {
+    fn section(&self, name: &'static str) -> Result<Option<&'a Section>, Error> {
+        let mut found = self.headers.sections.iter().filter(|section| section.name == name);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(Error::RepeatedSection(name)),
+            // As the stub does: a section of no bytes is not there.
+            (section, None) => Ok(section.filter(|section| section.virtual_size != 0)),
+        }
+    }
+
+    fn contents(&self, name: &'static str) -> Result<Option<Window<&'a S>>, Error> {
+        let section = self.section(name)?;
+        Ok(section.map(|section| section.contents(self.image)).transpose()?)
+    }
+
+    /// The contents of a section that is no larger than text.
+    fn text(&self, section: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(contents) = self.contents(section)? else { return Ok(None) };
+        let found = contents.len();
+        if found > TEXT_MAX {
+            return Err(Error::LargeSection { section, found, expected: TEXT_MAX });
+        }
+        let bytes = read_all(&contents, TEXT_MAX);
+        bytes.map(Some).map_err(|source| Error::Io { section, source })
+    }
+
+    fn measured(&self) -> Result<Vec<MeasuredSection>, Error> {
+        let mut sections = Vec::new();
+        for name in SECTION_ORDER.into_iter().filter(|name| *name != SIGNATURE) {
+            let Some(contents) = self.contents(name)? else { continue };
+            if MACHINE.contains(&name) {
+                return Err(Error::MachineSection(name));
+            }
+            let mut hashing = Hashing::default();
+            let hashed = hashing.source(&contents, 0..contents.len());
+            hashed.map_err(|source| Error::Io { section: name, source })?;
+            sections.push(MeasuredSection { name, digests: hashing.digests() });
+        }
+        Ok(sections)
+    }
+
+    /// The initrd: microcode, the image's own, an archive per section that becomes a file; each
+    /// filled up to a multiple of four, unless there is one only.
+    fn initrd(&self) -> Result<Digests, Error> {
+        let mut archives = Vec::new();
+        for (section, file) in EXTRA {
+            archives.extend(self.text(section)?.map(|contents| newc::archive(file, &contents)));
+        }
+        let mut own = Vec::new();
+        for section in [".ucode", ".initrd"] {
+            own.extend(self.contents(section)?.map(|contents| (section, contents)));
+        }
+        let alone = own.len() + archives.len() == 1;
+        if own.is_empty() && archives.is_empty() {
+            return Err(Error::MissingSection(".initrd"));
+        }
+        let mut hashing = Hashing::default();
+        for (section, contents) in own {
+            let hashed = hashing.source(&contents, 0..contents.len());
+            hashed.map_err(|source| Error::Io { section, source })?;
+            let filling = contents.len().wrapping_neg() % 4;
+            let zeros = [0; 3];
+            if let Some(zeros) = usize::try_from(filling).ok().and_then(|len| zeros.get(..len)) {
+                hashing.bytes(if alone { &[] } else { zeros });
+            }
+        }
+        archives.iter().for_each(|archive| hashing.bytes(archive));
+        Ok(hashing.digests())
+    }
+
+    fn command_line(&self) -> Result<String, Error> {
+        let bytes = self.text(".cmdline")?.ok_or(Error::MissingSection(".cmdline"))?;
+        let refused = |error: std::str::Utf8Error| Error::CommandLine { at: error.valid_up_to() };
+        std::str::from_utf8(&bytes).map(handed_over).map_err(refused)
+    }
+}
