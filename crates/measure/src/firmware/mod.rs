@@ -11,6 +11,7 @@
 
 mod footer;
 mod sev;
+mod tdvf;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::gpa::{FOUR_GIB, Gpa, PAGE_SIZE};
 use crate::guid::Guid;
 
 pub use sev::{Section, SectionType};
+pub use tdvf::{TdvfError, TdvfSection, TdvfSectionType};
 
 /// `OVMF_TABLE_FOOTER_GUID`, the entry that closes the table.
 pub const TABLE_FOOTER_GUID: Guid = Guid::new(0x96b582de_1fb2_45f7_baea_a366c55a082d);

@@ -1,0 +1,197 @@
+//! The TD HOB: how a VMM tells the firmware of a TD what memory there is.
+//!
+//! The list starts with a handoff block, has one resource block per range of memory, and an end
+//! block that firmware does not measure. Ranges that the VMM adds before the launch are accepted
+//! already; all others the firmware or the system must accept. So the digest depends on the size
+//! of the memory and on the firmware's sections, and on nothing else.
+//!
+//! Deliberately absent: reading such a list; Google Compute Engine's, which lists other ranges.
+//! Standards: UEFI Platform Initialization 1.8, volume 3, chapter 5 "HOB Code Definitions"; Intel
+//! TDX Virtual Firmware Design Guide (344991), section 7.2.1. Oracle: the event log of a
+//! real TD.
+
+use zerocopy::byteorder::little_endian::{U16, U32, U64};
+use zerocopy::{Immutable, IntoBytes, Unaligned};
+
+use super::Error;
+use crate::digest::Digests;
+use crate::firmware::{Firmware, TdvfSection, TdvfSectionType};
+use crate::gpa::{FOUR_GIB, Gpa};
+use crate::linux;
+
+/// `EFI_HOB_GENERIC_HEADER` (PI volume 3, section 5.2).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Header {
+    /// `HobType`
+    hob_type: U16,
+    /// `HobLength`
+    length: U16,
+    /// `Reserved`
+    reserved: U32,
+}
+
+/// `EFI_HOB_HANDOFF_INFO_TABLE` (PI volume 3, section 5.3), with what QEMU leaves 0.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Handoff {
+    /// `Header`, type 1.
+    header: Header,
+    /// `Version`, 9.
+    version: U32,
+    /// `BootMode`, 0: full configuration.
+    boot_mode: U32,
+    /// `EfiMemoryTop`, `EfiMemoryBottom`, `EfiFreeMemoryTop`, `EfiFreeMemoryBottom`.
+    memory: [U64; 4],
+    /// `EfiEndOfHobList`, behind the end block.
+    end: U64,
+}
+const _: () = assert!(size_of::<Handoff>() == 56);
+
+/// `EFI_HOB_RESOURCE_DESCRIPTOR` (PI volume 3, section 5.5).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Resource {
+    /// `Header`, type 3.
+    header: Header,
+    /// `Owner`, none.
+    owner: [u8; 16],
+    /// `ResourceType`
+    resource_type: U32,
+    /// `ResourceAttribute`
+    attributes: U32,
+    /// `PhysicalStart`
+    start: U64,
+    /// `ResourceLength`
+    length: U64,
+}
+const _: () = assert!(size_of::<Resource>() == 48);
+
+/// `EFI_HOB_TYPE_HANDOFF`
+const TYPE_HANDOFF: u16 = 1;
+/// `EFI_HOB_TYPE_RESOURCE_DESCRIPTOR`
+const TYPE_RESOURCE: u16 = 3;
+/// `EFI_HOB_TYPE_END_OF_HOB_LIST`
+const TYPE_END: u16 = 0xffff;
+/// `EFI_HOB_HANDOFF_TABLE_VERSION`
+const HANDOFF_VERSION: u32 = 9;
+/// `EFI_RESOURCE_SYSTEM_MEMORY`
+const SYSTEM_MEMORY: u32 = 0;
+/// `EFI_RESOURCE_MEMORY_UNACCEPTED`
+const MEMORY_UNACCEPTED: u32 = 7;
+/// `EFI_RESOURCE_ATTRIBUTE_PRESENT`, `_INITIALIZED` and `_TESTED`.
+const ATTRIBUTES: u32 = 0b111;
+
+/// A range of memory with one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Start.
+    pub gpa: Gpa,
+    /// Bytes; not 0.
+    pub size: u64,
+    /// Whether the VMM added it before the launch.
+    pub accepted: bool,
+}
+
+/// The list that QEMU gives to the firmware of a `q35` machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TdHob {
+    gpa: Gpa,
+    ranges: Vec<Range>,
+}
+
+impl TdHob {
+    /// The list for `memory` bytes of memory (`-m`), with `firmware`.
+    ///
+    /// # Errors
+    /// [`Error::Tdvf`] for firmware without a place for the list, [`Error::OutsideMemory`] and
+    /// [`Error::TdHobSize`] for machines on which QEMU would not start it.
+    pub fn q35(firmware: &Firmware<'_>, memory: u64) -> Result<Self, Error> {
+        let place = firmware.tdvf_section(TdvfSectionType::TdHob)?;
+        let low = linux::q35_below_4g(memory);
+        let is_memory = |section: &TdvfSection<'_>| {
+            let kinds = [TdvfSectionType::TdHob, TdvfSectionType::TempMem];
+            section.size > 0 && kinds.contains(&section.section_type)
+        };
+        let mut added = firmware.tdvf_sections()?;
+        added.retain(is_memory);
+        added.sort_by_key(|section| section.gpa);
+        let mut ranges = Vec::new();
+        let mut at = Gpa(0);
+        for section in added {
+            let TdvfSection { gpa, size, .. } = section;
+            if section.end().0 > low {
+                return Err(Error::OutsideMemory { gpa, size, memory: low });
+            }
+            push(&mut ranges, at, gpa.0 - at.0, false);
+            push(&mut ranges, gpa, size, true);
+            at = section.end();
+        }
+        push(&mut ranges, at, low - at.0, false);
+        push(&mut ranges, Gpa(FOUR_GIB), memory - low, false);
+        let hob = Self { gpa: place.gpa, ranges };
+        let found = hob.bytes().len() as u64;
+        let fits = found <= place.size;
+        fits.then_some(hob).ok_or(Error::TdHobSize { expected: place.size, found })
+    }
+
+    /// The ranges, by address.
+    #[must_use]
+    pub fn ranges(&self) -> &[Range] {
+        &self.ranges
+    }
+
+    /// The list as it lies in memory, the end block included.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.measured_bytes();
+        bytes.extend(header::<Header>(TYPE_END).as_bytes());
+        bytes
+    }
+
+    /// What the firmware measures: all but the end block.
+    #[must_use]
+    pub fn measured_bytes(&self) -> Vec<u8> {
+        let len = size_of::<Handoff>() + self.ranges.len() * size_of::<Resource>();
+        let handoff = Handoff {
+            header: header::<Handoff>(TYPE_HANDOFF),
+            version: HANDOFF_VERSION.into(),
+            boot_mode: 0.into(),
+            memory: [0.into(); 4],
+            end: (self.gpa.0 + (len + size_of::<Header>()) as u64).into(),
+        };
+        let mut bytes = handoff.as_bytes().to_vec();
+        for range in &self.ranges {
+            let resource = Resource {
+                header: header::<Resource>(TYPE_RESOURCE),
+                owner: [0; 16],
+                resource_type: if range.accepted { SYSTEM_MEMORY } else { MEMORY_UNACCEPTED }
+                    .into(),
+                attributes: ATTRIBUTES.into(),
+                start: range.gpa.0.into(),
+                length: range.size.into(),
+            };
+            bytes.extend(resource.as_bytes());
+        }
+        bytes
+    }
+
+    /// The digests of [`TdHob::measured_bytes`].
+    #[must_use]
+    pub fn digests(&self) -> Digests {
+        Digests::of(&self.measured_bytes())
+    }
+}
+
+/// The header of a block of type `T`.
+fn header<T>(hob_type: u16) -> Header {
+    // Blocks are 56 bytes at most.
+    let length = u16::try_from(size_of::<T>()).unwrap_or(u16::MAX);
+    Header { hob_type: hob_type.into(), length: length.into(), reserved: 0.into() }
+}
+
+fn push(ranges: &mut Vec<Range>, gpa: Gpa, size: u64, accepted: bool) {
+    if size > 0 {
+        ranges.push(Range { gpa, size, accepted });
+    }
+}

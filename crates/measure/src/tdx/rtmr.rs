@@ -1,0 +1,227 @@
+//! What firmware and kernel extend into the RTMRs of a TD whose kernel QEMU starts (`-kernel`).
+//!
+//! [`Platform::events`] is what every boot of the firmware starts with, [`DirectBoot::events`] a
+//! whole one. The fold is [`Events::rtmrs`]. Events are in the order of the log; each names the PCR
+//! that its register stands for, and where two would do (the TD HOB and the variables are in no
+//! PCR of a TPM) PCR 1, so that [`crate::event::RtmrIndex::of_pcr`] gives the register.
+//!
+//! RTMR 3 is the running system's and stays 0. Tables that QEMU makes (ACPI, SMBIOS) are inputs by
+//! their digests. Deliberately absent: boots from a disk, which share [`Platform::events`]; a shim
+//! (`-shim`); disks that the firmware makes boot options of.
+//!
+//! Standard: UEFI 2.11, section 38.4.1. Source: edk2, `OvmfPkg/Tcg/TdTcg2Dxe`,
+//! `OvmfPkg/IntelTdx/TdxHelperLib`, `OvmfPkg/Library/QemuFwCfgLib`; Linux,
+//! `drivers/firmware/efi/libstub`. Oracle: the event log of a real TD.
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+use super::layout::Layout;
+use crate::digest::Digests;
+use crate::event::{Event, EventType, Events, PcrIndex, Source};
+use crate::firmware::{Firmware, TdvfError, TdvfSectionType};
+use crate::uefi::action::{Action, exit_boot_services, separator};
+use crate::uefi::variables::SecureBoot;
+use crate::uefi::{PCR_MACHINE, boot_option, image};
+
+/// Where the kernel's EFI stub measures what it was given (Linux, `EFISTUB_EVT_LOAD_OPTIONS`,
+/// `EFISTUB_EVT_INITRD`).
+const PCR_KERNEL_INPUTS: PcrIndex = PcrIndex::new(9).unwrap();
+
+/// Why there is no boot to predict.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The layout measures SMBIOS tables, and their digest is not given.
+    #[error("firmware of {layout} measures the SMBIOS tables, expected their digest")]
+    NoSmbios {
+        /// The layout.
+        layout: &'static str,
+    },
+    /// Secure Boot is on, and what verified the kernel is not given.
+    #[error("Secure Boot is on, expected the database entry that verified the kernel")]
+    NoAuthority,
+    /// QEMU ends the command line at the first NUL.
+    #[error("the command line has a NUL at byte {at}, where QEMU ends it")]
+    CommandLineNul {
+        /// Byte offset.
+        at: usize,
+    },
+}
+
+/// The ACPI tables that QEMU makes, as the firmware measures them: the fw_cfg files of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcpiTables {
+    /// `etc/table-loader`.
+    pub loader: Digests,
+    /// `etc/acpi/rsdp`.
+    pub rsdp: Digests,
+    /// `etc/acpi/tables`.
+    pub tables: Digests,
+}
+
+/// An item of QEMU's configuration that firmware measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigurationItem {
+    /// The file in fw_cfg, or what edk2 calls an item that is no file.
+    pub name: Cow<'static, str>,
+    /// Its bytes.
+    pub data: Cow<'static, [u8]>,
+}
+
+impl ConfigurationItem {
+    /// The items of a machine that starts a kernel, without `-boot` and `bootindex`.
+    ///
+    /// There are more when a machine has what they configure; in the order in which they are
+    /// measured: `etc/extra-pci-roots`, `BootMenu`, `etc/boot-menu-wait`, `etc/reserved-memory-end`,
+    /// `opt/ovmf/X-PciMmio64Mb`, `bootorder` (`mCacheFwCfgList` of `QemuFwCfgCacheInit.c`).
+    #[must_use]
+    pub fn of_direct_boot() -> Vec<Self> {
+        let item = |name, data| Self { name: Cow::Borrowed(name), data: Cow::Borrowed(data) };
+        // No menu, a u16; and the option ROM by which a BIOS would start the kernel.
+        let rom = b"/rom@genroms/linuxboot_dma.bin\0";
+        vec![item("BootMenu", &[0, 0]), item("bootorder", rom)]
+    }
+}
+
+/// The digests of the firmware's variable store as it is in the image.
+///
+/// # Errors
+/// [`TdvfError`]: firmware that can't start a TD, or has no single CFV section.
+pub fn cfv_digests(firmware: &Firmware<'_>) -> Result<Digests, TdvfError> {
+    Ok(Digests::of(firmware.tdvf_section(TdvfSectionType::Cfv)?.data))
+}
+
+/// The firmware of a TD and the machine it runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// How the firmware measures.
+    pub layout: Layout,
+    /// [`super::hob::TdHob::digests`].
+    pub td_hob: Digests,
+    /// [`cfv_digests`].
+    pub cfv: Digests,
+    /// What the firmware's variables say of Secure Boot.
+    pub secure_boot: SecureBoot,
+    /// Measured if the layout does: [`ConfigurationItem::of_direct_boot`] for most machines.
+    pub configuration: Vec<ConfigurationItem>,
+    /// From QEMU.
+    pub acpi: AcpiTables,
+}
+
+impl Platform {
+    /// What is extended before the firmware looks for something to boot.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        let (hob, volume) =
+            (EventType::EV_EFI_HANDOFF_TABLES2, EventType::EV_EFI_PLATFORM_FIRMWARE_BLOB2);
+        let flags = EventType::EV_PLATFORM_CONFIG_FLAGS;
+        let machine = |event_type, meaning, digests| Event {
+            pcr: PCR_MACHINE,
+            event_type,
+            meaning,
+            source: Source::Machine,
+            digests,
+        };
+        let cfv = Event {
+            source: Source::FirmwareVariables,
+            ..machine(volume, "configuration firmware volume".into(), self.cfv)
+        };
+        let mut events = vec![machine(hob, "TD HOB".into(), self.td_hob), cfv];
+        if self.layout.measures_configuration {
+            events.extend(self.configuration.iter().map(|item| {
+                machine(flags, format!("fw_cfg {}", item.name).into(), Digests::of(&item.data))
+            }));
+        }
+        events.extend(self.secure_boot.events());
+        let AcpiTables { loader, rsdp, tables } = self.acpi;
+        for (name, digests) in [("loader", loader), ("RSDP", rsdp), ("tables", tables)] {
+            events.push(machine(flags, format!("ACPI {name}").into(), digests));
+        }
+        Events(events)
+    }
+}
+
+/// A TD whose kernel QEMU starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectBoot<'a> {
+    /// Firmware and machine.
+    pub platform: Platform,
+    /// What verified the kernel, with Secure Boot on: [`SecureBoot::authority`]. No log of such a
+    /// boot is at hand; its place is that in the log of a TD that boots from a disk.
+    pub authority: Option<Event>,
+    /// The SMBIOS tables, for layouts that measure them: what the event log of such a machine says,
+    /// as edk2 leaves out fields that differ from machine to machine.
+    pub smbios: Option<Digests>,
+    /// [`crate::linux::digests`], with the header that [`Layout::measures_patched_kernel`] asks
+    /// for.
+    pub kernel: Digests,
+    /// The initrd, if there is one.
+    pub initrd: Option<Digests>,
+    /// The command line, as QEMU is given it.
+    pub command_line: &'a [u8],
+}
+
+impl DirectBoot<'_> {
+    /// Everything that is extended until the kernel runs.
+    ///
+    /// # Errors
+    /// [`Error::NoAuthority`], [`Error::NoSmbios`] and [`Error::CommandLineNul`].
+    pub fn events(&self) -> Result<Events, Error> {
+        let layout = self.platform.layout;
+        if self.platform.secure_boot.enabled == Some(true) && self.authority.is_none() {
+            return Err(Error::NoAuthority);
+        }
+        let mut events = self.platform.events();
+        events.extend(self.authority.clone());
+        events.extend([image::application(self.kernel, "kernel", Source::Kernel)]);
+        if layout.measures_smbios {
+            let digests = self.smbios.ok_or(Error::NoSmbios { layout: layout.name })?;
+            events.extend([Event {
+                pcr: PCR_MACHINE,
+                event_type: EventType::EV_EFI_HANDOFF_TABLES,
+                meaning: "SMBIOS tables".into(),
+                source: Source::Machine,
+                digests,
+            }]);
+        }
+        events.extend(boot_option_events(layout));
+        events.extend([Action::CallingApplication.event(), separator(layout.separator_pcr())]);
+        events.extend(self.kernel_input_events()?);
+        events.extend(exit_boot_services());
+        Ok(events)
+    }
+
+    /// What the kernel measures of what it was given; nothing of what it was not given.
+    fn kernel_input_events(&self) -> Result<Vec<Event>, Error> {
+        if let Some(at) = self.command_line.iter().position(|&byte| byte == 0) {
+            return Err(Error::CommandLineNul { at });
+        }
+        let event = |meaning: &'static str, source, digests| Event {
+            pcr: PCR_KERNEL_INPUTS,
+            event_type: EventType::EV_EVENT_TAG,
+            meaning: meaning.into(),
+            source,
+            digests,
+        };
+        let layout = self.platform.layout;
+        let options = layout.load_options(self.command_line, self.initrd.is_some());
+        let mut events = Vec::new();
+        if !options.is_empty() {
+            let with_nul = options.into_iter().chain([0]);
+            let bytes: Vec<u8> = with_nul.flat_map(u16::to_le_bytes).collect();
+            events.push(event("command line", Source::CommandLine, Digests::of(&bytes)));
+        }
+        events.extend(self.initrd.map(|digests| event("initrd", Source::Initrd, digests)));
+        Ok(events)
+    }
+}
+
+/// `BootOrder`, then each option.
+fn boot_option_events(layout: Layout) -> Vec<Event> {
+    let options: Vec<_> = (0_u16..).zip(layout.boot_options()).collect();
+    let order: Vec<u16> = options.iter().map(|(number, _)| *number).collect();
+    let each = options.iter().map(|(number, option)| boot_option::option_event(*number, option));
+    [boot_option::order_event(&order)].into_iter().chain(each).collect()
+}
