@@ -24,7 +24,17 @@ use cvmkit_formats::gpt::{self, Guid, spec};
 use cvmkit_formats::pe::{Headers, spec as pe, uki};
 use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree};
 use cvmkit_formats::{cpio, fat, squashfs, verity};
-use cvmkit_measure::firmware::Firmware;
+use cvmkit_measure::event::log::Log;
+use cvmkit_measure::event::{Bank, RegisterSet};
+use cvmkit_measure::firmware::{Firmware, TABLE_FOOTER_GUID, TDX_METADATA_GUID};
+use cvmkit_measure::linux;
+use cvmkit_measure::se;
+use cvmkit_measure::snp::id_block::{IdAuthentication, IdBlock, PrivateKey, sign};
+use cvmkit_measure::snp::policy::GuestPolicy;
+use cvmkit_measure::snp::report::Report;
+use cvmkit_measure::stage0;
+use cvmkit_measure::tdx::mrtd::{self, Rule};
+use cvmkit_measure::tdx::quote::Quote;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
@@ -48,7 +58,14 @@ fn main() {
     write("uki", &[("stub", application())]);
     write("verity", &[("sha256", hash_area(verity::Algorithm::Sha256))]);
     write("verity", &[("sha512", hash_area(verity::Algorithm::Sha512))]);
+    write("event_log", &event_logs());
     write("firmware", &firmware());
+    write("firmware", &[("tdvf", tdvf())]);
+    write("linux_kernel", &[("bzimage", linux_kernel())]);
+    write("quote", &quotes());
+    write("report", &reports());
+    write("se_header", &se_headers());
+    write("stage0", &stage0());
     write("modinfo", &[("module", module())]);
     write("module_index", &[("aliases", index())]);
 }
@@ -81,9 +98,24 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
             let project = Project { path: "image.toml".into(), raw };
             project.definitions().is_ok_and(|all| !all.is_empty())
         }),
+        "event_log" => {
+            let set = if name.starts_with("td") { RegisterSet::Td } else { RegisterSet::Tpm };
+            let log = Log::parse(bytes, set);
+            log.is_ok_and(|log| log.entries.len() > 10 && log.observed(Bank::Sha384).is_ok())
+        }
         // Not the whole volume: `volume` has read it.
         "fat" => true,
+        "firmware" if name == "tdvf" => Firmware::parse(bytes)
+            .is_ok_and(|firmware| mrtd::launch(&firmware, &Rule::of_qemu(9)).is_ok()),
         "firmware" => Firmware::parse(bytes).is_ok_and(|firmware| firmware.sev_sections().is_ok()),
+        "report" if name == "id-block" => IdBlock::decode(bytes).is_ok(),
+        "report" if name == "id-auth" => IdAuthentication::decode(bytes).is_ok(),
+        "report" => Report::parse(bytes).is_ok(),
+        "se_header" => se::find(bytes).is_ok(),
+        "stage0" if name == "table-loader" => {
+            stage0::acpi_digest(bytes, None, |_| Some(b"")).is_ok()
+        }
+        "stage0" => stage0::split(bytes).is_ok(),
         "gpt" => gpt::read(bytes).is_ok(),
         // Some are clearsigned well, by the wrong key or with the wrong digest.
         "inrelease" => matches!(
@@ -91,6 +123,8 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
             Err(OpenPgpError::NoValidSignature(refused)) if !refused.is_empty()
         ),
         "keyring" => Keyring::default().add(bytes).is_ok(),
+        // Behind the bytes that choose the machine.
+        "linux_kernel" => linux::digests(&bytes[8..], &linux::SetupHeader::AsInFile).is_ok(),
         "lock" => toml::from_str::<Lock>(&text).is_ok(),
         "manifest" if name == "manifest" => serde_json::from_slice::<Manifest>(bytes).is_ok(),
         "manifest" => serde_json::from_slice::<ReferenceValues>(bytes).is_ok(),
@@ -103,6 +137,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
             resolver::resolve(&[suite], &["a"], &options).is_ok()
         }),
         "pe" => Headers::read(bytes).is_ok(),
+        "quote" => Quote::parse(bytes).is_ok_and(|quote| quote.check().is_ok()),
         "relation" => relation::parse(&text).is_ok(),
         "release" => Release::parse(&text).is_ok(),
         "scripts" => scripts::classify("d", ScriptKind::Postinst, bytes).is_err(),
@@ -216,6 +251,21 @@ fn openpgp() {
     write("keyring", &keyrings);
 }
 
+fn event_logs() -> [(&'static str, Vec<u8>); 4] {
+    macro_rules! fixture {
+        ($name:literal) => {
+            include_bytes!(concat!("../../crates/measure/tests/fixtures/event_logs/", $name))
+                .to_vec()
+        };
+    }
+    [
+        ("tpm-uki", fixture!("uki.bin")),
+        ("tpm-direct", fixture!("direct.bin")),
+        ("td-direct", fixture!("ccel_ovmf.bin")),
+        ("td-uki", fixture!("ccel_gke_uki.bin")),
+    ]
+}
+
 fn firmware() -> [(&'static str, Vec<u8>); 2] {
     macro_rules! fixture {
         ($name:literal) => {
@@ -223,6 +273,102 @@ fn firmware() -> [(&'static str, Vec<u8>); 2] {
         };
     }
     [("amdsev", fixture!("ovmf_AmdSev_suffix.bin")), ("x64", fixture!("ovmf_OvmfX64_suffix.bin"))]
+}
+
+/// The fixtures of the crate that measures; their folder says where they are from.
+macro_rules! measured {
+    ($name:literal) => {
+        include_bytes!(concat!("../../crates/measure/tests/fixtures/", $name))
+    };
+}
+
+fn reports() -> [(&'static str, Vec<u8>); 4] {
+    let pem = std::str::from_utf8(measured!("id_key_test.pem")).expect("PEM is text");
+    let key = PrivateKey::from_pem("ID key", pem).expect("the fixture is a key");
+    let turin = measured!("snp_report_turin.bin");
+    let digest = Report::parse(turin).expect("the fixture is a report").measurement;
+    let block = IdBlock::new(digest, GuestPolicy::default()).expect("the report is of a guest");
+    [
+        ("milan", measured!("snp_report_milan.bin").to_vec()),
+        ("turin", turin.to_vec()),
+        ("id-block", block.encode().to_vec()),
+        ("id-auth", sign(&block, &key, Some(&key)).encode().to_vec()),
+    ]
+}
+
+/// A header alone, and one whose numbers name a page of the image.
+fn se_headers() -> [(&'static str, Vec<u8>); 2] {
+    let header = measured!("se_header.bin").to_vec();
+    let mut image = vec![0; 0x1000];
+    image.extend_from_slice(&header);
+    image[0x1030..0x1038].copy_from_slice(&0x1000_u64.to_be_bytes());
+    [("header", header), ("image", image)]
+}
+
+/// One page of variables and one of code, in which the metadata is; a TD HOB and some memory.
+fn tdvf() -> Vec<u8> {
+    let mut image = vec![0x5a; 0x2000];
+    let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0x1800, b"TDVF");
+    for (at, word) in [(0x1804, 16 + 4 * 32_u32), (0x1808, 1), (0x180c, 4)] {
+        put(at, &word.to_le_bytes());
+    }
+    let sections: [(u32, u32, u64, u64, u32, u32); 4] = [
+        (0x1000, 0x1000, 0xffff_f000, 0x1000, 0, 1),
+        (0, 0x1000, 0xffff_e000, 0x1000, 1, 0),
+        (0, 0, 0x80_9000, 0x2000, 2, 0),
+        (0, 0, 0x81_0000, 0x3000, 3, 0),
+    ];
+    for (number, (data, len, gpa, size, kind, attributes)) in sections.into_iter().enumerate() {
+        let at = 0x1810 + 32 * number;
+        put(at, &[data.to_le_bytes(), len.to_le_bytes()].concat());
+        put(at + 8, &[gpa.to_le_bytes(), size.to_le_bytes()].concat());
+        put(at + 24, &[kind.to_le_bytes(), attributes.to_le_bytes()].concat());
+    }
+    let table = 0x2000 - 32 - 40;
+    put(table, &0x800_u32.to_le_bytes());
+    put(table + 4, &22_u16.to_le_bytes());
+    put(table + 6, &TDX_METADATA_GUID.0);
+    put(table + 22, &40_u16.to_le_bytes());
+    put(table + 24, &TABLE_FOOTER_GUID.0);
+    image
+}
+
+/// The same PE image as elsewhere, with the setup header of a bzImage in its headers.
+fn linux_kernel() -> Vec<u8> {
+    let mut kernel = application();
+    kernel.resize(kernel.len().max(0x800), 0);
+    kernel[0x1f1] = 1;
+    kernel[0x202..0x206].copy_from_slice(b"HdrS");
+    kernel[0x206..0x208].copy_from_slice(&0x20f_u16.to_le_bytes());
+    kernel[0x211] = 1;
+    kernel[0x22c..0x230].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
+    // 1 GiB of memory and an initrd of 1 MiB.
+    [&0x0400_0000_u32.to_le_bytes()[..], &0x10_0000_u32.to_le_bytes(), &kernel].concat()
+}
+
+/// A real quote without the certificates behind its signature, and the same as version 5.
+fn quotes() -> [(&'static str, Vec<u8>); 2] {
+    let json: serde_json::Value =
+        serde_json::from_slice(measured!("tdx/quote.json")).expect("the fixture is JSON");
+    let quote = hex(json["quote"].as_str().expect("the fixture has a quote"));
+    let signature = [&64_u32.to_le_bytes()[..], &quote[636..700]].concat();
+    let four = [&quote[..632], &signature].concat();
+    let body = [&3_u16.to_le_bytes()[..], &648_u32.to_le_bytes(), &quote[48..632], &[7; 64]];
+    let five = [&[5, 0], &quote[2..48], &body.concat(), &signature].concat();
+    [("version-4", four), ("version-5", five)]
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits");
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+fn stage0() -> [(&'static str, Vec<u8>); 2] {
+    let mut kernel = vec![0; 0x500];
+    kernel[0x1f1] = 1;
+    kernel[0x1fe..0x206].copy_from_slice(b"\x55\xaa\0\0HdrS");
+    [("bzimage", kernel), ("table-loader", measured!("table_loader.bin").to_vec())]
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

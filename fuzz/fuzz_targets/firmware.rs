@@ -1,4 +1,4 @@
-//! OVMF images: footer table, SEV metadata, and the launches made of them.
+//! OVMF images: footer table, SEV and TDVF metadata, and the launches made of them.
 //!
 //! Errors are fine; panics, hangs and unbounded memory are bugs. Launches of several vCPUs have the
 //! digests of each alone.
@@ -10,6 +10,9 @@
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, SvsmGuest, VcpuSignature, Vmm};
+use cvmkit_measure::tdx::hob::TdHob;
+use cvmkit_measure::tdx::mrtd::{self, Extended, Passes, Rule};
+use cvmkit_measure::tdx::rtmr;
 use cvmkit_measure::{sev, snp::Launch};
 use libfuzzer_sys::fuzz_target;
 
@@ -28,8 +31,30 @@ fn check(launch: &Launch<'_>) -> Option<snp::LaunchDigest> {
     })
 }
 
+/// All ways to build a TD of the firmware.
+fn check_td(firmware: &Firmware<'_>) {
+    let memory = 3 << 30;
+    let hob = TdHob::q35(firmware, memory);
+    if let Ok(hob) = &hob {
+        let total: u64 = hob.ranges().iter().map(|range| range.size).sum();
+        assert_eq!(total, memory, "memory is lost or found");
+    }
+    let _ = rtmr::cfv_digests(firmware);
+    for passes in [Passes::Single, Passes::Two] {
+        for extended in [Extended::Marked, Extended::All { td_hob: b"a TD HOB" }] {
+            let Ok(launch) = mrtd::launch(firmware, &Rule { passes, extended }) else { continue };
+            let pages: u64 = launch.operations().iter().map(|operation| operation.pages).sum();
+            if pages <= PAGES_MAX / 16 {
+                let last = launch.explain().last().map(|step| step.digest);
+                assert_eq!(last, Some(launch.digest()), "what is explained is not measured");
+            }
+        }
+    }
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let Ok(firmware) = Firmware::parse(bytes) else { return };
+    check_td(&firmware);
     let _ = (firmware.hash_table_area(), firmware.svsm_entry_point());
     if let Ok(Some(at)) = firmware.tdx_metadata_offset() {
         assert!(at <= bytes.len(), "the TDX metadata leaves the image");

@@ -95,6 +95,11 @@ hash! {
     Sha384, 48, sha2::Sha384
 }
 
+hash! {
+    /// A SHA-512 value (FIPS 180-4, section 6.4).
+    Sha512, 64, sha2::Sha512
+}
+
 /// The digests of one measured thing, one for each hash function that registers use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Digests {

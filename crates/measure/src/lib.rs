@@ -13,6 +13,10 @@
 //! |---|---|---|
 //! | [`snp`] | AMD SEV-SNP, also under an SVSM | [`snp::LaunchDigest`], SHA-384 |
 //! | [`sev`] | AMD SEV and SEV-ES | [`sev::LaunchDigest`], SHA-256 |
+//! | [`se`] | IBM Secure Execution | three of [`se::Header`], SHA-512 |
+//! | [`stage0`] | Oak's stage0 firmware on SEV-SNP | [`stage0::Measurements`], SHA-256 |
+//! | [`tdx`] | Intel TDX | [`tdx::mrtd::Mrtd`] and [`event::Rtmr`], SHA-384 |
+//! | [`tpm`] | TPM 2.0, virtual ones too | [`event::PcrSha256`] and [`event::PcrSha384`] |
 //!
 //! ```
 //! use cvmkit_measure::{firmware::Firmware, kernel_hashes::KernelHashes, snp};
@@ -40,12 +44,19 @@
 //! [`firmware`] reads what an OVMF image says about its own launch; [`kernel_hashes`] is the table
 //! through which that firmware checks kernel, initrd and command line.
 
+pub mod compare;
 pub mod digest;
 pub mod event;
 pub mod firmware;
 pub mod gpa;
 pub mod guid;
 pub mod kernel_hashes;
+pub mod linux;
 pub mod names;
+pub mod se;
 pub mod sev;
 pub mod snp;
+pub mod stage0;
+pub mod tdx;
+pub mod tpm;
+pub mod uefi;

@@ -7,11 +7,16 @@
 //!
 //! Firmware that can't enforce what it is asked to measure is refused here: no SEV metadata, or a
 //! kernel with nowhere to put its hashes. HOST_DATA, policy and identity block are launch
-//! parameters that the digest does not contain. Deliberately absent: IGVM files, identity blocks.
-//! Oracle: sev-snp-measure.
+//! parameters that the digest does not contain: [`policy`] and, with the feature `id-block`,
+//! `id_block`. [`report`] reads what the secure processor says afterwards. Deliberately absent:
+//! IGVM files. Oracle: sev-snp-measure.
 
+#[cfg(feature = "id-block")]
+pub mod id_block;
 mod launch;
 mod mode;
+pub mod policy;
+pub mod report;
 mod vcpu;
 mod vmm;
 pub mod vmsa;

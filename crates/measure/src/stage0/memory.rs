@@ -1,0 +1,202 @@
+//! The memory map: what QEMU tells stage0, and what stage0 tells the kernel.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{Immutable, IntoBytes, Unaligned};
+
+use super::MemoryMapDigest;
+use crate::digest::Sha256;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// QEMU's machine; decides how memory is split below and above 4 GiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Machine {
+    /// `-machine q35`, with a processor of AMD, as SEV-SNP needs.
+    Q35,
+    /// `-machine microvm,acpi=on,pcie=on`.
+    Microvm,
+}
+
+impl Machine {
+    /// Memory below 4 GiB of `size` bytes (`pc_q35_init` in hw/i386/pc_q35.c,
+    /// `MICROVM_MAX_BELOW_4G` in include/hw/i386/microvm.h).
+    fn below_4g(self, size: u64) -> u64 {
+        match self {
+            Self::Q35 if size >= 0xb000_0000 => 0x8000_0000,
+            Self::Q35 => size,
+            Self::Microvm => size.min(0xc000_0000),
+        }
+    }
+}
+
+/// Where stage0 puts ACPI tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcpiArea {
+    /// In 128 KiB of low memory: before Oak's commit 7886a73d17 of 2025-05-19.
+    Low,
+    /// Also in the last 1 MiB below 1 GiB: since that commit.
+    #[default]
+    LowAndHigh,
+}
+
+/// Type of an entry (ACPI 6.5, table 15.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum E820Kind {
+    /// AddressRangeMemory.
+    Ram,
+    /// AddressRangeReserved.
+    Reserved,
+    /// AddressRangeACPI.
+    Acpi,
+}
+
+impl E820Kind {
+    fn code(self) -> u32 {
+        match self {
+            Self::Ram => 1,
+            Self::Reserved => 2,
+            Self::Acpi => 3,
+        }
+    }
+}
+
+/// Memory of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct E820Entry {
+    /// Guest-physical addresses.
+    pub range: Range<u64>,
+    /// What is there.
+    pub kind: E820Kind,
+}
+
+impl fmt::Display for E820Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { range, kind } = self;
+        write!(f, "{:#014x}-{:#014x} {kind:?}", range.start, range.end)
+    }
+}
+
+impl Serialize for E820Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// `struct boot_e820_entry` (The Linux/x86 Boot Protocol, zero page).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct RawEntry {
+    address: U64,
+    size: U64,
+    kind: U32,
+}
+const _: () = assert!(size_of::<RawEntry>() == 20);
+
+/// A size of memory QEMU and stage0 make no map of.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "no memory map is known for a guest of {found} bytes, expected 4 MiB to 960 GiB in whole KiB"
+)]
+pub struct MemoryError {
+    /// Bytes.
+    pub found: u64,
+}
+
+/// The HyperTransport region, which QEMU reserves (`AMD_HT_START` in hw/i386/pc.c).
+const HYPER_TRANSPORT: Range<u64> = 0xfd_0000_0000..0x100_0000_0000;
+/// With more, QEMU moves memory and the 64-bit PCI window out of the way of that region
+/// (`pc_max_used_gpa` in hw/i386/pc.c).
+const SIZE_MAX: u64 = 960 * GIB;
+/// KVM's identity map and TSS (`kvm_arch_init` in target/i386/kvm/kvm.c).
+const KVM_PAGES: Range<u64> = 0xfeff_c000..0xff00_0000;
+/// Once held video memory and ROMs; stage0 leaves it out.
+const LEGACY_GAP: Range<u64> = 0xa_0000..0xf_0000;
+/// For legacy scans of SMBIOS.
+const SMBIOS: Range<u64> = 0xf_0000..0x10_0000;
+/// `.ebda`, for the RSDP.
+const LOW_ACPI: Range<u64> = 0x8_0000..0xa_0000;
+
+/// Entries in the order of their addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct MemoryMap(Vec<E820Entry>);
+
+impl MemoryMap {
+    /// The map stage0 measures in a guest that QEMU with KVM started with `size` bytes of memory.
+    ///
+    /// # Errors
+    /// [`MemoryError`].
+    pub fn of_qemu(machine: Machine, size: u64, acpi: AcpiArea) -> Result<Self, MemoryError> {
+        if !(4 * MIB..=SIZE_MAX).contains(&size) || !size.is_multiple_of(1024) {
+            return Err(MemoryError { found: size });
+        }
+        let below = machine.below_4g(size);
+        let mut map = Self::default();
+        map.set(0..below, Some(E820Kind::Ram));
+        map.set(4 * GIB..4 * GIB + size - below, Some(E820Kind::Ram));
+        map.set(KVM_PAGES, Some(E820Kind::Reserved));
+        if machine == Machine::Q35 {
+            map.set(HYPER_TRANSPORT, Some(E820Kind::Reserved));
+        }
+        map.set(LEGACY_GAP, None);
+        map.set(SMBIOS, Some(E820Kind::Reserved));
+        map.set(LOW_ACPI, Some(E820Kind::Acpi));
+        if acpi == AcpiArea::LowAndHigh {
+            // With 4 MiB at least there is 1 MiB at the end of memory or below 1 GiB.
+            let end = below.min(GIB);
+            map.set(end - MIB..end, Some(E820Kind::Acpi));
+        }
+        Ok(map)
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn entries(&self) -> &[E820Entry] {
+        &self.0
+    }
+
+    /// SHA-256 of the table as the kernel gets it: address, size and type of each entry.
+    #[must_use]
+    pub fn digest(&self) -> MemoryMapDigest {
+        let raw = |entry: &E820Entry| RawEntry {
+            address: U64::new(entry.range.start),
+            size: U64::new(entry.range.end - entry.range.start),
+            kind: U32::new(entry.kind.code()),
+        };
+        let table: Vec<_> = self.0.iter().map(raw).collect();
+        MemoryMapDigest(Sha256::of(table.as_bytes()))
+    }
+
+    /// Gives `range` one kind, or none, whatever was there; joins it with neighbours of that kind.
+    fn set(&mut self, range: Range<u64>, kind: Option<E820Kind>) {
+        if range.is_empty() {
+            return;
+        }
+        let mut pieces = Vec::new();
+        for E820Entry { range: old, kind } in self.0.drain(..) {
+            let before = old.start..old.end.min(range.start);
+            let after = old.start.max(range.end)..old.end;
+            let left = [before, after].into_iter().filter(|piece| !piece.is_empty());
+            pieces.extend(left.map(|range| E820Entry { range, kind }));
+        }
+        pieces.extend(kind.map(|kind| E820Entry { range, kind }));
+        pieces.sort_by_key(|entry| entry.range.start);
+        for piece in pieces {
+            match self.0.last_mut() {
+                Some(last) if last.kind == piece.kind && last.range.end == piece.range.start => {
+                    last.range.end = piece.range.end;
+                }
+                _ => self.0.push(piece),
+            }
+        }
+    }
+}

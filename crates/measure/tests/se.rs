@@ -1,0 +1,216 @@
+//! A Secure Execution header and digests from the tests of s390-tools.
+//!
+//! Encrypted pages are made by python's `cryptography`, in the interpreter of sev-snp-measure:
+//! `CVMKIT_SNP_MEASURE` or `PATH` finds it.
+
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "runs the oracle, found by the environment"
+)]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cvmkit_measure::se::{
+    self, Component, ComponentError, Error, Header, ImageDigests, PlaintextFlags,
+};
+use proptest::prelude::*;
+
+/// `rust/pv/tests/assets/exp/secure_guest.hdr`: the header of an image that genprotimg made.
+const HEADER: &[u8; 640] = include_bytes!("fixtures/se_header.bin");
+
+/// The digests that s390-tools reads from the same file (`EXP_HDR` in `rust/pv/src/brcb.rs`).
+#[test]
+fn a_header_says_what_s390_tools_reads() {
+    let header = Header::parse(HEADER).unwrap();
+    assert_eq!(
+        header.page_digest.to_string(),
+        "be94b5eab3c1b118c757d7db7ea0f65d9b64823a8dc55bf8a8725b58072d9d42\
+         58c53e8a5da82dfb2192d91d07bc1c39b95d6321d3ba16a751a6e3e32f3e0161"
+    );
+    assert_eq!(
+        header.address_digest.to_string(),
+        "2858c3368b2a0af0c5ea0fde7905eb15af9cd1dd737165933cdaa2b850b6a8e2\
+         f0f42c7b36dd5381096288dc092daa8a6facec2534137bc94ca80bda4fcb9328"
+    );
+    assert_eq!(
+        header.tweak_digest.to_string(),
+        "4860ebcf7b9d24eb909a795356ad32c936b62165988a9ffcd66170dbc590c230\
+         10d7952fa882d1bb79558f9be0a549d8d7a94ae720e5c0760a825d479fe67af5"
+    );
+    assert_eq!(header.tag.to_string(), "92309d4589b9a85b427f8753171d1520");
+    assert_eq!((header.size, header.pages, header.encrypted.len()), (640, 0xfc25, 128));
+    assert_eq!(header.flags, PlaintextFlags(0));
+    let host_keys: Vec<_> = header.key_slots.iter().map(|slot| slot.host_key_hash).collect();
+    assert_eq!(hex::encode(host_keys[0].0), hex::encode(&HEADER[0x1a0..0x1c0]));
+    assert_eq!(host_keys.len(), 1);
+    let text = header.to_string();
+    assert!(text.ends_with("tag            92309d4589b9a85b427f8753171d1520"), "{text}");
+    assert_eq!(serde_json::to_value(&header).unwrap()["tag"], "92309d4589b9a85b427f8753171d1520");
+}
+
+/// The places of `from_se_image_img` and `from_se_image_fail` in `rust/pv/src/brcb.rs`.
+#[test]
+fn a_header_is_found_at_the_start_of_a_page_only() {
+    let mut image = vec![0; 0x13000];
+    image[0x12000..0x12280].copy_from_slice(HEADER);
+    let header = Header::parse(HEADER).unwrap();
+    assert_eq!(se::find(&image), Ok((0x12000, header.clone())));
+    assert_eq!(se::find(HEADER), Ok((0, header)));
+    let mut image = vec![0; 0x1000];
+    image[8..0x288].copy_from_slice(HEADER);
+    assert_eq!(se::find(&image), Err(Error::NotFound));
+    assert_eq!(se::find(&[]), Err(Error::NotFound));
+}
+
+#[test]
+fn a_damaged_header_is_refused_with_its_damage() {
+    let damaged = |at: usize, value: u8| {
+        let mut bytes = *HEADER;
+        bytes[at] = value;
+        Header::parse(&bytes)
+    };
+    assert_eq!(damaged(0, b'J'), Err(Error::Magic { found: *b"JBMSecEx" }));
+    assert_eq!(damaged(10, 2), Err(Error::Version { found: 0x200 }));
+    // SEHS, NKS and SEA must fit each other, whatever they are.
+    for (at, value) in [(15, 0x81), (0x27, 2), (0x20, 0xff), (0x2f, 0x81), (0x28, 0xff)] {
+        assert!(matches!(damaged(at, value), Err(Error::Sizes { .. })), "{at:#x}");
+    }
+    for len in 0..HEADER.len() {
+        let expected = if len < 0x1a0 { 0x1a0 } else { 640 };
+        let truncated = Err(Error::Truncated { expected, found: len });
+        assert_eq!(Header::parse(&HEADER[..len]), truncated);
+    }
+}
+
+/// Bit numbers of `PcfV1` in `rust/pvimg/src/pv_utils/se_hdr/flags.rs`, whose example is 57 = 0x40.
+#[test]
+fn flags_count_from_the_most_significant_bit() {
+    assert_eq!(PlaintextFlags(0x40).names().collect::<Vec<_>>(), ["pckmo-aes"]);
+    assert!(PlaintextFlags(0x2000_0000).contains(PlaintextFlags::ALLOW_DUMPING));
+    assert!(!PlaintextFlags(0x40).contains(PlaintextFlags::NO_COMPONENT_ENCRYPTION));
+}
+
+const TWEAK: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0x42, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// The components of `prepare_aligned_component_test`.
+fn components(pages: [&[u8]; 2]) -> [Component<'_>; 2] {
+    [
+        Component { address: 0x10000, tweak: TWEAK, pages: pages[0] },
+        Component { address: 0x20000, tweak: TWEAK, pages: pages[1] },
+    ]
+}
+
+/// `prepare_aligned_component_test` in `rust/pvimg/src/pv_utils/secured_comp.rs`.
+const PLD: &str = "a24ff30a8af1295888dedfe9369eb509290309a90159ebc32ca26a53f9d4364a\
+                   781857e2590587536c3e767355c7b7603f2b0c6a407f16330d82128d0964fad2";
+const ALD: &str = "c391de5727a08212ea2fea9c37f9cf090be51f93c6d521b8906332ce720c5f38\
+                   ada0e73e69663e5211d015fef41dc62606f5135e619904d4f450ab889f49caad";
+const TLD: &str = "424fe3cf04a6f64a7aef185c3b4ef607c0e4f54bb7e14620b574a3d31eef31c7\
+                   d462eb040d45ee6918e6b80968ba4454f9e2edc26f6929ed624d0055f2355659";
+
+#[test]
+fn addresses_and_tweaks_have_the_digests_of_s390_tools() {
+    let pages = [0; 0x4000];
+    let digests = ImageDigests::of(&components([&pages, &pages[..0x3000]])).unwrap();
+    assert_eq!(digests.pages, 7);
+    assert_eq!(digests.address_digest.to_string(), ALD);
+    assert_eq!(digests.tweak_digest.to_string(), TLD);
+    assert_ne!(digests.page_digest.to_string(), PLD);
+}
+
+/// The interpreter behind sev-snp-measure, which has `cryptography`.
+fn interpreter() -> Option<PathBuf> {
+    let in_path = || {
+        let folders = env::var_os("PATH").unwrap_or_default();
+        env::split_paths(&folders)
+            .map(|folder| folder.join("sev-snp-measure"))
+            .find(|path| path.is_file())
+    };
+    let Some(tool) = env::var_os("CVMKIT_SNP_MEASURE").map(PathBuf::from).or_else(in_path) else {
+        assert!(
+            env::var("CVMKIT_ORACLES").as_deref() != Ok("require"),
+            "sev-snp-measure is not installed"
+        );
+        eprintln!("SKIPPED: sev-snp-measure is not installed");
+        return None;
+    };
+    let script = fs::read_to_string(&tool).unwrap_or_else(|e| panic!("{}: {e}", tool.display()));
+    let first_line = script.lines().next().and_then(|line| line.strip_prefix("#!"));
+    Some(PathBuf::from(first_line.expect("sev-snp-measure is a script with an interpreter").trim()))
+}
+
+#[test]
+fn encrypted_pages_have_the_digest_of_s390_tools() {
+    let Some(interpreter) = interpreter() else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/se_image.py");
+    let output = Command::new(interpreter).arg(script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let pages: Vec<_> = text.lines().map(|line| hex::decode(line).unwrap()).collect();
+    let digests = ImageDigests::of(&components([&pages[0], &pages[1]])).unwrap();
+    assert_eq!(digests.page_digest.to_string(), PLD);
+
+    // An image whose header says these digests, checked through the image's bytes.
+    let mut image = vec![0; 0x25000];
+    image[0x10000..0x14000].copy_from_slice(&pages[0]);
+    image[0x20000..0x23000].copy_from_slice(&pages[1]);
+    let mut header = *HEADER;
+    header[0x30..0x38].copy_from_slice(&7_u64.to_be_bytes());
+    header[0xe0..0x1a0].copy_from_slice(&hex::decode([PLD, ALD, TLD].concat()).unwrap());
+    image[0x24000..0x24280].copy_from_slice(&header);
+    let (at, header) = se::find(&image).unwrap();
+    assert_eq!(at, 0x24000);
+    let check = |image: &[u8], second: u64, tweak| {
+        let first = Component::of_image(image, 0x10000, 0x4000, tweak).unwrap();
+        let second =
+            Component { address: second, ..components([&[], &image[0x20000..0x23000]])[1] };
+        header.check(&ImageDigests::of(&[first, second]).unwrap()).map_err(|differs| differs.what)
+    };
+    assert_eq!(check(&image, 0x20000, TWEAK), Ok(()));
+    assert_eq!(check(&image, 0x21000, TWEAK), Err("address list digest (ALD)"));
+    assert_eq!(check(&image, 0x20000, [0; 16]), Err("tweak list digest (TLD)"));
+    image[0x10000] ^= 1;
+    assert_eq!(check(&image, 0x20000, TWEAK), Err("page list digest (PLD)"));
+}
+
+#[test]
+fn components_of_no_image_are_refused() {
+    let pages = [0; 0x2000];
+    let of = |address, tweak, pages| ImageDigests::of(&[Component { address, tweak, pages }]);
+    for len in [0, 1, 0x1001] {
+        let refused = Err(ComponentError::Length { address: 0, found: len });
+        assert_eq!(of(0, TWEAK, &pages[..len]), refused);
+    }
+    for address in [1, u64::MAX, u64::MAX - 0xfff] {
+        assert!(matches!(of(address, TWEAK, &pages), Err(ComponentError::Address { .. })));
+    }
+    let overflow = of(0, [0xff; 16], &pages);
+    assert_eq!(overflow, Err(ComponentError::Tweak { address: 0, tweak: [0xff; 16] }));
+    let backwards = components([&pages, &pages]).map(|component| component);
+    let backwards = ImageDigests::of(&[backwards[1], backwards[0]]);
+    assert_eq!(backwards, Err(ComponentError::Address { address: 0x10000, next: 0x22000 }));
+    let outside = Component::of_image(&pages, 0x1000, 0x1001, TWEAK);
+    assert!(matches!(outside, Err(ComponentError::Outside { .. })));
+    assert!(Component::of_image(&pages, u64::MAX, 2, TWEAK).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        changes in proptest::collection::vec((0..640_usize, any::<u8>()), 0..8),
+    ) {
+        let mut bytes = *HEADER;
+        for (at, value) in changes {
+            bytes[at] = value;
+        }
+        if let Ok(header) = Header::parse(&bytes) {
+            prop_assert!(header.size <= bytes.len());
+            let _ = header.to_string();
+        }
+    }
+}
