@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::files::{self, FileError, cannot};
 use cvmkit_engine::mirrors::{self, Mirrors};
+use cvmkit_engine::store::SealKey;
 use cvmkit_engine::timestamp::Timestamp;
 use thiserror::Error;
 
@@ -47,6 +48,25 @@ pub(crate) fn store() -> Result<PathBuf, NoStore> {
         .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("cvmkit")))
         .or_else(|| variable("HOME").map(|home| home.join(".cache/cvmkit")))
         .ok_or(NoStore)
+}
+
+/// The key that seals what the store keeps: `cvmkit/seal.key` in the user's state folder
+/// (`XDG_STATE_HOME`, or `.local/state` at home), made when there is none. A user without a folder
+/// of their own has none, and builds without keeping what was decoded.
+pub(crate) fn seal_key() -> Result<Option<SealKey>, FileError> {
+    let folder = variable("XDG_STATE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    let Some(folder) = folder.map(|folder| folder.join("cvmkit")) else { return Ok(None) };
+    let mut fresh = [0; 32];
+    for half in fresh.chunks_exact_mut(16) {
+        half.copy_from_slice(&random()?);
+    }
+    let key = files::make_folder(&folder)
+        .and_then(|()| SealKey::of_file(&folder.join("seal.key"), fresh));
+    match key {
+        Err(error) if error.is_denied() => Ok(None),
+        key => key.map(Some),
+    }
 }
 
 /// The mirrors: `CVMKIT_MIRROR` (addresses separated by spaces), then the definition's, then

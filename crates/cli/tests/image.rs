@@ -151,7 +151,7 @@ fn a_build_asks_for_no_privilege_no_program_and_no_network() {
     let calls = format!("trace={PRIVILEGED},execve,execveat,socket,connect,open,openat,openat2");
     command.args(["-f", "-qq", "-e", &calls, "-o"]).arg(&log);
     command.arg(build.get_program()).args(build.get_args());
-    command.env("CVMKIT_STORE", rig::store());
+    command.env("CVMKIT_STORE", rig::store()).env("XDG_STATE_HOME", rig::state());
     run(&mut command).answer();
     let log = fs::read_to_string(&log).unwrap();
     let forbidden: Vec<&str> = PRIVILEGED.split(',').chain(["socket", "connect"]).collect();
@@ -193,6 +193,34 @@ fn a_damaged_output_is_built_again() {
     let said = run(&mut image.command(&copy.out, &["--offline"])).answer();
     assert!(!said.contains("(unchanged)"), "{said}");
     assert_eq!(digests(&image.out), digests(&copy.out));
+}
+
+/// A store may come from a cache that others fill too.
+#[test]
+fn decoded_packages_of_somebody_else_change_no_image() {
+    let image = Image::minimal();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let decoded = rig::store().join("decoded");
+    let mut altered = 0;
+    for entry in fs::read_dir(&decoded).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        // Another file under the name, so that a build that runs now keeps what it verified.
+        let fresh = path.with_extension("altered");
+        fs::write(&fresh, bytes).unwrap();
+        fs::rename(&fresh, &path).unwrap();
+        altered += 1;
+    }
+    assert!(altered > 50, "{altered} packages were decoded");
+    let out = folder.path().join("out");
+    run(&mut image.command(&out, &["--offline"])).answer();
+    assert_eq!(digests(&image.out), digests(&out));
+    let other = folder.path().join("other");
+    let mut command = image.command(&other, &["--offline"]);
+    run(command.env("XDG_STATE_HOME", folder.path().join("state"))).answer();
+    assert_eq!(digests(&image.out), digests(&other), "another account, the same store");
 }
 
 #[test]

@@ -31,6 +31,13 @@ pub struct FileError {
 }
 
 impl FileError {
+    /// True when this user may not do it.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        matches!(self.source.kind(), PermissionDenied | ReadOnlyFilesystem)
+    }
+
     /// True when the file is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -175,6 +182,30 @@ pub fn place(finished: &Path, path: &Path) -> Result<(), FileError> {
     sync_folder(parent(path))
 }
 
+/// Gives a finished file its name, unless something has that name already; the file goes then.
+///
+/// # Errors
+/// Names the final file.
+pub fn place_new(finished: &Path, path: &Path) -> Result<(), FileError> {
+    match fs::hard_link(finished, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(cannot("create", path)(error))
+        }
+        _ => {
+            remove(finished)?;
+            sync_folder(parent(path))
+        }
+    }
+}
+
+/// Gives a file another name, without waiting for the disk.
+///
+/// # Errors
+/// Names the new one.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(cannot("create", to))
+}
+
 /// A new file in `folder` that loses its name at once: it goes when it is closed, however the
 /// process ends.
 ///
@@ -244,6 +275,14 @@ pub fn open_locked(path: &Path) -> Result<File, FileError> {
         .map_err(cannot("create", path))?;
     rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(cannot("lock", path))?;
     Ok(file)
+}
+
+/// Lets other processes have a file of [`open_locked`] that stays open here.
+///
+/// # Errors
+/// Names the file.
+pub fn unlock(file: &File, path: &Path) -> Result<(), FileError> {
+    rustix::fs::flock(file, FlockOperation::Unlock).map_err(cannot("unlock", path))
 }
 
 fn partial_name(path: &Path) -> PathBuf {

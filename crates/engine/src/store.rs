@@ -3,19 +3,23 @@
 //! ```text
 //! STORE/sha256/ab/abcd…          objects; the name is the digest of the contents
 //! STORE/partial/abcd…            downloads under way, resumed by the next try
-//! STORE/builds/abcd…             the `SHA256SUMS` that a build of the inputs `abcd…` wrote
+//! STORE/decoded/abcd…            what the package `abcd…` decodes to, sealed
+//! STORE/builds/abcd…             the `SHA256SUMS` that a build of the inputs `abcd…` wrote, sealed
 //! ```
 //!
 //! Nothing enters unverified, everything is hashed again when it is opened, and a bad object is
-//! dropped so that it is fetched again (I4). What is decoded from an object is decoded anew by every
-//! build, into a file without a name: nothing else could bind it to the object. The one thing that
-//! is believed is the record of builds, which saves building what is there already.
+//! dropped so that it is fetched again (I4). What no digest of a lock vouches for is kept under a
+//! [seal](SealKey) of the account that derived it, and is dropped when the seal does not match.
+
+mod seal;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use seal::{SealKey, Sealing, Unsealing};
 
 use crate::digest::Sha256;
 use crate::files::{self, FileError, cannot};
@@ -24,6 +28,7 @@ use crate::files::{self, FileError, cannot};
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    key: Option<SealKey>,
 }
 
 /// An open object whose bytes were checked.
@@ -52,13 +57,13 @@ impl Blob {
 }
 
 impl Store {
-    /// The store at `root`, made when it is not there.
+    /// The store at `root`, made when it is not there. Without a key it keeps nothing but objects.
     ///
     /// # Errors
     /// Names the folder.
-    pub fn open(root: &Path) -> Result<Self, FileError> {
+    pub fn open(root: &Path, key: Option<SealKey>) -> Result<Self, FileError> {
         files::make_folder(&root.join("partial"))?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), key })
     }
 
     /// The object with this digest, if the store has it whole.
@@ -105,13 +110,8 @@ impl Store {
     /// Names the file that can't be made.
     pub fn begin(&self, sha256: Sha256) -> Result<Partial<'_>, FileError> {
         let path = self.root.join("partial").join(sha256.to_string());
-        loop {
-            let file = files::open_locked(&path)?;
-            // Another process may have finished, and renamed the file, while this one waited.
-            if is_at(&file, &path) {
-                return Ok(Partial { store: self, sha256, path, file });
-            }
-        }
+        let file = open_own(&path)?;
+        Ok(Partial { store: self, sha256, path, file })
     }
 
     /// A file without a name, as long as it is open: room for what does not fit into memory.
@@ -128,35 +128,20 @@ impl Store {
         cannot("write a scratch file in", &self.root.join("partial"))(source)
     }
 
-    /// The text that was recorded for a build, if any.
-    ///
-    /// # Errors
-    /// Names the file that can't be read.
-    pub fn recorded(&self, build: Sha256) -> Result<Option<Vec<u8>>, FileError> {
-        match files::read(&self.record_path(build)) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Records a text for a build.
-    ///
-    /// # Errors
-    /// Names the file that can't be written.
-    pub fn record(&self, build: Sha256, text: &[u8]) -> Result<(), FileError> {
-        let path = self.record_path(build);
-        files::make_folder(files::parent(&path))?;
-        files::replace(&path, text)
-    }
-
-    fn record_path(&self, build: Sha256) -> PathBuf {
-        self.root.join("builds").join(build.to_string())
-    }
-
     fn object(&self, sha256: Sha256) -> PathBuf {
         let name = sha256.to_string();
         self.root.join("sha256").join(&name[..2]).join(name)
+    }
+}
+
+/// The file at `path`, this process's own until it is closed or unlocked.
+fn open_own(path: &Path) -> Result<File, FileError> {
+    loop {
+        let file = files::open_locked(path)?;
+        // Another process may have finished, and renamed the file, while this one waited.
+        if is_at(&file, path) {
+            return Ok(file);
+        }
     }
 }
 
@@ -245,7 +230,7 @@ mod tests {
     #[test]
     fn a_bad_object_is_dropped_never_served() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
         let sha256 = store.insert(b"bytes").unwrap();
         assert_eq!(store.get(sha256).unwrap().unwrap().bytes().unwrap(), b"bytes");
         files::replace(&store.object(sha256), b"bytez").unwrap();
@@ -256,7 +241,7 @@ mod tests {
     #[test]
     fn scratch_files_have_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
         let (one, two) = (store.scratch().unwrap(), store.scratch().unwrap());
         one.write_all_at(b"one", 0).unwrap();
         two.write_all_at(b"two", 0).unwrap();
@@ -269,7 +254,7 @@ mod tests {
     #[test]
     fn downloads_resume_and_are_checked() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
         let sha256 = Sha256::of(b"0123456789");
         let mut partial = store.begin(sha256).unwrap();
         partial.append(0, 10, &mut &b"01234"[..], &mut |_| ()).unwrap().unwrap();

@@ -115,6 +115,7 @@ impl Inputs {
     pub(super) fn cvmkit(&self, workspace: &Workspace, arguments: &[&str]) -> Command {
         let mut command = step::command(workspace.cvmkit(), arguments);
         command.env("CVMKIT_STORE", self.store());
+        command.env("XDG_STATE_HOME", self.product("state"));
         command
     }
 
@@ -125,6 +126,11 @@ impl Inputs {
     /// What earlier builds remember of their output.
     pub(super) fn remembered(&self) -> PathBuf {
         self.store().join("builds")
+    }
+
+    /// What earlier builds decoded.
+    pub(super) fn decoded(&self) -> PathBuf {
+        self.store().join("decoded")
     }
 
     /// Where a side of a race puts what it makes.

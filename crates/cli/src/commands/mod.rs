@@ -107,7 +107,7 @@ struct Places {
 impl Places {
     fn of(project: &Project) -> Result<Self, CommandError> {
         Ok(Self {
-            store: Store::open(&environment::store()?)?,
+            store: Store::open(&environment::store()?, environment::seal_key()?)?,
             mirrors: environment::mirrors(&project.raw.mirrors)?,
         })
     }

@@ -53,7 +53,7 @@ where
     I: IntoIterator<Item: AsRef<OsStr>>,
 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cvmkit"));
-    command.args(arguments).env("CVMKIT_STORE", store());
+    command.args(arguments).env("CVMKIT_STORE", store()).env("XDG_STATE_HOME", state());
     plain(&mut command);
     command
 }
@@ -127,6 +127,11 @@ pub(crate) fn mount_namespaces() -> bool {
 pub(crate) fn store() -> PathBuf {
     let named = env::var_os("CVMKIT_STORE").filter(|path| !path.is_empty());
     named.map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("store"), PathBuf::from)
+}
+
+/// Where the key lies that seals what that store keeps.
+pub(crate) fn state() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("state")
 }
 
 /// `recipes/minimal`, and what it builds to.

@@ -147,17 +147,20 @@ fn boot_parts(
         .into_iter()
         .chain(inputs.definition.modules.iter().map(String::as_str))
         .collect();
-    let modules = kernel.closure(&names)?;
     let image = read_all(kernel.vmlinuz()?, KERNEL_MAX).map_err(BuildError::Kernel)?;
     let (release, folder) = (kernel.release().to_owned(), kernel.folder().to_owned());
-    let indices = depmod::files(&kernel)?;
+    let initrd = || -> Result<_, BuildError> {
+        let modules = kernel.closure(&names)?;
+        Ok(image::initrd(stage1, &modules, inputs.timestamp)?)
+    };
+    let (initrd, indices) = rayon::join(initrd, || depmod::files(&kernel));
+    let (initrd, indices) = (initrd?, indices?);
     for (name, bytes) in indices {
         put_file(&mut rootfs.tree, &format!("{folder}/{name}"), bytes, inputs)?;
     }
     for prefix in BOOT_FILES {
         rootfs.tree.remove(format!("boot/{prefix}{release}").as_bytes());
     }
-    let initrd = image::initrd(stage1, &modules, inputs.timestamp)?;
     Ok(BootParts { kernel: image, release, initrd })
 }
 

@@ -11,6 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use rayon::prelude::*;
+
 use super::index::Index;
 use super::modules::{Infos, ModuleInfo};
 use super::{Kernel, KernelError, module_name};
@@ -23,18 +25,20 @@ pub fn files(kernel: &Kernel<'_>) -> Result<BTreeMap<&'static str, Vec<u8>>, Ker
     let infos = kernel.infos()?;
     let modules = Modules::new(kernel, &infos)?;
     let dependencies = modules.dependencies()?;
-    Ok(BTreeMap::from([
-        ("modules.alias", modules.alias().into_bytes()),
-        ("modules.alias.bin", modules.alias_index()?.encode()?),
-        ("modules.builtin.alias.bin", builtin_alias_index(kernel)?.encode()?),
-        ("modules.builtin.bin", builtin_index(kernel)?.encode()?),
-        ("modules.dep", modules.dep(&dependencies).into_bytes()),
-        ("modules.dep.bin", modules.dep_index(&dependencies)?.encode()?),
-        ("modules.devname", modules.devname().into_bytes()),
-        ("modules.softdep", modules.softdep().into_bytes()),
-        ("modules.symbols", modules.symbols_text().into_bytes()),
-        ("modules.symbols.bin", modules.symbols_index()?.encode()?),
-    ]))
+    type Maker<'m> = &'m (dyn Fn() -> Result<Vec<u8>, KernelError> + Sync);
+    let makers: [(&'static str, Maker<'_>); 10] = [
+        ("modules.alias", &|| Ok(modules.alias().into_bytes())),
+        ("modules.alias.bin", &|| modules.alias_index()?.encode()),
+        ("modules.builtin.alias.bin", &|| builtin_alias_index(kernel)?.encode()),
+        ("modules.builtin.bin", &|| builtin_index(kernel)?.encode()),
+        ("modules.dep", &|| Ok(modules.dep(&dependencies).into_bytes())),
+        ("modules.dep.bin", &|| modules.dep_index(&dependencies)?.encode()),
+        ("modules.devname", &|| Ok(modules.devname().into_bytes())),
+        ("modules.softdep", &|| Ok(modules.softdep().into_bytes())),
+        ("modules.symbols", &|| Ok(modules.symbols_text().into_bytes())),
+        ("modules.symbols.bin", &|| modules.symbols_index()?.encode()),
+    ];
+    makers.into_par_iter().map(|(name, make)| Ok((name, make()?))).collect()
 }
 
 /// One module of the list.

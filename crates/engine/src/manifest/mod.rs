@@ -5,6 +5,7 @@ mod sums;
 
 use std::path::Path;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -277,16 +278,15 @@ pub(crate) fn write(
     staging: &Staging,
 ) -> Result<Described, ManifestError> {
     image::stage(staging, REFERENCE_FILE, &json(values)?)?;
-    let mut artifacts = Vec::new();
-    for file in &description.image.files {
-        let (role, media_type) = role(file.role);
-        artifacts.push(artifact(staging, &file.name, role, media_type)?);
-    }
-    if let Some(firmware) = description.firmware {
-        artifacts.push(artifact(staging, &firmware.name, "firmware", "application/octet-stream")?);
-    }
-    artifacts.push(artifact(staging, REFERENCE_FILE, "reference-values", "application/json")?);
-    let manifest = manifest(description, artifacts)?;
+    let mut listed = Vec::new();
+    listed.extend(description.image.files.iter().map(|file| (file.name.as_str(), role(file.role))));
+    let firmware = description.firmware.iter();
+    listed.extend(firmware.map(|firmware| (firmware.name.as_str(), FIRMWARE_ROLE)));
+    listed.push((REFERENCE_FILE, REFERENCE_ROLE));
+    // Each file on its own: a disk is hashed while all the others are.
+    let artifacts = listed.into_par_iter().with_max_len(1);
+    let artifacts = artifacts.map(|(name, role)| artifact(staging, name, role));
+    let manifest = manifest(description, artifacts.collect::<Result<_, _>>()?)?;
     let text = json(&manifest)?;
     image::stage(staging, MANIFEST_FILE, &text)?;
     let listed = manifest.artifacts.iter().map(|file| (file.name.clone(), file.sha256));
@@ -359,6 +359,12 @@ fn partition(partition: &image::Partition) -> PartitionRecord {
     }
 }
 
+/// Role and media type of the firmware.
+const FIRMWARE_ROLE: (&str, &str) = ("firmware", "application/octet-stream");
+
+/// Role and media type of the reference values.
+const REFERENCE_ROLE: (&str, &str) = ("reference-values", "application/json");
+
 /// Role and media type of a file of the image, as the manifest has them.
 fn role(role: Role) -> (&'static str, &'static str) {
     match role {
@@ -374,8 +380,7 @@ fn role(role: Role) -> (&'static str, &'static str) {
 fn artifact(
     staging: &Staging,
     name: &str,
-    role: &str,
-    media_type: &str,
+    (role, media_type): (&str, &str),
 ) -> Result<Artifact, ManifestError> {
     let path = staging.path(name);
     let file = files::open(&path)?;

@@ -1,0 +1,378 @@
+//! What this account derived from verified objects, kept for its next build.
+//!
+//! To decode the packages of an image takes longer than to make the image, and nothing in a lock
+//! says what a package decodes to. So the store keeps decoded packages and records of builds under
+//! a seal: HMAC-SHA-256 (RFC 2104) with a key that lies outside of the store and never leaves the
+//! account. Whoever fills a store that others use, such as a cache that machines share, can't make
+//! a seal: what has none, or another key's, is dropped and derived anew from objects that the lock
+//! vouches for. Without a key nothing is kept, and everything is derived by every build.
+//!
+//! The contract: what is read through a seal is used only after its end was seen and matched.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+
+use super::{Store, open_own};
+use crate::digest::Sha256;
+use crate::files::{self, FileError, cannot};
+
+/// Bytes of the seal behind what it seals.
+const SEAL_LEN: usize = 32;
+
+/// What is read at once, to be hashed.
+const BUFFER: usize = 256 << 10;
+
+/// The key of an account.
+#[derive(Clone)]
+pub struct SealKey([u8; 32]);
+
+impl std::fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SealKey(..)")
+    }
+}
+
+impl SealKey {
+    /// The key with these bytes, which nobody else has.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key in the file `path`; where there is none yet, `fresh` becomes it. Of two processes
+    /// that begin at once, both end up with one key.
+    ///
+    /// # Errors
+    /// Names the file: it can't be made or read, others may read it, or it is no key.
+    pub fn of_file(path: &Path, fresh: [u8; 32]) -> Result<Self, FileError> {
+        if !path.exists() {
+            Self::create(path, fresh)?;
+        }
+        let mut file = files::open(path)?;
+        let mode = file.metadata().map_err(cannot("read", path))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let why = format!("mode {:o}, expected 600: only its owner may read it", mode & 0o777);
+            return Err(cannot("trust", path)(io::Error::other(why)));
+        }
+        let mut bytes = [0; 32];
+        file.read_exact(&mut bytes).map_err(cannot("read", path))?;
+        Ok(Self(bytes))
+    }
+
+    fn create(path: &Path, bytes: [u8; 32]) -> Result<(), FileError> {
+        files::make_folder(files::parent(path))?;
+        let fresh = path.with_extension(format!("key-{}", std::process::id()));
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh);
+        let mut file = file.map_err(cannot("create", &fresh))?;
+        file.write_all(&bytes).map_err(cannot("write", &fresh))?;
+        file.sync_all().map_err(cannot("write", &fresh))?;
+        files::place_new(&fresh, path)
+    }
+
+    /// Begins a seal over something of that kind and name.
+    fn begin(&self, kind: Kind, name: Sha256) -> Hmac<sha2::Sha256> {
+        // RFC 2104, section 2: a key shorter than a block of the hash is filled up with zeros.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&self.0);
+        let mut mac = Hmac::<sha2::Sha256>::new(&block.into());
+        mac.update(kind.label().as_bytes());
+        mac.update(&name.0);
+        mac
+    }
+}
+
+/// What is sealed. A kind's seals are no seals of another kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The decompressed `data.tar` of a package with that digest.
+    Decoded,
+    /// The `SHA256SUMS` of a build of those inputs.
+    Build,
+}
+
+impl Kind {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Decoded => "cvmkit decoded data.tar 1\0",
+            Self::Build => "cvmkit build record 1\0",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Decoded => "decoded",
+            Self::Build => "builds",
+        }
+    }
+}
+
+impl Store {
+    /// What the package of that digest decodes to, if an earlier build sealed it.
+    ///
+    /// # Errors
+    /// Names the file that can't be read.
+    pub fn decoded(&self, package: Sha256) -> Result<Option<Unsealing>, FileError> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let path = self.sealed_path(Kind::Decoded, package);
+        let file = match files::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let len = file.metadata().map_err(cannot("read", &path))?.len();
+        let Some(len) = len.checked_sub(SEAL_LEN as u64) else { return Ok(None) };
+        let copy = file.try_clone().map_err(cannot("read", &path))?;
+        let reader = BufReader::with_capacity(BUFFER, copy).take(len);
+        let mac = key.begin(Kind::Decoded, package);
+        Ok(Some(Unsealing { reader, mac, file, len, path }))
+    }
+
+    /// A place for what the package of that digest decodes to: sealed if there is a key, otherwise
+    /// a file that goes with the process.
+    ///
+    /// # Errors
+    /// Names the file that can't be made.
+    pub fn decode(&self, package: Sha256) -> Result<Sealing<'_>, FileError> {
+        let Some(key) = &self.key else {
+            return Ok(Sealing { store: self, file: self.scratch()?, len: 0, seal: None });
+        };
+        let target = self.sealed_path(Kind::Decoded, package);
+        files::make_folder(files::parent(&target))?;
+        let partial = self.root.join("partial").join(format!("{package}.decoded"));
+        let file = open_own(&partial)?;
+        file.set_len(0).map_err(cannot("write", &partial))?;
+        let seal = Seal { mac: key.begin(Kind::Decoded, package), partial, target };
+        Ok(Sealing { store: self, file, len: 0, seal: Some(seal) })
+    }
+
+    /// The text that was recorded for a build, if any.
+    ///
+    /// # Errors
+    /// Names the file that can't be read.
+    pub fn recorded(&self, build: Sha256) -> Result<Option<Vec<u8>>, FileError> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let mut text = match files::read(&self.sealed_path(Kind::Build, build)) {
+            Ok(text) => text,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(len) = text.len().checked_sub(SEAL_LEN) else { return Ok(None) };
+        let seal = text.split_off(len);
+        let mac = key.begin(Kind::Build, build).chain_update(&text);
+        Ok(mac.verify_slice(&seal).is_ok().then_some(text))
+    }
+
+    /// Records a text for a build, if there is a key.
+    ///
+    /// # Errors
+    /// Names the file that can't be written.
+    pub fn record(&self, build: Sha256, text: &[u8]) -> Result<(), FileError> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let path = self.sealed_path(Kind::Build, build);
+        files::make_folder(files::parent(&path))?;
+        let mac = key.begin(Kind::Build, build).chain_update(text).finalize();
+        files::replace(&path, &[text, &mac.into_bytes()].concat())
+    }
+
+    fn sealed_path(&self, kind: Kind, name: Sha256) -> PathBuf {
+        self.root.join(kind.folder()).join(name.to_string())
+    }
+}
+
+/// Sealed bytes while they are read for the first time, from start to end.
+#[derive(Debug)]
+pub struct Unsealing {
+    reader: io::Take<BufReader<File>>,
+    mac: Hmac<sha2::Sha256>,
+    file: File,
+    len: u64,
+    path: PathBuf,
+}
+
+impl Unsealing {
+    /// The file, to be read again by offset, if all of it was read and the seal is this account's.
+    /// Otherwise it is dropped.
+    ///
+    /// # Errors
+    /// Names the file that can't be read or removed.
+    pub fn finish(self) -> Result<Option<Arc<File>>, FileError> {
+        let mut seal = [0; SEAL_LEN];
+        self.file.read_exact_at(&mut seal, self.len).map_err(cannot("read", &self.path))?;
+        if self.reader.limit() == 0 && self.mac.verify_slice(&seal).is_ok() {
+            return Ok(Some(Arc::new(self.file)));
+        }
+        files::remove(&self.path)?;
+        Ok(None)
+    }
+}
+
+impl Read for Unsealing {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buf)?;
+        self.mac.update(&buf[..n]);
+        Ok(n)
+    }
+}
+
+/// Bytes while they are written, from start to end.
+#[derive(Debug)]
+pub struct Sealing<'a> {
+    store: &'a Store,
+    file: File,
+    len: u64,
+    seal: Option<Seal>,
+}
+
+#[derive(Debug)]
+struct Seal {
+    mac: Hmac<sha2::Sha256>,
+    partial: PathBuf,
+    target: PathBuf,
+}
+
+impl Sealing<'_> {
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        let written = self.file.write_all_at(bytes, self.len);
+        written.map_err(|error| self.store.scratch_error(error))?;
+        self.len += bytes.len() as u64;
+        if let Some(seal) = &mut self.seal {
+            seal.mac.update(bytes);
+        }
+        Ok(())
+    }
+
+    /// The file, to be read by offset. What is not finished is no seal: it is written over by the
+    /// next try.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn finish(self) -> Result<Arc<File>, FileError> {
+        if let Some(Seal { mac, partial, target }) = self.seal {
+            let written = self.file.write_all_at(&mac.finalize().into_bytes(), self.len);
+            written.map_err(|error| self.store.scratch_error(error))?;
+            // Not synced: after a power failure the seal does not match, and all is decoded anew.
+            files::rename(&partial, &target)?;
+            files::unlock(&self.file, &target)?;
+        }
+        Ok(Arc::new(self.file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKAGE: Sha256 = Sha256([7; 32]);
+
+    fn store(folder: &Path, key: Option<[u8; 32]>) -> Store {
+        Store::open(folder, key.map(SealKey::new)).unwrap()
+    }
+
+    fn decode(store: &Store, bytes: &[u8]) -> Arc<File> {
+        let mut sealing = store.decode(PACKAGE).unwrap();
+        for piece in bytes.chunks(1000) {
+            sealing.write(piece).unwrap();
+        }
+        sealing.finish().unwrap()
+    }
+
+    fn read(store: &Store) -> Option<Vec<u8>> {
+        let mut unsealing = store.decoded(PACKAGE).unwrap()?;
+        let mut bytes = Vec::new();
+        unsealing.read_to_end(&mut bytes).unwrap();
+        unsealing.finish().unwrap().map(|_| bytes)
+    }
+
+    #[test]
+    fn what_was_sealed_is_read_back_by_the_same_account_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = vec![5; 12_345];
+        let ours = store(folder.path(), Some([1; 32]));
+        let file = decode(&ours, &bytes);
+        let mut read_again = [0; 5];
+        file.read_exact_at(&mut read_again, 12_340).unwrap();
+        assert_eq!(read_again, [5; 5]);
+        assert_eq!(read(&ours), Some(bytes));
+        assert!(files::list(&folder.path().join("partial")).unwrap().is_empty());
+        assert_eq!(read(&store(folder.path(), None)), None);
+        assert_eq!(read(&store(folder.path(), Some([2; 32]))), None);
+        assert_eq!(read(&ours), None, "another account's key dropped it");
+    }
+
+    #[test]
+    fn one_changed_byte_or_a_lost_end_breaks_the_seal() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = store(folder.path(), Some([1; 32]));
+        let path = ours.sealed_path(Kind::Decoded, PACKAGE);
+        decode(&ours, b"some bytes");
+        let whole = files::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut altered = whole.clone();
+            altered[at] ^= 1;
+            files::replace(&path, &altered).unwrap();
+            assert_eq!(read(&ours), None, "byte {at}");
+            assert!(!path.exists(), "byte {at}");
+            files::replace(&path, &whole[..at]).unwrap();
+            assert_eq!(read(&ours), None, "cut at {at}");
+        }
+        let other = ours.sealed_path(Kind::Decoded, Sha256([8; 32]));
+        files::replace(&other, &whole).unwrap();
+        let mut moved = ours.decoded(Sha256([8; 32])).unwrap().unwrap();
+        moved.read_to_end(&mut Vec::new()).unwrap();
+        assert!(moved.finish().unwrap().is_none(), "a seal is of one package");
+    }
+
+    #[test]
+    fn bytes_that_were_not_read_are_not_vouched_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = store(folder.path(), Some([1; 32]));
+        decode(&ours, b"some bytes");
+        let mut unsealing = ours.decoded(PACKAGE).unwrap().unwrap();
+        unsealing.read_exact(&mut [0; 4]).unwrap();
+        assert!(unsealing.finish().unwrap().is_none());
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let keyless = store(folder.path(), None);
+        decode(&keyless, b"some bytes");
+        keyless.record(PACKAGE, b"sums").unwrap();
+        assert_eq!(keyless.recorded(PACKAGE).unwrap(), None);
+        assert!(!folder.path().join("decoded").exists() && !folder.path().join("builds").exists());
+    }
+
+    #[test]
+    fn records_of_another_account_are_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = store(folder.path(), Some([1; 32]));
+        ours.record(PACKAGE, b"sums").unwrap();
+        assert_eq!(ours.recorded(PACKAGE).unwrap().as_deref(), Some(&b"sums"[..]));
+        assert_eq!(store(folder.path(), Some([2; 32])).recorded(PACKAGE).unwrap(), None);
+        let path = ours.sealed_path(Kind::Build, PACKAGE);
+        files::replace(&path, b"an unsealed text, as anybody may write it").unwrap();
+        assert_eq!(ours.recorded(PACKAGE).unwrap(), None);
+    }
+
+    #[test]
+    fn the_first_key_stays_and_only_its_owner_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/seal.key");
+        let first = SealKey::of_file(&path, [1; 32]).unwrap();
+        assert_eq!(SealKey::of_file(&path, [2; 32]).unwrap().0, first.0);
+        assert_eq!(files::list(files::parent(&path)).unwrap().len(), 1);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = SealKey::of_file(&path, [3; 32]).unwrap_err();
+        assert!(error.to_string().contains("seal.key"), "{error}");
+    }
+}
