@@ -1,5 +1,5 @@
-//! Real files that tests read besides their own: the systemd stub and ukify of Debian 13, one of
-//! its kernels, and the firmware of the minimal image.
+//! Real files that tests read besides their own: the systemd stubs and the firmware of two Debian
+//! releases, ukify and a kernel of the older one, and the firmware of the minimal image.
 //!
 //! Packages come from the host's own mirror through an apt with a state of its own below the target
 //! folder, signed by the archive keys that the product embeds; nothing is installed.
@@ -14,25 +14,60 @@ use anyhow::{Context, Result};
 use crate::step::{self, announce};
 use crate::{Workspace, apt, demo};
 
+/// A release of which packages are unpacked.
+struct Suite {
+    name: &'static str,
+    /// Packages, and the folder that each is unpacked into.
+    packages: &'static [(&'static str, &'static str)],
+    /// Whether its kernel is unpacked too, into [`KERNEL_FOLDER`].
+    kernel: bool,
+    /// Files that must be there then.
+    files: &'static [&'static str],
+}
+
 /// The release whose systemd and kernel the recipes use.
-const SUITE: &str = "trixie";
+const TRIXIE: Suite = Suite {
+    name: "trixie",
+    packages: &[
+        ("systemd-boot-efi", "systemd"),
+        ("systemd-ukify", "systemd"),
+        ("ovmf", "firmware"),
+    ],
+    kernel: true,
+    files: &[STUB, UKIFY, FIRMWARE],
+};
+
+/// The release whose firmware the recipes use, and what systemd will be.
+const FORKY: Suite = Suite {
+    name: "forky",
+    packages: &[("systemd-boot-efi", "systemd"), ("ovmf-generic", "firmware")],
+    kernel: false,
+    files: &[STUB, FIRMWARE],
+};
 
 /// The metapackage of the kernel.
 const KERNEL: &str = "linux-image-cloud-amd64";
 
+/// How the name of its file starts.
+const KERNEL_FILE: &str = "vmlinuz-";
+
 /// Where the packages put what is read.
-const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
-const UKIFY: &str = "usr/bin/ukify";
+const STUB: &str = "systemd/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const UKIFY: &str = "systemd/usr/bin/ukify";
+const FIRMWARE: &str = "firmware/usr/share/ovmf/OVMF.fd";
+const KERNEL_FOLDER: &str = "kernel";
 
 /// Where the tool is started from.
 const TOOLS: &str = "tools";
 
-/// Written last, so that an interrupted download is done again.
+/// Written last with what is there, so that an interrupted download is done again, and one of other
+/// packages too.
 const DONE: &str = "complete";
 
 /// What tests are told by their environment.
 pub(crate) struct Inputs {
-    folder: PathBuf,
+    trixie: PathBuf,
+    forky: PathBuf,
     firmware: PathBuf,
     store: PathBuf,
 }
@@ -41,27 +76,31 @@ impl Inputs {
     /// Downloads and unpacks what is missing, and builds the minimal image for its firmware.
     pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
         announce("real inputs for the tests");
-        let folder = workspace.target.join("oracles").join(SUITE);
-        if !folder.join(DONE).is_file() {
-            download(workspace, &folder)?;
-        }
-        start_with_debian_python(&folder)?;
+        let trixie = TRIXIE.ensure(workspace)?;
+        let forky = FORKY.ensure(workspace)?;
+        start_with_debian_python(&trixie)?;
         let store = match std::env::var_os("CVMKIT_STORE") {
             Some(store) => store.into(),
             None => workspace.target.join("oracles/store"),
         };
         let image = workspace.target.join("oracles/image");
         demo::build_image(workspace, &image, Some(&store))?;
-        Ok(Self { folder, firmware: demo::only(&image, ".fd")?, store })
+        Ok(Self { trixie, forky, firmware: demo::only(&image, ".fd")?, store })
     }
 
     /// Tells a command where they are.
     pub(crate) fn tell(&self, command: &mut Command) -> Result<()> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(self.folder.join(TOOLS)).chain(std::env::split_paths(&path));
+        let folders = std::iter::once(self.trixie.join(TOOLS)).chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(folders)?);
-        command.env("CVMKIT_STUB", self.folder.join("systemd").join(STUB));
-        command.env("CVMKIT_KERNEL_TREE", self.folder.join("kernel"));
+        command.env("CVMKIT_TRIXIE", &self.trixie).env("CVMKIT_FORKY", &self.forky);
+        command.env("CVMKIT_STUB", self.trixie.join(STUB));
+        let kernel = self.trixie.join(KERNEL_FOLDER);
+        let boot = kernel.join("boot");
+        let mut files = demo::list(&boot)?.into_iter();
+        let file = files.find(|name| name.starts_with(KERNEL_FILE)).context("no kernel")?;
+        command.env("CVMKIT_KERNEL", boot.join(file));
+        command.env("CVMKIT_KERNEL_TREE", kernel);
         command.env("CVMKIT_STORE", &self.store);
         // Whoever has more firmware to test with says so.
         let named = std::env::var_os("CVMKIT_FIRMWARE").unwrap_or_default();
@@ -85,42 +124,62 @@ fn start_with_debian_python(folder: &Path) -> Result<()> {
     step::run(step::command(&tool, ["--version"]).env("PYTHONDONTWRITEBYTECODE", "1"))
 }
 
-/// Fetches the packages and unpacks them, into `systemd` and `kernel`.
-fn download(workspace: &Workspace, folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
+impl Suite {
+    /// Downloads and unpacks what is missing; answers where.
+    fn ensure(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let folder = workspace.target.join("oracles").join(self.name);
+        let wanted = format!("{:?} {}\n", self.packages, self.kernel);
+        if fs::read_to_string(folder.join(DONE)).ok().as_ref() != Some(&wanted) {
+            self.download(workspace, &folder)?;
+            fs::write(folder.join(DONE), wanted)?;
+        }
+        Ok(folder)
     }
-    let debs = folder.join("debs");
-    fs::create_dir_all(&debs)?;
-    let apt = private_apt(workspace, &folder.join("apt"))?;
-    step::run(apt("apt-get").args(["update", "-q"]))?;
-    let shown = step::output(apt("apt-cache").args(["show", "--no-all-versions", KERNEL]))?;
-    let kernel = depended_upon(&shown).with_context(|| format!("{KERNEL} depends on nothing"))?;
-    let systemd = ["systemd-boot-efi", "systemd-ukify"];
-    let mut get = apt("apt-get");
-    step::run(get.args(["download", "-q", kernel]).args(systemd).current_dir(&debs))?;
-    for name in demo::list(&debs)? {
-        let package = name.split('_').next().unwrap_or_default();
-        let to = if systemd.contains(&package) { "systemd" } else { "kernel" };
-        let deb = debs.join(&name);
-        step::run(step::command("dpkg-deb", ["-x"]).arg(&deb).arg(folder.join(to)))?;
+
+    /// Fetches the packages and unpacks them, each into its folder.
+    fn download(&self, workspace: &Workspace, folder: &Path) -> Result<()> {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        let debs = folder.join("debs");
+        fs::create_dir_all(&debs)?;
+        let apt = private_apt(workspace, &folder.join("apt"), self.name)?;
+        step::run(apt("apt-get").args(["update", "-q"]))?;
+        let mut get = apt("apt-get");
+        get.args(["download", "-q"]).args(self.packages.iter().map(|(package, _)| package));
+        if self.kernel {
+            let shown = step::output(apt("apt-cache").args(["show", "--no-all-versions", KERNEL]))?;
+            let kernel =
+                depended_upon(&shown).with_context(|| format!("{KERNEL} depends on nothing"))?;
+            get.arg(kernel);
+        }
+        step::run(get.current_dir(&debs))?;
+        for name in demo::list(&debs)? {
+            let package = name.split('_').next().unwrap_or_default();
+            let named = self.packages.iter().find(|(known, _)| *known == package);
+            let to = folder.join(named.map_or(KERNEL_FOLDER, |(_, to)| to));
+            step::run(step::command("dpkg-deb", ["-x"]).arg(debs.join(&name)).arg(to))?;
+        }
+        for found in self.files {
+            fs::metadata(folder.join(found)).with_context(|| format!("no `{found}`"))?;
+        }
+        fs::remove_dir_all(folder.join("apt"))?;
+        Ok(())
     }
-    for found in [Path::new("systemd").join(STUB), Path::new("systemd").join(UKIFY)] {
-        fs::metadata(folder.join(&found)).with_context(|| format!("no `{}`", found.display()))?;
-    }
-    fs::remove_dir_all(folder.join("apt"))?;
-    fs::write(folder.join(DONE), "")?;
-    Ok(())
 }
 
 /// An apt of which sources, lists, caches and keys are its own.
-fn private_apt(workspace: &Workspace, root: &Path) -> Result<impl Fn(&str) -> Command + use<>> {
+fn private_apt(
+    workspace: &Workspace,
+    root: &Path,
+    suite: &str,
+) -> Result<impl Fn(&str) -> Command + use<>> {
     for folder in ["lists/partial", "cache/archives/partial", "parts"] {
         fs::create_dir_all(root.join(folder))?;
     }
     let keyring = root.join("keyring.gpg");
     fs::copy(workspace.root.join("crates/debian/keys/debian-archive-keyring.pgp"), &keyring)?;
-    let source = format!("deb [signed-by={}] {} {SUITE} main\n", keyring.display(), apt::mirror()?);
+    let source = format!("deb [signed-by={}] {} {suite} main\n", keyring.display(), apt::mirror()?);
     fs::write(root.join("sources.list"), source)?;
     fs::write(root.join("status"), "")?;
     let own = |name: &str, path: &str| {

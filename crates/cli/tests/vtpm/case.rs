@@ -1,0 +1,297 @@
+//! One boot: what boots, in which machine, and the prediction from the files alone.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cvmkit_measure::digest::Digests;
+use cvmkit_measure::linux::{self, SetupHeader};
+use cvmkit_measure::tpm::{self, Behaviour, Direct, Disk, Error, Prediction};
+use cvmkit_measure::uefi::variables::SecureBoot;
+use cvmkit_measure::uefi::{gpt, image, variable_store};
+
+use crate::inputs::{COMMAND_LINE, Inputs, StubOf, Uki};
+use crate::machine::{MEMORY, Machine};
+use crate::rig::run;
+
+/// Where firmware is from: edk2 2022.11, 2025.02 and 2026.08.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Release {
+    /// What this machine has installed, on Debian 12.
+    Bookworm,
+    Trixie,
+    Forky,
+}
+
+/// What firmware has in its variables, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Variables {
+    /// One image, without flash for variables.
+    InMemory,
+    /// Empty flash.
+    Flash,
+    /// Firmware with Secure Boot, and no keys.
+    NoKeys,
+    /// The same with Debian's test keys.
+    Enrolled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Firmware {
+    release: Release,
+    variables: Variables,
+}
+
+/// The disk of a unified kernel image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// A FAT file system and nothing else.
+    Fat,
+    /// An EFI system partition among two.
+    Gpt,
+    /// The same, with a file where systemd-stub expects a folder.
+    GptWithLoaderFile,
+    /// The same, that can't be written.
+    GptReadOnly,
+}
+
+pub(crate) struct Case {
+    pub(crate) firmware: Firmware,
+    cpus: u32,
+    /// None for a kernel that QEMU hands over.
+    disk: Option<(Uki, Medium)>,
+}
+
+impl Case {
+    pub(crate) fn disk(firmware: Firmware, uki: Uki, medium: Medium) -> Self {
+        Self { firmware, cpus: 1, disk: Some((uki, medium)) }
+    }
+
+    pub(crate) fn direct(firmware: Firmware) -> Self {
+        Self { firmware, cpus: 1, disk: None }
+    }
+
+    pub(crate) fn on_two_processors(self) -> Self {
+        Self { cpus: 2, ..self }
+    }
+
+    /// Makes the files.
+    pub(crate) fn prepare(&self, inputs: &'static Inputs) -> Prepared {
+        let folder = tempfile::tempdir().unwrap();
+        let secure_boot = matches!(self.firmware.variables, Variables::Enrolled);
+        let (mut arguments, secure_boot_state) = self.firmware.arguments(inputs, folder.path());
+        arguments.extend(["-smp".into(), self.cpus.to_string().into()]);
+        let boot = match self.disk {
+            Some((uki, medium)) => {
+                let uki = uki.signed(secure_boot);
+                disk_boot(inputs, folder.path(), &uki, medium, &mut arguments)
+            }
+            None => {
+                let kernel = if secure_boot {
+                    let signed = folder.path().join("vmlinuz");
+                    inputs.sign(&inputs.kernel, &signed);
+                    signed
+                } else {
+                    inputs.kernel.clone()
+                };
+                arguments.extend(["-kernel".into(), kernel.clone().into()]);
+                arguments.extend(["-initrd".into(), inputs.initrd.clone().into()]);
+                arguments.extend(["-append".into(), COMMAND_LINE.into()]);
+                Boot::Direct { kernel, initrd: inputs.initrd.clone() }
+            }
+        };
+        let firmware = tpm::Firmware {
+            behaviour: self.firmware.behaviour(),
+            secure_boot: secure_boot_state,
+            pinned: Default::default(),
+        };
+        let patches = self.firmware.release == Release::Bookworm;
+        Prepared { machine: Machine { folder, arguments }, firmware, boot, patches }
+    }
+}
+
+/// A boot with its files.
+pub(crate) struct Prepared {
+    machine: Machine,
+    firmware: tpm::Firmware,
+    boot: Boot,
+    /// Whether the firmware takes the kernel as QEMU patches it.
+    patches: bool,
+}
+
+enum Boot {
+    Disk { uki: PathBuf, disk: PathBuf, medium: Medium },
+    Direct { kernel: PathBuf, initrd: PathBuf },
+}
+
+impl Prepared {
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// From the files, by the product.
+    pub(crate) fn prediction(&self) -> Result<Prediction, Error> {
+        self.predict(matches!(self.boot, Boot::Disk { medium: Medium::GptWithLoaderFile, .. }))
+    }
+
+    /// From the files, by the product; for a disk that may be said to have a file named `loader`.
+    pub(crate) fn predict(&self, loader_is_file: bool) -> Result<Prediction, Error> {
+        match &self.boot {
+            Boot::Disk { uki, disk, medium } => {
+                let uki = tpm::Uki::read(&fs::read(uki).unwrap())?;
+                let table =
+                    (*medium != Medium::Fat).then(|| gpt::data(&fs::read(disk).unwrap()).unwrap());
+                let disk = Disk {
+                    partition_table: table.as_deref(),
+                    read_only: *medium == Medium::GptReadOnly,
+                    loader_is_file,
+                };
+                tpm::disk_boot(&self.firmware, &uki, &disk)
+            }
+            Boot::Direct { kernel, initrd } => {
+                let (kernel, initrd) = (fs::read(kernel).unwrap(), fs::read(initrd).unwrap());
+                let header = match self.patches {
+                    false => SetupHeader::AsInFile,
+                    true => SetupHeader::Patched(linux::Boot {
+                        memory: MEMORY,
+                        initrd: Some(initrd.len() as u64),
+                        command_line: COMMAND_LINE.as_bytes(),
+                    }),
+                };
+                let direct = Direct {
+                    kernel: linux::digests(&kernel, &header).unwrap(),
+                    signatures: &image::signatures(&kernel).unwrap(),
+                    command_line: COMMAND_LINE,
+                    initrd: Digests::of(&initrd),
+                };
+                tpm::direct_boot(&self.firmware, &direct)
+            }
+        }
+    }
+}
+
+impl Firmware {
+    pub(crate) const fn new(release: Release) -> Self {
+        Self { release, variables: Variables::InMemory }
+    }
+
+    pub(crate) const fn with(self, variables: Variables) -> Self {
+        Self { variables, ..self }
+    }
+
+    pub(crate) fn pins_pcr_0(self) -> bool {
+        self.release != Release::Bookworm
+    }
+
+    fn behaviour(self) -> Behaviour {
+        match self.release {
+            Release::Bookworm | Release::Trixie => Behaviour::OVMF_2025_02,
+            Release::Forky => Behaviour::OVMF_2026_08,
+        }
+    }
+
+    fn file(self, inputs: &Inputs, path: &str) -> PathBuf {
+        match self.release {
+            Release::Bookworm => Path::new("/usr/share").join(path),
+            Release::Trixie => inputs.firmware(StubOf::Trixie, path),
+            Release::Forky => inputs.firmware(StubOf::Forky, path),
+        }
+    }
+
+    /// Arguments of QEMU, and what is in the variables.
+    fn arguments(self, inputs: &Inputs, folder: &Path) -> (Vec<OsString>, SecureBoot) {
+        let secure = matches!(self.variables, Variables::NoKeys | Variables::Enrolled);
+        let machine = if secure { "q35,smm=on" } else { "q35" };
+        let mut arguments: Vec<OsString> = vec!["-machine".into(), machine.into()];
+        // Debian 12 builds Secure Boot into its one image, later releases do not.
+        let without_keys = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
+        if self.variables == Variables::InMemory {
+            arguments.extend(["-bios".into(), self.file(inputs, "ovmf/OVMF.fd").into()]);
+            let state = match self.release {
+                Release::Bookworm => without_keys,
+                _ => SecureBoot::default(),
+            };
+            return (arguments, state);
+        }
+        let (code, template) = match self.variables {
+            Variables::Enrolled => ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd"),
+            Variables::NoKeys => ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.fd"),
+            _ => ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+        };
+        let template = fs::read(self.file(inputs, &format!("OVMF/{template}"))).unwrap();
+        let variables = folder.join("vars.fd");
+        fs::write(&variables, &template).unwrap();
+        let drive = |more: &str, path: &Path| {
+            let mut text = OsString::from(format!("if=pflash,format=raw{more},file="));
+            text.push(path);
+            text
+        };
+        let code = self.file(inputs, &format!("OVMF/{code}"));
+        arguments.extend(["-drive".into(), drive(",readonly=on", &code)]);
+        arguments.extend(["-drive".into(), drive("", &variables)]);
+        if !secure {
+            return (arguments, SecureBoot::default());
+        }
+        let guarded = ["driver=cfi.pflash01,property=secure,value=on", "ICH9-LPC.disable_s3=1"];
+        arguments.extend(guarded.iter().flat_map(|value| ["-global".into(), value.into()]));
+        let stored = variable_store::Variables::read(&template).unwrap();
+        (arguments, SecureBoot::of(&stored))
+    }
+}
+
+/// Makes the image and its disk.
+fn disk_boot(
+    inputs: &Inputs,
+    folder: &Path,
+    uki: &Uki,
+    medium: Medium,
+    arguments: &mut Vec<OsString>,
+) -> Boot {
+    let (unsigned, signed) = (folder.join("uki.efi"), folder.join("uki.signed.efi"));
+    inputs.uki(uki, &unsigned);
+    let image = if uki.signed {
+        inputs.sign(&unsigned, &signed);
+        signed
+    } else {
+        unsigned
+    };
+    let disk = folder.join("disk.img");
+    write_disk(&disk, &image, medium);
+    // Firmware and stub write to the disk; the prediction is of the file.
+    let mode = if medium == Medium::GptReadOnly { "readonly=on" } else { "snapshot=on" };
+    let mut drive = OsString::from(format!("if=none,id=disk,format=raw,{mode},file="));
+    drive.push(&disk);
+    arguments.extend(["-drive".into(), drive]);
+    arguments.extend(["-device".into(), "virtio-blk-pci,drive=disk".into()]);
+    Boot::Disk { uki: image, disk, medium }
+}
+
+/// A disk of 64 MiB with a FAT file system and the image in it, by tools of others.
+fn write_disk(disk: &Path, image: &Path, medium: Medium) {
+    const SIZE: u64 = 64 << 20;
+    File::create(disk).unwrap().set_len(SIZE).unwrap();
+    let partitioned = medium != Medium::Fat;
+    let mut place = OsString::from(disk);
+    if partitioned {
+        let mut command = Command::new("sgdisk");
+        // Entries 1 and 3, so that what is measured is not a prefix of the array.
+        command.args(["-n", "1:2048:+60M", "-t", "1:ef00", "-n", "3:0:0", "-t", "3:8300"]);
+        run(command.arg(disk)).answer();
+        place.push("@@1M");
+    }
+    let mtools = |program: &str, words: &[&str]| {
+        let mut command = Command::new(program);
+        command.env("MTOOLS_SKIP_CHECK", "1").arg("-i").arg(&place).args(words);
+        command
+    };
+    let sectors = if partitioned { "122880" } else { "131072" };
+    run(&mut mtools("mformat", &["-F", "-T", sectors, "::"])).answer();
+    run(&mut mtools("mmd", &["::/EFI", "::/EFI/BOOT"])).answer();
+    run(mtools("mcopy", &[]).arg(image).arg("::/EFI/BOOT/BOOTX64.EFI")).answer();
+    if medium == Medium::GptWithLoaderFile {
+        let file = disk.with_extension("loader");
+        fs::write(&file, "a file, so that systemd-stub keeps no random seed\n").unwrap();
+        run(mtools("mcopy", &[]).arg(&file).arg("::/loader")).answer();
+    }
+}
