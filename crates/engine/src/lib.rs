@@ -3,6 +3,7 @@
 
 pub mod boot;
 pub mod build;
+pub mod compare;
 pub mod content;
 pub mod definition;
 pub mod digest;

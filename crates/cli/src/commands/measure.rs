@@ -1,6 +1,10 @@
 //! `cvmkit measure`: what hardware will measure, from the files it is given.
 
+mod base64;
+mod id_block;
 mod snp;
+mod tdx;
+mod tpm;
 
 use crate::console::{Answer, Console};
 
@@ -17,12 +21,21 @@ enum Of {
     /// The launch digest of an AMD SEV-SNP, SEV-ES or SEV guest; takes the options of
     /// sev-snp-measure.
     Snp(Box<snp::Arguments>),
+    /// The identity of an AMD SEV-SNP guest: an ID block, signed, with its authentication.
+    IdBlock(Box<id_block::Arguments>),
+    /// MRTD and RTMRs of an Intel TD that QEMU starts with a kernel.
+    Tdx(Box<tdx::Arguments>),
+    /// The PCRs of a machine that boots an image with a TPM.
+    Tpm(Box<tpm::Arguments>),
 }
 
 impl Arguments {
     pub(crate) fn run(self, console: &Console) -> Answer {
         match self.of {
             Of::Snp(arguments) => arguments.run(console),
+            Of::IdBlock(arguments) => arguments.run(console),
+            Of::Tdx(arguments) => arguments.run(console),
+            Of::Tpm(arguments) => arguments.run(console),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 mod boot;
 mod build;
+mod compare;
 mod completions;
 mod dump;
 mod input;
 mod lock;
+mod machine;
 mod man;
 mod measure;
 mod new;
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Build(build::Arguments),
     /// Compute what hardware will measure.
     Measure(measure::Arguments),
+    /// Compare what a machine reports with what an image should do.
+    Compare(compare::Arguments),
     /// Print an annotated listing of a file of a known format.
     Dump(dump::Arguments),
     /// Make, check or show a dm-verity hash tree.
@@ -62,6 +66,7 @@ impl Command {
             Self::Vendor(arguments) => arguments.run(console),
             Self::Build(arguments) => arguments.run(console),
             Self::Measure(arguments) => arguments.run(console),
+            Self::Compare(arguments) => arguments.run(console),
             Self::Dump(arguments) => arguments.run(console),
             Self::Verity(arguments) => arguments.run(console),
             Self::Boot(arguments) => arguments.run(console),

@@ -11,6 +11,7 @@
 //! Oracles: QEMU itself, with UEFI firmware and with a Multiboot guest of 256 bytes (`canary.s`);
 //! a stand-in for QEMU for what cannot be provoked (double faults).
 
+mod acpi;
 mod console;
 mod firmware;
 mod http;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+pub use self::acpi::{AcpiError, AcpiFiles, AcpiRequest, TD_MACHINE, acpi_files};
 use self::console::Console;
 pub use self::console::Sighting;
 use self::firmware::Firmware;

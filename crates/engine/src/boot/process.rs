@@ -54,9 +54,17 @@ pub(super) struct Guarded {
 impl Guarded {
     /// Starts the command with no input, its standard output readable and its standard error kept.
     pub(super) fn start(command: &mut Command, program: &Path) -> Result<Self, BootError> {
+        Self::with_standard_error(command.stdin(Stdio::null()).stdout(Stdio::piped()), program)
+    }
+
+    /// Starts the command with the input and output it has, and lets go of this process's side of
+    /// them; its standard error is kept.
+    pub(super) fn spawn(mut command: Command, program: &Path) -> Result<Self, BootError> {
+        Self::with_standard_error(&mut command, program)
+    }
+
+    fn with_standard_error(command: &mut Command, program: &Path) -> Result<Self, BootError> {
         let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|source| BootError::Start { program: program.to_owned(), source })?;

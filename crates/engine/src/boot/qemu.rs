@@ -126,7 +126,7 @@ fn prints(child: &mut Guarded, word: &str, time: Duration) -> bool {
 }
 
 /// The version in `QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)`.
-fn version(printed: &str) -> Option<String> {
+pub(super) fn version(printed: &str) -> Option<String> {
     let rest = printed.lines().next()?.strip_prefix("QEMU emulator version ")?;
     let version = rest.split_ascii_whitespace().next()?;
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())

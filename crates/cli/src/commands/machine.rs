@@ -1,0 +1,129 @@
+//! What the command line says of a machine that boots with a TPM.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use cvmkit_engine::compare::{self, FirmwareBuild, KernelHeader, Machine, UnknownFirmware};
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_measure::tpm::Platform;
+use cvmkit_measure::uefi::variables::SecureBoot;
+use thiserror::Error;
+
+use super::input;
+use crate::console::CommandError;
+
+/// The machine, as far as it is known.
+#[derive(Debug, clap::Args)]
+pub(super) struct MachineArguments {
+    /// Who gives the machine its TPM: qemu-vtpm, azure-vtpm, gce-vtpm or nitro-tpm.
+    #[arg(long, value_name = "NAME", default_value = "qemu-vtpm")]
+    pub(super) platform: Platform,
+    /// How the firmware measures: ovmf-2022.11, ovmf-2025.02, ovmf-2026.08, or the SHA-256 of a
+    /// firmware file of these releases from Debian.
+    #[arg(long, value_name = "NAME|SHA256")]
+    firmware_behaviour: Option<FirmwareBuild>,
+    /// The firmware file, instead of its SHA-256.
+    #[arg(long, value_name = "FD", conflicts_with = "firmware_behaviour")]
+    firmware: Option<PathBuf>,
+    /// The firmware's variables with the keys of Secure Boot, such as `OVMF_VARS.fd`. Default:
+    /// firmware without Secure Boot.
+    #[arg(long, value_name = "FD")]
+    vars: Option<PathBuf>,
+    /// The firmware has Secure Boot, but no keys: it is off.
+    #[arg(long, conflicts_with = "vars")]
+    no_keys: bool,
+    /// The machine can't write to its disk.
+    #[arg(long)]
+    pub(super) read_only_disk: bool,
+    /// The kernel that firmware gets of a direct boot: as in its file (QEMU 10 and OVMF 2025.02, or
+    /// later), or patched by QEMU.
+    #[arg(long, value_enum)]
+    kernel_header: Option<Header>,
+    /// The machine's memory, as `-m` of QEMU: patched into the kernel of a direct boot.
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = compare::memory,
+        required_if_eq("kernel_header", "patched")
+    )]
+    memory: Option<u64>,
+}
+
+/// Which kernel firmware gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Header {
+    /// The file.
+    InFile,
+    /// What QEMU makes of it.
+    Patched,
+}
+
+/// Phases of userspace, parted by colons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Phases(pub(super) Vec<String>);
+
+impl FromStr for Phases {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // `:` is the moment before the first, as systemd-measure has it.
+        let phases: Vec<&str> = text.split(':').collect();
+        let is_empty = text.is_empty() || text == ":";
+        if !is_empty && phases.iter().any(|phase| phase.is_empty()) {
+            return Err(format!(
+                "expected phases such as enter-initrd:leave-initrd, found `{text}`"
+            ));
+        }
+        let named = phases.into_iter().filter(|phase| !phase.is_empty());
+        Ok(Self(named.map(str::to_owned).collect()))
+    }
+}
+
+/// Firmware that no boot was seen with.
+#[derive(Debug, Error)]
+#[error("cannot tell how `{}` measures", path.display())]
+struct Refusal {
+    path: PathBuf,
+    source: UnknownFirmware,
+}
+
+impl Diagnosis for Refusal {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("say what it resembles with `--firmware-behaviour`, or leave it open".to_owned())
+    }
+}
+
+impl MachineArguments {
+    /// What is said of the machine; its disk may be writable unless it says otherwise.
+    pub(super) fn machine(&self) -> Result<Machine, CommandError> {
+        let kernel_header = match (self.kernel_header, self.memory) {
+            (Some(Header::InFile), _) => Some(KernelHeader::InFile),
+            (Some(Header::Patched), Some(memory)) => Some(KernelHeader::Patched { memory }),
+            _ => None,
+        };
+        Ok(Machine {
+            firmware: self.firmware()?,
+            secure_boot: match &self.vars {
+                Some(path) => compare::secure_boot(path)?,
+                None => SecureBoot { enabled: self.no_keys.then_some(false), ..Default::default() },
+            },
+            read_only_disk: self.read_only_disk.then_some(true),
+            kernel_header,
+        })
+    }
+
+    /// Whether the Secure Boot state was said.
+    pub(super) fn knows_secure_boot(&self) -> bool {
+        self.vars.is_some() || self.no_keys
+    }
+
+    fn firmware(&self) -> Result<Option<FirmwareBuild>, CommandError> {
+        let Some(path) = &self.firmware else { return Ok(self.firmware_behaviour) };
+        let build = FirmwareBuild::of_file(input::sha256(path)?);
+        Ok(Some(build.map_err(|source| Refusal { path: path.clone(), source })?))
+    }
+}

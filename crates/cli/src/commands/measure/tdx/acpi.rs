@@ -1,0 +1,168 @@
+//! The ACPI tables: from a QEMU that makes them now, or what was recorded of one.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use cvmkit_engine::boot::{AcpiError, AcpiRequest, TD_MACHINE, acpi_files};
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::tdx::rtmr::AcpiTables;
+use thiserror::Error;
+
+use super::super::super::input::{self, InputError};
+use super::QemuVersion;
+use super::refusal::Refusal;
+use crate::console::CommandError;
+use crate::environment;
+
+/// What is looked for in the `PATH`.
+const QEMU: &str = "qemu-system-x86_64";
+
+/// More than any QEMU makes.
+const FILE_MAX: u64 = 64 << 20;
+
+/// Where the tables are from: one or the other.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "ACPI tables")]
+pub(super) struct AcpiArguments {
+    /// Have QEMU make the ACPI tables: the one of that path, or `qemu-system-x86_64`. It must be
+    /// the version that starts the TD, and no guest runs.
+    #[arg(
+        long,
+        value_name = "PATH",
+        num_args = 0..=1,
+        default_missing_value = QEMU,
+        conflicts_with_all = ["acpi_loader", "acpi_rsdp", "acpi_tables"]
+    )]
+    acpi_from_qemu: Option<PathBuf>,
+    /// QEMU's `-machine`, without confidential-guest-support and kernel-irqchip.
+    #[arg(long, value_name = "PROPERTIES", default_value = TD_MACHINE, requires = "acpi_from_qemu")]
+    machine: String,
+    /// An argument of QEMU, once for each: the devices of the TD.
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true, requires = "acpi_from_qemu")]
+    qemu_argument: Vec<OsString>,
+    /// The address that the firmware gives the first 64-bit BAR of a PCI device.
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "acpi_from_qemu")]
+    pci_window: Option<u64>,
+    /// Digest (SHA-384) of etc/table-loader of QEMU's fw_cfg, or the file.
+    #[arg(long, value_name = "DIGEST|PATH")]
+    acpi_loader: Option<Measured>,
+    /// The same of etc/acpi/rsdp.
+    #[arg(long, value_name = "DIGEST|PATH")]
+    acpi_rsdp: Option<Measured>,
+    /// The same of etc/acpi/tables.
+    #[arg(long, value_name = "DIGEST|PATH")]
+    acpi_tables: Option<Measured>,
+}
+
+/// Tables, and the QEMU that made them if it did now.
+#[derive(Debug)]
+pub(super) struct Acpi {
+    pub(super) tables: AcpiTables,
+    pub(super) qemu_version: Option<QemuVersion>,
+}
+
+impl AcpiArguments {
+    pub(super) fn is_given(&self) -> bool {
+        let recorded = [&self.acpi_loader, &self.acpi_rsdp, &self.acpi_tables];
+        self.acpi_from_qemu.is_some() || recorded.iter().any(|measured| measured.is_some())
+    }
+
+    /// Whether the options are all there.
+    pub(super) fn check(&self, vcpus: Option<u32>) -> Result<(), Refusal> {
+        if self.acpi_from_qemu.is_some() {
+            return if vcpus.is_some() { Ok(()) } else { Err(Refusal::NoVcpus) };
+        }
+        let recorded = [
+            ("--acpi-loader", &self.acpi_loader),
+            ("--acpi-rsdp", &self.acpi_rsdp),
+            ("--acpi-tables", &self.acpi_tables),
+        ];
+        match recorded.iter().find(|(_, measured)| measured.is_none()) {
+            Some((option, _)) => Err(Refusal::PartOfAcpi { option }),
+            None => Ok(()),
+        }
+    }
+
+    /// The tables, if they were asked for.
+    pub(super) fn tables(
+        &self,
+        vcpus: Option<u32>,
+        memory: Option<u64>,
+    ) -> Result<Option<Acpi>, CommandError> {
+        if let (Some(path), Some(vcpus), Some(memory)) = (&self.acpi_from_qemu, vcpus, memory) {
+            return Ok(Some(self.made(path, vcpus, memory)?));
+        }
+        match (&self.acpi_loader, &self.acpi_rsdp, &self.acpi_tables) {
+            (Some(loader), Some(rsdp), Some(tables)) => {
+                let (loader, rsdp) = (loader.digests()?, rsdp.digests()?);
+                let tables = AcpiTables { loader, rsdp, tables: tables.digests()? };
+                Ok(Some(Acpi { tables, qemu_version: None }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn made(&self, path: &Path, vcpus: u32, memory: u64) -> Result<Acpi, MakeError> {
+        let request = AcpiRequest {
+            qemu: Some(path.to_owned()).filter(|path| path != Path::new(QEMU)),
+            machine: self.machine.clone(),
+            arguments: self.qemu_argument.clone(),
+            pci_window: self.pci_window,
+            ..AcpiRequest::new(environment::program_folders(), vcpus, memory)
+        };
+        let files = acpi_files(&request)?;
+        Ok(Acpi { tables: files.digests(), qemu_version: files.qemu_version.parse().ok() })
+    }
+}
+
+/// As the engine says it, with the option to give.
+#[derive(Debug, Error)]
+#[error(transparent)]
+struct MakeError(#[from] AcpiError);
+
+impl Diagnosis for MakeError {
+    fn fault(&self) -> Fault {
+        self.0.fault()
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = self.0.hint();
+        match self.0 {
+            AcpiError::NoWindow { .. } => hint.map(|hint| format!("with --pci-window {hint}")),
+            _ => hint,
+        }
+    }
+}
+
+/// Something that firmware measures: by its digest, or a file with its bytes.
+#[derive(Clone, Debug)]
+pub(super) enum Measured {
+    Digest(Sha384),
+    File(PathBuf),
+}
+
+impl FromStr for Measured {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Digest))
+    }
+}
+
+impl Measured {
+    /// The digests; of what only the SHA-384 is known, a TD needs no other.
+    pub(super) fn digests(&self) -> Result<Digests, InputError> {
+        match self {
+            Self::Digest(sha384) => Ok(Digests { sha256: Sha256::ZERO, sha384: *sha384 }),
+            Self::File(path) => Ok(Digests::of(&input::read(path, FILE_MAX)?)),
+        }
+    }
+}
+
+fn address(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    u64::from_str_radix(digits, 16).map_err(|_| "expected 0x and hexadecimal digits".to_owned())
+}

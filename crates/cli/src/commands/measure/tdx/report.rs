@@ -1,0 +1,183 @@
+//! The registers of a TD as text and as JSON.
+
+use std::fmt;
+
+use cvmkit_measure::digest::{Sha256, Sha384};
+use cvmkit_measure::event::{Event, Events, Register, Rtmr, RtmrIndex, Source};
+use cvmkit_measure::tdx::layout::Layout;
+use cvmkit_measure::tdx::mrtd::{Act, Launch, Mrtd};
+use cvmkit_measure::tdx::rtmr::AcpiTables;
+use serde::Serialize;
+
+/// What the registers depend on beside kernel, initrd and command line.
+#[derive(Serialize)]
+pub(super) struct Inputs {
+    pub(super) firmware: Sha256,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) layout: Option<Layout>,
+    pub(super) qemu_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) vcpus: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) memory: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) acpi: Option<Acpi>,
+}
+
+/// The ACPI tables: what `--acpi-loader`, `--acpi-rsdp` and `--acpi-tables` take.
+#[derive(Serialize)]
+pub(super) struct Acpi {
+    loader: Sha384,
+    rsdp: Sha384,
+    tables: Sha384,
+}
+
+impl From<AcpiTables> for Acpi {
+    fn from(AcpiTables { loader, rsdp, tables }: AcpiTables) -> Self {
+        Self { loader: loader.sha384, rsdp: rsdp.sha384, tables: tables.sha384 }
+    }
+}
+
+/// One thing that changes one register.
+#[derive(Serialize)]
+struct Row {
+    index: usize,
+    register: Register,
+    #[serde(rename = "type")]
+    event_type: String,
+    meaning: String,
+    source: Source,
+    /// What is extended; none in the MRTD, which covers pages and not their digests.
+    digest: Option<Sha384>,
+    /// The register afterwards.
+    value: Sha384,
+}
+
+/// What is printed.
+#[derive(Serialize)]
+pub(super) struct Report {
+    #[serde(flatten)]
+    inputs: Inputs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<Row>>,
+    mrtd: Mrtd,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    rtmrs: Option<Rtmrs>,
+}
+
+/// The registers after the boot.
+#[derive(Serialize)]
+struct Rtmrs {
+    rtmr0: Rtmr,
+    rtmr1: Rtmr,
+    rtmr2: Rtmr,
+    rtmr3: Rtmr,
+}
+
+impl Report {
+    pub(super) fn new(
+        inputs: Inputs,
+        launch: &Launch<'_>,
+        events: Option<&Events>,
+        explain: bool,
+    ) -> Self {
+        let rtmrs = events.map(|events| {
+            let [rtmr0, rtmr1, rtmr2, rtmr3] = events.rtmrs();
+            Rtmrs { rtmr0, rtmr1, rtmr2, rtmr3 }
+        });
+        let rows = explain.then(|| {
+            let mut rows = launch_rows(launch);
+            rows.extend(events.into_iter().flat_map(event_rows));
+            for (index, row) in rows.iter_mut().enumerate() {
+                row.index = index;
+            }
+            rows
+        });
+        Self { inputs, events: rows, mrtd: launch.digest(), rtmrs }
+    }
+}
+
+/// A row for each section of the firmware, and for each pass over it.
+fn launch_rows(launch: &Launch<'_>) -> Vec<Row> {
+    /// Records of one page: one that adds it, one for each 256 bytes of it.
+    const EXTENDS: u64 = 16;
+    let mut steps = launch.explain();
+    let mut rows = Vec::new();
+    for operation in launch.operations() {
+        let records = match operation.act {
+            Act::Add => 1,
+            Act::AddAndExtend => 1 + EXTENDS,
+            Act::Extend => EXTENDS,
+        };
+        let last = usize::try_from(operation.pages * records).unwrap_or(usize::MAX);
+        // A section of no pages changes nothing.
+        let Some(step) = last.checked_sub(1).and_then(|last| steps.nth(last)) else { continue };
+        rows.push(Row {
+            index: 0,
+            register: Register::Mrtd,
+            event_type: operation.act.to_string(),
+            meaning: format!(
+                "{} at {}, pages: {}",
+                operation.section_type, operation.gpa, operation.pages
+            ),
+            source: Source::Firmware,
+            digest: None,
+            value: step.digest.0,
+        });
+    }
+    rows
+}
+
+fn event_rows(events: &Events) -> Vec<Row> {
+    let mut values = [Sha384::ZERO; RtmrIndex::COUNT as usize];
+    let row = |event: &Event| {
+        let index = RtmrIndex::of_pcr(event.pcr)?;
+        let value = values.get_mut(usize::from(index.number()))?;
+        *value = value.extend(event.digests.sha384);
+        Some(Row {
+            index: 0,
+            register: Register::Rtmr(index),
+            event_type: event.event_type.to_string(),
+            meaning: event.meaning.to_string(),
+            source: event.source,
+            digest: Some(event.digests.sha384),
+            value: *value,
+        })
+    };
+    events.0.iter().filter_map(row).collect()
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, register, event_type, meaning, source, digest, value } = self;
+        let source = serde_json::to_value(source).unwrap_or_default();
+        let source = source.as_str().unwrap_or_default();
+        let digest = digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
+        write!(
+            f,
+            "{index:>5} | {register:<8} | {event_type:<32} | {meaning:<40} | {source:<18} | \
+             {digest:<96} | {value}"
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(rows) = &self.events {
+            writeln!(
+                f,
+                "{:>5} | {:<8} | {:<32} | {:<40} | {:<18} | {:<96} | running value",
+                "index", "register", "type", "meaning", "source", "digest"
+            )?;
+            rows.iter().try_for_each(|row| writeln!(f, "{row}"))?;
+        }
+        writeln!(f, "mrtd   {}", self.mrtd)?;
+        if let Some(Rtmrs { rtmr0, rtmr1, rtmr2, rtmr3 }) = &self.rtmrs {
+            writeln!(f, "rtmr0  {rtmr0}\nrtmr1  {rtmr1}\nrtmr2  {rtmr2}\nrtmr3  {rtmr3}")?;
+        }
+        if let Some(Acpi { loader, rsdp, tables }) = &self.inputs.acpi {
+            writeln!(f, "acpi-loader  {loader}\nacpi-rsdp    {rsdp}\nacpi-tables  {tables}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! `cvmkit measure tpm`: the PCRs of a machine that boots an image, before it does.
+//!
+//! Each register comes with its value, or with the reason why there is none: what is not said of
+//! the machine is never guessed, and a register it decides is not predicted. Oracles: boots under
+//! QEMU with swtpm, systemd-measure for PCR 11.
+
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cvmkit_engine::compare::{Bootable, Machine};
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_measure::event::Bank;
+use cvmkit_measure::tpm::{PHASES, Platform};
+use thiserror::Error;
+
+use super::super::machine::{MachineArguments, Phases};
+use crate::console::{Answer, Console};
+use report::{Report, Subject, Systemd};
+
+/// What boots, and in which machine.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The folder of an image, as `cvmkit build` wrote it.
+    #[arg(value_name = "OUT", required_unless_present = "uki", conflicts_with = "uki")]
+    out: Option<PathBuf>,
+    /// A unified kernel image instead, with `--disk` for the disk it boots from.
+    #[arg(long, value_name = "EFI")]
+    uki: Option<PathBuf>,
+    /// The disk that holds --uki; without it one that has no partition table.
+    #[arg(long, value_name = "RAW", requires = "uki")]
+    disk: Option<PathBuf>,
+    /// QEMU hands kernel, initrd and command line of OUT to the firmware.
+    #[arg(long, conflicts_with_all = ["uki", "json_systemd_measure"])]
+    direct: bool,
+    #[command(flatten)]
+    machine: MachineArguments,
+    /// The phases that userspace has extended into PCR 11, such as enter-initrd:leave-initrd; none
+    /// by default.
+    #[arg(long, value_name = "PHASES")]
+    phase: Option<Phases>,
+    /// The bank: sha256, or sha384. Default: the first that the platform has.
+    #[arg(long, value_enum)]
+    bank: Option<BankName>,
+    /// Print every event with the register's value after it.
+    #[arg(long)]
+    explain: bool,
+    /// Print PCR 11 as `systemd-measure calculate --json` does, both banks unless one is named, for
+    /// its four phases unless --phase names one.
+    #[arg(long, conflicts_with = "explain")]
+    json_systemd_measure: bool,
+}
+
+/// A bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum BankName {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+}
+
+impl BankName {
+    fn bank(self) -> Bank {
+        match self {
+            Self::Sha256 => Bank::Sha256,
+            Self::Sha384 => Bank::Sha384,
+        }
+    }
+}
+
+/// Options that do not fit the platform.
+#[derive(Debug, Error)]
+enum Refusal {
+    #[error("platform {platform} has no {bank} bank, expected --bank {expected}")]
+    Bank { platform: Platform, bank: Bank, expected: Bank },
+}
+
+impl Diagnosis for Refusal {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+}
+
+impl Arguments {
+    pub(super) fn run(&self, console: &Console) -> Answer {
+        let bank = self.bank()?;
+        let machine = Machine {
+            // What can be written is, as far as firmware and stub may know.
+            read_only_disk: Some(self.machine.read_only_disk),
+            ..self.machine.machine()?
+        };
+        let boot = match (&self.uki, &self.out) {
+            (Some(uki), _) => Bootable::disk(uki.clone(), self.disk.as_deref())?,
+            (None, Some(out)) => Bootable::of_image(out, self.direct)?,
+            // clap asks for one of them.
+            (None, None) => return Ok(ExitCode::from(2)),
+        };
+        let predictions = boot.predictions(&machine)?;
+        if self.json_systemd_measure {
+            let banks = self.bank.map_or(Bank::ALL.to_vec(), |bank| vec![bank.bank()]);
+            console.value(&Systemd::new(&predictions, &banks, &self.moments()).to_string());
+            return Ok(ExitCode::SUCCESS);
+        }
+        let phases = self.phase.clone().map(|Phases(phases)| phases).unwrap_or_default();
+        let subject = Subject {
+            boot: &boot,
+            platform: self.machine.platform,
+            bank,
+            phases: &phases,
+            knows_variables: self.machine.knows_secure_boot(),
+            knows_disk: self.disk.is_some() || self.out.is_some(),
+        };
+        console.answer(&Report::new(&subject, &predictions, self.explain));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn bank(&self) -> Result<Bank, Refusal> {
+        let platform = self.machine.platform;
+        let expected = match platform.banks() {
+            (true, _) => Bank::Sha256,
+            (false, _) => Bank::Sha384,
+        };
+        let Some(bank) = self.bank.map(BankName::bank) else { return Ok(expected) };
+        let has = match bank {
+            Bank::Sha256 => platform.banks().0,
+            Bank::Sha384 => platform.banks().1,
+        };
+        if has { Ok(bank) } else { Err(Refusal::Bank { platform, bank, expected }) }
+    }
+
+    /// The moments that systemd-measure prints.
+    fn moments(&self) -> Vec<Vec<String>> {
+        match &self.phase {
+            Some(Phases(phases)) => vec![phases.clone()],
+            None => (1..=PHASES.len())
+                .map(|count| PHASES.iter().take(count).map(|name| (*name).to_owned()).collect())
+                .collect(),
+        }
+    }
+}

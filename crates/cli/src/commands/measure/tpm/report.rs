@@ -1,0 +1,281 @@
+//! Predicted registers as text, as JSON, and as systemd-measure prints them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use cvmkit_engine::compare::{Assumed, Assumptions, Bootable};
+use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
+use cvmkit_measure::tpm::{PCR_UKI, Platform, Prediction, Prospect};
+use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_SECURE_BOOT};
+use serde::Serialize;
+
+/// What was asked for.
+pub(super) struct Subject<'a> {
+    pub(super) boot: &'a Bootable,
+    pub(super) platform: Platform,
+    pub(super) bank: Bank,
+    pub(super) phases: &'a [String],
+    /// Whether the variables of the firmware were given.
+    pub(super) knows_variables: bool,
+    /// Whether the disk was given.
+    pub(super) knows_disk: bool,
+}
+
+/// What is said of one register.
+#[derive(Serialize)]
+struct Row {
+    pcr: PcrIndex,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<BankDigest>,
+    /// The reservation, or why there is no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
+}
+
+impl Row {
+    fn unknown(pcr: PcrIndex, words: String) -> Self {
+        Self { pcr, status: "not-predicted", value: None, words: Some(words) }
+    }
+}
+
+/// One event with its register's value after it.
+#[derive(Serialize)]
+struct Step {
+    index: usize,
+    register: Register,
+    event_type: EventType,
+    meaning: String,
+    source: Source,
+    digest: BankDigest,
+    value: BankDigest,
+}
+
+/// What is printed.
+#[derive(Serialize)]
+pub(super) struct Report {
+    platform: String,
+    boot: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stub: Option<u32>,
+    bank: Bank,
+    phases: Vec<String>,
+    pcrs: Vec<Row>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<Step>>,
+}
+
+impl Report {
+    pub(super) fn new(subject: &Subject<'_>, predictions: &[Assumed], explain: bool) -> Self {
+        let phases: Vec<&str> = subject.phases.iter().map(String::as_str).collect();
+        let at_phases =
+            |assumed: &Assumed| (assumed.assumptions, assumed.prediction.clone().at(&phases));
+        let predictions: Vec<_> = predictions.iter().map(at_phases).collect();
+        let pcrs: Vec<Row> = PcrIndex::all().map(|pcr| row(subject, pcr, &predictions)).collect();
+        let known: BTreeSet<PcrIndex> =
+            pcrs.iter().filter(|row| row.value.is_some()).map(|row| row.pcr).collect();
+        let events = predictions.first().filter(|_| explain);
+        Self {
+            platform: subject.platform.to_string(),
+            boot: subject.boot.kind(),
+            stub: match subject.boot {
+                Bootable::Disk(disk) => Some(disk.uki.stub.version.0),
+                Bootable::Direct(_) => None,
+            },
+            bank: subject.bank,
+            phases: subject.phases.to_vec(),
+            pcrs,
+            // Where predictions differ there is no value, and elsewhere one is like the other.
+            events: events.map(|(_, prediction)| steps(subject.bank, prediction, &known)),
+        }
+    }
+}
+
+/// The register's value in each prediction, or the reason why there is no value.
+fn row(subject: &Subject<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Prediction)]) -> Row {
+    let prospect = subject.platform.prospect(pcr);
+    if let Prospect::Unknown(words) = prospect {
+        return Row::unknown(pcr, words.to_owned());
+    }
+    let is_foreign = subject.platform != Platform::QemuOvmf;
+    if pcr == PCR_SECURE_BOOT && is_foreign && !subject.knows_variables {
+        let words = "decided by the Secure Boot keys the instance was created with: name them with \
+                     --vars";
+        return Row::unknown(pcr, words.to_owned());
+    }
+    let value = |(assumptions, prediction): &(Assumptions, Prediction)| {
+        Some((*assumptions, value(subject.bank, prediction, pcr)?))
+    };
+    let values: Vec<(Assumptions, BankDigest)> = predictions.iter().filter_map(value).collect();
+    let Some((_, first)) = values.first() else {
+        return Row::unknown(pcr, "nothing is known of it".to_owned());
+    };
+    if values.iter().any(|(_, value)| value != first) {
+        return Row::unknown(pcr, open(&values));
+    }
+    let words = match (prospect.words(), reservation(subject, pcr)) {
+        (Some(words), Some(more)) => Some(format!("{words}; {more}")),
+        (words, more) => words.or(more).map(str::to_owned),
+    };
+    let status = if words.is_none() { "proven" } else { "computed" };
+    Row { pcr, status, value: Some(*first), words }
+}
+
+/// A part of the assumptions, in words.
+type Part = fn(&Assumptions) -> String;
+
+/// What has to be said of the machine for the register to be predicted, and its value then.
+fn open(values: &[(Assumptions, BankDigest)]) -> String {
+    let firmware: Part = |assumptions| assumptions.firmware.to_string();
+    let kernel: Part =
+        |assumptions| assumptions.kernel.map_or(String::new(), |kernel| kernel.to_string());
+    let both: Part = |assumptions| assumptions.to_string();
+    // The first of these that leaves nothing open is enough to say.
+    let ways = [
+        ("--firmware-behaviour", firmware),
+        ("--kernel-header", kernel),
+        ("--firmware-behaviour and --kernel-header", both),
+    ];
+    let grouped = |name: Part| {
+        let mut groups: BTreeMap<String, BTreeSet<BankDigest>> = BTreeMap::new();
+        for (assumptions, value) in values {
+            groups.entry(name(assumptions)).or_default().insert(*value);
+        }
+        groups
+    };
+    let mut ways = ways.into_iter().map(|(option, name)| (option, grouped(name)));
+    let decides = |(_, groups): &(&str, BTreeMap<String, BTreeSet<BankDigest>>)| {
+        groups.values().all(|values| values.len() == 1)
+    };
+    let Some((option, groups)) = ways.find(decides) else { return "it is open".to_owned() };
+    let listed = |(name, values): (String, BTreeSet<BankDigest>)| {
+        values.into_iter().map(move |value| format!("{value} with {name}")).collect::<Vec<_>>()
+    };
+    let each: Vec<String> = groups.into_iter().flat_map(listed).collect();
+    format!("decided by what {option} says: {}", each.join(", "))
+}
+
+/// What a value takes for granted because it was not said.
+fn reservation(subject: &Subject<'_>, pcr: PcrIndex) -> Option<&'static str> {
+    let loads_kernel = matches!(subject.boot, Bootable::Disk(disk) if disk.uki.stub.loads_kernel);
+    match pcr {
+        PCR_SECURE_BOOT if !subject.knows_variables => {
+            Some("of firmware without Secure Boot: name the variables of any other with --vars")
+        }
+        PCR_BOOT_CODE if !subject.knows_variables && loads_kernel => {
+            Some("if Secure Boot is off: name the firmware's variables with --vars")
+        }
+        PCR_BOOT_CONFIG if !subject.knows_disk => {
+            Some("of a disk without a partition table: name any other with --disk")
+        }
+        _ => None,
+    }
+}
+
+fn value(bank: Bank, prediction: &Prediction, pcr: PcrIndex) -> Option<BankDigest> {
+    match bank {
+        Bank::Sha256 => Some(BankDigest::Sha256(prediction.pcrs_sha256().get(&pcr)?.0)),
+        Bank::Sha384 => Some(BankDigest::Sha384(prediction.pcrs_sha384().get(&pcr)?.0)),
+    }
+}
+
+fn steps(bank: Bank, prediction: &Prediction, known: &BTreeSet<PcrIndex>) -> Vec<Step> {
+    let mut values: BTreeMap<PcrIndex, BankDigest> = BTreeMap::new();
+    let events = prediction.events.0.iter().filter(|event| known.contains(&event.pcr));
+    let step = |(index, event): (usize, &Event)| {
+        let register = Register::Pcr(event.pcr);
+        let digest = bank.pick(&event.digests);
+        let value = values.entry(event.pcr).or_insert_with(|| bank.initial(register, 0));
+        // Both are of the same bank.
+        *value = value.extend(digest).unwrap_or(*value);
+        let (event_type, source) = (event.event_type, event.source);
+        let meaning = event.meaning.to_string();
+        Step { index, register, event_type, meaning, source, digest, value: *value }
+    };
+    events.enumerate().map(step).collect()
+}
+
+/// A source as JSON has it.
+fn source_name(source: Source) -> String {
+    let name = serde_json::to_value(source).ok();
+    name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(steps) = &self.events {
+            let width = if self.bank == Bank::Sha256 { 64 } else { 96 };
+            writeln!(
+                f,
+                "{:>5} | {:<8} | {:<33} | {:<44} | {:<18} | {:<width$} | running value",
+                "index", "register", "event type", "meaning", "source", "digest"
+            )?;
+            for Step { index, register, event_type, meaning, source, digest, value } in steps {
+                let source = source_name(*source);
+                writeln!(
+                    f,
+                    "{index:>5} | {register:<8} | {:<33} | {meaning:<44} | {source:<18} | {digest} | \
+                     {value}",
+                    event_type.to_string()
+                )?;
+            }
+        }
+        let phases = if self.phases.is_empty() { "none".into() } else { self.phases.join(":") };
+        write!(f, "{}, {} boot", self.platform, self.boot)?;
+        if let Some(stub) = self.stub {
+            write!(f, ", systemd-stub {stub}")?;
+        }
+        writeln!(f, ", phases: {phases}")?;
+        for Row { pcr, value, words, .. } in &self.pcrs {
+            let register = Register::Pcr(*pcr);
+            match (value, words) {
+                (Some(value), None) => writeln!(f, "{register:<6} {}:{value}", self.bank)?,
+                (Some(value), Some(words)) => {
+                    writeln!(f, "{register:<6} {}:{value}  ({words})", self.bank)?;
+                }
+                (None, words) => {
+                    let words = words.as_deref().unwrap_or_default();
+                    writeln!(f, "{register:<6} not predicted: {words}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One value of PCR 11 as systemd-measure has it.
+#[derive(Serialize)]
+struct SystemdValue {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<String>,
+    pcr: PcrIndex,
+    hash: BankDigest,
+}
+
+/// What `systemd-measure calculate --json=pretty` prints.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Systemd(BTreeMap<String, Vec<SystemdValue>>);
+
+impl Systemd {
+    pub(super) fn new(predictions: &[Assumed], banks: &[Bank], moments: &[Vec<String>]) -> Self {
+        // PCR 11 is decided by the image alone: every prediction has the same.
+        let prediction = predictions.first().map(|assumed| &assumed.prediction);
+        let of_bank = |bank: &Bank| {
+            let values = moments.iter().filter_map(|phases| {
+                let names: Vec<&str> = phases.iter().map(String::as_str).collect();
+                let hash = value(*bank, &prediction?.clone().at(&names), PCR_UKI)?;
+                let phase = (!phases.is_empty()).then(|| phases.join(":"));
+                Some(SystemdValue { phase, pcr: PCR_UKI, hash })
+            });
+            (bank.to_string(), values.collect())
+        };
+        Self(banks.iter().map(of_bank).collect())
+    }
+}
+
+impl fmt::Display for Systemd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?)
+    }
+}

@@ -1,0 +1,425 @@
+//! `cvmkit compare`: untouched observations are equal, and whatever is planted is named.
+
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::event::EventType;
+use cvmkit_measure::event::RegisterSet;
+use cvmkit_measure::event::log::{AlgorithmId, Log};
+use cvmkit_measure::uefi::variables::SecureBoot;
+use serde_json::{Value, json};
+
+use crate::event_logs::{CCEL_OVMF, Record, UKI, header_index, records, write};
+use crate::program::{Folder, Said};
+use crate::small_uki::SmallUki;
+use crate::tiny_image::TinyImage;
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
+    cvmkit_engine::files::read(&path.join(name)).unwrap()
+}
+
+/// The image whose sections are those of the UKI in the real log.
+fn uki() -> SmallUki {
+    let mut uki = SmallUki::new(257);
+    for section in [".splash", ".pcrpkey", ".pcrsig"] {
+        uki.set(section, None);
+    }
+    uki
+}
+
+/// The real boot of a UKI, as its log would be of another image: the digests that the image
+/// decides are replaced, all others are the machine's.
+fn log_of(uki: &SmallUki) -> Vec<Record> {
+    let log = Log::parse(UKI, RegisterSet::Tpm).unwrap();
+    let mut records = records(&log);
+    let image = uki.read().unwrap();
+    let utf16 = |text: &str| -> Vec<u8> {
+        text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+    };
+    let mut sections = Vec::new();
+    for section in &image.sections {
+        let name = [section.name.as_bytes(), b"\0"].concat();
+        sections.extend([Digests::of(&name), section.digests]);
+    }
+    let line = Digests::of(&utf16(&image.command_line));
+    let of_register = [(4, vec![image.image, image.kernel]), (9, vec![line, image.initrd])];
+    for (pcr, digests) in of_register.into_iter().chain([(11, sections)]) {
+        let is_fixed = |kind| matches!(kind, EventType::EV_SEPARATOR | EventType::EV_EFI_ACTION);
+        let own = records.iter_mut().filter(|r| r.index == pcr && !is_fixed(r.event_type));
+        let mut digests = digests.into_iter();
+        own.for_each(|record| set(record, digests.next().unwrap()));
+        assert_eq!(digests.next(), None, "PCR {pcr}");
+    }
+    records
+}
+
+fn set(record: &mut Record, digests: Digests) {
+    for (algorithm, digest) in &mut record.digests {
+        match *algorithm {
+            AlgorithmId::SHA256 => *digest = digests.sha256.0.to_vec(),
+            AlgorithmId::SHA384 => *digest = digests.sha384.0.to_vec(),
+            _ => {}
+        }
+    }
+}
+
+fn bytes(records: &[Record]) -> Vec<u8> {
+    let log = Log::parse(UKI, RegisterSet::Tpm).unwrap();
+    write(&log.header, header_index(UKI), records)
+}
+
+fn compare(folder: &Folder, line: &str) -> (Said, Value) {
+    let said = folder.cvmkit(&format!("compare {line} --format json"));
+    let json = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"));
+    (said, json)
+}
+
+#[test]
+fn an_untouched_log_is_equal() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    image.folder.put("log", &bytes(&log_of(&uki())));
+    let (said, json) = compare(&image.folder, "log --with out");
+    assert_eq!((said.code, &json["equal"]), (Some(0), &true.into()), "{json:#}");
+    assert_eq!(json["observed"], "TPM event log");
+    assert_eq!(json["events"]["assumptions"]["firmware"], "ovmf-2025.02");
+    assert_eq!(json["events"]["banks"].as_array().unwrap().len(), 2);
+    let text = image.folder.cvmkit("compare log --with out").answer();
+    assert!(text.starts_with("TPM event log with `out`: equal\n"), "{text}");
+    assert!(text.contains("PCR 11  equal") && text.contains("PCR 0   not predicted"), "{text}");
+    // Firmware that is said to be another leaves boot services twice.
+    let (said, json) = compare(&image.folder, "log --with out --firmware-behaviour ovmf-2026.08");
+    assert_eq!(said.code, Some(0), "a disk that can't be written to: {json:#}");
+}
+
+/// Firmware that has Secure Boot and no keys boots the same image; it is told apart by PCR 7.
+#[test]
+fn firmware_without_keys_is_found_out() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
+    let mut records = log_of(&uki());
+    for (at, event) in off.variable_events().iter().enumerate() {
+        let at = nth(&records, 7, at);
+        set(&mut records[at], event.digests);
+    }
+    image.folder.put("log", &bytes(&records));
+    for line in ["log --with out", "log --with out --no-keys"] {
+        let (said, json) = compare(&image.folder, line);
+        assert_eq!(said.code, Some(0), "{json:#}");
+        assert_eq!(json["events"]["assumptions"]["secure-boot"], false);
+    }
+}
+
+/// What is done to the log, and what must be named: register, place, kind, and words of a cause.
+type Planted = (fn(&mut Vec<Record>), &'static str, u64, &'static str, &'static str);
+
+fn nth(records: &[Record], pcr: u32, at: usize) -> usize {
+    let own = |(_, record): &(usize, &Record)| {
+        record.index == pcr && record.event_type != EventType::EV_NO_ACTION
+    };
+    records.iter().enumerate().filter(own).nth(at).unwrap().0
+}
+
+fn flip(records: &mut [Record], pcr: u32, at: usize) {
+    let at = nth(records, pcr, at);
+    records[at].digests.iter_mut().for_each(|(_, digest)| digest[0] ^= 1);
+}
+
+fn remove(records: &mut Vec<Record>, pcr: u32, at: usize) {
+    let at = nth(records, pcr, at);
+    records.remove(at);
+}
+
+fn repeat(records: &mut Vec<Record>, pcr: u32, at: usize) {
+    let at = nth(records, pcr, at);
+    records.insert(at, records[at].clone());
+}
+
+const PLANTED: [Planted; 12] = [
+    (|log| flip(log, 4, 2), "pcr4", 2, "differs", "unified kernel image is another"),
+    (|log| remove(log, 4, 3), "pcr4", 3, "missing", "systemd-stub"),
+    (|log| flip(log, 7, 0), "pcr7", 0, "differs", "Secure Boot"),
+    (|log| remove(log, 7, 4), "pcr7", 4, "missing", "Secure Boot"),
+    (|log| flip(log, 9, 0), "pcr9", 0, "differs", "command line"),
+    (|log| flip(log, 9, 1), "pcr9", 1, "differs", "initrd is another"),
+    (|log| remove(log, 9, 1), "pcr9", 1, "missing", "initrd"),
+    (|log| flip(log, 11, 5), "pcr11", 5, "differs", "unified kernel image"),
+    (|log| remove(log, 11, 11), "pcr11", 11, "missing", "log is cut"),
+    (|log| repeat(log, 11, 11), "pcr11", 12, "unexpected", "systemd-stub"),
+    (|log| flip(log, 5, 1), "pcr5", 1, "differs", "firmware measures other events"),
+    (|log| flip(log, 2, 0), "pcr2", 0, "differs", "firmware measures other events"),
+];
+
+#[test]
+fn planted_mismatches_are_named() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    for (at, (plant, register, index, kind, cause)) in PLANTED.into_iter().enumerate() {
+        let mut records = log_of(&uki());
+        plant(&mut records);
+        image.folder.put("log", &bytes(&records));
+        let (said, json) = compare(&image.folder, "log --with out");
+        assert_eq!((said.code, &json["equal"]), (Some(1), &false.into()), "{at}: {json:#}");
+        for bank in json["events"]["banks"].as_array().unwrap() {
+            let registers = bank["registers"].as_array().unwrap().iter();
+            let parted: Vec<_> = registers.filter(|r| !r["divergence"].is_null()).collect();
+            let [only] = parted[..] else { panic!("{at}: {json:#}") };
+            let divergence = &only["divergence"];
+            let found = (&divergence["register"], &divergence["index"], &divergence["kind"]);
+            assert_eq!(found, (&register.into(), &index.into(), &kind.into()), "{at}: {json:#}");
+        }
+        let said = image.folder.cvmkit("compare log --with out");
+        assert_eq!(said.code, Some(1));
+        assert!(said.stdout.contains("NOT equal"), "{}", said.stdout);
+        let (_, likely) = said.stdout.split_once("first divergence: ").unwrap();
+        assert!(likely.contains(cause), "{at}: {likely}");
+        assert!(said.stderr.contains("is not what `out` should do: event "), "{}", said.stderr);
+    }
+}
+
+/// The other way round: the log is untouched, and the image is another one.
+#[test]
+fn another_image_is_told_apart() {
+    for (section, registers) in
+        [(".cmdline", &["pcr4", "pcr9", "pcr11"][..]), (".osrel", &["pcr4", "pcr9", "pcr11"])]
+    {
+        let mut other = uki();
+        other.change(section);
+        let image = TinyImage::new().uki(&other).finish();
+        image.folder.put("log", &bytes(&log_of(&uki())));
+        let (said, json) = compare(&image.folder, "log --with out");
+        assert_eq!(said.code, Some(1));
+        let compared = json["events"]["banks"][0]["registers"].as_array().unwrap().iter();
+        let parted = compared.filter(|r| !r["divergence"].is_null());
+        let parted: Vec<_> = parted.map(|r| r["register"].as_str().unwrap()).collect();
+        assert_eq!(parted, registers, "{section}");
+        let text = image.folder.cvmkit("compare log --with out").stdout;
+        assert!(text.contains("first divergence: PCR 4: event 2 differs"), "{text}");
+        assert!(text.contains(&format!("section {section}")), "{text}");
+    }
+}
+
+#[test]
+fn registers_are_compared_without_a_log() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    let line = "measure tpm out --read-only-disk --phase enter-initrd --format json";
+    let report: Value = serde_json::from_str(&image.folder.cvmkit(line).answer()).unwrap();
+    let row = |row: &Value| Some((row["pcr"].as_u64()?, row["value"].as_str()?.to_owned()));
+    let values: Vec<_> = report["pcrs"].as_array().unwrap().iter().filter_map(row).collect();
+    let equals: String = values.iter().map(|(pcr, v)| format!("pcr{pcr}={v}\n")).collect();
+    let yaml: String = values.iter().map(|(pcr, v)| format!("    {pcr:<2}: 0x{v}\n")).collect();
+    image.folder.put("equals", format!("{equals}pcr0={}\n", "11".repeat(32)).as_bytes());
+    image.folder.put(
+        "yaml",
+        format!("  sha256:\n{}", yaml.to_uppercase())
+            .replace("SHA", "sha")
+            .replace("0X", "0x")
+            .as_bytes(),
+    );
+    image.folder.put("own.json", report.to_string().as_bytes());
+    for name in ["equals", "yaml", "own.json"] {
+        let (said, json) = compare(&image.folder, &format!("{name} --with out"));
+        assert_eq!(said.code, Some(0), "{name}: {json:#}");
+        let expected = json["values"]["expected"].as_str().unwrap();
+        assert!(expected.ends_with("after phase enter-initrd"), "{expected}");
+    }
+    // Registers after a phase that is said not to be over.
+    let (said, json) = compare(&image.folder, "equals --with out --phase :");
+    assert_eq!(said.code, Some(1), "{json:#}");
+    let (_, json) = compare(&image.folder, "equals --with out");
+    assert_eq!(json["values"]["not-predicted"], json!(["pcr0"]));
+    // One register is another.
+    let planted =
+        equals.replace(&format!("pcr9={}", values[7].1), &format!("pcr9={}", "22".repeat(32)));
+    assert_ne!(planted, equals);
+    image.folder.put("planted", planted.as_bytes());
+    let said = image.folder.cvmkit("compare planted --with out");
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("PCR 9   DIFFERS") && said.stdout.contains("command line"));
+    assert!(said.stderr.contains("PCR 9 differs"), "{}", said.stderr);
+}
+
+/// An image for SEV-SNP with the reference values of 1, 2 and 4 vCPUs.
+fn snp_image() -> TinyImage {
+    let image = TinyImage::new()
+        .file("firmware", "OVMF.fd", &fixture("ovmf_AmdSev_suffix.bin"))
+        .file("kernel", "tiny.vmlinuz", b"a kernel")
+        .file("initrd", "tiny.initrd", b"an initrd")
+        .file("command-line", "tiny.cmdline", b"console=ttyS0")
+        .finish();
+    let value = |vcpus: u32| {
+        json!({
+            "platform": "sev-snp", "vmm": "qemu", "boot": "direct", "vcpus": vcpus,
+            "vcpu-type": "EPYC-v4", "guest-features": "0x1", "firmware": "OVMF.fd",
+            "launch-digest": digest(&image, &format!("--vcpus {vcpus} --vcpu-type EPYC-v4 {FILES}")),
+        })
+    };
+    let values: Vec<Value> = [1, 2, 4].into_iter().map(value).collect();
+    let text = json!({ "schema": 1, "values": values }).to_string();
+    image.folder.put("out/reference-values.json", text.as_bytes());
+    image
+}
+
+const FILES: &str = "--kernel out/tiny.vmlinuz --initrd out/tiny.initrd --append console=ttyS0";
+
+/// What `cvmkit measure snp` says, which is what sev-snp-measure says.
+fn digest(image: &TinyImage, line: &str) -> String {
+    let line = format!("measure snp --ovmf out/OVMF.fd {line}");
+    image.folder.cvmkit(&line).answer().trim().to_owned()
+}
+
+#[test]
+fn launches_that_are_expected_are_named() {
+    let image = snp_image();
+    let two = digest(&image, &format!("--vcpus 2 --vcpu-type EPYC-v4 {FILES}"));
+    image.folder.put("digest", two.as_bytes());
+    let mut report = fixture("snp_report_milan.bin");
+    // MEASUREMENT (publication 56860, table 23).
+    report[0x90..0xc0].copy_from_slice(&two.parse::<Sha384>().unwrap().0);
+    image.folder.put("report", &report);
+    for observed in ["digest", "report"] {
+        for with in ["out", "out/reference-values.json"] {
+            let (said, json) = compare(&image.folder, &format!("{observed} --with {with}"));
+            assert_eq!(said.code, Some(0), "{observed} {with}: {json:#}");
+            let [name] = &json["launch"]["matching"].as_array().unwrap()[..] else { panic!() };
+            assert!(name.as_str().unwrap().contains("vcpus 2"), "{name}");
+        }
+    }
+    // POLICY with bit 19, by which the host may debug the guest.
+    report[8 + 2] |= 1 << 3;
+    image.folder.put("report", &report);
+    let said = image.folder.cvmkit("compare report --with out");
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("not to be trusted") && said.stdout.contains("debug"), "{said:?}");
+}
+
+#[test]
+fn launches_that_are_not_expected_are_told_apart() {
+    let image = snp_image();
+    let rows = [
+        (
+            format!("--vcpus 3 --vcpu-type EPYC-v4 {FILES}"),
+            "3 vCPUs; the reference values are for 1, 2, 4",
+        ),
+        (format!("--vcpus 2 --vcpu-type EPYC-Genoa {FILES}"), "type EPYC-Genoa or EPYC-Genoa-v1"),
+        (
+            format!("--vcpus 1 --vcpu-type EPYC-v4 --guest-features 0x21 {FILES}"),
+            "guest features are 0x21",
+        ),
+        (format!("--vcpus 4 --vmm-type ec2 {FILES}"), "the VMM is ec2"),
+        (format!("--vcpus 4 --vmm-type gce {FILES}"), "the VMM is gce"),
+        ("--vcpus 1 --vcpu-type EPYC-v4".to_owned(), "no kernel was measured"),
+        (
+            "--vcpus 1 --vcpu-type EPYC-v4 --kernel out/tiny.vmlinuz --append console=ttyS0".into(),
+            "without the initrd",
+        ),
+    ];
+    for (line, cause) in rows {
+        image.folder.put("digest", digest(&image, &line).as_bytes());
+        let said = image.folder.cvmkit("compare digest --with out");
+        assert_eq!(said.code, Some(1), "{line}: {said:?}");
+        let likely: Vec<_> = said.stdout.lines().filter(|l| l.contains("likely: ")).collect();
+        let [only] = likely[..] else { panic!("{line}: {}", said.stdout) };
+        assert!(only.contains(cause), "{line}: {}", said.stdout);
+        let (_, json) = compare(&image.folder, "digest --with out/reference-values.json");
+        assert_eq!(json["launch"]["tried"], 0, "there are no files to try with");
+    }
+    let other = format!("--vcpus 1 --vcpu-type EPYC-v4 {FILES} more");
+    let other = other.replace("--append console=ttyS0 more", "--append more");
+    image.folder.put("digest", digest(&image, &other).as_bytes());
+    let said = image.folder.cvmkit("compare digest --with out");
+    assert!(said.stdout.contains("another firmware, kernel, initrd or command line"), "{said:?}");
+}
+
+/// Reference values with the registers of a TD.
+fn td_values(registers: &Value) -> String {
+    let other = json!({ "platform": "tdx", "name": "other", "rtmr1": "00".repeat(48) });
+    let mut value = registers.clone();
+    value["platform"] = "tdx".into();
+    json!({ "schema": 1, "values": [other, value] }).to_string()
+}
+
+#[test]
+fn quotes_and_their_logs() {
+    let folder = Folder::new();
+    // The registers of the real quote, as its publisher has them (measurement of dstack).
+    let quote: Value = serde_json::from_slice(&fixture("tdx/quote.json")).unwrap();
+    let bytes = hex::decode(quote["quote"].as_str().unwrap()).unwrap();
+    // Offsets of MRTD and RTMR0 to 2 in a quote of version 4 (DCAP Quoting Library API, A.3.2).
+    let at = |offset: usize| hex::encode(&bytes[48 + offset..48 + offset + 48]);
+    let registers =
+        json!({ "mrtd": at(136), "rtmr0": at(328), "rtmr1": at(376), "rtmr2": at(424) });
+    assert!(registers["rtmr0"].as_str().unwrap().starts_with("f8438db36b96"));
+    folder.put("values.json", td_values(&registers).as_bytes());
+    folder.put("quote.json", quote.to_string().as_bytes());
+    folder.put("quote", &bytes);
+    for (name, kind) in [("quote.json", "TD quote with event log"), ("quote", "TD quote")] {
+        let (said, json) = compare(&folder, &format!("{name} --with values.json"));
+        assert_eq!((said.code, &json["observed"]), (Some(0), &kind.into()), "{json:#}");
+    }
+    // A log with one digest changed is not what happened.
+    let mut planted = quote.clone();
+    let log = quote["event_log"].as_str().unwrap().replacen("0b8772e5", "0b8772e6", 1);
+    planted["event_log"] = log.into();
+    folder.put("planted.json", planted.to_string().as_bytes());
+    let said = folder.cvmkit("compare planted.json --with values.json");
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("not to be trusted: RTMR 0 is f8438db36b96"), "{}", said.stdout);
+    // Another image: one register differs.
+    let mut other = registers.clone();
+    other["rtmr2"] = "11".repeat(48).into();
+    folder.put("values.json", td_values(&other).as_bytes());
+    let said = folder.cvmkit("compare quote --with values.json");
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("RTMR 2  DIFFERS") && said.stdout.contains("RTMR 1  equal"));
+}
+
+#[test]
+fn logs_of_a_td_are_replayed() {
+    let folder = Folder::new();
+    folder.put("ccel", CCEL_OVMF);
+    // The value that the publisher of the log has (`event_log.rs` of crate measure).
+    let log = Log::parse(CCEL_OVMF, RegisterSet::Td).unwrap();
+    let mut value = Sha384::ZERO;
+    for entry in log.entries.iter().filter(|entry| entry.index == 2 && entry.extends()) {
+        value = value.extend(Sha384(entry.digests[0].1.try_into().unwrap()));
+    }
+    folder.put("values.json", td_values(&json!({ "rtmr1": value.to_string() })).as_bytes());
+    let (said, json) = compare(&folder, "ccel --with values.json");
+    assert_eq!((said.code, &json["observed"]), (Some(0), &"TD event log".into()), "{json:#}");
+    folder.put("values.json", td_values(&json!({ "rtmr0": value.to_string() })).as_bytes());
+    assert_eq!(compare(&folder, "ccel --with values.json").0.code, Some(1));
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let image = snp_image();
+    let log = bytes(&log_of(&uki()));
+    image.folder.put("log", &log);
+    image.folder.put("cut", &log[..log.len() - 7]);
+    image.folder.put("noise", &crate::program::noise(100));
+    image.folder.put("words", b"hello world");
+    image.folder.put("pcrs", format!("pcr4={}", "00".repeat(32)).as_bytes());
+    image.folder.put("empty.json", b"{}");
+    let refused = |line: &str, words: &[&str]| {
+        let said = image.folder.cvmkit(&format!("compare {line}"));
+        assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""), "{line}: {said:?}");
+        assert!(said.stderr.starts_with("error: "), "{}", said.stderr);
+        for word in words {
+            assert!(said.stderr.contains(word), "{line}: {word}: {}", said.stderr);
+        }
+    };
+    refused("missing --with out", &["`missing`"]);
+    refused("log --with missing", &["`missing`"]);
+    refused("noise --with out", &["`noise`", "100 bytes", "hint: "]);
+    refused("words --with out", &["`words`", "hello world"]);
+    refused("cut --with out", &["`cut`", "event log"]);
+    refused("empty.json --with out", &["JSON without registers"]);
+    refused("pcrs --with empty.json", &["`empty.json`", "schema"]);
+    refused("pcrs --with out/reference-values.json", &["does not say what to expect", "folder"]);
+    refused("log --with out", &["no unified kernel image"]);
+    let zeros = Sha256::ZERO.to_string();
+    image.folder.put("twice", format!("pcr4={zeros}\npcr4={}", "11".repeat(32)).as_bytes());
+    refused("twice --with out", &["PCR 4 has two values"]);
+}

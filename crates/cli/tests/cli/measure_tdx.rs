@@ -1,0 +1,250 @@
+//! `cvmkit measure tdx` against a real quote, td-shim's digests and QEMU.
+
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::firmware::Firmware;
+use cvmkit_measure::tdx::mrtd::{self, Rule};
+use cvmkit_measure::tdx::quote::Quote;
+use serde_json::Value;
+
+use crate::program::{Folder, Said};
+use crate::tdvf_image::{EDK2_MEMORY, empty_variables, firmware};
+
+/// The firmware of Debian 12, which this suite runs on: SHA-256, and the MRTDs of td-shim's
+/// `td_shim_tee_info_hash.py` in one pass and two (`crates/measure/tests/fixtures/README.md`).
+const BOOKWORM: [&str; 3] = [
+    "7b456907dd0786d415999e801a1ac4637b8ed4d7cf5378cfc6edbe5e574dd773",
+    "4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057\
+     fb887fed0744d5631a212967fb231c47",
+    "acccbcc870a381adab0d3919d90a7f268ac3b0364771f202ed4bb4e892d045b3\
+     3db3b32e6924cba830a724eed443f7e1",
+];
+
+/// A bzImage that is a PE image too, with nothing in it.
+fn kernel() -> Vec<u8> {
+    let mut bytes = vec![0x90; 0x3000];
+    bytes[..0x250].fill(0);
+    let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
+    put(0, b"MZ");
+    put(0x3c, &[0x40]);
+    put(0x40, b"PE\0\0\x64\x86\x01\0");
+    put(0x54, &[0xf0, 0, 0x0e, 2, 0x0b, 2]);
+    let words = [(0x78, 0x1000), (0x7c, 0x200), (0x90, 0x4000), (0x94, 0x400), (0xc4, 16)];
+    let section = [(0x150, 0x2c00), (0x154, 0x1000), (0x158, 0x2c00), (0x15c, 0x400_u32)];
+    for (at, value) in words.into_iter().chain(section) {
+        put(at, &value.to_le_bytes());
+    }
+    put(0x9c, &[10, 0]);
+    put(0x148, b".text\0\0\0");
+    put(0x1f1, &[3]);
+    put(0x1fe, &[0x55, 0xaa, 0xeb, 0x6a]);
+    put(0x202, b"HdrS");
+    put(0x206, &0x20f_u16.to_le_bytes());
+    put(0x211, &[1]);
+    put(0x22c, &0x7fff_ffff_u32.to_le_bytes());
+    put(0x236, &0x29_u16.to_le_bytes());
+    bytes
+}
+
+/// Firmware with variables and memory of edk2 releases before May 2025, a kernel, and tables.
+fn inputs() -> Folder {
+    let folder = Folder::new();
+    folder.put("fd", &firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY));
+    folder.put("kernel", &kernel());
+    folder.put("initrd", b"an initrd");
+    for (name, bytes) in TABLES {
+        folder.put(name, bytes);
+    }
+    folder
+}
+
+const TABLES: [(&str, &[u8]); 3] = [("loader", b"loads"), ("rsdp", b"points"), ("tables", b"say")];
+
+/// Everything but the tables.
+const TD: &str = "--firmware fd --kernel kernel --memory 2G --qemu-version 9.1 --secure-boot absent \
+                  --layout edk2-stable202411";
+const FILES: &str = "--acpi-loader loader --acpi-rsdp rsdp --acpi-tables tables";
+
+fn measure(folder: &Folder, line: &str) -> Said {
+    folder.cvmkit(&format!("measure tdx {line}"))
+}
+
+fn json(folder: &Folder, line: &str) -> Value {
+    let said = folder.cvmkit(&format!("--format json measure tdx {line}")).answer();
+    serde_json::from_str(&said).unwrap()
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}"))
+}
+
+/// RTMR 0 of a TD that ran, of which the tables' digests are known, and the kernel is not.
+#[test]
+fn rtmr_0_is_that_of_a_real_quote() {
+    let folder = inputs();
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures/tdx/quote.json");
+    let recorded: Value =
+        serde_json::from_slice(&cvmkit_engine::files::read(&path).unwrap()).unwrap();
+    let bytes = hex::decode(text(&recorded, "quote")).unwrap();
+    let log: Value = serde_json::from_str(text(&recorded, "event_log")).unwrap();
+    let is_table = |event: &&Value| event["event_type"] == 0xa && event["imr"] == 0;
+    let tables = log.as_array().unwrap().iter().filter(is_table);
+    let tables: Vec<_> = tables.map(|event| text(event, "digest")).collect();
+    let [loader, rsdp, tables] = tables.try_into().unwrap();
+    let line = format!("{TD} --acpi-loader {loader} --acpi-rsdp {rsdp} --acpi-tables {tables}");
+    let [rtmr0, rtmr1, ..] = Quote::parse(&bytes).unwrap().rtmrs;
+    let measured = json(&folder, &line);
+    assert_eq!(text(&measured, "rtmr0"), rtmr0.to_string());
+    assert_ne!(text(&measured, "rtmr1"), rtmr1.to_string());
+    // A mebibyte more is another machine.
+    let other = json(&folder, &line.replace("2G", "2049M"));
+    assert_ne!(text(&other, "rtmr0"), rtmr0.to_string());
+}
+
+#[test]
+fn the_mrtd_is_td_shim_s() {
+    let path = Path::new("/usr/share/ovmf/OVMF.fd");
+    let bytes = cvmkit_engine::files::read(path).unwrap_or_default();
+    let [digest, single, two] = BOOKWORM;
+    if Sha256::of(&bytes).to_string() != digest {
+        eprintln!("SKIPPED: no ovmf 2022.11-6+deb12u2 is installed");
+        return;
+    }
+    let folder = inputs();
+    let mrtd = |version| {
+        let line = format!("--firmware {} --mrtd-only --qemu-version {version}", path.display());
+        measure(&folder, &line).answer()
+    };
+    assert_eq!(mrtd("10.1"), format!("mrtd   {single}\n"));
+    assert_eq!(mrtd("8.2.2"), format!("mrtd   {two}\n"));
+    // Its layout and that it has Secure Boot are known: nothing else is needed, and nothing else fits.
+    let line = format!(
+        "--firmware {} --kernel kernel --memory 2G --qemu-version 9.1 {FILES}",
+        path.display()
+    );
+    assert_eq!(text(&json(&folder, &line), "layout"), "edk2-stable202205");
+    let refused = measure(&folder, &format!("{line} --layout edk2-stable202502")).refusal();
+    assert!(refused.starts_with("exit 2\n") && refused.contains("edk2-stable202205"), "{refused}");
+}
+
+/// The rows are all there is: folded they are the registers.
+#[test]
+fn what_is_explained_is_what_is_measured() {
+    let folder = inputs();
+    let line = format!("{TD} {FILES} --initrd initrd --append quiet --explain");
+    let measured = json(&folder, &line);
+    let rows = measured["events"].as_array().unwrap();
+    let fold = |register: &str| {
+        let rows = rows.iter().filter(|row| row["register"] == register);
+        rows.fold(Sha384::ZERO, |value, row| {
+            let value = value.extend(text(row, "digest").parse().unwrap());
+            assert_eq!(text(row, "value"), value.to_string(), "{row}");
+            value
+        })
+    };
+    for register in ["rtmr0", "rtmr1", "rtmr2", "rtmr3"] {
+        assert_eq!(text(&measured, register), fold(register).to_string(), "{register}");
+    }
+    let last = rows.iter().rfind(|row| row["register"] == "mrtd").unwrap();
+    let bytes = folder.get("fd");
+    let launch = mrtd::launch(&Firmware::parse(&bytes).unwrap(), &Rule::of_qemu(9)).unwrap();
+    assert_eq!(text(last, "value"), launch.digest().to_string());
+    assert_eq!(text(&measured, "mrtd"), launch.digest().to_string());
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!(row["index"], at);
+    }
+    let row = |source: &str| rows.iter().find(|row| row["source"] == source).unwrap();
+    assert_eq!(text(row("initrd"), "digest"), Digests::of(b"an initrd").sha384.to_string());
+    assert_eq!(text(row("command-line"), "register"), "rtmr2");
+    assert_eq!(text(row("kernel"), "type"), "EV_EFI_BOOT_SERVICES_APPLICATION");
+    let said = measure(&folder, &line).answer();
+    for row in rows {
+        let fields = ["type", "meaning", "source", "value"];
+        let found = said.lines().any(|line| fields.iter().all(|at| line.contains(text(row, at))));
+        assert!(found, "{row} in\n{said}");
+    }
+    assert!(said.contains(&format!("\nrtmr0  {}\n", text(&measured, "rtmr0"))), "{said}");
+}
+
+/// One input at a time: the registers that change, and no others.
+#[test]
+fn inputs_change_their_registers() {
+    let folder = inputs();
+    folder.put("other", b"another");
+    let line = format!("{TD} {FILES} --initrd initrd --append quiet");
+    let first = json(&folder, &line);
+    let changed = |from: &str, to: &str| {
+        let other = json(&folder, &line.replace(from, to));
+        let registers = ["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"];
+        registers.into_iter().filter(|at| first[at] != other[at]).collect::<Vec<_>>()
+    };
+    assert_eq!(changed("--acpi-rsdp rsdp", "--acpi-rsdp other"), ["rtmr0"]);
+    assert_eq!(changed("--append quiet", "--append loud"), ["rtmr2"]);
+    // QEMU writes the place of the initrd, which is its length and the memory, into the kernel.
+    assert_eq!(changed("--initrd initrd", "--initrd other"), ["rtmr1", "rtmr2"]);
+    assert_eq!(changed("--memory 2G", "--memory 2049M"), ["rtmr0", "rtmr1"]);
+    assert_eq!(changed("--qemu-version 9.1", "--qemu-version 8.2"), ["mrtd"]);
+    let digest = Digests::of(b"points").sha384.to_string();
+    assert!(changed("--acpi-rsdp rsdp", &format!("--acpi-rsdp {digest}")).is_empty());
+}
+
+#[test]
+fn what_is_open_is_refused() {
+    let folder = inputs();
+    let whole = format!("{TD} {FILES}");
+    let cases = [
+        (TD.to_owned(), "--acpi-from-qemu"),
+        (format!("{TD} --acpi-loader loader --acpi-tables tables"), "missing --acpi-rsdp"),
+        (format!("{TD} --acpi-from-qemu"), "missing --vcpus"),
+        (whole.replace("--qemu-version 9.1", ""), "missing --qemu-version"),
+        (whole.replace("--layout edk2-stable202411", ""), "edk2-stable202502"),
+        (whole.replace("--secure-boot absent", ""), "--secure-boot built-in"),
+        (whole.replace("202411", "202505"), "give --smbios"),
+        (whole.replace("--memory 2G", "--memory 2048"), "such as 2G or 2816M"),
+        (whole.replace("--kernel kernel", "--kernel initrd"), "HdrS"),
+        (whole.replace("--firmware fd", "--firmware kernel"), "TDX"),
+        (format!("--firmware fd --mrtd-only --qemu-version 9 {FILES}"), "--mrtd-only"),
+    ];
+    for (line, words) in cases {
+        let refused = measure(&folder, &line).refusal();
+        assert!(refused.starts_with("exit 2\n"), "{line}\n{refused}");
+        assert!(refused.contains(words), "{line}\n{refused}");
+    }
+}
+
+/// The tables that QEMU makes, and the digests that are printed of them, give the same registers.
+#[test]
+fn tables_of_qemu_are_recorded_by_their_digests() {
+    let folder = inputs();
+    let Some(version) = folder.oracle("qemu-system-x86_64", &["--version"]) else { return };
+    let version = version.answer();
+    let version = version.split_whitespace().nth(3).unwrap().to_owned();
+    let line = TD.replace("--qemu-version 9.1", "--vcpus 2");
+    let made = json(&folder, &format!("{line} --acpi-from-qemu"));
+    assert_eq!(text(&made, "qemu_version"), version);
+    let acpi = &made["acpi"];
+    let (loader, rsdp, tables) = (text(acpi, "loader"), text(acpi, "rsdp"), text(acpi, "tables"));
+    let recorded = json(
+        &folder,
+        &format!(
+            "{line} --qemu-version {version} --acpi-loader {loader} --acpi-rsdp {rsdp} \
+             --acpi-tables {tables}"
+        ),
+    );
+    assert_eq!(made, recorded);
+    let other =
+        json(&folder, &format!("{line} --acpi-from-qemu").replace("--vcpus 2", "--vcpus 3"));
+    assert_ne!(made["rtmr0"], other["rtmr0"]);
+    assert_eq!(made["rtmr1"], other["rtmr1"]);
+    let refused = measure(&folder, &format!("{line} --acpi-from-qemu --qemu-version 3.0"));
+    assert!(refused.refusal().starts_with("exit 2\n"));
+    let device = "--qemu-argument -device --qemu-argument virtio-rng-pci";
+    let refused = measure(&folder, &format!("{line} --acpi-from-qemu {device}")).refusal();
+    assert!(refused.starts_with("exit 2\n") && refused.contains("--pci-window"), "{refused}");
+    let missing = measure(&folder, &format!("{line} --acpi-from-qemu ./none")).refusal();
+    assert!(missing.starts_with("exit 3\n") && missing.contains("qemu-system-x86"), "{missing}");
+}

@@ -1,0 +1,228 @@
+//! `cvmkit measure tpm`: against systemd-measure, and against registers of real boots.
+
+use std::collections::BTreeMap;
+
+use cvmkit_measure::digest::{Sha256, Sha384};
+use serde_json::Value;
+
+use crate::small_uki::SmallUki;
+use crate::tiny_image::TinyImage;
+
+const SYSTEMD_MEASURE: &str = "/usr/lib/systemd/systemd-measure";
+
+/// PCRs of a real boot of a UKI; `measure/tests/fixtures/event_logs/README.md`.
+const UKI_PCRS: &str = include_str!("../../../measure/tests/fixtures/event_logs/uki.pcrs.txt");
+
+fn image() -> TinyImage {
+    TinyImage::new().uki(&SmallUki::new(257)).finish()
+}
+
+fn json(image: &TinyImage, line: &str) -> Value {
+    let said = image.folder.cvmkit(&format!("measure tpm {line} --format json"));
+    serde_json::from_str(&said.answer()).unwrap()
+}
+
+/// Registers with a value, and the words of those without.
+fn pcrs(report: &Value) -> (BTreeMap<u64, String>, BTreeMap<u64, String>) {
+    let (mut values, mut reasons) = (BTreeMap::new(), BTreeMap::new());
+    for row in report["pcrs"].as_array().unwrap() {
+        let pcr = row["pcr"].as_u64().unwrap();
+        match row["value"].as_str() {
+            Some(value) => values.insert(pcr, value.to_owned()),
+            None => reasons.insert(pcr, row["words"].as_str().unwrap().to_owned()),
+        };
+    }
+    assert_eq!(values.len() + reasons.len(), 24, "every register has an answer");
+    assert!(reasons.values().all(|words| words.len() > 10), "{reasons:?}");
+    (values, reasons)
+}
+
+fn read_in_the_guest(pcr: u64) -> String {
+    let start = format!("PCR256 {pcr} ");
+    UKI_PCRS.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_lowercase()
+}
+
+/// The stub's own section, which `small_uki` puts into every image.
+const SBAT: &[u8] = b"sbat,1,SBAT Version,sbat,1,https://example.invalid\n";
+
+/// What systemd-measure says of the image before any phase, in its own shape. A version that does
+/// not know `.sbat` is helped: that section is the last of this image.
+fn systemd_measure(image: &TinyImage, uki: &SmallUki) -> Option<Value> {
+    let help = image.folder.oracle(SYSTEMD_MEASURE, &["--help"])?.answer();
+    let mut options = vec![("sbat", SBAT)];
+    options.extend(uki.sections().map(|(name, contents)| (name.trim_start_matches('.'), contents)));
+    let mut arguments: Vec<String> = vec!["calculate".into(), "--json=short".into()];
+    arguments.extend(["--bank=sha256", "--bank=sha384", "--phase=:"].map(str::to_owned));
+    for (name, contents) in options {
+        image.folder.put(name, contents);
+        if name != "sbat" || help.contains("--sbat=") {
+            arguments.push(format!("--{name}={name}"));
+        }
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = image.folder.oracle(SYSTEMD_MEASURE, &arguments)?.answer();
+    let mut said: Value = serde_json::from_str(&said).unwrap();
+    if !help.contains("--sbat=") {
+        for measured in [b".sbat\0".as_slice(), SBAT] {
+            extend(&mut said, measured);
+        }
+    }
+    Some(said)
+}
+
+/// Extends the first value of each bank.
+fn extend(said: &mut Value, measured: &[u8]) {
+    let hash = |bank: &Value| bank[0]["hash"].as_str().unwrap().to_owned();
+    let sha256: Sha256 = hash(&said["sha256"]).parse().unwrap();
+    let sha384: Sha384 = hash(&said["sha384"]).parse().unwrap();
+    said["sha256"][0]["hash"] = sha256.extend(Sha256::of(measured)).to_string().into();
+    said["sha384"][0]["hash"] = sha384.extend(Sha384::of(measured)).to_string().into();
+}
+
+#[test]
+fn pcr_11_is_that_of_systemd_measure() {
+    let mut uki = SmallUki::new(257);
+    for section in [".pcrsig", ".pcrpkey", ".uname"] {
+        uki.set(section, None);
+    }
+    let image = TinyImage::new().uki(&uki).finish();
+    let Some(mut expected) = systemd_measure(&image, &uki) else { return };
+    assert_eq!(json(&image, "out --json-systemd-measure --phase :"), expected);
+    extend(&mut expected, b"enter-initrd");
+    extend(&mut expected, b"leave-initrd");
+    for bank in ["sha256", "sha384"] {
+        expected[bank][0]["phase"] = "enter-initrd:leave-initrd".into();
+    }
+    let line = "out --json-systemd-measure --phase enter-initrd:leave-initrd";
+    assert_eq!(json(&image, line), expected);
+    // Without an option, its four phases, of which that is the second.
+    let all = json(&image, "out --json-systemd-measure");
+    assert_eq!(all["sha256"][1], expected["sha256"][0]);
+    assert_eq!(all["sha384"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn registers_of_a_real_boot() {
+    let report = json(&image(), "out --firmware-behaviour ovmf-2025.02");
+    let (values, reasons) = pcrs(&report);
+    for pcr in [2, 3, 5, 6, 7, 8, 12, 13, 14] {
+        assert_eq!(values[&pcr], read_in_the_guest(pcr), "PCR {pcr}");
+    }
+    assert_eq!(
+        values.keys().copied().collect::<Vec<_>>(),
+        [2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14]
+    );
+    // The value of a boot of Debian 12's `OVMF.fd`, which has Secure Boot and no keys.
+    let off = pcrs(&json(&image(), "out --no-keys")).0;
+    assert_eq!(off[&7], "65caf8dd1e0ea7a6347b635d2b379c93b9a1351edc2afc3ecda700e534eb3068");
+    assert!(reasons[&0].contains("firmware"), "{}", reasons[&0]);
+    assert_eq!((&report["stub"], &report["boot"]), (&257.into(), &"uki-disk".into()));
+}
+
+#[test]
+fn a_change_of_the_image_moves_its_registers_and_no_others() {
+    let changed = |section| {
+        let mut uki = SmallUki::new(257);
+        uki.change(section);
+        let image = TinyImage::new().uki(&uki).finish();
+        pcrs(&json(&image, "out --firmware-behaviour ovmf-2025.02")).0
+    };
+    let before = pcrs(&json(&image(), "out --firmware-behaviour ovmf-2025.02")).0;
+    let moved = |after: BTreeMap<u64, String>| -> Vec<u64> {
+        before.keys().copied().filter(|pcr| before[pcr] != after[pcr]).collect()
+    };
+    assert_eq!(moved(changed(".cmdline")), [4, 9, 11]);
+    assert_eq!(moved(changed(".initrd")), [4, 9, 11]);
+    assert_eq!(moved(changed(".splash")), [4, 11]);
+}
+
+/// What is not said of the machine is not guessed: the register has no value, and the words have
+/// all it can be.
+#[test]
+fn what_is_open_is_not_predicted() {
+    let image = image();
+    let (open, reasons) = pcrs(&json(&image, "out"));
+    assert!(!open.contains_key(&5) && open.contains_key(&11));
+    let named = |name| pcrs(&json(&image, &format!("out --firmware-behaviour {name}"))).0;
+    for name in ["ovmf-2025.02", "ovmf-2026.08"] {
+        assert!(reasons[&5].contains(&named(name)[&5]), "{}", reasons[&5]);
+        assert!(reasons[&5].contains(name), "{}", reasons[&5]);
+    }
+    // A file of ovmf 2022.11-6+deb12u2, which measures as 2025.02 does.
+    let digest = "7b456907dd0786d415999e801a1ac4637b8ed4d7cf5378cfc6edbe5e574dd773";
+    assert_eq!(named(digest), named("ovmf-2025.02"));
+    // A disk that can't be written to is left at the first attempt by each of them.
+    let (read_only, _) = pcrs(&json(&image, "out --read-only-disk"));
+    assert_eq!(read_only[&5], named("ovmf-2025.02")[&5]);
+    let unknown = image.folder.cvmkit("measure tpm out --firmware-behaviour edk2");
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("ovmf-2026.08"), "{}", unknown.stderr);
+    image.folder.put("other.fd", b"firmware");
+    let unknown = image.folder.cvmkit("measure tpm out --firmware other.fd");
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("`other.fd`"), "{}", unknown.stderr);
+}
+
+#[test]
+fn the_explanation_ends_in_the_values() {
+    let line = "out --firmware-behaviour ovmf-2026.08 --phase enter-initrd:leave-initrd --explain";
+    let image = image();
+    for bank in ["sha256", "sha384"] {
+        let report = json(&image, &format!("{line} --bank {bank}"));
+        let (values, _) = pcrs(&report);
+        let mut last = BTreeMap::new();
+        for step in report["events"].as_array().unwrap() {
+            let register = step["register"].as_str().unwrap().trim_start_matches("pcr");
+            last.insert(register.parse::<u64>().unwrap(), step["value"].as_str().unwrap());
+        }
+        assert_eq!(last.len(), 8, "{last:?}");
+        for (pcr, value) in last {
+            assert_eq!(values[&pcr], value, "PCR {pcr} ({bank})");
+        }
+        let text = image.folder.cvmkit(&format!("measure tpm {line} --bank {bank}")).answer();
+        for word in
+            ["phase leave-initrd", "EV_EFI_BOOT_SERVICES_APPLICATION", "unified kernel image"]
+        {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        assert!(text.contains(&format!("PCR 11 {bank}:{}", values[&11])), "{text}");
+    }
+}
+
+#[test]
+fn platforms_say_what_they_leave_open() {
+    let image = image();
+    let report = json(&image, "out --platform nitro-tpm");
+    let (values, reasons) = pcrs(&report);
+    assert_eq!(report["bank"], "sha384");
+    assert_eq!(values.keys().copied().collect::<Vec<_>>(), [4, 12]);
+    assert!(reasons[&7].contains("--vars"), "{}", reasons[&7]);
+    let refused = image.folder.cvmkit("measure tpm out --platform nitro-tpm --bank sha256");
+    insta::assert_snapshot!(refused.refusal(), @r#"
+    exit 2
+    error: platform nitro-tpm has no sha256 bank, expected --bank sha384
+    "#);
+    let (values, reasons) = pcrs(&json(&image, "out --platform azure-vtpm"));
+    assert!(values.contains_key(&11) && reasons[&5].contains("Azure"));
+}
+
+#[test]
+fn what_cannot_be_known_is_refused() {
+    let mut without_console = SmallUki::new(262);
+    without_console.set(".cmdline", Some(b"quiet"));
+    let image = TinyImage::new().uki(&without_console).finish();
+    image.folder.put("other.efi", b"MZ is not enough");
+    let refused = |line: &str| {
+        let said = image.folder.cvmkit(&format!("measure tpm {line}"));
+        assert_eq!(said.code, Some(2), "{said:?}");
+        said.stderr
+    };
+    let said = refused("out");
+    assert!(said.contains("no `console=`") && said.contains("tiny.efi"), "{said}");
+    assert!(refused("--uki other.efi").contains("`other.efi`"));
+    assert!(refused("--uki missing.efi").contains("`missing.efi`"));
+    assert!(refused("out --direct").contains("has no kernel"));
+    assert!(refused("elsewhere").contains("holds no image"));
+    assert!(refused("out --vars other.efi").contains("firmware variables"));
+    refused("");
+}

@@ -1,0 +1,350 @@
+//! The ACPI tables that a QEMU makes for a machine, without starting a guest.
+//!
+//! QEMU makes the tables when firmware asks for them over fw_cfg, from what the firmware has
+//! written into the chipset until then. Here nothing runs: the machine stays stopped, its registers
+//! are written from outside ([`pci`]) over QEMU's test protocol ([`qtest`]), and the files are read
+//! as firmware would read them. No hardware, container, root or patched QEMU is needed.
+//!
+//! The tables are those of the machine described here and no other: version of QEMU, devices,
+//! processors, memory and machine properties must be those of the guest. Deliberately absent: PCI
+//! bridges; tables that depend on the accelerator (a QEMU that declares other interrupts for a TD
+//! than for a guest without protection gives other ones there: take the files from such a guest).
+//!
+//! Source: `hw/i386/acpi-build.c` of QEMU; "QEMU Firmware Configuration (fw_cfg) Device"
+//! (`docs/specs/fw_cfg.rst`). Oracle: what OVMF measures when it boots such a machine.
+
+mod pci;
+mod qtest;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cvmkit_measure::digest::Digests;
+use cvmkit_measure::tdx::rtmr::AcpiTables;
+use thiserror::Error;
+
+use self::qtest::Qtest;
+use super::{BootError, process, qemu};
+use crate::fault::{Diagnosis, Fault};
+
+/// The properties of a machine that is a TD: QEMU switches off what a TD can't have
+/// (`target/i386/kvm/tdx.c`), and the tables say so.
+pub const TD_MACHINE: &str = "q35,smm=off,pic=off";
+
+/// The lowest address a window of 64-bit BARs can have.
+const WINDOW_MIN: u64 = 1 << 32;
+
+/// No file of tables is longer, in bytes.
+const FILE_MAX: usize = 8 << 20;
+
+/// The files, as they are named in fw_cfg.
+const LOADER: &str = "etc/table-loader";
+const RSDP: &str = "etc/acpi/rsdp";
+const TABLES: &str = "etc/acpi/tables";
+
+/// `FW_CFG_FILE_DIR`: number of files, then the files (fw_cfg.rst, "File Directory").
+const FILE_DIRECTORY: u16 = 0x19;
+/// Bytes of an entry: size and selector, big endian, 2 reserved, the name with its NUL.
+const ENTRY: usize = 64;
+/// More files than any QEMU has.
+const ENTRIES_MAX: u32 = 4096;
+/// The address register of the DMA interface, big endian; its upper half (fw_cfg.rst, "Guest-side
+/// DMA Interface").
+const DMA_HIGH: u16 = 0x514;
+/// Its lower half, of which the write starts the transfer.
+const DMA_LOW: u16 = 0x518;
+/// `FW_CFG_DMA_CTL_READ` and `FW_CFG_DMA_CTL_SELECT`; the selector is in the upper 16 bits.
+const DMA_READ: u32 = 1 << 1;
+const DMA_SELECT: u32 = 1 << 3;
+/// Where the control structure is put, and what is read: memory that a machine has, and nothing of
+/// its own uses as long as it does not run.
+const CONTROL_ADDRESS: u32 = 0x1_0000;
+const DATA_ADDRESS: u32 = 0x10_0000;
+
+/// The machine of which the tables are wanted.
+#[derive(Clone, Debug)]
+pub struct AcpiRequest {
+    /// The emulator; `None` takes `qemu-system-x86_64` from [`AcpiRequest::search_path`].
+    pub qemu: Option<PathBuf>,
+    /// Where programs are looked for, in order.
+    pub search_path: Vec<PathBuf>,
+    /// What QEMU takes as `-machine`: a `q35`, for a TD [`TD_MACHINE`].
+    pub machine: String,
+    /// Processors, `-smp`.
+    pub vcpus: u32,
+    /// Bytes of memory, `-m`.
+    pub memory: u64,
+    /// Further arguments of QEMU: the devices.
+    pub arguments: Vec<OsString>,
+    /// Where the firmware puts the first 64-bit BAR; not needed without a device that has one.
+    pub pci_window: Option<u64>,
+    /// When to give up.
+    pub timeout: Duration,
+}
+
+impl AcpiRequest {
+    /// A TD without any device: QEMU from the search path, 60 seconds.
+    #[must_use]
+    pub fn new(search_path: Vec<PathBuf>, vcpus: u32, memory: u64) -> Self {
+        Self {
+            qemu: None,
+            search_path,
+            machine: TD_MACHINE.to_owned(),
+            vcpus,
+            memory,
+            arguments: Vec::new(),
+            pci_window: None,
+            timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// The machine, stopped before its first instruction.
+    fn arguments(&self) -> Vec<OsString> {
+        let (vcpus, memory) = (self.vcpus.to_string(), format!("size={}B", self.memory));
+        let fixed = ["-no-user-config", "-nodefaults", "-display", "none", "-accel", "tcg", "-S"];
+        let machine = ["-machine", &self.machine, "-smp", &vcpus, "-m", &memory];
+        let words = fixed.into_iter().chain(machine).map(OsString::from);
+        words.chain(self.arguments.iter().cloned()).collect()
+    }
+}
+
+/// What firmware reads of QEMU's tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcpiFiles {
+    /// `etc/table-loader`: how the tables are to be put into memory.
+    pub loader: Vec<u8>,
+    /// `etc/acpi/rsdp`: the pointer to them.
+    pub rsdp: Vec<u8>,
+    /// `etc/acpi/tables`: the others.
+    pub tables: Vec<u8>,
+    /// The version of the QEMU that made them, such as `10.0.2`.
+    pub qemu_version: String,
+}
+
+impl AcpiFiles {
+    /// The files as firmware measures them.
+    #[must_use]
+    pub fn digests(&self) -> AcpiTables {
+        let Self { loader, rsdp, tables, qemu_version: _ } = self;
+        AcpiTables {
+            loader: Digests::of(loader),
+            rsdp: Digests::of(rsdp),
+            tables: Digests::of(tables),
+        }
+    }
+}
+
+/// Why there are no tables.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AcpiError {
+    /// QEMU is missing, or does not start.
+    #[error(transparent)]
+    Qemu(#[from] BootError),
+    /// No connection to QEMU.
+    #[error("cannot talk to QEMU")]
+    Socket(#[source] io::Error),
+    /// QEMU ended before it was asked everything.
+    #[error("QEMU ended")]
+    Gone,
+    /// QEMU would not have this machine.
+    #[error("QEMU made no ACPI tables: {stderr}")]
+    Refused {
+        /// What it said.
+        stderr: String,
+    },
+    /// It took too long.
+    #[error("QEMU did not answer in time")]
+    TimedOut,
+    /// QEMU answered something else.
+    #[error("QEMU answered {answer:?} to `{command}`")]
+    Protocol {
+        /// What it was asked.
+        command: String,
+        /// What it said, the start of it.
+        answer: String,
+    },
+    /// Where 64-bit BARs go is not known.
+    #[error(
+        "PCI device {function} has a 64-bit BAR, and the address its firmware gives it is in the tables"
+    )]
+    NoWindow {
+        /// The device.
+        function: String,
+    },
+    /// Not where a window can be.
+    #[error("no PCI window at {found:#x}, expected 4 GiB or more and a multiple of {alignment:#x}")]
+    Window {
+        /// What was given.
+        found: u64,
+        /// The largest BAR.
+        alignment: u64,
+    },
+    /// A bridge.
+    #[error("PCI function {function} is a bridge, of which the windows are not predicted")]
+    Bridge {
+        /// The bridge.
+        function: String,
+    },
+    /// A machine without such a file.
+    #[error("QEMU has no `{name}` in fw_cfg, expected a machine with ACPI tables")]
+    NoFile {
+        /// The file.
+        name: &'static str,
+    },
+    /// A file that can't be one.
+    #[error("`{name}` of fw_cfg has {found} bytes, expected 1 to {expected}")]
+    FileSize {
+        /// The file.
+        name: &'static str,
+        /// The most.
+        expected: usize,
+        /// What the directory says.
+        found: u32,
+    },
+}
+
+impl Diagnosis for AcpiError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Qemu(error) => error.fault(),
+            Self::NoWindow { .. }
+            | Self::Window { .. }
+            | Self::Bridge { .. }
+            | Self::NoFile { .. }
+            | Self::Refused { .. } => Fault::Definition,
+            _ => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Qemu(error) => return error.hint(),
+            Self::NoWindow { .. } => {
+                "name the lowest address above 4 GiB that the guest's `/proc/iomem` has under \
+                 `PCI Bus 0000:00`: 0x380000000000 with 46 or more physical address bits and \
+                 edk2-stable202302 or later, and it differs where there are less bits"
+            }
+            Self::Bridge { .. } => {
+                "describe the machine without bridges, or take the tables from files of the guest"
+            }
+            Self::Refused { .. } => "check the arguments for QEMU",
+            Self::TimedOut => "try again when the machine has less to do",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Starts QEMU, reads the files, and ends it.
+///
+/// # Errors
+/// [`AcpiError`]; QEMU is gone then too.
+pub fn acpi_files(request: &AcpiRequest) -> Result<AcpiFiles, AcpiError> {
+    let deadline = Instant::now() + request.timeout;
+    let (path, qemu_version) = find(request)?;
+    let mut machine = Qtest::start(&path, &request.search_path, &request.arguments(), deadline)?;
+    let read = read_files(&mut machine, request.pci_window);
+    let stderr = machine.end();
+    match read {
+        Ok([loader, rsdp, tables]) => Ok(AcpiFiles { loader, rsdp, tables, qemu_version }),
+        Err(AcpiError::Gone) if !stderr.is_empty() => Err(AcpiError::Refused { stderr }),
+        Err(error) => Err(error),
+    }
+}
+
+/// QEMU and its version; any will do, as the tables are to be that version's.
+fn find(request: &AcpiRequest) -> Result<(PathBuf, String), BootError> {
+    let path = match &request.qemu {
+        Some(path) => Some(path.clone()).filter(|path| path.is_file()),
+        None => process::find("qemu-system-x86_64", &request.search_path),
+    };
+    let path = path.ok_or_else(|| BootError::MissingTool {
+        what: request.qemu.as_ref().map_or_else(
+            || "qemu-system-x86_64".into(),
+            |path| format!("the QEMU `{}`", path.display()),
+        ),
+        package: "qemu-system-x86",
+    })?;
+    let printed = process::version(&path)?;
+    match qemu::version(&printed) {
+        Some(version) => Ok((path, version)),
+        None => Err(BootError::NotQemu { path, printed }),
+    }
+}
+
+/// Loader, RSDP and tables.
+fn read_files(machine: &mut Qtest, window: Option<u64>) -> Result<[Vec<u8>; 3], AcpiError> {
+    pci::program(machine, window)?;
+    let directory = directory(machine)?;
+    // The first read of any of them has QEMU make them all.
+    let mut file = |name| {
+        let place = directory.chunks_exact(ENTRY).find_map(|entry| named(entry, name));
+        let (size, selector) = place.ok_or(AcpiError::NoFile { name })?;
+        let len = usize::try_from(size).ok().filter(|len| (1..=FILE_MAX).contains(len));
+        let len = len.ok_or(AcpiError::FileSize { name, expected: FILE_MAX, found: size })?;
+        machine.fw_cfg(selector, len)
+    };
+    Ok([file(LOADER)?, file(RSDP)?, file(TABLES)?])
+}
+
+/// The entries of all files.
+fn directory(machine: &mut Qtest) -> Result<Vec<u8>, AcpiError> {
+    const COUNT: usize = size_of::<u32>();
+    let count = machine.fw_cfg(FILE_DIRECTORY, COUNT)?;
+    let count = count.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let name = "the file directory";
+    let entries = usize::try_from(count).ok().filter(|_| (1..=ENTRIES_MAX).contains(&count));
+    let entries = entries.ok_or(AcpiError::FileSize { name, expected: FILE_MAX, found: count })?;
+    let mut bytes = machine.fw_cfg(FILE_DIRECTORY, COUNT + entries * ENTRY)?;
+    Ok(bytes.split_off(COUNT))
+}
+
+/// Size and selector of an entry, if it has this name.
+fn named(entry: &[u8], name: &str) -> Option<(u32, u16)> {
+    let (size, rest) = entry.split_first_chunk()?;
+    let (selector, rest) = rest.split_first_chunk()?;
+    let found = rest.get(2..)?.split(|&byte| byte == 0).next()?;
+    let place = (u32::from_be_bytes(*size), u16::from_be_bytes(*selector));
+    (found == name.as_bytes()).then_some(place)
+}
+
+impl Qtest {
+    /// The first bytes of an item of fw_cfg.
+    fn fw_cfg(&mut self, selector: u16, len: usize) -> Result<Vec<u8>, AcpiError> {
+        let control = u32::from(selector) << 16 | DMA_SELECT | DMA_READ;
+        // Callers ask for less than 4 GiB.
+        let length = u32::try_from(len).unwrap_or(u32::MAX);
+        let mut access = Vec::with_capacity(16);
+        access.extend(control.to_be_bytes());
+        access.extend(length.to_be_bytes());
+        access.extend(u64::from(DATA_ADDRESS).to_be_bytes());
+        self.write(CONTROL_ADDRESS.into(), &access)?;
+        self.outl(DMA_HIGH, 0)?;
+        self.outl(DMA_LOW, CONTROL_ADDRESS.swap_bytes())?;
+        // QEMU clears the control word when it is done, and it is when the write returns.
+        let state = self.read(CONTROL_ADDRESS.into(), size_of::<u32>())?;
+        if state.iter().any(|&byte| byte != 0) {
+            let command = format!("a transfer of fw_cfg item {selector:#x}");
+            return Err(AcpiError::Protocol { command, answer: hex::encode(state) });
+        }
+        self.read(DATA_ADDRESS.into(), len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_found_by_its_whole_name() {
+        let mut entry = [0; ENTRY];
+        entry[..8].copy_from_slice(&[0, 2, 0, 0, 0, 0x2a, 0, 0]);
+        entry[8..8 + TABLES.len()].copy_from_slice(TABLES.as_bytes());
+        assert_eq!(named(&entry, TABLES), Some((0x2_0000, 0x2a)));
+        assert_eq!(named(&entry, "etc/acpi"), None);
+        assert_eq!(named(&entry[..6], TABLES), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! QEMU's test protocol: lines over a socket by which a stopped machine's ports and memory are read
+//! and written.
+//!
+//! Every answer has to come before the deadline of the whole conversation; QEMU is gone when its
+//! end of it is. Source: `system/qtest.c` of QEMU, comment "QTest Protocol".
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use super::super::process::{self, Guarded};
+use super::AcpiError;
+
+/// No answer is longer: the largest file twice, as it comes in hexadecimal digits, and some words.
+const LINE_MAX: usize = 2 * super::FILE_MAX + 64;
+
+/// A stopped machine.
+#[derive(Debug)]
+pub(super) struct Qtest {
+    stream: UnixStream,
+    /// What was read behind the last line.
+    rest: Vec<u8>,
+    qemu: Guarded,
+    deadline: Instant,
+}
+
+impl Qtest {
+    /// Starts QEMU with these arguments, which must not take its standard input and output.
+    pub(super) fn start(
+        qemu: &Path,
+        folders: &[PathBuf],
+        arguments: &[std::ffi::OsString],
+        deadline: Instant,
+    ) -> Result<Self, AcpiError> {
+        let (stream, theirs) = UnixStream::pair().map_err(AcpiError::Socket)?;
+        let output = theirs.try_clone().map_err(AcpiError::Socket)?;
+        let mut command = process::bound(qemu, folders);
+        command.args(arguments).args(["-qtest", "stdio", "-qtest-log", "none"]);
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.stdout(Stdio::from(OwnedFd::from(output)));
+        // The command goes here, and with it this process's copies of QEMU's end: should QEMU end,
+        // reading says so.
+        let qemu = Guarded::spawn(command, qemu)?;
+        Ok(Self { stream, rest: Vec::new(), qemu, deadline })
+    }
+
+    /// Reads a 32-bit port.
+    pub(super) fn inl(&mut self, port: u16) -> Result<u32, AcpiError> {
+        let command = format!("inl {port:#x}");
+        let answer = self.ask(&command)?;
+        let digits = answer.strip_prefix("0x").unwrap_or(&answer);
+        u32::from_str_radix(digits, 16).map_err(|_| unexpected(&command, &answer))
+    }
+
+    /// Writes a 32-bit port.
+    pub(super) fn outl(&mut self, port: u16, value: u32) -> Result<(), AcpiError> {
+        self.ask(&format!("outl {port:#x} {value:#x}")).map(drop)
+    }
+
+    /// Reads guest memory.
+    pub(super) fn read(&mut self, gpa: u64, len: usize) -> Result<Vec<u8>, AcpiError> {
+        let command = format!("read {gpa:#x} {len:#x}");
+        let answer = self.ask(&command)?;
+        let bytes = answer.strip_prefix("0x").and_then(|digits| hex::decode(digits).ok());
+        let bytes = bytes.filter(|bytes| bytes.len() == len);
+        bytes.ok_or_else(|| unexpected(&command, &answer))
+    }
+
+    /// Writes guest memory.
+    pub(super) fn write(&mut self, gpa: u64, bytes: &[u8]) -> Result<(), AcpiError> {
+        let (len, digits) = (bytes.len(), hex::encode(bytes));
+        self.ask(&format!("write {gpa:#x} {len:#x} 0x{digits}")).map(drop)
+    }
+
+    /// Ends QEMU; what it complained about.
+    pub(super) fn end(self) -> String {
+        self.qemu.end()
+    }
+
+    /// One command, and what is behind `OK`.
+    fn ask(&mut self, command: &str) -> Result<String, AcpiError> {
+        let line = format!("{command}\n");
+        self.stream.write_all(line.as_bytes()).map_err(|_| AcpiError::Gone)?;
+        loop {
+            let line = self.line()?;
+            // Interrupts are told unasked.
+            if line.starts_with("IRQ ") {
+                continue;
+            }
+            let answer = line.strip_prefix("OK").ok_or_else(|| unexpected(command, &line))?;
+            return Ok(answer.trim().to_owned());
+        }
+    }
+
+    fn line(&mut self) -> Result<String, AcpiError> {
+        let mut searched = 0;
+        loop {
+            let behind = self.rest.get(searched..).unwrap_or_default();
+            if let Some(at) = behind.iter().position(|&byte| byte == b'\n') {
+                let behind = self.rest.split_off(searched + at + 1);
+                let line = std::mem::replace(&mut self.rest, behind);
+                return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+            searched = self.rest.len();
+            if searched > LINE_MAX {
+                return Err(unexpected("an answer", "more bytes than asked for"));
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads some more bytes, in time.
+    fn fill(&mut self) -> Result<(), AcpiError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(AcpiError::TimedOut);
+        }
+        self.stream.set_read_timeout(Some(left)).map_err(AcpiError::Socket)?;
+        let mut buf = [0; 1 << 16];
+        match self.stream.read(&mut buf) {
+            Ok(0) => Err(AcpiError::Gone),
+            Ok(n) => {
+                self.rest.extend_from_slice(buf.get(..n).unwrap_or_default());
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(AcpiError::TimedOut)
+            }
+            Err(_) => Err(AcpiError::Gone),
+        }
+    }
+}
+
+fn unexpected(command: &str, answer: &str) -> AcpiError {
+    const SHOWN: usize = 80;
+    let answer = answer.chars().take(SHOWN).collect();
+    AcpiError::Protocol { command: command.to_owned(), answer }
+}

@@ -1,0 +1,178 @@
+//! An event log against the boot of an image, event by event.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use cvmkit_measure::compare::{self, Comparison};
+use cvmkit_measure::event::log::Log;
+use cvmkit_measure::event::{Bank, Observed, Register, RegisterSet};
+use cvmkit_measure::uefi::variables::SecureBoot;
+use serde::Serialize;
+
+use super::prediction::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};
+use super::registers::Registers;
+use super::{CompareError, Expectation, Options, Report, in_full, values};
+
+/// One bank of a log beside its prediction.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BankComparison {
+    /// Which.
+    pub bank: Bank,
+    /// Every register.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// A log beside the prediction that fits it best.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EventsComparison {
+    /// How the image booted: `uki-disk` or `direct`.
+    pub boot: &'static str,
+    /// What was assumed of the machine.
+    pub assumptions: Assumptions,
+    /// Number of predictions that were tried.
+    pub tried: usize,
+    /// Each bank of the log.
+    pub banks: Vec<BankComparison>,
+}
+
+impl EventsComparison {
+    /// Whether every predicted register has exactly the predicted events, in every bank.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        !self.banks.is_empty() && self.banks.iter().all(|bank| bank.comparison.is_equal())
+    }
+
+    /// Fewer is better: registers that part, and then the later they do.
+    fn distance(&self) -> (usize, Reverse<usize>) {
+        let parting = self.banks.iter().flat_map(|bank| bank.comparison.divergences());
+        let parting: Vec<usize> = parting.map(|divergence| divergence.index).collect();
+        (parting.len(), Reverse(parting.iter().sum()))
+    }
+}
+
+impl fmt::Display for EventsComparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "boot: {}, {}", self.boot, self.assumptions)?;
+        let differing = self.banks.iter().find(|bank| !bank.comparison.is_equal());
+        let Some(BankComparison { bank, comparison }) = differing.or(self.banks.first()) else {
+            return Ok(());
+        };
+        for register in &comparison.registers {
+            let state = if register.divergence.is_some() { "DIFFERS" } else { "equal" };
+            writeln!(f, "  {:<7} {state:<7}  {bank}:{}", register.register, register.observed)?;
+        }
+        for register in &comparison.not_predicted {
+            writeln!(f, "  {register:<7} not predicted")?;
+        }
+        let first = comparison.first();
+        if let Some(first) = first {
+            writeln!(f, "first divergence: {first}")?;
+        }
+        for other in comparison.divergences().filter(|other| Some(*other) != first) {
+            writeln!(f, "then: {other}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Every way the image can boot that is to be tried; what can't be predicted is noted as long as
+/// something can.
+pub(super) fn boots(
+    expectation: &Expectation<'_>,
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(&'static str, Assumed)>, CompareError> {
+    let Some(folder) = expectation.folder else { return Ok(Vec::new()) };
+    let ways = if options.direct { vec![true] } else { vec![false, true] };
+    let mut predicted = Vec::new();
+    let mut refusals: Vec<PredictionError> = Vec::new();
+    for direct in ways {
+        let boot = Bootable::of_image(folder, direct)
+            .and_then(|boot| Ok((boot.kind(), of_machines(&boot, options, notes)?)));
+        match boot {
+            Ok((kind, assumed)) => {
+                predicted.extend(assumed.into_iter().map(|assumed| (kind, assumed)));
+            }
+            // Nothing is predicted of what is no image.
+            Err(error @ PredictionError::Manifest(_)) => return Err(error.into()),
+            Err(error) => refusals.push(error),
+        }
+    }
+    if predicted.is_empty() {
+        // The first is of the way that was asked for, or of the usual one.
+        return match refusals.into_iter().next() {
+            Some(error) => Err(error.into()),
+            None => Ok(predicted),
+        };
+    }
+    notes.extend(refusals.iter().map(|error| format!("not tried: {}", in_full(error))));
+    Ok(predicted)
+}
+
+/// What is predicted of each Secure Boot state the machine can be in.
+fn of_machines(
+    boot: &Bootable,
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Assumed>, PredictionError> {
+    let (mut predicted, refusal) = boot.predictions_but(&options.machine)?;
+    notes.extend(refusal.map(|error| format!("tried in part: {}", in_full(&error))));
+    if !options.knows_secure_boot {
+        let secure_boot = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
+        predicted.extend(boot.predictions(&Machine { secure_boot, ..options.machine.clone() })?);
+    }
+    Ok(predicted)
+}
+
+/// Compares a log with the image, or where there is only its reference values, the registers the
+/// log comes to with those.
+pub(super) fn compare(
+    (set, bytes): (RegisterSet, &[u8]),
+    expectation: &Expectation<'_>,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), CompareError> {
+    let log = Log::parse(bytes, set)?;
+    let banks: Vec<Observed<'_>> =
+        Bank::ALL.iter().filter_map(|bank| log.observed(*bank).ok()).collect();
+    if banks.is_empty() {
+        // Why there is none is for the parser to say.
+        log.observed(Bank::Sha256)?;
+    }
+    report.notes.push(
+        "a log is the guest's own words: rely on it only where its registers are those that a \
+         quote signs"
+            .to_owned(),
+    );
+    if set == RegisterSet::Td || expectation.folder.is_none() {
+        report.values = Some(values::of_known(&replay(&banks), expectation)?);
+        return Ok(());
+    }
+    let boots = boots(expectation, options, &mut report.notes)?;
+    let tried = boots.len();
+    let compared = boots.into_iter().map(|(boot, Assumed { assumptions, prediction })| {
+        let prediction = on_platform(&prediction, options.platform);
+        let untouched: Vec<Register> =
+            prediction.untouched.iter().map(|p| Register::Pcr(*p)).collect();
+        let expected = compare::Prediction { events: &prediction.events, untouched: &untouched };
+        let bank = |observed: &Observed<'_>| BankComparison {
+            bank: observed.bank(),
+            comparison: compare::compare(expected, observed),
+        };
+        EventsComparison { boot, assumptions, tried, banks: banks.iter().map(bank).collect() }
+    });
+    report.events = compared.min_by_key(EventsComparison::distance);
+    Ok(())
+}
+
+fn replay(banks: &[Observed<'_>]) -> Registers {
+    let mut registers = Registers::default();
+    for (register, value) in banks.iter().flat_map(Observed::replay) {
+        // A register comes once in a bank.
+        let _ = registers.insert(register, value);
+    }
+    registers
+}

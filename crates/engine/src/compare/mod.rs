@@ -1,0 +1,227 @@
+//! What a machine reports against what an image should do: equal or not, and if not, where they
+//! part and why.
+//!
+//! [`compare`] takes an observation of any known form ([`Observed`]) and the folder of an image or
+//! its reference values alone. From a folder, registers of a TPM are predicted event by event from
+//! the files, and a launch digest that is not expected is looked for among other ways to start the
+//! image; from reference values, values are compared and nothing more. What is not said of the
+//! machine is tried in every way it can be, and the way that fits best is named in the answer.
+//!
+//! Deliberately absent: signatures of reports and quotes, which a verifier checks before.
+
+mod error;
+mod events;
+mod firmware;
+mod known;
+mod launch;
+mod observed;
+mod prediction;
+mod registers;
+mod values;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use cvmkit_measure::tpm::Platform;
+use serde::Serialize;
+
+use crate::files;
+use crate::manifest::REFERENCE_FILE;
+use known::KnownValue;
+
+pub use error::CompareError;
+pub use events::EventsComparison;
+pub use firmware::{FirmwareBuild, UnknownFirmware};
+pub use known::KnownError;
+pub use launch::{KernelFiles, LaunchComparison, Start};
+pub use observed::{Observed, ObservedError, TdQuote};
+pub use prediction::{
+    Assumed, Assumptions, Bootable, DirectBoot, DiskBoot, KernelHeader, Machine, PredictionError,
+    memory, on_platform, secure_boot,
+};
+pub use registers::{Registers, RegistersError};
+pub use values::ValuesComparison;
+
+/// No observation is larger: logs have some 100 KiB, quotes 20.
+const OBSERVED_MAX: u64 = 64 << 20;
+
+/// What is said of the machine that reports.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Who gives it its TPM.
+    pub platform: Platform,
+    /// What is known of it.
+    pub machine: Machine,
+    /// Whether its Secure Boot state is known; if not, firmware without Secure Boot is tried, and
+    /// firmware that has no keys.
+    pub knows_secure_boot: bool,
+    /// Whether its kernel was handed over by QEMU: both ways are tried if it is not.
+    pub direct: bool,
+    /// The phases that userspace has extended into PCR 11 when registers were read; tried in turn
+    /// if none are given.
+    pub phases: Option<Vec<String>>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// Whether everything that could be compared is as expected.
+    pub equal: bool,
+    /// What the observation is.
+    pub observed: String,
+    /// What it was compared with.
+    pub with: PathBuf,
+    /// Why the observation is not to be trusted whatever it says.
+    pub refusals: Vec<String>,
+    /// Of a launch digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<LaunchComparison>,
+    /// Of an event log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsComparison>,
+    /// Of values of registers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValuesComparison>,
+    /// What to know about the answer.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.equal { "equal" } else { "NOT equal" };
+        writeln!(f, "{} with `{}`: {state}", self.observed, self.with.display())?;
+        for refusal in &self.refusals {
+            writeln!(f, "  not to be trusted: {refusal}")?;
+        }
+        self.launch.iter().try_for_each(|launch| write!(f, "{launch}"))?;
+        self.events.iter().try_for_each(|events| write!(f, "{events}"))?;
+        self.values.iter().try_for_each(|values| write!(f, "{values}"))
+    }
+}
+
+/// What an observation is compared with.
+struct Expectation<'a> {
+    path: &'a Path,
+    /// The image, if it is there and not its reference values alone.
+    folder: Option<&'a Path>,
+    known: Vec<KnownValue>,
+}
+
+impl<'a> Expectation<'a> {
+    fn read(path: &'a Path) -> Result<Self, CompareError> {
+        if !path.is_dir() {
+            return Ok(Self { path, folder: None, known: known::read(path)? });
+        }
+        // A folder without reference values still has the files to predict from.
+        let known = match known::read(&path.join(REFERENCE_FILE)) {
+            Err(KnownError::File(error)) if error.is_not_found() => Vec::new(),
+            known => known?,
+        };
+        Ok(Self { path, folder: Some(path), known })
+    }
+}
+
+/// Compares a file with what an image should do.
+///
+/// # Errors
+/// The file is no observation, or there is nothing to compare it with. That it differs is no error.
+pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report, CompareError> {
+    let refused = |source| CompareError::Observed { path: observed.to_owned(), source };
+    let found = Observed::read(read(observed)?).map_err(refused)?;
+    let expectation = Expectation::read(with)?;
+    let mut report = Report {
+        equal: false,
+        observed: found.to_string(),
+        with: with.to_owned(),
+        refusals: Vec::new(),
+        launch: None,
+        events: None,
+        values: None,
+        notes: Vec::new(),
+    };
+    match &found {
+        Observed::LaunchDigest(digest) => {
+            report.launch = Some(launch_of(*digest, &expectation)?);
+        }
+        Observed::Report(snp) => {
+            report.notes.push(unverified("report"));
+            report.refusals.extend(snp.check().err().map(|refusal| in_full(&refusal)));
+            report.launch = Some(launch_of(snp.measurement, &expectation)?);
+        }
+        Observed::Quote(quote) => {
+            report.notes.push(unverified("quote"));
+            report.refusals.extend(quote.refusal.clone());
+            report.refusals.extend(contradictions(quote));
+            report.values = Some(values::of_known(&quote.registers, &expectation)?);
+        }
+        Observed::Registers(registers) => {
+            report.values =
+                Some(values::compare(registers, &expectation, options, &mut report.notes)?);
+        }
+        Observed::Log { set, bytes } => {
+            let log = (*set, bytes.as_slice());
+            events::compare(log, &expectation, options, &mut report)
+                .map_err(|error| error.of_observed(observed))?;
+        }
+    }
+    let equal = [
+        report.launch.as_ref().map(LaunchComparison::is_equal),
+        report.events.as_ref().map(EventsComparison::is_equal),
+        report.values.as_ref().map(ValuesComparison::is_equal),
+    ];
+    let mut equal = equal.into_iter().flatten().peekable();
+    report.equal = equal.peek().is_some() && equal.all(|equal| equal) && report.refusals.is_empty();
+    Ok(report)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CompareError> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let limited = files::open(path)?.take(OBSERVED_MAX).read_to_end(&mut bytes);
+    limited.map_err(files::cannot("read", path))?;
+    Ok(bytes)
+}
+
+fn launch_of(
+    digest: cvmkit_measure::snp::LaunchDigest,
+    expectation: &Expectation<'_>,
+) -> Result<LaunchComparison, CompareError> {
+    if expectation.known.iter().all(|value| value.launch_digest.is_none()) {
+        return Err(expectation.without("a launch digest"));
+    }
+    launch::compare(digest, &expectation.known, expectation.folder)
+}
+
+impl Expectation<'_> {
+    fn without(&self, what: &'static str) -> CompareError {
+        let is_folder = self.folder.is_some();
+        CompareError::NoExpectation { path: self.path.to_owned(), what, is_folder }
+    }
+}
+
+fn unverified(what: &str) -> String {
+    format!("the signature of the {what} is not verified here: verify it before you rely on it")
+}
+
+/// An error with its causes.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Registers that the log beside a quote does not come to: then the log is not what happened.
+fn contradictions(quote: &TdQuote) -> Vec<String> {
+    let Some(replayed) = &quote.replayed else { return Vec::new() };
+    let differing = quote.registers.banks().flat_map(|(bank, values)| {
+        values.iter().filter_map(move |(register, value)| {
+            let is_extended = matches!(register, cvmkit_measure::event::Register::Rtmr(_));
+            let found = replayed.get(bank, *register);
+            let found = found.unwrap_or_else(|| bank.initial(*register, 0));
+            (is_extended && found != *value).then(|| {
+                format!("{register} is {value} in the quote, and its event log comes to {found}")
+            })
+        })
+    });
+    differing.collect()
+}

@@ -1,0 +1,172 @@
+//! Values of registers, without a log: against the boot of an image, or against reference values.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use cvmkit_measure::compare::{self, ValueComparison, compare_values};
+use cvmkit_measure::event::{Bank, Register, RegisterSet};
+use cvmkit_measure::tpm::{self, PHASES};
+use serde::Serialize;
+
+use super::events::boots;
+use super::known::KnownValue;
+use super::prediction::{Assumed, on_platform};
+use super::registers::Registers;
+use super::{CompareError, Expectation, Options};
+
+/// Values beside those that fit them best.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ValuesComparison {
+    /// What is expected, in words.
+    pub expected: String,
+    /// Number of expectations that were tried.
+    pub tried: usize,
+    /// Every register of which a value is expected, bank by bank.
+    pub registers: Vec<ValueComparison>,
+    /// Registers of which a value was given and none is expected.
+    pub not_predicted: Vec<Register>,
+}
+
+impl ValuesComparison {
+    fn given(&self) -> impl Iterator<Item = &ValueComparison> {
+        self.registers.iter().filter(|register| register.observed.is_some())
+    }
+
+    /// Whether every value that was given and can be judged is the expected one, and there is any.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.given().next().is_some() && self.given().all(ValueComparison::is_equal)
+    }
+
+    /// Fewer differences are better, and of as many the one with more that is equal.
+    fn distance(&self) -> (usize, Reverse<usize>) {
+        let equal = self.given().filter(|register| register.is_equal()).count();
+        (self.given().count() - equal, Reverse(equal))
+    }
+}
+
+impl fmt::Display for ValuesComparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "expected: {}", self.expected)?;
+        for ValueComparison { register, expected, observed, causes } in &self.registers {
+            let bank = expected.bank();
+            match observed {
+                None => writeln!(f, "  {register:<7} not given")?,
+                Some(value) if value == expected => {
+                    writeln!(f, "  {register:<7} equal    {bank}:{value}")?;
+                }
+                Some(value) => {
+                    writeln!(f, "  {register:<7} DIFFERS  {bank}:{value}")?;
+                    writeln!(f, "          expected {bank}:{expected}")?;
+                    for cause in causes {
+                        writeln!(f, "          likely: {cause}")?;
+                    }
+                }
+            }
+        }
+        for register in &self.not_predicted {
+            writeln!(f, "  {register:<7} not judged: nothing is expected of it")?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares values with the boot of an image, or with its reference values where there is no image
+/// or the registers are a TD's.
+pub(super) fn compare(
+    registers: &Registers,
+    expectation: &Expectation<'_>,
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<ValuesComparison, CompareError> {
+    let is_tpm = |(_, values): (Bank, &std::collections::BTreeMap<Register, _>)| {
+        values.keys().all(|register| RegisterSet::Tpm.contains(*register))
+    };
+    if expectation.folder.is_none() || !registers.banks().all(is_tpm) {
+        return of_known(registers, expectation);
+    }
+    let moments = moments(options);
+    let mut compared = Vec::new();
+    for (boot, Assumed { assumptions, prediction }) in boots(expectation, options, notes)? {
+        let prediction = on_platform(&prediction, options.platform);
+        for phases in &moments {
+            let phases: Vec<&str> = phases.iter().map(String::as_str).collect();
+            let mut expected = format!("{boot} boot, {assumptions}");
+            if !phases.is_empty() {
+                expected.push_str(&format!(", after phase {}", phases.join(":")));
+            }
+            compared.push(with_prediction(registers, &prediction.clone().at(&phases), expected)?);
+        }
+    }
+    let best = best(compared).filter(|best| best.given().next().is_some());
+    best.ok_or_else(|| expectation.without("any of these registers"))
+}
+
+/// When the registers may have been read: at the phases that are given, or at any.
+fn moments(options: &Options) -> Vec<Vec<String>> {
+    match &options.phases {
+        Some(phases) => vec![phases.clone()],
+        None => (0..=PHASES.len())
+            .map(|count| PHASES.iter().take(count).map(|phase| (*phase).to_owned()).collect())
+            .collect(),
+    }
+}
+
+fn with_prediction(
+    registers: &Registers,
+    prediction: &tpm::Prediction,
+    expected: String,
+) -> Result<ValuesComparison, CompareError> {
+    let untouched: Vec<Register> = prediction.untouched.iter().map(|p| Register::Pcr(*p)).collect();
+    let events = compare::Prediction { events: &prediction.events, untouched: &untouched };
+    let mut comparison =
+        ValuesComparison { expected, tried: 1, registers: Vec::new(), not_predicted: Vec::new() };
+    for (bank, values) in registers.banks() {
+        let compared = compare_values(events, RegisterSet::Tpm, bank, values)?;
+        let is_silent =
+            |register: &&Register| compared.iter().all(|value| value.register != **register);
+        comparison.not_predicted.extend(values.keys().filter(is_silent));
+        comparison.registers.extend(compared);
+    }
+    comparison.not_predicted.sort_unstable();
+    comparison.not_predicted.dedup();
+    Ok(comparison)
+}
+
+/// Compares values with the reference values.
+pub(super) fn of_known(
+    registers: &Registers,
+    expectation: &Expectation<'_>,
+) -> Result<ValuesComparison, CompareError> {
+    let compared = expectation.known.iter().map(|known| with_known(registers, known));
+    let judged = compared.filter(|comparison| comparison.given().next().is_some()).collect();
+    best(judged).ok_or_else(|| expectation.without("any of these registers"))
+}
+
+fn with_known(registers: &Registers, known: &KnownValue) -> ValuesComparison {
+    let expected = known.registers.banks().flat_map(|(bank, values)| {
+        values.iter().map(move |(register, value)| ValueComparison {
+            register: *register,
+            expected: *value,
+            observed: registers.get(bank, *register),
+            causes: Vec::new(),
+        })
+    });
+    let silent = registers.banks().flat_map(|(bank, values)| {
+        values.keys().filter(move |register| known.registers.get(bank, **register).is_none())
+    });
+    ValuesComparison {
+        expected: known.name.clone(),
+        tried: 1,
+        registers: expected.collect(),
+        not_predicted: silent.copied().collect(),
+    }
+}
+
+/// The comparison that fits best; of several the first.
+fn best(compared: Vec<ValuesComparison>) -> Option<ValuesComparison> {
+    let tried = compared.len();
+    let best = compared.into_iter().min_by_key(ValuesComparison::distance);
+    best.map(|best| ValuesComparison { tried, ..best })
+}
