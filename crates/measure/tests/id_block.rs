@@ -10,10 +10,11 @@
     reason = "runs the oracle, found by the environment, on files it can open"
 )]
 
+mod snp_measure;
+
 use std::env;
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use cvmkit_measure::digest::Sha384;
@@ -66,27 +67,6 @@ fn upstream_expectations_hold() {
     );
 }
 
-/// The interpreter behind the tool: the one its first line names.
-fn interpreter() -> Option<PathBuf> {
-    let in_path = || {
-        let folders = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&folders)
-            .map(|folder| folder.join("sev-snp-measure"))
-            .find(|path| path.is_file())
-    };
-    let Some(tool) = env::var_os("CVMKIT_SNP_MEASURE").map(PathBuf::from).or_else(in_path) else {
-        assert!(
-            env::var("CVMKIT_ORACLES").as_deref() != Ok("require"),
-            "sev-snp-measure is not installed"
-        );
-        eprintln!("SKIPPED: sev-snp-measure is not installed");
-        return None;
-    };
-    let script = fs::read_to_string(&tool).unwrap_or_else(|e| panic!("{}: {e}", tool.display()));
-    let first_line = script.lines().next().and_then(|line| line.strip_prefix("#!"));
-    Some(PathBuf::from(first_line.expect("sev-snp-measure is a script with an interpreter").trim()))
-}
-
 fn ask(interpreter: &Path, block: &IdBlock, auth: &IdAuthentication) -> Value {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let question = json!({
@@ -114,7 +94,7 @@ fn bytes(answer: &Value, name: &str) -> Vec<u8> {
 
 #[test]
 fn the_oracle_makes_the_same_and_each_accepts_the_other_s_signatures() {
-    let Some(interpreter) = interpreter() else { return };
+    let Some(interpreter) = snp_measure::interpreter() else { return };
     let (block, auth) = signed();
     let answer = ask(&interpreter, &block, &auth);
     assert_eq!(answer["id_block"], hex::encode(block.encode()));

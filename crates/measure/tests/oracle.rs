@@ -11,6 +11,7 @@
 )]
 
 mod ovmf_image;
+mod snp_measure;
 
 use std::env;
 use std::fs;
@@ -122,28 +123,6 @@ impl Case {
         assert_eq!(shared[&self.vcpus].to_string(), digest);
         Ok(digest)
     }
-}
-
-/// The interpreter behind the tool: the one its first line names.
-fn interpreter() -> Option<PathBuf> {
-    let in_path = || {
-        let folders = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&folders)
-            .map(|folder| folder.join("sev-snp-measure"))
-            .find(|p| p.is_file())
-    };
-    let tool = env::var_os("CVMKIT_SNP_MEASURE").map(PathBuf::from).or_else(in_path);
-    let Some(tool) = tool else {
-        assert!(
-            env::var("CVMKIT_ORACLES").as_deref() != Ok("require"),
-            "sev-snp-measure is not installed"
-        );
-        eprintln!("SKIPPED: sev-snp-measure is not installed");
-        return None;
-    };
-    let script = fs::read_to_string(&tool).unwrap_or_else(|e| panic!("{}: {e}", tool.display()));
-    let first_line = script.lines().next().and_then(|line| line.strip_prefix("#!"));
-    Some(PathBuf::from(first_line.expect("sev-snp-measure is a script with an interpreter").trim()))
 }
 
 fn ask(interpreter: &Path, cases: &[Case]) -> Vec<Result<String, String>> {
@@ -293,7 +272,7 @@ fn small_cases(files: &Files) -> Vec<Case> {
 
 #[test]
 fn small_images_have_the_oracle_s_digests() {
-    let Some(interpreter) = interpreter() else { return };
+    let Some(interpreter) = snp_measure::interpreter() else { return };
     let files = Files { folder: tempfile::tempdir().unwrap() };
     let cases = small_cases(&files);
     let [equal, refused] = compare(&interpreter, &cases);
@@ -303,7 +282,7 @@ fn small_images_have_the_oracle_s_digests() {
 
 #[test]
 fn made_up_svsms_have_the_oracle_s_digests() {
-    let Some(interpreter) = interpreter() else { return };
+    let Some(interpreter) = snp_measure::interpreter() else { return };
     let files = Files { folder: tempfile::tempdir().unwrap() };
     let firmware = files.put("ovmf.fd", &OvmfImage::default().bytes());
     let sections = [[0, 0x9e000, 1], [0x9e000, 0x1000, 2], [0x9f000, 0x1000, 3]];
@@ -346,7 +325,7 @@ fn shipped_firmware() -> Vec<PathBuf> {
 
 #[test]
 fn shipped_images_have_the_oracle_s_digests() {
-    let Some(interpreter) = interpreter() else { return };
+    let Some(interpreter) = snp_measure::interpreter() else { return };
     let files = Files { folder: tempfile::tempdir().unwrap() };
     let shipped = shipped_firmware();
     if shipped.is_empty() {

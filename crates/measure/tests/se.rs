@@ -10,9 +10,10 @@
     reason = "runs the oracle, found by the environment"
 )]
 
+mod snp_measure;
+
 use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use cvmkit_measure::se::{
@@ -123,30 +124,9 @@ fn addresses_and_tweaks_have_the_digests_of_s390_tools() {
     assert_ne!(digests.page_digest.to_string(), PLD);
 }
 
-/// The interpreter behind sev-snp-measure, which has `cryptography`.
-fn interpreter() -> Option<PathBuf> {
-    let in_path = || {
-        let folders = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&folders)
-            .map(|folder| folder.join("sev-snp-measure"))
-            .find(|path| path.is_file())
-    };
-    let Some(tool) = env::var_os("CVMKIT_SNP_MEASURE").map(PathBuf::from).or_else(in_path) else {
-        assert!(
-            env::var("CVMKIT_ORACLES").as_deref() != Ok("require"),
-            "sev-snp-measure is not installed"
-        );
-        eprintln!("SKIPPED: sev-snp-measure is not installed");
-        return None;
-    };
-    let script = fs::read_to_string(&tool).unwrap_or_else(|e| panic!("{}: {e}", tool.display()));
-    let first_line = script.lines().next().and_then(|line| line.strip_prefix("#!"));
-    Some(PathBuf::from(first_line.expect("sev-snp-measure is a script with an interpreter").trim()))
-}
-
 #[test]
 fn encrypted_pages_have_the_digest_of_s390_tools() {
-    let Some(interpreter) = interpreter() else { return };
+    let Some(interpreter) = snp_measure::interpreter() else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/se_image.py");
     let output = Command::new(interpreter).arg(script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -37,20 +37,7 @@ pub(super) struct Qemu {
 impl Qemu {
     /// The QEMU asked for, or the first of that name on the search path.
     pub(super) fn find(request: &Request) -> Result<Self, BootError> {
-        let path = match &request.qemu {
-            Some(path) => Some(path.clone()).filter(|path| path.is_file()),
-            None => process::find("qemu-system-x86_64", &request.search_path),
-        };
-        let path = path.ok_or_else(|| BootError::MissingTool {
-            what: request.qemu.as_ref().map_or_else(
-                || "qemu-system-x86_64".into(),
-                |path| format!("the QEMU `{}`", path.display()),
-            ),
-            package: "qemu-system-x86",
-        })?;
-        let printed = process::version(&path)?;
-        let version = version(&printed)
-            .ok_or_else(|| BootError::NotQemu { path: path.clone(), printed: printed.clone() })?;
+        let (path, version) = locate(request.qemu.as_deref(), &request.search_path)?;
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         if major < Some(OLDEST) {
             return Err(BootError::OldQemu { path, found: version, oldest: OLDEST });
@@ -125,8 +112,30 @@ fn prints(child: &mut Guarded, word: &str, time: Duration) -> bool {
     false
 }
 
+/// The QEMU asked for, or the first of that name in `folders`, and its version.
+pub(super) fn locate(
+    asked_for: Option<&Path>,
+    folders: &[PathBuf],
+) -> Result<(PathBuf, String), BootError> {
+    const NAME: &str = "qemu-system-x86_64";
+    let path = match asked_for {
+        Some(path) => path.is_file().then(|| path.to_owned()),
+        None => process::find(NAME, folders),
+    };
+    let path = path.ok_or_else(|| BootError::MissingTool {
+        what: asked_for
+            .map_or_else(|| NAME.into(), |path| format!("the QEMU `{}`", path.display())),
+        package: "qemu-system-x86",
+    })?;
+    let printed = process::version(&path)?;
+    match version(&printed) {
+        Some(version) => Ok((path, version)),
+        None => Err(BootError::NotQemu { path, printed }),
+    }
+}
+
 /// The version in `QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)`.
-pub(super) fn version(printed: &str) -> Option<String> {
+fn version(printed: &str) -> Option<String> {
     let rest = printed.lines().next()?.strip_prefix("QEMU emulator version ")?;
     let version = rest.split_ascii_whitespace().next()?;
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())

@@ -46,32 +46,62 @@ role! {
     Rtmr(Sha384)
 }
 
-/// Number of a platform configuration register, 0 to 23.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct PcrIndex(u8);
+/// Declares the number of a register: a small integer below `COUNT` that prints as a decimal, and
+/// as `NAME n` for debugging.
+macro_rules! register_index {
+    (
+        $(#[$doc:meta])* $name:ident = $label:literal,
+        $(#[$count_doc:meta])* COUNT = $count:literal
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(u8);
+
+        impl $name {
+            $(#[$count_doc])*
+            pub const COUNT: u8 = $count;
+
+            /// The register of that number; none from `COUNT` on.
+            #[must_use]
+            pub const fn new(index: u8) -> Option<Self> {
+                if index < Self::COUNT { Some(Self(index)) } else { None }
+            }
+
+            /// Every register.
+            pub fn all() -> impl Iterator<Item = Self> {
+                (0..Self::COUNT).map(Self)
+            }
+
+            /// The number.
+            #[must_use]
+            pub const fn number(self) -> u8 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0.to_string())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($label, " {}"), self.0)
+            }
+        }
+    };
+}
+
+register_index! {
+    /// Number of a platform configuration register, 0 to 23.
+    PcrIndex = "PCR",
+    /// Registers of a PC client TPM (TCG PC Client Platform TPM Profile, section 4.6).
+    COUNT = 24
+}
 
 impl PcrIndex {
-    /// Registers of a PC client TPM (TCG PC Client Platform TPM Profile, section 4.6).
-    pub const COUNT: u8 = 24;
-
-    /// The register of that number; none from 24 on.
-    #[must_use]
-    pub const fn new(index: u8) -> Option<Self> {
-        if index < Self::COUNT { Some(Self(index)) } else { None }
-    }
-
-    /// Every register.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (0..Self::COUNT).map(Self)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-
     /// What the register holds before anything is extended: all ones in those only a dynamic
     /// launch resets (TCG PC Client Platform TPM Profile, section 4.6.3), otherwise zero.
     const fn initial_byte(self) -> u8 {
@@ -79,44 +109,14 @@ impl PcrIndex {
     }
 }
 
-impl fmt::Display for PcrIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0.to_string())
-    }
+register_index! {
+    /// Number of a run-time measurement register, 0 to 3.
+    RtmrIndex = "RTMR",
+    /// Registers of a TD (Intel TDX module, TDINFO_STRUCT).
+    COUNT = 4
 }
-
-impl fmt::Debug for PcrIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PCR {}", self.0)
-    }
-}
-
-/// Number of a run-time measurement register, 0 to 3.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct RtmrIndex(u8);
 
 impl RtmrIndex {
-    /// Registers of a TD (Intel TDX module, TDINFO_STRUCT).
-    pub const COUNT: u8 = 4;
-
-    /// The register of that number; none from 4 on.
-    #[must_use]
-    pub const fn new(index: u8) -> Option<Self> {
-        if index < Self::COUNT { Some(Self(index)) } else { None }
-    }
-
-    /// Every register.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (0..Self::COUNT).map(Self)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-
     /// Where a TD extends what a TPM would get in `pcr` (UEFI 2.11, section 38.4.1): PCR 1 and 7 in
     /// RTMR 0, 2 to 6 in RTMR 1, 8 to 15 in RTMR 2. PCR 0 is the MRTD's matter, and what is above
     /// 15 has no register.
@@ -128,18 +128,6 @@ impl RtmrIndex {
             8..=15 => Some(Self(2)),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for RtmrIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0.to_string())
-    }
-}
-
-impl fmt::Debug for RtmrIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RTMR {}", self.0)
     }
 }
 

@@ -26,7 +26,7 @@ use cvmkit_measure::tdx::rtmr::AcpiTables;
 use thiserror::Error;
 
 use self::qtest::Qtest;
-use super::{BootError, process, qemu};
+use super::{BootError, qemu};
 use crate::fault::{Diagnosis, Fault};
 
 /// The properties of a machine that is a TD: QEMU switches off what a TD can't have
@@ -244,7 +244,8 @@ impl Diagnosis for AcpiError {
 /// [`AcpiError`]; QEMU is gone then too.
 pub fn acpi_files(request: &AcpiRequest) -> Result<AcpiFiles, AcpiError> {
     let deadline = Instant::now() + request.timeout;
-    let (path, qemu_version) = find(request)?;
+    // Any version will do: the tables are to be that version's.
+    let (path, qemu_version) = qemu::locate(request.qemu.as_deref(), &request.search_path)?;
     let mut machine = Qtest::start(&path, &request.search_path, &request.arguments(), deadline)?;
     let read = read_files(&mut machine, request.pci_window);
     let stderr = machine.end();
@@ -252,26 +253,6 @@ pub fn acpi_files(request: &AcpiRequest) -> Result<AcpiFiles, AcpiError> {
         Ok([loader, rsdp, tables]) => Ok(AcpiFiles { loader, rsdp, tables, qemu_version }),
         Err(AcpiError::Gone) if !stderr.is_empty() => Err(AcpiError::Refused { stderr }),
         Err(error) => Err(error),
-    }
-}
-
-/// QEMU and its version; any will do, as the tables are to be that version's.
-fn find(request: &AcpiRequest) -> Result<(PathBuf, String), BootError> {
-    let path = match &request.qemu {
-        Some(path) => Some(path.clone()).filter(|path| path.is_file()),
-        None => process::find("qemu-system-x86_64", &request.search_path),
-    };
-    let path = path.ok_or_else(|| BootError::MissingTool {
-        what: request.qemu.as_ref().map_or_else(
-            || "qemu-system-x86_64".into(),
-            |path| format!("the QEMU `{}`", path.display()),
-        ),
-        package: "qemu-system-x86",
-    })?;
-    let printed = process::version(&path)?;
-    match qemu::version(&printed) {
-        Some(version) => Ok((path, version)),
-        None => Err(BootError::NotQemu { path, printed }),
     }
 }
 
