@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod lock;
 pub mod manifest;
 pub mod mirrors;
+pub mod predict;
 pub mod progress;
 pub mod reference;
 pub mod rootfs;

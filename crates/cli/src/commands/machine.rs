@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cvmkit_engine::compare::{self, FirmwareBuild, KernelHeader, Machine, UnknownFirmware};
 use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::predict::{self, FirmwareBuild, KernelHeader, Machine, UnknownFirmware};
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use thiserror::Error;
@@ -43,7 +43,7 @@ pub(super) struct MachineArguments {
     #[arg(
         long,
         value_name = "SIZE",
-        value_parser = compare::memory,
+        value_parser = predict::memory,
         required_if_eq("kernel_header", "patched")
     )]
     memory: Option<u64>,
@@ -108,7 +108,7 @@ impl MachineArguments {
         Ok(Machine {
             firmware: self.firmware()?,
             secure_boot: match &self.vars {
-                Some(path) => compare::secure_boot(path)?,
+                Some(path) => predict::secure_boot(path)?,
                 None => SecureBoot { enabled: self.no_keys.then_some(false), ..Default::default() },
             },
             read_only_disk: self.read_only_disk.then_some(true),

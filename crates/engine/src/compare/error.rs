@@ -6,10 +6,11 @@ use cvmkit_measure::compare::WrongBank;
 use cvmkit_measure::event::log;
 use thiserror::Error;
 
-use super::{KnownError, ObservedError, PredictionError};
+use super::{KnownError, ObservedError};
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
 use crate::manifest::ManifestError;
+use crate::predict::PredictionError;
 use crate::reference::ReferenceError;
 
 /// Why nothing could be compared.

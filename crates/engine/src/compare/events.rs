@@ -9,9 +9,9 @@ use cvmkit_measure::event::{Bank, Observed, Register, RegisterSet};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
-use super::prediction::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};
 use super::registers::Registers;
 use super::{CompareError, Expectation, Options, Report, in_full, values};
+use crate::predict::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};
 
 /// One bank of a log beside its prediction.
 #[derive(Debug, Serialize)]

@@ -11,11 +11,9 @@
 
 mod error;
 mod events;
-mod firmware;
 mod known;
 mod launch;
 mod observed;
-mod prediction;
 mod registers;
 mod values;
 
@@ -27,18 +25,14 @@ use serde::Serialize;
 
 use crate::files;
 use crate::manifest::REFERENCE_FILE;
+use crate::predict::Machine;
 use known::KnownValue;
 
 pub use error::CompareError;
 pub use events::EventsComparison;
-pub use firmware::{FirmwareBuild, UnknownFirmware};
 pub use known::KnownError;
 pub use launch::{KernelFiles, LaunchComparison, Start};
 pub use observed::{Observed, ObservedError, TdQuote};
-pub use prediction::{
-    Assumed, Assumptions, Bootable, DirectBoot, DiskBoot, KernelHeader, Machine, PredictionError,
-    memory, on_platform, secure_boot,
-};
 pub use registers::{Registers, RegistersError};
 pub use values::ValuesComparison;
 

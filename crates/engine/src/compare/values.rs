@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::events::boots;
 use super::known::KnownValue;
-use super::prediction::{Assumed, on_platform};
 use super::registers::Registers;
 use super::{CompareError, Expectation, Options};
+use crate::predict::{Assumed, on_platform};
 
 /// Values beside those that fit them best.
 #[derive(Debug, Serialize)]

@@ -9,8 +9,8 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::compare::{Bootable, Machine};
 use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::predict::{Bootable, Machine};
 use cvmkit_measure::event::Bank;
 use cvmkit_measure::tpm::{PHASES, Platform};
 use thiserror::Error;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use cvmkit_engine::compare::{Assumed, Assumptions, Bootable};
+use cvmkit_engine::predict::{Assumed, Assumptions, Bootable};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
 use cvmkit_measure::tpm::{PCR_UKI, Platform, Prediction, Prospect};
 use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_SECURE_BOOT};

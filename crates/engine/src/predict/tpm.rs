@@ -325,7 +325,7 @@ impl Bootable {
     }
 
     /// The same, with the reason why a way was left out.
-    pub(super) fn predictions_but(
+    pub(crate) fn predictions_but(
         &self,
         machine: &Machine,
     ) -> Result<(Vec<Assumed>, Option<PredictionError>), PredictionError> {
