@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod lock;
 pub mod manifest;
 pub mod mirrors;
+pub mod plan;
 pub mod predict;
 pub mod profile;
 pub mod progress;

@@ -11,6 +11,8 @@ mod machine;
 mod man;
 mod measure;
 mod new;
+mod plan;
+mod profile;
 mod schema;
 mod vendor;
 mod verify;
@@ -36,8 +38,12 @@ pub(crate) enum Command {
     Lock(lock::Arguments),
     /// Copy every locked package into a folder, to build from on another machine.
     Vendor(vendor::Arguments),
+    /// Say which registers an edit will change, before anything is built.
+    Plan(plan::Arguments),
     /// Build the image that a definition and its lock describe.
     Build(build::Arguments),
+    /// List the platform profiles, or print one.
+    Profile(profile::Arguments),
     /// Compute what hardware will measure.
     Measure(measure::Arguments),
     /// Compare what a machine reports with what an image should do.
@@ -64,7 +70,9 @@ impl Command {
             Self::New(arguments) => arguments.run(console),
             Self::Lock(arguments) => arguments.run(console),
             Self::Vendor(arguments) => arguments.run(console),
+            Self::Plan(arguments) => arguments.run(console),
             Self::Build(arguments) => arguments.run(console),
+            Self::Profile(arguments) => arguments.run(console),
             Self::Measure(arguments) => arguments.run(console),
             Self::Compare(arguments) => arguments.run(console),
             Self::Dump(arguments) => arguments.run(console),
