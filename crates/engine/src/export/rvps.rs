@@ -1,0 +1,99 @@
+//! A message for Trustee's Reference Value Provider Service.
+//!
+//! The shape: `{"version": "0.1.0", "type": "sample", "payload": BASE64}`, where the payload is a JSON
+//! object of names, each with a list of accepted values. `rvps-tool register --path` and POST
+//! `/kbs/v0/reference-value` take it. Names are those that the default policy for CPUs asks for, and
+//! the values are hexadecimal as its claims are: `snp_launch_measurement`, `mr_td`, `rtmr_1`,
+//! `rtmr_2`, `tpm_pcr11`, and `snp_pcr11` and `tdx_pcr11` for Azure's vTPM.
+//!
+//! A registered name replaces all earlier values of that name. Deliberately absent: names that the
+//! default policy does not ask for (RTMR0, which depends on the host's configuration; other PCRs),
+//! and those of single events (`tdvfkernel`, `tdvfkernelparams`). The service verifies no signature
+//! of this type, so the message has none: what registers it must be trusted.
+//!
+//! Source: confidential-containers/trustee 78962cd (2026-08): `rvps/src/lib.rs`,
+//! `rvps/src/extractors/sample`, `attestation-service/src/ear_token/ear_default_policy_cpu.rego`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::machine::{Hash, Machine, Platform};
+use super::{Document, ExportError, Shape, corim, json};
+use crate::base64::base64;
+
+/// `MESSAGE_VERSION` of `rvps/src/lib.rs`.
+const VERSION: &str = "0.1.0";
+/// The extractor that takes plain values.
+const SAMPLE: &str = "sample";
+
+/// What is registered.
+#[derive(Serialize)]
+struct Message {
+    version: &'static str,
+    r#type: &'static str,
+    payload: String,
+}
+
+/// The message with the values of all `machines`.
+pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
+    let mut values: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let (mut carried, mut notes) = (Vec::new(), Vec::new());
+    for machine in machines {
+        let named = named(machine);
+        if named.is_empty() {
+            notes.push(format!("{machine} is left out: the policy asks for none of its values"));
+            notes.extend(machine.reasons());
+            continue;
+        }
+        for (name, value) in named {
+            values.entry(name).or_default().insert(hex::encode(value));
+        }
+        let asked = asked(machine).iter().flat_map(|(_, register, _)| {
+            let why = machine.not_predicted.get(*register)?;
+            Some(format!("{machine}: no {register}: {why}"))
+        });
+        notes.extend(asked.collect::<BTreeSet<_>>());
+        carried.push(*machine);
+    }
+    if carried.is_empty() {
+        return Err(ExportError::NoPlace {
+            shape: Shape::Rvps,
+            platforms: corim::platforms(machines),
+            carries: "launch digests of `sev-snp`, MRTD and RTMRs of `tdx`, PCR 11 of `tpm`",
+            add: "one of these platforms",
+        });
+    }
+    let payload = serde_json::to_vec(&values).map_err(ExportError::Json)?;
+    let message = Message { version: VERSION, r#type: SAMPLE, payload: base64(&payload) };
+    json(&message, &carried, notes)
+}
+
+/// The names the policy asks a machine's registers by.
+fn asked(machine: &Machine) -> &'static [(&'static str, &'static str, Hash)] {
+    match (machine.platform, machine.vmm.as_str()) {
+        (Platform::Tdx, _) => &[
+            ("mr_td", "mrtd", Hash::Sha384),
+            ("rtmr_1", "rtmr1", Hash::Sha384),
+            ("rtmr_2", "rtmr2", Hash::Sha384),
+        ],
+        // Both kinds of Azure's confidential VMs have this vTPM.
+        (Platform::Tpm, "azure") => {
+            &[("snp_pcr11", "pcr11", Hash::Sha256), ("tdx_pcr11", "pcr11", Hash::Sha256)]
+        }
+        (Platform::Tpm, _) => &[("tpm_pcr11", "pcr11", Hash::Sha256)],
+        (Platform::SevSnp | Platform::Se, _) => &[],
+    }
+}
+
+/// A machine's values by the names the policy asks for them.
+fn named(machine: &Machine) -> Vec<(&'static str, &[u8])> {
+    if machine.platform == Platform::SevSnp {
+        let launch = machine.launch_digest.as_deref();
+        return launch.map(|digest| ("snp_launch_measurement", digest)).into_iter().collect();
+    }
+    let value = |(name, register, hash): &(&'static str, &str, Hash)| {
+        Some((*name, machine.register(*hash, register)?))
+    };
+    asked(machine).iter().filter_map(value).collect()
+}
