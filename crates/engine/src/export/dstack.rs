@@ -94,7 +94,8 @@ fn gcp(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError
     let image = ImageFiles::of(subject, "unified kernel image")?;
     let path = image.path("uki")?;
     let digests = authenticode(&FileSource::open(&path)?);
-    let digests = digests.map_err(|source| ExportError::Image { path, source: Box::new(source) })?;
+    let digests =
+        digests.map_err(|source| ExportError::Image { path, source: Box::new(source) })?;
     let digest = bytes(&digests.sha256.0);
     cbor(in_order([("version", GCP_VERSION.into()), ("uki_auth", digest)]), machines)
 }

@@ -170,7 +170,7 @@ impl Machine {
 
     /// A sentence for each value that was not predicted.
     pub(super) fn reasons(&self) -> impl Iterator<Item = String> + '_ {
-        let words = |(name, why): (&String, &String)| format!("{self}: no {name}: {why}");
+        let words = move |(name, why): (&String, &String)| format!("{self}: no {name}: {why}");
         self.not_predicted.iter().map(words)
     }
 }

@@ -67,8 +67,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
 fn mrenclave(machine: &Machine) -> Result<[u8; MRENCLAVE_LEN], ExportError> {
     let needed = |name| machine.needed(Shape::Oasis, Hash::Sha384, name);
     let rtmr3 = machine.register(Hash::Sha384, "rtmr3").unwrap_or(&[0; REGISTER_LEN]);
-    let registers =
-        [needed("mrtd")?, needed("rtmr0")?, needed("rtmr1")?, needed("rtmr2")?, rtmr3];
+    let registers = [needed("mrtd")?, needed("rtmr0")?, needed("rtmr1")?, needed("rtmr2")?, rtmr3];
     Ok(tuple_hash(&registers))
 }
 
