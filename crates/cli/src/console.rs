@@ -108,6 +108,11 @@ impl Console {
         self.print(&json_text(value));
     }
 
+    /// Whether results are printed for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Whether standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()

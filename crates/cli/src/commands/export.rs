@@ -2,12 +2,14 @@
 //! reads.
 //!
 //! The document goes to standard output or, with `--out`, to a file; then the result says what is
-//! in it. What a document does not say is a note. A binary document is never printed to a terminal.
+//! in it, as it does with `--format json`, where the document is one of its fields: binary ones in
+//! Base64. What a document does not say is a note. A binary document is never printed to a terminal.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cvmkit_engine::base64::base64;
 use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::export::{self, Document, Options, Selection, Shape, Signer, Subject, Validity};
 use cvmkit_engine::fault::{Diagnosis, Fault};
@@ -17,6 +19,7 @@ use cvmkit_engine::progress::Progress;
 use cvmkit_engine::timestamp::Timestamp;
 use cvmkit_measure::snp::id_block::{self, PrivateKey};
 use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::{counted, input};
@@ -139,7 +142,11 @@ impl Arguments {
         match &self.out {
             Some(path) => {
                 files::replace(path, &document.bytes)?;
-                console.result(&Written::new(path, &document));
+                console.result(&Exported { file: Some(path), ..Exported::new(&document) });
+            }
+            None if console.is_json() => {
+                let value = embedded(&document);
+                console.json(&Exported { document: Some(value), ..Exported::new(&document) });
             }
             None if document.is_binary() && console.is_terminal() => {
                 return Err(Refusal::Terminal { media_type: document.media_type }.into());
@@ -166,35 +173,46 @@ impl Arguments {
     }
 }
 
-/// A written document.
+/// A document as a value of JSON: itself, or its bytes in Base64.
+fn embedded(document: &Document) -> Value {
+    let itself = serde_json::from_slice(&document.bytes).ok().filter(|_| !document.is_binary());
+    itself.unwrap_or_else(|| base64(&document.bytes).into())
+}
+
+/// What was exported.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Written<'a> {
-    file: &'a Path,
+struct Exported<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a Path>,
     media_type: &'static str,
     size: usize,
     sha256: Sha256,
     machines: &'a [String],
     notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<Value>,
 }
 
-impl<'a> Written<'a> {
-    fn new(file: &'a Path, document: &'a Document) -> Self {
+impl<'a> Exported<'a> {
+    fn new(document: &'a Document) -> Self {
         Self {
-            file,
+            file: None,
             media_type: document.media_type,
             size: document.bytes.len(),
             sha256: Sha256::of(&document.bytes),
             machines: &document.machines,
             notes: &document.notes,
+            document: None,
         }
     }
 }
 
-impl fmt::Display for Written<'_> {
+impl fmt::Display for Exported<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (file, size) = (self.file.display(), counted(self.size, "byte"));
-        writeln!(f, "{file}: {}, {size}, sha256 {}", self.media_type, self.sha256)?;
+        self.file.iter().try_for_each(|file| write!(f, "{}: ", file.display()))?;
+        let size = counted(self.size, "byte");
+        writeln!(f, "{}, {size}, sha256 {}", self.media_type, self.sha256)?;
         self.machines.iter().try_for_each(|machine| writeln!(f, "  {machine}"))
     }
 }

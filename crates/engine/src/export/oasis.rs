@@ -5,7 +5,7 @@
 //! a TD's measurement registers, and an MRSIGNER of zeros. MRENCLAVE is TupleHash256 of MRTD and
 //! RTMR0 to RTMR3 (NIST SP 800-185, section 5).
 //!
-//! A register that is not predicted leaves no identity. RTMR3 is all zero in a TD whose guest
+//! A TD of which a register is not predicted has no identity, and is left out. RTMR3 is all zero in a TD whose guest
 //! extends nothing. Oracles: TupleHash256 of PyCryptodome, the identity of a quote that oasis-core
 //! is tested with.
 //!
@@ -44,23 +44,34 @@ struct Enclave {
 
 /// The identities of the TDs among `machines`.
 pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
-    let (tds, others): (Vec<&Machine>, Vec<&Machine>) =
-        machines.iter().partition(|machine| machine.platform == Platform::Tdx);
-    if tds.is_empty() {
-        return Err(ExportError::NoPlace {
+    let (mut enclaves, mut carried, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut refusal = None;
+    for machine in machines {
+        if machine.platform != Platform::Tdx {
+            notes.push(format!("{machine} is left out: it is no TD"));
+            continue;
+        }
+        match mrenclave(machine) {
+            Ok(mrenclave) => {
+                let id = base64(&[&mrenclave[..], &[0; MRSIGNER_LEN]].concat());
+                enclaves.push(Enclave { id, description: machine.to_string() });
+                carried.push(*machine);
+            }
+            Err(error) => {
+                notes.push(format!("{machine} is left out: {error}"));
+                refusal = refusal.or(Some(error));
+            }
+        }
+    }
+    if enclaves.is_empty() {
+        return Err(refusal.unwrap_or_else(|| ExportError::NoPlace {
             shape: Shape::Oasis,
             platforms: corim::platforms(machines),
             carries: "MRTD and RTMRs of `tdx`",
             add: "platform `tdx`",
-        });
+        }));
     }
-    let enclave = |machine: &&Machine| -> Result<Enclave, ExportError> {
-        let identity = [&mrenclave(machine)?[..], &[0; MRSIGNER_LEN]].concat();
-        Ok(Enclave { id: base64(&identity), description: machine.to_string() })
-    };
-    let enclaves = tds.iter().map(enclave).collect::<Result<_, _>>()?;
-    let notes = others.iter().map(|machine| format!("{machine} is left out: it is no TD"));
-    json(&Policy { enclaves }, &tds, notes.collect())
+    json(&Policy { enclaves }, &carried, notes)
 }
 
 /// What stands for the registers of a TD.
