@@ -192,7 +192,7 @@ fn what_is_signed_is_what_the_key_signed() {
     let document = export(&subject(), Shape::Corim, &Selection::default(), &options).unwrap();
     let (envelope, payload) =
         decode_and_validate_signed_corim_at(&document.bytes, None, NOW).unwrap();
-    assert_eq!(payload.comids.len(), 7);
+    assert_eq!(payload.comids.len(), 8);
     let signed = envelope.to_be_signed(&[]).unwrap();
     let spki = signer().key.public_key().subject_public_key_info();
     let key = VerifyingKey::from_public_key_der(&spki).unwrap();
@@ -218,7 +218,7 @@ fn what_is_signed_is_what_the_key_signed() {
 fn a_corim_of_several_platforms_names_no_profile_and_says_so() {
     let document = of(Shape::Corim, &Selection::default()).unwrap();
     let (corim, comids) = decode_and_validate_at(&document.bytes, NOW).unwrap();
-    assert_eq!((corim.profile, comids.len()), (None, 7));
+    assert_eq!((corim.profile, comids.len()), (None, 8));
     insta::assert_snapshot!("corim_notes", document.notes.join("\n"));
     insta::assert_snapshot!("corim", hex::encode(&document.bytes));
     let ids: std::collections::BTreeSet<_> =
@@ -312,7 +312,7 @@ fn what_a_shape_has_no_place_for_is_an_error_that_says_what_to_add() {
         (Shape::Dstack, profile("qemu-vtpm")),
         (Shape::Dstack, profile("gce-tdx")),
         (Shape::Dstack, profile("qemu-snp")),
-        (Shape::Corim, profile("se")),
+        (Shape::Corim, profile("qemu-vtpm-bare")),
         (Shape::Corim, profile("qemu-sev")),
         (Shape::SystemdMeasure, Selection::default()),
     ];
@@ -341,7 +341,11 @@ fn values_of_another_schema_and_values_that_are_none_are_refused() {
     let error = opened(&|values| values["schema"] = 1.into());
     assert!(matches!(error, ExportError::Schema { found: 1, expected: 2, .. }), "{error}");
     let error = opened(&|values| values["values"][0]["launch-digest"] = "00".into());
-    assert!(matches!(error, ExportError::Digest { expected: 96, .. }), "{error}");
+    assert!(matches!(error, ExportError::Value { .. }), "{error}");
+    let error = opened(&|values| {
+        values["values"][2]["registers"]["sha384"]["mrtd"] = "00".repeat(32).into()
+    });
+    assert!(matches!(error, ExportError::Value { .. }), "{error}");
     let error = opened(&|values| values["values"][0]["platform"] = "sgx".into());
     assert!(matches!(error, ExportError::Malformed { .. }), "{error}");
 }

@@ -10,6 +10,7 @@
 //!   profile names no class for a TD, so the environment is a vendor and a model.
 //! - TPM: PCRs are integrity registers by number, with a digest for each bank. No profile names a
 //!   class: the environment is the one that gives the TPM and the name of cvmkit's profile.
+//! - Secure Execution: tag, PLD, ALD and TLD of the header by these names, which no profile gives.
 //!
 //! Deliberately absent: endorsements, entities, appraisal of the firmware's version. Trustee reads
 //! `digests` and no integrity registers: use `rvps` for it.
@@ -18,11 +19,13 @@
 //! draft-cds-rats-intel-corim-profile-06.
 
 use ciborium::Value;
+use cvmkit_measure::event::Bank;
 
 use super::cbor::{Key, bytes, embedded, encode, list, map, tag};
-use super::machine::{Hash, Machine, Platform};
+use super::machine::{Machine, platforms};
 use super::{Document, ExportError, Options, Shape, Validity, cose};
 use crate::digest::Sha256;
+use crate::profile::{Technology, Vmm};
 
 /// Media type of a CoRIM, signed or not (section 12.10).
 pub(super) const MEDIA_TYPE: &str = "application/rim+cbor";
@@ -33,8 +36,9 @@ const TAG_COMID: u64 = 506;
 /// `uri` and `time` of CDDL's prelude (RFC 8610, appendix D).
 const TAG_URI: u64 = 32;
 const TAG_TIME: u64 = 1;
-/// `tagged-oid-type` (section 7.7).
+/// `tagged-oid-type` and `tagged-bytes` (section 7.7 and 7.8).
 const TAG_OID: u64 = 111;
+const TAG_BYTES: u64 = 560;
 
 /// `corim-map` (section 4.1): `id`, `tags`, `profile`, `rim-validity`.
 const CORIM_ID: u64 = 0;
@@ -53,11 +57,17 @@ const CLASS_ID: u64 = 0;
 const CLASS_VENDOR: u64 = 1;
 const CLASS_MODEL: u64 = 2;
 /// `measurement-map` (section 5.1.4.5): `mkey`, `mval`; and `measurement-values-map`: `digests`,
-/// `integrity-registers`.
+/// `raw-value`, `integrity-registers`.
 const MKEY: u64 = 0;
 const MVAL: u64 = 1;
 const DIGESTS: u64 = 2;
+const RAW_VALUE: u64 = 4;
 const INTEGRITY_REGISTERS: u64 = 14;
+
+/// Numbers of hash functions (IANA, "Named Information Hash Algorithm Registry").
+const SHA256: u64 = 1;
+const SHA384: u64 = 7;
+const SHA512: u64 = 8;
 
 /// Profile of SEV-SNP (draft-deeglaze, section 3.1).
 const SNP_PROFILE: &str = "tag:amd.com,2025:snp-corim-profile";
@@ -85,7 +95,7 @@ pub(super) fn document(
     let id = format!("cvmkit:sha256:{identity}");
     let (mut tags, mut carried, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for machine in machines {
-        notes.extend(machine.reasons());
+        notes.extend(machine.words(|_| true));
         let triples = triples(machine);
         if triples.is_empty() {
             notes.push(format!("{machine} is left out: it has no value"));
@@ -127,27 +137,19 @@ pub(super) fn validity(validity: Validity) -> Value {
     map([(0, validity.not_before.map(time)), (1, Some(time(validity.not_after)))])
 }
 
-/// The platforms of machines, each once.
-pub(super) fn platforms(machines: &[&Machine]) -> Vec<String> {
-    let mut platforms: Vec<Platform> = machines.iter().map(|machine| machine.platform).collect();
-    platforms.sort();
-    platforms.dedup();
-    platforms.iter().map(ToString::to_string).collect()
-}
-
 /// The profile that all machines have; a CoRIM has place for one.
 fn profile(machines: &[&Machine], notes: &mut Vec<String>) -> Option<Value> {
-    let platform = machines.first()?.platform;
-    if machines.iter().any(|machine| machine.platform != platform) {
+    let platform = machines.first()?.platform();
+    if machines.iter().any(|machine| machine.platform() != platform) {
         let words = "the CoRIM names no profile, since it is of several platforms: for verifiers \
                      that go by it, make one for each with `--profile`";
         notes.push(words.to_owned());
         return None;
     }
     match platform {
-        Platform::SevSnp => Some(tag(TAG_URI, SNP_PROFILE.into())),
-        Platform::Tdx => Some(tag(TAG_OID, bytes(&INTEL_PROFILE))),
-        Platform::Tpm | Platform::Se => None,
+        Technology::SevSnp => Some(tag(TAG_URI, SNP_PROFILE.into())),
+        Technology::Tdx => Some(tag(TAG_OID, bytes(&INTEL_PROFILE))),
+        Technology::Tpm | Technology::Se => None,
     }
 }
 
@@ -178,53 +180,75 @@ fn classes(machine: &Machine) -> Vec<Value> {
     let named = |vendor: &str, model: &str| {
         vec![map([(CLASS_VENDOR, Some(vendor.into())), (CLASS_MODEL, Some(model.into()))])]
     };
-    match machine.platform {
-        Platform::SevSnp => {
+    match machine.platform() {
+        Technology::SevSnp => {
             let class = |oid: &[u8; 11]| map([(CLASS_ID, Some(tag(TAG_OID, bytes(oid))))]);
             SNP_CLASSES.iter().map(class).collect()
         }
-        Platform::Tdx => named("Intel Corporation", "TDX"),
-        Platform::Tpm => named(tpm_vendor(&machine.vmm), &machine.profile),
-        Platform::Se => named("IBM", "Secure Execution"),
+        Technology::Tdx => named("Intel Corporation", "TDX"),
+        Technology::Tpm => named(tpm_vendor(machine.value.vmm), &machine.value.profile),
+        Technology::Se => named("IBM", "Secure Execution"),
     }
 }
 
 /// Who gives a machine its TPM.
-fn tpm_vendor(vmm: &str) -> &str {
+fn tpm_vendor(vmm: Vmm) -> &'static str {
     match vmm {
-        "qemu" => "QEMU",
-        "azure" => "Microsoft",
-        "gce" => "Google",
-        "nitro" => "Amazon",
-        other => other,
+        Vmm::Qemu => "QEMU",
+        Vmm::Azure => "Microsoft",
+        Vmm::Gce => "Google",
+        Vmm::Ec2 => "Amazon",
     }
 }
 
 /// The measurements of a machine.
 fn measurements(machine: &Machine) -> Vec<Value> {
     let mut measurements = Vec::new();
-    let digest = |mkey: u64, digest: &[u8]| {
-        let digests = list([digest_of(Hash::Sha384, digest)]);
-        map([(MKEY, Some(mkey.into())), (MVAL, Some(map([(DIGESTS, Some(digests))])))])
-    };
     if let Some(launch) = &machine.launch_digest {
-        measurements.push(digest(MKEY_MEASUREMENT, launch));
+        measurements.push(digest_measurement(MKEY_MEASUREMENT.into(), SHA384, &launch.0.0));
     }
-    if let Some(mrtd) = machine.register(Hash::Sha384, "mrtd") {
-        measurements.push(digest(MKEY_MRTEE, mrtd));
+    if let Some(mrtd) = machine.register(Bank::Sha384, "mrtd") {
+        measurements.push(digest_measurement(MKEY_MRTEE.into(), SHA384, mrtd));
+    }
+    for (name, value) in &machine.secure_execution {
+        measurements.push(match *name {
+            "tag" => measurement(Some("tag".into()), RAW_VALUE, tag(TAG_BYTES, bytes(value))),
+            digest => digest_measurement(digest.into(), SHA512, value),
+        });
     }
     let registers = machine.registers.iter().filter(|(name, _)| name.as_str() != "mrtd");
     let registers: Vec<(Key, Option<Value>)> = registers
         .map(|(name, values)| {
-            let digests = values.iter().map(|(hash, digest)| digest_of(*hash, digest));
+            let digests =
+                values.iter().map(|(bank, value)| digest(bank_id(*bank), value.as_bytes()));
             (register_id(name), Some(list(digests)))
         })
         .collect();
     if !registers.is_empty() {
-        let mval = map([(INTEGRITY_REGISTERS, Some(map(registers)))]);
-        measurements.push(map([(MVAL, Some(mval))]));
+        measurements.push(measurement(None, INTEGRITY_REGISTERS, map(registers)));
     }
     measurements
+}
+
+/// `measurement-map` of one value.
+fn measurement(mkey: Option<Value>, code: u64, value: Value) -> Value {
+    map([(MKEY, mkey), (MVAL, Some(map([(code, Some(value))])))])
+}
+
+fn digest_measurement(mkey: Value, algorithm: u64, value: &[u8]) -> Value {
+    measurement(Some(mkey), DIGESTS, list([digest(algorithm, value)]))
+}
+
+/// `digest`: an algorithm and a value (section 7.6).
+fn digest(algorithm: u64, value: &[u8]) -> Value {
+    list([algorithm.into(), bytes(value)])
+}
+
+fn bank_id(bank: Bank) -> u64 {
+    match bank {
+        Bank::Sha256 => SHA256,
+        Bank::Sha384 => SHA384,
+    }
 }
 
 /// `integrity-register-id-type-choice`: the number of a PCR or RTMR, or a name (section 5.1.4.5.4).
@@ -234,15 +258,4 @@ fn register_id(name: &str) -> Key {
         Some(number) => Key::from(number),
         None => Key::from(name),
     }
-}
-
-/// `digest`: the number of an algorithm in IANA's "Named Information Hash Algorithm Registry" and
-/// the value (section 7.6).
-fn digest_of(hash: Hash, digest: &[u8]) -> Value {
-    let algorithm: u64 = match hash {
-        Hash::Sha256 => 1,
-        Hash::Sha384 => 7,
-        Hash::Sha512 => 8,
-    };
-    list([algorithm.into(), bytes(digest)])
 }

@@ -3,7 +3,7 @@
 //! - `tdx`: what `dstack-mr measure --json` prints, `mrtd` and `rtmr0` to `rtmr2` of one machine.
 //! - `sev-snp`: `measurement.snp.cbor`, the parts of the image that a launch digest is computed of;
 //!   the verifier does so with the vCPUs of each guest.
-//! - `tpm` of `nitro`: `measurement.aws.cbor`, one digest of PCR 4, 7 and 12.
+//! - `tpm` of `ec2`: `measurement.aws.cbor`, one digest of PCR 4, 7 and 12.
 //! - `tpm` of `gce`: `measurement.gcp.cbor`, the Authenticode digest of the UKI.
 //!
 //! The keys of these maps are in the order in which dstack writes them, since it compares their
@@ -16,6 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use ciborium::Value;
+use cvmkit_measure::event::Bank;
 use cvmkit_measure::firmware::{Firmware, Section};
 use cvmkit_measure::snp::{self, LaunchDigest};
 use cvmkit_measure::uefi::image::authenticode;
@@ -23,16 +24,19 @@ use serde::Serialize;
 use sha2::Digest as _;
 
 use super::cbor::{bytes, encode, list};
-use super::machine::{Hash, Machine, Platform};
-use super::{Document, ExportError, Shape, Subject, corim, json, single};
+use super::machine::{Machine, platforms};
+use super::{Document, ExportError, Shape, Subject, json, single};
 use crate::digest::Sha256;
 use crate::files::{self, FileSource, cannot};
 use crate::manifest::Manifest;
+use crate::profile::{Technology, Vmm};
 
 /// `SevOsImageMeasurement::VERSION`.
 const SNP_VERSION: u32 = 3;
 /// `GcpOsImageMeasurement::VERSION`.
 const GCP_VERSION: u32 = 1;
+/// The registers that identify an image on EC2, in the order in which they are hashed.
+const AWS_PCRS: [&str; 3] = ["pcr4", "pcr7", "pcr12"];
 /// Media type of the CBOR documents.
 const CBOR: &str = "application/cbor";
 /// The parameter without which the verifier refuses a command line.
@@ -41,20 +45,20 @@ const ROOTFS_HASH: &str = "dstack.rootfs_hash=";
 /// The document of the one platform of `machines`.
 pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
     let shape = Shape::Dstack;
-    let platforms = corim::platforms(machines);
+    let platforms = platforms(machines);
     if platforms.len() > 1 {
         return Err(ExportError::SeveralPlatforms { shape, platforms });
     }
-    let first = machines.first().map(|machine| (machine.platform, machine.vmm.as_str()));
+    let first = machines.first().map(|machine| (machine.platform(), machine.value.vmm));
     match first {
-        Some((Platform::Tdx, _)) => tdx(single(shape, machines)?),
-        Some((Platform::SevSnp, _)) => snp(subject, machines),
-        Some((Platform::Tpm, "nitro")) => aws(single(shape, machines)?),
-        Some((Platform::Tpm, "gce")) => gcp(subject, machines),
+        Some((Technology::Tdx, _)) => tdx(single(shape, machines)?),
+        Some((Technology::SevSnp, _)) => snp(subject, machines),
+        Some((Technology::Tpm, Vmm::Ec2)) => aws(single(shape, machines)?),
+        Some((Technology::Tpm, Vmm::Gce)) => gcp(subject, machines),
         _ => Err(ExportError::NoPlace {
             shape,
             platforms,
-            carries: "`tdx`, `sev-snp`, and `tpm` of `nitro` and `gce`",
+            carries: "`tdx`, `sev-snp`, and `tpm` of EC2 and Google",
             add: "one of these platforms",
         }),
     }
@@ -70,7 +74,7 @@ struct TdxMeasurements {
 }
 
 fn tdx(machine: &Machine) -> Result<Document, ExportError> {
-    let register = |name| machine.needed(Shape::Dstack, Hash::Sha384, name).map(hex::encode);
+    let register = |name| machine.needed(Shape::Dstack, Bank::Sha384, name).map(hex::encode);
     let measurements = TdxMeasurements {
         mrtd: register("mrtd")?,
         rtmr0: register("rtmr0")?,
@@ -83,11 +87,12 @@ fn tdx(machine: &Machine) -> Result<Document, ExportError> {
 /// A digest of the three registers, SHA-256 of PCR 4, 7 and 12 of the SHA-384 bank in a row.
 fn aws(machine: &Machine) -> Result<Document, ExportError> {
     let mut hasher = sha2::Sha256::new();
-    for name in ["pcr4", "pcr7", "pcr12"] {
-        hasher.update(machine.needed(Shape::Dstack, Hash::Sha384, name)?);
+    for name in AWS_PCRS {
+        hasher.update(machine.needed(Shape::Dstack, Bank::Sha384, name)?);
     }
     let digest = bytes(&hasher.finalize());
-    cbor(in_order([("boot_pcr_digest", digest)]), &[machine])
+    let notes = machine.words(|name| AWS_PCRS.contains(&name));
+    Ok(Document { notes, ..cbor(in_order([("boot_pcr_digest", digest)]), &[machine])? })
 }
 
 fn gcp(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {

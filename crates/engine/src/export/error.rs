@@ -46,19 +46,16 @@ pub enum ExportError {
         found: u32,
     },
     /// A value that is no digest.
-    #[error(
-        "`{}`, {machine}: expected {expected} hexadecimal digits for {what}, found `{found}`",
-        path.display()
-    )]
-    Digest {
+    #[error("`{}`, {machine}: expected {expected} for {what}, found `{found}`", path.display())]
+    Value {
         /// The file.
         path: PathBuf,
         /// Whose.
         machine: String,
         /// Which value.
         what: String,
-        /// Digits there should be.
-        expected: usize,
+        /// What there should be.
+        expected: &'static str,
         /// The value.
         found: String,
     },

@@ -9,9 +9,10 @@
 
 use serde::Serialize;
 
-use super::machine::{Machine, Platform};
-use super::{Document, ExportError, Shape, Subject, corim, json, single};
+use super::machine::{Machine, platforms};
+use super::{Document, ExportError, Shape, Subject, json, single};
 use crate::manifest::Manifest;
+use crate::profile::{Boot, Technology};
 
 /// `boot_mode` of a kernel that QEMU hands over, and of a disk.
 const DIRECT_KERNEL: &str = "direct_kernel";
@@ -49,31 +50,28 @@ pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Docum
     let guests: Vec<&Machine> = machines
         .iter()
         .copied()
-        .filter(|machine| machine.platform == Platform::SevSnp && machine.vcpu_type.is_some())
+        .filter(|machine| {
+            machine.platform() == Technology::SevSnp && machine.value.vcpu_type.is_some()
+        })
         .collect();
     if guests.is_empty() {
         return Err(ExportError::NoPlace {
             shape,
-            platforms: corim::platforms(machines),
+            platforms: platforms(machines),
             carries: "the launch digest of a guest of `sev-snp` with a vCPU type",
             add: "platform `sev-snp`",
         });
     }
     let machine = single(shape, &guests)?;
-    let lacks = |what: &str| ExportError::Missing {
-        shape,
-        machine: machine.to_string(),
-        what: what.to_owned(),
-        why: "the reference values do not have it".to_owned(),
-    };
-    let is_direct = machine.boot == "direct";
+    let lacks = |what| machine.missing(shape, what);
+    let is_direct = machine.value.boot == Boot::Direct;
     let expected = Expected {
-        measurement: hex::encode(machine.needed_launch_digest(shape)?),
+        measurement: machine.needed_launch_digest(shape)?.to_string(),
         boot_mode: if is_direct { DIRECT_KERNEL } else { UEFI_DISK },
         components: components(subject, machine, is_direct)?,
         vm_config: VmConfig {
-            vcpus: machine.vcpus.ok_or_else(|| lacks("vcpus"))?,
-            vcpu_type: machine.vcpu_type.clone().ok_or_else(|| lacks("vcpu-type"))?,
+            vcpus: machine.value.vcpus.ok_or_else(|| lacks("vcpus"))?,
+            vcpu_type: machine.value.vcpu_type.clone().ok_or_else(|| lacks("vcpu-type"))?,
         },
         notes: if is_direct {
             "firmware, kernel, initrd and command line are measured"
@@ -90,7 +88,7 @@ fn components(
     machine: &Machine,
     is_direct: bool,
 ) -> Result<Components, ExportError> {
-    let ovmf = machine.firmware.clone().unwrap_or_default();
+    let ovmf = machine.value.firmware.clone().unwrap_or_default();
     if !is_direct {
         return Ok(Components { ovmf, kernel: None, initrd: None, cmdline: None });
     }

@@ -1,69 +1,16 @@
-//! The machines of a file of reference values.
+//! The machines of a file of reference values, their digests decoded.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use cvmkit_measure::event::{Bank, BankDigest};
+use cvmkit_measure::snp::LaunchDigest;
 use serde::Deserialize;
 
 use super::{ExportError, Selection, Shape};
-
-/// The schema that is read.
-const SCHEMA: u32 = 2;
-
-/// A hash function of registers.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Hash {
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
-
-impl Hash {
-    /// Bytes of a digest.
-    const fn len(self) -> usize {
-        match self {
-            Self::Sha256 => 32,
-            Self::Sha384 => 48,
-            Self::Sha512 => 64,
-        }
-    }
-}
-
-/// What measures a machine.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Platform {
-    /// AMD SEV-SNP.
-    SevSnp,
-    /// Intel TDX.
-    Tdx,
-    /// A virtual TPM.
-    Tpm,
-    /// IBM Secure Execution.
-    Se,
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SevSnp => "sev-snp",
-            Self::Tdx => "tdx",
-            Self::Tpm => "tpm",
-            Self::Se => "se",
-        })
-    }
-}
-
-/// A file of reference values, as far as documents are made of it.
-#[derive(Deserialize)]
-struct RawValues {
-    values: Vec<RawValue>,
-}
+use crate::profile::{Technology, word};
+use crate::reference::{ReferenceValue, ReferenceValues, SCHEMA};
 
 /// The schema alone, which is looked at before anything that depends on it.
 #[derive(Deserialize)]
@@ -71,95 +18,76 @@ struct RawSchema {
     schema: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct RawValue {
-    profile: String,
-    platform: Platform,
-    vmm: String,
-    boot: String,
-    vcpus: Option<u32>,
-    vcpu_type: Option<String>,
-    guest_features: Option<String>,
-    memory: Option<u64>,
-    firmware: Option<String>,
-    launch_digest: Option<String>,
-    #[serde(default)]
-    registers: BTreeMap<Hash, BTreeMap<String, String>>,
-    #[serde(default)]
-    not_predicted: BTreeMap<String, String>,
-}
-
 /// What to expect of one machine.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
-    pub(super) profile: String,
-    pub(super) platform: Platform,
-    pub(super) vmm: String,
-    pub(super) boot: String,
-    pub(super) vcpus: Option<u32>,
-    pub(super) vcpu_type: Option<String>,
-    pub(super) guest_features: Option<String>,
-    pub(super) memory: Option<u64>,
-    pub(super) firmware: Option<String>,
-    pub(super) launch_digest: Option<Vec<u8>>,
+    /// As it is in the file.
+    pub(super) value: ReferenceValue,
+    pub(super) launch_digest: Option<LaunchDigest>,
     /// By name, such as `pcr4`; a TPM has several banks.
-    pub(super) registers: BTreeMap<String, BTreeMap<Hash, Vec<u8>>>,
-    /// Registers without a value, each with the reason.
-    pub(super) not_predicted: BTreeMap<String, String>,
+    pub(super) registers: BTreeMap<String, BTreeMap<Bank, BankDigest>>,
+    /// Tag and digests of a Secure Execution image by their names in the header.
+    pub(super) secure_execution: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, {} boot", self.profile, self.vmm, self.boot)?;
-        match self.vcpus {
+        let value = &self.value;
+        write!(f, "{} ({}, {} boot", value.profile, word(&value.vmm), word(&value.boot))?;
+        match value.vcpus {
             Some(1) => f.write_str(", 1 vCPU")?,
             Some(count) => write!(f, ", {count} vCPUs")?,
             None => {}
         }
-        self.vcpu_type.iter().try_for_each(|name| write!(f, " {name}"))?;
-        self.memory.iter().try_for_each(|bytes| write!(f, ", {} MiB", bytes >> 20))?;
-        self.guest_features.iter().try_for_each(|bits| write!(f, ", features {bits}"))?;
-        self.firmware.iter().try_for_each(|name| write!(f, ", {name}"))?;
+        value.vcpu_type.iter().try_for_each(|name| write!(f, " {name}"))?;
+        value.memory.iter().try_for_each(|memory| write!(f, ", {memory}"))?;
+        value.guest_features.iter().try_for_each(|bits| write!(f, ", features {bits}"))?;
+        value.firmware.iter().try_for_each(|name| write!(f, ", {name}"))?;
         f.write_str(")")
     }
 }
 
 impl Machine {
+    /// What measures it.
+    pub(super) fn platform(&self) -> Technology {
+        self.value.platform
+    }
+
     /// Whether it is one of those that were asked for.
     pub(super) fn fits(&self, selection: &Selection) -> bool {
         fn holds<T: PartialEq>(wanted: &Option<T>, found: &Option<T>) -> bool {
             wanted.is_none() || wanted == found
         }
-        selection.profile.as_ref().is_none_or(|profile| *profile == self.profile)
-            && holds(&selection.vcpus, &self.vcpus)
-            && holds(&selection.vcpu_type, &self.vcpu_type)
-            && holds(&selection.memory, &self.memory)
+        let value = &self.value;
+        selection.profile.as_ref().is_none_or(|profile| *profile == value.profile)
+            && holds(&selection.vcpus, &value.vcpus)
+            && holds(&selection.vcpu_type, &value.vcpu_type)
+            && holds(&selection.memory, &value.memory.map(|memory| memory.0))
     }
 
     /// The value of a register.
-    pub(super) fn register(&self, hash: Hash, name: &str) -> Option<&[u8]> {
-        self.registers.get(name)?.get(&hash).map(Vec::as_slice)
+    pub(super) fn register(&self, bank: Bank, name: &str) -> Option<&[u8]> {
+        self.registers.get(name)?.get(&bank).map(BankDigest::as_bytes)
     }
 
     /// The value of a register that `shape` can't do without.
     pub(super) fn needed(
         &self,
         shape: Shape,
-        hash: Hash,
+        bank: Bank,
         name: &str,
     ) -> Result<&[u8], ExportError> {
-        self.register(hash, name).ok_or_else(|| self.missing(shape, name))
+        self.register(bank, name).ok_or_else(|| self.missing(shape, name))
     }
 
     /// The launch digest, which `shape` can't do without.
-    pub(super) fn needed_launch_digest(&self, shape: Shape) -> Result<&[u8], ExportError> {
-        let digest = self.launch_digest.as_deref();
-        digest.ok_or_else(|| self.missing(shape, "launch-digest"))
+    pub(super) fn needed_launch_digest(&self, shape: Shape) -> Result<LaunchDigest, ExportError> {
+        self.launch_digest.ok_or_else(|| self.missing(shape, "launch-digest"))
     }
 
-    fn missing(&self, shape: Shape, name: &str) -> ExportError {
-        let why = self.not_predicted.get(name);
+    /// That `shape` needs a value that is not there.
+    pub(super) fn missing(&self, shape: Shape, name: &str) -> ExportError {
+        let why = self.value.not_predicted.get(name);
         ExportError::Missing {
             shape,
             machine: self.to_string(),
@@ -168,11 +96,24 @@ impl Machine {
         }
     }
 
-    /// A sentence for each value that was not predicted.
-    pub(super) fn reasons(&self) -> impl Iterator<Item = String> + '_ {
-        let words = move |(name, why): (&String, &String)| format!("{self}: no {name}: {why}");
-        self.not_predicted.iter().map(words)
+    /// What there is to know of the registers that `wanted` names: why one has no value, and what
+    /// a value takes for granted.
+    pub(super) fn words(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let open = self.value.not_predicted.iter();
+        let open = open.map(|(name, why)| (name, format!("{self}: no {name}: {why}")));
+        let reserved = self.value.reservations.iter();
+        let reserved = reserved.map(|(name, words)| (name, format!("{self}: {name} is {words}")));
+        open.chain(reserved).filter(|(name, _)| wanted(name)).map(|(_, words)| words).collect()
     }
+}
+
+/// The platforms of machines as they are in definitions, each once.
+pub(super) fn platforms(machines: &[&Machine]) -> Vec<String> {
+    let mut platforms: Vec<Technology> =
+        machines.iter().map(|machine| machine.platform()).collect();
+    platforms.sort();
+    platforms.dedup();
+    platforms.iter().map(word).collect()
 }
 
 /// Reads a file of reference values.
@@ -184,43 +125,51 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Machine>, ExportErro
         let (path, expected, found) = (path.to_owned(), SCHEMA, schema);
         return Err(ExportError::Schema { path, expected, found });
     }
-    let RawValues { values } = serde_json::from_slice(bytes).map_err(malformed)?;
-    values.into_iter().map(|value| machine(path, value)).collect()
+    let values: ReferenceValues = serde_json::from_slice(bytes).map_err(malformed)?;
+    values.values.into_iter().map(|value| machine(path, value)).collect()
 }
 
-fn machine(path: &Path, raw: RawValue) -> Result<Machine, ExportError> {
+fn machine(path: &Path, value: ReferenceValue) -> Result<Machine, ExportError> {
     let mut machine = Machine {
-        profile: raw.profile,
-        platform: raw.platform,
-        vmm: raw.vmm,
-        boot: raw.boot,
-        vcpus: raw.vcpus,
-        vcpu_type: raw.vcpu_type,
-        guest_features: raw.guest_features,
-        memory: raw.memory,
-        firmware: raw.firmware,
+        value,
         launch_digest: None,
         registers: BTreeMap::new(),
-        not_predicted: raw.not_predicted,
+        secure_execution: Vec::new(),
     };
     let name = machine.to_string();
-    let digest = |what: &str, hash: Hash, text: String| {
-        let bytes = hex::decode(&text).ok().filter(|bytes| bytes.len() == hash.len());
-        bytes.ok_or_else(|| ExportError::Digest {
-            path: path.to_owned(),
-            machine: name.clone(),
-            what: what.to_owned(),
-            expected: 2 * hash.len(),
-            found: text,
-        })
+    let refused = |what: &str, expected: &'static str, found: &str| ExportError::Value {
+        path: path.to_owned(),
+        machine: name.clone(),
+        what: what.to_owned(),
+        expected,
+        found: found.to_owned(),
     };
-    let launch = raw.launch_digest.map(|text| digest("launch-digest", Hash::Sha384, text));
-    machine.launch_digest = launch.transpose()?;
-    for (hash, values) in raw.registers {
+    if let Some(text) = &machine.value.launch_digest {
+        let digest = text.parse().map_err(|_| refused("launch-digest", "96 hex digits", text))?;
+        machine.launch_digest = Some(digest);
+    }
+    for (name, values) in &machine.value.registers {
+        let bank = Bank::ALL.into_iter().find(|bank| bank.to_string() == *name);
+        let bank = bank.ok_or_else(|| refused("a bank", "`sha256` or `sha384`", name))?;
         for (register, text) in values {
-            let value = digest(&register, hash, text)?;
-            machine.registers.entry(register).or_default().insert(hash, value);
+            let digest: Option<BankDigest> = text.parse().ok();
+            let digest = digest.filter(|digest| digest.bank() == bank);
+            let digest = digest.ok_or_else(|| refused(register, "a digest of the bank", text))?;
+            machine.registers.entry(register.clone()).or_default().insert(bank, digest);
         }
+    }
+    if let Some(header) = &machine.value.secure_execution {
+        let fields = [
+            ("tag", &header.tag),
+            ("pld", &header.page_digest),
+            ("ald", &header.address_digest),
+            ("tld", &header.tweak_digest),
+        ];
+        let decoded = |(name, text): (&'static str, &String)| -> Result<_, ExportError> {
+            let bytes = hex::decode(text).map_err(|_| refused(name, "hex digits", text))?;
+            Ok((name, bytes))
+        };
+        machine.secure_execution = fields.into_iter().map(decoded).collect::<Result<_, _>>()?;
     }
     Ok(machine)
 }

@@ -14,11 +14,13 @@
 
 use cshake::CShake256;
 use cshake::digest::{ExtendableOutput as _, Update as _, XofReader as _};
+use cvmkit_measure::event::Bank;
 use serde::Serialize;
 
-use super::machine::{Hash, Machine, Platform};
-use super::{Document, ExportError, Shape, corim, json};
+use super::machine::{Machine, platforms};
+use super::{Document, ExportError, Shape, json};
 use crate::base64::base64;
+use crate::profile::Technology;
 
 /// The customization string of the hash (`TdEnclaveIdentityContext`).
 const CONTEXT: &[u8] = b"oasis-core/tdx: TD enclave identity";
@@ -47,7 +49,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
     let (mut enclaves, mut carried, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     let mut refusal = None;
     for machine in machines {
-        if machine.platform != Platform::Tdx {
+        if machine.platform() != Technology::Tdx {
             notes.push(format!("{machine} is left out: it is no TD"));
             continue;
         }
@@ -66,7 +68,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
     if enclaves.is_empty() {
         return Err(refusal.unwrap_or_else(|| ExportError::NoPlace {
             shape: Shape::Oasis,
-            platforms: corim::platforms(machines),
+            platforms: platforms(machines),
             carries: "MRTD and RTMRs of `tdx`",
             add: "platform `tdx`",
         }));
@@ -76,8 +78,8 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
 
 /// What stands for the registers of a TD.
 fn mrenclave(machine: &Machine) -> Result<[u8; MRENCLAVE_LEN], ExportError> {
-    let needed = |name| machine.needed(Shape::Oasis, Hash::Sha384, name);
-    let rtmr3 = machine.register(Hash::Sha384, "rtmr3").unwrap_or(&[0; REGISTER_LEN]);
+    let needed = |name| machine.needed(Shape::Oasis, Bank::Sha384, name);
+    let rtmr3 = machine.register(Bank::Sha384, "rtmr3").unwrap_or(&[0; REGISTER_LEN]);
     let registers = [needed("mrtd")?, needed("rtmr0")?, needed("rtmr1")?, needed("rtmr2")?, rtmr3];
     Ok(tuple_hash(&registers))
 }

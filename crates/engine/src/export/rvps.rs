@@ -16,11 +16,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_measure::event::Bank;
 use serde::Serialize;
 
-use super::machine::{Hash, Machine, Platform};
-use super::{Document, ExportError, Shape, corim, json};
+use super::machine::{Machine, platforms};
+use super::{Document, ExportError, Shape, json};
 use crate::base64::base64;
+use crate::profile::{Technology, Vmm};
 
 /// `MESSAGE_VERSION` of `rvps/src/lib.rs`.
 const VERSION: &str = "0.1.0";
@@ -43,23 +45,21 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
         let named = named(machine);
         if named.is_empty() {
             notes.push(format!("{machine} is left out: the policy asks for none of its values"));
-            notes.extend(machine.reasons());
+            notes.extend(machine.words(|name| machine.value.not_predicted.contains_key(name)));
             continue;
         }
         for (name, value) in named {
-            values.entry(name).or_default().insert(hex::encode(value));
+            values.entry(name).or_default().insert(value);
         }
-        let asked = asked(machine).iter().flat_map(|(_, register, _)| {
-            let why = machine.not_predicted.get(*register)?;
-            Some(format!("{machine}: no {register}: {why}"))
-        });
-        notes.extend(asked.collect::<BTreeSet<_>>());
+        notes.extend(
+            machine.words(|name| asked(machine).iter().any(|(_, asked, _)| *asked == name)),
+        );
         carried.push(*machine);
     }
     if carried.is_empty() {
         return Err(ExportError::NoPlace {
             shape: Shape::Rvps,
-            platforms: corim::platforms(machines),
+            platforms: platforms(machines),
             carries: "launch digests of `sev-snp`, MRTD and RTMRs of `tdx`, PCR 11 of `tpm`",
             add: "one of these platforms",
         });
@@ -70,30 +70,30 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
 }
 
 /// The names the policy asks a machine's registers by.
-fn asked(machine: &Machine) -> &'static [(&'static str, &'static str, Hash)] {
-    match (machine.platform, machine.vmm.as_str()) {
-        (Platform::Tdx, _) => &[
-            ("mr_td", "mrtd", Hash::Sha384),
-            ("rtmr_1", "rtmr1", Hash::Sha384),
-            ("rtmr_2", "rtmr2", Hash::Sha384),
+fn asked(machine: &Machine) -> &'static [(&'static str, &'static str, Bank)] {
+    match (machine.platform(), machine.value.vmm) {
+        (Technology::Tdx, _) => &[
+            ("mr_td", "mrtd", Bank::Sha384),
+            ("rtmr_1", "rtmr1", Bank::Sha384),
+            ("rtmr_2", "rtmr2", Bank::Sha384),
         ],
         // Both kinds of Azure's confidential VMs have this vTPM.
-        (Platform::Tpm, "azure") => {
-            &[("snp_pcr11", "pcr11", Hash::Sha256), ("tdx_pcr11", "pcr11", Hash::Sha256)]
+        (Technology::Tpm, Vmm::Azure) => {
+            &[("snp_pcr11", "pcr11", Bank::Sha256), ("tdx_pcr11", "pcr11", Bank::Sha256)]
         }
-        (Platform::Tpm, _) => &[("tpm_pcr11", "pcr11", Hash::Sha256)],
-        (Platform::SevSnp | Platform::Se, _) => &[],
+        (Technology::Tpm, _) => &[("tpm_pcr11", "pcr11", Bank::Sha256)],
+        (Technology::SevSnp | Technology::Se, _) => &[],
     }
 }
 
 /// A machine's values by the names the policy asks for them.
-fn named(machine: &Machine) -> Vec<(&'static str, &[u8])> {
-    if machine.platform == Platform::SevSnp {
-        let launch = machine.launch_digest.as_deref();
-        return launch.map(|digest| ("snp_launch_measurement", digest)).into_iter().collect();
+fn named(machine: &Machine) -> Vec<(&'static str, String)> {
+    if machine.platform() == Technology::SevSnp {
+        let launch = machine.launch_digest.iter();
+        return launch.map(|digest| ("snp_launch_measurement", digest.to_string())).collect();
     }
-    let value = |(name, register, hash): &(&'static str, &str, Hash)| {
-        Some((*name, machine.register(*hash, register)?))
+    let value = |(name, register, bank): &(&'static str, &str, Bank)| {
+        Some((*name, hex::encode(machine.register(*bank, register)?)))
     };
     asked(machine).iter().filter_map(value).collect()
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cvmkit_measure::event::{Bank, BankDigest, PcrIndex};
-use cvmkit_measure::tpm::{PCR_UKI, PHASES, Prediction};
+use cvmkit_measure::tpm::{PCR_UKI, PHASES};
 use serde::Serialize;
 
 use super::{Document, ExportError, json};
+use crate::predict::outlook::value;
 use crate::predict::{Assumed, Bootable, Machine};
 
 /// One value of PCR 11.
@@ -35,7 +36,7 @@ impl SystemdMeasure {
         let of_bank = |bank: &Bank| {
             let values = moments.iter().filter_map(|phases| {
                 let names: Vec<&str> = phases.iter().map(String::as_str).collect();
-                let hash = value(*bank, &prediction?.clone().at(&names))?;
+                let hash = value(*bank, &prediction?.clone().at(&names), PCR_UKI)?;
                 let phase = (!phases.is_empty()).then(|| phases.join(":"));
                 Some(Moment { phase, pcr: PCR_UKI, hash })
             });
@@ -49,13 +50,6 @@ impl SystemdMeasure {
     pub fn moments() -> Vec<Vec<String>> {
         let phases = |count| PHASES.iter().take(count).map(|name| (*name).to_owned()).collect();
         (1..=PHASES.len()).map(phases).collect()
-    }
-}
-
-fn value(bank: Bank, prediction: &Prediction) -> Option<BankDigest> {
-    match bank {
-        Bank::Sha256 => Some(BankDigest::Sha256(prediction.pcrs_sha256().get(&PCR_UKI)?.0)),
-        Bank::Sha384 => Some(BankDigest::Sha384(prediction.pcrs_sha384().get(&PCR_UKI)?.0)),
     }
 }
 
