@@ -14,7 +14,7 @@ use corim::types::corim::{CorimMap, ProfileChoice};
 use corim::types::environment::{ClassMap, EnvironmentMap};
 use corim::types::measurement::{
     Digest, DigestAlg, IntegrityRegisterId, IntegrityRegisters, MeasurementMap,
-    MeasurementValuesMap,
+    MeasurementValuesMap, RawValueChoice,
 };
 use corim::types::signed::decode_and_validate_signed_corim_at;
 use corim::validate::{EvidenceClaim, decode_and_validate_at, match_reference_values};
@@ -81,15 +81,20 @@ fn digests(alg: i64, value: &[u8]) -> Vec<Digest> {
     vec![Digest(DigestAlg::Int(alg), value.to_vec())]
 }
 
+fn digests_only(digests: Vec<Digest>) -> MeasurementValuesMap {
+    let mut values = MeasurementValuesMap::default();
+    values.digests = Some(digests);
+    values
+}
+
 /// The evidence of an SEV-SNP report, as the profile translates it.
 fn snp_evidence(class: u8, measurement: &[u8]) -> EvidenceClaim {
     let oid = [0x06, 0x09, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x9c, 0x78, 0x03, class];
     let class =
         ClassMap { class_id: Some(ClassIdChoice::Oid(oid.to_vec())), ..ClassMap::default() };
-    let values = |digests| MeasurementValuesMap { digests: Some(digests), ..Default::default() };
     let element = |mkey, digests| MeasurementMap {
         mkey: Some(MeasuredElement::Uint(mkey)),
-        mval: values(digests),
+        mval: digests_only(digests),
         authorized_by: None,
     };
     EvidenceClaim {
@@ -102,20 +107,16 @@ fn snp_evidence(class: u8, measurement: &[u8]) -> EvidenceClaim {
     }
 }
 
-/// Evidence with registers by number.
+/// Evidence with registers by number. The crate compares them as a whole, where the draft takes
+/// evidence with more registers too (section 9.4.6, "Comparison for Integrity Registers").
 fn register_evidence(
     environment: EnvironmentMap,
-    alg: i64,
-    registers: &[(u64, Vec<u8>)],
+    registers: &[(u64, Vec<Digest>)],
 ) -> EvidenceClaim {
-    let registers = registers.iter();
-    let registers = registers
-        .map(|(index, value)| (IntegrityRegisterId::Uint(*index), digests(alg, value)))
-        .collect();
-    let mval = MeasurementValuesMap {
-        integrity_registers: Some(IntegrityRegisters(registers)),
-        ..Default::default()
-    };
+    let registers = registers.iter().cloned();
+    let registers = registers.map(|(id, digests)| (IntegrityRegisterId::Uint(id), digests));
+    let mut mval = MeasurementValuesMap::default();
+    mval.integrity_registers = Some(IntegrityRegisters(registers.collect()));
     EvidenceClaim {
         environment,
         measurements: vec![MeasurementMap { mkey: None, mval, authorized_by: None }],
@@ -151,13 +152,11 @@ fn a_quote_is_corroborated_by_mrtd_and_all_registers_that_are_predicted() {
     assert_eq!(corim.profile, Some(ProfileChoice::Oid(oid.to_vec())));
     let sha384 = |name: &str| hex_of(&format!("/2/registers/sha384/{name}"));
     let evidence = |rtmr2: Vec<u8>| {
-        let registers = [(0, sha384("rtmr0")), (1, sha384("rtmr1")), (2, rtmr2), (3, vec![0; 48])];
+        let registers = [(0, sha384("rtmr0")), (1, sha384("rtmr1")), (2, rtmr2)];
+        let registers = registers.map(|(index, value)| (index, digests(7, &value)));
         let environment = EnvironmentMap::for_class("Intel Corporation", "TDX");
-        let mut evidence = register_evidence(environment, 7, &registers);
-        let mval = MeasurementValuesMap {
-            digests: Some(digests(7, &sha384("mrtd"))),
-            ..Default::default()
-        };
+        let mut evidence = register_evidence(environment, &registers);
+        let mval = digests_only(digests(7, &sha384("mrtd")));
         let mkey = Some(MeasuredElement::Uint(83));
         evidence.measurements.push(MeasurementMap { mkey, mval, authorized_by: None });
         evidence
@@ -170,16 +169,43 @@ fn a_quote_is_corroborated_by_mrtd_and_all_registers_that_are_predicted() {
 }
 
 #[test]
-fn a_tpm_quote_of_either_bank_is_corroborated() {
+fn a_tpm_is_corroborated_by_its_registers_in_every_bank() {
     let (corim, comids) = corim(&profile("qemu-vtpm"));
     assert_eq!(corim.profile, None);
-    let environment = || EnvironmentMap::for_class("QEMU", "qemu-vtpm");
-    let pcr = |bank: &str, pcr: u64| hex_of(&format!("/4/registers/{bank}/pcr{pcr}"));
-    // PCR 9 is quoted and not predicted.
-    let sha256 = [(4, pcr("sha256", 4)), (9, vec![9; 32]), (11, pcr("sha256", 11))];
-    assert_eq!(corroborating(&comids, &register_evidence(environment(), 1, &sha256)), [0]);
-    let changed = [(4, pcr("sha256", 4)), (11, vec![0; 32])];
-    assert!(corroborating(&comids, &register_evidence(environment(), 1, &changed)).is_empty());
+    let evidence = |pcr11: Vec<u8>| {
+        let pcr4 = ["sha256", "sha384"].map(|bank| hex_of(&format!("/4/registers/{bank}/pcr4")));
+        let pcr4 = [digests(1, &pcr4[0]), digests(7, &pcr4[1])].concat();
+        let environment = EnvironmentMap::for_class("QEMU", "qemu-vtpm");
+        register_evidence(environment, &[(4, pcr4), (11, digests(1, &pcr11))])
+    };
+    let pcr11 = hex_of("/4/registers/sha256/pcr11");
+    assert_eq!(corroborating(&comids, &evidence(pcr11)), [0]);
+    assert!(corroborating(&comids, &evidence(vec![0; 32])).is_empty());
+}
+
+#[test]
+fn a_secure_execution_image_is_corroborated_by_its_header() {
+    let (_, comids) = corim(&profile("se"));
+    let header = |name: &str| hex_of(&format!("/7/secure-execution/{name}"));
+    let element = |mkey: &str, mval| {
+        let mkey = Some(MeasuredElement::Text(mkey.to_owned()));
+        MeasurementMap { mkey, mval, authorized_by: None }
+    };
+    let evidence = |tag: Vec<u8>| {
+        let mut tag_only = MeasurementValuesMap::default();
+        tag_only.raw_value = Some(RawValueChoice::Bytes(tag));
+        let sha512 = |name: &str| digests_only(digests(8, &header(name)));
+        let measurements = vec![
+            element("tag", tag_only),
+            element("pld", sha512("page-digest")),
+            element("ald", sha512("address-digest")),
+            element("tld", sha512("tweak-digest")),
+        ];
+        let environment = EnvironmentMap::for_class("IBM", "Secure Execution");
+        EvidenceClaim { environment, measurements }
+    };
+    assert_eq!(corroborating(&comids, &evidence(header("tag"))), [0]);
+    assert!(corroborating(&comids, &evidence(vec![0; 16])).is_empty());
 }
 
 #[test]
