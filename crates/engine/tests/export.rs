@@ -108,7 +108,7 @@ fn snp_evidence(class: u8, measurement: &[u8]) -> EvidenceClaim {
 }
 
 /// Evidence with registers by number. The crate compares them as a whole, where the draft takes
-/// evidence with more registers too (section 9.4.6, "Comparison for Integrity Registers").
+/// evidence with more registers too (draft-ietf-rats-corim-10, section 9.3.6.1.6).
 fn register_evidence(
     environment: EnvironmentMap,
     registers: &[(u64, Vec<Digest>)],

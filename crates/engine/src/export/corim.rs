@@ -2,7 +2,7 @@
 //!
 //! One CoMID for each machine, with reference triples of its environment. A verifier accepts
 //! evidence that one triple corroborates, so machines are alternatives; two values in one `digests`
-//! would match nothing (section 9.4.6 of the draft forbids two of one algorithm).
+//! would match nothing (section 9.3.6.1.3 of the draft).
 //!
 //! - SEV-SNP: the profile's two environments, by the kind of key that signs reports, since an image
 //!   does not know its host; MEASUREMENT is `mkey` 641.
@@ -27,16 +27,16 @@ use super::{Document, ExportError, Options, Shape, Validity, cose};
 use crate::digest::Sha256;
 use crate::profile::{Technology, Vmm};
 
-/// Media type of a CoRIM, signed or not (section 12.10).
+/// Media type of a CoRIM, signed or not (section 12.12).
 pub(super) const MEDIA_TYPE: &str = "application/rim+cbor";
 
-/// `tagged-unsigned-corim-map` and `tagged-concise-mid-tag` (section 4.1 and 5.1).
+/// `tagged-unsigned-corim-map` and `tagged-concise-mid-tag` (sections 4.1 and 5.1).
 const TAG_CORIM: u64 = 501;
 const TAG_COMID: u64 = 506;
 /// `uri` and `time` of CDDL's prelude (RFC 8610, appendix D).
 const TAG_URI: u64 = 32;
 const TAG_TIME: u64 = 1;
-/// `tagged-oid-type` and `tagged-bytes` (section 7.7 and 7.8).
+/// `tagged-oid-type` and `tagged-bytes` (sections 7.6 and 7.8).
 const TAG_OID: u64 = 111;
 const TAG_BYTES: u64 = 560;
 
@@ -51,12 +51,13 @@ const COMID_IDENTITY: u64 = 1;
 const TAG_ID: u64 = 0;
 const COMID_TRIPLES: u64 = 4;
 const REFERENCE_TRIPLES: u64 = 0;
-/// `environment-map` and `class-map` (section 5.1.4.2): `class`, its `class-id`, `vendor`, `model`.
+/// `environment-map` and `class-map` (sections 5.1.4.1 and 5.1.4.2): `class`, its `class-id`, `vendor`
+/// and `model`.
 const ENVIRONMENT_CLASS: u64 = 0;
 const CLASS_ID: u64 = 0;
 const CLASS_VENDOR: u64 = 1;
 const CLASS_MODEL: u64 = 2;
-/// `measurement-map` (section 5.1.4.5): `mkey`, `mval`; and `measurement-values-map`: `digests`,
+/// `measurement-map` (section 5.1.4.5): `mkey`, `mval`; its `measurement-values-map`: `digests`,
 /// `raw-value`, `integrity-registers`.
 const MKEY: u64 = 0;
 const MVAL: u64 = 1;
@@ -82,8 +83,7 @@ const MKEY_MEASUREMENT: u64 = 641;
 
 /// Intel's profile, 2.16.840.1.113741.1.16.1 (draft-cds-rats-intel, section 4.1).
 const INTEL_PROFILE: [u8; 10] = [0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x4d, 0x01, 0x10, 0x01];
-/// `tee.mrtee` as an `mkey` (draft-cds-rats-intel, "The tee.mrtee and tee.mrsigner Measurement
-/// Extension").
+/// `tee.mrtee` as an `mkey` (draft-cds-rats-intel, section 8.3.5).
 const MKEY_MRTEE: u64 = 83;
 
 /// The CoRIM of `machines`, whose reference values have the digest `identity`.
@@ -109,7 +109,7 @@ pub(super) fn document(
             shape: Shape::Corim,
             platforms: platforms(machines),
             carries: "launch digests and registers, and they have none",
-            add: "a platform whose values can be predicted, such as `sev-snp`,",
+            add: "a profile whose values can be predicted, such as `qemu-snp`,",
         });
     }
     let profile = profile(&carried, &mut notes);
@@ -239,7 +239,7 @@ fn digest_measurement(mkey: Value, algorithm: u64, value: &[u8]) -> Value {
     measurement(Some(mkey), DIGESTS, list([digest(algorithm, value)]))
 }
 
-/// `digest`: an algorithm and a value (section 7.6).
+/// `digest`: an algorithm and a value (section 7.7).
 fn digest(algorithm: u64, value: &[u8]) -> Value {
     list([algorithm.into(), bytes(value)])
 }
@@ -251,7 +251,7 @@ fn bank_id(bank: Bank) -> u64 {
     }
 }
 
-/// `integrity-register-id-type-choice`: the number of a PCR or RTMR, or a name (section 5.1.4.5.4).
+/// `integrity-register-id-type-choice`: the number of a PCR or RTMR, or a name (section 5.1.4.7).
 fn register_id(name: &str) -> Key {
     let number = name.strip_prefix("pcr").or_else(|| name.strip_prefix("rtmr"));
     match number.and_then(|digits| digits.parse::<u64>().ok()) {

@@ -15,7 +15,7 @@ const TAG_SIGN1: u64 = 18;
 const ALG: u64 = 1;
 const CONTENT_TYPE: u64 = 3;
 const KID: u64 = 4;
-/// Header parameter `corim-meta` (draft-ietf-rats-corim-10, section 4.2.1).
+/// Header parameter `corim-meta` (draft-ietf-rats-corim-10, sections 4.2.1 and 4.2.3).
 const CORIM_META: u64 = 8;
 /// ECDSA with SHA-384 (RFC 9053, section 2.1); the curve is that of the key.
 const ES384: i64 = -35;

@@ -59,7 +59,7 @@ pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Docum
             shape,
             platforms,
             carries: "`tdx`, `sev-snp`, and `tpm` of EC2 and Google",
-            add: "one of these platforms",
+            add: "a profile of these, such as `qemu-snp`,",
         }),
     }
 }

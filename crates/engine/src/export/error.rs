@@ -60,7 +60,7 @@ pub enum ExportError {
         found: String,
     },
     /// Nothing was asked for that there is.
-    #[error("no machine of `{}` was asked for; there are:{}", path.display(), listed(known))]
+    #[error("`{}` has no such machine; there are:{}", path.display(), listed(known))]
     NoMachine {
         /// What was exported.
         path: PathBuf,
@@ -199,7 +199,9 @@ impl Diagnosis for ExportError {
                 "choose with `--profile`, `--vcpus`, `--vcpu-type` and `--memory`"
             }
             Self::SeveralPlatforms { .. } => "choose with `--profile`",
-            Self::NoPlace { add, .. } => return Some(format!("add {add} to the definition")),
+            Self::NoPlace { add, .. } => {
+                return Some(format!("add {add} to the definition's `platforms`"));
+            }
             Self::NoFolder { .. } => "name the folder that `cvmkit build` wrote",
             Self::NoHashTable { .. } => {
                 "use a firmware with kernel hashes, such as `OVMF.amdsev.fd` of package \

@@ -59,7 +59,7 @@ pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Docum
             shape,
             platforms: platforms(machines),
             carries: "the launch digest of a guest of `sev-snp` with a vCPU type",
-            add: "platform `sev-snp`",
+            add: "a profile of `sev-snp`, such as `qemu-snp`,",
         });
     }
     let machine = single(shape, &guests)?;

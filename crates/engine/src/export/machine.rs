@@ -102,7 +102,7 @@ impl Machine {
         let open = self.value.not_predicted.iter();
         let open = open.map(|(name, why)| (name, format!("{self}: no {name}: {why}")));
         let reserved = self.value.reservations.iter();
-        let reserved = reserved.map(|(name, words)| (name, format!("{self}: {name} is {words}")));
+        let reserved = reserved.map(|(name, words)| (name, format!("{self}: {name}: {words}")));
         open.chain(reserved).filter(|(name, _)| wanted(name)).map(|(_, words)| words).collect()
     }
 }

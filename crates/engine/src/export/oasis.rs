@@ -48,16 +48,17 @@ struct Enclave {
 pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
     let (mut enclaves, mut carried, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     let mut refusal = None;
-    for machine in machines {
-        if machine.platform() != Technology::Tdx {
-            notes.push(format!("{machine} is left out: it is no TD"));
-            continue;
-        }
+    let (tds, others): (Vec<&Machine>, Vec<&Machine>) =
+        machines.iter().partition(|machine| machine.platform() == Technology::Tdx);
+    if !others.is_empty() {
+        notes.push(format!("left out, since they are no TDs: {}", platforms(&others).join(", ")));
+    }
+    for machine in tds {
         match mrenclave(machine) {
             Ok(mrenclave) => {
                 let id = base64(&[&mrenclave[..], &[0; MRSIGNER_LEN]].concat());
                 enclaves.push(Enclave { id, description: machine.to_string() });
-                carried.push(*machine);
+                carried.push(machine);
             }
             Err(error) => {
                 notes.push(format!("{machine} is left out: {error}"));
@@ -70,7 +71,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
             shape: Shape::Oasis,
             platforms: platforms(machines),
             carries: "MRTD and RTMRs of `tdx`",
-            add: "platform `tdx`",
+            add: "a profile of `tdx`, such as `qemu-tdx-direct`,",
         }));
     }
     json(&Policy { enclaves }, &carried, notes)

@@ -61,7 +61,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
             shape: Shape::Rvps,
             platforms: platforms(machines),
             carries: "launch digests of `sev-snp`, MRTD and RTMRs of `tdx`, PCR 11 of `tpm`",
-            add: "one of these platforms",
+            add: "a profile of these, such as `qemu-snp`,",
         });
     }
     let payload = serde_json::to_vec(&values).map_err(ExportError::Json)?;
