@@ -3,7 +3,8 @@
 //!
 //! The document goes to standard output or, with `--out`, to a file; then the result says what is
 //! in it, as it does with `--format json`, where the document is one of its fields: binary ones in
-//! Base64. What a document does not say is a note. A binary document is never printed to a terminal.
+//! Base64. What a document does not say is a note. A binary document is never printed to a
+//! terminal.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

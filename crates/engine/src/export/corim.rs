@@ -51,8 +51,8 @@ const COMID_IDENTITY: u64 = 1;
 const TAG_ID: u64 = 0;
 const COMID_TRIPLES: u64 = 4;
 const REFERENCE_TRIPLES: u64 = 0;
-/// `environment-map` and `class-map` (sections 5.1.4.1 and 5.1.4.2): `class`, its `class-id`, `vendor`
-/// and `model`.
+/// `environment-map` and `class-map` (sections 5.1.4.1 and 5.1.4.2): `class`, its `class-id`,
+/// `vendor` and `model`.
 const ENVIRONMENT_CLASS: u64 = 0;
 const CLASS_ID: u64 = 0;
 const CLASS_VENDOR: u64 = 1;

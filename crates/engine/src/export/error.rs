@@ -76,7 +76,10 @@ pub enum ExportError {
         machines: Vec<String>,
     },
     /// Platforms that go into different documents.
-    #[error("`{shape}` has one document for each platform, and there are {}", platforms.join(" and "))]
+    #[error(
+        "`{shape}` has one document for each platform, and there are {}",
+        platforms.join(" and ")
+    )]
     SeveralPlatforms {
         /// The shape.
         shape: Shape,
@@ -84,7 +87,7 @@ pub enum ExportError {
         platforms: Vec<String>,
     },
     /// Machines of platforms that the shape does not know.
-    #[error("`{shape}` has no place for {platforms}: it carries {carries}", platforms = platforms.join(", "))]
+    #[error("`{shape}` has no place for {}: it carries {carries}", platforms.join(", "))]
     NoPlace {
         /// The shape.
         shape: Shape,
@@ -108,7 +111,10 @@ pub enum ExportError {
         why: String,
     },
     /// A shape that is made of files of the image.
-    #[error("`{shape}` is made from the {what}, and `{}` is not the image's folder", path.display())]
+    #[error(
+        "`{shape}` is made from the {what}, and `{}` is not the image's folder",
+        path.display()
+    )]
     NoFolder {
         /// What was exported.
         path: PathBuf,

@@ -10,8 +10,8 @@
 //! useless without it, and a note where it is not.
 //!
 //! Deliberately absent: reading these shapes, uploading them, keys of other curves than P-384.
-//! Oracles: the crates `corim` and `corim-rs` (which Trustee reads CoRIM with), pycose, TupleHash of
-//! PyCryptodome, the published values of each consumer.
+//! Oracles: the crate `corim`, the CDDL of CoRIM, pycose, TupleHash of PyCryptodome, the published
+//! values of each consumer.
 
 mod cbor;
 mod corim;

@@ -1,12 +1,12 @@
 //! The enclave identities of a ROFL policy.
 //!
-//! The shape: `{"enclaves": [{"id": BASE64, "description": WORDS}]}`, a part of `deployments.NAME.policy`
-//! in `rofl.yaml`, of which JSON is a part too. An identity is 64 bytes: MRENCLAVE, which stands for
-//! a TD's measurement registers, and an MRSIGNER of zeros. MRENCLAVE is TupleHash256 of MRTD and
-//! RTMR0 to RTMR3 (NIST SP 800-185, section 5).
+//! The shape: `{"enclaves": [{"id": BASE64, "description": WORDS}]}`, a part of
+//! `deployments.NAME.policy` in `rofl.yaml`, and YAML as all JSON is. An identity is 64 bytes:
+//! MRENCLAVE, which stands for a TD's measurement registers, and an MRSIGNER of zeros. MRENCLAVE is
+//! TupleHash256 of MRTD and RTMR0 to RTMR3 (NIST SP 800-185, section 5).
 //!
-//! A TD of which a register is not predicted has no identity, and is left out. RTMR3 is all zero in a TD whose guest
-//! extends nothing. Oracles: TupleHash256 of PyCryptodome, the identity of a quote that oasis-core
+//! A TD of which a register is not predicted has no identity, and is left out. RTMR3 is all zero in
+//! a TD whose guest extends nothing. Oracles: TupleHash256 of PyCryptodome, the identity of a quote that oasis-core
 //! is tested with.
 //!
 //! Source: oasisprotocol/oasis-core f9f1fdc (2026-08): `go/common/sgx/pcs/report.go`,

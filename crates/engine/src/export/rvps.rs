@@ -1,7 +1,7 @@
 //! A message for Trustee's Reference Value Provider Service.
 //!
-//! The shape: `{"version": "0.1.0", "type": "sample", "payload": BASE64}`, where the payload is a JSON
-//! object of names, each with a list of accepted values. `rvps-tool register --path` and POST
+//! The shape: `{"version": "0.1.0", "type": "sample", "payload": BASE64}`, where the payload is a
+//! JSON object of names, each with a list of accepted values. `rvps-tool register --path` and POST
 //! `/kbs/v0/reference-value` take it. Names are those that the default policy for CPUs asks for, and
 //! the values are hexadecimal as its claims are: `snp_launch_measurement`, `mr_td`, `rtmr_1`,
 //! `rtmr_2`, `tpm_pcr11`, and `snp_pcr11` and `tdx_pcr11` for Azure's vTPM.

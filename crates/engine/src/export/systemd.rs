@@ -1,6 +1,7 @@
 //! What `systemd-measure calculate --json=pretty` prints: PCR 11 by bank, after each phase.
 //!
-//! The shape: an object of banks, each a list of `{"phase", "pcr", "hash"}`. Oracle: systemd-measure.
+//! The shape: an object of banks, each a list of `{"phase", "pcr", "hash"}`. Oracle:
+//! systemd-measure.
 
 use std::collections::BTreeMap;
 use std::path::Path;
