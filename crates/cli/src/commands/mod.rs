@@ -5,6 +5,7 @@ mod build;
 mod compare;
 mod completions;
 mod dump;
+mod export;
 mod input;
 mod lock;
 mod machine;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Measure(measure::Arguments),
     /// Compare what a machine reports with what an image should do.
     Compare(compare::Arguments),
+    /// Print an image's reference values in the shape that a verifier reads.
+    Export(export::Arguments),
     /// Print an annotated listing of a file of a known format.
     Dump(dump::Arguments),
     /// Make, check or show a dm-verity hash tree.
@@ -75,6 +78,7 @@ impl Command {
             Self::Profile(arguments) => arguments.run(console),
             Self::Measure(arguments) => arguments.run(console),
             Self::Compare(arguments) => arguments.run(console),
+            Self::Export(arguments) => arguments.run(console),
             Self::Dump(arguments) => arguments.run(console),
             Self::Verity(arguments) => arguments.run(console),
             Self::Boot(arguments) => arguments.run(console),
