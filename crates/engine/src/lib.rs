@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod lock;
 pub mod manifest;
 pub mod mirrors;
+mod package;
 pub mod predict;
 pub mod progress;
 pub mod reference;
