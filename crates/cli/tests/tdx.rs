@@ -207,7 +207,7 @@ fn predicted(
             cfv: nothing,
             secure_boot: release.secure_boot(),
             configuration: ConfigurationItem::of_direct_boot(),
-            acpi: acpi.digests(),
+            acpi: Some(acpi.digests()),
         },
         authority: None,
         smbios: smbios.map(|event| event.2),

@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod mirrors;
 mod package;
 pub mod predict;
+pub mod profile;
 pub mod progress;
 pub mod reference;
 pub mod rootfs;

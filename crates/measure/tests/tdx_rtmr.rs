@@ -16,6 +16,7 @@ use cvmkit_measure::event::{
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
+use cvmkit_measure::tdx::prediction::Unknown;
 use cvmkit_measure::tdx::quote::Quote;
 use cvmkit_measure::tdx::rtmr::{
     AcpiTables, ConfigurationItem, DirectBoot, Error, Platform, cfv_digests,
@@ -99,7 +100,7 @@ fn predicted(layout: &str, log: &[Logged]) -> DirectBoot<'static> {
             cfv: cfv_digests(&parsed).unwrap(),
             secure_boot: SecureBoot::default(),
             configuration: Vec::new(),
-            acpi: AcpiTables { loader, rsdp, tables },
+            acpi: Some(AcpiTables { loader, rsdp, tables }),
         },
         authority: None,
         smbios: None,
@@ -230,7 +231,7 @@ fn firmware_with_a_tpm_measures_the_same() {
                 cfv: none,
                 secure_boot: SecureBoot { enabled, ..SecureBoot::default() },
                 configuration: ConfigurationItem::of_direct_boot(),
-                acpi: AcpiTables { loader: none, rsdp: none, tables: none },
+                acpi: Some(AcpiTables { loader: none, rsdp: none, tables: none }),
             },
             authority: None,
             smbios: logged(EventType::EV_EFI_HANDOFF_TABLES, 0),
@@ -248,7 +249,8 @@ fn firmware_with_a_tpm_measures_the_same() {
 fn later_firmware_measures_configuration_and_smbios() {
     let mut boot = predicted("edk2-stable202505", &quote_log());
     boot.platform.configuration = ConfigurationItem::of_direct_boot();
-    assert_eq!(boot.events(), Err(Error::NoSmbios { layout: "edk2-stable202505" }));
+    let unknown = Unknown::SmbiosTables { layout: "edk2-stable202505" };
+    assert_eq!(boot.events(), Err(Error::Unknown(unknown)));
     let smbios = "fb66919801f1dfc9c4c273b6a739380790cb0fd3cb706a42f6ac050510ebc861\
                   8e7fba53a1564522f5c6f0dc9e1f41a6";
     boot.smbios = Some(known(smbios.parse().unwrap()));

@@ -1,13 +1,13 @@
 //! What firmware and kernel extend into the RTMRs of a TD whose kernel QEMU starts (`-kernel`).
 //!
-//! [`Platform::events`] is what every boot of the firmware starts with, [`DirectBoot::events`] a
-//! whole one. The fold is [`Events::rtmrs`]. Events are in the order of the log; each names the PCR
-//! that its register stands for, and where two would do (the TD HOB and the variables are in no
-//! PCR of a TPM) PCR 1, so that [`crate::event::RtmrIndex::of_pcr`] gives the register.
+//! [`Platform`] is what every boot of the firmware starts with, [`DirectBoot::prediction`] a whole
+//! one. The fold is [`Events::rtmrs`]. Events are in the order of the log; each names the PCR that
+//! its register stands for, and where two would do (the TD HOB and the variables are in no PCR of a
+//! TPM) PCR 1, so that [`crate::event::RtmrIndex::of_pcr`] gives the register.
 //!
 //! RTMR 3 is the running system's and stays 0. Tables that QEMU makes (ACPI, SMBIOS) are inputs by
-//! their digests. Deliberately absent: boots from a disk, which share [`Platform::events`]; a shim
-//! (`-shim`); disks that the firmware makes boot options of.
+//! their digests; without them RTMR 0 is open, and the others are predicted all the same.
+//! Deliberately absent: a shim (`-shim`); disks that the firmware makes boot options of.
 //!
 //! Standard: UEFI 2.11, section 38.4.1. Source: edk2, `OvmfPkg/Tcg/TdTcg2Dxe`,
 //! `OvmfPkg/IntelTdx/TdxHelperLib`, `OvmfPkg/Library/QemuFwCfgLib`; Linux,
@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 use super::layout::Layout;
+use super::prediction::{Prediction, Step, Unknown};
 use crate::digest::Digests;
 use crate::event::{Event, EventType, Events, PcrIndex, Source};
 use crate::firmware::{Firmware, TdvfError, TdvfSectionType};
@@ -33,12 +34,9 @@ const PCR_KERNEL_INPUTS: PcrIndex = PcrIndex::new(9).unwrap();
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The layout measures SMBIOS tables, and their digest is not given.
-    #[error("firmware of {layout} measures the SMBIOS tables, expected their digest")]
-    NoSmbios {
-        /// The layout.
-        layout: &'static str,
-    },
+    /// An input that a register depends on is not given.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
     /// Secure Boot is on, and what verified the kernel is not given.
     #[error("Secure Boot is on, expected the database entry that verified the kernel")]
     NoAuthority,
@@ -107,39 +105,50 @@ pub struct Platform {
     /// Measured if the layout does: [`ConfigurationItem::of_direct_boot`] for most machines.
     pub configuration: Vec<ConfigurationItem>,
     /// From QEMU.
-    pub acpi: AcpiTables,
+    pub acpi: Option<AcpiTables>,
 }
 
 impl Platform {
     /// What is extended before the firmware looks for something to boot.
-    #[must_use]
-    pub fn events(&self) -> Events {
+    pub(super) fn steps(&self) -> Vec<Step> {
         let (hob, volume) =
             (EventType::EV_EFI_HANDOFF_TABLES2, EventType::EV_EFI_PLATFORM_FIRMWARE_BLOB2);
         let flags = EventType::EV_PLATFORM_CONFIG_FLAGS;
-        let machine = |event_type, meaning, digests| Event {
-            pcr: PCR_MACHINE,
-            event_type,
-            meaning,
-            source: Source::Machine,
-            digests,
-        };
         let cfv = Event {
             source: Source::FirmwareVariables,
-            ..machine(volume, "configuration firmware volume".into(), self.cfv)
+            ..machine_event(volume, "configuration firmware volume", self.cfv)
         };
-        let mut events = vec![machine(hob, "TD HOB".into(), self.td_hob), cfv];
+        let mut events = vec![machine_event(hob, "TD HOB", self.td_hob), cfv];
         if self.layout.measures_configuration {
             events.extend(self.configuration.iter().map(|item| {
-                machine(flags, format!("fw_cfg {}", item.name).into(), Digests::of(&item.data))
+                machine_event(flags, format!("fw_cfg {}", item.name), Digests::of(&item.data))
             }));
         }
         events.extend(self.secure_boot.events());
-        let AcpiTables { loader, rsdp, tables } = self.acpi;
-        for (name, digests) in [("loader", loader), ("RSDP", rsdp), ("tables", tables)] {
-            events.push(machine(flags, format!("ACPI {name}").into(), digests));
+        let mut steps: Vec<Step> = events.into_iter().map(Step::from).collect();
+        match self.acpi {
+            Some(AcpiTables { loader, rsdp, tables }) => {
+                let files = [("ACPI loader", loader), ("ACPI RSDP", rsdp), ("ACPI tables", tables)];
+                steps.extend(files.map(|(name, of)| machine_event(flags, name, of).into()));
+            }
+            None => steps.push(Step::unknown(PCR_MACHINE, Unknown::AcpiTables)),
         }
-        Events(events)
+        steps
+    }
+}
+
+/// An event of what the VMM made or was told.
+fn machine_event(
+    event_type: EventType,
+    meaning: impl Into<Cow<'static, str>>,
+    digests: Digests,
+) -> Event {
+    Event {
+        pcr: PCR_MACHINE,
+        event_type,
+        meaning: meaning.into(),
+        source: Source::Machine,
+        digests,
     }
 }
 
@@ -164,33 +173,35 @@ pub struct DirectBoot<'a> {
 }
 
 impl DirectBoot<'_> {
-    /// Everything that is extended until the kernel runs.
+    /// Everything that is extended until the kernel runs, if all of it is known.
     ///
     /// # Errors
-    /// [`Error::NoAuthority`], [`Error::NoSmbios`] and [`Error::CommandLineNul`].
+    /// As [`DirectBoot::prediction`]; [`Error::Unknown`] for an input that is not given.
     pub fn events(&self) -> Result<Events, Error> {
+        Ok(self.prediction()?.complete()?)
+    }
+
+    /// What is known of the registers when the kernel runs.
+    ///
+    /// # Errors
+    /// [`Error::NoAuthority`] and [`Error::CommandLineNul`].
+    pub fn prediction(&self) -> Result<Prediction, Error> {
         let layout = self.platform.layout;
         if self.platform.secure_boot.enabled == Some(true) && self.authority.is_none() {
             return Err(Error::NoAuthority);
         }
-        let mut events = self.platform.events();
-        events.extend(self.authority.clone());
-        events.extend([image::application(self.kernel, "kernel", Source::Kernel)]);
+        let mut steps = self.platform.steps();
+        steps.extend(self.authority.clone().map(Step::from));
+        steps.push(image::application(self.kernel, "kernel", Source::Kernel).into());
         if layout.measures_smbios {
-            let digests = self.smbios.ok_or(Error::NoSmbios { layout: layout.name })?;
-            events.extend([Event {
-                pcr: PCR_MACHINE,
-                event_type: EventType::EV_EFI_HANDOFF_TABLES,
-                meaning: "SMBIOS tables".into(),
-                source: Source::Machine,
-                digests,
-            }]);
+            steps.push(smbios_step(self.smbios, layout));
         }
-        events.extend(boot_option_events(layout));
+        let mut events = boot_option_events(layout);
         events.extend([Action::CallingApplication.event(), separator(layout.separator_pcr())]);
         events.extend(self.kernel_input_events()?);
         events.extend(exit_boot_services());
-        Ok(events)
+        steps.extend(events.into_iter().map(Step::from));
+        Ok(Prediction::of_steps(steps))
     }
 
     /// What the kernel measures of what it was given; nothing of what it was not given.
@@ -224,4 +235,13 @@ fn boot_option_events(layout: Layout) -> Vec<Event> {
     let order: Vec<u16> = options.iter().map(|(number, _)| *number).collect();
     let each = options.iter().map(|(number, option)| boot_option::option_event(*number, option));
     [boot_option::order_event(&order)].into_iter().chain(each).collect()
+}
+
+/// The SMBIOS tables, of a layout that measures them.
+pub(super) fn smbios_step(smbios: Option<Digests>, layout: Layout) -> Step {
+    let tables = EventType::EV_EFI_HANDOFF_TABLES;
+    match smbios {
+        Some(digests) => machine_event(tables, "SMBIOS tables", digests).into(),
+        None => Step::unknown(PCR_MACHINE, Unknown::SmbiosTables { layout: layout.name }),
+    }
 }

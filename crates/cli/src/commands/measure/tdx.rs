@@ -8,7 +8,6 @@
 //! td-shim's `td_shim_tee_info_hash.py`, event logs of a real TD and of OVMF under QEMU.
 
 mod acpi;
-mod known;
 mod refusal;
 mod report;
 
@@ -17,19 +16,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use cvmkit_engine::files::FileSource;
-use cvmkit_measure::digest::{Digests, Sha256};
+use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
 use cvmkit_measure::event::Events;
-use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use cvmkit_measure::gpa::FOUR_GIB;
-use cvmkit_measure::linux::{self, Boot, SetupHeader};
-use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::Layout;
-use cvmkit_measure::tdx::mrtd::{self, Rule};
-use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform, cfv_digests};
-use cvmkit_measure::uefi::image;
-use cvmkit_measure::uefi::variable_store::Variables;
-use cvmkit_measure::uefi::variables::SecureBoot;
+use cvmkit_measure::tdx::mrtd::Rule;
+use cvmkit_measure::tdx::rtmr::AcpiTables;
 
 use super::super::input;
 use crate::console::{Answer, CommandError, Console};
@@ -65,8 +57,9 @@ pub(super) struct Arguments {
     /// Debian firmware with the same SHA-256.
     #[arg(long, value_name = "NAME")]
     layout: Option<Layout>,
-    /// Whether the firmware was built with Secure Boot; for firmware that is not known.
-    #[arg(long, value_enum)]
+    /// Whether the firmware was built with Secure Boot, absent or built-in; for firmware that is not
+    /// known.
+    #[arg(long, value_name = "BUILD")]
     secure_boot: Option<SecureBootBuild>,
     /// Digest of the SMBIOS tables or file with their bytes, for firmware that measures them
     /// (edk2-stable202505 and later): from the event log of such a machine.
@@ -80,15 +73,6 @@ pub(super) struct Arguments {
     /// Print every event with the value after it.
     #[arg(long)]
     explain: bool,
-}
-
-/// Whether firmware has Secure Boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum SecureBootBuild {
-    /// It has no such variables.
-    Absent,
-    /// It has, and the keys that its variable store has.
-    BuiltIn,
 }
 
 /// A version of QEMU, of which the first number counts.
@@ -119,27 +103,21 @@ impl Arguments {
     pub(super) fn run(self, console: &Console) -> Answer {
         self.check()?;
         let bytes = input::read(&self.firmware, FOUR_GIB)?;
-        let firmware = Firmware::parse(&bytes).map_err(|error| self.refused(error))?;
-        let (layout, secure_boot) = match self.mrtd_only {
-            true => (None, None),
-            false => {
-                let (layout, build) = self.behaviour(Sha256::of(&bytes))?;
-                (Some(layout), Some(self.secure_boot_of(&firmware, build)?))
-            }
+        let firmware = TdFirmware::new(&self.firmware, bytes)?;
+        let behaviour = match self.mrtd_only {
+            true => None,
+            false => Some(firmware.behaviour(self.layout, self.secure_boot)?),
         };
         let acpi = self.acpi.tables(self.vcpus, self.memory)?;
         let qemu = self.qemu(acpi.as_ref())?;
-        let launch = mrtd::launch(&firmware, &Rule::of_qemu(qemu.major))
-            .map_err(|error| self.refused(error))?;
-        let events = match (layout, secure_boot, &acpi) {
-            (Some(layout), Some(secure_boot), Some(acpi)) => {
-                Some(self.events(&firmware, layout, secure_boot, acpi.tables, &qemu)?)
-            }
+        let launch = firmware.launch(&Rule::of_qemu(qemu.major))?;
+        let events = match (behaviour, &acpi) {
+            (Some(_), Some(acpi)) => Some(self.events(&firmware, acpi.tables, &qemu)?),
             _ => None,
         };
         let inputs = Inputs {
-            firmware: Sha256::of(&bytes),
-            layout,
+            firmware: firmware.digest(),
+            layout: behaviour.map(|(layout, _)| layout),
             qemu_version: qemu.text,
             vcpus: self.vcpus,
             memory: self.memory,
@@ -161,10 +139,6 @@ impl Arguments {
         self.acpi.check(self.vcpus)
     }
 
-    fn refused(&self, source: impl Into<refusal::Cause>) -> Refusal {
-        Refusal::Firmware { path: self.firmware.clone(), source: source.into() }
-    }
-
     /// That of the option, or of the QEMU that made the tables; where both are known they agree.
     fn qemu(&self, acpi: Option<&Acpi>) -> Result<QemuVersion, Refusal> {
         let made = acpi.and_then(|acpi| acpi.qemu_version.as_ref());
@@ -177,92 +151,28 @@ impl Arguments {
         }
     }
 
-    /// What the options say of the firmware, or what is known of it; where both do they agree.
-    fn behaviour(&self, digest: Sha256) -> Result<(Layout, SecureBootBuild), Refusal> {
-        let path = || self.firmware.clone();
-        let known = known::firmware(digest);
-        let layout = known.and_then(known::Known::layout);
-        let layout = match (self.layout, layout) {
-            (Some(given), Some(known)) if given != known => {
-                return Err(Refusal::OtherLayout { path: path(), given, known });
-            }
-            (given, known) => given.or(known),
-        };
-        let build = known.map(|known| known.secure_boot);
-        match (layout, self.secure_boot, build) {
-            (None, ..) => Err(Refusal::NoLayout { path: path(), digest }),
-            (_, Some(given), Some(known)) if given != known => {
-                Err(Refusal::OtherSecureBoot { path: path() })
-            }
-            (_, None, None) => Err(Refusal::NoSecureBoot { path: path() }),
-            (Some(layout), Some(build), _) | (Some(layout), None, Some(build)) => {
-                Ok((layout, build))
-            }
-        }
-    }
-
-    fn secure_boot_of(
-        &self,
-        firmware: &Firmware<'_>,
-        build: SecureBootBuild,
-    ) -> Result<SecureBoot, Refusal> {
-        match build {
-            SecureBootBuild::Absent => Ok(SecureBoot::default()),
-            SecureBootBuild::BuiltIn => {
-                let section = firmware.tdvf_section(TdvfSectionType::Cfv);
-                let section = section.map_err(|error| self.refused(error))?;
-                let variables = Variables::read(section.data).map_err(|e| self.refused(e))?;
-                Ok(SecureBoot::of(&variables))
-            }
-        }
-    }
-
     /// Everything the firmware and the kernel extend.
     fn events(
         &self,
-        firmware: &Firmware<'_>,
-        layout: Layout,
-        secure_boot: SecureBoot,
+        firmware: &TdFirmware,
         acpi: AcpiTables,
         qemu: &QemuVersion,
     ) -> Result<Events, CommandError> {
-        let memory = self.memory.unwrap_or_default();
         let kernel_path = self.kernel.clone().unwrap_or_default();
         let kernel = input::source(&kernel_path)?;
         let initrd = self.initrd.as_deref().map(|path| input::read(path, FOUR_GIB)).transpose()?;
-        let command_line = self.append.as_bytes();
-        let boot =
-            Boot { memory, initrd: initrd.as_ref().map(|bytes| bytes.len() as u64), command_line };
-        let patched = layout.measures_patched_kernel(qemu.major);
-        let header = if patched { SetupHeader::Patched(boot) } else { SetupHeader::AsInFile };
-        let of_kernel = |source| Refusal::Kernel { path: kernel_path.clone(), source };
-        let digests = linux::digests(&kernel, &header).map_err(of_kernel)?;
-        let authority = match secure_boot.enabled {
-            Some(true) => secure_boot.authority(&signatures(&kernel).map_err(of_kernel)?),
-            _ => None,
-        };
-        let td_hob = TdHob::q35(firmware, memory).map_err(|error| self.refused(error))?;
-        let direct = DirectBoot {
-            platform: Platform {
-                layout,
-                td_hob: td_hob.digests(),
-                cfv: cfv_digests(firmware).map_err(|error| self.refused(error))?,
-                secure_boot,
-                configuration: ConfigurationItem::of_direct_boot(),
-                acpi,
-            },
-            authority,
+        let command_line = self.append.clone().into_bytes();
+        let boot = TdBoot::direct(kernel_path, kernel, initrd.as_deref(), command_line);
+        let machine = TdMachine {
+            acpi: Some(acpi),
             smbios: self.smbios.as_ref().map(Measured::digests).transpose()?,
-            kernel: digests,
-            initrd: initrd.as_deref().map(Digests::of),
-            command_line,
+            layout: self.layout,
+            secure_boot: self.secure_boot,
+            ..TdMachine::of_qemu(qemu.major, self.memory.unwrap_or_default())
         };
-        Ok(direct.events().map_err(Refusal::Boot)?)
+        let registers = boot.predict(firmware, &machine)?.registers;
+        Ok(registers.complete().map_err(TdError::from)?)
     }
-}
-
-fn signatures(kernel: &FileSource) -> Result<Vec<u8>, linux::Error> {
-    Ok(image::signatures(kernel)?)
 }
 
 /// A number of bytes with its unit: QEMU takes a bare number for mebibytes, others for bytes.

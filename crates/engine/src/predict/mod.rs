@@ -1,0 +1,20 @@
+//! What a machine will measure when it boots an image, computed from the files of the image as they
+//! are: one prediction for each way the machine can be.
+//!
+//! `reference` writes predictions down, `compare` holds them against what a machine reports, and
+//! the command line prints them: all three ask here.
+
+mod firmware;
+pub mod outlook;
+mod tdx;
+mod tpm;
+
+pub use firmware::{FirmwareBuild, UnknownFirmware};
+pub use tdx::{
+    FirmwareCause, SecureBootBuild, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine,
+    TdPrediction,
+};
+pub use tpm::{
+    Assumed, Assumptions, Bootable, DirectBoot, DiskBoot, KernelHeader, Machine, PredictionError,
+    memory, on_platform, secure_boot,
+};

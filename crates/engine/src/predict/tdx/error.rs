@@ -1,0 +1,169 @@
+//! Why nothing can be predicted of a TD: always the fault of what was said or of a file.
+
+use std::path::PathBuf;
+
+use cvmkit_measure::digest::Sha256;
+use cvmkit_measure::firmware::TdvfError;
+use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
+use cvmkit_measure::tdx::prediction::Unknown;
+use cvmkit_measure::tdx::rtmr;
+use cvmkit_measure::uefi::variable_store;
+use cvmkit_measure::{firmware, linux, tdx};
+use thiserror::Error;
+
+use super::super::PredictionError;
+use crate::fault::{Diagnosis, Fault};
+use crate::files::FileError;
+use crate::manifest::ManifestError;
+
+/// What is wrong with the firmware.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FirmwareCause {
+    /// It can't start a TD, or not on this machine.
+    #[error(transparent)]
+    Tdx(#[from] tdx::Error),
+    /// Its variables.
+    #[error(transparent)]
+    Variables(#[from] variable_store::Error),
+}
+
+impl From<TdvfError> for FirmwareCause {
+    fn from(error: TdvfError) -> Self {
+        Self::Tdx(error.into())
+    }
+}
+
+impl From<firmware::Error> for FirmwareCause {
+    fn from(error: firmware::Error) -> Self {
+        TdvfError::from(error).into()
+    }
+}
+
+/// Why there is no prediction of a TD.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TdError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder's manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The folder, or the image on a disk.
+    #[error(transparent)]
+    Image(#[from] PredictionError),
+    /// Firmware of which nobody said how it measures.
+    #[error("how `{}` measures is not known (SHA-256 {digest})", path.display())]
+    NoLayout {
+        /// The firmware.
+        path: PathBuf,
+        /// Its digest.
+        digest: Sha256,
+    },
+    /// A layout that is not that of a known firmware.
+    #[error("--layout says {given}, but `{}` is known to measure as {known}", path.display())]
+    OtherLayout {
+        /// The firmware.
+        path: PathBuf,
+        /// What was said.
+        given: Layout,
+        /// What is known.
+        known: Layout,
+    },
+    /// No firmware, and nobody said how it measures.
+    #[error("how the firmware measures is not known, and no file of it is given")]
+    NoFirmware,
+    /// Firmware of which nobody said whether it has Secure Boot.
+    #[error("whether `{}` was built with Secure Boot is not known", path.display())]
+    NoSecureBoot {
+        /// The firmware.
+        path: PathBuf,
+    },
+    /// Something said of a known firmware that it is not.
+    #[error("--secure-boot says something else than is known of `{}`", path.display())]
+    OtherSecureBoot {
+        /// The firmware.
+        path: PathBuf,
+    },
+    /// Firmware that can't be measured.
+    #[error("cannot measure `{}`", path.display())]
+    Firmware {
+        /// The firmware.
+        path: PathBuf,
+        /// Why.
+        source: FirmwareCause,
+    },
+    /// A kernel that can't be measured.
+    #[error("cannot measure the kernel `{}`", path.display())]
+    Kernel {
+        /// The kernel.
+        path: PathBuf,
+        /// Why.
+        source: linux::Error,
+    },
+    /// A boot that can't be.
+    #[error("cannot predict the boot")]
+    Boot(#[source] rtmr::Error),
+}
+
+impl From<rtmr::Error> for TdError {
+    fn from(error: rtmr::Error) -> Self {
+        Self::Boot(error)
+    }
+}
+
+impl From<Unknown> for TdError {
+    fn from(unknown: Unknown) -> Self {
+        Self::Boot(unknown.into())
+    }
+}
+
+impl Diagnosis for TdError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) if !error.is_not_found() => error.fault(),
+            Self::Manifest(error) => error.fault(),
+            Self::Image(error) => error.fault(),
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
+            Self::Manifest(error) => return error.hint(),
+            Self::Image(error) => return error.hint(),
+            Self::NoLayout { .. } | Self::NoFirmware => {
+                let names: Vec<_> = LAYOUTS.iter().map(|layout| layout.name).collect();
+                return Some(format!(
+                    "name with --layout the latest that is not younger than its edk2: {}",
+                    names.join(", ")
+                ));
+            }
+            Self::NoSecureBoot { .. } => {
+                "use --secure-boot built-in if its event log has data for the variable \
+                 SecureBoot, otherwise --secure-boot absent"
+            }
+            Self::OtherLayout { .. } | Self::OtherSecureBoot { .. } => "leave the option out",
+            Self::Firmware {
+                source:
+                    FirmwareCause::Tdx(tdx::Error::Tdvf(TdvfError::NoMetadata | TdvfError::Firmware(_))),
+                ..
+            } => {
+                "use a whole firmware image built for TDX, such as Debian's OVMF.fd, not its \
+                 variables and not an image split from them"
+            }
+            Self::Boot(rtmr::Error::Unknown(Unknown::SmbiosTables { .. })) => {
+                "give --smbios the digest of the event EV_EFI_HANDOFF_TABLES in the event log of \
+                 such a TD"
+            }
+            Self::Boot(rtmr::Error::NoAuthority) => {
+                "sign the kernel with a key that the firmware's db has, or use firmware without \
+                 Secure Boot"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,180 @@
+//! The registers of a TD after a boot: MRTD and RTMR 0 to 3.
+//!
+//! What is measured is read from the files as they are. What is not said of the machine is never
+//! guessed: a register it decides has no value but a reason ([`Prediction::open`]), while the others
+//! are predicted all the same.
+
+mod error;
+mod firmware;
+
+use std::path::{Path, PathBuf};
+
+use cvmkit_measure::digest::Digests;
+use cvmkit_measure::event::Event;
+use cvmkit_measure::linux::{self, SetupHeader};
+use cvmkit_measure::tdx::hob::TdHob;
+use cvmkit_measure::tdx::layout::Layout;
+use cvmkit_measure::tdx::mrtd::{Mrtd, Rule};
+use cvmkit_measure::tdx::prediction::Prediction;
+use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform, cfv_digests};
+use cvmkit_measure::uefi::image;
+use cvmkit_measure::uefi::variables::SecureBoot;
+
+pub use error::{FirmwareCause, TdError};
+pub use firmware::{SecureBootBuild, TdFirmware};
+
+use super::PredictionError;
+use crate::files::{self, FileSource};
+use crate::manifest::Manifest;
+
+/// The machine that a TD is, as far as it is known. How many vCPUs it has is in its ACPI tables,
+/// and nowhere else.
+#[derive(Clone, Debug)]
+pub struct TdMachine {
+    /// First number of QEMU's version: decides the kernel that the firmware gets.
+    pub qemu_major: u32,
+    /// How its VMM builds a TD: [`Rule::of_qemu`].
+    pub rule: Rule<'static>,
+    /// Bytes of memory, `-m`.
+    pub memory: u64,
+    /// The tables that QEMU makes of its vCPUs and devices.
+    pub acpi: Option<AcpiTables>,
+    /// The SMBIOS tables, for firmware that measures them.
+    pub smbios: Option<Digests>,
+    /// How the firmware measures; none for that of a known file.
+    pub layout: Option<Layout>,
+    /// Whether the firmware was built with Secure Boot; none for that of a known file.
+    pub secure_boot: Option<SecureBootBuild>,
+}
+
+impl TdMachine {
+    /// A machine of which no more is known.
+    #[must_use]
+    pub const fn of_qemu(major: u32, memory: u64) -> Self {
+        Self {
+            qemu_major: major,
+            rule: Rule::of_qemu(major),
+            memory,
+            acpi: None,
+            smbios: None,
+            layout: None,
+            secure_boot: None,
+        }
+    }
+}
+
+/// What is known of a TD before it boots.
+#[derive(Clone, Debug)]
+pub struct TdPrediction {
+    /// The MRTD.
+    pub mrtd: Mrtd,
+    /// How the firmware measures.
+    pub layout: Layout,
+    /// The registers that firmware and kernel extend.
+    pub registers: Prediction,
+}
+
+/// What boots.
+#[derive(Debug)]
+pub enum TdBoot {
+    /// A kernel that QEMU hands to the firmware.
+    Direct(Box<TdDirectBoot>),
+}
+
+/// Kernel, initrd and command line.
+#[derive(Debug)]
+pub struct TdDirectBoot {
+    path: PathBuf,
+    kernel: FileSource,
+    initrd: Option<(Digests, u64)>,
+    command_line: Vec<u8>,
+}
+
+impl TdBoot {
+    /// Kernel, initrd and command line of the image that `cvmkit build` wrote to a folder.
+    ///
+    /// # Errors
+    /// No image, or files that can't be read.
+    pub fn of_image(folder: &Path) -> Result<Self, TdError> {
+        let manifest = Manifest::read(folder)?;
+        let path = |role, what| {
+            let name = manifest.file(role).map(|name| folder.join(name));
+            name.ok_or_else(|| PredictionError::NoFile { folder: folder.to_owned(), role: what })
+        };
+        let (kernel, initrd) = (path("kernel", "kernel")?, path("initrd", "initrd")?);
+        let line = files::read(&path("command-line", "command line")?)?;
+        let source = FileSource::open(&kernel)?;
+        Ok(Self::direct(kernel, source, Some(&files::read(&initrd)?), line))
+    }
+
+    /// A kernel, of which errors name the path, with what it is given.
+    #[must_use]
+    pub fn direct(
+        path: PathBuf,
+        kernel: FileSource,
+        initrd: Option<&[u8]>,
+        command_line: Vec<u8>,
+    ) -> Self {
+        let initrd = initrd.map(|bytes| (Digests::of(bytes), bytes.len() as u64));
+        Self::Direct(Box::new(TdDirectBoot { path, kernel, initrd, command_line }))
+    }
+
+    /// What is known of the boot with this firmware on this machine.
+    ///
+    /// # Errors
+    /// A machine or files that don't go together, and firmware of which it is not known how it
+    /// measures. That tables of the machine are missing is no error.
+    pub fn predict(
+        &self,
+        firmware: &TdFirmware,
+        machine: &TdMachine,
+    ) -> Result<TdPrediction, TdError> {
+        let (layout, build) = firmware.behaviour(machine.layout, machine.secure_boot)?;
+        let parsed = firmware.parsed()?;
+        let td_hob = TdHob::q35(&parsed, machine.memory);
+        let platform = Platform {
+            layout,
+            td_hob: td_hob.map_err(|error| firmware.refused(error))?.digests(),
+            cfv: cfv_digests(&parsed).map_err(|error| firmware.refused(error))?,
+            secure_boot: firmware.secure_boot(build)?,
+            configuration: ConfigurationItem::of_direct_boot(),
+            acpi: machine.acpi,
+        };
+        let registers = match self {
+            Self::Direct(boot) => boot.predict(platform, machine)?,
+        };
+        Ok(TdPrediction { mrtd: firmware.mrtd(&machine.rule)?, layout, registers })
+    }
+}
+
+impl TdDirectBoot {
+    fn predict(&self, platform: Platform, machine: &TdMachine) -> Result<Prediction, TdError> {
+        let boot = linux::Boot {
+            memory: machine.memory,
+            initrd: self.initrd.map(|(_, len)| len),
+            command_line: &self.command_line,
+        };
+        let header = match platform.layout.measures_patched_kernel(machine.qemu_major) {
+            true => SetupHeader::Patched(boot),
+            false => SetupHeader::AsInFile,
+        };
+        let refused = |source| TdError::Kernel { path: self.path.clone(), source };
+        let direct = DirectBoot {
+            authority: self.authority(&platform.secure_boot).map_err(refused)?,
+            kernel: linux::digests(&self.kernel, &header).map_err(refused)?,
+            platform,
+            smbios: machine.smbios,
+            initrd: self.initrd.map(|(digests, _)| digests),
+            command_line: &self.command_line,
+        };
+        Ok(direct.prediction()?)
+    }
+
+    /// What verifies the kernel, if anything does.
+    fn authority(&self, secure_boot: &SecureBoot) -> Result<Option<Event>, linux::Error> {
+        match secure_boot.enabled {
+            Some(true) => Ok(secure_boot.authority(&image::signatures(&self.kernel)?)),
+            _ => Ok(None),
+        }
+    }
+}

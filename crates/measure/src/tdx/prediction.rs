@@ -1,0 +1,173 @@
+//! What is known of the registers of a TD before it boots, and what is not.
+//!
+//! Some events depend on what only the machine can say: the tables that its VMM makes, the devices
+//! that become boot options. A register with such an event is *open*: it has no value, only a
+//! reason, and the events that come before the first unknown one, which a log can still be held
+//! against. All other registers are predicted whole. Nothing is put in place of what is not known.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+use crate::event::{Event, Events, PcrIndex, Rtmr, RtmrIndex};
+
+/// Why an event is not known, though it is known that it comes, or may.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// The tables that QEMU makes are not given.
+    #[error("the digests of the ACPI tables, which the VMM makes, are not known")]
+    AcpiTables,
+    /// The layout measures SMBIOS tables, and their digest is not given.
+    #[error("firmware of {layout} measures the SMBIOS tables, expected their digest")]
+    SmbiosTables {
+        /// The layout.
+        layout: &'static str,
+    },
+    /// Firmware of which nothing is known, as a cloud's.
+    #[error("the firmware is not given: what it measures of itself and the machine is not known")]
+    Firmware,
+}
+
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One thing that a boot does to a register.
+pub(super) enum Step {
+    /// It extends this.
+    Known(Event),
+    /// It extends something, or may.
+    Unknown {
+        /// Into the register that stands for this one.
+        pcr: PcrIndex,
+        /// Why it is not known what.
+        reason: Unknown,
+    },
+}
+
+impl Step {
+    pub(super) fn unknown(pcr: PcrIndex, reason: Unknown) -> Self {
+        Self::Unknown { pcr, reason }
+    }
+}
+
+impl From<Event> for Step {
+    fn from(event: Event) -> Self {
+        Self::Known(event)
+    }
+}
+
+/// A register that is not predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Open {
+    /// Why: the first thing that is not known.
+    pub reason: Unknown,
+    /// What is extended before it.
+    pub before: Events,
+}
+
+/// The registers of a TD after a boot, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Prediction {
+    /// Every event of the registers that are known, in order. Those that no event is for, RTMR 3
+    /// among them, are 0.
+    pub events: Events,
+    /// The registers that are not.
+    pub open: BTreeMap<RtmrIndex, Open>,
+}
+
+impl Prediction {
+    pub(super) fn of_steps(steps: Vec<Step>) -> Self {
+        let mut open: BTreeMap<RtmrIndex, Open> = BTreeMap::new();
+        let mut before: BTreeMap<RtmrIndex, Vec<Event>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for step in steps {
+            match step {
+                Step::Known(event) => {
+                    if let Some(register) = RtmrIndex::of_pcr(event.pcr) {
+                        before.entry(register).or_default().push(event.clone());
+                    }
+                    all.push(event);
+                }
+                Step::Unknown { pcr, reason } => {
+                    let Some(register) = RtmrIndex::of_pcr(pcr) else { continue };
+                    open.entry(register).or_insert_with(|| Open {
+                        reason,
+                        before: before
+                            .get(&register)
+                            .cloned()
+                            .unwrap_or_default()
+                            .into_iter()
+                            .collect(),
+                    });
+                }
+            }
+        }
+        let is_known = |event: &Event| {
+            !RtmrIndex::of_pcr(event.pcr).is_some_and(|register| open.contains_key(&register))
+        };
+        all.retain(is_known);
+        Self { events: Events(all), open }
+    }
+
+    /// Every event, if all registers are known.
+    ///
+    /// # Errors
+    /// The first thing that is not known.
+    pub fn complete(self) -> Result<Events, Unknown> {
+        match self.open.into_values().next() {
+            Some(open) => Err(open.reason),
+            None => Ok(self.events),
+        }
+    }
+
+    /// The values of the registers that are known.
+    #[must_use]
+    pub fn rtmrs(&self) -> BTreeMap<RtmrIndex, Rtmr> {
+        let values = RtmrIndex::all().zip(self.events.rtmrs());
+        values.filter(|(register, _)| !self.open.contains_key(register)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digests;
+    use crate::event::{EventType, Source};
+
+    fn event(pcr: u8, bytes: &[u8]) -> Event {
+        Event {
+            pcr: PcrIndex::new(pcr).unwrap(),
+            event_type: EventType::EV_EFI_ACTION,
+            meaning: "a test".into(),
+            source: Source::Code,
+            digests: Digests::of(bytes),
+        }
+    }
+
+    #[test]
+    fn a_register_with_an_unknown_event_has_no_value() {
+        let steps = || {
+            let unknown = Step::unknown(PcrIndex::new(1).unwrap(), Unknown::AcpiTables);
+            let last = Step::unknown(PcrIndex::new(1).unwrap(), Unknown::Firmware);
+            let [a, b, c, d] = [event(7, b"a"), event(4, b"b"), event(1, b"c"), event(9, b"d")];
+            vec![a.into(), b.into(), unknown, c.into(), last, d.into()]
+        };
+        let prediction = Prediction::of_steps(steps());
+        assert_eq!(prediction.events.0, [event(4, b"b"), event(9, b"d")]);
+        let zero = RtmrIndex::new(0).unwrap();
+        let open = &prediction.open[&zero];
+        assert_eq!((open.reason, &open.before.0[..]), (Unknown::AcpiTables, &[event(7, b"a")][..]));
+        let known: Vec<_> = prediction.rtmrs().into_keys().map(RtmrIndex::number).collect();
+        assert_eq!(known, [1, 2, 3]);
+        assert_eq!(prediction.rtmrs()[&RtmrIndex::new(1).unwrap()], prediction.events.rtmrs()[1]);
+        assert_eq!(prediction.complete(), Err(Unknown::AcpiTables));
+
+        let known = steps().into_iter().filter(|step| matches!(step, Step::Known(_))).collect();
+        assert_eq!(Prediction::of_steps(known).complete().unwrap().0.len(), 4);
+    }
+}
