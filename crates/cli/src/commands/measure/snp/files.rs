@@ -67,10 +67,7 @@ fn hash(path: Option<&Path>) -> Result<Option<Sha256>, InputError> {
 }
 
 /// Does one thing on a thread of its own while it does the other on this one.
-fn both<A: Send, B>(
-    elsewhere: impl FnOnce() -> A + Send,
-    here: impl FnOnce() -> B,
-) -> (A, B) {
+fn both<A: Send, B>(elsewhere: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     std::thread::scope(|scope| {
         let elsewhere = scope.spawn(elsewhere);
         let here = here();
