@@ -5,8 +5,6 @@
 //! in every launch, and hashes the initrd. The result is that of one thread: the first file in the
 //! order of the options that can't be read is the one named.
 
-use std::path::Path;
-
 use cvmkit_engine::digest::Sha256;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::gpa::FOUR_GIB;
@@ -32,9 +30,18 @@ pub(super) struct Files {
 impl Files {
     /// Reads all that the guest mode has a use for.
     pub(super) fn read(arguments: &Arguments) -> Result<Self, InputError> {
-        let hashed = |path: &Option<_>| hash(path.as_deref().filter(|_| arguments.is_direct()));
-        let others = || (Images::read(arguments), hashed(&arguments.initrd));
-        let ((images, initrd), kernel) = both(others, || hashed(&arguments.kernel));
+        let kernel = arguments.kernel.as_deref().filter(|_| arguments.is_direct());
+        let initrd = arguments.initrd.as_deref().filter(|_| arguments.is_direct());
+        let images = || Images::read(arguments);
+        let (images, kernel, initrd) = match kernel {
+            // A thread takes longer to start than there is to gain.
+            None => (images(), Ok(None), Ok(None)),
+            Some(kernel) => {
+                let others = || (images(), initrd.map(input::sha256).transpose());
+                let ((images, initrd), kernel) = both(others, || input::sha256(kernel));
+                (images, kernel.map(Some), initrd)
+            }
+        };
         let Images { image, firmware_digest, svsm } = images?;
         Ok(Self { image, firmware_digest, svsm, kernel: kernel?, initrd: initrd? })
     }
@@ -60,10 +67,6 @@ impl Images {
         let svsm = arguments.svsm_path().map(|path| input::read(path, FOUR_GIB)).transpose()?;
         Ok(Self { image, firmware_digest, svsm })
     }
-}
-
-fn hash(path: Option<&Path>) -> Result<Option<Sha256>, InputError> {
-    path.map(input::sha256).transpose()
 }
 
 /// Does one thing on a thread of its own while it does the other on this one.
