@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod lock;
 pub mod manifest;
 pub mod mirrors;
+mod package;
 pub mod plan;
 pub mod predict;
 pub mod profile;
