@@ -11,6 +11,7 @@ mod dump;
 mod event_logs;
 mod id_block;
 mod measure;
+mod measure_se;
 mod measure_tdx;
 mod measure_tpm;
 mod new;
@@ -18,8 +19,14 @@ mod new;
 mod ovmf_image;
 mod program;
 #[allow(dead_code, reason = "other tests need all of it")]
+#[path = "../../../measure/tests/se_image/mod.rs"]
+mod se_image;
+#[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/small_uki/mod.rs"]
 mod small_uki;
+#[expect(clippy::panic, clippy::disallowed_methods, reason = "the environment names the oracle")]
+#[path = "../../../measure/tests/snp_measure/mod.rs"]
+mod snp_measure;
 #[path = "../../../measure/tests/tdvf_image/mod.rs"]
 mod tdvf_image;
 mod tiny_image;
