@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../../measure/tests/bzimage/mod.rs"]
+mod bzimage;
 mod compare;
 mod dump;
 #[allow(dead_code, reason = "other tests need all of it")]
@@ -12,6 +14,7 @@ mod event_logs;
 mod id_block;
 mod measure;
 mod measure_se;
+mod measure_stage0;
 mod measure_tdx;
 mod measure_tpm;
 mod new;
