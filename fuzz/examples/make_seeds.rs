@@ -229,14 +229,16 @@ fn recipes() {
     );
     write("lock", &[("one-suite", lock.into_bytes())]);
     let manifest = format!(
-        r#"{{"schema":1,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
+        r#"{{"schema":2,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
 "architecture":"x86-64","command-line":"quiet","timestamp":"2026-09-12T07:55:41Z"}},
 "inputs":{{"definition":"{DIGEST}","lock":"{DIGEST}","stage1":"{DIGEST}"}},
 "root":{{"format":"squashfs","root-hash":"{DIGEST}","salt":"{DIGEST}","algorithm":"sha256",
 "data-block-size":4096,"hash-block-size":4096}},"partitions":[],"artifacts":[],"packages":[]}}"#
     );
     let values = format!(
-        r#"{{"schema":1,"values":[{{"platform":"sev-snp","vmm":"qemu","boot":"direct","vcpus":1,
+        r#"{{"schema":2,"profiles":[{{"name":"qemu-snp","version":1,"technology":"sev-snp",
+"vmm":"qemu","boot":"direct","vcpus":[1],"vcpu-types":["EPYC-v4"]}}],"values":[{{
+"profile":"qemu-snp","profile-version":1,"platform":"sev-snp","vmm":"qemu","boot":"direct","vcpus":1,
 "vcpu-type":"EPYC-v4","guest-features":"0x1","firmware":"{DIGEST}","launch-digest":"00"}}]}}"#
     );
     let seeds = [("manifest", manifest.into_bytes()), ("reference-values", values.into_bytes())];

@@ -17,6 +17,7 @@ pub mod lock;
 pub mod manifest;
 pub mod mirrors;
 pub mod predict;
+pub mod profile;
 pub mod progress;
 pub mod reference;
 pub mod rootfs;

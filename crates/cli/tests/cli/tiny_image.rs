@@ -49,7 +49,7 @@ impl TinyImage {
             })
         };
         let mut manifest = json!({
-            "schema": 1,
+            "schema": 2,
             "cvmkit": "0.0.0",
             "image": {
                 "id": "tiny", "version": "0", "debug": false, "architecture": "x86-64",

@@ -6,6 +6,7 @@ use std::path::Path;
 use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::source::{Source, read_all};
 
+use super::machines::Machines;
 use super::{BuildError, Builder, packages};
 use crate::content::Content;
 use crate::definition::{
@@ -15,9 +16,10 @@ use crate::digest::Sha256;
 use crate::fetch::{self, Origins};
 use crate::files;
 use crate::lock::{
-    FIRMWARE_ROLE, LocalFile, LocalKind, LockError, LockFile, STUB_ROLE, input_role, root_role,
+    LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, input_role, root_role,
     survey,
 };
+use crate::manifest::MachineRole;
 use crate::rootfs::{
     self, GroupRequest, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
 };
@@ -42,14 +44,16 @@ pub(super) struct Inputs<'a> {
 pub(super) struct External {
     /// Empty when the image has no UKI.
     pub(super) stub: Vec<u8>,
-    pub(super) firmware: Option<FirmwareFile>,
+    pub(super) machines: Machines,
 }
 
-/// The firmware that an image is measured with.
+/// A file of a machine that an image is measured for.
 #[derive(Debug)]
-pub struct FirmwareFile {
+pub struct MachineFile {
     /// Its name beside the image.
     pub name: String,
+    /// What it is.
+    pub role: MachineRole,
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.
@@ -107,27 +111,22 @@ impl<'a> Inputs<'a> {
         Sha256::of(parts.join("\0").as_bytes())
     }
 
-    /// The stub and the firmware.
+    /// The stub, and what the machines have.
     pub(super) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
         let stub = match self.definition.boot {
             BootKind::Disk => self.input(STUB_ROLE, &self.definition.stub, origins)?.0,
             BootKind::Direct => Vec::new(),
         };
-        let firmware = match &self.definition.firmware {
-            None => None,
-            Some(input) => {
-                let (bytes, origin) = self.input(FIRMWARE_ROLE, input, origins)?;
-                let (Input::Package { path, .. } | Input::Local { path, .. }) = input;
-                let name = path.rsplit('/').next().unwrap_or(path);
-                // Published beside the image under the suffix that firmware images have.
-                let stem = name.strip_suffix(".fd").unwrap_or(name);
-                Some(FirmwareFile { name: format!("{stem}.fd"), bytes, origin })
-            }
-        };
-        Ok(External { stub, firmware })
+        Ok(External { stub, machines: Machines::gather(self, origins)? })
     }
 
-    fn input(
+    /// Where the definition is.
+    pub(super) fn folder(&self) -> &'a Path {
+        self.folder
+    }
+
+    /// The bytes of an input, and where they came from.
+    pub(super) fn input(
         &self,
         role: &'static str,
         input: &Input,
@@ -144,10 +143,16 @@ impl<'a> Inputs<'a> {
                 }
                 Ok((bytes, format!("local file {path}")))
             }
-            Input::Package { path, .. } => {
-                let wanted =
-                    self.lock.wanted(&input_role(role, self.definition.variant.as_deref()));
-                let wanted = wanted.first().ok_or(BuildError::NoInputPackage { role })?;
+            Input::Package { package, suite, path } => {
+                let role_of_variant = input_role(role, self.definition.variant.as_deref());
+                // Two inputs may be files of one package, or of two that a role has.
+                let is_wanted = |locked: &&LockedPackage| {
+                    let from = suite.as_ref().is_none_or(|suite| *suite == locked.suite);
+                    locked.name == *package && from
+                };
+                let locked = self.lock.lock.packages_of(&role_of_variant).find(is_wanted);
+                let wanted = locked.map(|locked| self.lock.wanted_package(locked));
+                let wanted = wanted.as_ref().ok_or(BuildError::NoInputPackage { role })?;
                 let blobs = fetch::fetch(std::slice::from_ref(wanted), origins)?;
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
                 let package = packages::package(wanted, blob, origins.store)?;

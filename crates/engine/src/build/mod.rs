@@ -7,6 +7,7 @@
 
 mod error;
 mod inputs;
+mod machines;
 mod packages;
 mod unchanged;
 
@@ -16,8 +17,8 @@ use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 
 pub use error::BuildError;
-pub use inputs::FirmwareFile;
 use inputs::Inputs;
+pub use inputs::MachineFile;
 
 use crate::content::Content;
 use crate::definition::{Definition, Project};
@@ -193,16 +194,17 @@ fn describe(
     staging: &Staging,
     builder: &Builder<'_>,
 ) -> Result<Described, BuildError> {
-    let firmware = external.firmware.as_ref();
-    if let Some(firmware) = firmware {
-        image::stage(staging, &firmware.name, &firmware.bytes)?;
+    let machines = &external.machines;
+    for file in &machines.files {
+        image::stage(staging, &file.name, &file.bytes)?;
     }
-    let values = reference::values(inputs.definition, image, firmware, staging)?;
+    let subject = reference::Subject::of_image(image, staging.folder());
+    let values = reference::values(&machines.profiles, &subject)?;
     let description = manifest::Description {
         definition: inputs.definition,
         lock: inputs.lock,
         image,
-        firmware,
+        machine_files: &machines.files,
         timestamp: inputs.timestamp,
         version: builder.version,
         definition_checksum: inputs.lock.lock.definition,

@@ -287,15 +287,20 @@ impl LockFile {
     /// What to fetch for one role, sorted.
     #[must_use]
     pub fn wanted(&self, role: &str) -> Vec<Wanted> {
-        let want = |package: &LockedPackage| Wanted {
+        self.lock.packages_of(role).map(|package| self.wanted_package(package)).collect()
+    }
+
+    /// What to fetch for one package of the lock.
+    #[must_use]
+    pub fn wanted_package(&self, package: &LockedPackage) -> Wanted {
+        Wanted {
             name: package.name.clone(),
             archive: package.archive.clone(),
             path: package.path.clone(),
             size: package.size,
             sha256: package.sha256,
             locked_at: self.place_of(&package.sha256.to_string()),
-        };
-        self.lock.packages_of(role).map(want).collect()
+        }
     }
 }
 
