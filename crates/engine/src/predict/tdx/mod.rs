@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::Event;
 use cvmkit_measure::linux::{self, SetupHeader};
+use cvmkit_measure::tdx::disk;
 use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Mrtd, Rule};
@@ -23,9 +24,9 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 pub use error::{FirmwareCause, TdError};
 pub use firmware::{SecureBootBuild, TdFirmware};
 
-use super::PredictionError;
+use super::DiskBoot;
+use super::tpm::ImageFiles;
 use crate::files::{self, FileSource};
-use crate::manifest::Manifest;
 
 /// The machine that a TD is, as far as it is known. How many vCPUs it has is in its ACPI tables,
 /// and nowhere else.
@@ -45,10 +46,15 @@ pub struct TdMachine {
     pub layout: Option<Layout>,
     /// Whether the firmware was built with Secure Boot; none for that of a known file.
     pub secure_boot: Option<SecureBootBuild>,
+    /// Whether it has a virtual TPM, into which Linux measures rather than into the TD; none if it
+    /// may.
+    pub tpm: Option<bool>,
+    /// Whether it can't write to its disk.
+    pub read_only_disk: bool,
 }
 
 impl TdMachine {
-    /// A machine of which no more is known.
+    /// A machine without a TPM, of which no more is known.
     #[must_use]
     pub const fn of_qemu(major: u32, memory: u64) -> Self {
         Self {
@@ -59,6 +65,8 @@ impl TdMachine {
             smbios: None,
             layout: None,
             secure_boot: None,
+            tpm: Some(false),
+            read_only_disk: false,
         }
     }
 }
@@ -79,6 +87,8 @@ pub struct TdPrediction {
 pub enum TdBoot {
     /// A kernel that QEMU hands to the firmware.
     Direct(Box<TdDirectBoot>),
+    /// A unified kernel image from a disk.
+    Disk(Box<DiskBoot>),
 }
 
 /// Kernel, initrd and command line.
@@ -96,13 +106,9 @@ impl TdBoot {
     /// # Errors
     /// No image, or files that can't be read.
     pub fn of_image(folder: &Path) -> Result<Self, TdError> {
-        let manifest = Manifest::read(folder)?;
-        let path = |role, what| {
-            let name = manifest.file(role).map(|name| folder.join(name));
-            name.ok_or_else(|| PredictionError::NoFile { folder: folder.to_owned(), role: what })
-        };
-        let (kernel, initrd) = (path("kernel", "kernel")?, path("initrd", "initrd")?);
-        let line = files::read(&path("command-line", "command line")?)?;
+        let files = ImageFiles::read(folder)?;
+        let (kernel, initrd) = (files.path("kernel", "kernel")?, files.path("initrd", "initrd")?);
+        let line = files::read(&files.path("command-line", "command line")?)?;
         let source = FileSource::open(&kernel)?;
         Ok(Self::direct(kernel, source, Some(&files::read(&initrd)?), line))
     }
@@ -117,6 +123,32 @@ impl TdBoot {
     ) -> Self {
         let initrd = initrd.map(|bytes| (Digests::of(bytes), bytes.len() as u64));
         Self::Direct(Box::new(TdDirectBoot { path, kernel, initrd, command_line }))
+    }
+
+    /// The unified kernel image that `cvmkit build` wrote to a folder, from its disk.
+    ///
+    /// # Errors
+    /// No image, or one of which it is not known what is measured.
+    pub fn disk_of_image(folder: &Path) -> Result<Self, TdError> {
+        Ok(Self::Disk(Box::new(DiskBoot::of_image(folder)?)))
+    }
+
+    /// A unified kernel image on a disk; without a file of the disk it is one without a partition
+    /// table.
+    ///
+    /// # Errors
+    /// An image of which it is not known what is measured, or a broken partition table.
+    pub fn disk(uki: PathBuf, disk: Option<&Path>) -> Result<Self, TdError> {
+        Ok(Self::Disk(Box::new(DiskBoot::open(uki, disk)?)))
+    }
+
+    /// How it boots: `uki-disk` or `direct`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "direct",
+            Self::Disk(_) => "uki-disk",
+        }
     }
 
     /// What is known of the boot with this firmware on this machine.
@@ -142,9 +174,44 @@ impl TdBoot {
         };
         let registers = match self {
             Self::Direct(boot) => boot.predict(platform, machine)?,
+            Self::Disk(boot) => of_disk(boot, disk::Firmware::Known(Box::new(platform)), machine)?,
         };
         Ok(TdPrediction { mrtd: firmware.mrtd(&machine.rule)?, layout, registers })
     }
+
+    /// What is known of the boot with a cloud's firmware, of which no file is at hand, but how it
+    /// measures ([`TdMachine::layout`]) and its Secure Boot state: RTMR 1 and 2.
+    ///
+    /// # Errors
+    /// [`TdError::NoFirmware`] without a layout, and for a kernel that QEMU would have to start; an
+    /// image that can't boot there.
+    pub fn predict_foreign(
+        &self,
+        secure_boot: SecureBoot,
+        machine: &TdMachine,
+    ) -> Result<Prediction, TdError> {
+        match (self, machine.layout) {
+            (Self::Disk(boot), Some(layout)) => {
+                of_disk(boot, disk::Firmware::Foreign { layout, secure_boot }, machine)
+            }
+            _ => Err(TdError::NoFirmware),
+        }
+    }
+}
+
+fn of_disk(
+    boot: &DiskBoot,
+    firmware: disk::Firmware,
+    machine: &TdMachine,
+) -> Result<Prediction, TdError> {
+    let of_td = disk::DiskBoot {
+        firmware,
+        smbios: machine.smbios,
+        uki: &boot.uki,
+        disk: boot.medium(machine.read_only_disk),
+        tpm: machine.tpm,
+    };
+    of_td.prediction().map_err(|source| boot.refused(source).into())
 }
 
 impl TdDirectBoot {
@@ -164,6 +231,8 @@ impl TdDirectBoot {
             kernel: linux::digests(&self.kernel, &header).map_err(refused)?,
             platform,
             smbios: machine.smbios,
+            kernel_version: linux::version(&self.kernel),
+            tpm: machine.tpm,
             initrd: self.initrd.map(|(digests, _)| digests),
             command_line: &self.command_line,
         };
