@@ -12,6 +12,7 @@ mod man;
 mod measure;
 mod new;
 mod schema;
+mod td;
 mod vendor;
 mod verify;
 mod verity;

@@ -139,7 +139,7 @@ impl fmt::Display for KernelHeader {
 
 /// QEMU patches a kernel in as many ways, up to the 2.75 GiB from where on the place of the initrd
 /// is always the same.
-const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
+pub(crate) const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
 
 /// What is said of the machine; what is not said is open.
 #[derive(Clone, Debug, Default)]
@@ -373,17 +373,22 @@ impl Bootable {
 }
 
 /// The folder of an image: its manifest says which file is what.
-pub(super) struct ImageFiles<'a> {
+pub(crate) struct ImageFiles<'a> {
     folder: &'a Path,
     manifest: Manifest,
 }
 
 impl<'a> ImageFiles<'a> {
-    pub(super) fn read(folder: &'a Path) -> Result<Self, PredictionError> {
+    pub(crate) fn read(folder: &'a Path) -> Result<Self, PredictionError> {
         Ok(Self { folder, manifest: Manifest::read(folder)? })
     }
 
-    pub(super) fn path(&self, role: &str, what: &'static str) -> Result<PathBuf, PredictionError> {
+    /// The firmware that the reference values are for, if there is any.
+    pub(crate) fn firmware(&self) -> Option<PathBuf> {
+        self.manifest.firmware.as_ref().map(|name| self.folder.join(name))
+    }
+
+    pub(crate) fn path(&self, role: &str, what: &'static str) -> Result<PathBuf, PredictionError> {
         let name = self.manifest.file(role).map(|name| self.folder.join(name));
         name.ok_or_else(|| PredictionError::NoFile { folder: self.folder.to_owned(), role: what })
     }

@@ -12,10 +12,8 @@ mod acpi;
 mod refusal;
 mod report;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
 use cvmkit_measure::gpa::FOUR_GIB;
@@ -26,8 +24,9 @@ use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::super::input::{self, InputError};
+use super::super::td::{Measured, QemuVersion};
 use crate::console::{Answer, CommandError, Console};
-use acpi::{Acpi, AcpiArguments, Measured};
+use acpi::{Acpi, AcpiArguments};
 use refusal::Refusal;
 use report::{Inputs, Report};
 
@@ -89,30 +88,6 @@ pub(super) struct Arguments {
     /// Print every event with the value after it.
     #[arg(long)]
     explain: bool,
-}
-
-/// A version of QEMU, of which the first number counts.
-#[derive(Clone, Debug)]
-struct QemuVersion {
-    major: u32,
-    text: String,
-}
-
-impl FromStr for QemuVersion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let major = text.split('.').next().and_then(|number| number.parse().ok());
-        let major = major.filter(|major| *major > 0);
-        let expected = || "expected a version such as 10.1".to_owned();
-        Ok(Self { major: major.ok_or_else(expected)?, text: text.to_owned() })
-    }
-}
-
-impl fmt::Display for QemuVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
 }
 
 impl Arguments {

@@ -7,17 +7,19 @@
 mod error;
 mod firmware;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use cvmkit_measure::digest::Digests;
-use cvmkit_measure::event::Event;
+use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::event::{Event, RtmrIndex};
 use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::tdx::disk;
 use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Mrtd, Rule};
-use cvmkit_measure::tdx::prediction::Prediction;
-use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform, cfv_digests};
+use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
+use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform};
 use cvmkit_measure::uefi::image;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
@@ -98,6 +100,8 @@ pub struct TdDirectBoot {
     kernel: FileSource,
     initrd: Option<(Digests, u64)>,
     command_line: Vec<u8>,
+    /// By the memory that it was patched for; none for the file.
+    digests: Mutex<BTreeMap<Option<u64>, Digests>>,
 }
 
 impl TdBoot {
@@ -122,7 +126,8 @@ impl TdBoot {
         command_line: Vec<u8>,
     ) -> Self {
         let initrd = initrd.map(|bytes| (Digests::of(bytes), bytes.len() as u64));
-        Self::Direct(Box::new(TdDirectBoot { path, kernel, initrd, command_line }))
+        let digests = Mutex::default();
+        Self::Direct(Box::new(TdDirectBoot { path, kernel, initrd, command_line, digests }))
     }
 
     /// The unified kernel image that `cvmkit build` wrote to a folder, from its disk.
@@ -161,43 +166,62 @@ impl TdBoot {
         firmware: &TdFirmware,
         machine: &TdMachine,
     ) -> Result<TdPrediction, TdError> {
+        let (layout, _) = firmware.behaviour(machine.layout, machine.secure_boot)?;
+        let registers = self.registers(firmware, machine)?;
+        Ok(TdPrediction { mrtd: firmware.mrtd(&machine.rule)?, layout, registers })
+    }
+
+    /// The same without the MRTD, which takes longest.
+    pub(crate) fn registers(
+        &self,
+        firmware: &TdFirmware,
+        machine: &TdMachine,
+    ) -> Result<Prediction, TdError> {
         let (layout, build) = firmware.behaviour(machine.layout, machine.secure_boot)?;
-        let parsed = firmware.parsed()?;
-        let td_hob = TdHob::q35(&parsed, machine.memory);
+        let td_hob = TdHob::q35(&firmware.parsed()?, machine.memory);
         let platform = Platform {
             layout,
             td_hob: td_hob.map_err(|error| firmware.refused(error))?.digests(),
-            cfv: cfv_digests(&parsed).map_err(|error| firmware.refused(error))?,
+            cfv: firmware.cfv()?,
             secure_boot: firmware.secure_boot(build)?,
             configuration: ConfigurationItem::of_direct_boot(),
             acpi: machine.acpi,
         };
-        let registers = match self {
-            Self::Direct(boot) => boot.predict(platform, machine)?,
-            Self::Disk(boot) => of_disk(boot, disk::Firmware::Known(Box::new(platform)), machine)?,
-        };
-        Ok(TdPrediction { mrtd: firmware.mrtd(&machine.rule)?, layout, registers })
+        match self {
+            Self::Direct(boot) => boot.predict(platform, machine),
+            Self::Disk(boot) => of_disk(boot, disk::Firmware::Known(Box::new(platform)), machine),
+        }
     }
 
-    /// What is known of the boot with a cloud's firmware, of which no file is at hand, but how it
-    /// measures ([`TdMachine::layout`]) and its Secure Boot state: RTMR 1 and 2.
+    /// What is known of the boot with firmware of which no file is at hand, such as a cloud's, but
+    /// how it measures ([`TdMachine::layout`]) and its Secure Boot state: RTMR 1 and 2.
     ///
     /// # Errors
-    /// [`TdError::NoFirmware`] without a layout, and for a kernel that QEMU would have to start; an
-    /// image that can't boot there.
+    /// [`TdError::NoFirmware`] without a layout; an image that can't boot there.
     pub fn predict_foreign(
         &self,
         secure_boot: SecureBoot,
         machine: &TdMachine,
     ) -> Result<Prediction, TdError> {
-        match (self, machine.layout) {
-            (Self::Disk(boot), Some(layout)) => {
+        let layout = machine.layout.ok_or(TdError::NoFirmware)?;
+        match self {
+            Self::Disk(boot) => {
                 of_disk(boot, disk::Firmware::Foreign { layout, secure_boot }, machine)
             }
-            _ => Err(TdError::NoFirmware),
+            Self::Direct(boot) => {
+                // What is unknown is in RTMR 0 alone, and RTMR 0 is dropped.
+                let nothing = Digests { sha256: Sha256::ZERO, sha384: Sha384::ZERO };
+                let configuration = Vec::new();
+                let (td_hob, cfv, acpi) = (nothing, nothing, None);
+                let platform = Platform { layout, td_hob, cfv, secure_boot, configuration, acpi };
+                Ok(boot.predict(platform, machine)?.without(RTMR_0, Unknown::Firmware))
+            }
         }
     }
 }
+
+/// The register of the machine and the firmware's variables.
+pub(crate) const RTMR_0: RtmrIndex = RtmrIndex::new(0).unwrap();
 
 fn of_disk(
     boot: &DiskBoot,
@@ -228,7 +252,7 @@ impl TdDirectBoot {
         let refused = |source| TdError::Kernel { path: self.path.clone(), source };
         let direct = DirectBoot {
             authority: self.authority(&platform.secure_boot).map_err(refused)?,
-            kernel: linux::digests(&self.kernel, &header).map_err(refused)?,
+            kernel: self.digests(&header).map_err(refused)?,
             platform,
             smbios: machine.smbios,
             kernel_version: linux::version(&self.kernel),
@@ -237,6 +261,21 @@ impl TdDirectBoot {
             command_line: &self.command_line,
         };
         Ok(direct.prediction()?)
+    }
+
+    /// The kernel's digests, once for each header.
+    fn digests(&self, header: &SetupHeader<'_>) -> Result<Digests, linux::Error> {
+        let key = match header {
+            SetupHeader::AsInFile => None,
+            SetupHeader::Patched(boot) => Some(boot.memory),
+        };
+        let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(digests) = known.get(&key) {
+            return Ok(*digests);
+        }
+        let digests = linux::digests(&self.kernel, header)?;
+        known.insert(key, digests);
+        Ok(digests)
     }
 
     /// What verifies the kernel, if anything does.

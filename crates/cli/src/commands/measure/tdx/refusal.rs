@@ -4,7 +4,7 @@
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
-use super::QemuVersion;
+use super::super::super::td::QemuVersion;
 
 /// Options of which there is nothing to measure.
 #[derive(Debug, Error)]
