@@ -15,6 +15,7 @@ mod new;
 mod plan;
 mod profile;
 mod schema;
+mod td;
 mod vendor;
 mod verify;
 mod verity;
