@@ -170,7 +170,11 @@ fn dstack_gets_what_a_launch_digest_is_computed_of() {
 fn dstack_refuses_a_command_line_that_its_verifier_refuses() {
     let image = image("console=ttyS0", &snp_values());
     let said = image.folder.cvmkit(&format!("export {OUT} --as dstack"));
-    insta::assert_snapshot!(said.refusal(), @"");
+    insta::assert_snapshot!(said.refusal(), @r#"
+    exit 2
+    error: dstack's verifier takes no image whose command line lacks `dstack.rootfs_hash=` and 64 hexadecimal digits
+    hint: add the parameter to `[kernel] command-line`
+    "#);
 }
 
 #[test]
@@ -191,7 +195,23 @@ fn dstack_gets_the_digest_of_the_uki_on_google() {
 fn katana_gets_one_machine_with_the_names_of_its_files() {
     let image = image("console=ttyS0", &snp_values());
     let said = image.folder.cvmkit(&format!("export {OUT} --as katana --vcpus 2"));
-    insta::assert_snapshot!(said.answer(), @"");
+    insta::assert_snapshot!(said.answer(), @r#"
+    {
+      "measurement": "19f6fede87cdf7dfb030920930ae91bd5d07e9fe911c6b54362bbbc83f2bf7f1cd5d626fb501ef6ca777b3ac71fdc336",
+      "boot_mode": "direct_kernel",
+      "components": {
+        "ovmf": "OVMF.amdsev.fd",
+        "kernel": "tiny.vmlinuz",
+        "initrd": "tiny.initrd",
+        "cmdline": "console=ttyS0"
+      },
+      "vm_config": {
+        "vcpus": 2,
+        "vcpu_type": "EPYC-v4"
+      },
+      "notes": "firmware, kernel, initrd and command line are measured"
+    }
+    "#);
 }
 
 #[test]
@@ -217,5 +237,44 @@ fn what_can_not_be_exported_is_refused() {
         "export nowhere --as corim",
     ];
     let said = lines.map(|line| format!("{line}\n{}", folder.cvmkit(line).refusal()));
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    export values.json --as rvps --key key.pem
+    exit 2
+    error: `rvps` has no place for a signature or a time: only `corim` has
+
+    export values.json --as corim --key text.pem
+    exit 2
+    error: cannot use `text.pem`
+      caused by: the signing key can't be used, expected an unencrypted P-384 private key in PEM (SEC 1 or PKCS #8): couldn't parse PEM: PEM preamble contains invalid data (NUL byte)
+    hint: make a key with `openssl ecparam -name secp384r1 -genkey -noout -out FILE`
+
+    export values.json --as corim --not-after 2026-01-01T00:00:00Z --not-before 2027-01-01T00:00:00Z
+    exit 2
+    error: --not-before 2027-01-01T00:00:00Z is later than --not-after 2026-01-01T00:00:00Z
+
+    export values.json --as corim --profile qemu-sev
+    exit 2
+    error: `values.json` has no such machine; there are:
+        qemu-snp (qemu, direct boot, 1 vCPU EPYC-v4, features 0x1, OVMF.amdsev.fd)
+        qemu-snp (qemu, direct boot, 2 vCPUs EPYC-v4, features 0x1, OVMF.amdsev.fd)
+        qemu-tdx-direct (qemu, direct boot, 2 vCPUs, 2G, OVMF.inteltdx.fd)
+        gce-tdx (gce, uki-disk boot)
+        qemu-vtpm (qemu, uki-disk boot)
+        azure-vtpm (azure, uki-disk boot)
+        nitro-tpm (ec2, uki-disk boot)
+        se (qemu, direct boot)
+        qemu-vtpm-bare (qemu, direct boot)
+    hint: choose with `--profile`, `--vcpus`, `--vcpu-type` and `--memory`
+
+    export key.pem --as corim
+    exit 2
+    error: `key.pem` holds no reference values of schema 2
+      caused by: invalid number at line 1 column 2
+    hint: name a folder that `cvmkit build` of this version wrote, or its `reference-values.json`
+
+    export nowhere --as corim
+    exit 2
+    error: cannot read `nowhere`
+      caused by: No such file or directory (os error 2)
+    "#);
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::machine::{Machine, platforms};
 use super::{Document, ExportError, Shape, Subject, json, single};
+use crate::files;
 use crate::manifest::Manifest;
 use crate::profile::{Boot, Technology};
 
@@ -102,6 +103,6 @@ fn components(
         ovmf,
         kernel: Some(file("kernel")?),
         initrd: Some(file("initrd")?),
-        cmdline: Some(manifest.image.command_line.clone()),
+        cmdline: Some(files::read_text(&folder.join(file("command-line")?))?),
     })
 }
