@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
 /// The options of a command.
 #[derive(Debug)]
-pub(super) struct Deferred<T>(pub(super) Box<T>);
+pub(crate) struct Deferred<T>(pub(crate) Box<T>);
 
 impl<T: Args> Args for Deferred<T> {
     fn augment_args(command: Command) -> Command {
