@@ -1,6 +1,7 @@
 //! `cvmkit measure`: what hardware will measure, from the files it is given.
 
 mod id_block;
+mod image;
 mod se;
 mod snp;
 mod stage0;
@@ -29,6 +30,8 @@ enum Of {
     Tdx(Deferred<tdx::Arguments>),
     /// The PCRs of a machine that boots an image with a TPM.
     Tpm(Deferred<tpm::Arguments>),
+    /// The reference values of an image, for its own profiles or for others.
+    Image(Deferred<image::Arguments>),
     /// What identifies an IBM Secure Execution image, and whether its pages are those of its header.
     Se(Deferred<se::Arguments>),
     /// What Oak's stage0 measures of a kernel, as appraisal policies of HATs list it.
@@ -42,6 +45,7 @@ impl Arguments {
             Of::IdBlock(arguments) => arguments.0.run(console),
             Of::Tdx(arguments) => arguments.0.run(console),
             Of::Tpm(arguments) => arguments.0.run(console),
+            Of::Image(arguments) => arguments.0.run(console),
             Of::Se(arguments) => arguments.0.run(console),
             Of::Stage0(arguments) => arguments.0.run(console),
         }
