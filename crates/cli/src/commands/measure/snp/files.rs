@@ -63,10 +63,11 @@ impl Images {
         let svsm = || arguments.svsm_path().map(|path| input::read(path, FOUR_GIB)).transpose();
         // Where the list is printed it has to be folded from its start.
         let folds = arguments.mode == Mode::Snp && !arguments.explain;
-        if folds && arguments.snp_ovmf_hash.is_none() {
-            if let Some((image, digest)) = folded(&arguments.ovmf)? {
-                return Ok(Self { image, firmware_digest: Some(digest), svsm: svsm()? });
-            }
+        if folds
+            && arguments.snp_ovmf_hash.is_none()
+            && let Some((image, digest)) = folded(&arguments.ovmf)?
+        {
+            return Ok(Self { image, firmware_digest: Some(digest), svsm: svsm()? });
         }
         let image = input::read(&arguments.ovmf, FOUR_GIB)?;
         Ok(Self { image, firmware_digest: arguments.snp_ovmf_hash, svsm: svsm()? })
