@@ -25,7 +25,7 @@ impl Sha256 {
     /// What the reader says.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hasher = Hasher::default();
-        let mut buf = vec![0; 1 << 18];
+        let mut buf = vec![0; 1 << 16];
         loop {
             match reader.read(&mut buf)? {
                 0 => return Ok(hasher.finish()),

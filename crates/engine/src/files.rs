@@ -331,6 +331,15 @@ impl Staging {
         Ok(Output { file: create(&path)?, path })
     }
 
+    /// Makes a staged file durable.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn sync(&self, name: &str) -> Result<(), FileError> {
+        let path = self.path(name);
+        open(&path)?.sync_all().map_err(cannot("write", &path))
+    }
+
     /// Where a staged file is now.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

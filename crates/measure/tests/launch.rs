@@ -9,8 +9,8 @@ use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::names::UnknownName;
 use cvmkit_measure::sev;
 use cvmkit_measure::snp::{
-    self, Fold, Guest, GuestFeatures, LaunchDigest, Meaning, Mode, PageType, VCPU_TYPES,
-    VcpuSignature, VcpuType, Vmm, VmmType,
+    self, FirmwareFold, Fold, Guest, GuestFeatures, LaunchDigest, Meaning, Mode, PageType,
+    VCPU_TYPES, VcpuSignature, VcpuType, Vmm, VmmType,
 };
 
 const AMD_SEV: &[u8] = include_bytes!("fixtures/ovmf_AmdSev_suffix.bin");
@@ -80,6 +80,28 @@ fn runs_of_equal_pages_fold_like_single_pages() {
     }
     let firmware = Firmware::parse(&image).unwrap();
     assert_eq!(snp::firmware_digest(&firmware), fold.digest());
+
+    let (pages, _) = image.as_chunks::<4096>();
+    for size in 1..=pages.len() {
+        let mut pieces = FirmwareFold::new(image.len() as u64).unwrap();
+        pages.chunks(size).for_each(|piece| pieces.pages(piece));
+        assert_eq!(pieces.finish(), Some(fold.digest()), "{size} pages at once");
+    }
+}
+
+#[test]
+fn a_fold_of_other_pages_than_were_promised_has_no_digest() {
+    let two = || FirmwareFold::new(0x2000).unwrap();
+    let after = |mut fold: FirmwareFold, pages: &[[u8; 4096]]| {
+        fold.pages(pages);
+        fold.finish()
+    };
+    assert!(after(two(), &[[0; 4096]; 2]).is_some());
+    assert!(after(two(), &[[0; 4096]; 1]).is_none() && after(two(), &[[0; 4096]; 3]).is_none());
+    for len in [0, 1, 4095, 4097, 1 << 32, (1 << 32) + 4096] {
+        assert!(FirmwareFold::new(len).is_err(), "{len}");
+    }
+    assert!(FirmwareFold::new((1 << 32) - 4096).is_ok());
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod stage0;
 mod tdx;
 mod tpm;
 
+use super::deferred::Deferred;
 use crate::console::{Answer, Console};
 
 /// What to measure.
@@ -22,31 +23,31 @@ pub(crate) struct Arguments {
 enum Of {
     /// The launch digest of an AMD SEV-SNP, SEV-ES or SEV guest; takes the options of
     /// sev-snp-measure.
-    Snp(Box<snp::Arguments>),
+    Snp(Deferred<snp::Arguments>),
     /// The identity of an AMD SEV-SNP guest: an ID block, signed, with its authentication.
-    IdBlock(Box<id_block::Arguments>),
+    IdBlock(Deferred<id_block::Arguments>),
     /// MRTD and RTMRs of an Intel TD that QEMU starts with a kernel.
-    Tdx(Box<tdx::Arguments>),
+    Tdx(Deferred<tdx::Arguments>),
     /// The PCRs of a machine that boots an image with a TPM.
-    Tpm(Box<tpm::Arguments>),
+    Tpm(Deferred<tpm::Arguments>),
     /// The reference values of an image, for its own profiles or for others.
-    Image(image::Arguments),
+    Image(Deferred<image::Arguments>),
     /// What identifies an IBM Secure Execution image, and whether its pages are those of its header.
-    Se(se::Arguments),
+    Se(Deferred<se::Arguments>),
     /// What Oak's stage0 measures of a kernel, as appraisal policies of HATs list it.
-    Stage0(Box<stage0::Arguments>),
+    Stage0(Deferred<stage0::Arguments>),
 }
 
 impl Arguments {
     pub(crate) fn run(self, console: &Console) -> Answer {
         match self.of {
-            Of::Snp(arguments) => arguments.run(console),
-            Of::IdBlock(arguments) => arguments.run(console),
-            Of::Tdx(arguments) => arguments.run(console),
-            Of::Tpm(arguments) => arguments.run(console),
-            Of::Image(arguments) => arguments.run(console),
-            Of::Se(arguments) => arguments.run(console),
-            Of::Stage0(arguments) => arguments.run(console),
+            Of::Snp(arguments) => arguments.0.run(console),
+            Of::IdBlock(arguments) => arguments.0.run(console),
+            Of::Tdx(arguments) => arguments.0.run(console),
+            Of::Tpm(arguments) => arguments.0.run(console),
+            Of::Image(arguments) => arguments.0.run(console),
+            Of::Se(arguments) => arguments.0.run(console),
+            Of::Stage0(arguments) => arguments.0.run(console),
         }
     }
 }

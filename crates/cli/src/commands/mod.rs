@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod compare;
 mod completions;
+mod deferred;
 mod dump;
 mod export;
 mod input;
@@ -30,63 +31,64 @@ use cvmkit_engine::store::Store;
 
 use crate::console::{Answer, CommandError, Console};
 use crate::environment;
+use deferred::Deferred;
 
 /// The commands, in the order of use.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a definition of your own from a template.
-    New(new::Arguments),
+    New(Deferred<new::Arguments>),
     /// Pin the exact inputs of a definition in `image.lock`.
-    Lock(lock::Arguments),
+    Lock(Deferred<lock::Arguments>),
     /// Copy every locked package into a folder, to build from on another machine.
-    Vendor(vendor::Arguments),
+    Vendor(Deferred<vendor::Arguments>),
     /// Say which registers an edit will change, before anything is built.
-    Plan(plan::Arguments),
+    Plan(Deferred<plan::Arguments>),
     /// Build the image that a definition and its lock describe.
-    Build(build::Arguments),
+    Build(Deferred<build::Arguments>),
     /// List the platform profiles, or print one.
-    Profile(profile::Arguments),
+    Profile(Deferred<profile::Arguments>),
     /// Compute what hardware will measure.
-    Measure(measure::Arguments),
+    Measure(Deferred<measure::Arguments>),
     /// Compare what a machine reports with what an image should do.
-    Compare(Box<compare::Arguments>),
+    Compare(Deferred<compare::Arguments>),
     /// Print an image's reference values in the shape that a verifier reads.
-    Export(export::Arguments),
+    Export(Deferred<export::Arguments>),
     /// Print an annotated listing of a file of a known format.
-    Dump(dump::Arguments),
+    Dump(Deferred<dump::Arguments>),
     /// Make, check or show a dm-verity hash tree.
-    Verity(verity::Arguments),
+    Verity(Deferred<verity::Arguments>),
     /// Boot an image in QEMU and judge it by what it says.
-    Boot(boot::Arguments),
+    Boot(Deferred<boot::Arguments>),
     /// Check an image: derive every digest again, from its files alone.
-    Verify(verify::Arguments),
+    Verify(Deferred<verify::Arguments>),
     /// Print the JSON Schema of a file format.
-    Schema(schema::Arguments),
+    Schema(Deferred<schema::Arguments>),
     /// Print a completion script for a shell.
-    Completions(completions::Arguments),
+    Completions(Deferred<completions::Arguments>),
     /// Write the manual pages.
-    Man(man::Arguments),
+    Man(Deferred<man::Arguments>),
 }
 
 impl Command {
     pub(crate) fn run(self, console: &Console) -> Answer {
         match self {
-            Self::New(arguments) => arguments.run(console),
-            Self::Lock(arguments) => arguments.run(console),
-            Self::Vendor(arguments) => arguments.run(console),
-            Self::Plan(arguments) => arguments.run(console),
-            Self::Build(arguments) => arguments.run(console),
-            Self::Profile(arguments) => arguments.run(console),
-            Self::Measure(arguments) => arguments.run(console),
-            Self::Compare(arguments) => arguments.run(console),
-            Self::Export(arguments) => arguments.run(console),
-            Self::Dump(arguments) => arguments.run(console),
-            Self::Verity(arguments) => arguments.run(console),
-            Self::Boot(arguments) => arguments.run(console),
-            Self::Verify(arguments) => arguments.run(console),
-            Self::Schema(arguments) => arguments.run(console),
-            Self::Completions(arguments) => arguments.run(console),
-            Self::Man(arguments) => arguments.run(console),
+            Self::New(arguments) => arguments.0.run(console),
+            Self::Lock(arguments) => arguments.0.run(console),
+            Self::Vendor(arguments) => arguments.0.run(console),
+            Self::Plan(arguments) => arguments.0.run(console),
+            Self::Build(arguments) => arguments.0.run(console),
+            Self::Profile(arguments) => arguments.0.run(console),
+            Self::Measure(arguments) => arguments.0.run(console),
+            Self::Compare(arguments) => arguments.0.run(console),
+            Self::Export(arguments) => arguments.0.run(console),
+            Self::Dump(arguments) => arguments.0.run(console),
+            Self::Verity(arguments) => arguments.0.run(console),
+            Self::Boot(arguments) => arguments.0.run(console),
+            Self::Verify(arguments) => arguments.0.run(console),
+            Self::Schema(arguments) => arguments.0.run(console),
+            Self::Completions(arguments) => arguments.0.run(console),
+            Self::Man(arguments) => arguments.0.run(console),
         }
     }
 }

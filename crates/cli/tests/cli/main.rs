@@ -12,8 +12,10 @@ mod dump;
 #[path = "../../../measure/tests/event_logs/mod.rs"]
 mod event_logs;
 mod export;
+mod help;
 mod id_block;
 mod measure;
+mod measure_large;
 mod measure_se;
 mod measure_stage0;
 mod measure_tdx;

@@ -108,7 +108,12 @@ pub fn build(
         &staging,
     )?;
     drop(boot);
-    let described = describe(&inputs, &image, &external, &staging, builder)?;
+    // The disk goes to its medium while its digest is computed.
+    let (synced, described) = rayon::join(
+        || image.sync(&staging),
+        || describe(&inputs, &image, &external, &staging, builder),
+    );
+    let (described, ()) = (described?, synced?);
     staging.publish(&described.files, &obsolete(out, &described)?)?;
     builder.origins.store.record(key, described.sums.to_string().as_bytes())?;
     Ok(Built {

@@ -55,7 +55,7 @@ struct Lengths {
     verity: u64,
 }
 
-/// Writes the disk into a staged file.
+/// Writes the disk into a staged file, which is not durable yet.
 pub(super) fn write(
     parts: &Parts<'_>,
     staging: &Staging,
@@ -74,9 +74,7 @@ pub(super) fn write(
     let hash_start = table(parts, lengths, None)?.hashes().offset;
     let data = Window::new(disk.reader()?, start, root).map_err(|error| disk.error(error))?;
     let root_hash = hashes.write(&data, &mut Shifted::new(&mut disk, hash_start))?;
-    let written = write_around(parts, &mut disk, lengths, root_hash)?;
-    disk.sync()?;
-    Ok(written)
+    write_around(parts, &mut disk, lengths, root_hash)
 }
 
 /// Writes a disk whose root file system and hash tree have these lengths and this root hash, and are

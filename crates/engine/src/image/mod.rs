@@ -16,7 +16,7 @@ pub use error::ImageError;
 
 use crate::content::Content;
 use crate::definition::Definition;
-use crate::files::Staging;
+use crate::files::{FileError, Staging};
 use crate::kernel::Module;
 use crate::timestamp::Timestamp;
 
@@ -52,6 +52,17 @@ pub struct Image {
     pub partitions: Vec<Partition>,
     /// The files that were staged, in the order they were written.
     pub files: Vec<ImageFile>,
+}
+
+impl Image {
+    /// Makes the disk durable; the other files are already.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn sync(&self, staging: &Staging) -> Result<(), FileError> {
+        let mut disks = self.files.iter().filter(|file| file.role == Role::Disk);
+        disks.try_for_each(|disk| staging.sync(&disk.name))
+    }
 }
 
 /// A file of the image.
@@ -103,7 +114,7 @@ pub fn initrd(stage1: &[u8], modules: &[Module], mtime: Timestamp) -> Result<Vec
     initrd::build(stage1, modules, mtime.0)
 }
 
-/// Writes the files of an image.
+/// Writes the files of an image. The disk is durable after [`Image::sync`] only.
 ///
 /// # Errors
 /// What a format can't hold, or what the disk of the host says.

@@ -181,7 +181,7 @@ impl Operation<'_> {
     }
 
     /// SHA-384 of a page's contents; none where they are not measured.
-    fn contents_digest<'a>(&'a self, page: u64, runs: &mut Runs<'a>) -> Option<Sha384> {
+    fn contents_digest(&self, page: u64, runs: &mut Runs) -> Option<Sha384> {
         match &self.contents {
             Contents::Image(pages) => {
                 let page = usize::try_from(page).ok().and_then(|page| pages.get(page));
@@ -195,18 +195,18 @@ impl Operation<'_> {
 
 /// Hashes pages and remembers the last one: most of a firmware image is one page over and over, the
 /// padding between its volumes, and to compare a page takes a hundredth of the time to hash it.
-#[derive(Default)]
-struct Runs<'a> {
-    last: Option<(&'a [u8; PAGE_SIZE], Sha384)>,
+#[derive(Clone, Default)]
+pub(super) struct Runs {
+    last: Option<([u8; PAGE_SIZE], Sha384)>,
 }
 
-impl<'a> Runs<'a> {
-    fn digest(&mut self, page: &'a [u8; PAGE_SIZE]) -> Sha384 {
-        match self.last {
-            Some((last, digest)) if last == page => digest,
+impl Runs {
+    pub(super) fn digest(&mut self, page: &[u8; PAGE_SIZE]) -> Sha384 {
+        match &self.last {
+            Some((last, digest)) if last == page => *digest,
             _ => {
                 let digest = Sha384::of(page);
-                self.last = Some((page, digest));
+                self.last = Some((*page, digest));
                 digest
             }
         }

@@ -27,9 +27,10 @@ use thiserror::Error;
 
 use crate::digest::{Sha384, role};
 use crate::firmware::{self, Firmware, HashTableArea, Section, SectionType};
-use crate::gpa::{Gpa, PAGE_SIZE, PAGE_SIZE_U64};
+use crate::gpa::{FOUR_GIB, Gpa, PAGE_SIZE, PAGE_SIZE_U64};
 use crate::kernel_hashes::{KernelHashes, TABLE_SIZE};
 
+use launch::Runs;
 pub use launch::{Contents, Fold, HashedPage, Launch, Meaning, Operation, PageType, Step};
 pub use mode::Mode;
 pub use vcpu::{VCPU_TYPES, VcpuModelError, VcpuSignature, VcpuType};
@@ -196,6 +197,49 @@ pub fn digests(
 #[must_use]
 pub fn firmware_digest(firmware: &Firmware<'_>) -> LaunchDigest {
     firmware_launch(firmware).digest()
+}
+
+/// [`firmware_digest`] of an image that comes in pieces, from its first page to its last, and is never
+/// in memory as a whole.
+#[derive(Clone)]
+pub struct FirmwareFold {
+    fold: Fold,
+    runs: Runs,
+    next: Gpa,
+}
+
+impl FirmwareFold {
+    /// Begins an image of `len` bytes, which the VMM maps so that it ends at 4 GiB.
+    ///
+    /// # Errors
+    /// [`firmware::Error::Length`] unless these are whole pages below 4 GiB.
+    pub fn new(len: u64) -> Result<Self, Error> {
+        let start = FOUR_GIB.checked_sub(len).filter(|start| (1..FOUR_GIB).contains(start));
+        match start.map(Gpa) {
+            Some(next) if next.is_page_aligned() => {
+                let fold = Fold::resume(LaunchDigest(Sha384::ZERO));
+                Ok(Self { fold, runs: Runs::default(), next })
+            }
+            _ => {
+                let found = usize::try_from(len).unwrap_or(usize::MAX);
+                Err(firmware::Error::Length { found }.into())
+            }
+        }
+    }
+
+    /// Adds the pages that come next.
+    pub fn pages(&mut self, pages: &[[u8; PAGE_SIZE]]) {
+        for page in pages {
+            self.fold.page(PageType::Normal, self.next, Some(self.runs.digest(page)));
+            self.next.0 += PAGE_SIZE_U64;
+        }
+    }
+
+    /// The digest, once the last page was added and none behind it.
+    #[must_use]
+    pub fn finish(self) -> Option<LaunchDigest> {
+        (self.next == Gpa(FOUR_GIB)).then(|| self.fold.digest())
+    }
 }
 
 /// A guest whose firmware runs under COCONUT-SVSM, started by QEMU.

@@ -5,19 +5,23 @@
 //! in every launch, and hashes the initrd. The result is that of one thread: the first file in the
 //! order of the options that can't be read is the one named.
 
+use std::fs::Metadata;
+use std::io::Read as _;
+use std::path::Path;
+
 use cvmkit_engine::digest::Sha256;
-use cvmkit_measure::firmware::Firmware;
+use cvmkit_measure::firmware::{Firmware, Section};
 use cvmkit_measure::gpa::FOUR_GIB;
-use cvmkit_measure::snp::{self, LaunchDigest};
+use cvmkit_measure::snp::{FirmwareFold, LaunchDigest};
 
 use super::super::super::input::{self, InputError};
 use super::{Arguments, Mode};
 
 /// What the options name.
 pub(super) struct Files {
-    /// The firmware.
+    /// The firmware; its end suffices beside `firmware_digest`.
     pub(super) image: Vec<u8>,
-    /// The digest after the pages of the firmware, where nothing but a digest is asked for.
+    /// The digest after the pages of the firmware.
     pub(super) firmware_digest: Option<LaunchDigest>,
     /// The SVSM.
     pub(super) svsm: Option<Vec<u8>>,
@@ -56,17 +60,58 @@ struct Images {
 
 impl Images {
     fn read(arguments: &Arguments) -> Result<Self, InputError> {
-        let image = input::read(&arguments.ovmf, FOUR_GIB)?;
+        let svsm = || arguments.svsm_path().map(|path| input::read(path, FOUR_GIB)).transpose();
         // Where the list is printed it has to be folded from its start.
         let folds = arguments.mode == Mode::Snp && !arguments.explain;
-        let firmware = Firmware::parse(&image).ok().filter(|_| folds);
-        let firmware_digest = match arguments.snp_ovmf_hash {
-            None => firmware.map(|firmware| snp::firmware_digest(&firmware)),
-            given => given,
-        };
-        let svsm = arguments.svsm_path().map(|path| input::read(path, FOUR_GIB)).transpose()?;
-        Ok(Self { image, firmware_digest, svsm })
+        if folds
+            && arguments.snp_ovmf_hash.is_none()
+            && let Some((image, digest)) = folded(&arguments.ovmf)?
+        {
+            return Ok(Self { image, firmware_digest: Some(digest), svsm: svsm()? });
+        }
+        let image = input::read(&arguments.ovmf, FOUR_GIB)?;
+        Ok(Self { image, firmware_digest: arguments.snp_ovmf_hash, svsm: svsm()? })
     }
+}
+
+/// How much of an image is read at once, and how much of its end is kept. Its descriptors are in
+/// the last page or two; a fresh page of memory takes longer to get than to hash.
+const PIECE: usize = 64 << 10;
+
+/// Folds an image while it is read, and keeps its end; nothing where that would not do, such as for
+/// a pipe or for descriptors that lie before the end. Then the whole image is needed, if only to
+/// say what is wrong with it.
+fn folded(path: &Path) -> Result<Option<(Vec<u8>, LaunchDigest)>, InputError> {
+    let mut file = input::open(path)?;
+    let len = file.metadata().ok().filter(Metadata::is_file).map_or(0, |meta| meta.len());
+    let Ok(mut fold) = FirmwareFold::new(len) else { return Ok(None) };
+    let mut piece = vec![0; PIECE];
+    // The first piece is the odd one, so that the last one is whole.
+    let odd = usize::try_from(len % PIECE as u64).unwrap_or(0);
+    let (mut left, mut next) = (len, if odd == 0 { PIECE } else { odd });
+    while left > 0 {
+        let bytes = &mut piece[..next];
+        if file.read_exact(bytes).is_err() {
+            return Ok(None);
+        }
+        fold.pages(bytes.as_chunks().0);
+        left -= next as u64;
+        next = PIECE;
+    }
+    let enough = len > PIECE as u64 && is_enough(&piece, len);
+    Ok(fold.finish().filter(|_| enough).map(|digest| (piece, digest)))
+}
+
+/// Whether the end of an image of `len` bytes says all that a launch takes from it besides its
+/// pages. What depends on where the image starts is that no section lies in it.
+fn is_enough(end: &[u8], len: u64) -> bool {
+    let Ok(firmware) = Firmware::parse(end) else { return false };
+    let outside = |sections: Vec<Section>| {
+        sections.iter().all(|section| section.end().0 <= FOUR_GIB.saturating_sub(len))
+    };
+    firmware.sev_sections().is_ok_and(outside)
+        && firmware.ap_reset_vector().is_ok()
+        && firmware.hash_table_area().is_ok()
 }
 
 /// Does one thing on a thread of its own while it does the other on this one.
