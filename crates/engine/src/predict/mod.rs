@@ -16,5 +16,5 @@ pub use tdx::{
 };
 pub use tpm::{
     Assumed, Assumptions, Bootable, DirectBoot, DiskBoot, KernelHeader, Machine, PredictionError,
-    memory, on_platform, secure_boot,
+    memory, on_platform, pinned, secure_boot,
 };
