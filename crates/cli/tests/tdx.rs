@@ -212,6 +212,8 @@ fn predicted(
         authority: None,
         smbios: smbios.map(|event| event.2),
         kernel: linux::digests(&kernel, &header).unwrap(),
+        kernel_version: None,
+        tpm: Some(false),
         initrd: Some(Digests::of(&initrd)),
         command_line,
     };

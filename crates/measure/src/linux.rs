@@ -13,10 +13,12 @@
 //! Kernel Header"; what QEMU does is `x86_load_linux` in `hw/i386/x86-common.c`. Oracle: QEMU,
 //! asked for the header over fw_cfg; event logs of OVMF.
 
+use std::fmt;
 use std::io;
 
 use cvmkit_formats::pe;
 use cvmkit_formats::source::Source;
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::digest::Digests;
@@ -33,6 +35,8 @@ const VID_MODE: usize = 0x1fa;
 const MAGIC: usize = 0x202;
 /// `version` of the protocol, u16.
 const VERSION: usize = 0x206;
+/// `kernel_version`, u16: where the version is, less 0x200; 0 for none.
+const KERNEL_VERSION: usize = 0x20e;
 /// `type_of_loader`, u8.
 const TYPE_OF_LOADER: usize = 0x210;
 /// `loadflags`, u8.
@@ -78,6 +82,36 @@ const Q35_LOW: u64 = 0x8000_0000;
 #[must_use]
 pub const fn q35_below_4g(memory: u64) -> u64 {
     if memory < Q35_SPLIT { memory } else { Q35_LOW }
+}
+
+/// The first two numbers of a kernel's version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct KernelVersion {
+    /// Of 6.12, the 6.
+    pub major: u32,
+    /// Of 6.12, the 12.
+    pub minor: u32,
+}
+
+impl fmt::Display for KernelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// The version that a kernel says it has; none of one that says nothing, as no kernel of the last
+/// twenty years does.
+#[must_use]
+pub fn version<S: Source + ?Sized>(kernel: &S) -> Option<KernelVersion> {
+    let mut field = [0; 2];
+    kernel.read_at(KERNEL_VERSION as u64, &mut field).ok()?;
+    let at = u64::from(u16::from_le_bytes(field));
+    // A text such as `6.12.107+deb13-cloud-amd64 (…) #1 SMP`, of which the start says enough.
+    let mut text = [0; 16];
+    kernel.read_at(at.checked_add(0x200).filter(|_| at != 0)?, &mut text).ok()?;
+    let mut numbers = text.split(|byte| !byte.is_ascii_digit());
+    let mut number = || str::from_utf8(numbers.next()?).ok()?.parse().ok();
+    Some(KernelVersion { major: number()?, minor: number()? })
 }
 
 /// Why a file can't be the kernel of a direct boot.

@@ -105,6 +105,8 @@ fn predicted(layout: &str, log: &[Logged]) -> DirectBoot<'static> {
         authority: None,
         smbios: None,
         kernel: of_type(log, EventType::EV_EFI_BOOT_SERVICES_APPLICATION)[0],
+        kernel_version: None,
+        tpm: Some(false),
         initrd: of_type(log, EventType::EV_EVENT_TAG).get(1).copied(),
         command_line: b"unknown",
     }
@@ -236,6 +238,8 @@ fn firmware_with_a_tpm_measures_the_same() {
             authority: None,
             smbios: logged(EventType::EV_EFI_HANDOFF_TABLES, 0),
             kernel: logged(EventType::EV_EFI_BOOT_SERVICES_APPLICATION, 0).unwrap(),
+            kernel_version: None,
+            tpm: Some(false),
             initrd: logged(EventType::EV_EVENT_TAG, 1),
             command_line: TPM_COMMAND_LINE,
         };

@@ -7,11 +7,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::compare::{self, Options};
+use cvmkit_engine::compare::{self, Options, TdComparison};
 use cvmkit_engine::progress::Progress;
 use serde::Serialize;
 
 use super::machine::{MachineArguments, Phases};
+use super::td::TdArguments;
 use crate::console::{Answer, Console};
 
 /// What to compare.
@@ -34,6 +35,8 @@ pub(crate) struct Arguments {
     /// or `:` for none; all are tried by default.
     #[arg(long, value_name = "PHASES")]
     phase: Option<Phases>,
+    #[command(flatten)]
+    td: TdArguments,
 }
 
 impl Arguments {
@@ -44,6 +47,7 @@ impl Arguments {
             knows_secure_boot: self.machine.knows_secure_boot(),
             direct: self.direct,
             phases: self.phase.map(|Phases(phases)| phases),
+            td: self.td.options(&self.machine)?,
         };
         let report = Report(compare::compare(&self.observed, &self.with, &options)?);
         for note in &report.0.notes {
@@ -69,7 +73,10 @@ impl Report {
         let report = &self.0;
         let first = report.events.iter().flat_map(|events| &events.banks);
         let first = first.filter_map(|bank| bank.comparison.first()).next();
-        let value = report.values.iter().flat_map(|values| &values.registers);
+        let td = report.td.as_ref();
+        let first = first.or_else(|| td.and_then(TdComparison::first));
+        let values = report.values.iter().flat_map(|values| &values.registers);
+        let value = td.into_iter().flat_map(|td| &td.values).chain(values);
         let mut value =
             value.filter(|register| register.observed.is_some() && !register.is_equal());
         if let Some(refusal) = report.refusals.first() {

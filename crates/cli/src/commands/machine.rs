@@ -43,14 +43,15 @@ pub(super) struct MachineArguments {
     /// later), or patched by QEMU.
     #[arg(long, value_enum)]
     kernel_header: Option<Header>,
-    /// The machine's memory, as `-m` of QEMU: patched into the kernel of a direct boot.
+    /// The machine's memory, as `-m` of QEMU: patched into the kernel of a direct boot, and in the
+    /// TD HOB of a TD.
     #[arg(
         long,
         value_name = "SIZE",
         value_parser = predict::memory,
         required_if_eq("kernel_header", "patched")
     )]
-    memory: Option<u64>,
+    pub(super) memory: Option<u64>,
 }
 
 /// Which kernel firmware gets.

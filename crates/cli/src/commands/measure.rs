@@ -1,6 +1,5 @@
 //! `cvmkit measure`: what hardware will measure, from the files it is given.
 
-mod base64;
 mod id_block;
 mod se;
 mod snp;

@@ -11,6 +11,7 @@ mod dump;
 #[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/event_logs/mod.rs"]
 mod event_logs;
+mod export;
 mod id_block;
 mod measure;
 mod measure_se;

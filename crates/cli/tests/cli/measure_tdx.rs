@@ -11,6 +11,7 @@ use cvmkit_measure::tdx::quote::Quote;
 use serde_json::Value;
 
 use crate::program::{Folder, Said};
+use crate::small_uki::SmallUki;
 use crate::tdvf_image::{EDK2_MEMORY, empty_variables, firmware};
 
 /// The firmware of Debian 12, which this suite runs on: SHA-256, and the MRTDs of td-shim's
@@ -247,4 +248,56 @@ fn tables_of_qemu_are_recorded_by_their_digests() {
     assert!(refused.starts_with("exit 2\n") && refused.contains("--pci-window"), "{refused}");
     let missing = measure(&folder, &format!("{line} --acpi-from-qemu ./none")).refusal();
     assert!(missing.starts_with("exit 3\n") && missing.contains("qemu-system-x86"), "{missing}");
+}
+
+/// RTMR 2 of a TD with a TPM is PCR 11 of its SHA-384 bank, which `measure_tpm` holds against
+/// systemd-measure; without one it is what a TPM has in PCR 11 and 9 one after the other.
+#[test]
+fn a_uki_from_a_disk_has_the_events_of_a_tpm() {
+    let folder = inputs();
+    folder.put("u.efi", &SmallUki::new(257).image());
+    let tpm = folder.cvmkit("measure tpm --uki u.efi --bank sha384 --explain --format json");
+    let tpm: Value = serde_json::from_str(&tpm.answer()).unwrap();
+    let pcr_11 = tpm["pcrs"].as_array().unwrap().iter().find(|row| row["pcr"] == 11).unwrap();
+    let uki = TD.replace("--kernel kernel", "--uki u.efi");
+    let with = json(&folder, &format!("{uki} {FILES} --tpm"));
+    assert_eq!(text(&with, "rtmr2"), text(pcr_11, "value"));
+    let without = json(&folder, &format!("{uki} {FILES} --explain"));
+    let rows = without["events"].as_array().unwrap();
+    let digests: Vec<&str> = rows
+        .iter()
+        .filter(|row| row["register"] == "rtmr2")
+        .map(|row| text(row, "digest"))
+        .collect();
+    let logged = tpm["events"].as_array().unwrap().iter();
+    let logged = logged.filter(|row| row["register"] == "pcr11" || row["register"] == "pcr9");
+    assert_eq!(digests, logged.map(|row| text(row, "digest")).collect::<Vec<_>>());
+    assert_ne!(with["rtmr2"], without["rtmr2"]);
+    assert_eq!(with["rtmr1"], without["rtmr1"]);
+
+    // Devices are in RTMR 0, and there is no file of a cloud's firmware.
+    for (report, words) in [
+        (&with, "boot options"),
+        (&json(&folder, &uki), "ACPI tables"),
+        (&json(&folder, "--uki u.efi --tpm --layout edk2-stable202411"), "firmware"),
+    ] {
+        assert_eq!(report.get("rtmr0"), None);
+        let reason = text(&report["not_predicted"], "rtmr0");
+        assert!(reason.contains(words), "{reason}");
+        assert_eq!(report["rtmr1"], with["rtmr1"]);
+    }
+    let said = measure(&folder, "--uki u.efi --tpm --layout edk2-stable202411").answer();
+    assert!(said.contains("rtmr0  not predicted: ") && !said.contains("mrtd"), "{said}");
+    // Older firmware of that cloud has one event less.
+    let older = json(&folder, "--uki u.efi --tpm --layout edk2-stable202205");
+    assert_ne!(older["rtmr1"], with["rtmr1"]);
+    for (line, words) in [
+        ("--uki u.efi --tpm", "--layout"),
+        ("--uki u.efi --kernel kernel", "--kernel"),
+        ("--uki kernel --layout edk2-stable202411", ".sdmagic"),
+        (uki.replace("--memory 2G", "").as_str(), "--memory"),
+    ] {
+        let refused = measure(&folder, line).refusal();
+        assert!(refused.starts_with("exit 2\n") && refused.contains(words), "{line}\n{refused}");
+    }
 }

@@ -9,6 +9,7 @@ use cvmkit_formats::source::{Source, read_all};
 use super::machines::Machines;
 use super::{BuildError, Builder, packages};
 use crate::content::Content;
+use crate::definition::raw::RawDefinition;
 use crate::definition::{
     BootKind, Definition, FileKind, Input, Metadata, Ownership, Project, ScriptDecision,
 };
@@ -32,19 +33,21 @@ const INPUT_MAX: u64 = 256 << 20;
 const VOLATILE_STATE: &str = "systemd.volatile=state";
 
 /// Checked inputs.
-pub(super) struct Inputs<'a> {
-    pub(super) definition: &'a Definition,
-    pub(super) lock: &'a LockFile,
-    pub(super) root_role: String,
-    pub(super) timestamp: Timestamp,
-    folder: &'a Path,
+pub(crate) struct Inputs<'a> {
+    pub(crate) definition: &'a Definition,
+    pub(crate) lock: &'a LockFile,
+    pub(crate) root_role: String,
+    pub(crate) timestamp: Timestamp,
+    /// The local files as they are.
+    pub(crate) local: Vec<LocalFile>,
+    project: &'a Project,
 }
 
 /// Inputs that do not go into the root file system.
-pub(super) struct External {
+pub(crate) struct External {
     /// Empty when the image has no UKI.
-    pub(super) stub: Vec<u8>,
-    pub(super) machines: Machines,
+    pub(crate) stub: Vec<u8>,
+    pub(crate) machines: Machines,
 }
 
 /// A file of a machine that an image is measured for.
@@ -62,7 +65,7 @@ pub struct MachineFile {
 
 impl<'a> Inputs<'a> {
     /// Checks that the local files are those of the lock.
-    pub(super) fn check(
+    pub(crate) fn check(
         project: &'a Project,
         definition: &'a Definition,
         lock: &'a LockFile,
@@ -89,17 +92,27 @@ impl<'a> Inputs<'a> {
                 .into());
             }
         }
+        Self::of_folder(project, definition, lock)
+    }
+
+    /// The inputs with local files as they are now, locked or not: to plan with, not to build of.
+    pub(crate) fn of_folder(
+        project: &'a Project,
+        definition: &'a Definition,
+        lock: &'a LockFile,
+    ) -> Result<Self, BuildError> {
         Ok(Self {
+            local: survey(std::slice::from_ref(definition), project.folder())?,
             definition,
             lock,
             root_role: root_role(definition.variant.as_deref()),
             timestamp: lock.lock.timestamp(),
-            folder: project.folder(),
+            project,
         })
     }
 
     /// Names everything the output is a function of.
-    pub(super) fn key(&self, builder: &Builder<'_>) -> Sha256 {
+    pub(crate) fn key(&self, builder: &Builder<'_>) -> Sha256 {
         let lock = self.lock.lock.to_text().unwrap_or_default();
         let parts = [
             builder.program.to_string(),
@@ -112,7 +125,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The stub, and what the machines have.
-    pub(super) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
+    pub(crate) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
         let stub = match self.definition.boot {
             BootKind::Disk => self.input(STUB_ROLE, &self.definition.stub, origins)?.0,
             BootKind::Direct => Vec::new(),
@@ -121,12 +134,23 @@ impl<'a> Inputs<'a> {
     }
 
     /// Where the definition is.
-    pub(super) fn folder(&self) -> &'a Path {
-        self.folder
+    pub(crate) fn folder(&self) -> &'a Path {
+        self.project.folder()
+    }
+
+    /// The definition as it is written, with its variant laid over it.
+    pub(crate) fn raw(&self) -> RawDefinition {
+        let base = self.project.raw.clone();
+        let over =
+            self.definition.variant.as_ref().and_then(|name| base.variant.get(name).cloned());
+        match over {
+            Some(over) => base.overlaid(over),
+            None => base,
+        }
     }
 
     /// The bytes of an input, and where they came from.
-    pub(super) fn input(
+    pub(crate) fn input(
         &self,
         role: &'static str,
         input: &Input,
@@ -134,7 +158,7 @@ impl<'a> Inputs<'a> {
     ) -> Result<(Vec<u8>, String), BuildError> {
         match input {
             Input::Local { path, sha256 } => {
-                let bytes = files::read(&self.folder.join(path))?;
+                let bytes = files::read(&self.folder().join(path))?;
                 let computed = Sha256::of(&bytes);
                 if computed != *sha256 {
                     // It changed since it was surveyed.
@@ -167,7 +191,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// What the root file system is made of.
-    pub(super) fn rootfs_request<'p>(
+    pub(crate) fn rootfs_request<'p>(
         &'p self,
         packages: &'p [Package],
     ) -> Result<RootfsParts<'p>, BuildError> {
@@ -229,7 +253,7 @@ impl<'a> Inputs<'a> {
             LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
             LocalKind::Folder => (0o755, PlacedNode::OverlayDirectory),
             LocalKind::File { sha256, executable, .. } => {
-                let bytes = files::read(&self.folder.join(&file.path))?;
+                let bytes = files::read(&self.folder().join(&file.path))?;
                 let computed = Sha256::of(&bytes);
                 if computed != *sha256 {
                     // It changed since it was surveyed.
@@ -286,7 +310,7 @@ fn file_of(package: &Package, path: &str) -> Option<Vec<u8>> {
 }
 
 /// Owns what a [`Request`] borrows.
-pub(super) struct RootfsParts<'a> {
+pub(crate) struct RootfsParts<'a> {
     definition: &'a Definition,
     packages: &'a [Package],
     files: Vec<Placed>,
@@ -297,7 +321,7 @@ pub(super) struct RootfsParts<'a> {
 }
 
 impl RootfsParts<'_> {
-    pub(super) fn as_request(&self) -> Request<'_> {
+    pub(crate) fn as_request(&self) -> Request<'_> {
         let definition = self.definition;
         let decisions = definition.packages.scripts.iter().map(|(name, decision)| {
             let ScriptDecision::Skip = decision;

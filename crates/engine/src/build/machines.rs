@@ -11,16 +11,16 @@ use crate::profile::Profile;
 
 /// What an image is measured for.
 #[derive(Debug, Default)]
-pub(super) struct Machines {
+pub(crate) struct Machines {
     /// One for each platform of the definition, with its changes and the names of its files.
-    pub(super) profiles: Vec<Profile>,
+    pub(crate) profiles: Vec<Profile>,
     /// The files, each once; the definition's firmware first.
-    pub(super) files: Vec<MachineFile>,
+    pub(crate) files: Vec<MachineFile>,
 }
 
 impl Machines {
     /// The machines of a definition, with their files.
-    pub(super) fn gather(inputs: &Inputs<'_>, origins: Origins<'_>) -> Result<Self, BuildError> {
+    pub(crate) fn gather(inputs: &Inputs<'_>, origins: Origins<'_>) -> Result<Self, BuildError> {
         let mut gathering = Gathering { inputs, origins, files: Vec::new(), names: Vec::new() };
         let default = inputs.definition.firmware.as_ref();
         if let Some(firmware) = default {

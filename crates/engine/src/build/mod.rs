@@ -6,9 +6,10 @@
 //! folder before all of it is finished.
 
 mod error;
-mod inputs;
-mod machines;
+pub(crate) mod inputs;
+pub(crate) mod machines;
 mod packages;
+mod parts;
 mod unchanged;
 
 use std::path::{Path, PathBuf};
@@ -204,6 +205,7 @@ fn describe(
         definition: inputs.definition,
         lock: inputs.lock,
         image,
+        parts: inputs.parts(builder.stage1, &external.stub),
         machine_files: &machines.files,
         timestamp: inputs.timestamp,
         version: builder.version,

@@ -10,7 +10,7 @@ use super::{KnownError, ObservedError};
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
 use crate::manifest::ManifestError;
-use crate::predict::PredictionError;
+use crate::predict::{PredictionError, TdError};
 use crate::reference::ReferenceError;
 
 /// Why nothing could be compared.
@@ -40,6 +40,9 @@ pub enum CompareError {
     /// The image can't be predicted.
     #[error(transparent)]
     Prediction(#[from] PredictionError),
+    /// The image can't be predicted as a TD.
+    #[error(transparent)]
+    Td(#[from] TdError),
     /// The image's launch can't be computed.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -79,6 +82,7 @@ impl Diagnosis for CompareError {
             Self::File(error) | Self::Known(KnownError::File(error)) => error.fault(),
             Self::Manifest(error) => error.fault(),
             Self::Prediction(error) => error.fault(),
+            Self::Td(error) => error.fault(),
             Self::Reference(error) => error.fault(),
             _ => Fault::Definition,
         }
@@ -89,6 +93,7 @@ impl Diagnosis for CompareError {
             Self::File(error) | Self::Known(KnownError::File(error)) => return error.hint(),
             Self::Manifest(error) => return error.hint(),
             Self::Prediction(error) => return error.hint(),
+            Self::Td(error) => return error.hint(),
             Self::Reference(error) => return error.hint(),
             Self::Known(_) => {
                 "name a folder that `cvmkit build` wrote, or the `reference-values.json` in it"

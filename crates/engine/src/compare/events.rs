@@ -10,7 +10,7 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
 use super::registers::Registers;
-use super::{CompareError, Expectation, Options, Report, in_full, values};
+use super::{CompareError, Expectation, Options, Report, in_full, td, values};
 use crate::predict::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};
 
 /// One bank of a log beside its prediction.
@@ -147,7 +147,14 @@ pub(super) fn compare(
          quote signs"
             .to_owned(),
     );
-    if set == RegisterSet::Td || expectation.folder.is_none() {
+    if set == RegisterSet::Td {
+        let [log] = &banks[..] else {
+            return Err(expectation.without("an event log of two banks"));
+        };
+        let subject = td::Subject { log: Some(log), values: None };
+        return td_registers(&subject, &replay(&banks), expectation, options, report);
+    }
+    if expectation.folder.is_none() {
         report.values = Some(values::of_known(&replay(&banks), expectation)?);
         return Ok(());
     }
@@ -165,6 +172,28 @@ pub(super) fn compare(
         EventsComparison { boot, assumptions, tried, banks: banks.iter().map(bank).collect() }
     });
     report.events = compared.min_by_key(EventsComparison::distance);
+    Ok(())
+}
+
+/// Compares a TD with the image, and with the reference values if they have any of its registers.
+pub(super) fn td_registers(
+    subject: &td::Subject<'_>,
+    registers: &Registers,
+    expectation: &Expectation<'_>,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), CompareError> {
+    let known = values::of_known(registers, expectation);
+    let Some(folder) = expectation.folder else {
+        report.values = Some(known?);
+        return Ok(());
+    };
+    report.values = known.ok();
+    match td::compare(subject, folder, &options.td, options.direct, &mut report.notes) {
+        Ok(compared) => report.td = Some(compared),
+        Err(error) if report.values.is_none() => return Err(error),
+        Err(error) => report.notes.push(format!("not predicted: {}", in_full(&error))),
+    }
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 //! part and why.
 //!
 //! [`compare`] takes an observation of any known form ([`Observed`]) and the folder of an image or
-//! its reference values alone. From a folder, registers of a TPM are predicted event by event from
-//! the files, and a launch digest that is not expected is looked for among other ways to start the
+//! its reference values alone. From a folder, registers of a TPM or a TD are predicted event by event
+//! from the files, and a launch digest that is not expected is looked for among other ways to start the
 //! image; from reference values, values are compared and nothing more. What is not said of the
 //! machine is tried in every way it can be, and the way that fits best is named in the answer.
 //!
@@ -15,6 +15,7 @@ mod known;
 mod launch;
 mod observed;
 mod registers;
+mod td;
 mod values;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use known::KnownError;
 pub use launch::{KernelFiles, LaunchComparison, Start};
 pub use observed::{Observed, ObservedError, TdQuote};
 pub use registers::{Registers, RegistersError};
+pub use td::{TdAssumptions, TdComparison, TdOptions};
 pub use values::ValuesComparison;
 
 /// No observation is larger: logs have some 100 KiB, quotes 20.
@@ -54,6 +56,8 @@ pub struct Options {
     /// The phases that userspace has extended into PCR 11 when registers were read; tried in turn
     /// if none are given.
     pub phases: Option<Vec<String>>,
+    /// What is known of it if it is a TD.
+    pub td: TdOptions,
 }
 
 /// The answer.
@@ -74,6 +78,9 @@ pub struct Report {
     /// Of an event log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventsComparison>,
+    /// Of a TD, its log, its quote or both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub td: Option<TdComparison>,
     /// Of values of registers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<ValuesComparison>,
@@ -90,6 +97,7 @@ impl fmt::Display for Report {
         }
         self.launch.iter().try_for_each(|launch| write!(f, "{launch}"))?;
         self.events.iter().try_for_each(|events| write!(f, "{events}"))?;
+        self.td.iter().try_for_each(|td| write!(f, "{td}"))?;
         self.values.iter().try_for_each(|values| write!(f, "{values}"))
     }
 }
@@ -131,6 +139,7 @@ pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report
         refusals: Vec::new(),
         launch: None,
         events: None,
+        td: None,
         values: None,
         notes: Vec::new(),
     };
@@ -147,7 +156,13 @@ pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report
             report.notes.push(unverified("quote"));
             report.refusals.extend(quote.refusal.clone());
             report.refusals.extend(contradictions(quote));
-            report.values = Some(values::of_known(&quote.registers, &expectation)?);
+            let subject =
+                td::Subject { log: quote.events.as_ref(), values: Some(&quote.registers) };
+            events::td_registers(&subject, &quote.registers, &expectation, options, &mut report)?;
+        }
+        Observed::Registers(registers) if !registers.is_of_tpm() => {
+            let subject = td::Subject { log: None, values: Some(registers) };
+            events::td_registers(&subject, registers, &expectation, options, &mut report)?;
         }
         Observed::Registers(registers) => {
             report.values =
@@ -162,6 +177,7 @@ pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report
     let equal = [
         report.launch.as_ref().map(LaunchComparison::is_equal),
         report.events.as_ref().map(EventsComparison::is_equal),
+        report.td.as_ref().map(TdComparison::is_equal),
         report.values.as_ref().map(ValuesComparison::is_equal),
     ];
     let mut equal = equal.into_iter().flatten().peekable();
@@ -206,11 +222,13 @@ fn in_full(error: &dyn std::error::Error) -> String {
 
 /// Registers that the log beside a quote does not come to: then the log is not what happened.
 fn contradictions(quote: &TdQuote) -> Vec<String> {
-    let Some(replayed) = &quote.replayed else { return Vec::new() };
+    let Some(log) = &quote.events else { return Vec::new() };
+    let replayed = log.replay();
     let differing = quote.registers.banks().flat_map(|(bank, values)| {
+        let replayed = &replayed;
         values.iter().filter_map(move |(register, value)| {
             let is_extended = matches!(register, cvmkit_measure::event::Register::Rtmr(_));
-            let found = replayed.get(bank, *register);
+            let found = replayed.get(register).copied();
             let found = found.unwrap_or_else(|| bank.initial(*register, 0));
             (is_extended && found != *value).then(|| {
                 format!("{register} is {value} in the quote, and its event log comes to {found}")

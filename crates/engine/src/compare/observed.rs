@@ -63,8 +63,8 @@ pub struct TdQuote {
     pub registers: Registers,
     /// Why the TD could not be trusted, were the quote verified.
     pub refusal: Option<String>,
-    /// What the log that came with the quote comes to; none if none came.
-    pub replayed: Option<Registers>,
+    /// The log that came with the quote.
+    pub events: Option<Events<'static>>,
 }
 
 /// What a machine reports.
@@ -93,7 +93,7 @@ impl fmt::Display for Observed {
             Self::Log { set: RegisterSet::Tpm, .. } => "TPM event log",
             Self::Log { set: RegisterSet::Td, .. } => "TD event log",
             Self::Report(_) => "SEV-SNP attestation report",
-            Self::Quote(TdQuote { replayed: None, .. }) => "TD quote",
+            Self::Quote(TdQuote { events: None, .. }) => "TD quote",
             Self::Quote(_) => "TD quote with event log",
             Self::Registers(_) => "list of registers",
             Self::LaunchDigest(_) => "SEV-SNP launch digest",
@@ -161,7 +161,7 @@ fn td_quote(quote: &Quote<'_>) -> TdQuote {
         insert(Register::Rtmr(index), value.0);
     }
     let refusal = quote.check().err().map(|refusal| refusal.to_string());
-    TdQuote { registers, refusal, replayed: None }
+    TdQuote { registers, refusal, events: None }
 }
 
 fn of_text(text: &str) -> Result<Observed, ObservedError> {
@@ -241,11 +241,11 @@ fn get_quote(quote: &Value, log: Option<&Value>) -> Result<Observed, ObservedErr
     }
     .transpose()
     .map_err(|error: serde_json::Error| refused("event_log", error.to_string()))?;
-    quote.replayed = entries.map(|entries| replayed(&entries)).transpose()?;
+    quote.events = entries.map(|entries| events(&entries)).transpose()?;
     Ok(Observed::Quote(quote))
 }
 
-fn replayed(entries: &[LogEntry]) -> Result<Registers, ObservedError> {
+fn events(entries: &[LogEntry]) -> Result<Events<'static>, ObservedError> {
     let refused = |why: String| ObservedError::GetQuote { field: "event_log", why };
     let event = |(at, entry): (usize, &LogEntry)| {
         let index = RtmrIndex::new(entry.imr);
@@ -257,13 +257,7 @@ fn replayed(entries: &[LogEntry]) -> Result<Registers, ObservedError> {
     };
     let events =
         entries.iter().enumerate().map(event).collect::<Result<Vec<_>, ObservedError>>()?;
-    let events = Events::new(RegisterSet::Td, Bank::Sha384, events)
-        .map_err(|error| refused(error.to_string()))?;
-    let mut registers = Registers::default();
-    for (register, value) in events.replay() {
-        registers.insert(register, value)?;
-    }
-    Ok(registers)
+    Events::new(RegisterSet::Td, Bank::Sha384, events).map_err(|error| refused(error.to_string()))
 }
 
 /// The start of something unknown, for an error.

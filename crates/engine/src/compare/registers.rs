@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use cvmkit_measure::event::{Bank, BankDigest, PcrIndex, Register};
+use cvmkit_measure::event::{Bank, BankDigest, PcrIndex, Register, RegisterSet};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use thiserror::Error;
@@ -110,6 +110,12 @@ impl Registers {
     /// The banks, each with its values.
     pub fn banks(&self) -> impl Iterator<Item = (Bank, &BTreeMap<Register, BankDigest>)> {
         self.0.iter().map(|(bank, values)| (*bank, values))
+    }
+
+    /// Whether they are all a TPM's.
+    pub(super) fn is_of_tpm(&self) -> bool {
+        let mut names = self.0.values().flat_map(BTreeMap::keys);
+        names.all(|register| RegisterSet::Tpm.contains(*register))
     }
 
     /// The value of a register in a bank.

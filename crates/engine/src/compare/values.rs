@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use cvmkit_measure::compare::{self, ValueComparison, compare_values};
-use cvmkit_measure::event::{Bank, Register, RegisterSet};
+use cvmkit_measure::event::{Register, RegisterSet};
 use cvmkit_measure::tpm::{self, PHASES};
 use serde::Serialize;
 
@@ -49,22 +49,7 @@ impl ValuesComparison {
 impl fmt::Display for ValuesComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "expected: {}", self.expected)?;
-        for ValueComparison { register, expected, observed, causes } in &self.registers {
-            let bank = expected.bank();
-            match observed {
-                None => writeln!(f, "  {register:<7} not given")?,
-                Some(value) if value == expected => {
-                    writeln!(f, "  {register:<7} equal    {bank}:{value}")?;
-                }
-                Some(value) => {
-                    writeln!(f, "  {register:<7} DIFFERS  {bank}:{value}")?;
-                    writeln!(f, "          expected {bank}:{expected}")?;
-                    for cause in causes {
-                        writeln!(f, "          likely: {cause}")?;
-                    }
-                }
-            }
-        }
+        self.registers.iter().try_for_each(|register| write_value(f, register))?;
         for register in &self.not_predicted {
             writeln!(f, "  {register:<7} not judged: nothing is expected of it")?;
         }
@@ -72,18 +57,30 @@ impl fmt::Display for ValuesComparison {
     }
 }
 
-/// Compares values with the boot of an image, or with its reference values where there is no image
-/// or the registers are a TD's.
+/// A register, with what was expected if it differs.
+pub(super) fn write_value(f: &mut fmt::Formatter<'_>, value: &ValueComparison) -> fmt::Result {
+    let ValueComparison { register, expected, observed, causes } = value;
+    let bank = expected.bank();
+    match observed {
+        None => writeln!(f, "  {register:<7} not given"),
+        Some(value) if value == expected => writeln!(f, "  {register:<7} equal    {bank}:{value}"),
+        Some(value) => {
+            writeln!(f, "  {register:<7} DIFFERS  {bank}:{value}")?;
+            writeln!(f, "          expected {bank}:{expected}")?;
+            causes.iter().try_for_each(|cause| writeln!(f, "          likely: {cause}"))
+        }
+    }
+}
+
+/// Compares values of a TPM with the boot of an image, or with its reference values where there is no
+/// image.
 pub(super) fn compare(
     registers: &Registers,
     expectation: &Expectation<'_>,
     options: &Options,
     notes: &mut Vec<String>,
 ) -> Result<ValuesComparison, CompareError> {
-    let is_tpm = |(_, values): (Bank, &std::collections::BTreeMap<Register, _>)| {
-        values.keys().all(|register| RegisterSet::Tpm.contains(*register))
-    };
-    if expectation.folder.is_none() || !registers.banks().all(is_tpm) {
+    if expectation.folder.is_none() {
         return of_known(registers, expectation);
     }
     let moments = moments(options);

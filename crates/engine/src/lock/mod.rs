@@ -274,6 +274,19 @@ impl LockFile {
         Ok(file)
     }
 
+    /// Reads the lock of a definition that may have changed since in what does not decide about
+    /// packages.
+    ///
+    /// # Errors
+    /// As for [`LockFile::open`], if it changed in what does.
+    pub fn for_packages(project: &Project) -> Result<Self, LockError> {
+        let file = Self::read(&project.lock_path())?;
+        if file.lock.package_request == project.package_checksum() {
+            return Ok(file);
+        }
+        Self::open(project)
+    }
+
     /// `image.lock:LINE` of the first line that holds `words`.
     #[must_use]
     pub fn place_of(&self, words: &str) -> String {

@@ -87,9 +87,27 @@ pub struct InputsRecord {
     pub lock: Sha256,
     /// SHA-256 of the guest's PID 1.
     pub stage1: Sha256,
+    /// What decides each part of the image.
+    pub parts: PartsRecord,
     /// Where the files of the machines came from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub machine_files: Vec<MachineFileRecord>,
+}
+
+/// Digests over what decides the parts of an image: a part whose digest is the same is the same.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PartsRecord {
+    /// Packages, files and definition of the root file system.
+    pub root: Sha256,
+    /// The packages that hold the kernel.
+    pub kernel: Sha256,
+    /// Kernel, stage 1 and the list of modules.
+    pub initrd: Sha256,
+    /// The systemd stub; of nothing if the image has no UKI.
+    pub stub: Sha256,
+    /// Name, version and base package, which the os-release in the UKI tells.
+    pub os_release: Sha256,
 }
 
 /// Where a file of a machine came from.
@@ -253,6 +271,7 @@ pub(crate) struct Description<'a> {
     pub(crate) definition: &'a Definition,
     pub(crate) lock: &'a LockFile,
     pub(crate) image: &'a Image,
+    pub(crate) parts: PartsRecord,
     pub(crate) machine_files: &'a [MachineFile],
     pub(crate) timestamp: Timestamp,
     pub(crate) version: &'a str,
@@ -337,6 +356,7 @@ fn manifest(
             definition: description.definition_checksum,
             lock: Sha256::of(lock.to_text()?.as_bytes()),
             stage1: description.stage1,
+            parts: description.parts.clone(),
             machine_files: machine_files.collect(),
         },
         firmware: firmware.map(|firmware| firmware.name.clone()),

@@ -10,6 +10,7 @@ mod tdx;
 mod tpm;
 
 pub use firmware::{FirmwareBuild, UnknownFirmware};
+pub(crate) use tdx::RTMR_0;
 pub use tdx::{
     FirmwareCause, SecureBootBuild, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine,
     TdPrediction,
@@ -18,3 +19,4 @@ pub use tpm::{
     Assumed, Assumptions, Bootable, DirectBoot, DiskBoot, KernelHeader, Machine, PredictionError,
     memory, on_platform, pinned, secure_boot,
 };
+pub(crate) use tpm::{ImageFiles, PATCHED_FOR};

@@ -152,7 +152,7 @@ impl fmt::Display for KernelHeader {
 
 /// QEMU patches a kernel in as many ways, up to the 2.75 GiB from where on the place of the initrd
 /// is always the same.
-const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
+pub(crate) const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
 
 /// What is said of the machine; what is not said is open.
 #[derive(Clone, Debug, Default)]
@@ -276,17 +276,12 @@ impl Bootable {
     /// # Errors
     /// No image, or one of which it is not known what is measured.
     pub fn of_image(folder: &Path, direct: bool) -> Result<Self, PredictionError> {
-        let manifest = Manifest::read(folder)?;
-        let path = |role, what| {
-            let name = manifest.file(role).map(|name| folder.join(name));
-            name.ok_or_else(|| PredictionError::NoFile { folder: folder.to_owned(), role: what })
-        };
-        if direct {
-            let (kernel, initrd) = (path("kernel", "kernel")?, path("initrd", "initrd")?);
-            return Self::direct(kernel, &initrd, &path("command-line", "command line")?);
+        if !direct {
+            return Ok(Self::Disk(Box::new(DiskBoot::of_image(folder)?)));
         }
-        let (uki, disk) = (path("uki", UKI)?, path("disk", "disk")?);
-        Self::disk(uki, Some(&disk))
+        let files = ImageFiles::read(folder)?;
+        let (kernel, initrd) = (files.path("kernel", "kernel")?, files.path("initrd", "initrd")?);
+        Self::direct(kernel, &initrd, &files.path("command-line", "command line")?)
     }
 
     /// A unified kernel image on a disk; without a file of the disk it is one without a partition
@@ -295,24 +290,7 @@ impl Bootable {
     /// # Errors
     /// An image of which it is not known what is measured, or a broken partition table.
     pub fn disk(uki: PathBuf, disk: Option<&Path>) -> Result<Self, PredictionError> {
-        let source = FileSource::open(&uki)?;
-        let refused =
-            |source| PredictionError::Image { path: uki.clone(), source: Box::new(source) };
-        let image = Uki::read(&source).map_err(refused)?;
-        let mut boot =
-            DiskBoot { path: uki, uki: image, partition_table: None, loader_is_file: false };
-        if let Some(path) = disk {
-            let disk = FileSource::open(path)?;
-            boot.partition_table = match gpt::data(&disk) {
-                Ok(data) => Some(data),
-                Err(gpt::Error::NoTable { .. }) => None,
-                Err(source) => {
-                    return Err(PredictionError::PartitionTable { path: path.to_owned(), source });
-                }
-            };
-            boot.loader_is_file = has_loader_file(&disk);
-        }
-        Ok(Self::Disk(Box::new(boot)))
+        Ok(Self::Disk(Box::new(DiskBoot::open(uki, disk)?)))
     }
 
     /// A kernel with what QEMU hands over beside it.
@@ -424,20 +402,77 @@ impl Bootable {
     }
 }
 
+/// The folder of an image: its manifest says which file is what.
+pub(crate) struct ImageFiles<'a> {
+    folder: &'a Path,
+    manifest: Manifest,
+}
+
+impl<'a> ImageFiles<'a> {
+    pub(crate) fn read(folder: &'a Path) -> Result<Self, PredictionError> {
+        Ok(Self { folder, manifest: Manifest::read(folder)? })
+    }
+
+    /// The firmware that the reference values are for, if there is any.
+    pub(crate) fn firmware(&self) -> Option<PathBuf> {
+        self.manifest.firmware.as_ref().map(|name| self.folder.join(name))
+    }
+
+    pub(crate) fn path(&self, role: &str, what: &'static str) -> Result<PathBuf, PredictionError> {
+        let name = self.manifest.file(role).map(|name| self.folder.join(name));
+        name.ok_or_else(|| PredictionError::NoFile { folder: self.folder.to_owned(), role: what })
+    }
+}
+
 impl DiskBoot {
+    /// As [`Bootable::of_image`].
+    pub(super) fn of_image(folder: &Path) -> Result<Self, PredictionError> {
+        let files = ImageFiles::read(folder)?;
+        let (uki, disk) = (files.path("uki", UKI)?, files.path("disk", "disk")?);
+        Self::open(uki, Some(&disk))
+    }
+
+    /// As [`Bootable::disk`].
+    pub(super) fn open(uki: PathBuf, disk: Option<&Path>) -> Result<Self, PredictionError> {
+        let source = FileSource::open(&uki)?;
+        let refused =
+            |source| PredictionError::Image { path: uki.clone(), source: Box::new(source) };
+        let image = Uki::read(&source).map_err(refused)?;
+        let mut boot = Self { path: uki, uki: image, partition_table: None, loader_is_file: false };
+        if let Some(path) = disk {
+            let disk = FileSource::open(path)?;
+            boot.partition_table = match gpt::data(&disk) {
+                Ok(data) => Some(data),
+                Err(gpt::Error::NoTable { .. }) => None,
+                Err(source) => {
+                    return Err(PredictionError::PartitionTable { path: path.to_owned(), source });
+                }
+            };
+            boot.loader_is_file = has_loader_file(&disk);
+        }
+        Ok(boot)
+    }
+
+    /// The disk, in a machine that can write to it or not.
+    pub(super) fn medium(&self, read_only: bool) -> Disk<'_> {
+        Disk {
+            partition_table: self.partition_table.as_deref(),
+            read_only,
+            loader_is_file: self.loader_is_file,
+        }
+    }
+
+    pub(super) fn refused(&self, source: tpm::Error) -> PredictionError {
+        PredictionError::Image { path: self.path.clone(), source: Box::new(source) }
+    }
+
     fn predict(
         &self,
         firmware: &Firmware,
         assumptions: Assumptions,
     ) -> Result<tpm::Prediction, PredictionError> {
-        let disk = Disk {
-            partition_table: self.partition_table.as_deref(),
-            read_only: assumptions.read_only_disk == Some(true),
-            loader_is_file: self.loader_is_file,
-        };
-        let refused =
-            |source| PredictionError::Image { path: self.path.clone(), source: Box::new(source) };
-        tpm::disk_boot(firmware, &self.uki, &disk).map_err(refused)
+        let disk = self.medium(assumptions.read_only_disk == Some(true));
+        tpm::disk_boot(firmware, &self.uki, &disk).map_err(|source| self.refused(source))
     }
 }
 

@@ -13,7 +13,8 @@ use cvmkit_engine::files::Staging;
 use cvmkit_engine::image::{self, Image, Parts, Role};
 use cvmkit_engine::kernel::Module;
 use cvmkit_engine::manifest::{
-    Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PartitionRecord, RootRecord,
+    Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PartitionRecord, PartsRecord,
+    RootRecord,
 };
 use cvmkit_engine::profile::{self, Boot, Features, Profile, Technology};
 use cvmkit_engine::reference::{ReferenceValue, ReferenceValues};
@@ -234,6 +235,7 @@ impl Tiny {
                 definition: Sha256::of(b"definition"),
                 lock: Sha256::of(b"lock"),
                 stage1: Sha256::of(STAGE1),
+                parts: PartsRecord::default(),
                 machine_files: vec![MachineFileRecord {
                     name: "OVMF.fd".into(),
                     origin: "invented".into(),

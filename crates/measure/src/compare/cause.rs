@@ -47,6 +47,8 @@ pub enum Cause {
     MachineSize,
     /// Other devices or another version of the VMM.
     Devices,
+    /// Another version of the VMM, which builds a TD in another order.
+    VmmVersion,
     /// Another partition table.
     PartitionTable,
     /// Firmware left boot services at the second attempt.
@@ -100,6 +102,10 @@ impl Cause {
             }
             Self::Devices => {
                 "the VMM is of another version or has other devices, which changes the ACPI tables"
+            }
+            Self::VmmVersion => {
+                "the VMM is of another version: QEMU 8 measures a TD's firmware in two passes, 9 \
+                 and later in one"
             }
             Self::PartitionTable => {
                 "the partition table of the disk is another one, or was grown to the disk's size"
@@ -203,6 +209,10 @@ fn of_contents(event: &Event) -> &'static [Cause] {
             EventType::EV_EFI_VARIABLE_BOOT | EventType::EV_EFI_VARIABLE_BOOT2 => {
                 &[Cause::BootOrder, Cause::FirmwareLayout]
             }
+            // The volume they are in, which comes with the firmware.
+            EventType::EV_EFI_PLATFORM_FIRMWARE_BLOB2 => {
+                &[Cause::FirmwareBuild, Cause::SecureBootVariables]
+            }
             _ => &[Cause::SecureBootVariables],
         },
         Source::Machine => match event.event_type {
@@ -283,7 +293,7 @@ fn of_layout(register: Register) -> &'static [Cause] {
             2 => &[Cause::StubVersion, Cause::OutsideUki, Cause::Kernel],
             _ => &[Cause::Runtime],
         },
-        Register::Mrtd => &[Cause::FirmwareBuild],
+        Register::Mrtd => &[Cause::FirmwareBuild, Cause::VmmVersion],
     }
 }
 

@@ -201,12 +201,29 @@ pub struct RegisterComparison {
     pub divergence: Option<Divergence>,
 }
 
+/// One register of which only the start is predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OpenComparison {
+    /// Which.
+    pub register: Register,
+    /// Number of events that are predicted.
+    pub known: usize,
+    /// The value after all reported events, which is not judged.
+    pub observed: BankDigest,
+    /// Where they part already; none when all of them are equal.
+    pub divergence: Option<Divergence>,
+}
+
 /// A prediction beside a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Comparison {
     /// Every predicted register, by number.
     pub registers: Vec<RegisterComparison>,
+    /// Every register of which only the start is predicted: it can part, and is never equal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenComparison>,
     /// Registers the log extends and the prediction is silent about.
     pub not_predicted: Vec<Register>,
 }
@@ -221,7 +238,9 @@ impl Comparison {
 
     /// The first divergence of each register that has one, by register.
     pub fn divergences(&self) -> impl Iterator<Item = &Divergence> {
-        self.registers.iter().filter_map(|register| register.divergence.as_ref())
+        let whole = self.registers.iter().map(|register| register.divergence.as_ref());
+        let open = self.open.iter().map(|register| register.divergence.as_ref());
+        whole.chain(open).flatten()
     }
 
     /// The first divergence of all, in the order of the prediction: what follows from another
@@ -236,6 +255,17 @@ impl Comparison {
 /// register in a TD and is left out there.
 #[must_use]
 pub fn compare(prediction: Prediction<'_>, observed: &Observed<'_>) -> Comparison {
+    compare_start(prediction, &[], observed)
+}
+
+/// The same, where of some registers only the first events are predicted, as what follows is not
+/// known: those are open, and equal to nothing.
+#[must_use]
+pub fn compare_start(
+    prediction: Prediction<'_>,
+    open: &[Register],
+    observed: &Observed<'_>,
+) -> Comparison {
     let expected = prediction.by_register(observed.registers());
     let mut reported: BTreeMap<Register, Vec<(usize, &ObservedEvent<'_>)>> = BTreeMap::new();
     for (position, event) in observed.events().iter().enumerate() {
@@ -244,13 +274,23 @@ pub fn compare(prediction: Prediction<'_>, observed: &Observed<'_>) -> Compariso
     let not_predicted =
         reported.keys().filter(|register| !expected.contains_key(register)).copied().collect();
     let ruled_out = cause::ruled_out(prediction.events);
-    let registers = expected.into_iter().map(|(register, expected)| {
+    let mut comparison = Comparison { registers: Vec::new(), open: Vec::new(), not_predicted };
+    for (register, expected) in expected {
         let reported = reported.remove(&register).unwrap_or_default();
         let bank = observed.bank();
         let sides = Sides { register, bank, ruled_out, expected, reported };
-        sides.comparison(observed.startup_locality())
-    });
-    Comparison { registers: registers.collect(), not_predicted }
+        let whole = sides.comparison(observed.startup_locality());
+        if !open.contains(&register) {
+            comparison.registers.push(whole);
+            continue;
+        }
+        let known = sides.expected.len();
+        // What comes after the last known event is not judged.
+        let divergence = whole.divergence.filter(|divergence| divergence.index < known);
+        let observed = whole.observed;
+        comparison.open.push(OpenComparison { register, known, observed, divergence });
+    }
+    comparison
 }
 
 /// The events of one register.

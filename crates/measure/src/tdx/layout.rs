@@ -57,6 +57,9 @@ pub struct Layout {
     has_setup_option: bool,
     /// Where `initrd=initrd` is.
     pub initrd_argument: InitrdArgument,
+    /// Whether boot services may have to be left twice after a boot from a disk that can be written
+    /// to: seen in logs of TPMs.
+    pub may_exit_twice_from_writable_disk: bool,
 }
 
 /// Every layout, oldest first.
@@ -70,6 +73,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: false,
         has_setup_option: false,
         initrd_argument: InitrdArgument::Last,
+        may_exit_twice_from_writable_disk: false,
     },
     // efaf8931bb: the separator is that of RTMR 1.
     Layout {
@@ -81,6 +85,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: false,
         has_setup_option: false,
         initrd_argument: InitrdArgument::Last,
+        may_exit_twice_from_writable_disk: false,
     },
     // 20df7c42bd: `etc/boot/kernel` of fw_cfg.
     Layout {
@@ -92,6 +97,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: false,
         has_setup_option: false,
         initrd_argument: InitrdArgument::Last,
+        may_exit_twice_from_writable_disk: false,
     },
     // be529ef3c9: fw_cfg; cd76265f1a: SMBIOS; d433b4c8e4: boot options.
     Layout {
@@ -103,6 +109,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: true,
         has_setup_option: true,
         initrd_argument: InitrdArgument::Last,
+        may_exit_twice_from_writable_disk: false,
     },
     // a2ac0fea49: the command line.
     Layout {
@@ -114,6 +121,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: true,
         has_setup_option: true,
         initrd_argument: InitrdArgument::First,
+        may_exit_twice_from_writable_disk: true,
     },
 ];
 

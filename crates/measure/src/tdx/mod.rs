@@ -2,12 +2,14 @@
 //!
 //! The [`mrtd`] covers the firmware as the VMM builds the TD. What happens then the firmware
 //! measures itself, into registers that stand for PCRs: the VMM's description of the memory
-//! ([`hob`]), variables, tables, and a kernel started by QEMU ([`rtmr`]). [`prediction`] says which
-//! registers are known. [`quote`] reads what the hardware answers.
+//! ([`hob`]), variables, tables, a kernel started by QEMU ([`rtmr`]) or an image on a disk
+//! ([`disk`]). [`prediction`] says which registers are known. [`quote`] reads what the hardware
+//! answers.
 //!
 //! Deliberately absent: TD partitioning, service TDs, migration. Oracles: td-shim's
 //! `td_shim_tee_info_hash.py`; a real quote with its event log; event logs of OVMF under QEMU.
 
+pub mod disk;
 pub mod hob;
 pub mod layout;
 pub mod mrtd;

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use crate::event::{Event, Events, PcrIndex, Rtmr, RtmrIndex};
+use crate::linux::KernelVersion;
 
 /// Why an event is not known, though it is known that it comes, or may.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -25,6 +26,35 @@ pub enum Unknown {
         /// The layout.
         layout: &'static str,
     },
+    /// Boot options follow the devices.
+    #[error(
+        "the firmware measures boot options, and makes them of the devices of the machine and of \
+         the variables it keeps"
+    )]
+    BootOptions,
+    /// The kernel measures into a TPM rather than into the TD, if there is one.
+    #[error(
+        "whether the TD has a virtual TPM is not known: Linux measures its command line and initrd \
+         there if it has, and into RTMR 2 only otherwise"
+    )]
+    Tpm,
+    /// A kernel that may not measure what it is given.
+    #[error(
+        "Linux {found} may not measure its command line and initrd in a TD, as 6.9 and later do"
+    )]
+    OldKernel {
+        /// Its version.
+        found: KernelVersion,
+    },
+    /// Firmware that may have to leave boot services twice.
+    #[error(
+        "how often this firmware has to leave boot services after a boot from a disk that it can \
+         write to is not known for a TD"
+    )]
+    ExitBootServices,
+    /// The size of the memory is not given.
+    #[error("the size of the memory, which the TD HOB describes, is not known")]
+    Memory,
     /// Firmware of which nothing is known, as a cloud's.
     #[error("the firmware is not given: what it measures of itself and the machine is not known")]
     Firmware,
@@ -78,40 +108,56 @@ pub struct Prediction {
     pub events: Events,
     /// The registers that are not.
     pub open: BTreeMap<RtmrIndex, Open>,
+    /// All of both, in order: what a log can be held against.
+    pub listed: Events,
 }
 
 impl Prediction {
     pub(super) fn of_steps(steps: Vec<Step>) -> Self {
-        let mut open: BTreeMap<RtmrIndex, Open> = BTreeMap::new();
-        let mut before: BTreeMap<RtmrIndex, Vec<Event>> = BTreeMap::new();
-        let mut all = Vec::new();
+        let mut reasons: BTreeMap<RtmrIndex, Unknown> = BTreeMap::new();
+        let mut listed = Vec::new();
         for step in steps {
             match step {
                 Step::Known(event) => {
-                    if let Some(register) = RtmrIndex::of_pcr(event.pcr) {
-                        before.entry(register).or_default().push(event.clone());
+                    let register = RtmrIndex::of_pcr(event.pcr);
+                    if register.is_none_or(|register| !reasons.contains_key(&register)) {
+                        listed.push(event);
                     }
-                    all.push(event);
                 }
                 Step::Unknown { pcr, reason } => {
-                    let Some(register) = RtmrIndex::of_pcr(pcr) else { continue };
-                    open.entry(register).or_insert_with(|| Open {
-                        reason,
-                        before: before
-                            .get(&register)
-                            .cloned()
-                            .unwrap_or_default()
-                            .into_iter()
-                            .collect(),
-                    });
+                    let register = RtmrIndex::of_pcr(pcr);
+                    register.map(|register| reasons.entry(register).or_insert(reason));
                 }
             }
         }
-        let is_known = |event: &Event| {
-            !RtmrIndex::of_pcr(event.pcr).is_some_and(|register| open.contains_key(&register))
+        Self::new(Events(listed), reasons)
+    }
+
+    fn new(listed: Events, reasons: BTreeMap<RtmrIndex, Unknown>) -> Self {
+        let before = |register| {
+            let own =
+                listed.0.iter().filter(|event| RtmrIndex::of_pcr(event.pcr) == Some(register));
+            own.cloned().collect()
         };
-        all.retain(is_known);
-        Self { events: Events(all), open }
+        let open = reasons.iter().map(|(register, reason)| {
+            (*register, Open { reason: *reason, before: before(*register) })
+        });
+        let is_known = |event: &&Event| {
+            !RtmrIndex::of_pcr(event.pcr).is_some_and(|register| reasons.contains_key(&register))
+        };
+        let events = listed.0.iter().filter(is_known).cloned().collect();
+        Self { events, open: open.collect(), listed }
+    }
+
+    /// The same boot, if nothing is known of a register for this reason.
+    #[must_use]
+    pub fn without(self, register: RtmrIndex, reason: Unknown) -> Self {
+        let mut listed = self.listed;
+        listed.0.retain(|event| RtmrIndex::of_pcr(event.pcr) != Some(register));
+        let mut reasons: BTreeMap<_, _> =
+            self.open.into_iter().map(|(register, open)| (register, open.reason)).collect();
+        reasons.insert(register, reason);
+        Self::new(listed, reasons)
     }
 
     /// Every event, if all registers are known.
@@ -165,6 +211,9 @@ mod tests {
         let known: Vec<_> = prediction.rtmrs().into_keys().map(RtmrIndex::number).collect();
         assert_eq!(known, [1, 2, 3]);
         assert_eq!(prediction.rtmrs()[&RtmrIndex::new(1).unwrap()], prediction.events.rtmrs()[1]);
+        assert_eq!(prediction.listed.0, [event(7, b"a"), event(4, b"b"), event(9, b"d")]);
+        let less = prediction.clone().without(RtmrIndex::new(1).unwrap(), Unknown::Tpm);
+        assert_eq!((less.events.0.len(), less.open.len(), less.listed.0.len()), (1, 2, 2));
         assert_eq!(prediction.complete(), Err(Unknown::AcpiTables));
 
         let known = steps().into_iter().filter(|step| matches!(step, Step::Known(_))).collect();

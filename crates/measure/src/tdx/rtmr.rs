@@ -7,7 +7,8 @@
 //!
 //! RTMR 3 is the running system's and stays 0. Tables that QEMU makes (ACPI, SMBIOS) are inputs by
 //! their digests; without them RTMR 0 is open, and the others are predicted all the same.
-//! Deliberately absent: a shim (`-shim`); disks that the firmware makes boot options of.
+//! Deliberately absent: a shim (`-shim`); disks that the firmware makes boot options of, but
+//! see [`super::disk`].
 //!
 //! Standard: UEFI 2.11, section 38.4.1. Source: edk2, `OvmfPkg/Tcg/TdTcg2Dxe`,
 //! `OvmfPkg/IntelTdx/TdxHelperLib`, `OvmfPkg/Library/QemuFwCfgLib`; Linux,
@@ -22,6 +23,7 @@ use super::prediction::{Prediction, Step, Unknown};
 use crate::digest::Digests;
 use crate::event::{Event, EventType, Events, PcrIndex, Source};
 use crate::firmware::{Firmware, TdvfError, TdvfSectionType};
+use crate::linux::KernelVersion;
 use crate::uefi::action::{Action, exit_boot_services, separator};
 use crate::uefi::variables::SecureBoot;
 use crate::uefi::{PCR_MACHINE, boot_option, image};
@@ -109,23 +111,34 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// What is extended before the firmware looks for something to boot.
-    pub(super) fn steps(&self) -> Vec<Step> {
+    /// What is extended before the firmware looks for something to boot, of a direct boot.
+    fn steps(&self) -> Vec<Step> {
+        let mut steps = self.volume_steps();
+        if self.layout.measures_configuration {
+            steps.extend(self.configuration.iter().map(|item| {
+                let (flags, name) = (EventType::EV_PLATFORM_CONFIG_FLAGS, &item.name);
+                machine_event(flags, format!("fw_cfg {name}"), Digests::of(&item.data)).into()
+            }));
+        }
+        steps.extend(self.table_steps());
+        steps
+    }
+
+    /// What the firmware starts with: the TD HOB and its variables.
+    pub(super) fn volume_steps(&self) -> Vec<Step> {
         let (hob, volume) =
             (EventType::EV_EFI_HANDOFF_TABLES2, EventType::EV_EFI_PLATFORM_FIRMWARE_BLOB2);
-        let flags = EventType::EV_PLATFORM_CONFIG_FLAGS;
         let cfv = Event {
             source: Source::FirmwareVariables,
             ..machine_event(volume, "configuration firmware volume", self.cfv)
         };
-        let mut events = vec![machine_event(hob, "TD HOB", self.td_hob), cfv];
-        if self.layout.measures_configuration {
-            events.extend(self.configuration.iter().map(|item| {
-                machine_event(flags, format!("fw_cfg {}", item.name), Digests::of(&item.data))
-            }));
-        }
-        events.extend(self.secure_boot.events());
-        let mut steps: Vec<Step> = events.into_iter().map(Step::from).collect();
+        vec![machine_event(hob, "TD HOB", self.td_hob).into(), cfv.into()]
+    }
+
+    /// What comes after QEMU's configuration: Secure Boot, ACPI.
+    pub(super) fn table_steps(&self) -> Vec<Step> {
+        let flags = EventType::EV_PLATFORM_CONFIG_FLAGS;
+        let mut steps: Vec<Step> = self.secure_boot.events().into_iter().map(Step::from).collect();
         match self.acpi {
             Some(AcpiTables { loader, rsdp, tables }) => {
                 let files = [("ACPI loader", loader), ("ACPI RSDP", rsdp), ("ACPI tables", tables)];
@@ -166,6 +179,11 @@ pub struct DirectBoot<'a> {
     /// [`crate::linux::digests`], with the header that [`Layout::measures_patched_kernel`] asks
     /// for.
     pub kernel: Digests,
+    /// [`crate::linux::version`]; a kernel that does not say is taken for one that measures what it
+    /// is given.
+    pub kernel_version: Option<KernelVersion>,
+    /// Whether the TD has a virtual TPM, which Linux prefers; none if it may.
+    pub tpm: Option<bool>,
     /// The initrd, if there is one.
     pub initrd: Option<Digests>,
     /// The command line, as QEMU is given it.
@@ -196,11 +214,12 @@ impl DirectBoot<'_> {
         if layout.measures_smbios {
             steps.push(smbios_step(self.smbios, layout));
         }
-        let mut events = boot_option_events(layout);
-        events.extend([Action::CallingApplication.event(), separator(layout.separator_pcr())]);
-        events.extend(self.kernel_input_events()?);
-        events.extend(exit_boot_services());
-        steps.extend(events.into_iter().map(Step::from));
+        steps.extend(boot_option_events(layout).into_iter().map(Step::from));
+        let started = [Action::CallingApplication.event(), separator(layout.separator_pcr())];
+        steps.extend(started.map(Step::from));
+        let inputs = self.kernel_input_events()?;
+        steps.extend(kernel_input_steps(inputs, self.kernel_version, self.tpm));
+        steps.extend(exit_boot_services().map(Step::from));
         Ok(Prediction::of_steps(steps))
     }
 
@@ -243,5 +262,29 @@ pub(super) fn smbios_step(smbios: Option<Digests>, layout: Layout) -> Step {
     match smbios {
         Some(digests) => machine_event(tables, "SMBIOS tables", digests).into(),
         None => Step::unknown(PCR_MACHINE, Unknown::SmbiosTables { layout: layout.name }),
+    }
+}
+
+/// Linux measures what it is given into a TD since this version, and into a TPM earlier
+/// (`efi_measure_tagged_event`: "efi/libstub: Measure into CC protocol if TCG2 protocol is absent").
+const MEASURES_INTO_TD: KernelVersion = KernelVersion { major: 6, minor: 9 };
+
+/// What the kernel extends of these events.
+pub(super) fn kernel_input_steps(
+    events: impl IntoIterator<Item = Event>,
+    version: Option<KernelVersion>,
+    tpm: Option<bool>,
+) -> Vec<Step> {
+    let mut events = events.into_iter().map(Step::from).peekable();
+    if events.peek().is_none() || tpm == Some(true) {
+        return Vec::new();
+    }
+    match (version.filter(|version| *version < MEASURES_INTO_TD), tpm) {
+        // A distribution may have brought it to an older kernel.
+        (Some(found), _) => {
+            vec![Step::unknown(PCR_KERNEL_INPUTS, Unknown::OldKernel { found })]
+        }
+        (None, None) => vec![Step::unknown(PCR_KERNEL_INPUTS, Unknown::Tpm)],
+        (None, Some(_)) => events.collect(),
     }
 }

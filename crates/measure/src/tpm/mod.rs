@@ -247,33 +247,55 @@ impl Prediction {
 /// # Errors
 /// [`Error::NoConsole`], [`Error::BootSecret`] and [`Error::NotAuthorized`].
 pub fn disk_boot(firmware: &Firmware, uki: &Uki, disk: &Disk<'_>) -> Result<Prediction, Error> {
-    let version = uki.stub.version;
-    if uki.stub.adds_console && !has_console(&uki.command_line) {
-        return Err(Error::NoConsole { version });
-    }
-    if uki.stub.adds_boot_secret && disk.keeps_random_seed() {
-        return Err(Error::BootSecret { version });
-    }
-    let authority = authority(&firmware.secure_boot, &uki.signatures, "image")?;
+    let boot = UkiEvents::new(&firmware.secure_boot, uki, disk)?;
     let mut events = firmware.before_boot();
     events.extend([Action::CallingApplication.event()]);
     events.extend(separators());
-    events.extend(authority);
-    events.extend(disk.partition_table.map(gpt::event));
-    events.extend([image::application(uki.image, "unified kernel image", Source::Uki)]);
-    events.extend(uki.section_events());
-    // With Secure Boot the stub vouches for the kernel, and for that it takes the place of the
-    // firmware's handler, which is the one that measures.
-    if uki.stub.loads_kernel && firmware.secure_boot.enabled != Some(true) {
-        let meaning = "kernel in the unified kernel image";
-        events.extend([image::application(uki.kernel, meaning, Source::Kernel)]);
-    }
-    events.extend(linux_events(&uki.command_line, uki.initrd));
+    events.extend(boot.loading);
+    events.extend(boot.sections);
+    events.extend(boot.kernel);
+    events.extend(boot.kernel_inputs);
     if firmware.behaviour.exits_twice_from_writable_disk && !disk.read_only {
         events.extend([Action::ExitBootServices.event(), Action::ExitBootServicesFailed.event()]);
     }
     events.extend(action::exit_boot_services());
     Ok(Prediction::new(events))
+}
+
+/// What loading a unified kernel image from a disk measures, whoever keeps the registers: the parts
+/// in their order.
+pub(crate) struct UkiEvents {
+    /// By the firmware: what verified the image, the partition table, the image.
+    pub(crate) loading: Vec<Event>,
+    /// By the stub.
+    pub(crate) sections: Vec<Event>,
+    /// By the firmware, if the stub has it load the kernel.
+    pub(crate) kernel: Option<Event>,
+    /// By the kernel.
+    pub(crate) kernel_inputs: [Event; 2],
+}
+
+impl UkiEvents {
+    pub(crate) fn new(secure_boot: &SecureBoot, uki: &Uki, disk: &Disk<'_>) -> Result<Self, Error> {
+        let version = uki.stub.version;
+        if uki.stub.adds_console && !has_console(&uki.command_line) {
+            return Err(Error::NoConsole { version });
+        }
+        if uki.stub.adds_boot_secret && disk.keeps_random_seed() {
+            return Err(Error::BootSecret { version });
+        }
+        let authority = authority(secure_boot, &uki.signatures, "image")?;
+        let mut loading: Vec<Event> = authority.into_iter().collect();
+        loading.extend(disk.partition_table.map(gpt::event));
+        loading.push(image::application(uki.image, "unified kernel image", Source::Uki));
+        // With Secure Boot the stub vouches for the kernel, and for that it takes the place of the
+        // firmware's handler, which is the one that measures.
+        let is_measured = uki.stub.loads_kernel && secure_boot.enabled != Some(true);
+        let meaning = "kernel in the unified kernel image";
+        let kernel = is_measured.then(|| image::application(uki.kernel, meaning, Source::Kernel));
+        let kernel_inputs = linux_events(&uki.command_line, uki.initrd);
+        Ok(Self { loading, sections: uki.section_events(), kernel, kernel_inputs })
+    }
 }
 
 /// The boot of a kernel that QEMU hands to OVMF.

@@ -9,6 +9,7 @@ use super::stub::{Stub, handed_over};
 use super::{Error, PCR_UKI, newc};
 use crate::digest::Digests;
 use crate::event::{Event, EventType, Source};
+use crate::linux::{self, KernelVersion};
 use crate::uefi::image::{self, Hashing};
 
 /// The most that is read of a section that is text.
@@ -47,6 +48,8 @@ pub struct Uki {
     pub image: Digests,
     /// Authenticode digests of the kernel in it.
     pub kernel: Digests,
+    /// The version of that kernel, if it says one.
+    pub kernel_version: Option<KernelVersion>,
     /// The sections in the order of their measurement.
     pub sections: Vec<MeasuredSection>,
     /// Digests of the initrd that the stub puts together.
@@ -73,6 +76,7 @@ impl Uki {
             stub,
             image: image::authenticode(image)?,
             kernel: image::authenticode(&kernel)?,
+            kernel_version: linux::version(&kernel),
             sections: reader.measured()?,
             initrd: reader.initrd()?,
             command_line: reader.command_line()?,

@@ -1,43 +1,58 @@
 //! `cvmkit measure tdx`: what a quote says of an Intel TD that QEMU starts with firmware and a
-//! kernel: MRTD and RTMR 0 to 3.
+//! kernel, or that boots a unified kernel image from a disk: MRTD and RTMR 0 to 3.
 //!
-//! The contract: all five registers or a refusal (exit 2); never a register of which an input was
+//! The contract: of a kernel that QEMU starts all five registers or a refusal (exit 2); of a disk,
+//! whose devices decide RTMR 0, a value or a reason for each. Never a register of which an input was
 //! guessed. `--mrtd-only` asks for the one that firmware and QEMU decide alone. The ACPI tables,
 //! which RTMR 0 holds, are QEMU's: `--acpi-from-qemu` has it make them, and prints digests that do
-//! without it the next time. Deliberately absent: boots from a disk, Google Compute Engine. Oracles:
-//! td-shim's `td_shim_tee_info_hash.py`, event logs of a real TD and of OVMF under QEMU.
+//! without it the next time. Without `--firmware` it is a cloud's, of which there is no file.
+//! Oracles: td-shim's `td_shim_tee_info_hash.py`, event logs of real TDs and of OVMF under QEMU.
 
 mod acpi;
 mod refusal;
 mod report;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
-use cvmkit_measure::event::Events;
 use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::Rule;
+use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
+use cvmkit_measure::uefi::variables::SecureBoot;
 
-use super::super::input;
+use super::super::input::{self, InputError};
+use super::super::td::{Measured, QemuVersion};
 use crate::console::{Answer, CommandError, Console};
-use acpi::{Acpi, AcpiArguments, Measured};
+use acpi::{Acpi, AcpiArguments};
 use refusal::Refusal;
 use report::{Inputs, Report};
 
 /// Firmware, machine and kernel of the TD.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Firmware file, whole, such as OVMF.fd.
-    #[arg(long, value_name = "PATH")]
-    firmware: PathBuf,
+    /// Firmware file, whole, such as OVMF.fd. Without it that of a cloud, with Secure Boot off: RTMR 1
+    /// and 2 of --uki, by --layout.
+    #[arg(long, value_name = "PATH", required_unless_present = "uki")]
+    firmware: Option<PathBuf>,
     /// Kernel file of a direct boot.
-    #[arg(long, value_name = "PATH", required_unless_present = "mrtd_only")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["mrtd_only", "uki"])]
     kernel: Option<PathBuf>,
+    /// Unified kernel image that boots from a disk, instead of --kernel.
+    #[arg(long, value_name = "EFI", conflicts_with_all = ["kernel", "initrd", "append", "mrtd_only"])]
+    uki: Option<PathBuf>,
+    /// The disk that holds --uki; without it one that has no partition table.
+    #[arg(long, value_name = "RAW", requires = "uki")]
+    disk: Option<PathBuf>,
+    /// The TD can't write to its disk.
+    #[arg(long, requires = "uki")]
+    read_only_disk: bool,
+    /// The TD has a virtual TPM too, as Google's have: then Linux measures command line and initrd
+    /// there, and not into RTMR 2.
+    #[arg(long)]
+    tpm: bool,
     /// Initrd file.
     #[arg(long, value_name = "PATH")]
     initrd: Option<PathBuf>,
@@ -48,7 +63,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     vcpus: Option<u32>,
     /// Memory of the TD, with its unit, such as 2G or 2816M.
-    #[arg(long, value_name = "SIZE", value_parser = size, required_unless_present = "mrtd_only")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
     /// Version of QEMU, such as 10.1; without it that of --acpi-from-qemu.
     #[arg(long, value_name = "VERSION")]
@@ -75,35 +90,11 @@ pub(super) struct Arguments {
     explain: bool,
 }
 
-/// A version of QEMU, of which the first number counts.
-#[derive(Clone, Debug)]
-struct QemuVersion {
-    major: u32,
-    text: String,
-}
-
-impl FromStr for QemuVersion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let major = text.split('.').next().and_then(|number| number.parse().ok());
-        let major = major.filter(|major| *major > 0);
-        let expected = || "expected a version such as 10.1".to_owned();
-        Ok(Self { major: major.ok_or_else(expected)?, text: text.to_owned() })
-    }
-}
-
-impl fmt::Display for QemuVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 impl Arguments {
     pub(super) fn run(self, console: &Console) -> Answer {
         self.check()?;
-        let bytes = input::read(&self.firmware, FOUR_GIB)?;
-        let firmware = TdFirmware::new(&self.firmware, bytes)?;
+        let Some(path) = &self.firmware else { return self.foreign(console) };
+        let firmware = TdFirmware::new(path, input::read(path, FOUR_GIB)?)?;
         let behaviour = match self.mrtd_only {
             true => None,
             false => Some(firmware.behaviour(self.layout, self.secure_boot)?),
@@ -111,19 +102,19 @@ impl Arguments {
         let acpi = self.acpi.tables(self.vcpus, self.memory)?;
         let qemu = self.qemu(acpi.as_ref())?;
         let launch = firmware.launch(&Rule::of_qemu(qemu.major))?;
-        let events = match (behaviour, &acpi) {
-            (Some(_), Some(acpi)) => Some(self.events(&firmware, acpi.tables, &qemu)?),
-            _ => None,
+        let registers = match self.boot()? {
+            Some(boot) => Some(self.registers(&boot, &firmware, acpi.as_ref(), &qemu)?),
+            None => None,
         };
         let inputs = Inputs {
-            firmware: firmware.digest(),
+            firmware: Some(firmware.digest()),
             layout: behaviour.map(|(layout, _)| layout),
-            qemu_version: qemu.text,
+            qemu_version: Some(qemu.text),
             vcpus: self.vcpus,
             memory: self.memory,
             acpi: acpi.map(|acpi| acpi.tables.into()),
         };
-        console.answer(&Report::new(inputs, &launch, events.as_ref(), self.explain));
+        console.answer(&Report::new(inputs, Some(&launch), registers.as_ref(), self.explain));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -133,10 +124,29 @@ impl Arguments {
             let given = self.acpi.is_given();
             return if given { Err(Refusal::AcpiForMrtd) } else { Ok(()) };
         }
-        if !self.acpi.is_given() {
-            return Err(Refusal::NoAcpi);
+        if self.firmware.is_none() {
+            // Nothing of the machine is in RTMR 1 and 2.
+            return if self.acpi.is_given() { Err(Refusal::AcpiForForeign) } else { Ok(()) };
         }
-        self.acpi.check(self.vcpus)
+        if self.memory.is_none() {
+            return Err(Refusal::NoMemory);
+        }
+        match (self.acpi.is_given(), &self.uki) {
+            (true, _) => self.acpi.check(self.vcpus),
+            // Of a disk, RTMR 0 is not predicted anyway.
+            (false, Some(_)) => Ok(()),
+            (false, None) => Err(Refusal::NoAcpi),
+        }
+    }
+
+    /// The registers under firmware that is not at hand.
+    fn foreign(&self, console: &Console) -> Answer {
+        let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
+        let Some(boot) = self.boot()? else { return Err(TdError::NoFirmware.into()) };
+        let registers = boot.predict_foreign(off, &self.machine(None, 0)?)?;
+        let inputs = Inputs { layout: self.layout, memory: self.memory, ..Inputs::default() };
+        console.answer(&Report::new(inputs, None, Some(&registers), self.explain));
+        Ok(ExitCode::SUCCESS)
     }
 
     /// That of the option, or of the QEMU that made the tables; where both are known they agree.
@@ -151,27 +161,47 @@ impl Arguments {
         }
     }
 
-    /// Everything the firmware and the kernel extend.
-    fn events(
-        &self,
-        firmware: &TdFirmware,
-        acpi: AcpiTables,
-        qemu: &QemuVersion,
-    ) -> Result<Events, CommandError> {
-        let kernel_path = self.kernel.clone().unwrap_or_default();
+    /// What boots; nothing if the MRTD alone is asked for.
+    fn boot(&self) -> Result<Option<TdBoot>, CommandError> {
+        if let Some(uki) = &self.uki {
+            return Ok(Some(TdBoot::disk(uki.clone(), self.disk.as_deref())?));
+        }
+        let kernel_path = match &self.kernel {
+            Some(path) if !self.mrtd_only => path.clone(),
+            _ => return Ok(None),
+        };
         let kernel = input::source(&kernel_path)?;
         let initrd = self.initrd.as_deref().map(|path| input::read(path, FOUR_GIB)).transpose()?;
         let command_line = self.append.clone().into_bytes();
-        let boot = TdBoot::direct(kernel_path, kernel, initrd.as_deref(), command_line);
-        let machine = TdMachine {
-            acpi: Some(acpi),
+        Ok(Some(TdBoot::direct(kernel_path, kernel, initrd.as_deref(), command_line)))
+    }
+
+    fn machine(&self, acpi: Option<AcpiTables>, qemu_major: u32) -> Result<TdMachine, InputError> {
+        Ok(TdMachine {
+            acpi,
             smbios: self.smbios.as_ref().map(Measured::digests).transpose()?,
             layout: self.layout,
             secure_boot: self.secure_boot,
-            ..TdMachine::of_qemu(qemu.major, self.memory.unwrap_or_default())
-        };
+            tpm: Some(self.tpm),
+            read_only_disk: self.read_only_disk,
+            ..TdMachine::of_qemu(qemu_major, self.memory.unwrap_or_default())
+        })
+    }
+
+    /// What firmware and kernel extend; of a kernel that QEMU starts, all of it.
+    fn registers(
+        &self,
+        boot: &TdBoot,
+        firmware: &TdFirmware,
+        acpi: Option<&Acpi>,
+        qemu: &QemuVersion,
+    ) -> Result<Prediction, CommandError> {
+        let machine = self.machine(acpi.map(|acpi| acpi.tables), qemu.major)?;
         let registers = boot.predict(firmware, &machine)?.registers;
-        Ok(registers.complete().map_err(TdError::from)?)
+        if let (TdBoot::Direct(_), Some(open)) = (boot, registers.open.values().next()) {
+            return Err(TdError::from(open.reason).into());
+        }
+        Ok(registers)
     }
 }
 

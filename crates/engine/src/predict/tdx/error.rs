@@ -14,7 +14,6 @@ use thiserror::Error;
 use super::super::PredictionError;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
-use crate::manifest::ManifestError;
 
 /// What is wrong with the firmware.
 #[derive(Debug, Error)]
@@ -47,9 +46,6 @@ pub enum TdError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder's manifest.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
     /// The folder, or the image on a disk.
     #[error(transparent)]
     Image(#[from] PredictionError),
@@ -123,7 +119,6 @@ impl Diagnosis for TdError {
     fn fault(&self) -> Fault {
         match self {
             Self::File(error) if !error.is_not_found() => error.fault(),
-            Self::Manifest(error) => error.fault(),
             Self::Image(error) => error.fault(),
             _ => Fault::Definition,
         }
@@ -132,7 +127,6 @@ impl Diagnosis for TdError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::File(error) => return error.hint(),
-            Self::Manifest(error) => return error.hint(),
             Self::Image(error) => return error.hint(),
             Self::NoLayout { .. } | Self::NoFirmware => {
                 let names: Vec<_> = LAYOUTS.iter().map(|layout| layout.name).collect();

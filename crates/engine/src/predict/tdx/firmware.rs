@@ -8,11 +8,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
-use cvmkit_measure::digest::Sha256;
+use cvmkit_measure::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
+use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{self, Mrtd, Rule};
+use cvmkit_measure::tdx::rtmr::cfv_digests;
 use cvmkit_measure::uefi::variable_store::Variables;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
@@ -100,6 +103,7 @@ pub struct TdFirmware {
     path: PathBuf,
     bytes: Vec<u8>,
     digest: Sha256,
+    cfv: OnceLock<Digests>,
 }
 
 impl TdFirmware {
@@ -109,7 +113,8 @@ impl TdFirmware {
     /// [`TdError::Firmware`]: something else.
     pub fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, TdError> {
         let digest = Sha256::of(&bytes);
-        let firmware = Self { path: path.to_owned(), bytes, digest };
+        let cfv = OnceLock::new();
+        let firmware = Self { path: path.to_owned(), bytes, digest, cfv };
         firmware.parsed()?;
         Ok(firmware)
     }
@@ -186,6 +191,28 @@ impl TdFirmware {
                 Ok((layout, build.ok_or_else(|| TdError::NoSecureBoot { path: path() })?))
             }
         }
+    }
+
+    /// The volume of variables as it is in the file, hashed once.
+    pub(super) fn cfv(&self) -> Result<Digests, TdError> {
+        if let Some(digests) = self.cfv.get() {
+            return Ok(*digests);
+        }
+        let digests = cfv_digests(&self.parsed()?).map_err(|error| self.refused(error))?;
+        Ok(*self.cfv.get_or_init(|| digests))
+    }
+
+    /// The size of the memory of a `q35` machine whose TD HOB has this digest: of whole MiB up to
+    /// 16 GiB, and of whole GiB up to 4 TiB.
+    #[must_use]
+    pub fn memory_of_hob(&self, digest: Sha384) -> Option<u64> {
+        let firmware = self.parsed().ok()?;
+        let is_it = |memory: &u64| {
+            let hob = TdHob::q35(&firmware, *memory);
+            hob.is_ok_and(|hob| Sha384::of(&hob.measured_bytes()) == digest)
+        };
+        let small = (1..=16 << 10).map(|mib| mib << 20);
+        small.chain((17..=4 << 10).map(|gib| gib << 30)).find(is_it)
     }
 
     /// The Secure Boot state of a TD: its variables are those in the file.

@@ -7,25 +7,28 @@
 mod error;
 mod firmware;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use cvmkit_measure::digest::Digests;
-use cvmkit_measure::event::Event;
+use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::event::{Event, RtmrIndex};
 use cvmkit_measure::linux::{self, SetupHeader};
+use cvmkit_measure::tdx::disk;
 use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Mrtd, Rule};
-use cvmkit_measure::tdx::prediction::Prediction;
-use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform, cfv_digests};
+use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
+use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform};
 use cvmkit_measure::uefi::image;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 pub use error::{FirmwareCause, TdError};
 pub use firmware::{SecureBootBuild, TdFirmware};
 
-use super::PredictionError;
+use super::DiskBoot;
+use super::tpm::ImageFiles;
 use crate::files::{self, FileSource};
-use crate::manifest::Manifest;
 
 /// The machine that a TD is, as far as it is known. How many vCPUs it has is in its ACPI tables,
 /// and nowhere else.
@@ -45,10 +48,15 @@ pub struct TdMachine {
     pub layout: Option<Layout>,
     /// Whether the firmware was built with Secure Boot; none for that of a known file.
     pub secure_boot: Option<SecureBootBuild>,
+    /// Whether it has a virtual TPM, into which Linux measures rather than into the TD; none if it
+    /// may.
+    pub tpm: Option<bool>,
+    /// Whether it can't write to its disk.
+    pub read_only_disk: bool,
 }
 
 impl TdMachine {
-    /// A machine of which no more is known.
+    /// A machine without a TPM, of which no more is known.
     #[must_use]
     pub const fn of_qemu(major: u32, memory: u64) -> Self {
         Self {
@@ -59,6 +67,8 @@ impl TdMachine {
             smbios: None,
             layout: None,
             secure_boot: None,
+            tpm: Some(false),
+            read_only_disk: false,
         }
     }
 }
@@ -79,6 +89,8 @@ pub struct TdPrediction {
 pub enum TdBoot {
     /// A kernel that QEMU hands to the firmware.
     Direct(Box<TdDirectBoot>),
+    /// A unified kernel image from a disk.
+    Disk(Box<DiskBoot>),
 }
 
 /// Kernel, initrd and command line.
@@ -88,6 +100,8 @@ pub struct TdDirectBoot {
     kernel: FileSource,
     initrd: Option<(Digests, u64)>,
     command_line: Vec<u8>,
+    /// By the memory that it was patched for; none for the file.
+    digests: Mutex<BTreeMap<Option<u64>, Digests>>,
 }
 
 impl TdBoot {
@@ -96,13 +110,9 @@ impl TdBoot {
     /// # Errors
     /// No image, or files that can't be read.
     pub fn of_image(folder: &Path) -> Result<Self, TdError> {
-        let manifest = Manifest::read(folder)?;
-        let path = |role, what| {
-            let name = manifest.file(role).map(|name| folder.join(name));
-            name.ok_or_else(|| PredictionError::NoFile { folder: folder.to_owned(), role: what })
-        };
-        let (kernel, initrd) = (path("kernel", "kernel")?, path("initrd", "initrd")?);
-        let line = files::read(&path("command-line", "command line")?)?;
+        let files = ImageFiles::read(folder)?;
+        let (kernel, initrd) = (files.path("kernel", "kernel")?, files.path("initrd", "initrd")?);
+        let line = files::read(&files.path("command-line", "command line")?)?;
         let source = FileSource::open(&kernel)?;
         Ok(Self::direct(kernel, source, Some(&files::read(&initrd)?), line))
     }
@@ -116,7 +126,34 @@ impl TdBoot {
         command_line: Vec<u8>,
     ) -> Self {
         let initrd = initrd.map(|bytes| (Digests::of(bytes), bytes.len() as u64));
-        Self::Direct(Box::new(TdDirectBoot { path, kernel, initrd, command_line }))
+        let digests = Mutex::default();
+        Self::Direct(Box::new(TdDirectBoot { path, kernel, initrd, command_line, digests }))
+    }
+
+    /// The unified kernel image that `cvmkit build` wrote to a folder, from its disk.
+    ///
+    /// # Errors
+    /// No image, or one of which it is not known what is measured.
+    pub fn disk_of_image(folder: &Path) -> Result<Self, TdError> {
+        Ok(Self::Disk(Box::new(DiskBoot::of_image(folder)?)))
+    }
+
+    /// A unified kernel image on a disk; without a file of the disk it is one without a partition
+    /// table.
+    ///
+    /// # Errors
+    /// An image of which it is not known what is measured, or a broken partition table.
+    pub fn disk(uki: PathBuf, disk: Option<&Path>) -> Result<Self, TdError> {
+        Ok(Self::Disk(Box::new(DiskBoot::open(uki, disk)?)))
+    }
+
+    /// How it boots: `uki-disk` or `direct`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "direct",
+            Self::Disk(_) => "uki-disk",
+        }
     }
 
     /// What is known of the boot with this firmware on this machine.
@@ -129,22 +166,76 @@ impl TdBoot {
         firmware: &TdFirmware,
         machine: &TdMachine,
     ) -> Result<TdPrediction, TdError> {
+        let (layout, _) = firmware.behaviour(machine.layout, machine.secure_boot)?;
+        let registers = self.registers(firmware, machine)?;
+        Ok(TdPrediction { mrtd: firmware.mrtd(&machine.rule)?, layout, registers })
+    }
+
+    /// The same without the MRTD, which takes longest.
+    pub(crate) fn registers(
+        &self,
+        firmware: &TdFirmware,
+        machine: &TdMachine,
+    ) -> Result<Prediction, TdError> {
         let (layout, build) = firmware.behaviour(machine.layout, machine.secure_boot)?;
-        let parsed = firmware.parsed()?;
-        let td_hob = TdHob::q35(&parsed, machine.memory);
+        let td_hob = TdHob::q35(&firmware.parsed()?, machine.memory);
         let platform = Platform {
             layout,
             td_hob: td_hob.map_err(|error| firmware.refused(error))?.digests(),
-            cfv: cfv_digests(&parsed).map_err(|error| firmware.refused(error))?,
+            cfv: firmware.cfv()?,
             secure_boot: firmware.secure_boot(build)?,
             configuration: ConfigurationItem::of_direct_boot(),
             acpi: machine.acpi,
         };
-        let registers = match self {
-            Self::Direct(boot) => boot.predict(platform, machine)?,
-        };
-        Ok(TdPrediction { mrtd: firmware.mrtd(&machine.rule)?, layout, registers })
+        match self {
+            Self::Direct(boot) => boot.predict(platform, machine),
+            Self::Disk(boot) => of_disk(boot, disk::Firmware::Known(Box::new(platform)), machine),
+        }
     }
+
+    /// What is known of the boot with firmware of which no file is at hand, such as a cloud's, but
+    /// how it measures ([`TdMachine::layout`]) and its Secure Boot state: RTMR 1 and 2.
+    ///
+    /// # Errors
+    /// [`TdError::NoFirmware`] without a layout; an image that can't boot there.
+    pub fn predict_foreign(
+        &self,
+        secure_boot: SecureBoot,
+        machine: &TdMachine,
+    ) -> Result<Prediction, TdError> {
+        let layout = machine.layout.ok_or(TdError::NoFirmware)?;
+        match self {
+            Self::Disk(boot) => {
+                of_disk(boot, disk::Firmware::Foreign { layout, secure_boot }, machine)
+            }
+            Self::Direct(boot) => {
+                // What is unknown is in RTMR 0 alone, and RTMR 0 is dropped.
+                let nothing = Digests { sha256: Sha256::ZERO, sha384: Sha384::ZERO };
+                let configuration = Vec::new();
+                let (td_hob, cfv, acpi) = (nothing, nothing, None);
+                let platform = Platform { layout, td_hob, cfv, secure_boot, configuration, acpi };
+                Ok(boot.predict(platform, machine)?.without(RTMR_0, Unknown::Firmware))
+            }
+        }
+    }
+}
+
+/// The register of the machine and the firmware's variables.
+pub(crate) const RTMR_0: RtmrIndex = RtmrIndex::new(0).unwrap();
+
+fn of_disk(
+    boot: &DiskBoot,
+    firmware: disk::Firmware,
+    machine: &TdMachine,
+) -> Result<Prediction, TdError> {
+    let of_td = disk::DiskBoot {
+        firmware,
+        smbios: machine.smbios,
+        uki: &boot.uki,
+        disk: boot.medium(machine.read_only_disk),
+        tpm: machine.tpm,
+    };
+    of_td.prediction().map_err(|source| boot.refused(source).into())
 }
 
 impl TdDirectBoot {
@@ -161,13 +252,30 @@ impl TdDirectBoot {
         let refused = |source| TdError::Kernel { path: self.path.clone(), source };
         let direct = DirectBoot {
             authority: self.authority(&platform.secure_boot).map_err(refused)?,
-            kernel: linux::digests(&self.kernel, &header).map_err(refused)?,
+            kernel: self.digests(&header).map_err(refused)?,
             platform,
             smbios: machine.smbios,
+            kernel_version: linux::version(&self.kernel),
+            tpm: machine.tpm,
             initrd: self.initrd.map(|(digests, _)| digests),
             command_line: &self.command_line,
         };
         Ok(direct.prediction()?)
+    }
+
+    /// The kernel's digests, once for each header.
+    fn digests(&self, header: &SetupHeader<'_>) -> Result<Digests, linux::Error> {
+        let key = match header {
+            SetupHeader::AsInFile => None,
+            SetupHeader::Patched(boot) => Some(boot.memory),
+        };
+        let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(digests) = known.get(&key) {
+            return Ok(*digests);
+        }
+        let digests = linux::digests(&self.kernel, header)?;
+        known.insert(key, digests);
+        Ok(digests)
     }
 
     /// What verifies the kernel, if anything does.

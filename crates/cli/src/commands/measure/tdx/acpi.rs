@@ -1,27 +1,20 @@
 //! The ACPI tables: from a QEMU that makes them now, or what was recorded of one.
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use cvmkit_engine::boot::{AcpiError, AcpiRequest, TD_MACHINE, acpi_files};
 use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use thiserror::Error;
 
-use super::super::super::input::{self, InputError};
-use super::QemuVersion;
+use super::super::super::td::{Measured, QemuVersion};
 use super::refusal::Refusal;
 use crate::console::CommandError;
 use crate::environment;
 
 /// What is looked for in the `PATH`.
 const QEMU: &str = "qemu-system-x86_64";
-
-/// More than any QEMU makes.
-const FILE_MAX: u64 = 64 << 20;
 
 /// Where the tables are from: one or the other.
 #[derive(Debug, clap::Args)]
@@ -133,31 +126,6 @@ impl Diagnosis for MakeError {
         match self.0 {
             AcpiError::NoWindow { .. } => hint.map(|hint| format!("with --pci-window {hint}")),
             _ => hint,
-        }
-    }
-}
-
-/// Something that firmware measures: by its digest, or a file with its bytes.
-#[derive(Clone, Debug)]
-pub(super) enum Measured {
-    Digest(Sha384),
-    File(PathBuf),
-}
-
-impl FromStr for Measured {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Digest))
-    }
-}
-
-impl Measured {
-    /// The digests; of what only the SHA-384 is known, a TD needs no other.
-    pub(super) fn digests(&self) -> Result<Digests, InputError> {
-        match self {
-            Self::Digest(sha384) => Ok(Digests { sha256: Sha256::ZERO, sha384: *sha384 }),
-            Self::File(path) => Ok(Digests::of(&input::read(path, FILE_MAX)?)),
         }
     }
 }

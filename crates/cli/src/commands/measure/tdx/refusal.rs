@@ -4,7 +4,7 @@
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
-use super::QemuVersion;
+use super::super::super::td::QemuVersion;
 
 /// Options of which there is nothing to measure.
 #[derive(Debug, Error)]
@@ -13,6 +13,12 @@ pub(super) enum Refusal {
     NoAcpi,
     #[error("the MRTD does not depend on ACPI tables, found options for them with --mrtd-only")]
     AcpiForMrtd,
+    #[error(
+        "RTMR 0 of firmware that is not at hand is not predicted, found options for its tables"
+    )]
+    AcpiForForeign,
+    #[error("missing --memory SIZE: the TD HOB describes it, and RTMR 0 holds that")]
+    NoMemory,
     #[error("missing {option}: firmware measures table loader, RSDP and tables")]
     PartOfAcpi { option: &'static str },
     #[error("missing --vcpus N, which is in the ACPI tables that QEMU makes")]
@@ -34,6 +40,7 @@ impl Diagnosis for Refusal {
                 "use --acpi-from-qemu with the QEMU that starts the TD, or give --acpi-loader, \
                  --acpi-rsdp and --acpi-tables; --mrtd-only prints the MRTD, which does without"
             }
+            Self::AcpiForForeign => "name the firmware with --firmware, or leave the options out",
             _ => return None,
         };
         Some(hint.to_owned())

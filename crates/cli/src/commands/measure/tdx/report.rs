@@ -1,21 +1,26 @@
 //! The registers of a TD as text and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use cvmkit_measure::digest::{Sha256, Sha384};
 use cvmkit_measure::event::{Event, Events, Register, Rtmr, RtmrIndex, Source};
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Act, Launch, Mrtd};
+use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use serde::Serialize;
 
 /// What the registers depend on beside kernel, initrd and command line.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Inputs {
-    pub(super) firmware: Sha256,
+    /// None for a cloud's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) firmware: Option<Sha256>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) layout: Option<Layout>,
-    pub(super) qemu_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) qemu_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) vcpus: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,40 +65,49 @@ pub(super) struct Report {
     inputs: Inputs,
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<Row>>,
-    mrtd: Mrtd,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    rtmrs: Option<Rtmrs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mrtd: Option<Mrtd>,
+    /// The registers after the boot, by name.
+    #[serde(flatten)]
+    rtmrs: BTreeMap<String, Rtmr>,
+    /// Why the others have no value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_predicted: BTreeMap<String, Unknown>,
 }
 
-/// The registers after the boot.
-#[derive(Serialize)]
-struct Rtmrs {
-    rtmr0: Rtmr,
-    rtmr1: Rtmr,
-    rtmr2: Rtmr,
-    rtmr3: Rtmr,
+fn named<V>(registers: impl IntoIterator<Item = (RtmrIndex, V)>) -> BTreeMap<String, V> {
+    registers.into_iter().map(|(register, value)| (format!("rtmr{register}"), value)).collect()
 }
 
 impl Report {
     pub(super) fn new(
         inputs: Inputs,
-        launch: &Launch<'_>,
-        events: Option<&Events>,
+        launch: Option<&Launch<'_>>,
+        prediction: Option<&Prediction>,
         explain: bool,
     ) -> Self {
-        let rtmrs = events.map(|events| {
-            let [rtmr0, rtmr1, rtmr2, rtmr3] = events.rtmrs();
-            Rtmrs { rtmr0, rtmr1, rtmr2, rtmr3 }
-        });
         let rows = explain.then(|| {
-            let mut rows = launch_rows(launch);
-            rows.extend(events.into_iter().flat_map(event_rows));
+            let mut rows: Vec<Row> = launch.into_iter().flat_map(launch_rows).collect();
+            if let Some(prediction) = prediction {
+                // The start of a register that is open is known all the same.
+                let starts = prediction.open.values().flat_map(|open| event_rows(&open.before));
+                rows.extend(starts);
+                rows.extend(event_rows(&prediction.events));
+            }
             for (index, row) in rows.iter_mut().enumerate() {
                 row.index = index;
             }
             rows
         });
-        Self { inputs, events: rows, mrtd: launch.digest(), rtmrs }
+        let open = prediction.map(|prediction| &prediction.open);
+        let open = open.into_iter().flatten().map(|(register, open)| (*register, open.reason));
+        Self {
+            inputs,
+            events: rows,
+            mrtd: launch.map(Launch::digest),
+            rtmrs: named(prediction.map(Prediction::rtmrs).unwrap_or_default()),
+            not_predicted: named(open),
+        }
     }
 }
 
@@ -171,9 +185,10 @@ impl fmt::Display for Report {
             )?;
             rows.iter().try_for_each(|row| writeln!(f, "{row}"))?;
         }
-        writeln!(f, "mrtd   {}", self.mrtd)?;
-        if let Some(Rtmrs { rtmr0, rtmr1, rtmr2, rtmr3 }) = &self.rtmrs {
-            writeln!(f, "rtmr0  {rtmr0}\nrtmr1  {rtmr1}\nrtmr2  {rtmr2}\nrtmr3  {rtmr3}")?;
+        self.mrtd.iter().try_for_each(|mrtd| writeln!(f, "mrtd   {mrtd}"))?;
+        self.rtmrs.iter().try_for_each(|(name, value)| writeln!(f, "{name}  {value}"))?;
+        for (name, reason) in &self.not_predicted {
+            writeln!(f, "{name}  not predicted: {reason}")?;
         }
         if let Some(Acpi { loader, rsdp, tables }) = &self.inputs.acpi {
             writeln!(f, "acpi-loader  {loader}\nacpi-rsdp    {rsdp}\nacpi-tables  {tables}")?;

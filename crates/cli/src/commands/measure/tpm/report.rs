@@ -6,7 +6,7 @@ use std::fmt;
 use cvmkit_engine::predict::outlook::{Known, Outlook, value};
 use cvmkit_engine::predict::{Assumed, Assumptions, Bootable};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
-use cvmkit_measure::tpm::{PCR_UKI, Platform, Prediction};
+use cvmkit_measure::tpm::{Platform, Prediction};
 use serde::Serialize;
 
 /// What was asked for.
@@ -165,42 +165,5 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
-    }
-}
-
-/// One value of PCR 11 as systemd-measure has it.
-#[derive(Serialize)]
-struct SystemdValue {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phase: Option<String>,
-    pcr: PcrIndex,
-    hash: BankDigest,
-}
-
-/// What `systemd-measure calculate --json=pretty` prints.
-#[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Systemd(BTreeMap<String, Vec<SystemdValue>>);
-
-impl Systemd {
-    pub(super) fn new(predictions: &[Assumed], banks: &[Bank], moments: &[Vec<String>]) -> Self {
-        // PCR 11 is decided by the image alone: every prediction has the same.
-        let prediction = predictions.first().map(|assumed| &assumed.prediction);
-        let of_bank = |bank: &Bank| {
-            let values = moments.iter().filter_map(|phases| {
-                let names: Vec<&str> = phases.iter().map(String::as_str).collect();
-                let hash = value(*bank, &prediction?.clone().at(&names), PCR_UKI)?;
-                let phase = (!phases.is_empty()).then(|| phases.join(":"));
-                Some(SystemdValue { phase, pcr: PCR_UKI, hash })
-            });
-            (bank.to_string(), values.collect())
-        };
-        Self(banks.iter().map(of_bank).collect())
-    }
-}
-
-impl fmt::Display for Systemd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?)
     }
 }

@@ -1,0 +1,131 @@
+//! What the command line says of a TD.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use cvmkit_engine::compare::TdOptions;
+use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::tdx::layout::Layout;
+use cvmkit_measure::tdx::rtmr::AcpiTables;
+
+use super::input::{self, InputError};
+use super::machine::MachineArguments;
+use crate::console::CommandError;
+
+/// More than any QEMU makes.
+const FILE_MAX: u64 = 64 << 20;
+
+/// The TD, as far as it is known; every way it can be is tried of the rest.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "TDs")]
+pub(super) struct TdArguments {
+    /// The TD's firmware; without it that of the image's folder, or a cloud's.
+    #[arg(long, value_name = "FD")]
+    td_firmware: Option<PathBuf>,
+    /// How it measures: the edk2 release from which on it does.
+    #[arg(long, value_name = "NAME")]
+    layout: Option<Layout>,
+    /// Version of QEMU, such as 10.1.
+    #[arg(long, value_name = "VERSION")]
+    qemu_version: Option<QemuVersion>,
+    /// Digest (SHA-384) of the ACPI table loader, or the file; `measure tdx` prints it. Without the
+    /// three of them RTMR 0 is not judged beyond what comes before.
+    #[arg(long, value_name = "DIGEST|PATH", requires_all = ["acpi_rsdp", "acpi_tables"])]
+    acpi_loader: Option<Measured>,
+    /// The same of the RSDP.
+    #[arg(long, value_name = "DIGEST|PATH", requires = "acpi_loader")]
+    acpi_rsdp: Option<Measured>,
+    /// The same of the tables.
+    #[arg(long, value_name = "DIGEST|PATH", requires = "acpi_loader")]
+    acpi_tables: Option<Measured>,
+    /// The same of the SMBIOS tables, for firmware that measures them.
+    #[arg(long, value_name = "DIGEST|PATH")]
+    smbios: Option<Measured>,
+    /// The TD has a virtual TPM, or has none.
+    #[arg(long, value_name = "PRESENCE")]
+    tpm: Option<Presence>,
+}
+
+/// Whether something is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Presence {
+    /// It is.
+    Present,
+    /// It is not.
+    Absent,
+}
+
+impl TdArguments {
+    pub(super) fn options(&self, machine: &MachineArguments) -> Result<TdOptions, CommandError> {
+        let digests = |measured: &Option<Measured>| -> Result<_, InputError> {
+            measured.as_ref().map(Measured::digests).transpose()
+        };
+        let tables =
+            (digests(&self.acpi_loader)?, digests(&self.acpi_rsdp)?, digests(&self.acpi_tables)?);
+        let acpi = match tables {
+            (Some(loader), Some(rsdp), Some(tables)) => Some(AcpiTables { loader, rsdp, tables }),
+            _ => None,
+        };
+        Ok(TdOptions {
+            firmware: self.td_firmware.clone(),
+            layout: self.layout,
+            qemu_major: self.qemu_version.as_ref().map(|version| version.major),
+            memory: machine.memory,
+            acpi,
+            smbios: digests(&self.smbios)?,
+            tpm: self.tpm.map(|presence| presence == Presence::Present),
+            read_only_disk: machine.read_only_disk.then_some(true),
+        })
+    }
+}
+
+/// A version of QEMU, of which the first number counts.
+#[derive(Clone, Debug)]
+pub(super) struct QemuVersion {
+    pub(super) major: u32,
+    pub(super) text: String,
+}
+
+impl FromStr for QemuVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let major = text.split('.').next().and_then(|number| number.parse().ok());
+        let major = major.filter(|major| *major > 0);
+        let expected = || "expected a version such as 10.1".to_owned();
+        Ok(Self { major: major.ok_or_else(expected)?, text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for QemuVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Something that firmware measures: by its digest, or a file with its bytes.
+#[derive(Clone, Debug)]
+pub(super) enum Measured {
+    Digest(Sha384),
+    File(PathBuf),
+}
+
+impl FromStr for Measured {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Digest))
+    }
+}
+
+impl Measured {
+    /// The digests; of what only the SHA-384 is known, a TD needs no other.
+    pub(super) fn digests(&self) -> Result<Digests, InputError> {
+        match self {
+            Self::Digest(sha384) => Ok(Digests { sha256: Sha256::ZERO, sha384: *sha384 }),
+            Self::File(path) => Ok(Digests::of(&input::read(path, FILE_MAX)?)),
+        }
+    }
+}

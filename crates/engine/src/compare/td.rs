@@ -1,0 +1,436 @@
+//! A TD against the boot of an image: its event log, its quote, or both.
+//!
+//! What is not said of the TD is tried in every way it can be: firmware layouts, versions of QEMU, a
+//! boot from the disk and a direct one, with and without a virtual TPM. The memory's size is found
+//! by the TD HOB in the log. A register of which an input is not known has a reason, and is never
+//! equal; the events of it that are known can still part.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use cvmkit_measure::compare::{
+    self, Cause, Comparison, Divergence, ValueComparison, compare_start, compare_values,
+};
+use cvmkit_measure::digest::Digests;
+use cvmkit_measure::event::{
+    Bank, BankDigest, EventType, Observed, Register, RegisterSet, RtmrIndex,
+};
+use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
+use cvmkit_measure::tdx::mrtd::Rule;
+use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
+use cvmkit_measure::tdx::rtmr::AcpiTables;
+use cvmkit_measure::uefi::variables::SecureBoot;
+use serde::Serialize;
+
+use super::registers::Registers;
+use super::values::write_value;
+use super::{CompareError, in_full};
+use crate::files;
+use crate::predict::{
+    ImageFiles, PATCHED_FOR, RTMR_0, SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine,
+};
+
+/// What is said of a TD; what is not said is open.
+#[derive(Clone, Debug, Default)]
+pub struct TdOptions {
+    /// Its firmware; none for that of the image's folder.
+    pub firmware: Option<PathBuf>,
+    /// How it measures.
+    pub layout: Option<Layout>,
+    /// First number of QEMU's version.
+    pub qemu_major: Option<u32>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// The tables that QEMU makes.
+    pub acpi: Option<AcpiTables>,
+    /// The SMBIOS tables, for firmware that measures them.
+    pub smbios: Option<Digests>,
+    /// Whether it has a virtual TPM.
+    pub tpm: Option<bool>,
+    /// Whether it can't write to its disk.
+    pub read_only_disk: Option<bool>,
+}
+
+/// What was assumed of a TD.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TdAssumptions {
+    /// How the firmware measures.
+    pub layout: Layout,
+    /// First number of QEMU's version, where it decides anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qemu: Option<u32>,
+    /// Bytes of memory; none if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Whether it has a virtual TPM.
+    pub tpm: bool,
+}
+
+impl fmt::Display for TdAssumptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "firmware as {}", self.layout)?;
+        self.qemu.iter().try_for_each(|major| write!(f, ", QEMU {major}"))?;
+        self.memory.iter().try_for_each(|memory| write!(f, ", {} MiB of memory", memory >> 20))?;
+        f.write_str(if self.tpm { ", with a TPM" } else { ", without a TPM" })
+    }
+}
+
+/// A TD beside the prediction that fits it best.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TdComparison {
+    /// How the image booted: `uki-disk` or `direct`.
+    pub boot: &'static str,
+    /// What was assumed of the TD.
+    pub assumptions: TdAssumptions,
+    /// Number of predictions that were tried.
+    pub tried: usize,
+    /// Registers of which there is a value and no log; the MRTD never has one.
+    pub values: Vec<ValueComparison>,
+    /// The log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Comparison>,
+    /// Registers that are not predicted, and why.
+    pub not_predicted: BTreeMap<String, String>,
+}
+
+impl TdComparison {
+    fn given(&self) -> impl Iterator<Item = &ValueComparison> {
+        self.values.iter().filter(|register| register.observed.is_some())
+    }
+
+    /// Whether everything that is predicted and reported is equal, and there is any such thing.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        let any = self.given().next().is_some()
+            || self.events.as_ref().is_some_and(|events| !events.registers.is_empty());
+        any && self.differing() == 0
+    }
+
+    /// The first event that differs.
+    #[must_use]
+    pub fn first(&self) -> Option<&Divergence> {
+        self.events.as_ref().and_then(Comparison::first)
+    }
+
+    fn differing(&self) -> usize {
+        let values = self.given().filter(|register| !register.is_equal()).count();
+        values + self.events.as_ref().map_or(0, |events| events.divergences().count())
+    }
+
+    /// Fewer differences are better, then more that is equal, then differences that come late.
+    fn distance(&self) -> (usize, Reverse<usize>, Reverse<usize>) {
+        let values = self.given().filter(|register| register.is_equal()).count();
+        let events = self.events.as_ref();
+        let equal = |events: &Comparison| {
+            events.registers.iter().filter(|register| register.divergence.is_none()).count()
+        };
+        let late = |events: &Comparison| events.divergences().map(|d| d.index).sum();
+        let equal = values + events.map_or(0, equal);
+        (self.differing(), Reverse(equal), Reverse(events.map_or(0, late)))
+    }
+}
+
+impl fmt::Display for TdComparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "boot: {}, {}", self.boot, self.assumptions)?;
+        self.values.iter().try_for_each(|value| write_value(f, value))?;
+        for register in self.events.iter().flat_map(|events| &events.registers) {
+            let state = if register.divergence.is_some() { "DIFFERS" } else { "equal" };
+            let (name, value) = (register.register, register.observed);
+            writeln!(f, "  {name:<7} {state:<7}  {}:{value}", value.bank())?;
+        }
+        for register in self.events.iter().flat_map(|events| &events.open) {
+            let (name, known) = (register.register, register.known);
+            match &register.divergence {
+                Some(_) => {
+                    writeln!(f, "  {name:<7} DIFFERS  within the {known} events known of it")?
+                }
+                None => writeln!(f, "  {name:<7} not judged beyond its first {known} events")?,
+            }
+        }
+        for (register, reason) in &self.not_predicted {
+            writeln!(f, "  {register:<7} not predicted: {reason}")?;
+        }
+        let Some(first) = self.first() else { return Ok(()) };
+        writeln!(f, "first divergence: {first}")?;
+        let all = self.events.iter().flat_map(Comparison::divergences);
+        all.filter(|other| *other != first).try_for_each(|other| writeln!(f, "then: {other}"))
+    }
+}
+
+/// What a TD reports.
+pub(super) struct Subject<'a> {
+    pub(super) log: Option<&'a Observed<'a>>,
+    /// Values that a quote or somebody has.
+    pub(super) values: Option<&'a Registers>,
+}
+
+impl Subject<'_> {
+    fn given(&self) -> BTreeMap<Register, BankDigest> {
+        let banks = self.values.iter().flat_map(|values| values.banks());
+        banks.filter(|(bank, _)| *bank == Bank::Sha384).flat_map(|(_, of)| of.clone()).collect()
+    }
+
+    /// The size of the memory by the TD HOB, with this firmware.
+    fn memory(&self, firmware: &TdFirmware) -> Option<u64> {
+        let log = self.log.iter().flat_map(|log| log.events());
+        let is_hob = |event_type| event_type == EventType::EV_EFI_HANDOFF_TABLES2;
+        let mut hobs = log.filter(|event| is_hob(event.event_type));
+        match hobs.next()?.digest {
+            BankDigest::Sha384(digest) => firmware.memory_of_hob(digest),
+            BankDigest::Sha256(_) => None,
+        }
+    }
+}
+
+/// A way in which the TD can be.
+#[derive(Clone)]
+struct Way {
+    layout: Layout,
+    machine: TdMachine,
+    knows_memory: bool,
+}
+
+/// Compares what a TD reports with the image in a folder.
+pub(super) fn compare(
+    subject: &Subject<'_>,
+    folder: &Path,
+    options: &TdOptions,
+    direct: bool,
+    notes: &mut Vec<String>,
+) -> Result<TdComparison, CompareError> {
+    let firmware = firmware(folder, options)?;
+    let found = firmware.as_ref().and_then(|firmware| subject.memory(firmware));
+    if let (Some(found), Some(given)) =
+        (found, options.memory.filter(|given| Some(*given) != found))
+    {
+        let (found, given) = (found >> 20, given >> 20);
+        notes.push(format!(
+            "the TD HOB of the log is that of a machine with {found} MiB of memory, not {given}"
+        ));
+    }
+    let options = TdOptions { memory: options.memory.or(found), ..options.clone() };
+    let mut refusals = Vec::new();
+    let mut compared = Vec::new();
+    for boot in boots(folder, direct, &mut refusals) {
+        for way in ways(&boot, firmware.as_ref(), &options) {
+            match predict(&boot, firmware.as_ref(), &way) {
+                Ok(prediction) => {
+                    let expected = Expected { boot: &boot, way: &way, prediction: &prediction };
+                    compared.push(expected.beside(subject, firmware.as_ref())?);
+                }
+                Err(error) => refusals.push(error),
+            }
+        }
+    }
+    let tried = compared.len();
+    let Some(best) = compared.into_iter().min_by_key(TdComparison::distance) else {
+        return Err(refusals.into_iter().next().unwrap_or(TdError::NoFirmware).into());
+    };
+    let mut refusals: Vec<String> = refusals.iter().map(|error| in_full(error)).collect();
+    refusals.sort_unstable();
+    refusals.dedup();
+    notes.extend(refusals.iter().map(|error| format!("not tried: {error}")));
+    Ok(TdComparison { tried, ..best })
+}
+
+fn firmware(folder: &Path, options: &TdOptions) -> Result<Option<TdFirmware>, CompareError> {
+    let path = match &options.firmware {
+        Some(path) => Some(path.clone()),
+        None => ImageFiles::read(folder)?.firmware(),
+    };
+    let Some(path) = path else { return Ok(None) };
+    Ok(Some(TdFirmware::new(&path, files::read(&path)?)?))
+}
+
+/// What the image can boot as.
+fn boots(folder: &Path, direct: bool, refusals: &mut Vec<TdError>) -> Vec<TdBoot> {
+    let mut boots = vec![TdBoot::of_image(folder)];
+    if !direct {
+        boots.push(TdBoot::disk_of_image(folder));
+    }
+    let mut possible = Vec::new();
+    for boot in boots {
+        match boot {
+            Ok(boot) => possible.push(boot),
+            Err(error) => refusals.push(error),
+        }
+    }
+    possible
+}
+
+/// The versions of QEMU that differ in what they measure: two passes, the patched kernel, the file.
+const QEMU_MAJORS: [u32; 3] = [10, 9, 8];
+
+/// All ways the TD can be, the likeliest first.
+fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Vec<Way> {
+    let known = options.layout.or_else(|| firmware.and_then(TdFirmware::known_layout));
+    let layouts: Vec<Layout> =
+        known.map_or_else(|| LAYOUTS.iter().rev().copied().collect(), |layout| vec![layout]);
+    let builds = match firmware.map(|firmware| firmware.behaviour(layouts.first().copied(), None)) {
+        // Known firmware says, and a cloud's is not asked.
+        Some(Ok(_)) | None => vec![None],
+        Some(Err(_)) => vec![Some(SecureBootBuild::Absent), Some(SecureBootBuild::BuiltIn)],
+    };
+    let majors = options.qemu_major.map_or(QEMU_MAJORS.to_vec(), |major| vec![major]);
+    let tpms = options.tpm.map_or(vec![false, true], |tpm| vec![tpm]);
+    let mut ways = Vec::new();
+    for layout in layouts {
+        for secure_boot in &builds {
+            for qemu_major in majors.iter().copied() {
+                for tpm in tpms.iter().copied() {
+                    let machine = TdMachine {
+                        acpi: options.acpi,
+                        smbios: options.smbios,
+                        layout: Some(layout),
+                        secure_boot: *secure_boot,
+                        tpm: Some(tpm),
+                        ..TdMachine::of_qemu(qemu_major, 0)
+                    };
+                    ways.extend(of_machine(boot, layout, &machine, options));
+                }
+            }
+        }
+    }
+    ways
+}
+
+/// The ways that sizes of memory and disks make, where they matter.
+fn of_machine(boot: &TdBoot, layout: Layout, machine: &TdMachine, options: &TdOptions) -> Vec<Way> {
+    let patched = layout.measures_patched_kernel(machine.qemu_major);
+    let is_direct = matches!(boot, TdBoot::Direct(_));
+    let sizes = match options.memory {
+        Some(memory) => vec![memory],
+        None if is_direct && patched => PATCHED_FOR.to_vec(),
+        None => vec![1 << 30],
+    };
+    let matters = !is_direct && layout.may_exit_twice_from_writable_disk;
+    let read_only = match options.read_only_disk {
+        Some(read_only) => vec![read_only],
+        None if matters => vec![false, true],
+        None => vec![false],
+    };
+    let knows_memory = options.memory.is_some();
+    let way = |memory, read_only_disk| Way {
+        layout,
+        machine: TdMachine { memory, read_only_disk, ..machine.clone() },
+        knows_memory,
+    };
+    let of_size = |memory: &u64| {
+        let memory = *memory;
+        read_only.iter().map(move |read_only| way(memory, *read_only)).collect::<Vec<_>>()
+    };
+    sizes.iter().flat_map(of_size).collect()
+}
+
+fn predict(boot: &TdBoot, firmware: Option<&TdFirmware>, way: &Way) -> Result<Prediction, TdError> {
+    let Some(firmware) = firmware else {
+        let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
+        return boot.predict_foreign(off, &way.machine);
+    };
+    let prediction = boot.registers(firmware, &way.machine)?;
+    if way.knows_memory {
+        return Ok(prediction);
+    }
+    Ok(prediction.without(RTMR_0, Unknown::Memory))
+}
+
+/// What is expected of one way.
+struct Expected<'a> {
+    boot: &'a TdBoot,
+    way: &'a Way,
+    prediction: &'a Prediction,
+}
+
+impl Expected<'_> {
+    fn beside(
+        &self,
+        subject: &Subject<'_>,
+        firmware: Option<&TdFirmware>,
+    ) -> Result<TdComparison, CompareError> {
+        let given = subject.given();
+        let untouched = self.untouched();
+        let mut values = Vec::new();
+        values.extend(self.mrtd(given.get(&Register::Mrtd), firmware)?);
+        let events = subject.log.map(|log| {
+            let events = &self.prediction.listed;
+            let open: Vec<_> = self.prediction.open.keys().map(|at| Register::Rtmr(*at)).collect();
+            compare_start(compare::Prediction { events, untouched: &untouched }, &open, log)
+        });
+        if events.is_none() {
+            let expected =
+                compare::Prediction { events: &self.prediction.events, untouched: &untouched };
+            let rtmrs = compare_values(expected, RegisterSet::Td, Bank::Sha384, &given)?;
+            values.extend(rtmrs);
+        }
+        Ok(TdComparison {
+            boot: self.boot.kind(),
+            assumptions: self.assumptions(given.contains_key(&Register::Mrtd)),
+            tried: 1,
+            values,
+            events,
+            not_predicted: self.not_predicted(firmware),
+        })
+    }
+
+    /// RTMR 0 to 2 that nothing is extended into; RTMR 3 is the running system's.
+    fn untouched(&self) -> Vec<Register> {
+        let events = &self.prediction.listed.0;
+        let is_extended =
+            |at: &RtmrIndex| events.iter().any(|e| RtmrIndex::of_pcr(e.pcr) == Some(*at));
+        let of_boot = RtmrIndex::all().filter(|at| at.number() < 3 && !is_extended(at));
+        let known = of_boot.filter(|at| !self.prediction.open.contains_key(at));
+        known.map(Register::Rtmr).collect()
+    }
+
+    fn mrtd(
+        &self,
+        observed: Option<&BankDigest>,
+        firmware: Option<&TdFirmware>,
+    ) -> Result<Option<ValueComparison>, CompareError> {
+        let (Some(observed), Some(firmware)) = (observed, firmware) else { return Ok(None) };
+        let major = self.way.machine.qemu_major;
+        let of =
+            |major| Ok::<_, TdError>(BankDigest::Sha384(firmware.mrtd(&Rule::of_qemu(major))?.0));
+        let expected = of(major)?;
+        let mut causes = Vec::new();
+        if *observed != expected {
+            let mut others = QEMU_MAJORS.into_iter().filter_map(|other| of(other).ok());
+            causes.push(match others.any(|other| other == *observed) {
+                true => Cause::VmmVersion,
+                false => Cause::FirmwareBuild,
+            });
+        }
+        let observed = Some(*observed);
+        Ok(Some(ValueComparison { register: Register::Mrtd, expected, observed, causes }))
+    }
+
+    fn assumptions(&self, has_mrtd: bool) -> TdAssumptions {
+        let machine = &self.way.machine;
+        let is_direct = matches!(self.boot, TdBoot::Direct(_));
+        TdAssumptions {
+            layout: self.way.layout,
+            qemu: (is_direct || has_mrtd).then_some(machine.qemu_major),
+            memory: self.way.knows_memory.then_some(machine.memory),
+            tpm: machine.tpm == Some(true),
+        }
+    }
+
+    fn not_predicted(&self, firmware: Option<&TdFirmware>) -> BTreeMap<String, String> {
+        let open = self.prediction.open.iter();
+        let mut reasons: BTreeMap<String, String> = open
+            .map(|(at, open)| (Register::Rtmr(*at).to_string(), open.reason.to_string()))
+            .collect();
+        let of_system = RtmrIndex::new(3).map(Register::Rtmr);
+        let of_system = of_system.map(|register| register.to_string());
+        reasons.extend(of_system.map(|name| (name, "it is the running system's".to_owned())));
+        if firmware.is_none() {
+            reasons.insert(Register::Mrtd.to_string(), Unknown::Firmware.to_string());
+        }
+        reasons
+    }
+}
