@@ -84,7 +84,8 @@ fn pycose_verifies_the_signature_and_pycryptodome_comes_to_the_same_identity() {
 #[test]
 fn the_cddl_of_the_draft_describes_the_corim_and_its_encoding_is_deterministic() {
     let folder = folder();
-    let cddl = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/oracles/corim-rs/CoRIM.cddl");
+    let cddl =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/oracles/corim-rs/CoRIM.cddl");
     if !cddl.is_file() {
         skip("the CDDL of CoRIM is not installed");
         return;
