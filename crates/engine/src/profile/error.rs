@@ -45,7 +45,7 @@ impl Diagnosis for ProfileError {
     fn hint(&self) -> Option<String> {
         let Self::Unknown { name } = self else { return None };
         let known = BUILT_IN.map(|(name, _)| name);
-        Some(match near(name, known.into_iter()) {
+        Some(match near(name, known) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!(
                 "the profiles are {}; `./FILE.toml` names one of your own",
