@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Compute what hardware will measure.
     Measure(measure::Arguments),
     /// Compare what a machine reports with what an image should do.
-    Compare(compare::Arguments),
+    Compare(Box<compare::Arguments>),
     /// Print an image's reference values in the shape that a verifier reads.
     Export(export::Arguments),
     /// Print an annotated listing of a file of a known format.
