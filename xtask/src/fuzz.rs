@@ -88,6 +88,17 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     fuzz(workspace, &VERIFIER, CHECK_SECONDS)
 }
 
+/// Refuses a lock of the fuzz targets that does not fit the crates.
+pub(crate) fn check_lock(workspace: &Workspace) -> Result<()> {
+    let manifest = workspace.root.join("fuzz/Cargo.toml");
+    let mut cargo = step::command("cargo", ["metadata", "--format-version", "1", "--locked"]);
+    let listed = step::output(cargo.arg("--manifest-path").arg(&manifest));
+    listed.map(|_| ()).with_context(|| {
+        let manifest = manifest.display();
+        format!("fuzz/Cargo.lock is stale: `cargo update -w --manifest-path {manifest}`")
+    })
+}
+
 /// The names of all targets but the planted one.
 fn known(workspace: &Workspace) -> Result<Vec<String>> {
     let files = demo::list(&workspace.root.join("fuzz/fuzz_targets"))?;

@@ -24,7 +24,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   demo            build cvmkit and recipes/minimal, measure it, boot it
-  test            install the oracles, then format check, lints and every test
+  test            install the oracles, then format check, lints, fuzzing and every test
   test --quick    only what needs no oracle: format check, lints, unit tests
   fuzz [SECONDS] [TARGET..]
                   fuzz every decoder of foreign bytes, or some (default 30 s each)

@@ -35,6 +35,8 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     };
     step::announce("format");
     step::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    // A workspace of its own has a lock of its own, which a new dependency makes stale.
+    fuzz::check_lock(workspace)?;
     step::announce("lints");
     let mut lints = cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
     step::run(lints.args(CROSS_CHECK).args(["--", "-D", "warnings"]))?;

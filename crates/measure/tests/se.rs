@@ -3,7 +3,7 @@
 //! Encrypted pages are made by python's `cryptography`, in the interpreter of sev-snp-measure:
 //! `CVMKIT_SNP_MEASURE` or `PATH` finds it.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,

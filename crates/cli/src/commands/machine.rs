@@ -32,6 +32,10 @@ pub(super) struct MachineArguments {
     /// The firmware has Secure Boot, but no keys: it is off.
     #[arg(long, conflicts_with = "vars")]
     no_keys: bool,
+    /// The event log of an earlier boot, whatever it booted, of the same firmware in the same
+    /// machine: PCR 0 and 1 are taken from it.
+    #[arg(long, value_name = "LOG")]
+    pinned: Option<PathBuf>,
     /// The machine can't write to its disk.
     #[arg(long)]
     pub(super) read_only_disk: bool,
@@ -114,6 +118,7 @@ impl MachineArguments {
             },
             read_only_disk: self.read_only_disk.then_some(true),
             kernel_header,
+            pinned: self.pinned.as_deref().map(predict::pinned).transpose()?.unwrap_or_default(),
         })
     }
 

@@ -94,6 +94,29 @@ fn an_untouched_log_is_equal() {
     assert_eq!(said.code, Some(0), "a disk that can't be written to: {json:#}");
 }
 
+/// With the log of an earlier boot PCR 0 and 1 are judged too, event by event and as values.
+#[test]
+fn pinned_registers_are_compared() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    image.folder.put("earlier", UKI);
+    image.folder.put("log", &bytes(&log_of(&uki())));
+    let text = image.folder.cvmkit("compare log --with out --pinned earlier").answer();
+    assert!(text.contains("PCR 0   equal") && text.contains("PCR 1   equal"), "{text}");
+    for (pcr, at) in [(0, 0), (1, 1)] {
+        let mut other = log_of(&uki());
+        flip(&mut other, pcr, at);
+        image.folder.put("other", &bytes(&other));
+        assert_eq!(image.folder.cvmkit("compare other --with out").code, Some(0), "not judged");
+        let said = image.folder.cvmkit("compare other --with out --pinned earlier");
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.stderr.contains(&format!("event {at} of PCR {pcr} differs")), "{said:?}");
+    }
+    let zero = "0".repeat(64);
+    image.folder.put("registers", format!("pcr1={zero}\n").as_bytes());
+    let said = image.folder.cvmkit("compare registers --with out --pinned earlier");
+    assert_eq!(said.code, Some(1), "{said:?}");
+}
+
 /// Firmware that has Secure Boot and no keys boots the same image; it is told apart by PCR 7.
 #[test]
 fn firmware_without_keys_is_found_out() {

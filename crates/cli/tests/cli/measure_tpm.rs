@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use cvmkit_measure::digest::{Sha256, Sha384};
+use cvmkit_measure::event::RegisterSet;
+use cvmkit_measure::event::log::{AlgorithmId, Header, Log};
 use serde_json::Value;
 
+use crate::event_logs::{CCEL_OVMF, UKI, header_index, records, write};
 use crate::small_uki::SmallUki;
 use crate::tiny_image::TinyImage;
 
@@ -186,6 +189,56 @@ fn the_explanation_ends_in_the_values() {
             assert!(text.contains(word), "{word}: {text}");
         }
         assert!(text.contains(&format!("PCR 11 {bank}:{}", values[&11])), "{text}");
+    }
+}
+
+/// The log and the registers of one real boot: PCR 0 and 1 are what its guest read, whatever is
+/// predicted to boot next.
+#[test]
+fn a_log_pins_the_registers_of_firmware_and_machine() {
+    let image = image();
+    image.folder.put("log", UKI);
+    let (unpinned, reasons) = pcrs(&json(&image, "out"));
+    assert!(reasons[&0].contains("pin it") && reasons[&1].contains("pin it"), "{reasons:?}");
+    let report = json(&image, "out --pinned log --explain");
+    let (mut values, _) = pcrs(&report);
+    for pcr in [0, 1] {
+        assert_eq!(values.remove(&pcr).unwrap(), read_in_the_guest(pcr));
+    }
+    assert_eq!(values, unpinned, "nothing else changes");
+    assert!(report["pcrs"][1]["words"].as_str().unwrap().contains("the same firmware"), "{report}");
+    let first = &report["events"][0];
+    assert_eq!(first["register"], "pcr0");
+    assert!(first["meaning"].as_str().unwrap().starts_with("as recorded: "), "{first}");
+    let (sha384, _) = pcrs(&json(&image, "out --pinned log --bank sha384"));
+    assert_eq!(sha384[&0].len(), 96);
+}
+
+#[test]
+fn a_log_that_cannot_pin_is_refused() {
+    let image = image();
+    let log = Log::parse(UKI, RegisterSet::Tpm).unwrap();
+    let is_sha256 = |id: &AlgorithmId| *id == AlgorithmId::SHA256;
+    let algorithms = log.header.algorithms.iter().copied().filter(|(id, _)| is_sha256(id));
+    let header = Header { algorithms: algorithms.collect(), ..log.header.clone() };
+    let mut one_bank = records(&log);
+    one_bank.iter_mut().for_each(|record| record.digests.retain(|(id, _)| is_sha256(id)));
+    let mut no_pcr_1 = records(&log);
+    no_pcr_1.retain(|record| record.index != 1);
+    image.folder.put("one-bank", &write(&header, header_index(UKI), &one_bank));
+    image.folder.put("no-pcr-1", &write(&log.header, header_index(UKI), &no_pcr_1));
+    image.folder.put("td", CCEL_OVMF);
+    image.folder.put("cut", &UKI[..UKI.len() / 2]);
+    for (log, words) in [
+        ("one-bank", "sha384"),
+        ("no-pcr-1", "no event of PCR 1"),
+        ("td", ""),
+        ("cut", ""),
+        ("missing", "missing"),
+    ] {
+        let said = image.folder.cvmkit(&format!("measure tpm out --pinned {log}"));
+        assert_eq!(said.code, Some(2), "{log}: {said:?}");
+        assert!(said.stderr.contains(words) && said.stderr.contains(log), "{log}: {said:?}");
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cvmkit_measure::digest::Digests;
+use cvmkit_measure::event::RegisterSet;
+use cvmkit_measure::event::log::Log;
 use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::tpm::{self, Behaviour, Direct, Disk, Error, Prediction};
 use cvmkit_measure::uefi::variables::SecureBoot;
@@ -61,15 +63,21 @@ pub(crate) struct Case {
     cpus: u32,
     /// None for a kernel that QEMU hands over.
     disk: Option<(Uki, Medium)>,
+    /// Of such a kernel.
+    command_line: &'static str,
 }
 
 impl Case {
     pub(crate) fn disk(firmware: Firmware, uki: Uki, medium: Medium) -> Self {
-        Self { firmware, cpus: 1, disk: Some((uki, medium)) }
+        Self { disk: Some((uki, medium)), ..Self::direct(firmware) }
     }
 
     pub(crate) fn direct(firmware: Firmware) -> Self {
-        Self { firmware, cpus: 1, disk: None }
+        Self { firmware, cpus: 1, disk: None, command_line: COMMAND_LINE }
+    }
+
+    pub(crate) fn with_command_line(self, command_line: &'static str) -> Self {
+        Self { command_line, ..self }
     }
 
     pub(crate) fn on_two_processors(self) -> Self {
@@ -97,8 +105,9 @@ impl Case {
                 };
                 arguments.extend(["-kernel".into(), kernel.clone().into()]);
                 arguments.extend(["-initrd".into(), inputs.initrd.clone().into()]);
-                arguments.extend(["-append".into(), COMMAND_LINE.into()]);
-                Boot::Direct { kernel, initrd: inputs.initrd.clone() }
+                arguments.extend(["-append".into(), self.command_line.into()]);
+                let (initrd, command_line) = (inputs.initrd.clone(), self.command_line);
+                Boot::Direct { kernel, initrd, command_line }
             }
         };
         let firmware = tpm::Firmware {
@@ -122,12 +131,19 @@ pub(crate) struct Prepared {
 
 enum Boot {
     Disk { uki: PathBuf, disk: PathBuf, medium: Medium },
-    Direct { kernel: PathBuf, initrd: PathBuf },
+    Direct { kernel: PathBuf, initrd: PathBuf, command_line: &'static str },
 }
 
 impl Prepared {
     pub(crate) fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// The same, with PCR 0 and 1 from the log of another boot of the machine.
+    pub(crate) fn pinned_by(mut self, log: &[u8]) -> Self {
+        let log = Log::parse(log, RegisterSet::Tpm).unwrap();
+        self.firmware.pinned = tpm::pinned(&log).unwrap();
+        self
     }
 
     /// From the files, by the product.
@@ -149,20 +165,20 @@ impl Prepared {
                 };
                 tpm::disk_boot(&self.firmware, &uki, &disk)
             }
-            Boot::Direct { kernel, initrd } => {
+            Boot::Direct { kernel, initrd, command_line } => {
                 let (kernel, initrd) = (fs::read(kernel).unwrap(), fs::read(initrd).unwrap());
                 let header = match self.patches {
                     false => SetupHeader::AsInFile,
                     true => SetupHeader::Patched(linux::Boot {
                         memory: MEMORY,
                         initrd: Some(initrd.len() as u64),
-                        command_line: COMMAND_LINE.as_bytes(),
+                        command_line: command_line.as_bytes(),
                     }),
                 };
                 let direct = Direct {
                     kernel: linux::digests(&kernel, &header).unwrap(),
                     signatures: &image::signatures(&kernel).unwrap(),
-                    command_line: COMMAND_LINE,
+                    command_line,
                     initrd: Digests::of(&initrd),
                 };
                 tpm::direct_boot(&self.firmware, &direct)

@@ -91,6 +91,30 @@ fn a_secret_in_the_initrd_is_refused() {
     }
 }
 
+/// A log pins PCR 0 and 1 of other boots of its firmware in its machine, and of no other machine:
+/// every register up to 9 and all events, of a command line that the first boot did not have.
+#[test]
+fn a_log_pins_the_next_boot() {
+    let Some(inputs) = Inputs::get() else { return };
+    let machine = || Case::direct(FORKY);
+    let first = machine().prepare(inputs).machine().run();
+    let second = machine().with_command_line("console=ttyS0 quiet panic=-1 second");
+    let second = second.prepare(inputs).pinned_by(&first.log);
+    let report = second.machine().run();
+    let prediction = second.prediction().unwrap();
+    let events = compare(&prediction, &report);
+    let registers: Vec<u8> = prediction.pcrs_sha256().keys().map(|pcr| pcr.number()).collect();
+    assert_eq!(registers.get(..10), Some(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9][..]));
+    eprintln!("pinned: {} registers, {events} events", registers.len());
+    // Another machine has another PCR 1, and the same PCR 0.
+    let other = machine().on_two_processors().prepare(inputs).machine().run();
+    let [same, different] = [0, 1].map(|pcr| {
+        let pcr = (Bank::Sha256, PcrIndex::new(pcr).unwrap());
+        other.pcrs[&pcr] == report.pcrs[&pcr]
+    });
+    assert!(same && !different, "{}", other.text());
+}
+
 /// PCR 0 as the first boot of a firmware had it.
 static PCR_0: Mutex<BTreeMap<Firmware, Events>> = Mutex::new(BTreeMap::new());
 

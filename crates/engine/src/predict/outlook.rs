@@ -45,6 +45,11 @@ impl Known<'_> {
         pcr: PcrIndex,
         predictions: &[(Assumptions, Prediction)],
     ) -> Outlook {
+        if let Some(value) = pinned(bank, pcr, predictions) {
+            let words = "as the log of an earlier boot has it: of the same firmware in the same \
+                         machine";
+            return Outlook::Predicted { value, reservation: Some(words.to_owned()) };
+        }
         let prospect = self.platform.prospect(pcr);
         if let Prospect::Unknown(words) = prospect {
             return Outlook::Open(words.to_owned());
@@ -90,6 +95,16 @@ impl Known<'_> {
             _ => None,
         }
     }
+}
+
+/// PCR 0 and 1, which only a log can have put into a prediction, and then into each.
+fn pinned(
+    bank: Bank,
+    pcr: PcrIndex,
+    predictions: &[(Assumptions, Prediction)],
+) -> Option<BankDigest> {
+    let (_, prediction) = predictions.first().filter(|_| pcr.number() < 2)?;
+    value(bank, prediction, pcr)
 }
 
 /// A part of the assumptions, in words.

@@ -12,7 +12,8 @@ use cvmkit_formats::gpt::spec::ESP;
 use cvmkit_formats::source::Window;
 use cvmkit_formats::{fat, gpt as table};
 use cvmkit_measure::digest::Digests;
-use cvmkit_measure::event::{Event, PcrIndex};
+use cvmkit_measure::event::log::Log;
+use cvmkit_measure::event::{Event, Events, PcrIndex, RegisterSet};
 use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::tpm::{self, Direct, Disk, Firmware, Platform, Uki};
 use cvmkit_measure::uefi::variable_store::{self, Variables};
@@ -68,6 +69,14 @@ pub enum PredictionError {
         /// Why.
         source: gpt::Error,
     },
+    /// A log that pins no register.
+    #[error("cannot pin PCR 0 and 1 by `{}`", path.display())]
+    Pinned {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: tpm::PinnedError,
+    },
     /// Variables that can't be read.
     #[error("cannot read the firmware variables in `{}`", path.display())]
     Variables {
@@ -103,6 +112,10 @@ impl Diagnosis for PredictionError {
                 }
                 _ => return None,
             },
+            Self::Pinned { .. } => {
+                "name a TPM event log with SHA-256 and SHA-384, of a boot of the same firmware in \
+                 the same machine, such as /sys/kernel/security/tpm0/binary_bios_measurements"
+            }
             Self::Variables { .. } => {
                 "name an `OVMF_VARS.fd`, or a flash image that starts with it"
             }
@@ -152,6 +165,8 @@ pub struct Machine {
     pub read_only_disk: Option<bool>,
     /// Which kernel the firmware gets.
     pub kernel_header: Option<KernelHeader>,
+    /// All events of PCR 0 and 1, if a boot of the same firmware in the same machine recorded them.
+    pub pinned: Events,
 }
 
 /// What was assumed of the machine for a prediction, where it is of any importance.
@@ -242,6 +257,17 @@ pub fn secure_boot(path: &Path) -> Result<SecureBoot, PredictionError> {
     let flash = files::read(path)?;
     let refused = |source| PredictionError::Variables { path: path.to_owned(), source };
     Ok(SecureBoot::of(&Variables::read(&flash).map_err(refused)?))
+}
+
+/// The events of PCR 0 and 1 in the event log of an earlier boot.
+///
+/// # Errors
+/// A file that is no such log, or one without these registers in both banks.
+pub fn pinned(path: &Path) -> Result<Events, PredictionError> {
+    let bytes = files::read(path)?;
+    let refused = |source| PredictionError::Pinned { path: path.to_owned(), source };
+    let log = Log::parse(&bytes, RegisterSet::Tpm).map_err(|error| refused(error.into()))?;
+    tpm::pinned(&log).map_err(refused)
 }
 
 impl Bootable {
@@ -367,7 +393,7 @@ impl Bootable {
         let firmware = Firmware {
             behaviour: assumptions.firmware.behaviour(),
             secure_boot: machine.secure_boot.clone(),
-            pinned: Default::default(),
+            pinned: machine.pinned.clone(),
         };
         match self {
             Self::Disk(boot) => boot.predict(&firmware, assumptions),
@@ -498,10 +524,11 @@ fn has_loader_file(disk: &FileSource) -> bool {
 }
 
 /// What is predicted on a platform: the events and untouched registers of those registers that it
-/// leaves to the image.
+/// leaves to the image, and what the caller has pinned.
 #[must_use]
 pub fn on_platform(prediction: &tpm::Prediction, platform: Platform) -> tpm::Prediction {
-    let is_predicted = |pcr: PcrIndex| platform.prospect(pcr).is_predicted();
+    // Nothing is predicted of PCR 0 and 1 that was not pinned.
+    let is_predicted = |pcr: PcrIndex| pcr.number() < 2 || platform.prospect(pcr).is_predicted();
     let events = prediction.events.0.iter().filter(|event: &&Event| is_predicted(event.pcr));
     let untouched = prediction.untouched.iter().copied().filter(|pcr| is_predicted(*pcr));
     tpm::Prediction { events: events.cloned().collect(), untouched: untouched.collect() }

@@ -66,6 +66,7 @@ fn value(
         },
         read_only_disk: Some(profile.disk == Some(DiskAccess::ReadOnly)),
         kernel_header,
+        pinned: Default::default(),
     };
     let predictions = boot.predictions(&machine).map_err(of_tpm(profile))?;
     let predictions: Vec<(Assumptions, Prediction)> =

@@ -16,6 +16,7 @@
 
 mod newc;
 pub mod pcrsig;
+mod pinned;
 mod platform;
 mod stub;
 mod uki;
@@ -34,6 +35,7 @@ use crate::uefi::action::{self, Action};
 use crate::uefi::variables::SecureBoot;
 use crate::uefi::{gpt, image, utf16};
 
+pub use pinned::{PinnedError, pinned};
 pub use platform::{Platform, Prospect};
 pub use stub::{Stub, StubVersion};
 pub use uki::{MeasuredSection, Uki};
@@ -156,8 +158,8 @@ pub struct Firmware {
     pub behaviour: Behaviour,
     /// What its variables hold.
     pub secure_boot: SecureBoot,
-    /// All events of PCR 0 and 1, if they are known from a boot of this firmware on this machine;
-    /// otherwise empty.
+    /// All events of PCR 0 and 1, if they are known from a boot of this firmware on this machine
+    /// ([`pinned`]); otherwise empty.
     pub pinned: Events,
 }
 
