@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod compare;
+mod compare_td;
 mod dump;
 #[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/event_logs/mod.rs"]
