@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Compute what hardware will measure.
     Measure(measure::Arguments),
     /// Compare what a machine reports with what an image should do.
-    Compare(compare::Arguments),
+    Compare(Box<compare::Arguments>),
     /// Print an annotated listing of a file of a known format.
     Dump(dump::Arguments),
     /// Make, check or show a dm-verity hash tree.

@@ -123,7 +123,7 @@ fn the_log_of_a_direct_boot_is_equal() {
     let (said, json) = compare(&image.folder, "ccel --with out");
     assert_eq!((said.code, judged(&json)), (Some(0), vec!["rtmr1", "rtmr2"]), "{json:#}");
     assert_eq!(json["td"]["events"]["open"][0]["known"], 8);
-    let reason = json["td"]["not-predicted"]["RTMR 0"].as_str().unwrap();
+    let reason = json["td"]["not-predicted"]["rtmr0"].as_str().unwrap();
     assert!(reason.contains("ACPI tables"), "{reason}");
 }
 
@@ -299,7 +299,7 @@ fn a_quote_is_compared_with_and_without_its_log() {
     let (said, json) = compare(&image.folder, "quote --with out");
     assert_eq!(said.code, Some(0), "{json:#}");
     assert_eq!(values(&json).iter().map(|of| of.0).collect::<Vec<_>>(), ["mrtd", "rtmr1", "rtmr2"]);
-    assert!(json["td"]["not-predicted"]["RTMR 0"].as_str().unwrap().contains("memory"));
+    assert!(json["td"]["not-predicted"]["rtmr0"].as_str().unwrap().contains("memory"));
 
     // Of the same quote as registers.
     let at = |at: usize| hex::encode(&bytes[at..at + 48]);
@@ -393,7 +393,7 @@ fn the_log_of_a_cloud_is_equal() {
     assert_eq!(said.code, Some(0), "{json:#}");
     assert_eq!((judged(&json), &json["td"]["boot"]), (vec!["rtmr1", "rtmr2"], &"uki-disk".into()));
     assert_eq!(json["td"]["assumptions"]["tpm"], true);
-    assert!(json["td"]["not-predicted"]["RTMR 0"].as_str().unwrap().contains("firmware"));
+    assert!(json["td"]["not-predicted"]["rtmr0"].as_str().unwrap().contains("firmware"));
 
     // Without a TPM the kernel measures command line and initrd into the TD.
     let mut records = untouched.clone();

@@ -94,7 +94,7 @@ pub struct TdComparison {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Comparison>,
     /// Registers that are not predicted, and why.
-    pub not_predicted: BTreeMap<String, String>,
+    pub not_predicted: BTreeMap<Register, String>,
     /// Number of reported events that are predicted somewhere in their register.
     #[serde(skip)]
     alike: usize,
@@ -302,7 +302,7 @@ fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Ve
                         smbios: options.smbios,
                         layout: Some(layout),
                         secure_boot: *secure_boot,
-                        tpm: Some(tpm),
+                        tpm,
                         ..TdMachine::of_qemu(qemu_major, 0)
                     };
                     ways.extend(of_machine(boot, layout, &machine, options));
@@ -436,20 +436,18 @@ impl Expected<'_> {
             layout: self.way.layout,
             qemu: (is_direct || has_mrtd).then_some(machine.qemu_major),
             memory: self.way.knows_memory.then_some(machine.memory),
-            tpm: machine.tpm == Some(true),
+            tpm: machine.tpm,
         }
     }
 
-    fn not_predicted(&self, firmware: Option<&TdFirmware>) -> BTreeMap<String, String> {
+    fn not_predicted(&self, firmware: Option<&TdFirmware>) -> BTreeMap<Register, String> {
         let open = self.prediction.open.iter();
-        let mut reasons: BTreeMap<String, String> = open
-            .map(|(at, open)| (Register::Rtmr(*at).to_string(), open.reason.to_string()))
-            .collect();
+        let mut reasons: BTreeMap<_, _> =
+            open.map(|(at, open)| (Register::Rtmr(*at), open.reason.to_string())).collect();
         let of_system = RtmrIndex::new(3).map(Register::Rtmr);
-        let of_system = of_system.map(|register| register.to_string());
-        reasons.extend(of_system.map(|name| (name, "it is the running system's".to_owned())));
+        reasons.extend(of_system.map(|at| (at, "it is the running system's".to_owned())));
         if firmware.is_none() {
-            reasons.insert(Register::Mrtd.to_string(), Unknown::Firmware.to_string());
+            reasons.insert(Register::Mrtd, Unknown::Firmware.to_string());
         }
         reasons
     }
