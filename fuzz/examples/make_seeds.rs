@@ -3,6 +3,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "seeds are plain files beside this package")]
 
+#[expect(dead_code, reason = "tests change what it makes")]
+#[path = "../../crates/measure/tests/small_uki/mod.rs"]
+mod small_uki;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -35,10 +39,20 @@ use cvmkit_measure::snp::report::Report;
 use cvmkit_measure::stage0;
 use cvmkit_measure::tdx::mrtd::{self, Rule};
 use cvmkit_measure::tdx::quote::Quote;
+use cvmkit_measure::tpm::Uki;
+use cvmkit_measure::uefi;
+use cvmkit_measure::uefi::variable_store::Variables;
+use cvmkit_measure::uefi::variables::{GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE, SecureBoot, X509};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 const CONTROL: &str = "Package: a\nVersion: 1:2.0-3\nArchitecture: amd64\nDepends: b (>= 1) | c\n";
+/// `gEfiAuthenticatedVariableGuid` and `gEfiSystemNvDataFvGuid` (EDK2), as they lie in flash.
+const AUTHENTICATED_VARIABLES: [u8; 16] =
+    *b"\x78\x2c\xf3\xaa\x7b\x94\x9a\x43\xa1\x80\x2e\x14\x4e\xc3\x77\x92";
+const NV_DATA_VOLUME: [u8; 16] =
+    *b"\x8d\x2b\xf1\xff\x96\x76\x8b\x4c\xa9\x85\x27\x47\x07\x5b\x4f\x50";
+
 const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 fn main() {
@@ -54,8 +68,11 @@ fn main() {
     write("squashfs", &[("zstd", image(squashfs::Compression::Zstd { level: 1 }))]);
     write("fat", &[("fat16", volume(fat::Width::Fat16))]);
     write("gpt", &[("two-partitions", disk())]);
+    write("gpt_event", &[("two-partitions", disk())]);
     write("pe", &[("application", application())]);
     write("uki", &[("stub", application())]);
+    write("uki_measurements", &[("small", small_uki::SmallUki::new(257).image())]);
+    write("variable_store", &[("keys", variable_store())]);
     write("verity", &[("sha256", hash_area(verity::Algorithm::Sha256))]);
     write("verity", &[("sha512", hash_area(verity::Algorithm::Sha512))]);
     write("event_log", &event_logs());
@@ -117,6 +134,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         }
         "stage0" => stage0::split(bytes).is_ok(),
         "gpt" => gpt::read(bytes).is_ok(),
+        "gpt_event" => uefi::gpt::data(bytes).is_ok_and(|data| data.len() == 92 + 8 + 2 * 128),
         // Some are clearsigned well, by the wrong key or with the wrong digest.
         "inrelease" => matches!(
             openpgp::verify(bytes, &Keyring::default(), &[], 0),
@@ -149,6 +167,10 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "uki" => {
             uki::Plan::new(bytes, &[(".linux", 1)], &uki::Options { keep_nx_compat: true }).is_ok()
         }
+        "uki_measurements" => Uki::read(bytes).is_ok_and(|uki| uki.sections.len() > 5),
+        // Behind the bytes of a signature, which one of the keys made.
+        "variable_store" => Variables::read(&bytes[8..])
+            .is_ok_and(|all| SecureBoot::of(&all).authority(&bytes[..8]).is_some()),
         "verity" => verity::read(bytes).is_ok(),
         "version" => text.lines().all(|version| Version::parse(version).is_ok()),
         _ => false,
@@ -207,14 +229,17 @@ fn recipes() {
     );
     write("lock", &[("one-suite", lock.into_bytes())]);
     let manifest = format!(
-        r#"{{"schema":1,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
+        r#"{{"schema":2,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
 "architecture":"x86-64","command-line":"quiet","timestamp":"2026-09-12T07:55:41Z"}},
-"inputs":{{"definition":"{DIGEST}","lock":"{DIGEST}","stage1":"{DIGEST}"}},
+"inputs":{{"definition":"{DIGEST}","lock":"{DIGEST}","stage1":"{DIGEST}","parts":{{
+"root":"{DIGEST}","kernel":"{DIGEST}","initrd":"{DIGEST}","stub":"{DIGEST}","os-release":"{DIGEST}"}}}},
 "root":{{"format":"squashfs","root-hash":"{DIGEST}","salt":"{DIGEST}","algorithm":"sha256",
 "data-block-size":4096,"hash-block-size":4096}},"partitions":[],"artifacts":[],"packages":[]}}"#
     );
     let values = format!(
-        r#"{{"schema":1,"values":[{{"platform":"sev-snp","vmm":"qemu","boot":"direct","vcpus":1,
+        r#"{{"schema":2,"profiles":[{{"name":"qemu-snp","version":1,"technology":"sev-snp",
+"vmm":"qemu","boot":"direct","vcpus":[1],"vcpu-types":["EPYC-v4"]}}],"values":[{{
+"profile":"qemu-snp","profile-version":1,"platform":"sev-snp","vmm":"qemu","boot":"direct","vcpus":1,
 "vcpu-type":"EPYC-v4","guest-features":"0x1","firmware":"{DIGEST}","launch-digest":"00"}}]}}"#
     );
     let seeds = [("manifest", manifest.into_bytes()), ("reference-values", values.into_bytes())];
@@ -559,6 +584,36 @@ fn application() -> Vec<u8> {
     bytes.extend_from_slice(section(".sbat", 0x2000, 0x800).as_bytes());
     bytes.resize(0xa00, 0);
     bytes
+}
+
+/// A store with a platform key, one certificate in `db` and a deleted variable, behind the bytes
+/// that stand for the certificate. Layout: EDK2, `MdeModulePkg/Include/Guid/VariableFormat.h`.
+fn variable_store() -> Vec<u8> {
+    let certificate = b"an X.509";
+    let variable = |state: u8, vendor: cvmkit_measure::guid::Guid, name: &str, data: &[u8]| {
+        let name: Vec<u8> = name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("it is small").to_le_bytes();
+        let mut bytes = [&[0xaa, 0x55, state][..], &[0; 33], &len(&name), &len(data)].concat();
+        bytes.extend([&vendor.0[..], &name, data].concat());
+        bytes.resize(bytes.len().next_multiple_of(4), 0xff);
+        bytes
+    };
+    // EFI_SIGNATURE_LIST (UEFI 2.11, section 32.4.1): type, three sizes, an owner, the contents.
+    let sizes = [28 + 16 + 8, 0, 16 + 8].map(u32::to_le_bytes).concat();
+    let list = [&X509.0[..], &sizes, &[7; 16], certificate].concat();
+    let variables = [
+        variable(0x3c, GLOBAL_VARIABLE, "Gone", b"deleted"),
+        variable(0x3f, GLOBAL_VARIABLE, "PK", &list),
+        variable(0x3f, IMAGE_SECURITY_DATABASE, "db", &list),
+    ];
+    let mut store = [&AUTHENTICATED_VARIABLES[..], &[0; 12], &variables.concat()].concat();
+    store.extend([0xff; 64]);
+    let size = u32::try_from(store.len()).expect("it is small");
+    store[16..20].copy_from_slice(&size.to_le_bytes());
+    let mut volume = [&[0; 16][..], &NV_DATA_VOLUME].concat();
+    volume.resize(72, 0);
+    volume[48] = 72;
+    [&certificate[..], &volume, &store].concat()
 }
 
 fn hash_area(algorithm: verity::Algorithm) -> Vec<u8> {

@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use cvmkit_measure::se::{self, Component, Header, ImageDigests};
+use cvmkit_measure::se::{self, Component, Header, ImageDigests, Parameters};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,6 +24,13 @@ fuzz_target!(|bytes: &[u8]| {
         if let Ok(digests) = component.map_or_else(Err, |component| ImageDigests::of(&[component]))
         {
             let _ = found.check(&digests);
+        }
+        if let Ok(parameters) = Parameters::find(bytes, at, &found) {
+            assert!(parameters.components.len() * 24 < bytes.len(), "more places than bytes");
+            if let Ok(digests) = parameters.digests(bytes) {
+                assert!(digests.pages <= bytes.len() as u64 / 4096, "pages outside the image");
+                let _ = found.check(&digests);
+            }
         }
     }
 });

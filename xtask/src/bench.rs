@@ -1,18 +1,22 @@
 //! How fast and how small, next to the tools that do the same on a Debian machine.
 //!
 //! The contract: every figure printed was measured in this run. The sides of a race run in turn, so
-//! that a busy machine slows all of them; medians are compared. Each side starts
-//! from nothing but its inputs: packages that were fetched before.
+//! that a busy machine slows all of them; medians are compared. Each side starts from nothing but
+//! its inputs: packages that were fetched before. Fetched is what `cvmkit vendor` leaves in an empty
+//! store: each package verified, decoded and sealed. The same build of packages that are there as
+//! files only has a row of its own.
 //!
 //! Deliberately absent: a verdict in the exit code, since a shared machine is no judge.
 //!
 //! Oracle: GNU time for CPU seconds and memory, the kernel's monotonic clock for the wall.
 
 mod inputs;
+mod mirror;
 mod race;
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -51,6 +55,7 @@ for deb in \"$1\"/*.deb; do dpkg-deb -x \"$deb\" \"$2\"; done
 ";
 
 /// Ours against theirs.
+#[derive(Clone)]
 struct Comparison {
     name: &'static str,
     ours: Figures,
@@ -69,13 +74,13 @@ pub(crate) fn run(workspace: &Workspace, runs: usize) -> Result<()> {
     let mut example = step::command("cargo", example);
     step::run(example.arg("squashfs_bench").current_dir(&workspace.root))?;
     let inputs = Inputs::make(workspace)?;
-    let [whole, again] = whole_build(workspace, &inputs, runs)?;
-    let peak = whole.ours.peak.max(again.ours.peak);
-    let unpacked = unpack(&inputs, whole.ours.clone(), runs)?;
-    let mut comparisons = vec![whole, again, unpacked];
+    let [whole, files_only] = whole_build(workspace, &inputs, runs)?;
+    let peak = whole.ours.peak.max(files_only.ours.peak);
+    let unpacked = unpack(&inputs, files_only.ours.clone(), runs)?;
+    let mut comparisons = vec![whole, files_only, unpacked];
     comparisons.push(squashfs(workspace, &inputs, runs)?);
     comparisons.push(verity(workspace, &inputs, runs)?);
-    comparisons.push(launch_digest(workspace, &inputs, runs)?);
+    comparisons.extend(launch_digests(workspace, &inputs, runs)?);
     machine(workspace)?;
     table(&comparisons);
     sizes(&inputs)?;
@@ -89,40 +94,40 @@ pub(crate) fn run(workspace: &Workspace, runs: usize) -> Result<()> {
 }
 
 /// Definition and packages to a finished, measured disk, and the usual pipeline to a verity root.
-/// First with packages that were fetched and no more, then with those that an earlier build decoded.
+/// First with packages as fetching leaves them, then with nothing but their files.
 fn whole_build(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<[Comparison; 2]> {
     let (out, theirs_out) = (inputs.product("ours"), inputs.product("theirs"));
-    let ours = || {
+    let ours = |store: &Path| {
         let mut ours = inputs.cvmkit(workspace, &["build", "--offline", "--quiet"]);
-        ours.arg(&inputs.recipe).arg("--out").arg(&out);
+        ours.env("CVMKIT_STORE", store).arg(&inputs.recipe).arg("--out").arg(&out);
         ours
     };
     let mut theirs = shell(PIPELINE);
     theirs.arg("sh").args([&inputs.debs, &theirs_out]).args([&inputs.suite, LEVEL]);
-    let from_nothing = [out.clone(), inputs.remembered(), inputs.decoded()];
+    let (fetched, files) = (inputs.fetched(), inputs.files_only());
     let sides = vec![
-        Side::new(ours(), from_nothing),
-        Side::new(ours(), [out.clone(), inputs.remembered()]),
+        Side::new(ours(&fetched), [out.clone(), fetched.join("builds")]),
+        Side::new(ours(&files), [out.clone(), files.join("builds"), files.join("decoded")]),
         Side::new(theirs, [theirs_out]),
     ];
-    let race = Race { name: "whole build / mmdebstrap pipeline", sides };
-    let [first, again_ours, theirs] = race.run(runs)?;
-    let again = "the same, decoded by an earlier build";
+    let race = Race { name: "whole build, packages fetched / mmdebstrap pipeline", sides };
+    let [first, files_only, theirs] = race.run(runs)?;
+    let cold = "the same, packages as files only, nothing decoded";
     Ok([
         Comparison { name: race.name, ours: first, theirs: theirs.clone(), target: Some(0.1) },
-        Comparison { name: again, ours: again_ours, theirs, target: None },
+        Comparison { name: cold, ours: files_only, theirs, target: None },
     ])
 }
 
 /// The same packages, unpacked by dpkg-deb and no more. cvmkit has no command that does only that, so
-/// the whole build, which does far more, stands for it.
+/// the whole build of the same files, which does far more, stands for it.
 fn unpack(inputs: &Inputs, ours: Figures, runs: usize) -> Result<Comparison> {
     let out = inputs.product("unpacked");
     let mut theirs = shell(UNPACK);
     theirs.arg("sh").args([&inputs.debs, &out]);
     let name = "dpkg-deb -x of every package";
     let [theirs] = Race { name, sides: vec![Side::new(theirs, [out])] }.run(runs)?;
-    Ok(Comparison { name: "whole build / dpkg-deb -x loop", ours, theirs, target: None })
+    Ok(Comparison { name: "the same / dpkg-deb -x loop", ours, theirs, target: None })
 }
 
 fn squashfs(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Comparison> {
@@ -148,15 +153,47 @@ fn verity(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Compari
     versus("verity / veritysetup, 1 GiB", ours, theirs, Some(products), runs)
 }
 
-fn launch_digest(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Comparison> {
-    let flags = Artifacts::find(&inputs.minimal)?.flags("4");
+/// What a guest of 4 vCPUs measures, by the usual tool and by a program on crate `sev`: one that boots
+/// its kernel directly, and one that boots from its disk, of which the firmware is measured alone.
+fn launch_digests(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Vec<Comparison>> {
+    let mut example = step::command("cargo", ["build", "--release", "--example", "sev_measure"]);
+    example.args(["--package", "cvmkit-measure", "--features", "cross-check"]);
+    step::run(example.current_dir(&workspace.root))?;
+    let direct = Artifacts::find(&inputs.minimal)?.flags("4");
+    let firmware_end = direct.iter().position(|flag| flag == "--kernel").unwrap_or(direct.len());
+    let disk = &direct[..firmware_end];
+    let names = [
+        ["measure snp, kernel / sev-snp-measure", "measure snp, kernel / crate sev"],
+        ["measure snp, disk / sev-snp-measure", "measure snp, disk / crate sev"],
+    ];
+    let races = names.into_iter().zip([&direct[..], disk]);
+    let raced = races.map(|(names, flags)| launch_digest(workspace, inputs, names, flags, runs));
+    Ok(raced.collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn launch_digest(
+    workspace: &Workspace,
+    inputs: &Inputs,
+    names: [&'static str; 2],
+    flags: &[OsString],
+    runs: usize,
+) -> Result<Vec<Comparison>> {
     let mut ours = inputs.cvmkit(workspace, &["measure", "snp"]);
-    ours.args(&flags);
-    let mut theirs = step::command(oracles::snp_measure(workspace), ["--mode", "snp"]);
-    theirs.args(&flags);
-    let (digest, other) = (step::output(&mut ours)?, step::output(&mut theirs)?);
-    ensure!(digest == other, "not the same work: {digest} by cvmkit, {other} by sev-snp-measure");
-    versus("measure snp / sev-snp-measure", ours, theirs, None, runs)
+    let mut tool = step::command(oracles::snp_measure(workspace), ["--mode", "snp"]);
+    let mut on_sev = Command::new(workspace.target.join("release/examples/sev_measure"));
+    let digests = [&mut ours, &mut tool, &mut on_sev].map(|side| step::output(side.args(flags)));
+    let [ours_says, tool_says, sev_says] = digests;
+    let (digest, by_tool, by_sev) = (ours_says?, tool_says?, sev_says?);
+    ensure!(
+        digest == by_tool && digest == by_sev,
+        "not the same work: {digest} by cvmkit, {by_tool} by sev-snp-measure, {by_sev} by crate sev"
+    );
+    let sides = [ours, tool, on_sev].map(|side| Side::new(side, None)).into();
+    let [ours, tool, on_sev] = Race { name: names[0], sides }.run(runs)?;
+    Ok(vec![
+        Comparison { name: names[0], ours: ours.clone(), theirs: tool, target: Some(0.1) },
+        Comparison { name: names[1], ours, theirs: on_sev, target: Some(1.0 / 3.0) },
+    ])
 }
 
 /// Two commands that make the same thing, of which ours is to be no slower.
@@ -201,10 +238,10 @@ fn table(comparisons: &[Comparison]) {
     for Comparison { name, ours, theirs, target } in comparisons {
         let ratio = ours.wall / theirs.wall;
         let target = target.map_or(String::new(), |target| {
-            format!("  target {target}: {}", verdict(ratio <= target))
+            format!("  target {target:.2}: {}", verdict(ratio <= target))
         });
         println!(
-            "{name:<45} wall {:7.3} / {:7.3} = {ratio:6.3}   CPU {:6.2} / {:6.2} = {:6.3}{target}",
+            "{name:<51} wall {:8.4} / {:8.4} = {ratio:6.3}   CPU {:7.3} / {:7.3} = {:6.3}{target}",
             ours.wall,
             theirs.wall,
             ours.cpu,

@@ -1,5 +1,6 @@
-//! Real files that tests read besides their own: the systemd stubs and the firmware of two Debian
-//! releases, ukify and a kernel of the older one, and the firmware of the minimal image.
+//! Real files that tests read besides their own: the firmware of three Debian releases, every build
+//! of it that can measure a guest, the systemd stubs of two, ukify and a kernel of one, and the
+//! firmware of the minimal image.
 //!
 //! Packages come from the host's own mirror through an apt with a state of its own below the target
 //! folder, signed by the archive keys that the product embeds; nothing is installed.
@@ -9,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::step::{self, announce};
 use crate::{Workspace, apt, demo};
@@ -24,6 +25,14 @@ struct Suite {
     /// Files that must be there then.
     files: &'static [&'static str],
 }
+
+/// The oldest release whose firmware has metadata of SEV and TDX.
+const BOOKWORM: Suite = Suite {
+    name: "bookworm",
+    packages: &[("ovmf", "firmware")],
+    kernel: false,
+    files: &[FIRMWARE],
+};
 
 /// The release whose systemd and kernel the recipes use.
 const TRIXIE: Suite = Suite {
@@ -40,9 +49,15 @@ const TRIXIE: Suite = Suite {
 /// The release whose firmware the recipes use, and what systemd will be.
 const FORKY: Suite = Suite {
     name: "forky",
-    packages: &[("systemd-boot-efi", "systemd"), ("ovmf-generic", "firmware")],
+    packages: &[
+        ("systemd-boot-efi", "systemd"),
+        ("ovmf-generic", "firmware"),
+        ("ovmf-amdsev", "firmware"),
+        ("ovmf-inteltdx", "firmware"),
+        ("ovmf-legacy", "firmware"),
+    ],
     kernel: false,
-    files: &[STUB, FIRMWARE],
+    files: &[STUB, FIRMWARE, FIRMWARE_AMDSEV, FIRMWARE_INTELTDX, FIRMWARE_LEGACY],
 };
 
 /// The metapackage of the kernel.
@@ -55,6 +70,9 @@ const KERNEL_FILE: &str = "vmlinuz-";
 const STUB: &str = "systemd/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const UKIFY: &str = "systemd/usr/bin/ukify";
 const FIRMWARE: &str = "firmware/usr/share/ovmf/OVMF.fd";
+const FIRMWARE_AMDSEV: &str = "firmware/usr/share/ovmf/OVMF.amdsev.fd";
+const FIRMWARE_INTELTDX: &str = "firmware/usr/share/ovmf/OVMF.inteltdx.ms.fd";
+const FIRMWARE_LEGACY: &str = "firmware/usr/share/ovmf/OVMF.legacy.fd";
 const KERNEL_FOLDER: &str = "kernel";
 
 /// Where the tool is started from.
@@ -66,6 +84,7 @@ const DONE: &str = "complete";
 
 /// What tests are told by their environment.
 pub(crate) struct Inputs {
+    bookworm: PathBuf,
     trixie: PathBuf,
     forky: PathBuf,
     firmware: PathBuf,
@@ -76,6 +95,7 @@ impl Inputs {
     /// Downloads and unpacks what is missing, and builds the minimal image for its firmware.
     pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
         announce("real inputs for the tests");
+        let bookworm = BOOKWORM.ensure(workspace)?;
         let trixie = TRIXIE.ensure(workspace)?;
         let forky = FORKY.ensure(workspace)?;
         start_with_debian_python(&trixie)?;
@@ -85,7 +105,7 @@ impl Inputs {
         };
         let image = workspace.target.join("oracles/image");
         demo::build_image(workspace, &image, Some(&store))?;
-        Ok(Self { trixie, forky, firmware: demo::only(&image, ".fd")?, store })
+        Ok(Self { bookworm, trixie, forky, firmware: demo::only(&image, ".fd")?, store })
     }
 
     /// Tells a command where they are.
@@ -93,6 +113,7 @@ impl Inputs {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(self.trixie.join(TOOLS)).chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(folders)?);
+        command.env("CVMKIT_BOOKWORM", &self.bookworm);
         command.env("CVMKIT_TRIXIE", &self.trixie).env("CVMKIT_FORKY", &self.forky);
         command.env("CVMKIT_STUB", self.trixie.join(STUB));
         let kernel = self.trixie.join(KERNEL_FOLDER);
@@ -144,7 +165,7 @@ impl Suite {
         let debs = folder.join("debs");
         fs::create_dir_all(&debs)?;
         let apt = private_apt(workspace, &folder.join("apt"), self.name)?;
-        step::run(apt("apt-get").args(["update", "-q"]))?;
+        update(&apt, self.name)?;
         let mut get = apt("apt-get");
         get.args(["download", "-q"]).args(self.packages.iter().map(|(package, _)| package));
         if self.kernel {
@@ -166,6 +187,27 @@ impl Suite {
         fs::remove_dir_all(folder.join("apt"))?;
         Ok(())
     }
+}
+
+/// Fetches the lists of packages; of a suite that its archive has let expire too, loudly: its
+/// signature still counts, and the tests pin the digests of what they read.
+fn update(apt: impl Fn(&str) -> Command, suite: &str) -> Result<()> {
+    let mut command = apt("apt-get");
+    command.args(["update", "-q"]);
+    let ended = step::attempt(&mut command)?;
+    match ended.code {
+        Some(0) => return Ok(()),
+        _ if has_expired(&ended.stderr) => {}
+        code => bail!("exit code {code:?} from: {}", step::shown(&command)),
+    }
+    println!("!! the mirror's suite `{suite}` has expired; taken all the same");
+    step::run(command.args(["-o", "Acquire::Check-Valid-Until=false"]))
+}
+
+/// True if apt refuses a suite for its age alone.
+fn has_expired(stderr: &str) -> bool {
+    let mut errors = stderr.lines().filter(|line| line.starts_with("E: ")).peekable();
+    errors.peek().is_some() && errors.all(|line| line.contains(" is expired (invalid since "))
 }
 
 /// An apt of which sources, lists, caches and keys are its own.
@@ -228,5 +270,15 @@ mod tests {
                       Depends: linux-image-6.12.1+deb13-cloud-amd64 (= 6.12.1-1), y\n";
         assert_eq!(depended_upon(stanza), Some("linux-image-6.12.1+deb13-cloud-amd64"));
         assert_eq!(depended_upon("Package: x\n"), None);
+    }
+
+    #[test]
+    fn only_age_is_forgiven() {
+        let expired = "E: Release file for http://mirror.example/debian/dists/x/InRelease is \
+                       expired (invalid since 15d 0h 54min 10s). Updates for this repository will \
+                       not be applied.\n";
+        assert!(has_expired(expired));
+        assert!(!has_expired(&format!("{expired}E: The repository is not signed.\n")));
+        assert!(!has_expired(""));
     }
 }

@@ -3,9 +3,12 @@
 //! The table is the one place that says which, and which version the tests were written against. A
 //! second run only looks: one query, well under a second.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::{Workspace, apt, step};
 
@@ -64,8 +67,33 @@ const PACKAGES: &[Package] = &[
 const QEMU: Package = package("qemu-system-x86", "10.", Need::Demo);
 const QEMU_OLDEST: u32 = 10;
 
-/// The reference implementation of SNP launch digests, from the Python package index.
-const SNP_MEASURE: (&str, &str) = ("sev-snp-measure", "0.0.13");
+/// What comes from the Python package index: the reference implementation of SNP launch digests,
+/// COSE, TupleHash, and CDDL.
+const PYTHON: [(&str, &str); 4] = [
+    ("sev-snp-measure", "0.0.13"),
+    ("pycose", "1.1.0"),
+    ("pycryptodome", "4.4.0"),
+    ("cddl-verifier", "1.5.3"),
+];
+
+/// The program of the first.
+const SNP_MEASURE: &str = "sev-snp-measure";
+
+/// How tests call the interpreter that has these packages.
+const INTERPRETER: &str = "oracle-python";
+
+/// The CDDL of CoRIM, and the manifest that brings it.
+const CDDL_FILE: &str = "CoRIM.cddl";
+const CDDL_MANIFEST: &str = "[package]
+name = \"cddl\"
+version = \"0.0.0\"
+edition = \"2024\"
+
+[dependencies]
+corim-rs = \"=0.2.0\"
+
+[workspace]
+";
 
 /// Installs what is missing and prints what is there.
 pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
@@ -90,7 +118,10 @@ pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
     if old_qemu {
         install_qemu()?;
     }
-    ensure_snp_measure(workspace)?;
+    ensure_python(workspace)?;
+    if need == Need::Tests {
+        ensure_cddl(workspace)?;
+    }
     let found = apt::installed(&names);
     for package in wanted.into_iter().chain([&QEMU]) {
         let version = found.get(package.name).map_or("missing", String::as_str);
@@ -100,13 +131,15 @@ pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
         };
         println!("  {:<18} {version}{note}", package.name);
     }
-    println!("  {:<18} {}", SNP_MEASURE.0, SNP_MEASURE.1);
+    for (name, version) in PYTHON {
+        println!("  {name:<18} {version}");
+    }
     Ok(())
 }
 
 /// Where the reference implementation of SNP launch digests is.
 pub(crate) fn snp_measure(workspace: &Workspace) -> PathBuf {
-    venv(workspace).join("bin").join(SNP_MEASURE.0)
+    venv(workspace).join("bin").join(SNP_MEASURE)
 }
 
 fn install_qemu() -> Result<()> {
@@ -123,19 +156,42 @@ fn venv(workspace: &Workspace) -> PathBuf {
     workspace.target.join("oracles/venv")
 }
 
-fn ensure_snp_measure(workspace: &Workspace) -> Result<()> {
-    let (name, version) = SNP_MEASURE;
+fn ensure_python(workspace: &Workspace) -> Result<()> {
     let venv = venv(workspace);
+    let requirements = PYTHON.map(|(name, version)| format!("{name}=={version}"));
     // Written last, so an interrupted installation is done again.
-    let done = venv.join(format!("{name}-{version}.installed"));
-    if done.is_file() && runs(&snp_measure(workspace)) {
+    let done = venv.join("installed");
+    let is_done = fs::read_to_string(&done).is_ok_and(|text| text == requirements.join("\n"));
+    if is_done && runs(&snp_measure(workspace)) {
         return Ok(());
     }
     step::run(step::command("python3", ["-m", "venv", "--clear"]).arg(&venv))?;
     let pip = venv.join("bin/pip");
-    let requirement = format!("{name}=={version}");
-    step::run(&mut step::command(pip, ["install", "--quiet", "--no-input", &requirement]))?;
-    std::fs::write(done, "")?;
+    step::run(step::command(pip, ["install", "--quiet", "--no-input"]).args(&requirements))?;
+    symlink("python3", venv.join("bin").join(INTERPRETER))?;
+    fs::write(done, requirements.join("\n"))?;
+    Ok(())
+}
+
+/// Puts the CDDL of CoRIM where tests look for it, as the crate that Trustee reads CoRIM with ships
+/// it. A manifest of its own keeps that crate out of the workspace: it would change how every other
+/// crate there reads numbers in JSON.
+fn ensure_cddl(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.target.join("oracles/corim-rs");
+    if folder.join(CDDL_FILE).is_file() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder.join("src"))?;
+    fs::write(folder.join("src/lib.rs"), "")?;
+    fs::write(folder.join("Cargo.toml"), CDDL_MANIFEST)?;
+    let mut metadata = step::command("cargo", ["metadata", "--quiet", "--format-version", "1"]);
+    let metadata = step::output(metadata.current_dir(&folder))?;
+    let metadata: Value = serde_json::from_str(&metadata)?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let manifest = packages.filter(|package| package["name"] == "corim-rs");
+    let manifest = manifest.filter_map(|package| package["manifest_path"].as_str()).next();
+    let manifest = manifest.context("cargo does not say where corim-rs is")?;
+    fs::copy(Path::new(manifest).with_file_name(CDDL_FILE), folder.join(CDDL_FILE))?;
     Ok(())
 }
 

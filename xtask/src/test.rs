@@ -2,14 +2,14 @@
 //!
 //! A skipped check is loud: libtest hides what a passing test prints, so its output is asked for
 //! and the `SKIPPED:` lines in it are repeated at the end. With `CVMKIT_ORACLES=require` such tests
-//! fail instead.
+//! fail instead. The `COMPARED:` lines are repeated too: how many values an oracle has answered.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
 use crate::inputs::Inputs;
-use crate::{Workspace, demo, oracles, step};
+use crate::{Workspace, demo, fuzz, oracles, step};
 
 /// How much to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
             Some(Inputs::ensure(workspace)?)
         }
     };
+    // A finding is told at once, and fails the run after the tests had their turn.
+    let fuzzed = match extent {
+        Extent::Quick => Ok(()),
+        Extent::Whole => fuzz::check(workspace),
+    };
+    fuzzed.as_ref().inspect_err(|error| eprintln!("error: {error:#}")).ok();
     step::announce("tests");
     let targets: &[&str] = match extent {
         Extent::Whole => &[],
@@ -63,7 +69,8 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
             println!("{line}");
         }
     })?;
-    report.print(ok)
+    let totals = report.print(ok && fuzzed.is_ok());
+    fuzzed.and(totals)
 }
 
 /// What the test binaries said, added up.
@@ -73,6 +80,7 @@ struct Report {
     failed: u64,
     ignored: u64,
     skipped: BTreeSet<String>,
+    compared: BTreeSet<String>,
     /// Inside the list of what passing tests printed.
     successes: bool,
 }
@@ -80,9 +88,12 @@ struct Report {
 impl Report {
     /// Takes a line of libtest's output; true if it is worth showing.
     fn take(&mut self, line: &str) -> bool {
-        if let Some(at) = line.find("SKIPPED: ") {
-            self.skipped.insert(line.get(at..).unwrap_or_default().to_owned());
-            return true;
+        for (word, found) in [("SKIPPED: ", &mut self.skipped), ("COMPARED: ", &mut self.compared)]
+        {
+            if let Some(at) = line.find(word) {
+                found.insert(line.get(at..).unwrap_or_default().to_owned());
+                return true;
+            }
         }
         if let Some(result) = line.strip_prefix("test result: ") {
             self.passed += count(result, " passed");
@@ -99,7 +110,7 @@ impl Report {
     /// The totals, as libtest words them.
     fn print(&self, ok: bool) -> Result<()> {
         println!();
-        self.skipped.iter().for_each(|line| println!("{line}"));
+        self.compared.iter().chain(&self.skipped).for_each(|line| println!("{line}"));
         let verdict = if ok { "ok" } else { "FAILED" };
         println!(
             "test result: {verdict}. {} passed; {} failed; {} ignored; {} oracles skipped",
@@ -131,7 +142,8 @@ mod tests {
     #[test]
     fn totals_and_skips_are_taken_from_libtest() {
         let text = "running 2 tests\ntest a ... ok\ntest b ... ok\n\nsuccesses:\n\n\
-                    ---- a stdout ----\nSKIPPED: qemu is not installed\nnoise\n\n\n\
+                    ---- a stdout ----\nSKIPPED: qemu is not installed\nnoise\n\
+                    COMPARED: SNP: 7 equal\n\n\n\
                     successes:\n    a\n\n\
                     test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured\n\n\
                     failures:\n    c\n\n\
@@ -140,6 +152,7 @@ mod tests {
         let shown: Vec<&str> = text.lines().filter(|line| report.take(line)).collect();
         assert_eq!((report.passed, report.failed, report.ignored), (5, 1, 1));
         assert_eq!(report.skipped.first().unwrap(), "SKIPPED: qemu is not installed");
+        assert_eq!(report.compared.first().unwrap(), "COMPARED: SNP: 7 equal");
         assert!(!shown.contains(&"noise") && shown.contains(&"    c"), "{shown:?}");
     }
 }

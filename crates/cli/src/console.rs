@@ -103,9 +103,34 @@ impl Console {
         self.print(text);
     }
 
-    /// Prints to standard output; a reader that went away is no error.
+    /// Prints a value that is JSON in either format, `--quiet` or not.
+    pub(crate) fn json(&self, value: &impl Serialize) {
+        self.print(&json_text(value));
+    }
+
+    /// Whether results are printed for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether standard output is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Writes a document to standard output as it is.
+    pub(crate) fn document(&self, bytes: &[u8]) {
+        self.keep(io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()));
+    }
+
+    /// Prints to standard output.
     fn print(&self, text: &str) {
-        match print(io::stdout(), text) {
+        self.keep(print(io::stdout(), text));
+    }
+
+    /// Keeps why standard output did not take a result; a reader that went away is no error.
+    fn keep(&self, printed: io::Result<()>) {
+        match printed {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             }

@@ -337,6 +337,12 @@ impl Staging {
         self.path.join(name)
     }
 
+    /// Where the staged files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// Moves the named files into the target, in this order. Before that, `obsolete` ones go: an
     /// image must not stand beside what is left of another.
     ///

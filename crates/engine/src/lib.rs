@@ -1,12 +1,14 @@
 #![forbid(unsafe_code)]
 //! The build: from a definition and a lock to a measured image, and back from the image to proof.
 
+pub mod base64;
 pub mod boot;
 pub mod build;
 pub mod compare;
 pub mod content;
 pub mod definition;
 pub mod digest;
+pub mod export;
 pub mod fault;
 pub mod fetch;
 pub mod files;
@@ -16,7 +18,10 @@ pub mod kernel;
 pub mod lock;
 pub mod manifest;
 pub mod mirrors;
+mod package;
+pub mod plan;
 pub mod predict;
+pub mod profile;
 pub mod progress;
 pub mod reference;
 pub mod rootfs;

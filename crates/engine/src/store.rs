@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use seal::{SealKey, Sealing, Unsealing};
 
 use crate::digest::Sha256;
-use crate::files::{self, FileError, cannot};
+use crate::files::{self, FileError, Staging, cannot};
 
 /// A user's store.
 #[derive(Clone, Debug)]
@@ -120,6 +120,15 @@ impl Store {
     /// Names the file that can't be made.
     pub fn scratch(&self) -> Result<File, FileError> {
         files::create_unnamed(&self.root.join("partial"))
+    }
+
+    /// A folder that goes with the value, for files that have to have names.
+    ///
+    /// # Errors
+    /// Names the folder that can't be made.
+    pub fn scratch_folder(&self, name: &str) -> Result<Staging, FileError> {
+        let own = format!("{name}-{}", std::process::id());
+        Staging::new(&self.root.join("partial").join(own))
     }
 
     /// Names the folder of scratch files in an error of writing to one.

@@ -155,8 +155,10 @@ fn every_field_of_the_reference_values_is_computed_again() {
         ("EPYC-v4", "EPYC-Unheard"),
         ("\"OVMF.fd\"", "\"other.fd\""),
         ("\"qemu\"", "\"ec2\""),
-        ("\"direct\"", "\"disk\""),
-        ("\"schema\": 1", "\"schema\": 2"),
+        ("\"direct\"", "\"uki-disk\""),
+        ("\"profile-version\": 1", "\"profile-version\": 2"),
+        ("\"launch-digest\": ", "\"vcpu-type\": \"EPYC\",\n \"launch-digest\": "),
+        ("\"schema\": 2", "\"schema\": 1"),
     ] {
         assert!(text.contains(from), "{from}");
         tiny.put("reference-values.json", text.replacen(from, to, 1).as_bytes());
@@ -185,7 +187,7 @@ fn every_field_of_the_manifest_is_compared() {
         (manifest.partitions[1].uuid.clone(), "0".repeat(36), Check::PartitionTable),
         (manifest.partitions[2].type_guid.clone(), "x".into(), Check::PartitionTable),
         ("\"format\": \"squashfs\"".into(), "\"format\": \"erofs\"".into(), Check::Manifest),
-        ("\"schema\": 1".into(), "\"schema\": 9".into(), Check::Manifest),
+        ("\"schema\": 2".into(), "\"schema\": 9".into(), Check::Manifest),
         ("\"firmware\": \"OVMF.fd\"".into(), "\"firmware\": \"X.fd\"".into(), Check::Manifest),
         ("quiet\"".into(), "loud\"".into(), Check::RootHash),
     ];

@@ -1,7 +1,7 @@
 //! sev-snp-measure answers the same, for every firmware at hand and some made up.
 //!
-//! The tool is found by `CVMKIT_SNP_MEASURE` or in `PATH`; firmware images beside the fixtures are
-//! named by `CVMKIT_FIRMWARE`, separated by colons.
+//! The tool is found by `CVMKIT_SNP_MEASURE` or in `PATH`; Debian's firmware as `debian_firmware`
+//! says, and more is named by `CVMKIT_FIRMWARE`, separated by colons.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(
@@ -10,6 +10,7 @@
     reason = "runs the oracle, found by the environment, on files it can open"
 )]
 
+mod debian_firmware;
 mod ovmf_image;
 mod snp_measure;
 
@@ -276,7 +277,8 @@ fn small_images_have_the_oracle_s_digests() {
     let files = Files { folder: tempfile::tempdir().unwrap() };
     let cases = small_cases(&files);
     let [equal, refused] = compare(&interpreter, &cases);
-    eprintln!("{equal} equal, {refused} refused by both, of {}", cases.len());
+    let of = cases.len();
+    eprintln!("COMPARED: SNP, small images: {equal} equal, {refused} refused by both, of {of}");
     assert!(equal > 900 && refused > 100, "{equal} equal, {refused} refused of {}", cases.len());
 }
 
@@ -310,57 +312,76 @@ fn made_up_svsms_have_the_oracle_s_digests() {
     assert_eq!(compare(&interpreter, &cases), [9, 0]);
 }
 
-/// Firmware as distributions ship it: the host's, and what `CVMKIT_FIRMWARE` names.
-fn shipped_firmware() -> Vec<PathBuf> {
-    let of_the_host = [
-        "/usr/share/ovmf/OVMF.fd",
-        "/usr/share/ovmf/OVMF.amdsev.fd",
-        "/usr/share/OVMF/OVMF_CODE_4M.fd",
-    ];
-    let named = env::var_os("CVMKIT_FIRMWARE").unwrap_or_default();
-    let named: Vec<_> = env::split_paths(&named).collect();
-    let of_the_host = of_the_host.into_iter().map(PathBuf::from).filter(|path| path.is_file());
-    of_the_host.chain(named.into_iter().filter(|path| !path.as_os_str().is_empty())).collect()
+/// A launch of a shipped image: mode, VMM, vCPUs, vCPU type, guest features, whether the firmware
+/// is given by its digest.
+type Launch = (&'static str, &'static str, u32, &'static str, u64, bool);
+
+const LAUNCHES: [Launch; 12] = [
+    ("snp", "QEMU", 1, "EPYC-v4", 0x1, false),
+    ("snp", "QEMU", 4, "EPYC-Genoa", 0x21, false),
+    ("snp", "QEMU", 8, "EPYC-Turin", 0x1, true),
+    ("snp", "ec2", 2, "EPYC-Milan", 0x1, false),
+    ("snp", "gce", 3, "EPYC-Milan", 0x1, false),
+    ("snp", "QEMU", 64, "EPYC-Rome", 0x1, false),
+    ("snp", "ec2", 5, "EPYC-Genoa", 0x21, false),
+    ("snp", "gce", 1, "EPYC-v4", 0x1, true),
+    ("snp:ovmf-hash", "QEMU", 1, "EPYC", 0x1, false),
+    ("seves", "QEMU", 2, "EPYC-Rome", 0x1, false),
+    ("seves", "ec2", 1, "EPYC-Milan-v2", 0x1, false),
+    ("sev", "QEMU", 1, "EPYC", 0x1, false),
+];
+
+/// The packages of which the firmware checks the digests of a kernel.
+const TAKE_KERNELS: [&str; 3] = ["ovmf-generic", "ovmf-amdsev", "ovmf-legacy"];
+
+/// Each way to launch an image, with each kernel.
+fn shipped_cases(files: &Files, firmware: &Path) -> Vec<Case> {
+    let kernels = files.kernels();
+    let with = |kernel: &Option<Kernel>, launch: Launch| {
+        let (mode, vmm, vcpus, vcpu_type, features, by_hash) = launch;
+        let (firmware, kernel) = (firmware.to_owned(), kernel.clone());
+        Case { mode, firmware, svsm: None, vmm, vcpu_type, vcpus, features, kernel, by_hash }
+    };
+    kernels.iter().flat_map(|kernel| LAUNCHES.map(|launch| with(kernel, launch))).collect()
 }
 
 #[test]
 fn shipped_images_have_the_oracle_s_digests() {
     let Some(interpreter) = snp_measure::interpreter() else { return };
     let files = Files { folder: tempfile::tempdir().unwrap() };
-    let shipped = shipped_firmware();
-    if shipped.is_empty() {
-        eprintln!("SKIPPED: no firmware on this host nor in CVMKIT_FIRMWARE");
-        return;
+    let (mut total, mut images) = (0, 0);
+    for image in debian_firmware::images() {
+        assert!(Firmware::parse(&image.bytes).unwrap().sev_sections().is_ok());
+        let cases = shipped_cases(&files, &image.path);
+        let [equal, refused] = compare(&interpreter, &cases);
+        let (name, of) = (image.package.name, cases.len());
+        eprintln!("COMPARED: SNP, {name}: {equal} equal, {refused} refused by both, of {of}");
+        // All without a kernel; with one, if the firmware looks at its digests.
+        assert!(equal >= LAUNCHES.len(), "{name}");
+        assert_eq!(equal == of, TAKE_KERNELS.contains(&name), "{name}");
+        (total, images) = (total + equal, images + 1);
     }
-    let kernels = files.kernels();
-    let mut cases = Vec::new();
-    for firmware in shipped {
-        let modes = [
-            ("snp", "QEMU", 1, "EPYC-v4", 0x1),
-            ("snp", "QEMU", 4, "EPYC-Genoa", 0x21),
-            ("snp", "ec2", 2, "EPYC-Milan", 0x1),
-            ("snp", "gce", 3, "EPYC-Milan", 0x1),
-            ("seves", "QEMU", 2, "EPYC-Rome", 0x1),
-            ("sev", "QEMU", 1, "EPYC", 0x1),
-        ];
-        for (kernel, (mode, vmm, vcpus, vcpu_type, features)) in
-            kernels.iter().take(2).flat_map(|kernel| modes.map(|mode| (kernel.clone(), mode)))
-        {
-            let (firmware, by_hash) = (firmware.clone(), false);
-            cases.push(Case {
-                mode,
-                firmware,
-                svsm: None,
-                vmm,
-                vcpu_type,
-                vcpus,
-                features,
-                kernel,
-                by_hash,
-            });
-        }
+    eprintln!("COMPARED: SNP, Debian's firmware: {total} equal, of {images} images");
+    assert!(images < debian_firmware::PACKAGES.len() || total >= 200, "{total} cases");
+}
+
+/// Firmware that the environment names beside Debian's, and the code without variables of the host,
+/// which has no metadata.
+#[test]
+fn other_images_have_the_oracle_s_digests() {
+    let Some(interpreter) = snp_measure::interpreter() else { return };
+    let files = Files { folder: tempfile::tempdir().unwrap() };
+    let named = env::var_os("CVMKIT_FIRMWARE").unwrap_or_default();
+    let named: Vec<_> = env::split_paths(&named).collect();
+    let code = PathBuf::from("/usr/share/OVMF/OVMF_CODE_4M.fd");
+    let found: Vec<_> = named.into_iter().chain([code]).filter(|path| path.is_file()).collect();
+    if found.is_empty() {
+        eprintln!("SKIPPED: no firmware in CVMKIT_FIRMWARE nor of the host");
     }
-    let [equal, refused] = compare(&interpreter, &cases);
-    eprintln!("shipped: {equal} equal, {refused} refused by both, of {}", cases.len());
-    assert!(equal > 0);
+    for firmware in found {
+        let cases = shipped_cases(&files, &firmware);
+        let [equal, refused] = compare(&interpreter, &cases);
+        let name = firmware.display();
+        eprintln!("{name}: {equal} equal, {refused} refused by both, of {}", cases.len());
+    }
 }

@@ -10,6 +10,7 @@
     reason = "runs the oracle, found by the environment"
 )]
 
+mod se_image;
 mod snp_measure;
 
 use std::env;
@@ -17,12 +18,11 @@ use std::path::Path;
 use std::process::Command;
 
 use cvmkit_measure::se::{
-    self, Component, ComponentError, Error, Header, ImageDigests, PlaintextFlags,
+    self, Component, ComponentError, Error, Header, ImageDigests, Parameters, ParametersError,
+    PlaintextFlags,
 };
 use proptest::prelude::*;
-
-/// `rust/pv/tests/assets/exp/secure_guest.hdr`: the header of an image that genprotimg made.
-const HEADER: &[u8; 640] = include_bytes!("fixtures/se_header.bin");
+use se_image::{ALD, ENCRYPTED, HEADER, HEADER_AT, IMAGE_LEN, PARAMETERS_AT, PLD, TLD, TWEAK};
 
 /// The digests that s390-tools reads from the same file (`EXP_HDR` in `rust/pv/src/brcb.rs`).
 #[test]
@@ -96,8 +96,6 @@ fn flags_count_from_the_most_significant_bit() {
     assert!(!PlaintextFlags(0x40).contains(PlaintextFlags::NO_COMPONENT_ENCRYPTION));
 }
 
-const TWEAK: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0x42, 0, 0, 0, 0, 0, 0, 0, 0];
-
 /// The components of `prepare_aligned_component_test`.
 fn components(pages: [&[u8]; 2]) -> [Component<'_>; 2] {
     [
@@ -105,14 +103,6 @@ fn components(pages: [&[u8]; 2]) -> [Component<'_>; 2] {
         Component { address: 0x20000, tweak: TWEAK, pages: pages[1] },
     ]
 }
-
-/// `prepare_aligned_component_test` in `rust/pvimg/src/pv_utils/secured_comp.rs`.
-const PLD: &str = "a24ff30a8af1295888dedfe9369eb509290309a90159ebc32ca26a53f9d4364a\
-                   781857e2590587536c3e767355c7b7603f2b0c6a407f16330d82128d0964fad2";
-const ALD: &str = "c391de5727a08212ea2fea9c37f9cf090be51f93c6d521b8906332ce720c5f38\
-                   ada0e73e69663e5211d015fef41dc62606f5135e619904d4f450ab889f49caad";
-const TLD: &str = "424fe3cf04a6f64a7aef185c3b4ef607c0e4f54bb7e14620b574a3d31eef31c7\
-                   d462eb040d45ee6918e6b80968ba4454f9e2edc26f6929ed624d0055f2355659";
 
 #[test]
 fn addresses_and_tweaks_have_the_digests_of_s390_tools() {
@@ -126,36 +116,66 @@ fn addresses_and_tweaks_have_the_digests_of_s390_tools() {
 
 #[test]
 fn encrypted_pages_have_the_digest_of_s390_tools() {
-    let Some(interpreter) = snp_measure::interpreter() else { return };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/se_image.py");
-    let output = Command::new(interpreter).arg(script).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let pages: Vec<_> = text.lines().map(|line| hex::decode(line).unwrap()).collect();
+    let Some(pages) = encrypted_pages() else { return };
     let digests = ImageDigests::of(&components([&pages[0], &pages[1]])).unwrap();
     assert_eq!(digests.page_digest.to_string(), PLD);
+}
 
-    // An image whose header says these digests, checked through the image's bytes.
-    let mut image = vec![0; 0x25000];
-    image[0x10000..0x14000].copy_from_slice(&pages[0]);
-    image[0x20000..0x23000].copy_from_slice(&pages[1]);
-    let mut header = *HEADER;
-    header[0x30..0x38].copy_from_slice(&7_u64.to_be_bytes());
-    header[0xe0..0x1a0].copy_from_slice(&hex::decode([PLD, ALD, TLD].concat()).unwrap());
-    image[0x24000..0x24280].copy_from_slice(&header);
-    let (at, header) = se::find(&image).unwrap();
-    assert_eq!(at, 0x24000);
-    let check = |image: &[u8], second: u64, tweak| {
-        let first = Component::of_image(image, 0x10000, 0x4000, tweak).unwrap();
-        let second =
-            Component { address: second, ..components([&[], &image[0x20000..0x23000]])[1] };
-        header.check(&ImageDigests::of(&[first, second]).unwrap()).map_err(|differs| differs.what)
+fn encrypted_pages() -> Option<[Vec<u8>; 2]> {
+    let interpreter = snp_measure::interpreter()?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/se_image/pages.py");
+    let output = Command::new(interpreter).arg(script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(se_image::pages(&String::from_utf8(output.stdout).unwrap()))
+}
+
+/// The places of the components are in the clear in an image, and checked by the header's digests.
+#[test]
+fn a_whole_image_is_checked_from_its_own_parameters() {
+    let Some(pages) = encrypted_pages() else { return };
+    let image = se_image::image(&pages);
+    let check = |image: &[u8]| {
+        let (at, header) = se::find(image).unwrap();
+        let parameters = Parameters::find(image, at, &header).unwrap();
+        assert_eq!(
+            (at, parameters.offset, parameters.components.len()),
+            (HEADER_AT, PARAMETERS_AT, 2)
+        );
+        let digests = parameters.digests(image).map_err(|error| error.to_string())?;
+        header.check(&digests).map_err(|differs| differs.what.to_owned())
     };
-    assert_eq!(check(&image, 0x20000, TWEAK), Ok(()));
-    assert_eq!(check(&image, 0x21000, TWEAK), Err("address list digest (ALD)"));
-    assert_eq!(check(&image, 0x20000, [0; 16]), Err("tweak list digest (TLD)"));
-    image[0x10000] ^= 1;
-    assert_eq!(check(&image, 0x20000, TWEAK), Err("page list digest (PLD)"));
+    assert_eq!(check(&image), Ok(()));
+    let changed = |at: usize| {
+        let mut image = image.clone();
+        image[at] ^= 1;
+        check(&image).unwrap_err()
+    };
+    assert_eq!(changed(ENCRYPTED[0].start), "page list digest (PLD)");
+    assert_eq!(changed(ENCRYPTED[1].end - 1), "page list digest (PLD)");
+    let first = PARAMETERS_AT + 0x88;
+    assert_eq!(changed(first + 7), "tweak list digest (TLD)");
+    // Length: a page less, and 2^40 bytes more than there are.
+    assert_eq!(changed(first + 24 + 22), "number of pages (NEP)");
+    assert!(changed(first + 18).contains("but the image has"));
+    assert!(changed(first + 15).contains("out of place"));
+}
+
+#[test]
+fn an_image_without_parameters_is_refused() {
+    let pages = [vec![1; 0x4000], vec![2; 0x3000]];
+    let image = se_image::image(&pages);
+    let (at, header) = se::find(&image).unwrap();
+    let not_found = Err(ParametersError::NotFound { header: HEADER_AT, size: 640 });
+    // Version, type, version of the block, address and size of the header.
+    for offset in [7, 0x0c, 0x6f, 0x7f, 0x87] {
+        let mut other = image.clone();
+        other[PARAMETERS_AT + offset] ^= 1;
+        assert_eq!(Parameters::find(&other, at, &header), not_found, "{offset:#x}");
+    }
+    let cut = &image[..PARAMETERS_AT + 0x88 + 47];
+    let truncated = Err(ParametersError::Truncated { at: PARAMETERS_AT, found: 2 });
+    assert_eq!(Parameters::find(cut, at, &header), truncated);
+    assert!(image.len() == IMAGE_LEN && Parameters::find(&image, at, &header).is_ok());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::mirror;
 use crate::demo::{self, list, only};
 use crate::{Workspace, step};
 
@@ -84,6 +85,7 @@ impl Inputs {
         let vendor = self.product("vendor");
         let mut vendored = self.cvmkit(workspace, &["vendor", "--quiet"]);
         step::run(vendored.arg(&vendor).arg(&self.recipe))?;
+        self.fetch(workspace, &vendor)?;
         fs::create_dir_all(&self.debs)?;
         collect_debs(&vendor, &self.debs)?;
         let mut index = shell(INDEX);
@@ -111,6 +113,15 @@ impl Inputs {
         Ok(())
     }
 
+    /// Fetches the packages over the network, as far as that is the loopback interface, into an empty
+    /// store: what `cvmkit vendor` leaves there is what this benchmark calls fetched.
+    fn fetch(&self, workspace: &Workspace, vendor: &Path) -> Result<()> {
+        let mirror = mirror::serve(vendor)?;
+        let mut fetch = self.cvmkit(workspace, &["vendor", "--quiet"]);
+        fetch.env("CVMKIT_STORE", self.fetched()).env("CVMKIT_MIRROR", format!("{mirror}/debian"));
+        step::run(fetch.arg(self.product("vendor-of-loopback")).arg(&self.recipe))
+    }
+
     /// The product, with the store of the benchmark.
     pub(super) fn cvmkit(&self, workspace: &Workspace, arguments: &[&str]) -> Command {
         let mut command = step::command(workspace.cvmkit(), arguments);
@@ -123,14 +134,15 @@ impl Inputs {
         self.folder.join(STORE)
     }
 
-    /// What earlier builds remember of their output.
-    pub(super) fn remembered(&self) -> PathBuf {
-        self.store().join("builds")
+    /// A store that packages were fetched into and nothing was built from.
+    pub(super) fn fetched(&self) -> PathBuf {
+        self.product("fetched")
     }
 
-    /// What earlier builds decoded.
-    pub(super) fn decoded(&self) -> PathBuf {
-        self.store().join("decoded")
+    /// A store with the packages as files and no more, such as a restored cache: what was derived
+    /// from them is removed before each run.
+    pub(super) fn files_only(&self) -> PathBuf {
+        self.store()
     }
 
     /// Where a side of a race puts what it makes.

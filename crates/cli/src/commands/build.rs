@@ -54,7 +54,7 @@ impl Arguments {
 }
 
 /// The digest of this very program.
-fn program() -> Result<Sha256, CommandError> {
+pub(super) fn program() -> Result<Sha256, CommandError> {
     let path = environment::program()?;
     let file = files::open(&path)?;
     Ok(Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0)

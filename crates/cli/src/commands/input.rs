@@ -49,8 +49,13 @@ pub(super) fn source(path: &Path) -> Result<FileSource, InputError> {
 
 /// The whole of a file of less than `limit` bytes.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
+    let file = open(path)?;
     let mut bytes = Vec::new();
-    let mut file = open(path)?.take(limit);
+    // To grow piece by piece would copy a large file several times. What a file says about its
+    // length is only a hint: without the room it is read as far as it goes.
+    let expected = file.metadata().map_or(0, |meta| meta.len().min(limit));
+    let _ = bytes.try_reserve_exact(usize::try_from(expected).unwrap_or(0));
+    let mut file = file.take(limit);
     let len = file.read_to_end(&mut bytes).map_err(files::cannot("read", path))?;
     if len as u64 >= limit {
         let why = format!("expected less than {limit} bytes");

@@ -1,8 +1,9 @@
 //! `cvmkit measure`: what hardware will measure, from the files it is given.
 
-mod base64;
 mod id_block;
+mod se;
 mod snp;
+mod stage0;
 mod tdx;
 mod tpm;
 
@@ -27,6 +28,10 @@ enum Of {
     Tdx(Box<tdx::Arguments>),
     /// The PCRs of a machine that boots an image with a TPM.
     Tpm(Box<tpm::Arguments>),
+    /// What identifies an IBM Secure Execution image, and whether its pages are those of its header.
+    Se(se::Arguments),
+    /// What Oak's stage0 measures of a kernel, as appraisal policies of HATs list it.
+    Stage0(Box<stage0::Arguments>),
 }
 
 impl Arguments {
@@ -36,6 +41,8 @@ impl Arguments {
             Of::IdBlock(arguments) => arguments.run(console),
             Of::Tdx(arguments) => arguments.run(console),
             Of::Tpm(arguments) => arguments.run(console),
+            Of::Se(arguments) => arguments.run(console),
+            Of::Stage0(arguments) => arguments.run(console),
         }
     }
 }

@@ -5,12 +5,15 @@ mod build;
 mod compare;
 mod completions;
 mod dump;
+mod export;
 mod input;
 mod lock;
 mod machine;
 mod man;
 mod measure;
 mod new;
+mod plan;
+mod profile;
 mod schema;
 mod td;
 mod vendor;
@@ -37,12 +40,18 @@ pub(crate) enum Command {
     Lock(lock::Arguments),
     /// Copy every locked package into a folder, to build from on another machine.
     Vendor(vendor::Arguments),
+    /// Say which registers an edit will change, before anything is built.
+    Plan(plan::Arguments),
     /// Build the image that a definition and its lock describe.
     Build(build::Arguments),
+    /// List the platform profiles, or print one.
+    Profile(profile::Arguments),
     /// Compute what hardware will measure.
     Measure(measure::Arguments),
     /// Compare what a machine reports with what an image should do.
     Compare(Box<compare::Arguments>),
+    /// Print an image's reference values in the shape that a verifier reads.
+    Export(export::Arguments),
     /// Print an annotated listing of a file of a known format.
     Dump(dump::Arguments),
     /// Make, check or show a dm-verity hash tree.
@@ -65,9 +74,12 @@ impl Command {
             Self::New(arguments) => arguments.run(console),
             Self::Lock(arguments) => arguments.run(console),
             Self::Vendor(arguments) => arguments.run(console),
+            Self::Plan(arguments) => arguments.run(console),
             Self::Build(arguments) => arguments.run(console),
+            Self::Profile(arguments) => arguments.run(console),
             Self::Measure(arguments) => arguments.run(console),
             Self::Compare(arguments) => arguments.run(console),
+            Self::Export(arguments) => arguments.run(console),
             Self::Dump(arguments) => arguments.run(console),
             Self::Verity(arguments) => arguments.run(console),
             Self::Boot(arguments) => arguments.run(console),

@@ -256,7 +256,7 @@ fn snp_image() -> TinyImage {
         })
     };
     let values: Vec<Value> = [1, 2, 4].into_iter().map(value).collect();
-    let text = json!({ "schema": 1, "values": values }).to_string();
+    let text = json!({ "schema": 2, "values": values }).to_string();
     image.folder.put("out/reference-values.json", text.as_bytes());
     image
 }
@@ -337,7 +337,7 @@ fn td_values(registers: &Value) -> String {
     let other = json!({ "platform": "tdx", "name": "other", "rtmr1": "00".repeat(48) });
     let mut value = registers.clone();
     value["platform"] = "tdx".into();
-    json!({ "schema": 1, "values": [other, value] }).to_string()
+    json!({ "schema": 2, "values": [other, value] }).to_string()
 }
 
 #[test]

@@ -4,14 +4,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../../measure/tests/bzimage/mod.rs"]
+mod bzimage;
 mod compare;
 mod compare_td;
 mod dump;
 #[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/event_logs/mod.rs"]
 mod event_logs;
+mod export;
 mod id_block;
 mod measure;
+mod measure_se;
+mod measure_stage0;
 mod measure_tdx;
 mod measure_tpm;
 mod new;
@@ -19,8 +24,14 @@ mod new;
 mod ovmf_image;
 mod program;
 #[allow(dead_code, reason = "other tests need all of it")]
+#[path = "../../../measure/tests/se_image/mod.rs"]
+mod se_image;
+#[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/small_uki/mod.rs"]
 mod small_uki;
+#[expect(clippy::panic, clippy::disallowed_methods, reason = "the environment names the oracle")]
+#[path = "../../../measure/tests/snp_measure/mod.rs"]
+mod snp_measure;
 #[path = "../../../measure/tests/tdvf_image/mod.rs"]
 mod tdvf_image;
 mod tiny_image;

@@ -77,9 +77,7 @@ impl Folder {
     pub(crate) fn oracle(&self, tool: &str, arguments: &[&str]) -> Option<Said> {
         let said = self.run(&found(tool), arguments);
         if said.is_none() {
-            let required = env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
-            assert!(!required, "{tool} is not installed, and CVMKIT_ORACLES=require");
-            eprintln!("SKIPPED: {tool} is not installed");
+            skip(&format!("{tool} is not installed"));
         }
         said
     }
@@ -104,6 +102,13 @@ impl Folder {
             Err(error) => panic!("{}: {error}", program.display()),
         }
     }
+}
+
+/// Says that something can't be tested here; a failure where it must be.
+pub(crate) fn skip(why: &str) {
+    let required = env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
+    assert!(!required, "{why}, and CVMKIT_ORACLES=require");
+    eprintln!("SKIPPED: {why}");
 }
 
 /// Where a tool is: tools of administrators are not in the `PATH` of everybody, and one is found by

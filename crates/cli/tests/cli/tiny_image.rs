@@ -49,13 +49,16 @@ impl TinyImage {
             })
         };
         let mut manifest = json!({
-            "schema": 1,
+            "schema": 2,
             "cvmkit": "0.0.0",
             "image": {
                 "id": "tiny", "version": "0", "debug": false, "architecture": "x86-64",
                 "command-line": "", "timestamp": "2026-01-01T00:00:00Z",
             },
-            "inputs": { "definition": hash, "lock": hash, "stage1": hash },
+            "inputs": {
+                "definition": hash, "lock": hash, "stage1": hash,
+                "parts": { "root": hash, "kernel": hash, "initrd": hash, "stub": hash, "os-release": hash },
+            },
             "root": {
                 "format": "squashfs", "root-hash": hash, "salt": "", "algorithm": "sha256",
                 "data-block-size": 4096, "hash-block-size": 4096,

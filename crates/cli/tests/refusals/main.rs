@@ -13,6 +13,7 @@
 
 mod archive;
 mod definition;
+mod fetched;
 mod machine;
 mod mirror;
 mod packages;

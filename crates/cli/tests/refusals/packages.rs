@@ -59,7 +59,7 @@ fn measured_with(firmware: &[u8]) -> Option<Archive> {
     archive.define(&format!(
         "[packages]\ninstall = [\"kernel\"]\nessential = false\n\n\
          [firmware]\npath = \"firmware.fd\"\nsha256 = \"{}\"\n\n\
-         [[platforms]]\nkind = \"sev-snp\"\nvmm = \"qemu\"\nvcpus = [1]\n\
+         [[platforms]]\nprofile = \"qemu-snp\"\nvcpus = [1]\n\
          vcpu-types = [\"EPYC-v4\"]\nguest-features = \"0x1\"\n",
         Sha256::of(firmware)
     ));

@@ -14,6 +14,7 @@ use crate::image::ImageError;
 use crate::kernel::KernelError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
+use crate::profile::ProfileError;
 use crate::reference::ReferenceError;
 use crate::rootfs::RootfsError;
 
@@ -63,6 +64,9 @@ pub enum BuildError {
     /// The image.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A platform profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The reference values.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -103,6 +107,7 @@ impl Diagnosis for BuildError {
             Self::Rootfs(error) => error.fault(),
             Self::KernelFiles(error) => error.fault(),
             Self::Image(error) => error.fault(),
+            Self::Profile(error) => error.fault(),
             Self::Reference(error) => error.fault(),
             Self::Manifest(error) => error.fault(),
             Self::Kernel(_) => Fault::Environment,
@@ -121,6 +126,7 @@ impl Diagnosis for BuildError {
             Self::Rootfs(error) => error.hint(),
             Self::KernelFiles(error) => error.hint(),
             Self::Image(error) => error.hint(),
+            Self::Profile(error) => error.hint(),
             Self::Reference(error) => error.hint(),
             Self::Manifest(error) => error.hint(),
             Self::Deb { package, .. } => Some(format!(

@@ -6,8 +6,10 @@ use std::path::Path;
 use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::source::{Source, read_all};
 
+use super::machines::Machines;
 use super::{BuildError, Builder, packages};
 use crate::content::Content;
+use crate::definition::raw::RawDefinition;
 use crate::definition::{
     BootKind, Definition, FileKind, Input, Metadata, Ownership, Project, ScriptDecision,
 };
@@ -15,9 +17,10 @@ use crate::digest::Sha256;
 use crate::fetch::{self, Origins};
 use crate::files;
 use crate::lock::{
-    FIRMWARE_ROLE, LocalFile, LocalKind, LockError, LockFile, STUB_ROLE, input_role, root_role,
+    LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, input_role, root_role,
     survey,
 };
+use crate::manifest::MachineRole;
 use crate::rootfs::{
     self, GroupRequest, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
 };
@@ -30,26 +33,30 @@ const INPUT_MAX: u64 = 256 << 20;
 const VOLATILE_STATE: &str = "systemd.volatile=state";
 
 /// Checked inputs.
-pub(super) struct Inputs<'a> {
-    pub(super) definition: &'a Definition,
-    pub(super) lock: &'a LockFile,
-    pub(super) root_role: String,
-    pub(super) timestamp: Timestamp,
-    folder: &'a Path,
+pub(crate) struct Inputs<'a> {
+    pub(crate) definition: &'a Definition,
+    pub(crate) lock: &'a LockFile,
+    pub(crate) root_role: String,
+    pub(crate) timestamp: Timestamp,
+    /// The local files as they are.
+    pub(crate) local: Vec<LocalFile>,
+    project: &'a Project,
 }
 
 /// Inputs that do not go into the root file system.
-pub(super) struct External {
+pub(crate) struct External {
     /// Empty when the image has no UKI.
-    pub(super) stub: Vec<u8>,
-    pub(super) firmware: Option<FirmwareFile>,
+    pub(crate) stub: Vec<u8>,
+    pub(crate) machines: Machines,
 }
 
-/// The firmware that an image is measured with.
+/// A file of a machine that an image is measured for.
 #[derive(Debug)]
-pub struct FirmwareFile {
+pub struct MachineFile {
     /// Its name beside the image.
     pub name: String,
+    /// What it is.
+    pub role: MachineRole,
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.
@@ -58,7 +65,7 @@ pub struct FirmwareFile {
 
 impl<'a> Inputs<'a> {
     /// Checks that the local files are those of the lock.
-    pub(super) fn check(
+    pub(crate) fn check(
         project: &'a Project,
         definition: &'a Definition,
         lock: &'a LockFile,
@@ -85,17 +92,27 @@ impl<'a> Inputs<'a> {
                 .into());
             }
         }
+        Self::of_folder(project, definition, lock)
+    }
+
+    /// The inputs with local files as they are now, locked or not: to plan with, not to build of.
+    pub(crate) fn of_folder(
+        project: &'a Project,
+        definition: &'a Definition,
+        lock: &'a LockFile,
+    ) -> Result<Self, BuildError> {
         Ok(Self {
+            local: survey(std::slice::from_ref(definition), project.folder())?,
             definition,
             lock,
             root_role: root_role(definition.variant.as_deref()),
             timestamp: lock.lock.timestamp(),
-            folder: project.folder(),
+            project,
         })
     }
 
     /// Names everything the output is a function of.
-    pub(super) fn key(&self, builder: &Builder<'_>) -> Sha256 {
+    pub(crate) fn key(&self, builder: &Builder<'_>) -> Sha256 {
         let lock = self.lock.lock.to_text().unwrap_or_default();
         let parts = [
             builder.program.to_string(),
@@ -107,27 +124,33 @@ impl<'a> Inputs<'a> {
         Sha256::of(parts.join("\0").as_bytes())
     }
 
-    /// The stub and the firmware.
-    pub(super) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
+    /// The stub, and what the machines have.
+    pub(crate) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
         let stub = match self.definition.boot {
             BootKind::Disk => self.input(STUB_ROLE, &self.definition.stub, origins)?.0,
             BootKind::Direct => Vec::new(),
         };
-        let firmware = match &self.definition.firmware {
-            None => None,
-            Some(input) => {
-                let (bytes, origin) = self.input(FIRMWARE_ROLE, input, origins)?;
-                let (Input::Package { path, .. } | Input::Local { path, .. }) = input;
-                let name = path.rsplit('/').next().unwrap_or(path);
-                // Published beside the image under the suffix that firmware images have.
-                let stem = name.strip_suffix(".fd").unwrap_or(name);
-                Some(FirmwareFile { name: format!("{stem}.fd"), bytes, origin })
-            }
-        };
-        Ok(External { stub, firmware })
+        Ok(External { stub, machines: Machines::gather(self, origins)? })
     }
 
-    fn input(
+    /// Where the definition is.
+    pub(crate) fn folder(&self) -> &'a Path {
+        self.project.folder()
+    }
+
+    /// The definition as it is written, with its variant laid over it.
+    pub(crate) fn raw(&self) -> RawDefinition {
+        let base = self.project.raw.clone();
+        let over =
+            self.definition.variant.as_ref().and_then(|name| base.variant.get(name).cloned());
+        match over {
+            Some(over) => base.overlaid(over),
+            None => base,
+        }
+    }
+
+    /// The bytes of an input, and where they came from.
+    pub(crate) fn input(
         &self,
         role: &'static str,
         input: &Input,
@@ -135,7 +158,7 @@ impl<'a> Inputs<'a> {
     ) -> Result<(Vec<u8>, String), BuildError> {
         match input {
             Input::Local { path, sha256 } => {
-                let bytes = files::read(&self.folder.join(path))?;
+                let bytes = files::read(&self.folder().join(path))?;
                 let computed = Sha256::of(&bytes);
                 if computed != *sha256 {
                     // It changed since it was surveyed.
@@ -144,10 +167,16 @@ impl<'a> Inputs<'a> {
                 }
                 Ok((bytes, format!("local file {path}")))
             }
-            Input::Package { path, .. } => {
-                let wanted =
-                    self.lock.wanted(&input_role(role, self.definition.variant.as_deref()));
-                let wanted = wanted.first().ok_or(BuildError::NoInputPackage { role })?;
+            Input::Package { package, suite, path } => {
+                let role_of_variant = input_role(role, self.definition.variant.as_deref());
+                // Two inputs may be files of one package, or of two that a role has.
+                let is_wanted = |locked: &&LockedPackage| {
+                    let from = suite.as_ref().is_none_or(|suite| *suite == locked.suite);
+                    locked.name == *package && from
+                };
+                let locked = self.lock.lock.packages_of(&role_of_variant).find(is_wanted);
+                let wanted = locked.map(|locked| self.lock.wanted_package(locked));
+                let wanted = wanted.as_ref().ok_or(BuildError::NoInputPackage { role })?;
                 let blobs = fetch::fetch(std::slice::from_ref(wanted), origins)?;
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
                 let package = packages::package(wanted, blob, origins.store)?;
@@ -162,7 +191,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// What the root file system is made of.
-    pub(super) fn rootfs_request<'p>(
+    pub(crate) fn rootfs_request<'p>(
         &'p self,
         packages: &'p [Package],
     ) -> Result<RootfsParts<'p>, BuildError> {
@@ -224,7 +253,7 @@ impl<'a> Inputs<'a> {
             LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
             LocalKind::Folder => (0o755, PlacedNode::OverlayDirectory),
             LocalKind::File { sha256, executable, .. } => {
-                let bytes = files::read(&self.folder.join(&file.path))?;
+                let bytes = files::read(&self.folder().join(&file.path))?;
                 let computed = Sha256::of(&bytes);
                 if computed != *sha256 {
                     // It changed since it was surveyed.
@@ -281,7 +310,7 @@ fn file_of(package: &Package, path: &str) -> Option<Vec<u8>> {
 }
 
 /// Owns what a [`Request`] borrows.
-pub(super) struct RootfsParts<'a> {
+pub(crate) struct RootfsParts<'a> {
     definition: &'a Definition,
     packages: &'a [Package],
     files: Vec<Placed>,
@@ -292,7 +321,7 @@ pub(super) struct RootfsParts<'a> {
 }
 
 impl RootfsParts<'_> {
-    pub(super) fn as_request(&self) -> Request<'_> {
+    pub(crate) fn as_request(&self) -> Request<'_> {
         let definition = self.definition;
         let decisions = definition.packages.scripts.iter().map(|(name, decision)| {
             let ScriptDecision::Skip = decision;

@@ -6,8 +6,10 @@
 //! folder before all of it is finished.
 
 mod error;
-mod inputs;
+pub(crate) mod inputs;
+pub(crate) mod machines;
 mod packages;
+mod parts;
 mod unchanged;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +18,8 @@ use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 
 pub use error::BuildError;
-pub use inputs::FirmwareFile;
 use inputs::Inputs;
+pub use inputs::MachineFile;
 
 use crate::content::Content;
 use crate::definition::{Definition, Project};
@@ -193,16 +195,18 @@ fn describe(
     staging: &Staging,
     builder: &Builder<'_>,
 ) -> Result<Described, BuildError> {
-    let firmware = external.firmware.as_ref();
-    if let Some(firmware) = firmware {
-        image::stage(staging, &firmware.name, &firmware.bytes)?;
+    let machines = &external.machines;
+    for file in &machines.files {
+        image::stage(staging, &file.name, &file.bytes)?;
     }
-    let values = reference::values(inputs.definition, image, firmware, staging)?;
+    let subject = reference::Subject::of_image(image, staging.folder());
+    let values = reference::values(&machines.profiles, &subject)?;
     let description = manifest::Description {
         definition: inputs.definition,
         lock: inputs.lock,
         image,
-        firmware,
+        parts: inputs.parts(builder.stage1, &external.stub),
+        machine_files: &machines.files,
         timestamp: inputs.timestamp,
         version: builder.version,
         definition_checksum: inputs.lock.lock.definition,

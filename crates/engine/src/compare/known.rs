@@ -14,7 +14,7 @@ use super::registers::{Registers, RegistersError};
 use crate::files::{self, FileError};
 
 /// The schema of the file.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = crate::reference::SCHEMA as u64;
 
 /// Why the reference values can't be used.
 #[derive(Debug, Error)]
@@ -75,7 +75,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<KnownValue>, KnownError> {
     };
     let schema = value.get("schema");
     if schema.and_then(Value::as_u64) != Some(SCHEMA) {
-        return Err(form("`schema` 1", schema));
+        return Err(form("`schema` 2", schema));
     }
     let values = value.get("values");
     let values = values.and_then(Value::as_array).ok_or_else(|| form("a list `values`", values))?;

@@ -17,7 +17,7 @@ use super::CompareError;
 use super::known::KnownValue;
 use crate::files;
 use crate::manifest::Manifest;
-use crate::reference::{Measured, ReferenceError, kernel_hashes};
+use crate::reference::{ReferenceError, kernel_hashes};
 
 /// Numbers of vCPUs that are tried.
 const VCPUS_TRIED: u32 = 64;
@@ -192,8 +192,7 @@ fn kernel_files(
     let path = |role| manifest.file(role).map(|name| folder.join(name));
     let paths = (path("kernel"), path("initrd"), path("command-line"));
     if let (Some(kernel), Some(initrd), Some(command_line)) = paths {
-        let measured = Measured { kernel: &kernel, initrd: &initrd, command_line: &command_line };
-        let all = kernel_hashes(&measured)?;
+        let all = kernel_hashes(&kernel, &initrd, &command_line)?;
         let line = files::read(&command_line)?;
         let some = |initrd, line: &[u8]| {
             KernelHashes::from_digests(all.kernel(), initrd, line).map_err(ReferenceError::from)

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::fault::{Diagnosis, Fault, near};
 use crate::files::FileError;
+use crate::profile::ProfileError;
 
 /// What is wrong with a definition, and where.
 #[derive(Debug, Error)]
@@ -71,6 +72,14 @@ pub enum DefinitionError {
         /// What to write.
         example: String,
     },
+    /// A platform that can't be.
+    #[error("a platform of the definition can't be measured\n  --> {}", path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<ProfileError>,
+    },
     /// A variant that the definition does not have.
     #[error("there is no variant `{name}`\n  --> {}", path.display())]
     UnknownVariant {
@@ -111,6 +120,7 @@ impl Diagnosis for DefinitionError {
                     None => format!("the variants are {}", known.join(", ")),
                 },
             }),
+            Self::Profile { source, .. } => source.hint(),
             Self::Malformed { .. } | Self::Invalid { .. } => None,
         }
     }

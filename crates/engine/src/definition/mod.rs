@@ -18,6 +18,7 @@ pub use raw::{RawCompression as Compression, RawScriptDecision as ScriptDecision
 
 use crate::digest::Sha256;
 use crate::files;
+use crate::profile::{Profile, ProfileError};
 
 /// Name of the definition in its folder.
 const DEFINITION_FILE: &str = "image.toml";
@@ -100,6 +101,7 @@ impl Project {
     /// A digest of all that decides which packages are resolved, and nothing else.
     #[must_use]
     pub fn package_checksum(&self) -> Sha256 {
+        let machine_files = |raw: &raw::RawPlatform| [raw.firmware.clone(), raw.variables.clone()];
         let relevant = |raw: &RawDefinition| {
             serde_json::json!({
                 "architecture": raw.architecture,
@@ -108,6 +110,7 @@ impl Project {
                 "stub": raw.boot.stub,
                 "boot": raw.boot.kind,
                 "firmware": raw.firmware,
+                "platforms": raw.platforms.iter().map(machine_files).collect::<Vec<_>>(),
             })
         };
         let variants: BTreeMap<_, _> =
@@ -169,7 +172,7 @@ pub struct Definition {
     /// Default target.
     pub default_target: String,
     /// Platforms to measure.
-    pub platforms: Vec<SnpPlatform>,
+    pub platforms: Vec<Platform>,
 }
 
 impl Definition {
@@ -316,13 +319,58 @@ pub struct Overlay {
     pub ownership: Ownership,
 }
 
-/// AMD SEV-SNP guests to compute launch digests for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnpPlatform {
-    /// Numbers of virtual CPUs.
-    pub vcpus: Vec<u32>,
-    /// QEMU names of CPU models.
-    pub vcpu_types: Vec<String>,
-    /// SEV features of the VMSA.
-    pub guest_features: u64,
+/// A platform to compute reference values for.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// Where its profile is.
+    pub profile: ProfileSource,
+    /// What is different here.
+    pub changes: raw::RawPlatform,
+    /// Its firmware, if it needs one.
+    pub firmware: Option<Input>,
+    /// Its firmware's variables.
+    pub variables: Option<Input>,
+    /// A finished Secure Execution image.
+    pub image: Option<Input>,
+}
+
+/// Where a profile is.
+#[derive(Clone, Debug)]
+pub enum ProfileSource {
+    /// In the program.
+    BuiltIn(Box<Profile>),
+    /// In a file, relative to the definition.
+    File(String),
+}
+
+impl Platform {
+    /// The files that the machine has beside the image.
+    pub fn inputs(&self) -> impl Iterator<Item = &Input> {
+        [&self.firmware, &self.variables, &self.image].into_iter().flatten()
+    }
+
+    /// Its firmware, where the definition names `default` for all platforms.
+    #[must_use]
+    pub fn firmware_of<'a>(
+        &'a self,
+        profile: &Profile,
+        default: Option<&'a Input>,
+    ) -> Option<&'a Input> {
+        self.firmware.as_ref().or(default.filter(|_| profile.takes_default_firmware()))
+    }
+
+    /// The profile with the changes put in; `text` reads a file beside the definition.
+    ///
+    /// # Errors
+    /// The file can't be read or is no profile, or the changes do not fit it.
+    pub fn resolve<E: From<ProfileError>>(
+        &self,
+        text: impl FnOnce(&str) -> Result<String, E>,
+    ) -> Result<Profile, E> {
+        let profile = match &self.profile {
+            ProfileSource::BuiltIn(profile) => (**profile).clone(),
+            ProfileSource::File(path) => Profile::parse(&text(path)?, path)?,
+        };
+        Ok(self.changes.applied(profile)?)
+    }
 }

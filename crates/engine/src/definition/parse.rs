@@ -11,9 +11,10 @@ use super::raw::{
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
-    Packages, Root, Seed, SnpPlatform, Verity,
+    Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
 use crate::lock::is_archive_name;
+use crate::profile::{Profile, ProfileError, Technology};
 
 /// Drivers of the disks that hypervisors and clouds offer.
 const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
@@ -108,6 +109,7 @@ impl Check<'_> {
         self.sources(&raw.sources)?;
         self.users_are_distinct(&raw.users)?;
         let seed = self.seed(raw.seed)?;
+        let firmware = raw.firmware.map(|raw| self.input("firmware", raw)).transpose()?;
         Ok(Definition {
             version: self.name("version", raw.version, "version = \"1\"")?,
             variant: self.variant(variant)?,
@@ -124,14 +126,14 @@ impl Check<'_> {
             verity: self.verity(raw.verity, seed)?,
             boot: raw.boot.kind.unwrap_or(BootKind::Disk),
             stub: self.stub(raw.boot)?,
-            firmware: self.firmware(raw.firmware, &raw.platforms)?,
+            platforms: self.platforms(raw.platforms, firmware.as_ref())?,
+            firmware,
             files: self.each(raw.files, Self::file)?,
             overlays: self.each(raw.overlays, Self::overlay)?,
             users: self.each(raw.users, Self::user)?,
             units_enable: raw.units.enable,
             units_mask: raw.units.mask,
             default_target: raw.units.default.unwrap_or_else(|| "multi-user.target".into()),
-            platforms: self.each(raw.platforms, Self::platform)?,
         })
     }
 
@@ -338,11 +340,8 @@ impl Check<'_> {
         }
     }
 
-    fn firmware(&self, raw: Option<RawInput>, platforms: &[RawPlatform]) -> Checked<Option<Input>> {
-        if raw.is_none() && !platforms.is_empty() {
-            return Err(self.missing("firmware", "[firmware]` with `package = \"ovmf-amdsev\""));
-        }
-        raw.map(|raw| self.input("firmware", raw)).transpose()
+    fn platforms(&self, raw: Vec<RawPlatform>, firmware: Option<&Input>) -> Checked<Vec<Platform>> {
+        raw.into_iter().map(|raw| self.platform(raw, firmware)).collect()
     }
 
     fn input(&self, key: &str, raw: RawInput) -> Checked<Input> {
@@ -424,21 +423,50 @@ impl Check<'_> {
         Ok(raw)
     }
 
-    fn platform(&self, raw: RawPlatform) -> Checked<SnpPlatform> {
-        let features = raw.guest_features.unwrap_or_else(|| "0x1".into());
-        let digits = features.strip_prefix("0x").unwrap_or_default();
-        let guest_features = u64::from_str_radix(digits, 16).map_err(|_| {
-            self.invalid("platforms.guest-features", &features, "a number in hex, such as `0x1`")
-        })?;
-        let vcpus = raw.vcpus.unwrap_or_else(|| vec![1]);
-        if vcpus.is_empty() || vcpus.iter().any(|count| !(1..=512).contains(count)) {
-            return Err(self.invalid("platforms.vcpus", &format!("{vcpus:?}"), "1 to 512 each"));
+    /// A platform with the files of its machine; `default` is the definition's firmware.
+    fn platform(&self, mut raw: RawPlatform, default: Option<&Input>) -> Checked<Platform> {
+        let example = "profile = \"qemu-snp\"";
+        let name = raw.profile.clone().ok_or_else(|| self.missing("platforms.profile", example))?;
+        let profile = match name.strip_prefix("./") {
+            Some(path) => ProfileSource::File(path.to_owned()),
+            None => {
+                let profile = Profile::built_in(&name).map_err(|source| self.profile(source))?;
+                ProfileSource::BuiltIn(Box::new(profile))
+            }
+        };
+        let file = |key: &str, raw: Option<RawInput>| {
+            raw.map(|raw| self.input(&format!("platforms.{key}"), raw)).transpose()
+        };
+        let own = file("firmware", raw.firmware.take())?;
+        let platform = Platform {
+            firmware: own,
+            variables: file("variables", raw.variables.take())?,
+            image: file("image", raw.image.take())?,
+            profile,
+            changes: raw,
+        };
+        if let ProfileSource::BuiltIn(profile) = &platform.profile {
+            self.fits(&platform, profile, default)?;
         }
-        Ok(SnpPlatform {
-            vcpus,
-            vcpu_types: raw.vcpu_types.unwrap_or_else(|| vec!["EPYC-v4".into()]),
-            guest_features,
-        })
+        Ok(platform)
+    }
+
+    /// Refuses a platform that lacks a file of its machine, or changes what can't be.
+    fn fits(&self, platform: &Platform, profile: &Profile, default: Option<&Input>) -> Checked<()> {
+        if platform.firmware_of(profile, default).is_none() && profile.needs_firmware() {
+            let words = profile.requires.as_deref().unwrap_or("the firmware of the machine");
+            let example = format!("firmware = {{ ... }}` for {words}: `package = \"...\"");
+            return Err(self.missing("platforms.firmware", &example));
+        }
+        if platform.image.is_none() && profile.technology == Technology::Se {
+            let example = "image = { path = \"...\", sha256 = \"...\" }";
+            return Err(self.missing("platforms.image", example));
+        }
+        platform.resolve(|_| Ok(String::new())).map_err(|source| self.profile(source)).map(drop)
+    }
+
+    fn profile(&self, source: ProfileError) -> DefinitionError {
+        DefinitionError::Profile { path: self.path.to_owned(), source: Box::new(source) }
     }
 
     fn invalid(&self, key: &str, found: &str, expected: &str) -> DefinitionError {

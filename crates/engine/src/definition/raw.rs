@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::profile::{Boot, DiskAccess, Features, Memory};
 
 /// An image definition (`image.toml`).
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -358,41 +359,52 @@ pub struct RawUnits {
     pub default: Option<String>,
 }
 
-/// A platform to compute expected measurements for.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+/// A platform to compute expected measurements for: a profile, and what is different here.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawPlatform {
-    /// Which one. Only `sev-snp` so far.
-    pub kind: RawPlatformKind,
-    /// Virtual machine monitor. Only `qemu` so far.
+    /// The profile: one that `cvmkit profile` lists, or `./FILE.toml` beside the definition.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub vmm: Option<RawVmm>,
-    /// Numbers of virtual CPUs. Default: 1.
+    pub profile: Option<String>,
+    /// Numbers of virtual CPUs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vcpus: Option<Vec<u32>>,
-    /// QEMU names of CPU models. Default: `EPYC-v4`.
+    /// QEMU names of CPU models (`sev-snp`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vcpu_types: Option<Vec<String>>,
     /// SEV features of the guest's VMSA in hex, such as `"0x1"` (SNP only) or `"0x21"` (with debug
-    /// swap, as kernels 6.6 and 6.7 set it). Default: `"0x1"`.
+    /// swap, as kernels 6.6 and 6.7 set it).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub guest_features: Option<String>,
-}
-
-/// Platforms that measure.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum RawPlatformKind {
-    /// AMD SEV-SNP.
-    SevSnp,
-}
-
-/// Virtual machine monitors.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum RawVmm {
-    /// QEMU with `kernel-hashes=on`.
-    Qemu,
+    pub guest_features: Option<Features>,
+    /// Sizes of memory, such as `"2G"` (`tdx`, and `tpm` where QEMU patches the kernel).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Vec<Memory>>,
+    /// Version of QEMU, such as `"10.1"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vmm_version: Option<String>,
+    /// How the machine boots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Boot>,
+    /// Firmware of this platform. Default: that of the definition for `sev-snp` and `tdx` under
+    /// QEMU, none for `tpm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<RawInput>,
+    /// The firmware's variables with the keys of Secure Boot, such as `OVMF_VARS_4M.ms.fd` (`tpm`).
+    /// Default: firmware without Secure Boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variables: Option<RawInput>,
+    /// A finished Secure Execution image (`se`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<RawInput>,
+    /// How the firmware of a TD measures, if its SHA-256 is not known: an edk2 release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware_layout: Option<String>,
+    /// How the firmware of a machine with a TPM measures, if its SHA-256 is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware_behaviour: Option<String>,
+    /// Whether the machine can write to its disk (`tpm`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskAccess>,
 }
 
 impl RawDefinition {

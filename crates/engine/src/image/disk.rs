@@ -13,7 +13,7 @@ use cvmkit_formats::squashfs;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 use cvmkit_formats::verity::{self, RootHash};
 
-use super::{ImageError, Parts, uki};
+use super::{ImageError, Parts, RootExtent, uki};
 use crate::definition::{BootKind, Compression};
 use crate::files::{Output, Staging};
 
@@ -74,11 +74,39 @@ pub(super) fn write(
     let hash_start = table(parts, lengths, None)?.hashes().offset;
     let data = Window::new(disk.reader()?, start, root).map_err(|error| disk.error(error))?;
     let root_hash = hashes.write(&data, &mut Shifted::new(&mut disk, hash_start))?;
-    let table = table(parts, lengths, Some(&root_hash))?;
-    let uki = esp.map(|_| write_esp(parts, &mut disk, &table, &root_hash)).transpose()?;
-    table.plan.write(&mut disk)?;
-    disk.set_len(table.plan.len())?;
+    let written = write_around(parts, &mut disk, lengths, root_hash)?;
     disk.sync()?;
+    Ok(written)
+}
+
+/// Writes a disk whose root file system and hash tree have these lengths and this root hash, and are
+/// left out.
+pub(super) fn write_outline(
+    parts: &Parts<'_>,
+    root: RootExtent,
+    staging: &Staging,
+    name: &str,
+) -> Result<Written, ImageError> {
+    let mut disk = staging.create(name)?;
+    let esp = match parts.definition.boot {
+        BootKind::Disk => Some(esp_len(parts)?),
+        BootKind::Direct => None,
+    };
+    let lengths = Lengths { esp, root: root.len, verity: root.hashes_len };
+    write_around(parts, &mut disk, lengths, root.root_hash)
+}
+
+/// Writes what the root hash is in: the UKI on the ESP, and the partition table.
+fn write_around(
+    parts: &Parts<'_>,
+    disk: &mut Output,
+    lengths: Lengths,
+    root_hash: RootHash,
+) -> Result<Written, ImageError> {
+    let table = table(parts, lengths, Some(&root_hash))?;
+    let uki = lengths.esp.map(|_| write_esp(parts, disk, &table, &root_hash)).transpose()?;
+    table.plan.write(disk)?;
+    disk.set_len(table.plan.len())?;
     Ok(Written { root_hash, partitions: table.partitions, uki })
 }
 

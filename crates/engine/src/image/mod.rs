@@ -108,8 +108,46 @@ pub fn initrd(stage1: &[u8], modules: &[Module], mtime: Timestamp) -> Result<Vec
 /// # Errors
 /// What a format can't hold, or what the disk of the host says.
 pub fn write(parts: &Parts<'_>, staging: &Staging) -> Result<Image, ImageError> {
-    let name = |role: Role| format!("{}.{}", parts.definition.stem(), role.suffix());
-    let written = disk::write(parts, staging, &name(Role::Disk))?;
+    let written = disk::write(parts, staging, &name(parts, Role::Disk))?;
+    write_split(parts, written, staging)
+}
+
+/// A root file system of which no more is known.
+#[derive(Clone, Debug)]
+pub struct RootExtent {
+    /// Its length in bytes.
+    pub len: u64,
+    /// The length of its hash tree.
+    pub hashes_len: u64,
+    /// Its root hash.
+    pub root_hash: RootHash,
+}
+
+/// Writes the files of an image as [`write`] would, but for the root file system and its hash tree:
+/// everything that is measured is there.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_outline(
+    parts: &Parts<'_>,
+    root: RootExtent,
+    staging: &Staging,
+) -> Result<Image, ImageError> {
+    let written = disk::write_outline(parts, root, staging, &name(parts, Role::Disk))?;
+    write_split(parts, written, staging)
+}
+
+fn name(parts: &Parts<'_>, role: Role) -> String {
+    format!("{}.{}", parts.definition.stem(), role.suffix())
+}
+
+/// The files beside the disk.
+fn write_split(
+    parts: &Parts<'_>,
+    written: disk::Written,
+    staging: &Staging,
+) -> Result<Image, ImageError> {
+    let name = |role| name(parts, role);
     let command_line = uki::command_line(parts.definition, &written.root_hash);
     let root_hash_line = format!("{}\n", written.root_hash);
     let mut files = vec![ImageFile { name: name(Role::Disk), role: Role::Disk }];

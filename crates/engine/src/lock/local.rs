@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::LockError;
-use crate::definition::{Definition, FileKind, Input};
+use crate::definition::{Definition, FileKind, Input, Platform, ProfileSource};
 use crate::digest::Sha256;
 use crate::files::{self, cannot};
 
@@ -131,9 +131,15 @@ fn single_files(definition: &Definition) -> Vec<(&str, Option<Sha256>)> {
             files.push((path.as_str(), *sha256));
         }
     }
-    for input in std::iter::once(&definition.stub).chain(&definition.firmware) {
+    let machines = definition.platforms.iter().flat_map(Platform::inputs);
+    for input in std::iter::once(&definition.stub).chain(&definition.firmware).chain(machines) {
         if let Input::Local { path, sha256 } = input {
             files.push((path.as_str(), Some(*sha256)));
+        }
+    }
+    for platform in &definition.platforms {
+        if let ProfileSource::File(path) = &platform.profile {
+            files.push((path.as_str(), None));
         }
     }
     for source in &definition.sources {

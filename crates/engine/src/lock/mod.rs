@@ -274,6 +274,19 @@ impl LockFile {
         Ok(file)
     }
 
+    /// Reads the lock of a definition that may have changed since in what does not decide about
+    /// packages.
+    ///
+    /// # Errors
+    /// As for [`LockFile::open`], if it changed in what does.
+    pub fn for_packages(project: &Project) -> Result<Self, LockError> {
+        let file = Self::read(&project.lock_path())?;
+        if file.lock.package_request == project.package_checksum() {
+            return Ok(file);
+        }
+        Self::open(project)
+    }
+
     /// `image.lock:LINE` of the first line that holds `words`.
     #[must_use]
     pub fn place_of(&self, words: &str) -> String {
@@ -287,15 +300,20 @@ impl LockFile {
     /// What to fetch for one role, sorted.
     #[must_use]
     pub fn wanted(&self, role: &str) -> Vec<Wanted> {
-        let want = |package: &LockedPackage| Wanted {
+        self.lock.packages_of(role).map(|package| self.wanted_package(package)).collect()
+    }
+
+    /// What to fetch for one package of the lock.
+    #[must_use]
+    pub fn wanted_package(&self, package: &LockedPackage) -> Wanted {
+        Wanted {
             name: package.name.clone(),
             archive: package.archive.clone(),
             path: package.path.clone(),
             size: package.size,
             sha256: package.sha256,
             locked_at: self.place_of(&package.sha256.to_string()),
-        };
-        self.lock.packages_of(role).map(want).collect()
+        }
     }
 }
 

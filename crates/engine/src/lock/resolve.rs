@@ -13,7 +13,7 @@ use super::{
     input_role, root_role, survey,
 };
 use crate::definition::raw::RawSource;
-use crate::definition::{BootKind, Definition, Input, Project};
+use crate::definition::{BootKind, Definition, Input, Platform, Project};
 use crate::digest::Sha256;
 use crate::files;
 use crate::http::Client;
@@ -237,8 +237,9 @@ fn trust(definitions: &[Definition], judge: &Judge<'_>) -> Result<Vec<TrustedSui
 /// The inputs of a definition that do not go into the root file system, by role.
 fn inputs(definition: &Definition) -> impl Iterator<Item = (&'static str, &Input)> {
     let stub = (definition.boot == BootKind::Disk).then_some((STUB_ROLE, &definition.stub));
-    let firmware = definition.firmware.iter().map(|firmware| (FIRMWARE_ROLE, firmware));
-    stub.into_iter().chain(firmware)
+    let machines = definition.platforms.iter().flat_map(Platform::inputs);
+    let machines = definition.firmware.iter().chain(machines);
+    stub.into_iter().chain(machines.map(|input| (FIRMWARE_ROLE, input)))
 }
 
 /// Indices to choose packages from.

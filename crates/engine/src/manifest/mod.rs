@@ -12,7 +12,7 @@ use thiserror::Error;
 
 pub use sums::{SUMS_FILE, Sums, SumsError};
 
-use crate::build::FirmwareFile;
+use crate::build::MachineFile;
 use crate::definition::Definition;
 use crate::digest::Sha256;
 use crate::fault::{Diagnosis, Fault};
@@ -28,7 +28,7 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const REFERENCE_FILE: &str = "reference-values.json";
 
 /// Version of the schema of the manifest.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// What an image is and what it was made from.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
@@ -87,15 +87,35 @@ pub struct InputsRecord {
     pub lock: Sha256,
     /// SHA-256 of the guest's PID 1.
     pub stage1: Sha256,
-    /// Where the firmware came from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub firmware: Option<FirmwareRecord>,
+    /// What decides each part of the image.
+    pub parts: PartsRecord,
+    /// Where the files of the machines came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machine_files: Vec<MachineFileRecord>,
 }
 
-/// Where a firmware came from.
+/// Digests over what decides the parts of an image: a part whose digest is the same is the same.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PartsRecord {
+    /// Packages, files and definition of the root file system.
+    pub root: Sha256,
+    /// The packages that hold the kernel.
+    pub kernel: Sha256,
+    /// Kernel, stage 1 and the list of modules.
+    pub initrd: Sha256,
+    /// The systemd stub; of nothing if the image has no UKI.
+    pub stub: Sha256,
+    /// Name, version and base package, which the os-release in the UKI tells.
+    pub os_release: Sha256,
+}
+
+/// Where a file of a machine came from.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct FirmwareRecord {
+pub struct MachineFileRecord {
+    /// Its name beside the image.
+    pub name: String,
     /// Package, version and path, or the local file.
     pub origin: String,
     /// Digest.
@@ -144,7 +164,7 @@ pub struct Artifact {
     /// File name.
     pub name: String,
     /// What it is: `disk`, `uki`, `kernel`, `initrd`, `command-line`, `root-hash`, `firmware`,
-    /// `reference-values`.
+    /// `firmware-variables`, `secure-execution-image`, `reference-values`.
     pub role: String,
     /// Media type.
     pub media_type: String,
@@ -251,7 +271,8 @@ pub(crate) struct Description<'a> {
     pub(crate) definition: &'a Definition,
     pub(crate) lock: &'a LockFile,
     pub(crate) image: &'a Image,
-    pub(crate) firmware: Option<&'a FirmwareFile>,
+    pub(crate) parts: PartsRecord,
+    pub(crate) machine_files: &'a [MachineFile],
     pub(crate) timestamp: Timestamp,
     pub(crate) version: &'a str,
     pub(crate) definition_checksum: Sha256,
@@ -280,8 +301,8 @@ pub(crate) fn write(
     image::stage(staging, REFERENCE_FILE, &json(values)?)?;
     let mut listed = Vec::new();
     listed.extend(description.image.files.iter().map(|file| (file.name.as_str(), role(file.role))));
-    let firmware = description.firmware.iter();
-    listed.extend(firmware.map(|firmware| (firmware.name.as_str(), FIRMWARE_ROLE)));
+    let machine_files = description.machine_files.iter();
+    listed.extend(machine_files.map(|file| (file.name.as_str(), machine_role(file.role))));
     listed.push((REFERENCE_FILE, REFERENCE_ROLE));
     // Each file on its own: a disk is hashed while all the others are.
     let artifacts = listed.into_par_iter().with_max_len(1);
@@ -305,10 +326,13 @@ fn manifest(
     let definition = description.definition;
     let lock = &description.lock.lock;
     let verity = &definition.verity;
-    let firmware = description.firmware.map(|firmware| FirmwareRecord {
-        origin: firmware.origin.clone(),
-        sha256: Sha256::of(&firmware.bytes),
+    let machine_files = description.machine_files.iter().map(|file| MachineFileRecord {
+        name: file.name.clone(),
+        origin: file.origin.clone(),
+        sha256: Sha256::of(&file.bytes),
     });
+    let is_firmware = |file: &&MachineFile| file.role == MachineRole::Firmware;
+    let firmware = description.machine_files.iter().find(is_firmware);
     let role = root_role(definition.variant.as_deref());
     let packages = lock.packages_of(&role).map(|package| PackageRecord {
         name: package.name.clone(),
@@ -332,9 +356,10 @@ fn manifest(
             definition: description.definition_checksum,
             lock: Sha256::of(lock.to_text()?.as_bytes()),
             stage1: description.stage1,
-            firmware,
+            parts: description.parts.clone(),
+            machine_files: machine_files.collect(),
         },
-        firmware: description.firmware.map(|firmware| firmware.name.clone()),
+        firmware: firmware.map(|firmware| firmware.name.clone()),
         root: RootRecord {
             format: "squashfs".into(),
             root_hash: description.image.root_hash.to_string(),
@@ -359,8 +384,33 @@ fn partition(partition: &image::Partition) -> PartitionRecord {
     }
 }
 
-/// Role and media type of the firmware.
-const FIRMWARE_ROLE: (&str, &str) = ("firmware", "application/octet-stream");
+/// What a file of a machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MachineRole {
+    /// The firmware.
+    Firmware,
+    /// The firmware's variables.
+    Variables,
+    /// A finished Secure Execution image.
+    SecureExecutionImage,
+}
+
+impl MachineRole {
+    /// As the manifest has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Firmware => "firmware",
+            Self::Variables => "firmware-variables",
+            Self::SecureExecutionImage => "secure-execution-image",
+        }
+    }
+}
+
+/// Role and media type of a file of a machine.
+fn machine_role(role: MachineRole) -> (&'static str, &'static str) {
+    (role.name(), "application/octet-stream")
+}
 
 /// Role and media type of the reference values.
 const REFERENCE_ROLE: (&str, &str) = ("reference-values", "application/json");

@@ -5,6 +5,7 @@
 //! the command line prints them: all three ask here.
 
 mod firmware;
+pub mod outlook;
 mod tdx;
 mod tpm;
 

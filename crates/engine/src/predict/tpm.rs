@@ -267,7 +267,11 @@ impl Bootable {
         Ok(Self::Disk(Box::new(DiskBoot::open(uki, disk)?)))
     }
 
-    fn direct(kernel: PathBuf, initrd: &Path, line: &Path) -> Result<Self, PredictionError> {
+    /// A kernel with what QEMU hands over beside it.
+    ///
+    /// # Errors
+    /// A file that can't be read, or a kernel that is none.
+    pub fn direct(kernel: PathBuf, initrd: &Path, line: &Path) -> Result<Self, PredictionError> {
         let source = FileSource::open(&kernel)?;
         let signatures = image::signatures(&source).map_err(|source| PredictionError::Kernel {
             path: kernel.clone(),

@@ -113,7 +113,13 @@ impl Kind {
 }
 
 impl Store {
-    /// What the package of that digest decodes to, if an earlier build sealed it.
+    /// Whether it keeps what is derived: it has a key.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// What the package of that digest decodes to, if this account sealed it.
     ///
     /// # Errors
     /// Names the file that can't be read.

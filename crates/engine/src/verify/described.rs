@@ -8,22 +8,26 @@ use super::examination::Examination;
 use super::folder::{Digests, Folder};
 use super::{Check, VerifyError};
 use crate::digest::Sha256;
-use crate::manifest::{Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SUMS_FILE, Sums};
-
-/// Version of the manifest's schema that is understood.
-const SCHEMA: u32 = 1;
+use crate::manifest::{Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SCHEMA, SUMS_FILE, Sums};
 
 /// The roles of files whose insides are checked, and the suffix of those named after the image.
-const ROLES: [(&str, Option<&str>); 8] = [
+const ROLES: [(&str, Option<&str>); 10] = [
     ("disk", Some("raw")),
     ("uki", Some("efi")),
     ("kernel", Some("vmlinuz")),
     ("initrd", Some("initrd")),
     ("command-line", Some("cmdline")),
     ("root-hash", Some("roothash")),
-    ("firmware", None),
+    (FIRMWARE, None),
+    ("firmware-variables", None),
+    ("secure-execution-image", None),
     ("reference-values", None),
 ];
+
+const FIRMWARE: &str = "firmware";
+
+/// Roles of which an image may have any number.
+const MACHINE_ROLES: [&str; 3] = [FIRMWARE, "firmware-variables", "secure-execution-image"];
 
 /// Roles that every image has.
 const REQUIRED: [&str; 6] =
@@ -157,7 +161,7 @@ pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests
     for artifact in &manifest.artifacts {
         file(&mut examination, artifact, described, folder, digests);
     }
-    firmware(&mut examination, manifest);
+    machine_files(&mut examination, manifest);
     let (files, packages) = (manifest.artifacts.len(), manifest.packages.len());
     examination.detail = format!("schema {SCHEMA}, {files} files, {packages} packages");
     examination
@@ -171,7 +175,7 @@ fn roles(examination: &mut Examination, manifest: &Manifest) {
     for artifact in manifest.artifacts.iter().filter(|artifact| is_known(&artifact.role)) {
         *counts.entry(&artifact.role).or_default() += 1;
     }
-    for (role, count) in counts {
+    for (role, count) in counts.into_iter().filter(|(role, _)| !MACHINE_ROLES.contains(role)) {
         let what = format!("artifacts of role `{role}`");
         // An image without ESP boots directly and has no UKI.
         let expected = usize::from(role != "uki" || has_esp);
@@ -228,15 +232,24 @@ fn file(
     }
 }
 
-/// The three places that name a firmware agree.
-fn firmware(examination: &mut Examination, manifest: &Manifest) {
-    let artifact = manifest.artifacts.iter().find(|artifact| artifact.role == "firmware");
+/// The three places that name files of machines agree.
+fn machine_files(examination: &mut Examination, manifest: &Manifest) {
+    let artifacts = manifest.artifacts.iter();
+    let artifacts = artifacts.filter(|artifact| MACHINE_ROLES.contains(&artifact.role.as_str()));
+    let listed: Vec<_> = artifacts.map(|artifact| (&artifact.name, artifact.sha256)).collect();
+    let records = manifest.inputs.machine_files.iter();
+    let recorded: Vec<_> = records.map(|record| (&record.name, record.sha256)).collect();
+    if listed != recorded {
+        let shown = |files: &[(&String, Sha256)]| {
+            let files = files.iter().map(|(name, digest)| format!("`{name}` {digest}"));
+            let files = files.collect::<Vec<_>>().join(", ");
+            if files.is_empty() { "none".to_owned() } else { files }
+        };
+        let what = "inputs.machine-files";
+        examination.find(MANIFEST_FILE, what, shown(&listed), shown(&recorded));
+    }
+    let firmware = manifest.artifacts.iter().find(|artifact| artifact.role == FIRMWARE);
     let shown = |name: Option<&str>| name.map_or("none".to_owned(), |name| format!("`{name}`"));
-    let listed = shown(artifact.map(|artifact| artifact.name.as_str()));
-    let named = shown(manifest.firmware.as_deref());
-    examination.expect(MANIFEST_FILE, "firmware", listed, named);
-    let digest = |digest: Option<Sha256>| digest.map_or("none".into(), |digest| digest.to_string());
-    let origin = manifest.inputs.firmware.as_ref().map(|record| record.sha256);
-    let (listed, origin) = (digest(artifact.map(|artifact| artifact.sha256)), digest(origin));
-    examination.expect(MANIFEST_FILE, "inputs.firmware.sha256", listed, origin);
+    let listed = shown(firmware.map(|artifact| artifact.name.as_str()));
+    examination.expect(MANIFEST_FILE, "firmware", listed, shown(manifest.firmware.as_deref()));
 }

@@ -111,7 +111,7 @@ pub fn verify(folder: &Path, progress: &dyn Progress) -> Result<Report, VerifyEr
     examinations.push(described::manifest(&described, &folder, &digests));
     examinations.extend(image.unwrap_or_else(undescribed));
     examinations.push(match subject {
-        Some(subject) => reference::examine(subject, &digests)?,
+        Some(subject) => reference::examine(subject)?,
         None => unmanifested(Check::ReferenceValues),
     });
     Ok(report(&folder, described, &digests, examinations))

@@ -1,40 +1,23 @@
-//! Every reference value, computed again from the files.
+//! Every reference value, computed again from the files by the profiles beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use cvmkit_formats::source::{Source, read_all};
-use cvmkit_measure::kernel_hashes::KernelHashes;
+use std::collections::BTreeMap;
 
 use super::error::in_one_line;
 use super::examination::Examination;
-use super::folder::Digests;
 use super::{Check, Subject, VerifyError};
-use crate::definition::SnpPlatform;
-use crate::digest::Sha256;
 use crate::manifest::REFERENCE_FILE;
-use crate::reference::{self, ReferenceValue, ReferenceValues};
+use crate::profile::Profile;
+use crate::reference::{self, ReferenceValues, SCHEMA};
 
-/// Version of the schema that is understood.
-const SCHEMA: u32 = 1;
-
-/// Most vCPUs of a value, and of a definition.
-const VCPUS_MAX: u32 = 512;
-
-/// Longest firmware that is taken: a guard, real ones have up to 16 MiB.
-const FIRMWARE_MAX: u64 = 256 << 20;
-
-/// vCPU type and guest features: what values have in common whose digests are computed together.
-type Machine = (String, u64);
-
-/// Checks the reference values. The digests are those of the files as they are.
-pub(super) fn examine(subject: Subject<'_>, digests: &Digests) -> Result<Examination, VerifyError> {
+/// Checks the reference values.
+pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::ReferenceValues);
     let Some((name, _)) = subject.file("reference-values") else {
         examination.skip("all of it", "there are no reference values");
         return Ok(examination);
     };
     let text = subject.folder.text(name)?.unwrap_or_default();
-    let values: ReferenceValues = match serde_json::from_slice(&text) {
+    let found: ReferenceValues = match serde_json::from_slice(&text) {
         Ok(values) => values,
         Err(error) => {
             let expected = format!("reference values of schema {SCHEMA}");
@@ -42,153 +25,94 @@ pub(super) fn examine(subject: Subject<'_>, digests: &Digests) -> Result<Examina
             return Ok(examination);
         }
     };
-    examination.expect(REFERENCE_FILE, "schema", SCHEMA, values.schema);
-    examination.detail = format!("{} values", values.values.len());
-    let Some((firmware, source)) = subject.file("firmware") else {
-        match (subject.manifest.file("firmware"), values.values.len()) {
-            (None, 0) => {}
-            (None, found) => {
-                let expected = "none, as the image has no firmware";
-                examination.find(name, "the reference values", expected, found);
-            }
-            (Some(_), _) => examination.skip("the values", "there is no firmware"),
-        }
+    examination.expect(REFERENCE_FILE, "schema", SCHEMA, found.schema);
+    examination.detail = format!("{} values", found.values.len());
+    if !profiles(&mut examination, name, subject, &found.profiles) {
+        examination.skip("the values", "a profile is none that could be computed");
         return Ok(examination);
-    };
-    let Some(hashes) = kernel_hashes(&mut examination, subject, digests)? else {
-        return Ok(examination);
-    };
-    let bytes = match read_all(source, FIRMWARE_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-            let expected = format!("at most {FIRMWARE_MAX} bytes");
-            examination.find(firmware, "the firmware", expected, source.len());
-            return Ok(examination);
-        }
+    }
+    // Only what was opened as a plain file of the folder.
+    let opened = |role: &str| subject.file(role).map(|(name, _)| name.to_owned());
+    let files = reference::Subject::of_files(subject.folder.path(), opened);
+    match reference::values(&found.profiles, &files) {
+        Ok(computed) => compare(&mut examination, name, &computed, &text),
         Err(error) => {
-            examination.refused(subject.folder, firmware, "the firmware", error)?;
-            return Ok(examination);
+            let what = "the values of its profiles";
+            examination.find(name, what, "values that can be computed", in_one_line(&error));
         }
-    };
-    compare(&mut examination, name, &values, (firmware, &bytes), hashes);
+    }
     Ok(examination)
 }
 
-/// The hashes that the firmware checks.
-fn kernel_hashes(
+/// Whether every profile can be, and names files that the manifest lists and the folder has.
+fn profiles(
     examination: &mut Examination,
+    name: &str,
     subject: Subject<'_>,
-    digests: &Digests,
-) -> Result<Option<KernelHashes>, VerifyError> {
-    let digest = |role| {
-        let Sha256(digest) = digests.get(subject.file(role)?.0)?;
-        Some(cvmkit_measure::digest::Sha256(*digest))
-    };
-    let (Some(kernel), Some(initrd)) = (digest("kernel"), digest("initrd")) else {
-        examination.skip("the values", "there are not both a kernel and an initramfs");
-        return Ok(None);
-    };
-    let Some((name, _)) = subject.file("command-line") else {
-        examination.skip("the values", "there is no command line");
-        return Ok(None);
-    };
-    let Some(line) = subject.folder.text(name)? else {
-        examination.skip("the values", "the command line is too long to be one");
-        return Ok(None);
-    };
-    match KernelHashes::from_digests(kernel, Some(initrd), &line) {
-        Ok(hashes) => Ok(Some(hashes)),
-        Err(error) => {
-            examination.find(name, "the command line", "one that can be measured", error);
-            Ok(None)
+    profiles: &[Profile],
+) -> bool {
+    let mut usable = true;
+    for profile in profiles {
+        if let Err(error) = profile.check() {
+            examination.find(name, format!("profile {}", profile.name), "one that can be", error);
+            usable = false;
         }
-    }
-}
-
-/// Computes every value again, those of one machine together.
-fn compare(
-    examination: &mut Examination,
-    name: &str,
-    values: &ReferenceValues,
-    (firmware, bytes): (&str, &[u8]),
-    hashes: KernelHashes,
-) {
-    let mut machines: BTreeMap<Machine, BTreeSet<u32>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    for value in &values.values {
-        if !seen.insert((&value.vcpu_type, &value.guest_features, value.vcpus)) {
-            examination.find(name, title(value), "one value", "a second one");
-        }
-        match machine(value) {
-            Ok(machine) => {
-                machines.entry(machine).or_default().insert(value.vcpus);
-            }
-            Err((expected, found)) => examination.find(name, title(value), expected, found),
-        }
-    }
-    for ((vcpu_type, guest_features), vcpus) in machines {
-        let platform = SnpPlatform {
-            vcpus: vcpus.into_iter().collect(),
-            vcpu_types: vec![vcpu_type.clone()],
-            guest_features,
-        };
-        let computed = match reference::snp_values(&platform, firmware, bytes, hashes) {
-            Ok(computed) => computed,
-            Err(error) => {
-                let what = format!("the launch of {vcpu_type} with `{firmware}`");
-                examination.find(name, what, "one that can be computed", in_one_line(&error));
-                continue;
-            }
-        };
-        let same = |a: &ReferenceValue, b: &ReferenceValue| {
-            (a.vcpus, &a.vcpu_type, &a.guest_features) == (b.vcpus, &b.vcpu_type, &b.guest_features)
-        };
-        for expected in &computed {
-            for found in values.values.iter().filter(|found| same(expected, found)) {
-                differences(examination, name, expected, found);
+        let files = [
+            ("firmware", &profile.firmware),
+            ("firmware-variables", &profile.variables),
+            ("secure-execution-image", &profile.image),
+        ];
+        for (role, file) in files {
+            let Some(file) = file else { continue };
+            let mut artifacts = subject.manifest.artifacts.iter();
+            let is_listed = artifacts.any(|it| it.role == role && it.name == *file);
+            if !is_listed || subject.folder.source(file).is_none() {
+                let what = format!("{role} of profile {}", profile.name);
+                examination.find(name, what, "a file that the manifest lists", format!("`{file}`"));
+                usable = false;
             }
         }
-    }
-}
-
-/// Each field of a value.
-fn differences(
-    examination: &mut Examination,
-    name: &str,
-    expected: &ReferenceValue,
-    found: &ReferenceValue,
-) {
-    let fields = [
-        ("platform", &expected.platform, &found.platform),
-        ("vmm", &expected.vmm, &found.vmm),
-        ("boot", &expected.boot, &found.boot),
-        ("firmware", &expected.firmware, &found.firmware),
-        ("launch digest", &expected.launch_digest, &found.launch_digest),
-    ];
-    for (field, expected, found_field) in fields {
-        let what = format!("{field} of {}", title(found));
-        examination.expect(name, &what, expected, found_field);
-    }
-}
-
-fn title(value: &ReferenceValue) -> String {
-    let ReferenceValue { platform, vcpu_type, vcpus, guest_features, .. } = value;
-    format!("{platform}, {vcpu_type}, {vcpus} vCPUs, guest features {guest_features}")
-}
-
-/// What a value is for, or what is expected in the place of what.
-fn machine(value: &ReferenceValue) -> Result<Machine, (String, String)> {
-    if value.vcpus == 0 || value.vcpus > VCPUS_MAX {
-        return Err((format!("1 to {VCPUS_MAX} vCPUs"), value.vcpus.to_string()));
-    }
-    let features = &value.guest_features;
-    let digits =
-        features.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    match digits {
-        // Written in one way only, so that equal values are equal texts.
-        Some(number) if format!("{number:#x}") == *features => {
-            Ok((value.vcpu_type.clone(), number))
+        if profile.needs_firmware() && profile.firmware.is_none() {
+            let what = format!("firmware of profile {}", profile.name);
+            examination.find(name, what, "a file", "none");
+            usable = false;
         }
-        _ => Err(("guest features in hex, such as 0x1".into(), format!("`{features}`"))),
+    }
+    usable
+}
+
+/// Each field beside the one that was computed, as it is written: equal values are equal texts.
+fn compare(examination: &mut Examination, name: &str, computed: &ReferenceValues, found: &[u8]) {
+    let (mut expected, mut written) = (BTreeMap::new(), BTreeMap::new());
+    // Plain data always serialises, and what was found was read as JSON before.
+    flatten("", &serde_json::to_value(computed).unwrap_or_default(), &mut expected);
+    flatten("", &serde_json::from_slice(found).unwrap_or_default(), &mut written);
+    let more = written.keys().filter(|key| !expected.contains_key(*key));
+    for field in expected.keys().chain(more) {
+        let shown = |fields: &BTreeMap<String, String>| {
+            fields.get(field).cloned().unwrap_or_else(|| "nothing".to_owned())
+        };
+        examination.expect(name, field, shown(&expected), shown(&written));
+    }
+}
+
+/// Every field of a value as a path and a text.
+fn flatten(path: &str, value: &serde_json::Value, fields: &mut BTreeMap<String, String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        serde_json::Value::Object(map) => {
+            map.iter().for_each(|(key, value)| flatten(&below(key), value, fields));
+        }
+        serde_json::Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{at}]"), item, fields);
+            }
+        }
+        serde_json::Value::String(text) => {
+            fields.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            fields.insert(path.to_owned(), other.to_string());
+        }
     }
 }

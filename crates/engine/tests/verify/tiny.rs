@@ -13,8 +13,10 @@ use cvmkit_engine::files::Staging;
 use cvmkit_engine::image::{self, Image, Parts, Role};
 use cvmkit_engine::kernel::Module;
 use cvmkit_engine::manifest::{
-    Artifact, FirmwareRecord, ImageRecord, InputsRecord, Manifest, PartitionRecord, RootRecord,
+    Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PartitionRecord, PartsRecord,
+    RootRecord,
 };
+use cvmkit_engine::profile::{self, Boot, Features, Profile, Technology};
 use cvmkit_engine::reference::{ReferenceValue, ReferenceValues};
 use cvmkit_engine::timestamp::Timestamp;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
@@ -118,7 +120,7 @@ impl Tiny {
                 artifact.sha256 = Sha256::of(&bytes);
                 artifact.size = bytes.len() as u64;
             }
-            if let Some(firmware) = &mut manifest.inputs.firmware {
+            for firmware in &mut manifest.inputs.machine_files {
                 firmware.sha256 = Sha256::of(&self.get("OVMF.fd"));
             }
             self.put("manifest.json", &json(&manifest));
@@ -166,16 +168,29 @@ impl Tiny {
         };
         let digests = snp::digests(&Firmware::parse(&firmware).unwrap(), &guest, &[1, 2]).unwrap();
         let value = |(vcpus, digest): (u32, snp::LaunchDigest)| ReferenceValue {
-            platform: "sev-snp".into(),
-            vmm: "qemu".into(),
-            boot: "direct".into(),
-            vcpus,
-            vcpu_type: "EPYC-v4".into(),
-            guest_features: "0x1".into(),
-            firmware: "OVMF.fd".into(),
-            launch_digest: digest.to_string(),
+            profile: "qemu-snp".into(),
+            profile_version: 1,
+            platform: Technology::SevSnp,
+            vmm: profile::Vmm::Qemu,
+            boot: Boot::Direct,
+            vcpus: Some(vcpus),
+            vcpu_type: Some("EPYC-v4".into()),
+            guest_features: Some(Features(1)),
+            memory: None,
+            firmware: Some("OVMF.fd".into()),
+            launch_digest: Some(digest.to_string()),
+            registers: BTreeMap::new(),
+            secure_execution: None,
+            reservations: BTreeMap::new(),
+            not_predicted: BTreeMap::new(),
         };
-        ReferenceValues { schema: 1, values: digests.into_iter().map(value).collect() }
+        let profile = Profile {
+            vcpus: vec![1, 2],
+            firmware: Some("OVMF.fd".into()),
+            ..Profile::built_in("qemu-snp").unwrap()
+        };
+        let values = digests.into_iter().map(value).collect();
+        ReferenceValues { schema: 2, profiles: vec![profile], values }
     }
 
     fn description(&self, definition: &Definition, image: &Image) -> Manifest {
@@ -205,7 +220,7 @@ impl Tiny {
             size: partition.len,
         };
         Manifest {
-            schema: 1,
+            schema: 2,
             cvmkit: "0.1.0".into(),
             image: ImageRecord {
                 id: "tiny".into(),
@@ -220,7 +235,12 @@ impl Tiny {
                 definition: Sha256::of(b"definition"),
                 lock: Sha256::of(b"lock"),
                 stage1: Sha256::of(STAGE1),
-                firmware: Some(FirmwareRecord { origin: "invented".into(), sha256 }),
+                parts: PartsRecord::default(),
+                machine_files: vec![MachineFileRecord {
+                    name: "OVMF.fd".into(),
+                    origin: "invented".into(),
+                    sha256,
+                }],
             },
             firmware: Some("OVMF.fd".into()),
             root: RootRecord {

@@ -10,7 +10,9 @@ use super::Error;
 pub struct RootHash(Vec<u8>);
 
 impl RootHash {
-    pub(super) fn new(digest: Vec<u8>) -> Self {
+    /// The root hash of these bytes.
+    #[must_use]
+    pub fn new(digest: Vec<u8>) -> Self {
         Self(digest)
     }
 

@@ -57,6 +57,18 @@ pub enum SectionType {
 }
 
 impl SectionType {
+    /// The number that stands for it in the metadata.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            Self::SnpSecMem => 1,
+            Self::SnpSecrets => 2,
+            Self::Cpuid => 3,
+            Self::SvsmCaa => 4,
+            Self::SnpKernelHashes => 0x10,
+        }
+    }
+
     fn from_code(code: u32) -> Option<Self> {
         match code {
             1 => Some(Self::SnpSecMem),

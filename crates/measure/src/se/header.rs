@@ -13,7 +13,7 @@ use crate::gpa::PAGE_SIZE;
 
 /// What a header starts with.
 const MAGIC: [u8; 8] = *b"IBMSecEx";
-/// Version 1.
+/// The version that is known, which is version 1 (`se.version` of Confidential Containers).
 const VERSION_1: u32 = 0x100;
 /// Bytes before the key slots.
 const HEAD_LEN: usize = 0x1a0;
@@ -176,6 +176,8 @@ pub struct KeySlot {
 /// A header of version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Header {
+    /// As it is written: 0x100 for version 1.
+    pub version: u32,
     /// Bytes, with the tag.
     pub size: usize,
     /// Initialisation vector of the encrypted part.
@@ -228,6 +230,7 @@ impl Header {
         let slots =
             slots.chunks_exact(SLOT_LEN).filter_map(|slot| RawSlot::ref_from_bytes(slot).ok());
         Ok(Self {
+            version: head.version.get(),
             size,
             iv: head.iv,
             flags: PlaintextFlags(head.flags.get()),

@@ -48,6 +48,12 @@ const NO_ALGORITHM: u32 = 0;
 const CURVE_P384: u32 = 2;
 /// Bytes of a number of P-384.
 const FIELD_LEN: usize = 48;
+/// What precedes an uncompressed point in a `SubjectPublicKeyInfo` (RFC 5480, sections 2.1.1 and 2.2):
+/// `id-ecPublicKey`, `secp384r1`, and a bit string of 97 bytes.
+const SPKI_P384: [u8; 23] = [
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+    0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
+];
 /// First byte of an uncompressed point (SEC 1, section 2.3.3).
 const SEC1_UNCOMPRESSED: u8 = 4;
 
@@ -319,6 +325,12 @@ impl PublicKey {
         self.0.verify(signed, &signature).map_err(wrong)
     }
 
+    /// The key as `SubjectPublicKeyInfo` in DER, what `openssl pkey -pubout -outform DER` writes.
+    #[must_use]
+    pub fn subject_public_key_info(&self) -> Vec<u8> {
+        [&SPKI_P384[..], self.0.to_sec1_point(false).as_bytes()].concat()
+    }
+
     fn raw(&self) -> RawKey {
         let point = self.0.to_sec1_point(false);
         let mut raw = RawKey::new_zeroed();
@@ -368,6 +380,15 @@ impl PrivateKey {
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         PublicKey(*self.0.verifying_key())
+    }
+
+    /// A signature of `bytes` as COSE and JOSE carry it: R and S, big-endian (RFC 9053, section
+    /// 2.1).
+    #[must_use]
+    pub fn sign_for_cose(&self, bytes: &[u8]) -> [u8; 2 * FIELD_LEN] {
+        let mut both = [0; 2 * FIELD_LEN];
+        both.copy_from_slice(&self.sign(bytes).to_bytes());
+        both
     }
 
     fn sign(&self, bytes: &[u8]) -> Signature {

@@ -181,13 +181,34 @@ impl Operation<'_> {
     }
 
     /// SHA-384 of a page's contents; none where they are not measured.
-    fn contents_digest(&self, page: u64) -> Option<Sha384> {
+    fn contents_digest<'a>(&'a self, page: u64, runs: &mut Runs<'a>) -> Option<Sha384> {
         match &self.contents {
             Contents::Image(pages) => {
-                usize::try_from(page).ok().and_then(|page| pages.get(page)).map(|b| Sha384::of(b))
+                let page = usize::try_from(page).ok().and_then(|page| pages.get(page));
+                page.map(|page| runs.digest(page))
             }
             Contents::Page(page) => Some(page.digest),
             Contents::Unhashed { .. } => None,
+        }
+    }
+}
+
+/// Hashes pages and remembers the last one: most of a firmware image is one page over and over, the
+/// padding between its volumes, and to compare a page takes a hundredth of the time to hash it.
+#[derive(Default)]
+struct Runs<'a> {
+    last: Option<(&'a [u8; PAGE_SIZE], Sha384)>,
+}
+
+impl<'a> Runs<'a> {
+    fn digest(&mut self, page: &'a [u8; PAGE_SIZE]) -> Sha384 {
+        match self.last {
+            Some((last, digest)) if last == page => digest,
+            _ => {
+                let digest = Sha384::of(page);
+                self.last = Some((page, digest));
+                digest
+            }
         }
     }
 }
@@ -302,12 +323,12 @@ impl<'a> Launch<'a> {
             .operations
             .iter()
             .flat_map(|operation| (0..operation.pages()).map(move |page| (operation, page)));
-        let mut fold = Fold::resume(self.start);
+        let (mut fold, mut runs) = (Fold::resume(self.start), Runs::default());
         pages.enumerate().map(move |(index, (operation, page))| {
             let offset = page * PAGE_SIZE_U64;
             let gpa = Gpa(operation.gpa.0 + offset);
             let (page_type, meaning) = (operation.page_type, operation.meaning);
-            let contents = operation.contents_digest(page);
+            let contents = operation.contents_digest(page, &mut runs);
             fold.page(page_type, gpa, contents);
             Step { index, page_type, gpa, meaning, offset, contents, digest: fold.digest() }
         })

@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cvmkit_engine::base64::base64;
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_measure::snp::LaunchDigest;
 use cvmkit_measure::snp::id_block::{self, IdAuthentication, IdBlock, PrivateKey};
@@ -18,7 +19,6 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::super::input;
-use super::base64::base64;
 use crate::console::{Answer, CommandError, Console};
 
 /// No key in PEM is longer.

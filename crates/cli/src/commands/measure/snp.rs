@@ -7,16 +7,16 @@
 //! `--kernel`, a kernel under an SVSM, vCPU options that contradict each other. Oracle:
 //! sev-snp-measure.
 
+mod files;
 mod refusal;
 mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::files;
+use cvmkit_engine::files::replace;
 use cvmkit_measure::digest::Sha256;
 use cvmkit_measure::firmware::Firmware;
-use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::sev;
 use cvmkit_measure::snp::{
@@ -25,6 +25,7 @@ use cvmkit_measure::snp::{
 
 use super::super::input;
 use crate::console::{Answer, CommandError, Console};
+use files::Files;
 use refusal::Refusal;
 use report::{Launch, Report};
 
@@ -148,18 +149,17 @@ enum OutputFormat {
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Answer {
         self.check()?;
-        let image = input::read(&self.ovmf, FOUR_GIB)?;
-        let firmware = parsed(&image, &self.ovmf)?;
-        let svsm_image = self.svsm_path().map(|path| input::read(path, FOUR_GIB)).transpose()?;
-        let svsm = match (&svsm_image, &self.svsm) {
+        let files = Files::read(self)?;
+        let firmware = parsed(&files.image, &self.ovmf)?;
+        let svsm = match (&files.svsm, &self.svsm) {
             (Some(image), Some(path)) => Some(parsed(image, path)?),
             _ => None,
         };
-        let kernel = self.kernel_hashes()?;
-        let launch = self.launch(&firmware, svsm.as_ref(), kernel)?;
+        let kernel = self.kernel_hashes(&files)?;
+        let launch = self.launch(&firmware, svsm.as_ref(), kernel, files.firmware_digest)?;
         if self.dump_vmsa {
             for (vcpu, page) in launch.vmsas() {
-                files::replace(Path::new(&format!("vmsa{vcpu}.bin")), &page)?;
+                replace(Path::new(&format!("vmsa{vcpu}.bin")), &page)?;
             }
         }
         console.answer(&Report::new(self, kernel, &launch));
@@ -246,17 +246,17 @@ impl Arguments {
         }
     }
 
-    /// Hashes the files of a direct boot; they may be larger than memory.
-    fn kernel_hashes(&self) -> Result<Option<KernelHashes>, CommandError> {
-        let Some(kernel) = self.kernel.as_ref().filter(|_| self.mode != Mode::SnpOvmfHash) else {
-            return Ok(None);
-        };
-        let kernel = Sha256(input::sha256(kernel)?.0);
-        let initrd = self.initrd.as_deref().map(input::sha256).transpose()?;
+    /// Whether a kernel is measured.
+    fn is_direct(&self) -> bool {
+        self.kernel.is_some() && self.mode != Mode::SnpOvmfHash
+    }
+
+    fn kernel_hashes(&self, files: &Files) -> Result<Option<KernelHashes>, Refusal> {
+        let Some(kernel) = files.kernel else { return Ok(None) };
+        let initrd = files.initrd.map(|digest| Sha256(digest.0));
         let cmdline = self.append.as_deref().unwrap_or_default();
-        let initrd = initrd.map(|digest| Sha256(digest.0));
-        let hashes = KernelHashes::from_digests(kernel, initrd, cmdline.as_bytes());
-        Ok(Some(hashes.map_err(Refusal::from)?))
+        let hashes = KernelHashes::from_digests(Sha256(kernel.0), initrd, cmdline.as_bytes());
+        Ok(Some(hashes?))
     }
 
     fn vars_size(&self) -> Result<u64, CommandError> {
@@ -269,6 +269,7 @@ impl Arguments {
         firmware: &Firmware<'a>,
         svsm: Option<&Firmware<'a>>,
         kernel: Option<KernelHashes>,
+        firmware_digest: Option<LaunchDigest>,
     ) -> Result<Launch<'a>, CommandError> {
         let launch = match self.mode {
             Mode::Sev => sev::launch(firmware, kernel.as_ref()).map(Launch::Sev),
@@ -279,7 +280,7 @@ impl Arguments {
                     vmm: self.vmm()?,
                     features: GuestFeatures(self.guest_features),
                     kernel,
-                    firmware_digest: self.snp_ovmf_hash,
+                    firmware_digest,
                 };
                 snp::launch(firmware, &guest, self.vcpus()?).map(Launch::Snp)
             }

@@ -9,15 +9,16 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cvmkit_engine::export::systemd::SystemdMeasure;
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::predict::{Bootable, Machine};
 use cvmkit_measure::event::Bank;
-use cvmkit_measure::tpm::{PHASES, Platform};
+use cvmkit_measure::tpm::Platform;
 use thiserror::Error;
 
 use super::super::machine::{MachineArguments, Phases};
 use crate::console::{Answer, Console};
-use report::{Report, Subject, Systemd};
+use report::{Report, Subject};
 
 /// What boots, and in which machine.
 #[derive(Debug, clap::Args)]
@@ -100,7 +101,7 @@ impl Arguments {
         let predictions = boot.predictions(&machine)?;
         if self.json_systemd_measure {
             let banks = self.bank.map_or(Bank::ALL.to_vec(), |bank| vec![bank.bank()]);
-            console.value(&Systemd::new(&predictions, &banks, &self.moments()).to_string());
+            console.json(&SystemdMeasure::new(&predictions, &banks, &self.moments()));
             return Ok(ExitCode::SUCCESS);
         }
         let phases = self.phase.clone().map(|Phases(phases)| phases).unwrap_or_default();
@@ -134,9 +135,7 @@ impl Arguments {
     fn moments(&self) -> Vec<Vec<String>> {
         match &self.phase {
             Some(Phases(phases)) => vec![phases.clone()],
-            None => (1..=PHASES.len())
-                .map(|count| PHASES.iter().take(count).map(|name| (*name).to_owned()).collect())
-                .collect(),
+            None => SystemdMeasure::moments(),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use cvmkit_engine::base64::base64;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::sev;
 use cvmkit_measure::snp::{self, Contents, LaunchDigest, Meaning, VcpuSignature};
 use serde::Serialize;
 
-use super::super::base64::base64;
 use super::{Arguments, Mode, OutputFormat};
 
 /// What was measured.

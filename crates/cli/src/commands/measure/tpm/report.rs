@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use cvmkit_engine::predict::outlook::{Known, Outlook, value};
 use cvmkit_engine::predict::{Assumed, Assumptions, Bootable};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
-use cvmkit_measure::tpm::{PCR_UKI, Platform, Prediction, Prospect};
-use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_SECURE_BOOT};
+use cvmkit_measure::tpm::{Platform, Prediction};
 use serde::Serialize;
 
 /// What was asked for.
@@ -31,12 +31,6 @@ struct Row {
     /// The reservation, or why there is no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<String>,
-}
-
-impl Row {
-    fn unknown(pcr: PcrIndex, words: String) -> Self {
-        Self { pcr, status: "not-predicted", value: None, words: Some(words) }
-    }
 }
 
 /// One event with its register's value after it.
@@ -93,89 +87,20 @@ impl Report {
 
 /// The register's value in each prediction, or the reason why there is no value.
 fn row(subject: &Subject<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Prediction)]) -> Row {
-    let prospect = subject.platform.prospect(pcr);
-    if let Prospect::Unknown(words) = prospect {
-        return Row::unknown(pcr, words.to_owned());
-    }
-    let is_foreign = subject.platform != Platform::QemuOvmf;
-    if pcr == PCR_SECURE_BOOT && is_foreign && !subject.knows_variables {
-        let words = "decided by the Secure Boot keys the instance was created with: name them with \
-                     --vars";
-        return Row::unknown(pcr, words.to_owned());
-    }
-    let value = |(assumptions, prediction): &(Assumptions, Prediction)| {
-        Some((*assumptions, value(subject.bank, prediction, pcr)?))
+    let known = Known {
+        boot: subject.boot,
+        platform: subject.platform,
+        variables: subject.knows_variables,
+        disk: subject.knows_disk,
     };
-    let values: Vec<(Assumptions, BankDigest)> = predictions.iter().filter_map(value).collect();
-    let Some((_, first)) = values.first() else {
-        return Row::unknown(pcr, "nothing is known of it".to_owned());
-    };
-    if values.iter().any(|(_, value)| value != first) {
-        return Row::unknown(pcr, open(&values));
-    }
-    let words = match (prospect.words(), reservation(subject, pcr)) {
-        (Some(words), Some(more)) => Some(format!("{words}; {more}")),
-        (words, more) => words.or(more).map(str::to_owned),
-    };
-    let status = if words.is_none() { "proven" } else { "computed" };
-    Row { pcr, status, value: Some(*first), words }
-}
-
-/// A part of the assumptions, in words.
-type Part = fn(&Assumptions) -> String;
-
-/// What has to be said of the machine for the register to be predicted, and its value then.
-fn open(values: &[(Assumptions, BankDigest)]) -> String {
-    let firmware: Part = |assumptions| assumptions.firmware.to_string();
-    let kernel: Part =
-        |assumptions| assumptions.kernel.map_or(String::new(), |kernel| kernel.to_string());
-    let both: Part = |assumptions| assumptions.to_string();
-    // The first of these that leaves nothing open is enough to say.
-    let ways = [
-        ("--firmware-behaviour", firmware),
-        ("--kernel-header", kernel),
-        ("--firmware-behaviour and --kernel-header", both),
-    ];
-    let grouped = |name: Part| {
-        let mut groups: BTreeMap<String, BTreeSet<BankDigest>> = BTreeMap::new();
-        for (assumptions, value) in values {
-            groups.entry(name(assumptions)).or_default().insert(*value);
+    match known.outlook(subject.bank, pcr, predictions) {
+        Outlook::Open(words) => {
+            Row { pcr, status: "not-predicted", value: None, words: Some(words) }
         }
-        groups
-    };
-    let mut ways = ways.into_iter().map(|(option, name)| (option, grouped(name)));
-    let decides = |(_, groups): &(&str, BTreeMap<String, BTreeSet<BankDigest>>)| {
-        groups.values().all(|values| values.len() == 1)
-    };
-    let Some((option, groups)) = ways.find(decides) else { return "it is open".to_owned() };
-    let listed = |(name, values): (String, BTreeSet<BankDigest>)| {
-        values.into_iter().map(move |value| format!("{value} with {name}")).collect::<Vec<_>>()
-    };
-    let each: Vec<String> = groups.into_iter().flat_map(listed).collect();
-    format!("decided by what {option} says: {}", each.join(", "))
-}
-
-/// What a value takes for granted because it was not said.
-fn reservation(subject: &Subject<'_>, pcr: PcrIndex) -> Option<&'static str> {
-    let loads_kernel = matches!(subject.boot, Bootable::Disk(disk) if disk.uki.stub.loads_kernel);
-    match pcr {
-        PCR_SECURE_BOOT if !subject.knows_variables => {
-            Some("of firmware without Secure Boot: name the variables of any other with --vars")
+        Outlook::Predicted { value, reservation } => {
+            let status = if reservation.is_none() { "proven" } else { "computed" };
+            Row { pcr, status, value: Some(value), words: reservation }
         }
-        PCR_BOOT_CODE if !subject.knows_variables && loads_kernel => {
-            Some("if Secure Boot is off: name the firmware's variables with --vars")
-        }
-        PCR_BOOT_CONFIG if !subject.knows_disk => {
-            Some("of a disk without a partition table: name any other with --disk")
-        }
-        _ => None,
-    }
-}
-
-fn value(bank: Bank, prediction: &Prediction, pcr: PcrIndex) -> Option<BankDigest> {
-    match bank {
-        Bank::Sha256 => Some(BankDigest::Sha256(prediction.pcrs_sha256().get(&pcr)?.0)),
-        Bank::Sha384 => Some(BankDigest::Sha384(prediction.pcrs_sha384().get(&pcr)?.0)),
     }
 }
 
@@ -240,42 +165,5 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
-    }
-}
-
-/// One value of PCR 11 as systemd-measure has it.
-#[derive(Serialize)]
-struct SystemdValue {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phase: Option<String>,
-    pcr: PcrIndex,
-    hash: BankDigest,
-}
-
-/// What `systemd-measure calculate --json=pretty` prints.
-#[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Systemd(BTreeMap<String, Vec<SystemdValue>>);
-
-impl Systemd {
-    pub(super) fn new(predictions: &[Assumed], banks: &[Bank], moments: &[Vec<String>]) -> Self {
-        // PCR 11 is decided by the image alone: every prediction has the same.
-        let prediction = predictions.first().map(|assumed| &assumed.prediction);
-        let of_bank = |bank: &Bank| {
-            let values = moments.iter().filter_map(|phases| {
-                let names: Vec<&str> = phases.iter().map(String::as_str).collect();
-                let hash = value(*bank, &prediction?.clone().at(&names), PCR_UKI)?;
-                let phase = (!phases.is_empty()).then(|| phases.join(":"));
-                Some(SystemdValue { phase, pcr: PCR_UKI, hash })
-            });
-            (bank.to_string(), values.collect())
-        };
-        Self(banks.iter().map(of_bank).collect())
-    }
-}
-
-impl fmt::Display for Systemd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?)
     }
 }

@@ -1,10 +1,12 @@
-//! Base64, as sev-snp-measure prints digests and identities.
+//! Base64 (RFC 4648, section 4), as sev-snp-measure prints digests and identities, and as Trustee and
+//! Oasis take values.
 
 /// The alphabet of RFC 4648, section 4.
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The digits of `bytes`, padded.
-pub(super) fn base64(bytes: &[u8]) -> String {
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for group in bytes.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));

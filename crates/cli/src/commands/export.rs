@@ -1,0 +1,219 @@
+//! `cvmkit export`: an image's reference values in the shape that a verifier or a deployment tool
+//! reads.
+//!
+//! The document goes to standard output or, with `--out`, to a file; then the result says what is
+//! in it, as it does with `--format json`, where the document is one of its fields: binary ones in
+//! Base64. What a document does not say is a note. A binary document is never printed to a
+//! terminal.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cvmkit_engine::base64::base64;
+use cvmkit_engine::digest::Sha256;
+use cvmkit_engine::export::{self, Document, Options, Selection, Shape, Signer, Subject, Validity};
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::files;
+use cvmkit_engine::predict;
+use cvmkit_engine::progress::Progress;
+use cvmkit_engine::timestamp::Timestamp;
+use cvmkit_measure::snp::id_block::{self, PrivateKey};
+use serde::Serialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{counted, input};
+use crate::console::{Answer, CommandError, Console};
+
+/// No key in PEM is longer.
+const KEY_FILE_MAX: u64 = 1 << 16;
+
+/// What to export, of which machines, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The folder of an image, or its `reference-values.json` alone.
+    #[arg(value_name = "OUT|JSON")]
+    of: PathBuf,
+    /// The shape.
+    #[arg(long = "as", value_enum, value_name = "SHAPE")]
+    shape: ShapeName,
+    /// Machines of this profile only, such as qemu-snp.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Machines of this many vCPUs only.
+    #[arg(long, value_name = "N")]
+    vcpus: Option<u32>,
+    /// Machines of this vCPU type only, such as EPYC-v4.
+    #[arg(long, value_name = "CPUTYPE")]
+    vcpu_type: Option<String>,
+    /// Machines of this much memory only.
+    #[arg(long, value_name = "SIZE", value_parser = predict::memory)]
+    memory: Option<u64>,
+    /// Sign the CoRIM with this key: P-384 in PEM, not encrypted.
+    #[arg(long, value_name = "PEM")]
+    key: Option<PathBuf>,
+    /// The signer's name; default: the SHA-256 of the public key.
+    #[arg(long, value_name = "NAME", requires = "key")]
+    signer: Option<String>,
+    /// The CoRIM holds up to this second, such as 2027-12-31T23:59:59Z.
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<Timestamp>,
+    /// The CoRIM holds from this second on.
+    #[arg(long, value_name = "TIME", requires = "not_after")]
+    not_before: Option<Timestamp>,
+    /// Write the document to this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// The shapes by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ShapeName {
+    /// Concise Reference Integrity Manifest (CBOR), signed with --key (COSE).
+    Corim,
+    /// Message for Trustee's Reference Value Provider Service (JSON).
+    Rvps,
+    /// dstack: dstack-mr's registers of a TD (JSON), measurement.snp.cbor, measurement.aws.cbor or
+    /// measurement.gcp.cbor (CBOR), by platform.
+    Dstack,
+    /// Enclave identities of an Oasis ROFL policy (JSON).
+    Oasis,
+    /// Katana's expected-measurement.json.
+    Katana,
+    /// PCR 11 as systemd-measure prints it (JSON).
+    SystemdMeasure,
+}
+
+impl ShapeName {
+    fn shape(self) -> Shape {
+        match self {
+            Self::Corim => Shape::Corim,
+            Self::Rvps => Shape::Rvps,
+            Self::Dstack => Shape::Dstack,
+            Self::Oasis => Shape::Oasis,
+            Self::Katana => Shape::Katana,
+            Self::SystemdMeasure => Shape::SystemdMeasure,
+        }
+    }
+}
+
+/// Options that no document is made of.
+#[derive(Debug, Error)]
+enum Refusal {
+    #[error("cannot use `{}`", path.display())]
+    Key { path: PathBuf, source: id_block::Error },
+    #[error("--not-before {from} is later than --not-after {until}")]
+    Validity { from: Timestamp, until: Timestamp },
+    #[error("the document is binary ({media_type}), and standard output is a terminal")]
+    Terminal { media_type: &'static str },
+}
+
+impl Diagnosis for Refusal {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Key { .. } => {
+                "make a key with `openssl ecparam -name secp384r1 -genkey -noout -out FILE`"
+            }
+            Self::Terminal { .. } => "name a file with `--out`",
+            Self::Validity { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Arguments {
+    pub(crate) fn run(self, console: &Console) -> Answer {
+        let options = Options { signer: self.signer()?, validity: self.validity()? };
+        let selection = Selection {
+            profile: self.profile,
+            vcpus: self.vcpus,
+            vcpu_type: self.vcpu_type,
+            memory: self.memory,
+        };
+        let subject = Subject::open(&self.of)?;
+        let document = export::export(&subject, self.shape.shape(), &selection, &options)?;
+        for note in &document.notes {
+            console.note(note);
+        }
+        match &self.out {
+            Some(path) => {
+                files::replace(path, &document.bytes)?;
+                console.result(&Exported { file: Some(path), ..Exported::new(&document) });
+            }
+            None if console.is_json() => {
+                let value = embedded(&document);
+                console.json(&Exported { document: Some(value), ..Exported::new(&document) });
+            }
+            None if document.is_binary() && console.is_terminal() => {
+                return Err(Refusal::Terminal { media_type: document.media_type }.into());
+            }
+            None => console.document(&document.bytes),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn signer(&self) -> Result<Option<Signer>, CommandError> {
+        let Some(path) = &self.key else { return Ok(None) };
+        let pem = input::read(path, KEY_FILE_MAX)?;
+        let refusal = |source| Refusal::Key { path: path.clone(), source };
+        let key = PrivateKey::from_pem("signing key", &String::from_utf8_lossy(&pem));
+        Ok(Some(Signer { key: key.map_err(refusal)?, name: self.signer.clone() }))
+    }
+
+    fn validity(&self) -> Result<Option<Validity>, Refusal> {
+        let Some(not_after) = self.not_after else { return Ok(None) };
+        match self.not_before {
+            Some(from) if from > not_after => Err(Refusal::Validity { from, until: not_after }),
+            not_before => Ok(Some(Validity { not_before, not_after })),
+        }
+    }
+}
+
+/// A document as a value of JSON: itself, or its bytes in Base64.
+fn embedded(document: &Document) -> Value {
+    let itself = serde_json::from_slice(&document.bytes).ok().filter(|_| !document.is_binary());
+    itself.unwrap_or_else(|| base64(&document.bytes).into())
+}
+
+/// What was exported.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Exported<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a Path>,
+    media_type: &'static str,
+    size: usize,
+    sha256: Sha256,
+    machines: &'a [String],
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<Value>,
+}
+
+impl<'a> Exported<'a> {
+    fn new(document: &'a Document) -> Self {
+        Self {
+            file: None,
+            media_type: document.media_type,
+            size: document.bytes.len(),
+            sha256: Sha256::of(&document.bytes),
+            machines: &document.machines,
+            notes: &document.notes,
+            document: None,
+        }
+    }
+}
+
+impl fmt::Display for Exported<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.file.iter().try_for_each(|file| write!(f, "{}: ", file.display()))?;
+        let size = counted(self.size, "byte");
+        writeln!(f, "{}, {size}, sha256 {}", self.media_type, self.sha256)?;
+        self.machines.iter().try_for_each(|machine| writeln!(f, "  {machine}"))
+    }
+}

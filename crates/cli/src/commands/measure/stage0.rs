@@ -1,0 +1,200 @@
+//! `cvmkit measure stage0`: what Oak's stage0 measures of a kernel that QEMU hands over, as the
+//! appraisal policies of HATs list it.
+//!
+//! The contract: every field of a policy with its value, or the reason why there is none; nothing is
+//! guessed. The digest of stage0 itself is the launch digest of `cvmkit measure snp`. Deliberately
+//! absent: ACPI tables made by QEMU for stage0, which gives PCI devices other addresses than OVMF.
+//! Oracles: HATs' published policies, Oak's attestations of real machines, and QEMU.
+//!
+//! Source of the names: `PolicyMeasurement` in private-compute-infra-toolkit/hats at 7d618400ce0c.
+
+mod acpi;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_measure::digest::Sha256;
+use cvmkit_measure::stage0::{
+    self, AcpiArea, AcpiError, InitrdDigest, KernelError, Machine, MemoryError, MemoryMap,
+    SetupDataVariant, cmdline_pattern,
+};
+use thiserror::Error;
+
+use super::super::input;
+use crate::console::{Answer, CommandError, Console};
+use acpi::AcpiArguments;
+use report::{Inputs, Report, Values};
+
+/// More than any kernel or initrd that a machine could load below 4 GiB.
+const FILE_MAX: u64 = 1 << 32;
+
+/// What QEMU hands to stage0.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Kernel file (a bzImage).
+    #[arg(long, value_name = "PATH")]
+    kernel: PathBuf,
+    /// Initrd file.
+    #[arg(long, value_name = "PATH")]
+    initrd: Option<PathBuf>,
+    /// Kernel command line as QEMU is given it; a leading space counts.
+    #[arg(long, value_name = "CMDLINE", allow_hyphen_values = true, default_value = "")]
+    append: String,
+    /// Any text may follow in the command line, such as the port of a launcher.
+    #[arg(long)]
+    any_tail: bool,
+    /// Memory of the guest, with its unit, such as 8000000K or 8G.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: u64,
+    /// QEMU's machine.
+    #[arg(long, value_enum)]
+    machine: MachineName,
+    /// The guest: QEMU leaves the header of a kernel as it is for encrypted guests of AMD alone.
+    #[arg(long, value_enum, default_value_t)]
+    guest: GuestKind,
+    /// Where stage0 puts ACPI tables: `low` before Oak's commit 7886a73d17 of 2025-05-19.
+    #[arg(long, value_enum, default_value_t)]
+    acpi_area: AreaName,
+    #[command(flatten)]
+    acpi: AcpiArguments,
+    /// The system image that stage1 loads (HATs: system.tar.xz).
+    #[arg(long, value_name = "PATH")]
+    system_image: Option<PathBuf>,
+    /// Print every thing that is measured, and the memory map.
+    #[arg(long)]
+    explain: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum MachineName {
+    /// `-machine q35`, with a processor of AMD.
+    Q35,
+    /// `-machine microvm,acpi=on,pcie=on`.
+    Microvm,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum GuestKind {
+    /// AMD SEV-SNP, SEV-ES or SEV.
+    #[default]
+    Snp,
+    /// Intel TDX.
+    Tdx,
+    /// Not encrypted (HATs: insecure).
+    Plain,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum AreaName {
+    /// In 128 KiB of low memory.
+    Low,
+    /// Also in the last 1 MiB below 1 GiB.
+    #[default]
+    LowAndHigh,
+}
+
+impl From<MachineName> for Machine {
+    fn from(name: MachineName) -> Self {
+        match name {
+            MachineName::Q35 => Self::Q35,
+            MachineName::Microvm => Self::Microvm,
+        }
+    }
+}
+
+impl From<GuestKind> for SetupDataVariant {
+    fn from(guest: GuestKind) -> Self {
+        match guest {
+            GuestKind::Snp => Self::Unmodified,
+            GuestKind::Tdx | GuestKind::Plain => Self::ByQemu,
+        }
+    }
+}
+
+impl From<AreaName> for AcpiArea {
+    fn from(name: AreaName) -> Self {
+        match name {
+            AreaName::Low => Self::Low,
+            AreaName::LowAndHigh => Self::LowAndHigh,
+        }
+    }
+}
+
+/// Why there is nothing to print.
+#[derive(Debug, Error)]
+enum Refusal {
+    #[error("cannot use `{}` as a kernel", path.display())]
+    Kernel { path: PathBuf, source: KernelError },
+    #[error("cannot make a memory map for --memory")]
+    Memory(#[source] MemoryError),
+    #[error("cannot use `{}` and the files beside it as ACPI tables", path.display())]
+    Acpi { path: PathBuf, source: AcpiError },
+}
+
+impl Diagnosis for Refusal {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self::Kernel { .. } = self else { return None };
+        Some("stage0 starts what QEMU's -kernel takes: arch/x86/boot/bzImage".to_owned())
+    }
+}
+
+impl Arguments {
+    pub(super) fn run(&self, console: &Console) -> Answer {
+        let kernel = input::read(&self.kernel, FILE_MAX)?;
+        let refused = |source| Refusal::Kernel { path: self.kernel.clone(), source };
+        let kernel = stage0::split(&kernel).map_err(refused)?;
+        let (machine, area) = (self.machine.into(), self.acpi_area.into());
+        let memory_map = MemoryMap::of_qemu(machine, self.memory, area).map_err(Refusal::Memory)?;
+        let values = Values {
+            kernel: kernel.image_digest(),
+            setup_data: kernel.setup_data_digest(self.guest.into()),
+            initrd: self.initrd.as_deref().map(initrd).transpose()?,
+            acpi: self.acpi.digest()?,
+            system_image: self.system_image.as_deref().map(file).transpose()?,
+            cmdline: self.append.clone(),
+            pattern: self.pattern(),
+            memory_map,
+        };
+        let inputs = Inputs { machine, memory: self.memory, acpi_area: area };
+        console.answer(&Report::new(inputs, values, self.any_tail, self.explain));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// A regular expression for the command line, or for its beginning.
+    fn pattern(&self) -> String {
+        let whole = cmdline_pattern(&self.append);
+        match whole.strip_suffix('$') {
+            Some(start) if self.any_tail => format!("{start}.*$"),
+            _ => whole,
+        }
+    }
+}
+
+fn initrd(path: &Path) -> Result<InitrdDigest, CommandError> {
+    Ok(InitrdDigest::of(&input::read(path, FILE_MAX)?))
+}
+
+/// The digest of a file of any length.
+fn file(path: &Path) -> Result<Sha256, CommandError> {
+    Ok(Sha256(input::sha256(path)?.0))
+}
+
+/// As QEMU's `-m` takes it, with a unit; HATs counts in KiB.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text.get(digits.len()..) {
+        Some("K" | "KiB") => 10,
+        Some("M" | "MiB") => 20,
+        Some("G" | "GiB") => 30,
+        _ => return Err("expected a number of K, M or G, such as 8000000K or 8G".to_owned()),
+    };
+    let number = digits.parse::<u64>().ok();
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "expected less than 2^64 bytes".to_owned())
+}

@@ -1,0 +1,50 @@
+//! `cvmkit plan`: which registers an edit will change, before anything is built.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cvmkit_engine::build::Builder;
+use cvmkit_engine::plan::{self, Edit};
+
+use super::{DefinitionArgument, OriginArguments, Places};
+use crate::console::{Answer, Console};
+use crate::stage1::STAGE1;
+
+/// What to plan, and what it is compared with.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    definition: DefinitionArgument,
+    /// Plan a variant of the definition.
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// The earlier build. Default: `out/ID_VERSION[_VARIANT]`.
+    #[arg(long, value_name = "OUT")]
+    with: Option<PathBuf>,
+    /// Imagine a change of: root, kernel, initrd, command-line, stub, os-release, firmware,
+    /// firmware-variables, vcpus, vcpu-type, guest-features or memory. Once for each.
+    #[arg(long, value_name = "WHAT")]
+    edit: Vec<Edit>,
+    #[command(flatten)]
+    origins: OriginArguments,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, console: &Console) -> Answer {
+        let project = self.definition.open()?;
+        let variant = self.variant.as_deref();
+        let out = match self.with {
+            Some(out) => out,
+            None => Path::new("out").join(project.definition(variant)?.stem()),
+        };
+        let places = Places::of(&project)?;
+        let builder = Builder {
+            origins: places.origins(self.origins.offline, self.origins.vendor.as_deref(), console),
+            stage1: STAGE1,
+            version: env!("CARGO_PKG_VERSION"),
+            program: super::build::program()?,
+        };
+        console.answer(&plan::plan(&project, variant, &out, &self.edit, &builder)?);
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,221 @@
+//! `cvmkit export`: against pycose, PyCryptodome and openssl, and what it refuses.
+//!
+//! What is in the documents is tested in `engine/tests/export.rs`.
+
+use std::path::Path;
+
+use cvmkit_engine::digest::Sha256;
+use serde_json::{Value, json};
+
+use crate::ovmf_image::OvmfImage;
+use crate::program::{Folder, skip};
+use crate::small_uki::SmallUki;
+use crate::tiny_image::{OUT, TinyImage};
+
+const VALUES: &str = include_str!("../../../engine/tests/fixtures/export/reference-values.json");
+const JUDGE: &str = include_str!("judge_corim.py");
+const KEY: &str = include_str!("../../../measure/tests/fixtures/id_key_test.pem");
+
+/// Exit code of Python scripts that lack their packages.
+const LACKS_PACKAGES: i32 = 77;
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.put("values.json", VALUES.as_bytes());
+    folder.put("key.pem", KEY.as_bytes());
+    folder
+}
+
+/// The folder of an image with these reference values.
+fn image(command_line: &str, values: &Value) -> TinyImage {
+    let image = TinyImage::new()
+        .file("firmware", "OVMF.amdsev.fd", &OvmfImage::default().bytes())
+        .file("kernel", "tiny.vmlinuz", b"kernel")
+        .file("initrd", "tiny.initrd", b"initrd")
+        .file("command-line", "tiny.cmdline", command_line.as_bytes())
+        .uki(&SmallUki::new(257))
+        .finish();
+    let values = json!({ "schema": 2, "profiles": [], "values": values });
+    image.folder.put(&format!("{OUT}/reference-values.json"), values.to_string().as_bytes());
+    image
+}
+
+fn snp_values() -> Value {
+    let values: Value = serde_json::from_str(VALUES).unwrap();
+    json!([values["values"][0], values["values"][1]])
+}
+
+fn is_in(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn pycose_verifies_the_signature_and_pycryptodome_comes_to_the_same_identity() {
+    let folder = folder();
+    folder.put("judge.py", JUDGE.as_bytes());
+    let line = "export values.json --as corim --key key.pem --out signed.corim";
+    let said = folder.cvmkit(&format!("{line} --signer ACME --not-after 2027-12-31T23:59:59Z"));
+    assert!(said.stderr.contains("note: "), "{said:?}");
+    assert!(said.answer().starts_with("signed.corim: application/rim+cbor, "));
+    let values: Value = serde_json::from_str(VALUES).unwrap();
+    let registers = &values["values"][2]["registers"]["sha384"];
+    let zeros = "00".repeat(48);
+    let mut arguments = vec!["judge.py", "signed.corim", "key.pem"];
+    arguments.extend(["mrtd", "rtmr0", "rtmr1", "rtmr2"].map(|n| registers[n].as_str().unwrap()));
+    arguments.push(&zeros);
+    let Some(said) = folder.oracle("oracle-python", &arguments) else { return };
+    if said.code == Some(LACKS_PACKAGES) {
+        skip("pycose and PyCryptodome are not installed");
+        return;
+    }
+    let judged: Value = serde_json::from_str(&said.answer()).unwrap();
+    let identity = Sha256::of(VALUES.as_bytes());
+    assert_eq!(
+        judged,
+        json!({
+            "signature": true, "key-id": true, "tag": 501,
+            "id": format!("cvmkit:sha256:{identity}"),
+            "mrenclave": "63d522d975f7de879a8f3368b4f32dd1e8db635f5a24b651ce8ff81705028813",
+        })
+    );
+}
+
+/// The CDDL is the one that the crate corim-rs ships; `cargo xtask test` puts it there.
+#[test]
+fn the_cddl_of_the_draft_describes_the_corim_and_its_encoding_is_deterministic() {
+    let folder = folder();
+    let cddl =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/oracles/corim-rs/CoRIM.cddl");
+    if !cddl.is_file() {
+        skip("the CDDL of CoRIM is not installed");
+        return;
+    }
+    let cddl = cddl.to_str().unwrap();
+    for options in ["", "--profile qemu-snp", "--key key.pem --not-after 2027-12-31T23:59:59Z"] {
+        let line = format!("export values.json --as corim --out it.corim {options}");
+        folder.cvmkit(&line).answer();
+        let judged = |file: &str| {
+            let arguments = ["--type", "corim", "--require-deterministic", cddl, file];
+            Some(folder.oracle("cddl-verify", &arguments)?.code)
+        };
+        let Some(code) = judged("it.corim") else { return };
+        assert_eq!(code, Some(0), "{options}");
+        // Its id as bytes instead of text.
+        let mut other = folder.get("it.corim");
+        let id = b"cvmkit:sha256:";
+        let at = other.windows(id.len()).position(|part| part == id).unwrap();
+        other[at - 2] = 0x58;
+        folder.put("other.corim", &other);
+        assert_eq!(judged("other.corim"), Some(Some(1)), "{options}");
+    }
+}
+
+#[test]
+fn openssl_names_the_key_as_the_corim_does() {
+    let folder = folder();
+    let public = "pkey -in key.pem -pubout -outform DER -out public.der";
+    let Some(_) = folder.accepts("openssl", public) else { return };
+    let digest = Sha256::of(&folder.get("public.der"));
+    folder.cvmkit("export values.json --as corim --key key.pem --out signed.corim").answer();
+    let corim = folder.get("signed.corim");
+    assert!(is_in(&corim, format!("sha256:{digest}").as_bytes()), "the signer's name");
+    assert!(is_in(&corim, &digest.0), "the key id");
+}
+
+#[test]
+fn a_file_a_pipe_and_json_have_the_same_document() {
+    let folder = folder();
+    let said = folder.cvmkit("export values.json --as rvps --out message.json --format json");
+    let written: Value = serde_json::from_str(&said.answer()).unwrap();
+    let document = folder.get("message.json");
+    assert_eq!(written["sha256"], json!(Sha256::of(&document).to_string()));
+    assert_eq!(written["size"], json!(document.len()));
+    assert_eq!(written["machines"].as_array().unwrap().len(), 6);
+    let piped = folder.cvmkit("export values.json --as rvps --quiet");
+    assert_eq!(piped.stderr, "");
+    assert_eq!(piped.answer().as_bytes(), document);
+    let said = folder.cvmkit("export values.json --as rvps --format json").answer();
+    let embedded: Value = serde_json::from_str(&said).unwrap();
+    let itself: Value = serde_json::from_slice(&document).unwrap();
+    assert_eq!(embedded["document"], itself);
+    assert_eq!(embedded["notes"], written["notes"]);
+    let said = folder.cvmkit("export values.json --as corim --format json").answer();
+    let embedded: Value = serde_json::from_str(&said).unwrap();
+    // Tag 501, and a map.
+    assert!(embedded["document"].as_str().unwrap().starts_with("2QH1og"), "{said}");
+}
+
+#[test]
+fn dstack_gets_what_a_launch_digest_is_computed_of() {
+    let rootfs = format!("dstack.rootfs_hash={}", "5a".repeat(32));
+    let line = format!("console=ttyS0 {rootfs}");
+    let image = image(&line, &snp_values());
+    image.folder.cvmkit(&format!("export {OUT} --as dstack --out snp.cbor")).answer();
+    let document = image.folder.get("snp.cbor");
+    let named = |name: &str, bytes: &[u8]| {
+        let len = u8::try_from(bytes.len()).unwrap();
+        let entry = [name.as_bytes(), &[0x58, len], bytes].concat();
+        assert!(is_in(&document, &entry), "{name}");
+    };
+    named("kernel_hash", &Sha256::of(b"kernel").0);
+    named("initrd_hash", &Sha256::of(b"initrd").0);
+    assert!(is_in(&document, line.as_bytes()));
+    let fd = format!("{OUT}/OVMF.amdsev.fd");
+    let arguments = format!("--mode snp:ovmf-hash --ovmf {fd}");
+    let Some(digest) = image.folder.accepts("sev-snp-measure", &arguments) else { return };
+    named("ovmf_hash", &hex::decode(digest.trim()).unwrap());
+}
+
+#[test]
+fn dstack_refuses_a_command_line_that_its_verifier_refuses() {
+    let image = image("console=ttyS0", &snp_values());
+    let said = image.folder.cvmkit(&format!("export {OUT} --as dstack"));
+    insta::assert_snapshot!(said.refusal(), @"");
+}
+
+#[test]
+fn dstack_gets_the_digest_of_the_uki_on_google() {
+    let value = json!([{
+        "profile": "gce-vtpm", "profile-version": 1, "platform": "tpm", "vmm": "gce",
+        "boot": "uki-disk",
+    }]);
+    let image = image("", &value);
+    image.folder.cvmkit(&format!("export {OUT} --as dstack --out gcp.cbor")).answer();
+    let uki = SmallUki::new(257).image();
+    let digest = cvmkit_measure::uefi::image::authenticode(&uki[..]).unwrap().sha256;
+    let expected = [b"\xa2\x67version\x01\x68uki_auth\x58\x20".as_slice(), &digest.0].concat();
+    assert_eq!(image.folder.get("gcp.cbor"), expected);
+}
+
+#[test]
+fn katana_gets_one_machine_with_the_names_of_its_files() {
+    let image = image("console=ttyS0", &snp_values());
+    let said = image.folder.cvmkit(&format!("export {OUT} --as katana --vcpus 2"));
+    insta::assert_snapshot!(said.answer(), @"");
+}
+
+#[test]
+fn systemd_measure_gets_what_measure_tpm_prints() {
+    let image = image("", &json!([]));
+    let exported = image.folder.cvmkit(&format!("export {OUT} --as systemd-measure")).answer();
+    let measured =
+        image.folder.cvmkit(&format!("measure tpm {OUT} --json-systemd-measure")).answer();
+    assert_eq!(exported, measured);
+}
+
+#[test]
+fn what_can_not_be_exported_is_refused() {
+    let folder = folder();
+    folder.put("text.pem", b"no key");
+    let lines = [
+        "export values.json --as rvps --key key.pem",
+        "export values.json --as corim --key text.pem",
+        "export values.json --as corim --not-after 2026-01-01T00:00:00Z --not-before \
+         2027-01-01T00:00:00Z",
+        "export values.json --as corim --profile qemu-sev",
+        "export key.pem --as corim",
+        "export nowhere --as corim",
+    ];
+    let said = lines.map(|line| format!("{line}\n{}", folder.cvmkit(line).refusal()));
+    insta::assert_snapshot!(said.join("\n"), @"");
+}

@@ -1,0 +1,97 @@
+//! The machines that an image is measured for: their profiles, and their files beside the image.
+
+use super::inputs::Inputs;
+use super::{BuildError, MachineFile};
+use crate::definition::{Input, Platform};
+use crate::fetch::Origins;
+use crate::files;
+use crate::lock::FIRMWARE_ROLE;
+use crate::manifest::MachineRole;
+use crate::profile::Profile;
+
+/// What an image is measured for.
+#[derive(Debug, Default)]
+pub(crate) struct Machines {
+    /// One for each platform of the definition, with its changes and the names of its files.
+    pub(crate) profiles: Vec<Profile>,
+    /// The files, each once; the definition's firmware first.
+    pub(crate) files: Vec<MachineFile>,
+}
+
+impl Machines {
+    /// The machines of a definition, with their files.
+    pub(crate) fn gather(inputs: &Inputs<'_>, origins: Origins<'_>) -> Result<Self, BuildError> {
+        let mut gathering = Gathering { inputs, origins, files: Vec::new(), names: Vec::new() };
+        let default = inputs.definition.firmware.as_ref();
+        if let Some(firmware) = default {
+            gathering.file(firmware, MachineRole::Firmware)?;
+        }
+        let profiles = inputs.definition.platforms.iter();
+        let profiles = profiles.map(|platform| gathering.profile(platform, default));
+        let profiles = profiles.collect::<Result<_, _>>()?;
+        Ok(Self { profiles, files: gathering.files })
+    }
+}
+
+struct Gathering<'a> {
+    inputs: &'a Inputs<'a>,
+    origins: Origins<'a>,
+    files: Vec<MachineFile>,
+    /// The input of each file, and the name it got.
+    names: Vec<(Input, String)>,
+}
+
+impl Gathering<'_> {
+    fn profile(
+        &mut self,
+        platform: &Platform,
+        default: Option<&Input>,
+    ) -> Result<Profile, BuildError> {
+        let read = |path: &str| -> Result<String, BuildError> {
+            Ok(files::read_text(&self.inputs.folder().join(path))?)
+        };
+        let mut profile = platform.resolve(read)?;
+        let firmware = platform.firmware_of(&profile, default);
+        if firmware.is_none() && profile.needs_firmware() {
+            let words = profile.requires.clone().unwrap_or_default();
+            return Err(profile.invalid("firmware", "nothing", words).into());
+        }
+        let mut file =
+            |input: Option<&Input>, role| input.map(|input| self.file(input, role)).transpose();
+        profile.firmware = file(firmware, MachineRole::Firmware)?;
+        profile.variables = file(platform.variables.as_ref(), MachineRole::Variables)?;
+        profile.image = file(platform.image.as_ref(), MachineRole::SecureExecutionImage)?;
+        Ok(profile)
+    }
+
+    /// Reads a file that was not read yet, and answers its name beside the image.
+    fn file(&mut self, input: &Input, role: MachineRole) -> Result<String, BuildError> {
+        if let Some((_, name)) = self.names.iter().find(|(known, _)| known == input) {
+            return Ok(name.clone());
+        }
+        let (bytes, origin) = self.inputs.input(FIRMWARE_ROLE, input, self.origins)?;
+        let name = self.name(input, role);
+        self.names.push((input.clone(), name.clone()));
+        self.files.push(MachineFile { name: name.clone(), role, bytes, origin });
+        Ok(name)
+    }
+
+    /// The file's own name, under the suffix that firmware has; where another file has that one, the
+    /// package or a number before it.
+    fn name(&self, input: &Input, role: MachineRole) -> String {
+        let (Input::Package { path, .. } | Input::Local { path, .. }) = input;
+        let own = path.rsplit('/').next().unwrap_or(path);
+        let own = match role {
+            MachineRole::SecureExecutionImage => own.to_owned(),
+            _ => format!("{}.fd", own.strip_suffix(".fd").unwrap_or(own)),
+        };
+        let package = match input {
+            Input::Package { package, .. } => Some(format!("{package}-{own}")),
+            Input::Local { .. } => None,
+        };
+        let numbered = (2..).map(|number| format!("{number}-{own}"));
+        let mut names = [own.clone()].into_iter().chain(package).chain(numbered);
+        let taken = |name: &String| self.files.iter().any(|file| file.name == *name);
+        names.find(|name| !taken(name)).unwrap_or(own)
+    }
+}

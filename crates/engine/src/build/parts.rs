@@ -1,0 +1,83 @@
+//! What decides each part of an image, as digests: so that a later plan knows what an edit reaches
+//! without building.
+
+use serde::Serialize;
+
+use super::inputs::Inputs;
+use crate::definition::FileKind;
+use crate::definition::raw::{RawBoot, RawDefinition};
+use crate::digest::Sha256;
+use crate::lock::{LocalFile, LockedPackage};
+use crate::manifest::PartsRecord;
+
+/// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
+const KERNEL_PACKAGES: &str = "linux-image-";
+
+/// The package that the os-release file is of.
+const BASE_PACKAGE: &str = "base-files";
+
+impl Inputs<'_> {
+    /// The digests over what decides the parts.
+    pub(crate) fn parts(&self, stage1: &[u8], stub: &[u8]) -> PartsRecord {
+        let packages: Vec<&LockedPackage> = self.lock.lock.packages_of(&self.root_role).collect();
+        let named = |wanted: &dyn Fn(&str) -> bool| -> Vec<Sha256> {
+            let wanted = packages.iter().filter(|package| wanted(&package.name));
+            wanted.map(|package| package.sha256).collect()
+        };
+        let kernel = named(&|name| name.starts_with(KERNEL_PACKAGES));
+        let definition = self.definition;
+        let identity = (&definition.id, &definition.version, &definition.variant, definition.debug);
+        let time = self.timestamp;
+        PartsRecord {
+            root: digest(&(
+                root_definition(self.raw()),
+                named(&|_| true),
+                self.root_files(),
+                identity,
+                time,
+            )),
+            initrd: digest(&(&kernel, Sha256::of(stage1), &definition.modules, time)),
+            kernel: digest(&kernel),
+            stub: Sha256::of(stub),
+            os_release: digest(&(identity, named(&|name| name == BASE_PACKAGE))),
+        }
+    }
+
+    /// The local files that go into the root file system.
+    fn root_files(&self) -> Vec<&LocalFile> {
+        let single = self.definition.files.iter().filter_map(|file| match &file.kind {
+            FileKind::Local(path, _) => Some(path.as_str()),
+            _ => None,
+        });
+        let single: Vec<&str> = single.collect();
+        let in_overlay = |path: &str| {
+            let mut overlays = self.definition.overlays.iter();
+            overlays.any(|overlay| {
+                path.strip_prefix(&overlay.source).is_some_and(|rest| rest.starts_with('/'))
+            })
+        };
+        let files = self.local.iter();
+        files
+            .filter(|file| single.contains(&file.path.as_str()) || in_overlay(&file.path))
+            .collect()
+    }
+}
+
+/// The part of a definition that decides about the root file system.
+fn root_definition(raw: RawDefinition) -> RawDefinition {
+    RawDefinition {
+        mirrors: Vec::new(),
+        sources: Vec::new(),
+        kernel: Default::default(),
+        boot: RawBoot::default(),
+        firmware: None,
+        platforms: Vec::new(),
+        variant: Default::default(),
+        ..raw
+    }
+}
+
+fn digest(value: &impl Serialize) -> Sha256 {
+    // Plain data of strings, numbers and sorted maps always serialises.
+    Sha256::of(&serde_json::to_vec(value).unwrap_or_default())
+}

@@ -1,0 +1,221 @@
+//! Why there is no document.
+
+use std::path::PathBuf;
+
+use cvmkit_formats::pe;
+use cvmkit_measure::firmware;
+use thiserror::Error;
+
+use super::Shape;
+use crate::fault::{Diagnosis, Fault};
+use crate::files::FileError;
+use crate::manifest::ManifestError;
+use crate::predict::PredictionError;
+
+/// Why there is no document.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder's manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The image's registers.
+    #[error(transparent)]
+    Prediction(#[from] PredictionError),
+    /// A file of something else, or of another version.
+    #[error("`{}` holds no reference values of schema {expected}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The schema that is read.
+        expected: u32,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Reference values of another schema.
+    #[error("`{}` is of schema {found}, expected schema {expected}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The schema that is read.
+        expected: u32,
+        /// The schema of the file.
+        found: u32,
+    },
+    /// A value that is no digest.
+    #[error("`{}`, {machine}: expected {expected} for {what}, found `{found}`", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Whose.
+        machine: String,
+        /// Which value.
+        what: String,
+        /// What there should be.
+        expected: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// Nothing was asked for that there is.
+    #[error("`{}` has no such machine; there are:{}", path.display(), listed(known))]
+    NoMachine {
+        /// What was exported.
+        path: PathBuf,
+        /// The machines.
+        known: Vec<String>,
+    },
+    /// A shape for one machine.
+    #[error("`{shape}` has place for one machine, and there are:{}", listed(machines))]
+    SeveralMachines {
+        /// The shape.
+        shape: Shape,
+        /// The machines.
+        machines: Vec<String>,
+    },
+    /// Platforms that go into different documents.
+    #[error(
+        "`{shape}` has one document for each platform, and there are {}",
+        platforms.join(" and ")
+    )]
+    SeveralPlatforms {
+        /// The shape.
+        shape: Shape,
+        /// The platforms.
+        platforms: Vec<String>,
+    },
+    /// Machines of platforms that the shape does not know.
+    #[error("`{shape}` has no place for {}: it carries {carries}", platforms.join(", "))]
+    NoPlace {
+        /// The shape.
+        shape: Shape,
+        /// The platforms there are.
+        platforms: Vec<String>,
+        /// What the shape is for.
+        carries: &'static str,
+        /// What to have reference values for.
+        add: &'static str,
+    },
+    /// A value that the shape is useless without.
+    #[error("`{shape}` needs {what} of {machine}: {why}")]
+    Missing {
+        /// The shape.
+        shape: Shape,
+        /// The machine.
+        machine: String,
+        /// The value.
+        what: String,
+        /// Why it is not there.
+        why: String,
+    },
+    /// A shape that is made of files of the image.
+    #[error(
+        "`{shape}` is made from the {what}, and `{}` is not the image's folder",
+        path.display()
+    )]
+    NoFolder {
+        /// What was exported.
+        path: PathBuf,
+        /// The shape.
+        shape: Shape,
+        /// What is needed.
+        what: &'static str,
+    },
+    /// The image lacks a file.
+    #[error("the image in `{}` has no {role}", folder.display())]
+    NoFile {
+        /// The folder.
+        folder: PathBuf,
+        /// Which.
+        role: &'static str,
+    },
+    /// The firmware can't be used.
+    #[error("`{}` can't be described for dstack", path.display())]
+    Firmware {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<firmware::Error>,
+    },
+    /// The firmware has nowhere to look for kernel hashes.
+    #[error("`{}` has no place for kernel hashes: dstack refuses it", path.display())]
+    NoHashTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A command line that dstack refuses.
+    #[error(
+        "dstack's verifier takes no image whose command line lacks \
+         `dstack.rootfs_hash=` and 64 hexadecimal digits"
+    )]
+    NoRootfsHash,
+    /// The image is none that could be measured.
+    #[error("`{}` can't be measured", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<pe::Error>,
+    },
+    /// A key or a time for a shape that has no place for it.
+    #[error("`{shape}` has no place for a signature or a time: only `corim` has")]
+    Unsigned {
+        /// The shape.
+        shape: Shape,
+    },
+    /// Plain data that does not serialise.
+    #[error("the document can't be written as JSON")]
+    Json(#[source] serde_json::Error),
+    /// Plain data that does not serialise.
+    #[error("the document can't be written as CBOR: {reason}")]
+    Cbor {
+        /// What the writer said.
+        reason: String,
+    },
+}
+
+/// Lines of a list.
+fn listed(items: &[String]) -> String {
+    items.iter().map(|item| format!("\n    {item}")).collect()
+}
+
+impl Diagnosis for ExportError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) if !error.is_not_found() => error.fault(),
+            Self::Manifest(error) => error.fault(),
+            Self::Prediction(error) => error.fault(),
+            Self::Json(_) | Self::Cbor { .. } => Fault::Bug,
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
+            Self::Manifest(error) => return error.hint(),
+            Self::Prediction(error) => return error.hint(),
+            Self::Schema { .. } | Self::Malformed { .. } => {
+                "name a folder that `cvmkit build` of this version wrote, or its \
+                 `reference-values.json`"
+            }
+            Self::NoMachine { .. } | Self::SeveralMachines { .. } => {
+                "choose with `--profile`, `--vcpus`, `--vcpu-type` and `--memory`"
+            }
+            Self::SeveralPlatforms { .. } => "choose with `--profile`",
+            Self::NoPlace { add, .. } => {
+                return Some(format!("add {add} to the definition's `platforms`"));
+            }
+            Self::NoFolder { .. } => "name the folder that `cvmkit build` wrote",
+            Self::NoHashTable { .. } => {
+                "use a firmware with kernel hashes, such as `OVMF.amdsev.fd` of package \
+                 `ovmf-amdsev`"
+            }
+            Self::NoRootfsHash => "add the parameter to `[kernel] command-line`",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,107 @@
+//! Katana's `expected-measurement.json`.
+//!
+//! The shape: `measurement`, `boot_mode`, `components`, `vm_config` and `notes`, for one SEV-SNP
+//! machine; `components` names the files of the image, and the command line itself. Later releases
+//! of Katana publish the value of `measurement` alone, as a line of text.
+//!
+//! Source: dojoengine/katana 7fb8a41 (2026-01): `tee/scripts/calculate-measurement.sh`; its
+//! successor is `misc/AMDSEV` of 678ba9d (2026-07).
+
+use serde::Serialize;
+
+use super::machine::{Machine, platforms};
+use super::{Document, ExportError, Shape, Subject, json, single};
+use crate::manifest::Manifest;
+use crate::profile::{Boot, Technology};
+
+/// `boot_mode` of a kernel that QEMU hands over, and of a disk.
+const DIRECT_KERNEL: &str = "direct_kernel";
+const UEFI_DISK: &str = "uefi_disk";
+
+#[derive(Serialize)]
+struct Expected {
+    measurement: String,
+    boot_mode: &'static str,
+    components: Components,
+    vm_config: VmConfig,
+    notes: &'static str,
+}
+
+#[derive(Serialize)]
+struct Components {
+    ovmf: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initrd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmdline: Option<String>,
+}
+
+#[derive(Serialize)]
+struct VmConfig {
+    vcpus: u32,
+    vcpu_type: String,
+}
+
+/// The measurement of one machine.
+pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
+    let shape = Shape::Katana;
+    let guests: Vec<&Machine> = machines
+        .iter()
+        .copied()
+        .filter(|machine| {
+            machine.platform() == Technology::SevSnp && machine.value.vcpu_type.is_some()
+        })
+        .collect();
+    if guests.is_empty() {
+        return Err(ExportError::NoPlace {
+            shape,
+            platforms: platforms(machines),
+            carries: "the launch digest of a guest of `sev-snp` with a vCPU type",
+            add: "a profile of `sev-snp`, such as `qemu-snp`,",
+        });
+    }
+    let machine = single(shape, &guests)?;
+    let lacks = |what| machine.missing(shape, what);
+    let is_direct = machine.value.boot == Boot::Direct;
+    let expected = Expected {
+        measurement: machine.needed_launch_digest(shape)?.to_string(),
+        boot_mode: if is_direct { DIRECT_KERNEL } else { UEFI_DISK },
+        components: components(subject, machine, is_direct)?,
+        vm_config: VmConfig {
+            vcpus: machine.value.vcpus.ok_or_else(|| lacks("vcpus"))?,
+            vcpu_type: machine.value.vcpu_type.clone().ok_or_else(|| lacks("vcpu-type"))?,
+        },
+        notes: if is_direct {
+            "firmware, kernel, initrd and command line are measured"
+        } else {
+            "the firmware is measured and nothing on the disk"
+        },
+    };
+    json(&expected, &[machine], Vec::new())
+}
+
+/// What a machine is started with.
+fn components(
+    subject: &Subject,
+    machine: &Machine,
+    is_direct: bool,
+) -> Result<Components, ExportError> {
+    let ovmf = machine.value.firmware.clone().unwrap_or_default();
+    if !is_direct {
+        return Ok(Components { ovmf, kernel: None, initrd: None, cmdline: None });
+    }
+    let folder = subject.folder(Shape::Katana, "names of the image's files")?;
+    let manifest = Manifest::read(folder)?;
+    let file = |role: &'static str| {
+        let missing = || ExportError::NoFile { folder: folder.to_owned(), role };
+        manifest.file(role).map(str::to_owned).ok_or_else(missing)
+    };
+    Ok(Components {
+        ovmf,
+        kernel: Some(file("kernel")?),
+        initrd: Some(file("initrd")?),
+        cmdline: Some(manifest.image.command_line.clone()),
+    })
+}

@@ -1,0 +1,138 @@
+//! The enclave identities of a ROFL policy.
+//!
+//! The shape: `{"enclaves": [{"id": BASE64, "description": WORDS}]}`, a part of
+//! `deployments.NAME.policy` in `rofl.yaml`, and YAML as all JSON is. An identity is 64 bytes:
+//! MRENCLAVE, which stands for a TD's measurement registers, and an MRSIGNER of zeros. MRENCLAVE is
+//! TupleHash256 of MRTD and RTMR0 to RTMR3 (NIST SP 800-185, section 5).
+//!
+//! A TD of which a register is not predicted has no identity, and is left out. RTMR3 is all zero in
+//! a TD whose guest extends nothing. Oracles: TupleHash256 of PyCryptodome, the identity of a quote that oasis-core
+//! is tested with.
+//!
+//! Source: oasisprotocol/oasis-core f9f1fdc (2026-08): `go/common/sgx/pcs/report.go`,
+//! `go/common/sgx/common.go`; oasisprotocol/cli d374d97: `build/rofl/manifest.go`.
+
+use cshake::CShake256;
+use cshake::digest::{ExtendableOutput as _, Update as _, XofReader as _};
+use cvmkit_measure::event::Bank;
+use serde::Serialize;
+
+use super::machine::{Machine, platforms};
+use super::{Document, ExportError, Shape, json};
+use crate::base64::base64;
+use crate::profile::Technology;
+
+/// The customization string of the hash (`TdEnclaveIdentityContext`).
+const CONTEXT: &[u8] = b"oasis-core/tdx: TD enclave identity";
+/// The function's name (NIST SP 800-185, section 5.3.2).
+const TUPLE_HASH: &[u8] = b"TupleHash";
+/// Bytes of MRENCLAVE.
+const MRENCLAVE_LEN: usize = 32;
+/// Bytes of MRSIGNER.
+const MRSIGNER_LEN: usize = 32;
+/// Bytes of a register of a TD.
+const REGISTER_LEN: usize = 48;
+
+#[derive(Serialize)]
+struct Policy {
+    enclaves: Vec<Enclave>,
+}
+
+#[derive(Serialize)]
+struct Enclave {
+    id: String,
+    description: String,
+}
+
+/// The identities of the TDs among `machines`.
+pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
+    let (mut enclaves, mut carried, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut refusal = None;
+    let (tds, others): (Vec<&Machine>, Vec<&Machine>) =
+        machines.iter().partition(|machine| machine.platform() == Technology::Tdx);
+    if !others.is_empty() {
+        notes.push(format!("left out, since they are no TDs: {}", platforms(&others).join(", ")));
+    }
+    for machine in tds {
+        match mrenclave(machine) {
+            Ok(mrenclave) => {
+                let id = base64(&[&mrenclave[..], &[0; MRSIGNER_LEN]].concat());
+                enclaves.push(Enclave { id, description: machine.to_string() });
+                carried.push(machine);
+            }
+            Err(error) => {
+                notes.push(format!("{machine} is left out: {error}"));
+                refusal = refusal.or(Some(error));
+            }
+        }
+    }
+    if enclaves.is_empty() {
+        return Err(refusal.unwrap_or_else(|| ExportError::NoPlace {
+            shape: Shape::Oasis,
+            platforms: platforms(machines),
+            carries: "MRTD and RTMRs of `tdx`",
+            add: "a profile of `tdx`, such as `qemu-tdx-direct`,",
+        }));
+    }
+    json(&Policy { enclaves }, &carried, notes)
+}
+
+/// What stands for the registers of a TD.
+fn mrenclave(machine: &Machine) -> Result<[u8; MRENCLAVE_LEN], ExportError> {
+    let needed = |name| machine.needed(Shape::Oasis, Bank::Sha384, name);
+    let rtmr3 = machine.register(Bank::Sha384, "rtmr3").unwrap_or(&[0; REGISTER_LEN]);
+    let registers = [needed("mrtd")?, needed("rtmr0")?, needed("rtmr1")?, needed("rtmr2")?, rtmr3];
+    Ok(tuple_hash(&registers))
+}
+
+/// TupleHash256 of byte strings of less than 8 KiB, to 256 bits.
+fn tuple_hash(strings: &[&[u8]]) -> [u8; MRENCLAVE_LEN] {
+    let mut hasher = CShake256::new_with_function_name(TUPLE_HASH, CONTEXT);
+    for string in strings {
+        hasher.update(&left_encode(8 * string.len() as u64));
+        hasher.update(string);
+    }
+    hasher.update(&right_encode(8 * MRENCLAVE_LEN as u64));
+    let mut digest = [0; MRENCLAVE_LEN];
+    hasher.finalize_xof().read(&mut digest);
+    digest
+}
+
+/// `left_encode` (NIST SP 800-185, section 2.3.1): the number of bytes, the number.
+fn left_encode(number: u64) -> Vec<u8> {
+    let digits = digits(number);
+    [&[len(&digits)], &digits[..]].concat()
+}
+
+/// `right_encode` (the same): the number, the number of bytes.
+fn right_encode(number: u64) -> Vec<u8> {
+    let digits = digits(number);
+    [&digits[..], &[len(&digits)]].concat()
+}
+
+/// A number without its leading zeros, of one byte at least.
+fn digits(number: u64) -> Vec<u8> {
+    let bytes = number.to_be_bytes();
+    let zeros = bytes.iter().take(bytes.len() - 1).take_while(|&&byte| byte == 0).count();
+    bytes.into_iter().skip(zeros).collect()
+}
+
+/// At most 8.
+fn len(digits: &[u8]) -> u8 {
+    u8::try_from(digits.len()).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NIST's "TupleHash samples", sample 1 of TupleHash256, has another context and length; the
+    /// identity of `quote_v4_tdx_ecdsa_p256.bin` in oasis-core is checked in `tests/export.rs`.
+    #[test]
+    fn numbers_are_encoded_as_the_standard_says() {
+        assert_eq!(left_encode(0), [1, 0]);
+        assert_eq!(left_encode(384), [2, 1, 128]);
+        assert_eq!(right_encode(256), [1, 0, 2]);
+        assert_eq!(right_encode(255), [255, 1]);
+    }
+}

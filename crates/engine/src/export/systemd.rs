@@ -1,0 +1,64 @@
+//! What `systemd-measure calculate --json=pretty` prints: PCR 11 by bank, after each phase.
+//!
+//! The shape: an object of banks, each a list of `{"phase", "pcr", "hash"}`. Oracle:
+//! systemd-measure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cvmkit_measure::event::{Bank, BankDigest, PcrIndex};
+use cvmkit_measure::tpm::{PCR_UKI, PHASES};
+use serde::Serialize;
+
+use super::{Document, ExportError, json};
+use crate::predict::outlook::value;
+use crate::predict::{Assumed, Bootable, Machine};
+
+/// One value of PCR 11.
+#[derive(Clone, Debug, Serialize)]
+struct Moment {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<String>,
+    pcr: PcrIndex,
+    hash: BankDigest,
+}
+
+/// PCR 11 by bank.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct SystemdMeasure(BTreeMap<String, Vec<Moment>>);
+
+impl SystemdMeasure {
+    /// The values after the phases of each of `moments`.
+    #[must_use]
+    pub fn new(predictions: &[Assumed], banks: &[Bank], moments: &[Vec<String>]) -> Self {
+        // PCR 11 is decided by the image alone: every prediction has the same.
+        let prediction = predictions.first().map(|assumed| &assumed.prediction);
+        let of_bank = |bank: &Bank| {
+            let values = moments.iter().filter_map(|phases| {
+                let names: Vec<&str> = phases.iter().map(String::as_str).collect();
+                let hash = value(*bank, &prediction?.clone().at(&names), PCR_UKI)?;
+                let phase = (!phases.is_empty()).then(|| phases.join(":"));
+                Some(Moment { phase, pcr: PCR_UKI, hash })
+            });
+            (bank.to_string(), values.collect())
+        };
+        Self(banks.iter().map(of_bank).collect())
+    }
+
+    /// The moments that systemd-measure has values for when it is not told which.
+    #[must_use]
+    pub fn moments() -> Vec<Vec<String>> {
+        let phases = |count| PHASES.iter().take(count).map(|name| (*name).to_owned()).collect();
+        (1..=PHASES.len()).map(phases).collect()
+    }
+}
+
+/// The values of the unified kernel image in `folder`.
+pub(super) fn document(folder: &Path) -> Result<Document, ExportError> {
+    // What only the other registers depend on may be as it likes.
+    let machine = Machine { read_only_disk: Some(true), ..Machine::default() };
+    let predictions = Bootable::of_image(folder, false)?.predictions(&machine)?;
+    let values = SystemdMeasure::new(&predictions, &Bank::ALL, &SystemdMeasure::moments());
+    json(&values, &[], Vec::new())
+}

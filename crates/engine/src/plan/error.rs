@@ -1,0 +1,104 @@
+//! Why there is no plan.
+
+use std::path::PathBuf;
+
+use cvmkit_formats::pe;
+use thiserror::Error;
+
+use crate::build::BuildError;
+use crate::definition::DefinitionError;
+use crate::fault::{Diagnosis, Fault};
+use crate::files::FileError;
+use crate::image::ImageError;
+use crate::lock::LockError;
+use crate::manifest::ManifestError;
+use crate::reference::ReferenceError;
+
+/// Why there is no plan.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// What a build would refuse.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The earlier image's description.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A file of it.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Its reference values.
+    #[error("`{}` holds no reference values of this version", path.display())]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Its unified kernel image, or the stub.
+    #[error("{what} can't be read")]
+    Pe {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        source: pe::Error,
+    },
+    /// It has no such file or section.
+    #[error("the image in `{}` has no {what}", folder.display())]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The image that would be built.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// What would be measured.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+}
+
+impl From<DefinitionError> for PlanError {
+    fn from(error: DefinitionError) -> Self {
+        Self::Build(error.into())
+    }
+}
+
+impl From<LockError> for PlanError {
+    fn from(error: LockError) -> Self {
+        Self::Build(error.into())
+    }
+}
+
+impl Diagnosis for PlanError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Build(error) => error.fault(),
+            Self::Manifest(error) => error.fault(),
+            Self::File(error) => error.fault(),
+            Self::Image(error) => error.fault(),
+            Self::Reference(error) => error.fault(),
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Build(error) => error.hint(),
+            Self::Manifest(ManifestError::NoImage { .. }) => Some(
+                "a plan compares with an earlier build: run `cvmkit build`, or name its folder \
+                 with `--with`"
+                    .into(),
+            ),
+            Self::Manifest(ManifestError::Malformed { .. }) | Self::Values { .. } => {
+                Some("another version of cvmkit built it: build it again".into())
+            }
+            Self::Manifest(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            Self::Reference(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Which registers an edit will change, before anything is built.
+//!
+//! An earlier output folder says what the image was. What the definition and its lock say now is
+//! put in its place: the command line, the stub, the firmware and the machines as they will be, and
+//! for what only a build can know (the root hash, a new kernel, a new initramfs) something else than
+//! it was. The image is written again around that, without its root file system, and measured by
+//! the same code that measures a built one ([`crate::reference`]); where a value differs, the
+//! register will change. So a plan is no table of rules that could be wrong beside the build.
+//!
+//! The contract: a register that is named will change, one that is not will keep its value. What is
+//! not predicted has no value to compare; those that the machine decides are named when it changes.
+//! Deliberately absent: what an edit of equal effect does (one that leaves the root file system's
+//! bytes alone is taken for a change of it).
+
+mod changes;
+mod compare;
+mod edit;
+mod error;
+mod imagined;
+
+use std::path::Path;
+
+use crate::build::Builder;
+use crate::build::inputs::Inputs;
+use crate::definition::Project;
+use crate::lock::LockFile;
+use crate::reference;
+
+pub use changes::Change;
+pub use compare::{Moved, Plan};
+pub use edit::{Edit, UnknownEdit};
+pub use error::PlanError;
+
+use changes::Earlier;
+use imagined::Imagined;
+
+/// What an edit changes: that which was made since `out` was built, or in addition `edits`, of one
+/// byte each.
+///
+/// # Errors
+/// There is no earlier build, or what would be built can't be.
+pub fn plan(
+    project: &Project,
+    variant: Option<&str>,
+    out: &Path,
+    edits: &[Edit],
+    builder: &Builder<'_>,
+) -> Result<Plan, PlanError> {
+    let definition = project.definition(variant)?;
+    let lock = LockFile::for_packages(project)?;
+    let inputs = Inputs::of_folder(project, &definition, &lock)?;
+    let external = inputs.external(builder.origins)?;
+    let earlier = Earlier::read(out)?;
+    let parts = inputs.parts(builder.stage1, &external.stub);
+    let changes = changes::between(&earlier, &inputs, &external, builder, &parts);
+    let mut now = Imagined::new(&earlier, &inputs, external)?;
+    now.apply(&changes::unseen(&earlier, &parts))?;
+    let scratch = |name: &str| builder.origins.store.scratch_folder(name);
+    if edits.is_empty() {
+        let values = now.values(&inputs, &scratch("plan")?)?;
+        return Ok(Plan::between(changes, Vec::new(), &earlier.values, &values));
+    }
+    let before: reference::ReferenceValues = now.values(&inputs, &scratch("plan-before")?)?;
+    now.apply(edits)?;
+    let after = now.values(&inputs, &scratch("plan-after")?)?;
+    Ok(Plan::between(changes, edits.to_vec(), &before, &after))
+}

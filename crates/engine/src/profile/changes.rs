@@ -1,0 +1,27 @@
+//! What a definition says otherwise than a profile.
+
+use super::{Profile, ProfileError};
+use crate::definition::raw::RawPlatform;
+
+impl RawPlatform {
+    /// The profile with every value replaced that is given here.
+    ///
+    /// # Errors
+    /// The values do not fit together.
+    pub fn applied(&self, profile: Profile) -> Result<Profile, ProfileError> {
+        let changed = Profile {
+            vcpus: self.vcpus.clone().unwrap_or(profile.vcpus),
+            vcpu_types: self.vcpu_types.clone().unwrap_or(profile.vcpu_types),
+            guest_features: self.guest_features.or(profile.guest_features),
+            memory: self.memory.clone().unwrap_or(profile.memory),
+            vmm_version: self.vmm_version.clone().or(profile.vmm_version),
+            boot: self.boot.unwrap_or(profile.boot),
+            firmware_layout: self.firmware_layout.clone().or(profile.firmware_layout),
+            firmware_behaviour: self.firmware_behaviour.clone().or(profile.firmware_behaviour),
+            disk: self.disk.or(profile.disk),
+            ..profile
+        };
+        changed.check()?;
+        Ok(changed)
+    }
+}

@@ -1,0 +1,56 @@
+//! What can be wrong with a profile.
+
+use thiserror::Error;
+
+use super::BUILT_IN;
+use crate::fault::{Diagnosis, Fault, near};
+
+/// What is wrong with a profile, and where.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// A name that no profile has.
+    #[error("there is no platform profile `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// No profile in TOML.
+    #[error("`{place}` is no platform profile: {message}")]
+    Malformed {
+        /// Its name or file.
+        place: String,
+        /// Why.
+        message: String,
+    },
+    /// A value that can't be.
+    #[error("profile `{profile}`: `{key}` can't be `{found}`\n  expected: {expected}")]
+    Invalid {
+        /// Its name.
+        profile: String,
+        /// The key.
+        key: String,
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: String,
+    },
+}
+
+impl Diagnosis for ProfileError {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self::Unknown { name } = self else { return None };
+        let known = BUILT_IN.map(|(name, _)| name);
+        Some(match near(name, known.into_iter()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!(
+                "the profiles are {}; `./FILE.toml` names one of your own",
+                known.join(", ")
+            ),
+        })
+    }
+}

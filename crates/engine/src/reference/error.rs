@@ -1,0 +1,113 @@
+//! Why there are no reference values.
+
+use cvmkit_measure::kernel_hashes::CmdlineNulError;
+use cvmkit_measure::{firmware, se, snp};
+use thiserror::Error;
+
+use crate::fault::{Diagnosis, Fault};
+use crate::files::FileError;
+use crate::predict::{PredictionError, TdError, UnknownFirmware};
+use crate::profile::ProfileError;
+
+/// Why reference values can't be computed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReferenceError {
+    /// A file of the image.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The firmware is none that could be measured.
+    #[error("the firmware `{firmware}` can't be measured")]
+    Firmware {
+        /// Its file.
+        firmware: String,
+        /// Why.
+        source: Box<firmware::Error>,
+    },
+    /// The launch can't be computed.
+    #[error("the SEV-SNP launch with firmware `{firmware}` can't be computed")]
+    Snp {
+        /// Its file.
+        firmware: String,
+        /// Why.
+        source: Box<snp::Error>,
+    },
+    /// The command line is none.
+    #[error("the command line can't be measured")]
+    CommandLine(#[from] CmdlineNulError),
+    /// A boot with a TPM.
+    #[error("profile `{profile}`: the boot can't be predicted")]
+    Tpm {
+        /// The profile.
+        profile: String,
+        /// Why.
+        source: Box<PredictionError>,
+    },
+    /// Firmware of a machine with a TPM of which it is not known how it measures.
+    #[error("profile `{profile}`: it is not known how `{firmware}` measures")]
+    Behaviour {
+        /// The profile.
+        profile: String,
+        /// The firmware's file.
+        firmware: String,
+        /// Why.
+        source: UnknownFirmware,
+    },
+    /// A TD.
+    #[error("profile `{profile}`: the TD can't be predicted")]
+    Td {
+        /// The profile.
+        profile: String,
+        /// Why.
+        source: Box<TdError>,
+    },
+    /// A Secure Execution image.
+    #[error("`{image}` is no Secure Execution image")]
+    SecureExecution {
+        /// Its file.
+        image: String,
+        /// Why.
+        source: Box<se::Error>,
+    },
+    /// The image has no such file.
+    #[error("profile `{profile}` needs a {role}, and the image has none")]
+    NoFile {
+        /// The profile.
+        profile: String,
+        /// What is missing.
+        role: &'static str,
+    },
+}
+
+impl Diagnosis for ReferenceError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) => error.fault(),
+            Self::Tpm { source, .. } => source.fault(),
+            Self::Td { source, .. } => source.fault(),
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::Profile(error) => error.hint(),
+            Self::Tpm { source, .. } => source.hint(),
+            Self::Td { source, .. } => source.hint(),
+            Self::Firmware { .. } | Self::Snp { .. } => {
+                Some("use a firmware built for SEV-SNP with kernel hashes, such as `OVMF.amdsev.fd` of package `ovmf-amdsev`".into())
+            }
+            Self::Behaviour { .. } => Some(
+                "say `firmware-behaviour` in the platform instead of naming the file".into(),
+            ),
+            Self::NoFile { role: "unified kernel image", .. } => {
+                Some("boot the image from its disk: `kind = \"disk\"` in `[boot]`".into())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The files that are measured, each read and hashed once for all profiles.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use cvmkit_measure::kernel_hashes::KernelHashes;
+
+use super::ReferenceError;
+use super::snp::kernel_hashes;
+use crate::files;
+use crate::image::{Image, Role};
+use crate::manifest::Manifest;
+use crate::predict::{Bootable, PredictionError, TdBoot};
+use crate::profile::Profile;
+
+/// What is read of a machine's file: a guard, firmware has up to 16 MiB.
+const MACHINE_FILE_MAX: u64 = 1 << 30;
+
+/// The files of an image, and those of its machines.
+#[derive(Debug, Default)]
+pub struct Subject {
+    /// Where the files of the machines are.
+    folder: PathBuf,
+    disk: Option<PathBuf>,
+    uki: Option<PathBuf>,
+    kernel: Option<PathBuf>,
+    initrd: Option<PathBuf>,
+    command_line: Option<PathBuf>,
+    hashes: OnceLock<KernelHashes>,
+    direct: OnceLock<Bootable>,
+    uki_disk: OnceLock<Bootable>,
+    td_direct: OnceLock<TdBoot>,
+}
+
+impl Subject {
+    /// The image that a manifest lists, in its folder.
+    #[must_use]
+    pub fn of_folder(manifest: &Manifest, folder: &Path) -> Self {
+        Self::of_files(folder, |role| manifest.file(role).map(str::to_owned))
+    }
+
+    /// An image in a folder, of files whose names `file` knows by role.
+    pub(crate) fn of_files(folder: &Path, file: impl Fn(&str) -> Option<String>) -> Self {
+        let path = |role| file(role).map(|name| folder.join(name));
+        Self {
+            folder: folder.to_owned(),
+            disk: path("disk"),
+            uki: path("uki"),
+            kernel: path("kernel"),
+            initrd: path("initrd"),
+            command_line: path("command-line"),
+            ..Self::default()
+        }
+    }
+
+    /// An image that was just written to a folder.
+    pub(crate) fn of_image(image: &Image, folder: &Path) -> Self {
+        let path = |role: Role| {
+            let file = image.files.iter().find(|file| file.role == role);
+            file.map(|file| folder.join(&file.name))
+        };
+        Self {
+            folder: folder.to_owned(),
+            disk: path(Role::Disk),
+            uki: path(Role::Uki),
+            kernel: path(Role::Kernel),
+            initrd: path(Role::Initrd),
+            command_line: path(Role::CommandLine),
+            ..Self::default()
+        }
+    }
+
+    /// The bytes of a machine's file.
+    pub(super) fn machine_file(&self, name: &str) -> Result<Vec<u8>, ReferenceError> {
+        use std::io::Read as _;
+        let path = self.folder.join(name);
+        let mut bytes = Vec::new();
+        let file = files::open(&path)?.take(MACHINE_FILE_MAX);
+        { file }.read_to_end(&mut bytes).map_err(files::cannot("read", &path))?;
+        Ok(bytes)
+    }
+
+    /// Where a machine's file is.
+    pub(super) fn machine_path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The hashes that firmware checks kernel, initrd and command line with.
+    pub(super) fn hashes(&self, profile: &Profile) -> Result<KernelHashes, ReferenceError> {
+        once(&self.hashes, || {
+            let (kernel, initrd, command_line) = self.direct_files(profile)?;
+            kernel_hashes(kernel, initrd, command_line)
+        })
+        .copied()
+    }
+
+    /// Kernel, initrd and command line as a machine with a TPM gets them.
+    pub(super) fn direct(&self, profile: &Profile) -> Result<&Bootable, ReferenceError> {
+        once(&self.direct, || {
+            let (kernel, initrd, command_line) = self.direct_files(profile)?;
+            Bootable::direct(kernel.to_owned(), initrd, command_line).map_err(of_tpm(profile))
+        })
+    }
+
+    /// The unified kernel image on its disk.
+    pub(super) fn uki_disk(&self, profile: &Profile) -> Result<&Bootable, ReferenceError> {
+        once(&self.uki_disk, || {
+            let uki = need(profile, self.uki.as_ref(), "unified kernel image")?;
+            Bootable::disk(uki.clone(), self.disk.as_deref()).map_err(of_tpm(profile))
+        })
+    }
+
+    /// Kernel, initrd and command line as a TD gets them.
+    pub(super) fn td_direct(&self, profile: &Profile) -> Result<&TdBoot, ReferenceError> {
+        once(&self.td_direct, || {
+            let (kernel, initrd, command_line) = self.direct_files(profile)?;
+            let source = files::FileSource::open(kernel)?;
+            let initrd = files::read(initrd)?;
+            let line = files::read(command_line)?;
+            Ok(TdBoot::direct(kernel.to_owned(), source, Some(&initrd), line))
+        })
+    }
+
+    fn direct_files(&self, profile: &Profile) -> Result<(&Path, &Path, &Path), ReferenceError> {
+        Ok((
+            need(profile, self.kernel.as_ref(), "kernel")?,
+            need(profile, self.initrd.as_ref(), "initrd")?,
+            need(profile, self.command_line.as_ref(), "command line")?,
+        ))
+    }
+}
+
+/// What `make` makes, made once. Two that ask at the same time may both make it.
+fn once<T>(
+    cell: &OnceLock<T>,
+    make: impl FnOnce() -> Result<T, ReferenceError>,
+) -> Result<&T, ReferenceError> {
+    if cell.get().is_none() {
+        // Another one may have been quicker, with the same.
+        let _ = cell.set(make()?);
+    }
+    match cell.get() {
+        Some(value) => Ok(value),
+        None => unreachable!("it was set"),
+    }
+}
+
+fn need<'a>(
+    profile: &Profile,
+    path: Option<&'a PathBuf>,
+    role: &'static str,
+) -> Result<&'a PathBuf, ReferenceError> {
+    path.ok_or_else(|| ReferenceError::NoFile { profile: profile.name.clone(), role })
+}
+
+pub(super) fn of_tpm(profile: &Profile) -> impl FnOnce(PredictionError) -> ReferenceError {
+    let profile = profile.name.clone();
+    |source| ReferenceError::Tpm { profile, source: Box::new(source) }
+}

@@ -1,0 +1,126 @@
+//! PCRs of machines with a TPM.
+
+use cvmkit_measure::event::{Bank, PcrIndex};
+use cvmkit_measure::tpm::{Platform, Prediction};
+
+use super::schema::ReferenceValue;
+use super::subject::of_tpm;
+use super::{ReferenceError, Subject};
+use crate::digest::Sha256;
+use crate::predict::outlook::{Known, Outlook};
+use crate::predict::{self, Assumptions, FirmwareBuild, KernelHeader, Machine};
+use crate::profile::{Boot, DiskAccess, Memory, Profile, Vmm};
+
+/// Registers of a boot; those above are for dynamic launches, debugging and applications.
+const PCRS: u8 = 16;
+
+/// The first version of QEMU that hands over a kernel as it is in its file.
+const QEMU_WITH_KERNEL_FILE: u32 = 10;
+
+/// One value, or for a kernel that QEMU patches one for each size of memory.
+pub(super) fn values(
+    profile: &Profile,
+    subject: &Subject,
+) -> Result<Vec<ReferenceValue>, ReferenceError> {
+    let headers = headers(profile);
+    headers.into_iter().map(|(memory, header)| value(profile, subject, memory, header)).collect()
+}
+
+/// Which kernel the firmware gets, as far as the profile says.
+fn headers(profile: &Profile) -> Vec<(Option<Memory>, Option<KernelHeader>)> {
+    let is_file = profile.qemu_major().is_some_and(|major| major >= QEMU_WITH_KERNEL_FILE);
+    match (profile.boot, profile.memory.as_slice()) {
+        (Boot::UkiDisk, _) => vec![(None, None)],
+        // An older firmware takes the patched one from any QEMU, and does not say how old it is.
+        (Boot::Direct, []) if is_file && profile.firmware_behaviour.as_deref() == Some(NEWEST) => {
+            vec![(None, Some(KernelHeader::InFile))]
+        }
+        (Boot::Direct, []) => vec![(None, None)],
+        (Boot::Direct, sizes) => {
+            let patched =
+                |memory: &Memory| (Some(*memory), Some(KernelHeader::Patched { memory: memory.0 }));
+            sizes.iter().map(patched).collect()
+        }
+    }
+}
+
+/// Firmware of which it is known that it takes the file.
+const NEWEST: &str = "ovmf-2026.08";
+
+fn value(
+    profile: &Profile,
+    subject: &Subject,
+    memory: Option<Memory>,
+    kernel_header: Option<KernelHeader>,
+) -> Result<ReferenceValue, ReferenceError> {
+    let boot = match profile.boot {
+        Boot::Direct => subject.direct(profile)?,
+        Boot::UkiDisk => subject.uki_disk(profile)?,
+    };
+    let variables = profile.variables.as_deref().map(|name| subject.machine_path(name));
+    let machine = Machine {
+        firmware: behaviour(profile, subject)?,
+        secure_boot: match &variables {
+            Some(path) => predict::secure_boot(path).map_err(of_tpm(profile))?,
+            None => Default::default(),
+        },
+        read_only_disk: Some(profile.disk == Some(DiskAccess::ReadOnly)),
+        kernel_header,
+    };
+    let predictions = boot.predictions(&machine).map_err(of_tpm(profile))?;
+    let predictions: Vec<(Assumptions, Prediction)> =
+        predictions.into_iter().map(|it| (it.assumptions, it.prediction)).collect();
+    let platform = platform(profile.vmm);
+    let known = Known { boot, platform, variables: variables.is_some(), disk: true };
+    let mut value = ReferenceValue { memory, ..ReferenceValue::of(profile) };
+    let (sha256, sha384) = platform.banks();
+    let banks = [(Bank::Sha256, sha256), (Bank::Sha384, sha384)];
+    for (bank, _) in banks.into_iter().filter(|(_, has)| *has) {
+        for pcr in (0..PCRS).filter_map(PcrIndex::new) {
+            note(&mut value, bank, pcr, known.outlook(bank, pcr, &predictions));
+        }
+    }
+    Ok(value)
+}
+
+fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, outlook: Outlook) {
+    let name = format!("pcr{pcr}");
+    match outlook {
+        Outlook::Open(reason) => {
+            value.not_predicted.insert(name, reason);
+        }
+        Outlook::Predicted { value: digest, reservation } => {
+            value.reservations.extend(reservation.map(|words| (name.clone(), words)));
+            let bank = value.registers.entry(bank.to_string()).or_default();
+            bank.insert(name, digest.to_string());
+        }
+    }
+}
+
+/// How the firmware measures: by its file, or by name.
+fn behaviour(
+    profile: &Profile,
+    subject: &Subject,
+) -> Result<Option<FirmwareBuild>, ReferenceError> {
+    let named = profile.firmware_behaviour.as_deref().and_then(|name| name.parse().ok());
+    let Some(firmware) = &profile.firmware else { return Ok(named) };
+    let digest = Sha256::of(&subject.machine_file(firmware)?);
+    match (FirmwareBuild::of_file(digest), named) {
+        (Ok(build), _) => Ok(Some(build)),
+        (Err(source), None) => Err(ReferenceError::Behaviour {
+            profile: profile.name.clone(),
+            firmware: firmware.clone(),
+            source,
+        }),
+        (Err(_), named) => Ok(named),
+    }
+}
+
+fn platform(vmm: Vmm) -> Platform {
+    match vmm {
+        Vmm::Qemu => Platform::QemuOvmf,
+        Vmm::Azure => Platform::Azure,
+        Vmm::Gce => Platform::Gce,
+        Vmm::Ec2 => Platform::NitroTpm,
+    }
+}
