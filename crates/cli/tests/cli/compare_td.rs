@@ -207,9 +207,10 @@ fn other_machines_are_told_apart() {
     assert!(text.contains("puts the command line together in another way"), "{text}");
     let (registers, text) = with("--td-firmware other.fd --memory 2G");
     assert_eq!(registers, [rtmr(0, 1)], "{text}");
-    // Linux would have measured into the TPM.
+    // There would be a table more, and Linux would have measured into the TPM.
     let (registers, text) = with("--tpm present");
-    assert_eq!(registers, [rtmr(2, 0)], "{text}");
+    assert_eq!(registers, [rtmr(0, 10), rtmr(2, 0)], "{text}");
+    assert!(text.contains("the TD has a virtual TPM, or has none"), "{text}");
     // Other files.
     for (name, contents, register) in
         [("tiny.initrd", &b"another"[..], rtmr(2, 1)), ("tiny.cmdline", &b"quiet"[..], rtmr(2, 0))]
