@@ -1,6 +1,7 @@
 //! `cvmkit measure`: what hardware will measure, from the files it is given.
 
 mod id_block;
+mod image;
 mod se;
 mod snp;
 mod stage0;
@@ -28,6 +29,8 @@ enum Of {
     Tdx(Box<tdx::Arguments>),
     /// The PCRs of a machine that boots an image with a TPM.
     Tpm(Box<tpm::Arguments>),
+    /// The reference values of an image, for its own profiles or for others.
+    Image(image::Arguments),
     /// What identifies an IBM Secure Execution image, and whether its pages are those of its header.
     Se(se::Arguments),
     /// What Oak's stage0 measures of a kernel, as appraisal policies of HATs list it.
@@ -41,6 +44,7 @@ impl Arguments {
             Of::IdBlock(arguments) => arguments.run(console),
             Of::Tdx(arguments) => arguments.run(console),
             Of::Tpm(arguments) => arguments.run(console),
+            Of::Image(arguments) => arguments.run(console),
             Of::Se(arguments) => arguments.run(console),
             Of::Stage0(arguments) => arguments.run(console),
         }

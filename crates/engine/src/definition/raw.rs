@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::predict::SecureBootBuild;
 use crate::profile::{Boot, DiskAccess, Features, Memory};
 
 /// An image definition (`image.toml`).
@@ -399,10 +400,13 @@ pub struct RawPlatform {
     /// How the firmware of a TD measures, if its SHA-256 is not known: an edk2 release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware_layout: Option<String>,
+    /// Whether the firmware of a TD was built with Secure Boot, if its SHA-256 is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secure_boot: Option<SecureBootBuild>,
     /// How the firmware of a machine with a TPM measures, if its SHA-256 is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware_behaviour: Option<String>,
-    /// Whether the machine can write to its disk (`tpm`).
+    /// Whether the machine can write to its disk (`tpm`, and `tdx` with `uki-disk`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskAccess>,
 }

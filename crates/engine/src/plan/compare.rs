@@ -75,8 +75,10 @@ fn pairs<'a>(before: &'a [ReferenceValue], after: &'a [ReferenceValue]) -> Vec<P
         let at = left.iter().position(|value| wanted(value))?;
         Some(left.remove(at))
     };
-    let same: Vec<Pair<'_>> =
-        before.iter().map(|from| (Some(from), take(&|to| title(to) == title(from)))).collect();
+    let same: Vec<Pair<'_>> = before
+        .iter()
+        .map(|from| (Some(from), take(&|to| to.machine() == from.machine())))
+        .collect();
     let paired = same.into_iter().map(|(from, to)| match (from, to) {
         (Some(from), None) => (Some(from), take(&|to| to.profile == from.profile)),
         pair => pair,
@@ -98,7 +100,13 @@ fn moved(from: Option<&ReferenceValue>, to: Option<&ReferenceValue>, edits: &[Ed
         (Some(from), Some(to)) => of_machine(from, to, edits),
         _ => BTreeSet::new(),
     };
-    Moved { from: from.map(title), to: to.map(title), registers, not_predicted, unchanged }
+    Moved {
+        from: from.map(ReferenceValue::machine),
+        to: to.map(ReferenceValue::machine),
+        registers,
+        not_predicted,
+        unchanged,
+    }
 }
 
 /// Every digest of a value, by its name with its bank.
@@ -126,19 +134,6 @@ fn of_machine(from: &ReferenceValue, to: &ReferenceValue, edits: &[Edit]) -> BTr
         |name: &str| from.not_predicted.contains_key(name) && to.not_predicted.contains_key(name);
     let changed = names.iter().filter(|(name, changes)| *changes && open(name));
     changed.map(|(name, _)| (*name).to_owned()).collect()
-}
-
-/// A machine in words.
-fn title(value: &ReferenceValue) -> String {
-    let mut words = vec![value.profile.clone()];
-    words.extend(value.vcpus.map(|count| match count {
-        1 => "1 vCPU".to_owned(),
-        count => format!("{count} vCPUs"),
-    }));
-    words.extend(value.vcpu_type.clone());
-    words.extend(value.guest_features.map(|features| format!("guest features {features}")));
-    words.extend(value.memory.map(|memory| memory.to_string()));
-    words.join(", ")
 }
 
 impl fmt::Display for Plan {

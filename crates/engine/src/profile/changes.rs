@@ -18,6 +18,7 @@ impl RawPlatform {
             boot: self.boot.unwrap_or(profile.boot),
             firmware_layout: self.firmware_layout.clone().or(profile.firmware_layout),
             firmware_behaviour: self.firmware_behaviour.clone().or(profile.firmware_behaviour),
+            secure_boot: self.secure_boot.or(profile.secure_boot),
             disk: self.disk.or(profile.disk),
             ..profile
         };

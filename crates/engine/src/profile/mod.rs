@@ -231,7 +231,7 @@ impl Profile {
         only(self.guest_features.is_some(), "guest-features", &[SevSnp], "only for `sev-snp`")?;
         only(!self.memory.is_empty(), "memory", &[Tdx, Tpm], "only for `tdx` and `tpm`")?;
         only(!self.vcpus.is_empty(), "vcpus", &[SevSnp, Tdx], "only for `sev-snp` and `tdx`")?;
-        only(self.disk.is_some(), "disk", &[Tpm], "only for `tpm`")?;
+        only(self.disk.is_some(), "disk", &[Tdx, Tpm], "only for `tdx` and `tpm`")?;
         only(!self.acpi.is_empty(), "acpi", &[Tdx], "only for `tdx`")?;
         only(self.smbios.is_some(), "smbios", &[Tdx], "only for `tdx`")?;
         only(self.firmware_layout.is_some(), "firmware-layout", &[Tdx], "only for `tdx`")?;
@@ -307,10 +307,14 @@ impl Profile {
         Ok(())
     }
 
-    /// Whether the digest of a firmware file is in the values.
+    /// Whether nothing can be said without the file of the firmware.
     #[must_use]
     pub fn needs_firmware(&self) -> bool {
-        matches!(self.technology, Technology::SevSnp | Technology::Tdx)
+        match self.technology {
+            Technology::SevSnp => true,
+            Technology::Tdx => self.vmm == Vmm::Qemu,
+            Technology::Tpm | Technology::Se => false,
+        }
     }
 
     /// Whether the firmware that a definition names for all platforms is this one's: a cloud has

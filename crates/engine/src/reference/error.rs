@@ -97,7 +97,19 @@ impl Diagnosis for ReferenceError {
             Self::File(error) => error.hint(),
             Self::Profile(error) => error.hint(),
             Self::Tpm { source, .. } => source.hint(),
-            Self::Td { source, .. } => source.hint(),
+            Self::Td { source, .. } => match **source {
+                TdError::NoLayout { .. } | TdError::NoFirmware => Some(
+                    "say in the platform how it measures: `firmware-layout`, the latest of \
+                     `cvmkit measure tdx --help` that is not younger than its edk2"
+                        .into(),
+                ),
+                TdError::NoSecureBoot { .. } => Some(
+                    "say `secure-boot = \"built-in\"` in the platform if its event log has data \
+                     for the variable SecureBoot, otherwise `secure-boot = \"absent\"`"
+                        .into(),
+                ),
+                _ => source.hint(),
+            },
             Self::Firmware { .. } | Self::Snp { .. } => {
                 Some("use a firmware built for SEV-SNP with kernel hashes, such as `OVMF.amdsev.fd` of package `ovmf-amdsev`".into())
             }

@@ -85,6 +85,20 @@ pub struct SecureExecutionValue {
 }
 
 impl ReferenceValue {
+    /// The machine in words: `qemu-snp, 2 vCPUs, EPYC-v4, guest features 0x1`.
+    #[must_use]
+    pub fn machine(&self) -> String {
+        let mut words = vec![self.profile.clone()];
+        words.extend(self.vcpus.map(|count| match count {
+            1 => "1 vCPU".to_owned(),
+            count => format!("{count} vCPUs"),
+        }));
+        words.extend(self.vcpu_type.clone());
+        words.extend(self.guest_features.map(|features| format!("guest features {features}")));
+        words.extend(self.memory.map(|memory| memory.to_string()));
+        words.join(", ")
+    }
+
     /// A value of a profile, without any digest yet.
     pub(super) fn of(profile: &Profile) -> Self {
         Self {

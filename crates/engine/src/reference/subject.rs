@@ -10,7 +10,7 @@ use super::snp::kernel_hashes;
 use crate::files;
 use crate::image::{Image, Role};
 use crate::manifest::Manifest;
-use crate::predict::{Bootable, PredictionError, TdBoot};
+use crate::predict::{Bootable, PredictionError, TdBoot, TdError};
 use crate::profile::Profile;
 
 /// What is read of a machine's file: a guard, firmware has up to 16 MiB.
@@ -30,6 +30,7 @@ pub struct Subject {
     direct: OnceLock<Bootable>,
     uki_disk: OnceLock<Bootable>,
     td_direct: OnceLock<TdBoot>,
+    td_disk: OnceLock<TdBoot>,
 }
 
 impl Subject {
@@ -121,6 +122,14 @@ impl Subject {
         })
     }
 
+    /// The unified kernel image on its disk, as a TD boots it.
+    pub(super) fn td_disk(&self, profile: &Profile) -> Result<&TdBoot, ReferenceError> {
+        once(&self.td_disk, || {
+            let uki = need(profile, self.uki.as_ref(), "unified kernel image")?;
+            TdBoot::disk(uki.clone(), self.disk.as_deref()).map_err(of_td(profile))
+        })
+    }
+
     fn direct_files(&self, profile: &Profile) -> Result<(&Path, &Path, &Path), ReferenceError> {
         Ok((
             need(profile, self.kernel.as_ref(), "kernel")?,
@@ -151,6 +160,11 @@ fn need<'a>(
     role: &'static str,
 ) -> Result<&'a PathBuf, ReferenceError> {
     path.ok_or_else(|| ReferenceError::NoFile { profile: profile.name.clone(), role })
+}
+
+pub(super) fn of_td(profile: &Profile) -> impl FnOnce(TdError) -> ReferenceError {
+    let profile = profile.name.clone();
+    |source| ReferenceError::Td { profile, source: Box::new(source) }
 }
 
 pub(super) fn of_tpm(profile: &Profile) -> impl FnOnce(PredictionError) -> ReferenceError {

@@ -1,57 +1,110 @@
 //! MRTD and RTMRs of TDs.
 
 use cvmkit_measure::digest::{Digests, Sha256};
+use cvmkit_measure::event::RtmrIndex;
+use cvmkit_measure::tdx::mrtd::Mrtd;
+use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
+use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::schema::ReferenceValue;
+use super::subject::of_td;
 use super::{ReferenceError, Subject};
-use crate::predict::{TdError, TdFirmware, TdMachine};
-use crate::profile::{Memory, Profile, Recorded, RecordedAcpi};
+use crate::predict::{TdBoot, TdFirmware, TdMachine};
+use crate::profile::{Boot, DiskAccess, Memory, Profile, Recorded, RecordedAcpi, Vmm};
+
+/// The rule of a cloud's MRTD is that of QEMU from this version on: page by page.
+const SINGLE_PASS: u32 = 10;
+
+/// Set by software at run time.
+const RUNTIME: u8 = 3;
 
 /// One value for each number of vCPUs and size of memory.
 pub(super) fn values(
     profile: &Profile,
     subject: &Subject,
 ) -> Result<Vec<ReferenceValue>, ReferenceError> {
-    let refused = |source: TdError| ReferenceError::Td {
-        profile: profile.name.clone(),
-        source: Box::new(source),
+    let boot = match profile.boot {
+        Boot::Direct => subject.td_direct(profile)?,
+        Boot::UkiDisk => subject.td_disk(profile)?,
     };
-    let name = profile.firmware.as_deref().unwrap_or_default();
-    let bytes = subject.machine_file(name)?;
-    let firmware = TdFirmware::new(&subject.machine_path(name), bytes).map_err(refused)?;
-    let boot = subject.td_direct(profile)?;
+    let firmware = firmware(profile, subject)?;
+    // Memory and vCPUs are not in it.
+    let rule = machine(profile, 1, Memory(0)).rule;
+    let mrtd = firmware.as_ref().map(|firmware| firmware.mrtd(&rule));
+    let mrtd = mrtd.transpose().map_err(of_td(profile))?;
     let mut values = Vec::new();
     for &memory in &profile.memory {
         for &vcpus in &profile.vcpus {
             let machine = machine(profile, vcpus, memory);
-            let prediction = boot.predict(&firmware, &machine).map_err(refused)?;
-            let mut value = ReferenceValue {
+            let registers = registers(profile, boot, firmware.as_ref(), &machine)?;
+            let value = ReferenceValue {
                 vcpus: Some(vcpus),
                 memory: Some(memory),
                 ..ReferenceValue::of(profile)
             };
-            let registers = value.registers.entry("sha384".to_owned()).or_default();
-            registers.insert("mrtd".to_owned(), prediction.mrtd.to_string());
-            let rtmrs = prediction.registers.rtmrs();
-            registers.extend(rtmrs.iter().map(|(i, rtmr)| (format!("rtmr{i}"), rtmr.to_string())));
-            let open = prediction.registers.open.iter();
-            value.not_predicted =
-                open.map(|(i, open)| (format!("rtmr{i}"), open.reason.to_string())).collect();
-            values.push(value);
+            values.push(with_registers(value, mrtd, &registers));
         }
     }
     Ok(values)
 }
 
+fn firmware(profile: &Profile, subject: &Subject) -> Result<Option<TdFirmware>, ReferenceError> {
+    let Some(name) = &profile.firmware else { return Ok(None) };
+    let bytes = subject.machine_file(name)?;
+    TdFirmware::new(&subject.machine_path(name), bytes).map(Some).map_err(of_td(profile))
+}
+
+/// What is extended on this machine, with the firmware if it is QEMU's.
+fn registers(
+    profile: &Profile,
+    boot: &TdBoot,
+    firmware: Option<&TdFirmware>,
+    machine: &TdMachine,
+) -> Result<Prediction, ReferenceError> {
+    let prediction = match firmware.filter(|_| profile.vmm == Vmm::Qemu) {
+        Some(firmware) => boot.registers(firmware, machine),
+        None => boot.predict_foreign(SecureBoot::default(), machine),
+    };
+    prediction.map_err(of_td(profile))
+}
+
+fn with_registers(
+    mut value: ReferenceValue,
+    mrtd: Option<Mrtd>,
+    prediction: &Prediction,
+) -> ReferenceValue {
+    let registers = value.registers.entry("sha384".to_owned()).or_default();
+    match mrtd {
+        Some(mrtd) => drop(registers.insert("mrtd".to_owned(), mrtd.to_string())),
+        None => {
+            let reason = "decided by the firmware, of which no file is named: `firmware`";
+            value.not_predicted.insert("mrtd".to_owned(), reason.to_owned());
+        }
+    }
+    let name = |index: &RtmrIndex| format!("rtmr{index}");
+    let known = prediction.rtmrs();
+    registers.extend(known.iter().map(|(index, rtmr)| (name(index), rtmr.to_string())));
+    if let Some(runtime) = known.keys().find(|index| index.number() == RUNTIME) {
+        let words = "until software of the image extends it";
+        value.reservations.insert(name(runtime), words.to_owned());
+    }
+    let open = prediction.open.iter();
+    value.not_predicted.extend(open.map(|(index, open)| (name(index), open.reason.to_string())));
+    value
+}
+
 /// The machine, as far as the profile says.
 fn machine(profile: &Profile, vcpus: u32, memory: Memory) -> TdMachine {
-    let major = profile.qemu_major().unwrap_or_default();
+    let major = profile.qemu_major().unwrap_or(SINGLE_PASS);
     TdMachine {
         acpi: profile.acpi_of(vcpus, memory).map(tables),
         smbios: profile.smbios.map(recorded),
         layout: profile.firmware_layout.as_deref().and_then(|name| name.parse().ok()),
         secure_boot: profile.secure_boot,
+        // Every machine of a cloud has one.
+        tpm: Some(profile.vmm != Vmm::Qemu),
+        read_only_disk: profile.disk == Some(DiskAccess::ReadOnly),
         ..TdMachine::of_qemu(major, memory.0)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use cvmkit_engine::predict::outlook::{Known, Outlook, value};
+use cvmkit_engine::predict::outlook::{Known, Outlook};
 use cvmkit_engine::predict::{Assumed, Assumptions, Bootable};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
 use cvmkit_measure::tpm::{Platform, Prediction};

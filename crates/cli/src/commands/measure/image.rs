@@ -1,0 +1,169 @@
+//! `cvmkit measure image`: the reference values of an image, for its own profiles or for others.
+//!
+//! What `build` wrote into `reference-values.json` is computed again from the files; `--profile` asks
+//! for machines that the definition did not name. A register that can't be known has no value, and a
+//! line that says why.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::manifest::{Manifest, REFERENCE_FILE};
+use cvmkit_engine::profile::{Memory, Profile, Technology};
+use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::super::input;
+use crate::console::{Answer, CommandError, Console};
+
+/// More than any file of reference values: a value has some 3 kB.
+const VALUES_MAX: u64 = 1 << 30;
+
+/// The image, and its machines.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The folder of an image, as `cvmkit build` wrote it.
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// A profile that `cvmkit profile` lists, once for each. Default: those of the image.
+    #[arg(long, value_name = "NAME")]
+    profile: Vec<String>,
+    /// Numbers of vCPUs, parted by commas, in place of the profiles'.
+    #[arg(long, value_name = "N", value_delimiter = ',', requires = "profile")]
+    vcpus: Vec<u32>,
+    /// Sizes of memory, such as 2G,4G, in place of the profiles'.
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', requires = "profile")]
+    memory: Vec<Memory>,
+    /// The firmware of `sev-snp` and `tdx`. Default: that of the image.
+    #[arg(long, value_name = "FD", requires = "profile")]
+    firmware: Option<PathBuf>,
+    /// The finished Secure Execution image of `se`.
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    secure_execution: Option<PathBuf>,
+}
+
+/// Profiles that nothing can be computed for.
+#[derive(Debug, Error)]
+enum Refusal {
+    #[error("`{path}` holds no reference values of this version")]
+    Values { path: String, source: serde_json::Error },
+    #[error("profile `{profile}` needs a firmware, and the image has none")]
+    NoFirmware { profile: String, requires: String },
+    #[error("profile `{profile}` needs a finished Secure Execution image")]
+    NoImage { profile: String },
+}
+
+impl Diagnosis for Refusal {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Values { .. } => {
+                "build the image again, or name profiles with `--profile`".into()
+            }
+            Self::NoFirmware { requires, .. } => format!("name it with `--firmware`: {requires}"),
+            Self::NoImage { .. } => "name it with `--secure-execution`".into(),
+        })
+    }
+}
+
+impl Arguments {
+    pub(super) fn run(self, console: &Console) -> Answer {
+        let manifest = Manifest::read(&self.out)?;
+        let profiles = if self.profile.is_empty() {
+            self.of_image()?
+        } else {
+            let named = self.profile.iter().map(|name| self.named(name, &manifest));
+            named.collect::<Result<_, _>>()?
+        };
+        let subject = Subject::of_folder(&manifest, &self.out);
+        console.answer(&Report(reference::values(&profiles, &subject)?));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The profiles that the image was built with.
+    fn of_image(&self) -> Result<Vec<Profile>, CommandError> {
+        let path = self.out.join(REFERENCE_FILE);
+        let values = serde_json::from_slice(&input::read(&path, VALUES_MAX)?);
+        let refused = |source| Refusal::Values { path: path.display().to_string(), source };
+        let values: ReferenceValues = values.map_err(refused)?;
+        Ok(values.profiles)
+    }
+
+    /// A profile with what the options say otherwise.
+    fn named(&self, name: &str, manifest: &Manifest) -> Result<Profile, CommandError> {
+        let mut profile = Profile::built_in(name)?;
+        let counts = matches!(profile.technology, Technology::SevSnp | Technology::Tdx);
+        if counts && !self.vcpus.is_empty() {
+            profile.vcpus.clone_from(&self.vcpus);
+        }
+        if profile.technology == Technology::Tdx && !self.memory.is_empty() {
+            profile.memory.clone_from(&self.memory);
+        }
+        if profile.needs_firmware() || counts && self.firmware.is_some() {
+            profile.firmware = Some(self.firmware(&profile, manifest)?);
+        }
+        if profile.technology == Technology::Se {
+            let image = self.secure_execution.as_ref();
+            let image = image.map(|path| std::path::absolute(path).unwrap_or(path.clone()));
+            let none = || Refusal::NoImage { profile: name.to_owned() };
+            profile.image = Some(image.ok_or_else(none)?.display().to_string());
+        }
+        profile.check()?;
+        Ok(profile)
+    }
+
+    /// The firmware that is named, or for QEMU the first of the image.
+    fn firmware(&self, profile: &Profile, manifest: &Manifest) -> Result<String, Refusal> {
+        let named = self
+            .firmware
+            .as_ref()
+            .map(|path| std::path::absolute(path).unwrap_or(path.clone()).display().to_string());
+        let own = manifest.firmware.clone().filter(|_| profile.takes_default_firmware());
+        named.or(own).ok_or_else(|| Refusal::NoFirmware {
+            profile: profile.name.clone(),
+            requires: profile.requires.clone().unwrap_or_default(),
+        })
+    }
+}
+
+/// The values, as `reference-values.json` has them or as lines.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Report(ReferenceValues);
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.values.iter().try_for_each(|value| machine(value, f))
+    }
+}
+
+/// One machine: what it is, then a line for each value.
+fn machine(value: &ReferenceValue, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{}", value.machine())?;
+    if let Some(digest) = &value.launch_digest {
+        writeln!(f, "  launch-digest  {digest}")?;
+    }
+    for (bank, registers) in &value.registers {
+        for (register, digest) in registers {
+            writeln!(f, "  {register:<6} {bank}:{digest}")?;
+        }
+    }
+    if let Some(header) = &value.secure_execution {
+        writeln!(f, "  tag            {}", header.tag)?;
+        for key in &header.host_keys {
+            writeln!(f, "  host key       {key}")?;
+        }
+    }
+    for (register, words) in &value.reservations {
+        writeln!(f, "  {register:<6} {words}")?;
+    }
+    for (register, reason) in &value.not_predicted {
+        writeln!(f, "  {register:<6} not predicted: {reason}")?;
+    }
+    Ok(())
+}
