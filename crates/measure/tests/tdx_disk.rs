@@ -197,6 +197,7 @@ fn boot_options_of_devices_are_not_guessed() {
             secure_boot: SecureBoot::default(),
             configuration: Vec::new(),
             acpi,
+            has_tpm: false,
         };
         let firmware = Firmware::Known(Box::new(platform));
         let boot = DiskBoot {

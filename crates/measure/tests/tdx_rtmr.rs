@@ -101,6 +101,7 @@ fn predicted(layout: &str, log: &[Logged]) -> DirectBoot<'static> {
             secure_boot: SecureBoot::default(),
             configuration: Vec::new(),
             acpi: Some(AcpiTables { loader, rsdp, tables }),
+            has_tpm: false,
         },
         authority: None,
         smbios: None,
@@ -234,6 +235,7 @@ fn firmware_with_a_tpm_measures_the_same() {
                 secure_boot: SecureBoot { enabled, ..SecureBoot::default() },
                 configuration: ConfigurationItem::of_direct_boot(),
                 acpi: Some(AcpiTables { loader: none, rsdp: none, tables: none }),
+                has_tpm: false,
             },
             authority: None,
             smbios: logged(EventType::EV_EFI_HANDOFF_TABLES, 0),
@@ -324,4 +326,31 @@ fn a_layout_holds_until_the_next() {
         |layout: &str, qemu| layout.parse::<Layout>().unwrap().measures_patched_kernel(qemu);
     assert!(patched("edk2-stable202411", 10) && patched("edk2-stable202502", 9));
     assert!(!patched("edk2-stable202502", 10) && !patched("edk2-stable202508", 11));
+}
+
+/// The ACPI events of boots with a TPM, in their order: the room for its log is between RSDP and
+/// tables, and its bytes are known.
+#[test]
+fn the_room_for_a_tpm_s_log_is_a_table() {
+    for (layout, _, bytes) in TPM_LOGS.into_iter().skip(2) {
+        let log = Log::parse(bytes, RegisterSet::Tpm).unwrap();
+        let observed = log.observed(Bank::Sha384).unwrap();
+        let is_table = |event_type| event_type == EventType::EV_PLATFORM_CONFIG_FLAGS;
+        let logged = observed.events().iter().filter(|event| is_table(event.event_type));
+        let logged: Vec<_> = logged
+            .map(|event| match event.digest {
+                BankDigest::Sha384(digest) => digest,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let [loader, rsdp, _, tables] = logged[..] else { panic!("{logged:?}") };
+        let [loader, rsdp, tables] = [loader, rsdp, tables].map(known);
+        let mut boot = predicted("edk2-stable202502", &quote_log());
+        boot.platform.acpi = Some(AcpiTables { loader, rsdp, tables });
+        boot.platform.has_tpm = true;
+        let events = boot.events().unwrap();
+        let found = events.0.iter().filter(|event| is_table(event.event_type));
+        let found: Vec<_> = found.map(|event| event.digests.sha384).collect();
+        assert_eq!(found, logged, "{layout}");
+    }
 }

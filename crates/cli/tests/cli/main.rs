@@ -7,6 +7,7 @@
 #[path = "../../../measure/tests/bzimage/mod.rs"]
 mod bzimage;
 mod compare;
+mod compare_td;
 mod dump;
 #[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/event_logs/mod.rs"]

@@ -25,7 +25,7 @@ const BOOKWORM: [&str; 3] = [
 ];
 
 /// A bzImage that is a PE image too, with nothing in it.
-fn kernel() -> Vec<u8> {
+pub(crate) fn kernel() -> Vec<u8> {
     let mut bytes = vec![0x90; 0x3000];
     bytes[..0x250].fill(0);
     let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);

@@ -9,6 +9,8 @@ use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::linux::{self, SetupHeader};
+use cvmkit_measure::tdx;
+use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tpm::{self, Behaviour, Direct, Disk, Error, Prediction};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use cvmkit_measure::uefi::{gpt, image, variable_store};
@@ -184,6 +186,32 @@ impl Prepared {
                 tpm::direct_boot(&self.firmware, &direct)
             }
         }
+    }
+}
+
+impl Prepared {
+    /// What a TD without a TPM would have of a boot from the disk; none of a direct boot.
+    pub(crate) fn td_prediction(&self) -> Option<tdx::prediction::Prediction> {
+        let Boot::Disk { uki, disk, medium } = &self.boot else { return None };
+        let uki = tpm::Uki::read(&fs::read(uki).unwrap()).unwrap();
+        let table = (*medium != Medium::Fat).then(|| gpt::data(&fs::read(disk).unwrap()).unwrap());
+        let layout = match self.firmware.behaviour {
+            Behaviour::OVMF_2026_08 => Layout::of_edk2(2026, 8),
+            _ => Layout::of_edk2(2025, 2),
+        };
+        let secure_boot = self.firmware.secure_boot.clone();
+        let boot = tdx::disk::DiskBoot {
+            firmware: tdx::disk::Firmware::Foreign { layout: layout.unwrap(), secure_boot },
+            smbios: None,
+            uki: &uki,
+            disk: Disk {
+                partition_table: table.as_deref(),
+                read_only: *medium == Medium::GptReadOnly,
+                loader_is_file: *medium == Medium::GptWithLoaderFile,
+            },
+            tpm: Some(false),
+        };
+        Some(boot.prediction().unwrap())
     }
 }
 

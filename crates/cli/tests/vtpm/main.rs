@@ -24,8 +24,10 @@ use std::sync::{Mutex, PoisonError};
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{
-    Bank, Event, EventType, Events, PcrIndex, Register, RegisterSet, Source,
+    Bank, BankDigest, Event, EventType, Events, ObservedEvent, PcrIndex, Register, RegisterSet,
+    RtmrIndex, Source,
 };
+use cvmkit_measure::tdx;
 use cvmkit_measure::tpm::{Error, Prediction};
 
 use case::{Case, Firmware, Medium, Release, Variables};
@@ -131,6 +133,9 @@ fn boot(name: &str, case: &Case) {
         prediction.events.extend(known.entry(case.firmware).or_insert(recorded).0.clone());
     }
     let events = compare(&prediction, &report);
+    if let Some(prediction) = prepared.td_prediction() {
+        compare_td(&prediction, &report);
+    }
     eprintln!("{name}: {} registers, {events} events", prediction.pcrs_sha256().len());
 }
 
@@ -177,6 +182,35 @@ fn compare(prediction: &Prediction, report: &Report) -> usize {
         assert_eq!(sha384[pcr].to_string(), value(Bank::Sha384), "{pcr:?}");
     }
     count / 2
+}
+
+/// The registers of a TD are those of a TPM by another name: RTMR 1 has PCR 2 to 6, RTMR 2 has 8 to
+/// 15, and of the separators that a TPM gets for each register a TD gets one.
+fn compare_td(prediction: &tdx::prediction::Prediction, report: &Report) {
+    let log = Log::parse(&report.log, RegisterSet::Tpm).unwrap();
+    let observed = log.observed(Bank::Sha384).unwrap();
+    let rtmr = |register| match register {
+        Register::Pcr(pcr) => RtmrIndex::of_pcr(pcr),
+        other => panic!("{other:?}"),
+    };
+    for number in [1, 2] {
+        let register = RtmrIndex::new(number).unwrap();
+        if prediction.open.contains_key(&register) {
+            continue;
+        }
+        let own = prediction.events.0.iter().filter(|e| RtmrIndex::of_pcr(e.pcr) == Some(register));
+        let expected: Vec<_> =
+            own.map(|e| (e.event_type, BankDigest::Sha384(e.digests.sha384))).collect();
+        let is_other = |event: &ObservedEvent<'_>| {
+            event.event_type == EventType::EV_SEPARATOR
+                && event.register != Register::Pcr(PcrIndex::new(4).unwrap())
+        };
+        let logged =
+            observed.events().iter().filter(|event| rtmr(event.register) == Some(register));
+        let logged = logged.filter(|event| !is_other(event));
+        let logged: Vec<_> = logged.map(|event| (event.event_type, event.digest)).collect();
+        assert_eq!(expected, logged, "RTMR {number}\n{}", report.text());
+    }
 }
 
 impl Report {

@@ -15,10 +15,10 @@ use cvmkit_measure::compare::{
 };
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::{
-    Bank, BankDigest, EventType, Observed, Register, RegisterSet, RtmrIndex,
+    Bank, BankDigest, Event, EventType, Observed, ObservedEvent, Register, RegisterSet, RtmrIndex,
 };
 use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
-use cvmkit_measure::tdx::mrtd::Rule;
+use cvmkit_measure::tdx::mrtd::{Extended, Passes, Rule};
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_measure::uefi::variables::SecureBoot;
@@ -94,7 +94,10 @@ pub struct TdComparison {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Comparison>,
     /// Registers that are not predicted, and why.
-    pub not_predicted: BTreeMap<String, String>,
+    pub not_predicted: BTreeMap<Register, String>,
+    /// Number of reported events that are predicted somewhere in their register.
+    #[serde(skip)]
+    alike: usize,
 }
 
 impl TdComparison {
@@ -121,16 +124,12 @@ impl TdComparison {
         values + self.events.as_ref().map_or(0, |events| events.divergences().count())
     }
 
-    /// Fewer differences are better, then more that is equal, then differences that come late.
+    /// Fewer differences are better, then more that is equal, then more events that are alike.
     fn distance(&self) -> (usize, Reverse<usize>, Reverse<usize>) {
         let values = self.given().filter(|register| register.is_equal()).count();
-        let events = self.events.as_ref();
-        let equal = |events: &Comparison| {
-            events.registers.iter().filter(|register| register.divergence.is_none()).count()
-        };
-        let late = |events: &Comparison| events.divergences().map(|d| d.index).sum();
-        let equal = values + events.map_or(0, equal);
-        (self.differing(), Reverse(equal), Reverse(events.map_or(0, late)))
+        let registers = self.events.iter().flat_map(|events| &events.registers);
+        let equal = registers.filter(|register| register.divergence.is_none()).count();
+        (self.differing(), Reverse(values + equal), Reverse(self.alike))
     }
 }
 
@@ -214,6 +213,10 @@ pub(super) fn compare(
         ));
     }
     let options = TdOptions { memory: options.memory.or(found), ..options.clone() };
+    let mrtds = match &firmware {
+        Some(firmware) if subject.given().contains_key(&Register::Mrtd) => mrtds(firmware)?,
+        _ => Mrtds::default(),
+    };
     let mut refusals = Vec::new();
     let mut compared = Vec::new();
     for boot in boots(folder, direct, &mut refusals) {
@@ -221,7 +224,7 @@ pub(super) fn compare(
             match predict(&boot, firmware.as_ref(), &way) {
                 Ok(prediction) => {
                     let expected = Expected { boot: &boot, way: &way, prediction: &prediction };
-                    compared.push(expected.beside(subject, firmware.as_ref())?);
+                    compared.push(expected.beside(subject, firmware.as_ref(), &mrtds)?);
                 }
                 Err(error) => refusals.push(error),
             }
@@ -236,6 +239,17 @@ pub(super) fn compare(
     refusals.dedup();
     notes.extend(refusals.iter().map(|error| format!("not tried: {error}")));
     Ok(TdComparison { tried, ..best })
+}
+
+/// The MRTD of each order in which a VMM can build the TD.
+type Mrtds = BTreeMap<Passes, BankDigest>;
+
+fn mrtds(firmware: &TdFirmware) -> Result<Mrtds, TdError> {
+    let of = |passes| {
+        let mrtd = firmware.mrtd(&Rule { passes, extended: Extended::Marked })?;
+        Ok((passes, BankDigest::Sha384(mrtd.0)))
+    };
+    [Passes::Single, Passes::Two].into_iter().map(of).collect()
 }
 
 fn firmware(folder: &Path, options: &TdOptions) -> Result<Option<TdFirmware>, CompareError> {
@@ -288,7 +302,7 @@ fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Ve
                         smbios: options.smbios,
                         layout: Some(layout),
                         secure_boot: *secure_boot,
-                        tpm: Some(tpm),
+                        tpm,
                         ..TdMachine::of_qemu(qemu_major, 0)
                     };
                     ways.extend(of_machine(boot, layout, &machine, options));
@@ -346,16 +360,22 @@ struct Expected<'a> {
     prediction: &'a Prediction,
 }
 
+/// The register of a TD that an event is extended into, and what is.
+fn place(event: &Event) -> Option<(Register, BankDigest)> {
+    let register = RegisterSet::Td.of_pcr(event.pcr)?;
+    Some((register, BankDigest::Sha384(event.digests.sha384)))
+}
+
 impl Expected<'_> {
     fn beside(
         &self,
         subject: &Subject<'_>,
         firmware: Option<&TdFirmware>,
+        mrtds: &Mrtds,
     ) -> Result<TdComparison, CompareError> {
         let given = subject.given();
         let untouched = self.untouched();
-        let mut values = Vec::new();
-        values.extend(self.mrtd(given.get(&Register::Mrtd), firmware)?);
+        let mut values: Vec<_> = self.mrtd(given.get(&Register::Mrtd), mrtds).into_iter().collect();
         let events = subject.log.map(|log| {
             let events = &self.prediction.listed;
             let open: Vec<_> = self.prediction.open.keys().map(|at| Register::Rtmr(*at)).collect();
@@ -374,7 +394,17 @@ impl Expected<'_> {
             values,
             events,
             not_predicted: self.not_predicted(firmware),
+            alike: subject.log.map_or(0, |log| self.alike(log)),
         })
+    }
+
+    fn alike(&self, log: &Observed<'_>) -> usize {
+        let mut expected: Vec<_> = self.prediction.listed.0.iter().filter_map(place).collect();
+        let is_expected = |event: &&ObservedEvent<'_>| {
+            let found = expected.iter().position(|e| *e == (event.register, event.digest));
+            found.map(|at| expected.swap_remove(at)).is_some()
+        };
+        log.events().iter().filter(is_expected).count()
     }
 
     /// RTMR 0 to 2 that nothing is extended into; RTMR 3 is the running system's.
@@ -387,26 +417,16 @@ impl Expected<'_> {
         known.map(Register::Rtmr).collect()
     }
 
-    fn mrtd(
-        &self,
-        observed: Option<&BankDigest>,
-        firmware: Option<&TdFirmware>,
-    ) -> Result<Option<ValueComparison>, CompareError> {
-        let (Some(observed), Some(firmware)) = (observed, firmware) else { return Ok(None) };
-        let major = self.way.machine.qemu_major;
-        let of =
-            |major| Ok::<_, TdError>(BankDigest::Sha384(firmware.mrtd(&Rule::of_qemu(major))?.0));
-        let expected = of(major)?;
+    fn mrtd(&self, observed: Option<&BankDigest>, mrtds: &Mrtds) -> Option<ValueComparison> {
+        let observed = *observed?;
+        let expected = *mrtds.get(&self.way.machine.rule.passes)?;
         let mut causes = Vec::new();
-        if *observed != expected {
-            let mut others = QEMU_MAJORS.into_iter().filter_map(|other| of(other).ok());
-            causes.push(match others.any(|other| other == *observed) {
-                true => Cause::VmmVersion,
-                false => Cause::FirmwareBuild,
-            });
+        if observed != expected {
+            let is_other = mrtds.values().any(|other| *other == observed);
+            causes.push(if is_other { Cause::VmmVersion } else { Cause::FirmwareBuild });
         }
-        let observed = Some(*observed);
-        Ok(Some(ValueComparison { register: Register::Mrtd, expected, observed, causes }))
+        let observed = Some(observed);
+        Some(ValueComparison { register: Register::Mrtd, expected, observed, causes })
     }
 
     fn assumptions(&self, has_mrtd: bool) -> TdAssumptions {
@@ -416,20 +436,18 @@ impl Expected<'_> {
             layout: self.way.layout,
             qemu: (is_direct || has_mrtd).then_some(machine.qemu_major),
             memory: self.way.knows_memory.then_some(machine.memory),
-            tpm: machine.tpm == Some(true),
+            tpm: machine.tpm,
         }
     }
 
-    fn not_predicted(&self, firmware: Option<&TdFirmware>) -> BTreeMap<String, String> {
+    fn not_predicted(&self, firmware: Option<&TdFirmware>) -> BTreeMap<Register, String> {
         let open = self.prediction.open.iter();
-        let mut reasons: BTreeMap<String, String> = open
-            .map(|(at, open)| (Register::Rtmr(*at).to_string(), open.reason.to_string()))
-            .collect();
+        let mut reasons: BTreeMap<_, _> =
+            open.map(|(at, open)| (Register::Rtmr(*at), open.reason.to_string())).collect();
         let of_system = RtmrIndex::new(3).map(Register::Rtmr);
-        let of_system = of_system.map(|register| register.to_string());
-        reasons.extend(of_system.map(|name| (name, "it is the running system's".to_owned())));
+        reasons.extend(of_system.map(|at| (at, "it is the running system's".to_owned())));
         if firmware.is_none() {
-            reasons.insert(Register::Mrtd.to_string(), Unknown::Firmware.to_string());
+            reasons.insert(Register::Mrtd, Unknown::Firmware.to_string());
         }
         reasons
     }

@@ -103,7 +103,7 @@ fn machine(profile: &Profile, vcpus: u32, memory: Memory) -> TdMachine {
         layout: profile.firmware_layout.as_deref().and_then(|name| name.parse().ok()),
         secure_boot: profile.secure_boot,
         // Every machine of a cloud has one.
-        tpm: Some(profile.vmm != Vmm::Qemu),
+        tpm: profile.vmm != Vmm::Qemu,
         read_only_disk: profile.disk == Some(DiskAccess::ReadOnly),
         ..TdMachine::of_qemu(major, memory.0)
     }

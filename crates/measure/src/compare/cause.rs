@@ -49,6 +49,8 @@ pub enum Cause {
     Devices,
     /// Another version of the VMM, which builds a TD in another order.
     VmmVersion,
+    /// A virtual TPM beside the registers of a TD, or none.
+    VirtualTpm,
     /// Another partition table.
     PartitionTable,
     /// Firmware left boot services at the second attempt.
@@ -107,6 +109,10 @@ impl Cause {
                 "the VMM is of another version: QEMU 8 measures a TD's firmware in two passes, 9 \
                  and later in one"
             }
+            Self::VirtualTpm => {
+                "the TD has a virtual TPM, or has none: Linux measures its command line and initrd \
+                 there if it has"
+            }
             Self::PartitionTable => {
                 "the partition table of the disk is another one, or was grown to the disk's size"
             }
@@ -141,10 +147,12 @@ pub(super) fn causes(
         (Kind::InitialValue, _, _) => causes.push(Cause::StartupLocality),
         (Kind::Unexpected, _, Some(observed)) => {
             causes.extend(of_extra(register, observed));
+            causes.extend(of_tpm(register, observed.event_type));
             causes.extend(of_layout(register));
         }
         (Kind::Missing, Some(expected), observed) => {
             causes.extend(of_absent(expected));
+            causes.extend(of_tpm(register, expected.event_type));
             causes.extend(of_layout(register));
             causes.extend(observed.is_none().then_some(Cause::LogIncomplete));
         }
@@ -276,6 +284,13 @@ fn of_absent(event: &Event) -> Vec<Cause> {
         (Source::Code, _) => Vec::new(),
         _ => of_contents(event).to_vec(),
     }
+}
+
+/// What Linux measures into a TD it measures into a TPM instead, if there is one.
+fn of_tpm(register: Register, event_type: EventType) -> Option<Cause> {
+    let is_kernel_s = RtmrIndex::new(2).map(Register::Rtmr) == Some(register)
+        && event_type == EventType::EV_EVENT_TAG;
+    is_kernel_s.then_some(Cause::VirtualTpm)
 }
 
 /// Who decides which events a register gets at all.

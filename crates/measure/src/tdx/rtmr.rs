@@ -32,6 +32,10 @@ use crate::uefi::{PCR_MACHINE, boot_option, image};
 /// `EFISTUB_EVT_INITRD`).
 const PCR_KERNEL_INPUTS: PcrIndex = PcrIndex::new(9).unwrap();
 
+/// Bytes of `etc/tpm/log`, which QEMU makes empty (`TPM_LOG_AREA_MINIMUM_SIZE`; TCG ACPI
+/// Specification 1.2, section 8 "TPM2", "LAML").
+const TPM_LOG_LEN: usize = 64 << 10;
+
 /// Why there is no boot to predict.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -108,6 +112,8 @@ pub struct Platform {
     pub configuration: Vec<ConfigurationItem>,
     /// From QEMU.
     pub acpi: Option<AcpiTables>,
+    /// Whether the machine has a virtual TPM: then the room for its log is a table too.
+    pub has_tpm: bool,
 }
 
 impl Platform {
@@ -141,8 +147,15 @@ impl Platform {
         let mut steps: Vec<Step> = self.secure_boot.events().into_iter().map(Step::from).collect();
         match self.acpi {
             Some(AcpiTables { loader, rsdp, tables }) => {
-                let files = [("ACPI loader", loader), ("ACPI RSDP", rsdp), ("ACPI tables", tables)];
-                steps.extend(files.map(|(name, of)| machine_event(flags, name, of).into()));
+                let room = self.has_tpm.then(|| Digests::of(&[0; TPM_LOG_LEN]));
+                let files = [
+                    ("ACPI loader", Some(loader)),
+                    ("ACPI RSDP", Some(rsdp)),
+                    ("room for the TPM's log", room),
+                    ("ACPI tables", Some(tables)),
+                ];
+                let given = files.into_iter().filter_map(|(name, of)| Some((name, of?)));
+                steps.extend(given.map(|(name, of)| machine_event(flags, name, of).into()));
             }
             None => steps.push(Step::unknown(PCR_MACHINE, Unknown::AcpiTables)),
         }

@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long, requires = "uki")]
     read_only_disk: bool,
     /// The TD has a virtual TPM too, as Google's have: then Linux measures command line and initrd
-    /// there, and not into RTMR 2.
+    /// there, and not into RTMR 2, and the room for its log is in RTMR 0.
     #[arg(long)]
     tpm: bool,
     /// Initrd file.
@@ -182,7 +182,7 @@ impl Arguments {
             smbios: self.smbios.as_ref().map(Measured::digests).transpose()?,
             layout: self.layout,
             secure_boot: self.secure_boot,
-            tpm: Some(self.tpm),
+            tpm: self.tpm,
             read_only_disk: self.read_only_disk,
             ..TdMachine::of_qemu(qemu_major, self.memory.unwrap_or_default())
         })

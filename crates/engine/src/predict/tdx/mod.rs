@@ -48,9 +48,9 @@ pub struct TdMachine {
     pub layout: Option<Layout>,
     /// Whether the firmware was built with Secure Boot; none for that of a known file.
     pub secure_boot: Option<SecureBootBuild>,
-    /// Whether it has a virtual TPM, into which Linux measures rather than into the TD; none if it
-    /// may.
-    pub tpm: Option<bool>,
+    /// Whether it has a virtual TPM, into which Linux measures rather than into the TD, and whose log
+    /// is among the ACPI tables.
+    pub tpm: bool,
     /// Whether it can't write to its disk.
     pub read_only_disk: bool,
 }
@@ -67,7 +67,7 @@ impl TdMachine {
             smbios: None,
             layout: None,
             secure_boot: None,
-            tpm: Some(false),
+            tpm: false,
             read_only_disk: false,
         }
     }
@@ -186,6 +186,7 @@ impl TdBoot {
             secure_boot: firmware.secure_boot(build)?,
             configuration: ConfigurationItem::of_direct_boot(),
             acpi: machine.acpi,
+            has_tpm: machine.tpm,
         };
         match self {
             Self::Direct(boot) => boot.predict(platform, machine),
@@ -213,7 +214,9 @@ impl TdBoot {
                 let nothing = Digests { sha256: Sha256::ZERO, sha384: Sha384::ZERO };
                 let configuration = Vec::new();
                 let (td_hob, cfv, acpi) = (nothing, nothing, None);
-                let platform = Platform { layout, td_hob, cfv, secure_boot, configuration, acpi };
+                let has_tpm = machine.tpm;
+                let platform =
+                    Platform { layout, td_hob, cfv, secure_boot, configuration, acpi, has_tpm };
                 Ok(boot.predict(platform, machine)?.without(RTMR_0, Unknown::Firmware))
             }
         }
@@ -233,7 +236,7 @@ fn of_disk(
         smbios: machine.smbios,
         uki: &boot.uki,
         disk: boot.medium(machine.read_only_disk),
-        tpm: machine.tpm,
+        tpm: Some(machine.tpm),
     };
     of_td.prediction().map_err(|source| boot.refused(source).into())
 }
@@ -256,7 +259,7 @@ impl TdDirectBoot {
             platform,
             smbios: machine.smbios,
             kernel_version: linux::version(&self.kernel),
-            tpm: machine.tpm,
+            tpm: Some(machine.tpm),
             initrd: self.initrd.map(|(digests, _)| digests),
             command_line: &self.command_line,
         };

@@ -90,9 +90,7 @@ impl Report {
             let mut rows: Vec<Row> = launch.into_iter().flat_map(launch_rows).collect();
             if let Some(prediction) = prediction {
                 // The start of a register that is open is known all the same.
-                let starts = prediction.open.values().flat_map(|open| event_rows(&open.before));
-                rows.extend(starts);
-                rows.extend(event_rows(&prediction.events));
+                rows.extend(event_rows(&prediction.listed));
             }
             for (index, row) in rows.iter_mut().enumerate() {
                 row.index = index;
