@@ -26,6 +26,27 @@ use crate::{Workspace, oracles, step};
 use inputs::Inputs;
 use race::{Figures, Race, Side};
 
+/// Every profile that comes with the program.
+const PROFILES: [&str; 11] = [
+    "qemu-snp",
+    "ec2-snp",
+    "gce-snp",
+    "qemu-tdx-direct",
+    "qemu-tdx-uki",
+    "gce-tdx",
+    "qemu-vtpm",
+    "azure-vtpm",
+    "gce-vtpm",
+    "nitro-tpm",
+    "se",
+];
+
+/// Numbers of vCPUs of a run of all profiles.
+const VCPUS: &str = "1,2,4,8,16,32,64,128";
+
+/// Seconds allowed for one.
+const REFERENCE_MAX: f64 = 0.5;
+
 /// Peak memory allowed for a whole build, in MiB.
 const MEMORY_MAX: f64 = 400.0;
 
@@ -81,9 +102,19 @@ pub(crate) fn run(workspace: &Workspace, runs: usize) -> Result<()> {
     comparisons.push(squashfs(workspace, &inputs, runs)?);
     comparisons.push(verity(workspace, &inputs, runs)?);
     comparisons.extend(launch_digests(workspace, &inputs, runs)?);
+    let values = reference_values(workspace, &inputs, runs)?;
     machine(workspace)?;
     table(&comparisons);
     sizes(&inputs)?;
+    println!(
+        "reference values of all {} profiles, {} vCPU counts: {:.3} s, CPU {:.3} s; target below \
+         {REFERENCE_MAX} s: {}",
+        PROFILES.len(),
+        VCPUS.split(',').count(),
+        values.wall,
+        values.cpu,
+        verdict(values.wall < REFERENCE_MAX)
+    );
     println!(
         "peak memory of the whole build: {peak:.0} MiB for a root of {} MB; target below \
          {MEMORY_MAX} MiB: {}",
@@ -194,6 +225,19 @@ fn launch_digest(
         Comparison { name: names[0], ours: ours.clone(), theirs: tool, target: Some(0.1) },
         Comparison { name: names[1], ours, theirs: on_sev, target: Some(1.0 / 3.0) },
     ])
+}
+
+/// Every profile of the program for the minimal image; there is no peer that does this.
+fn reference_values(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Figures> {
+    let firmware = crate::inputs::Inputs::ensure(workspace)?.generic_firmware();
+    let header = workspace.root.join("crates/measure/tests/fixtures/se_header.bin");
+    let mut ours = inputs.cvmkit(workspace, &["measure", "image", "--vcpus", VCPUS]);
+    ours.args(["--format", "json", "--firmware"]).arg(firmware);
+    ours.arg("--secure-execution").arg(header);
+    ours.args(PROFILES.iter().flat_map(|name| ["--profile", name])).arg(&inputs.minimal);
+    let sides = vec![Side::new(ours, None)];
+    let [figures] = Race { name: "reference values of all profiles", sides }.run(runs)?;
+    Ok(figures)
 }
 
 /// Two commands that make the same thing, of which ours is to be no slower.

@@ -105,7 +105,12 @@ impl Inputs {
         };
         let image = workspace.target.join("oracles/image");
         demo::build_image(workspace, &image, Some(&store))?;
-        Ok(Self { bookworm, trixie, forky, firmware: demo::only(&image, ".fd")?, store })
+        Ok(Self { bookworm, trixie, forky, firmware: demo::only(&image, "amdsev.fd")?, store })
+    }
+
+    /// Firmware that starts SEV-SNP guests with a kernel, and TDs.
+    pub(crate) fn generic_firmware(&self) -> PathBuf {
+        self.forky.join(FIRMWARE)
     }
 
     /// Tells a command where they are.

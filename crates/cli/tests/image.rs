@@ -226,7 +226,7 @@ fn decoded_packages_of_somebody_else_change_no_image() {
 #[test]
 fn everything_is_there_and_the_sums_hold() {
     let image = Image::minimal();
-    let endings = [".raw", ".efi", ".vmlinuz", ".initrd", ".cmdline", ".roothash", ".fd"];
+    let endings = [".raw", ".efi", ".vmlinuz", ".initrd", ".cmdline", ".roothash", "amdsev.fd"];
     for ending in endings.into_iter().chain(["manifest.json", "reference-values.json"]) {
         assert!(fs::metadata(image.file(ending)).unwrap().len() > 0, "{ending}");
     }
@@ -302,7 +302,8 @@ fn launch_digests_are_the_ones_sev_snp_measure_computes() {
     for vcpus in ["1", "2", "4"] {
         let fixed = ["--vcpus", vcpus, "--vcpu-type", "EPYC-v4", "--guest-features", "0x1"];
         let mut flags: Vec<OsString> = fixed.map(OsString::from).into();
-        for (flag, ending) in [("--ovmf", ".fd"), ("--kernel", ".vmlinuz"), ("--initrd", ".initrd")]
+        for (flag, ending) in
+            [("--ovmf", "amdsev.fd"), ("--kernel", ".vmlinuz"), ("--initrd", ".initrd")]
         {
             flags.extend([flag.into(), image.file(ending).into_os_string()]);
         }
@@ -320,7 +321,7 @@ fn verify_accepts_it_and_names_what_was_changed() {
     let image = Image::minimal();
     run(&mut cvmkit(["verify".as_ref(), image.out.as_os_str()])).answer();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for (ending, offset) in [(".raw", 3 << 20), (".cmdline", 3), (".fd", 4096)] {
+    for (ending, offset) in [(".raw", 3 << 20), (".cmdline", 3), ("amdsev.fd", 4096)] {
         let altered = image.linked(&folder.path().join(ending));
         altered.flip(ending, offset);
         let said = run(&mut cvmkit(["verify".as_ref(), altered.out.as_os_str()]));
