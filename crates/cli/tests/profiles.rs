@@ -95,6 +95,7 @@ fn every_profile_has_its_values() {
     let image = Image::minimal();
     let bytes = fs::read(&path).unwrap();
     let header = include_bytes!("../../measure/tests/fixtures/se_header.bin").to_vec();
+    let log = include_bytes!("../../measure/tests/fixtures/event_logs/uki.bin").to_vec();
     let own = format!("firmware = {}", file("own.fd", &bytes));
     let platforms: String = BUILT_IN
         .iter()
@@ -106,13 +107,15 @@ fn every_profile_has_its_values() {
                     "ec2-snp" | "gce-snp" => format!("{own}\nvcpus = [2]"),
                     "qemu-tdx-direct" | "qemu-tdx-uki" => format!("{own}\nmemory = [\"2G\"]"),
                     "gce-tdx" => own.clone(),
+                    "qemu-vtpm" => format!("pinned = {}", file("uki.log", &log)),
                     "se" => format!("image = {}", file("se.img", &header)),
                     _ => String::new(),
                 },
             )
         })
         .collect();
-    let project = Project::new(image, &[("own.fd", bytes), ("se.img", header)], &platforms);
+    let files = [("own.fd", bytes), ("se.img", header), ("uki.log", log)];
+    let project = Project::new(image, &files, &platforms);
     let values = project.values();
     assert_eq!(values.len(), 12, "{values:#?}");
     let of = |profile: &str| values.iter().find(|value| value["profile"] == profile).unwrap();
@@ -134,7 +137,15 @@ fn every_profile_has_its_values() {
         let said: Value = serde_json::from_str(&run(&mut command).answer()).unwrap();
         let expected = &said["pcrs"][pcr]["value"];
         assert_eq!(&value["registers"][bank][format!("pcr{pcr}")], expected, "{profile}");
-        assert!(expected.is_string() && value["not-predicted"]["pcr0"].is_string(), "{profile}");
+        let is_open = value["not-predicted"]["pcr0"].is_string();
+        assert!(expected.is_string() && is_open != (profile == "qemu-vtpm"), "{profile}");
+    }
+    // What the guest read when it wrote the log.
+    let pinned = of("qemu-vtpm")["registers"]["sha256"].clone();
+    let read = include_str!("../../measure/tests/fixtures/event_logs/uki.pcrs.txt");
+    for pcr in ["0", "1"] {
+        let value = pinned[format!("pcr{pcr}")].as_str().unwrap().to_uppercase();
+        assert!(read.to_uppercase().contains(&value), "PCR {pcr}: {value}");
     }
     let header = of("se");
     let mut command = cvmkit(["measure", "se", "--format", "json"]);

@@ -60,6 +60,7 @@ impl Gathering<'_> {
             |input: Option<&Input>, role| input.map(|input| self.file(input, role)).transpose();
         profile.firmware = file(firmware, MachineRole::Firmware)?;
         profile.variables = file(platform.variables.as_ref(), MachineRole::Variables)?;
+        profile.pinned = file(platform.pinned.as_ref(), MachineRole::EventLog)?;
         profile.image = file(platform.image.as_ref(), MachineRole::SecureExecutionImage)?;
         Ok(profile)
     }
@@ -82,8 +83,10 @@ impl Gathering<'_> {
         let (Input::Package { path, .. } | Input::Local { path, .. }) = input;
         let own = path.rsplit('/').next().unwrap_or(path);
         let own = match role {
-            MachineRole::SecureExecutionImage => own.to_owned(),
-            _ => format!("{}.fd", own.strip_suffix(".fd").unwrap_or(own)),
+            MachineRole::EventLog | MachineRole::SecureExecutionImage => own.to_owned(),
+            MachineRole::Firmware | MachineRole::Variables => {
+                format!("{}.fd", own.strip_suffix(".fd").unwrap_or(own))
+            }
         };
         let package = match input {
             Input::Package { package, .. } => Some(format!("{package}-{own}")),

@@ -101,7 +101,8 @@ impl Project {
     /// A digest of all that decides which packages are resolved, and nothing else.
     #[must_use]
     pub fn package_checksum(&self) -> Sha256 {
-        let machine_files = |raw: &raw::RawPlatform| [raw.firmware.clone(), raw.variables.clone()];
+        let machine_files =
+            |raw: &raw::RawPlatform| [&raw.firmware, &raw.variables, &raw.pinned].map(Clone::clone);
         let relevant = |raw: &RawDefinition| {
             serde_json::json!({
                 "architecture": raw.architecture,
@@ -330,6 +331,8 @@ pub struct Platform {
     pub firmware: Option<Input>,
     /// Its firmware's variables.
     pub variables: Option<Input>,
+    /// The event log that PCR 0 and 1 are pinned by.
+    pub pinned: Option<Input>,
     /// A finished Secure Execution image.
     pub image: Option<Input>,
 }
@@ -346,7 +349,7 @@ pub enum ProfileSource {
 impl Platform {
     /// The files that the machine has beside the image.
     pub fn inputs(&self) -> impl Iterator<Item = &Input> {
-        [&self.firmware, &self.variables, &self.image].into_iter().flatten()
+        [&self.firmware, &self.variables, &self.pinned, &self.image].into_iter().flatten()
     }
 
     /// Its firmware, where the definition names `default` for all platforms.

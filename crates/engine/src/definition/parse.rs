@@ -441,6 +441,7 @@ impl Check<'_> {
         let platform = Platform {
             firmware: own,
             variables: file("variables", raw.variables.take())?,
+            pinned: file("pinned", raw.pinned.take())?,
             image: file("image", raw.image.take())?,
             profile,
             changes: raw,

@@ -394,6 +394,10 @@ pub struct RawPlatform {
     /// Default: firmware without Secure Boot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variables: Option<RawInput>,
+    /// The event log of an earlier boot with the same firmware and machine: PCR 0 and 1 are what it
+    /// says (`tpm`). Default: they are not predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<RawInput>,
     /// A finished Secure Execution image (`se`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<RawInput>,

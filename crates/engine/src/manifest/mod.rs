@@ -164,7 +164,7 @@ pub struct Artifact {
     /// File name.
     pub name: String,
     /// What it is: `disk`, `uki`, `kernel`, `initrd`, `command-line`, `root-hash`, `firmware`,
-    /// `firmware-variables`, `secure-execution-image`, `reference-values`.
+    /// `firmware-variables`, `event-log`, `secure-execution-image`, `reference-values`.
     pub role: String,
     /// Media type.
     pub media_type: String,
@@ -391,6 +391,8 @@ pub enum MachineRole {
     Firmware,
     /// The firmware's variables.
     Variables,
+    /// The event log of an earlier boot.
+    EventLog,
     /// A finished Secure Execution image.
     SecureExecutionImage,
 }
@@ -402,6 +404,7 @@ impl MachineRole {
         match self {
             Self::Firmware => "firmware",
             Self::Variables => "firmware-variables",
+            Self::EventLog => "event-log",
             Self::SecureExecutionImage => "secure-execution-image",
         }
     }

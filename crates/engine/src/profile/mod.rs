@@ -143,6 +143,9 @@ pub struct Profile {
     /// The file of its firmware's variables, beside the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variables: Option<String>,
+    /// The event log that PCR 0 and 1 are pinned by, beside the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     /// The file of a finished Secure Execution image, beside the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -205,10 +208,10 @@ impl Profile {
             message: error.to_string().trim_end().to_owned(),
         };
         let profile: Self = toml::from_str(text).map_err(refused)?;
-        let beside = [&profile.firmware, &profile.variables, &profile.image];
+        let beside = [&profile.firmware, &profile.variables, &profile.pinned, &profile.image];
         if beside.iter().any(|file| file.is_some()) {
             let rule = "no files: the definition's `platforms` name them";
-            return Err(profile.invalid("firmware, variables or image", "a file", rule));
+            return Err(profile.invalid("firmware, variables, pinned or image", "a file", rule));
         }
         profile.check()?;
         Ok(profile)
@@ -238,6 +241,7 @@ impl Profile {
         only(self.firmware_behaviour.is_some(), "firmware-behaviour", &[Tpm], "only for `tpm`")?;
         only(self.secure_boot.is_some(), "secure-boot", &[Tdx], "only for `tdx`")?;
         only(self.variables.is_some(), "variables", &[Tpm], "only for `tpm`")?;
+        only(self.pinned.is_some(), "pinned", &[Tpm], "only for `tpm`")?;
         only(self.image.is_some(), "image", &[Se], "only for `se`")
     }
 

@@ -66,7 +66,10 @@ fn value(
         },
         read_only_disk: Some(profile.disk == Some(DiskAccess::ReadOnly)),
         kernel_header,
-        pinned: Default::default(),
+        pinned: match &profile.pinned {
+            Some(log) => predict::pinned(&subject.machine_path(log)).map_err(of_tpm(profile))?,
+            None => Default::default(),
+        },
     };
     let predictions = boot.predictions(&machine).map_err(of_tpm(profile))?;
     let predictions: Vec<(Assumptions, Prediction)> =

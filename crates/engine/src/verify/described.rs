@@ -11,7 +11,7 @@ use crate::digest::Sha256;
 use crate::manifest::{Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SCHEMA, SUMS_FILE, Sums};
 
 /// The roles of files whose insides are checked, and the suffix of those named after the image.
-const ROLES: [(&str, Option<&str>); 10] = [
+const ROLES: [(&str, Option<&str>); 11] = [
     ("disk", Some("raw")),
     ("uki", Some("efi")),
     ("kernel", Some("vmlinuz")),
@@ -20,6 +20,7 @@ const ROLES: [(&str, Option<&str>); 10] = [
     ("root-hash", Some("roothash")),
     (FIRMWARE, None),
     ("firmware-variables", None),
+    ("event-log", None),
     ("secure-execution-image", None),
     ("reference-values", None),
 ];
@@ -27,7 +28,8 @@ const ROLES: [(&str, Option<&str>); 10] = [
 const FIRMWARE: &str = "firmware";
 
 /// Roles of which an image may have any number.
-const MACHINE_ROLES: [&str; 3] = [FIRMWARE, "firmware-variables", "secure-execution-image"];
+const MACHINE_ROLES: [&str; 4] =
+    [FIRMWARE, "firmware-variables", "event-log", "secure-execution-image"];
 
 /// Roles that every image has.
 const REQUIRED: [&str; 6] =

@@ -60,6 +60,7 @@ fn profiles(
         let files = [
             ("firmware", &profile.firmware),
             ("firmware-variables", &profile.variables),
+            ("event-log", &profile.pinned),
             ("secure-execution-image", &profile.image),
         ];
         for (role, file) in files {
