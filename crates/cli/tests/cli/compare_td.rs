@@ -466,6 +466,32 @@ fn planted_mismatches_of_a_disk_are_named() {
     assert!(said.stdout.contains("section .cmdline"), "{}", said.stdout);
 }
 
+/// An image for several technologies has firmware for each.
+#[test]
+fn firmware_that_starts_no_td_is_left_out() {
+    let snp = include_bytes!("../../../measure/tests/fixtures/ovmf_AmdSev_suffix.bin");
+    let image = TinyImage::new()
+        .file("firmware", "OVMF.amdsev.fd", snp)
+        .file("firmware", "OVMF.fd", &fd())
+        .file("kernel", "tiny.vmlinuz", &kernel())
+        .file("initrd", "tiny.initrd", INITRD)
+        .file("command-line", "tiny.cmdline", LINE.as_bytes())
+        .finish();
+    image.folder.put("ccel", &bytes(CCEL_OVMF, &log()));
+    let (said, json) = compare(&image.folder, &format!("ccel --with out {}", acpi()));
+    assert_eq!(said.code, Some(0), "{json:#}");
+    assert_eq!(json["td"]["assumptions"]["firmware"], "out/OVMF.fd");
+    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2"]);
+
+    let image = TinyImage::new().file("firmware", "OVMF.amdsev.fd", snp).uki(&uki()).finish();
+    image.folder.put("ccel", &bytes(CCEL_GKE_UKI, &cloud_log(&uki())));
+    let (said, json) = compare(&image.folder, "ccel --with out");
+    assert_eq!(said.code, Some(0), "{json:#}");
+    assert_eq!(json["td"]["assumptions"].get("firmware"), None);
+    let notes = json["notes"].to_string();
+    assert!(notes.contains("cannot measure `out/OVMF.amdsev.fd`"), "{notes}");
+}
+
 #[test]
 fn what_cannot_be_predicted_of_a_td_is_refused() {
     let image = TinyImage::new().uki(&uki()).finish();
