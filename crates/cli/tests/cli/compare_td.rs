@@ -195,6 +195,8 @@ fn other_machines_are_told_apart() {
     let (registers, text) = with("--memory 1G");
     assert_eq!(registers, [rtmr(0, 0), rtmr(1, 0)], "{text}");
     assert!(text.contains("with 2048 MiB of memory, not 1024"), "{text}");
+    // Of all ways that differ as often, the one with the most events of the log.
+    assert!(text.contains("as edk2-stable202205"), "{text}");
     let (registers, text) = with("--layout edk2-stable202411");
     assert_eq!(registers, [rtmr(0, 13), rtmr(1, 2)], "{text}");
     assert!(text.contains("of another version than its profile"), "{text}");
@@ -464,6 +466,32 @@ fn planted_mismatches_of_a_disk_are_named() {
     let said = image.folder.cvmkit("compare ccel --with out");
     assert!(said.stdout.contains("first divergence: RTMR 1: event 2 differs"), "{}", said.stdout);
     assert!(said.stdout.contains("section .cmdline"), "{}", said.stdout);
+}
+
+/// An image for several technologies has firmware for each.
+#[test]
+fn firmware_that_starts_no_td_is_left_out() {
+    let snp = include_bytes!("../../../measure/tests/fixtures/ovmf_AmdSev_suffix.bin");
+    let image = TinyImage::new()
+        .file("firmware", "OVMF.amdsev.fd", snp)
+        .file("firmware", "OVMF.fd", &fd())
+        .file("kernel", "tiny.vmlinuz", &kernel())
+        .file("initrd", "tiny.initrd", INITRD)
+        .file("command-line", "tiny.cmdline", LINE.as_bytes())
+        .finish();
+    image.folder.put("ccel", &bytes(CCEL_OVMF, &log()));
+    let (said, json) = compare(&image.folder, &format!("ccel --with out {}", acpi()));
+    assert_eq!(said.code, Some(0), "{json:#}");
+    assert_eq!(json["td"]["assumptions"]["firmware"], "out/OVMF.fd");
+    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2"]);
+
+    let image = TinyImage::new().file("firmware", "OVMF.amdsev.fd", snp).uki(&uki()).finish();
+    image.folder.put("ccel", &bytes(CCEL_GKE_UKI, &cloud_log(&uki())));
+    let (said, json) = compare(&image.folder, "ccel --with out");
+    assert_eq!(said.code, Some(0), "{json:#}");
+    assert_eq!(json["td"]["assumptions"].get("firmware"), None);
+    let notes = json["notes"].to_string();
+    assert!(notes.contains("cannot measure `out/OVMF.amdsev.fd`"), "{notes}");
 }
 
 #[test]

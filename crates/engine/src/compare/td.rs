@@ -57,6 +57,9 @@ pub struct TdOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TdAssumptions {
+    /// The firmware's file; none for one that is not at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<PathBuf>,
     /// How the firmware measures.
     pub layout: Layout,
     /// First number of QEMU's version, where it decides anything.
@@ -71,7 +74,8 @@ pub struct TdAssumptions {
 
 impl fmt::Display for TdAssumptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "firmware as {}", self.layout)?;
+        let file = self.firmware.as_ref().map(|path| format!("`{}` ", path.display()));
+        write!(f, "firmware {}as {}", file.unwrap_or_default(), self.layout)?;
         self.qemu.iter().try_for_each(|major| write!(f, ", QEMU {major}"))?;
         self.memory.iter().try_for_each(|memory| write!(f, ", {} MiB of memory", memory >> 20))?;
         f.write_str(if self.tpm { ", with a TPM" } else { ", without a TPM" })
@@ -202,43 +206,65 @@ pub(super) fn compare(
     direct: bool,
     notes: &mut Vec<String>,
 ) -> Result<TdComparison, CompareError> {
-    let firmware = firmware(folder, options)?;
-    let found = firmware.as_ref().and_then(|firmware| subject.memory(firmware));
-    if let (Some(found), Some(given)) =
-        (found, options.memory.filter(|given| Some(*given) != found))
-    {
-        let (found, given) = (found >> 20, given >> 20);
-        notes.push(format!(
-            "the TD HOB of the log is that of a machine with {found} MiB of memory, not {given}"
-        ));
-    }
-    let options = TdOptions { memory: options.memory.or(found), ..options.clone() };
-    let mrtds = match &firmware {
-        Some(firmware) if subject.given().contains_key(&Register::Mrtd) => mrtds(firmware)?,
-        _ => Mrtds::default(),
-    };
+    let firmware = firmware(folder, options, notes)?;
     let mut refusals = Vec::new();
+    let boots = boots(folder, direct, &mut refusals);
     let mut compared = Vec::new();
-    for boot in boots(folder, direct, &mut refusals) {
-        for way in ways(&boot, firmware.as_ref(), &options) {
-            match predict(&boot, firmware.as_ref(), &way) {
-                Ok(prediction) => {
-                    let expected = Expected { boot: &boot, way: &way, prediction: &prediction };
-                    compared.push(expected.beside(subject, firmware.as_ref(), &mrtds)?);
-                }
-                Err(error) => refusals.push(error),
-            }
-        }
+    for firmware in &firmware {
+        let firmware = firmware.as_ref();
+        compared.extend(with_firmware(subject, firmware, &boots, options, &mut refusals)?);
     }
     let tried = compared.len();
     let Some(best) = compared.into_iter().min_by_key(TdComparison::distance) else {
         return Err(refusals.into_iter().next().unwrap_or(TdError::NoFirmware).into());
     };
+    notes.extend(firmware.iter().flatten().find_map(|it| other_memory(subject, it, options)));
     let mut refusals: Vec<String> = refusals.iter().map(|error| in_full(error)).collect();
     refusals.sort_unstable();
     refusals.dedup();
     notes.extend(refusals.iter().map(|error| format!("not tried: {error}")));
     Ok(TdComparison { tried, ..best })
+}
+
+/// Every way the TD can be with this firmware, or with a cloud's.
+fn with_firmware(
+    subject: &Subject<'_>,
+    firmware: Option<&TdFirmware>,
+    boots: &[TdBoot],
+    options: &TdOptions,
+    refusals: &mut Vec<TdError>,
+) -> Result<Vec<TdComparison>, CompareError> {
+    let found = || firmware.and_then(|firmware| subject.memory(firmware));
+    let options = TdOptions { memory: options.memory.or_else(found), ..options.clone() };
+    let mrtds = match firmware {
+        Some(firmware) if subject.given().contains_key(&Register::Mrtd) => mrtds(firmware)?,
+        _ => Mrtds::default(),
+    };
+    let mut compared = Vec::new();
+    for boot in boots {
+        for way in ways(boot, firmware, &options) {
+            match predict(boot, firmware, &way) {
+                Ok(prediction) => {
+                    let expected = Expected { boot, way: &way, prediction: &prediction };
+                    compared.push(expected.beside(subject, firmware, &mrtds)?);
+                }
+                Err(error) => refusals.push(error),
+            }
+        }
+    }
+    Ok(compared)
+}
+
+/// That the log is of a machine with another memory than is said.
+fn other_memory(
+    subject: &Subject<'_>,
+    firmware: &TdFirmware,
+    options: &TdOptions,
+) -> Option<String> {
+    let (given, found) = (options.memory?, subject.memory(firmware)?);
+    let (given, found) = (given >> 20, found >> 20);
+    let words = "the TD HOB of the log is that of a machine with";
+    (given != found).then(|| format!("{words} {found} MiB of memory, not {given}"))
 }
 
 /// The MRTD of each order in which a VMM can build the TD.
@@ -252,13 +278,31 @@ fn mrtds(firmware: &TdFirmware) -> Result<Mrtds, TdError> {
     [Passes::Single, Passes::Two].into_iter().map(of).collect()
 }
 
-fn firmware(folder: &Path, options: &TdOptions) -> Result<Option<TdFirmware>, CompareError> {
-    let path = match &options.firmware {
-        Some(path) => Some(path.clone()),
-        None => ImageFiles::read(folder)?.firmware(),
-    };
-    let Some(path) = path else { return Ok(None) };
-    Ok(Some(TdFirmware::new(&path, files::read(&path)?)?))
+/// The firmware that is named, or those of the image's folder that can start a TD; one that is not
+/// at hand if there is none.
+fn firmware(
+    folder: &Path,
+    options: &TdOptions,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Option<TdFirmware>>, CompareError> {
+    let read =
+        |path: &Path| -> Result<_, CompareError> { Ok(TdFirmware::new(path, files::read(path)?)?) };
+    if let Some(path) = &options.firmware {
+        return Ok(vec![Some(read(path)?)]);
+    }
+    let mut able = Vec::new();
+    for path in ImageFiles::read(folder)?.firmware() {
+        let firmware = read(&path)?;
+        match firmware.launch(&Rule::of_qemu(NEWEST)) {
+            Ok(_) => able.push(Some(firmware)),
+            // An image for several technologies has firmware for each.
+            Err(error) => notes.push(format!("not tried: {}", in_full(&error))),
+        }
+    }
+    if able.is_empty() {
+        able.push(None);
+    }
+    Ok(able)
 }
 
 /// What the image can boot as.
@@ -278,7 +322,10 @@ fn boots(folder: &Path, direct: bool, refusals: &mut Vec<TdError>) -> Vec<TdBoot
 }
 
 /// The versions of QEMU that differ in what they measure: two passes, the patched kernel, the file.
-const QEMU_MAJORS: [u32; 3] = [10, 9, 8];
+const QEMU_MAJORS: [u32; 3] = [NEWEST, 9, 8];
+
+/// The first version that offers the kernel as it is in its file, and all later ones.
+const NEWEST: u32 = 10;
 
 /// All ways the TD can be, the likeliest first.
 fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Vec<Way> {
@@ -389,7 +436,7 @@ impl Expected<'_> {
         }
         Ok(TdComparison {
             boot: self.boot.kind(),
-            assumptions: self.assumptions(given.contains_key(&Register::Mrtd)),
+            assumptions: self.assumptions(firmware, given.contains_key(&Register::Mrtd)),
             tried: 1,
             values,
             events,
@@ -429,10 +476,11 @@ impl Expected<'_> {
         Some(ValueComparison { register: Register::Mrtd, expected, observed, causes })
     }
 
-    fn assumptions(&self, has_mrtd: bool) -> TdAssumptions {
+    fn assumptions(&self, firmware: Option<&TdFirmware>, has_mrtd: bool) -> TdAssumptions {
         let machine = &self.way.machine;
         let is_direct = matches!(self.boot, TdBoot::Direct(_));
         TdAssumptions {
+            firmware: firmware.map(|firmware| firmware.path().to_owned()),
             layout: self.way.layout,
             qemu: (is_direct || has_mrtd).then_some(machine.qemu_major),
             memory: self.way.knows_memory.then_some(machine.memory),

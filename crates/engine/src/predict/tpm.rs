@@ -25,7 +25,7 @@ use thiserror::Error;
 use super::FirmwareBuild;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::{self, FileError, FileSource};
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{MachineRole, Manifest, ManifestError};
 
 /// Why there is no prediction.
 #[derive(Debug, Error)]
@@ -413,9 +413,11 @@ impl<'a> ImageFiles<'a> {
         Ok(Self { folder, manifest: Manifest::read(folder)? })
     }
 
-    /// The firmware that the reference values are for, if there is any.
-    pub(crate) fn firmware(&self) -> Option<PathBuf> {
-        self.manifest.firmware.as_ref().map(|name| self.folder.join(name))
+    /// The firmware that the reference values are for: of one machine, or of several.
+    pub(crate) fn firmware(&self) -> Vec<PathBuf> {
+        let role = MachineRole::Firmware.name();
+        let files = self.manifest.artifacts.iter().filter(|file| file.role == role);
+        files.map(|file| self.folder.join(&file.name)).collect()
     }
 
     pub(crate) fn path(&self, role: &str, what: &'static str) -> Result<PathBuf, PredictionError> {
