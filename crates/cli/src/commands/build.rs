@@ -1,18 +1,15 @@
 //! `cvmkit build`: the image that a definition and its lock describe.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::build::{self, Builder, Built};
+use cvmkit_engine::build::{self, Built};
 use cvmkit_engine::digest::Sha256;
-use cvmkit_engine::files;
 use serde::Serialize;
 
-use super::{DefinitionArgument, OriginArguments, Places};
-use crate::console::{Answer, CommandError, Console};
-use crate::environment;
-use crate::stage1::STAGE1;
+use super::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
+use crate::console::{Answer, Console};
 
 /// What to build, from where, and into which folder.
 #[derive(Debug, clap::Args)]
@@ -36,28 +33,13 @@ impl Arguments {
     pub(crate) fn run(self, console: &Console) -> Answer {
         let project = self.definition.open()?;
         let variant = self.variant.as_deref();
-        let out = match self.out {
-            Some(out) => out,
-            None => Path::new("out").join(project.definition(variant)?.stem()),
-        };
+        let out = output_folder(&project, variant, self.out)?;
         let places = Places::of(&project)?;
-        let builder = Builder {
-            origins: places.origins(self.origins.offline, self.origins.vendor.as_deref(), console),
-            stage1: STAGE1,
-            version: env!("CARGO_PKG_VERSION"),
-            program: program()?,
-        };
+        let builder = builder(&places, &self.origins, console)?;
         let built = build::build(&project, variant, &out, &builder)?;
         console.result(&Report::of(&built, self.log));
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The digest of this very program.
-pub(super) fn program() -> Result<Sha256, CommandError> {
-    let path = environment::program()?;
-    let file = files::open(&path)?;
-    Ok(Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0)
 }
 
 #[derive(Serialize)]

@@ -24,13 +24,17 @@ mod verity;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use cvmkit_engine::build::Builder;
 use cvmkit_engine::definition::Project;
+use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::fetch::Origins;
+use cvmkit_engine::files;
 use cvmkit_engine::mirrors::Mirrors;
 use cvmkit_engine::store::Store;
 
 use crate::console::{Answer, CommandError, Console};
 use crate::environment;
+use crate::stage1::STAGE1;
 use deferred::Deferred;
 
 /// The commands, in the order of use.
@@ -139,6 +143,35 @@ impl Places {
         console: &'a Console,
     ) -> Origins<'a> {
         Origins { store: &self.store, vendor, mirrors: &self.mirrors, offline, progress: console }
+    }
+}
+
+/// What a build is made with.
+fn builder<'a>(
+    places: &'a Places,
+    origins: &'a OriginArguments,
+    console: &'a Console,
+) -> Result<Builder<'a>, CommandError> {
+    let path = environment::program()?;
+    let file = files::open(&path)?;
+    Ok(Builder {
+        origins: places.origins(origins.offline, origins.vendor.as_deref(), console),
+        stage1: STAGE1,
+        version: env!("CARGO_PKG_VERSION"),
+        // The digest of this very program.
+        program: Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0,
+    })
+}
+
+/// The folder that an image is built into, if no other is named.
+fn output_folder(
+    project: &Project,
+    variant: Option<&str>,
+    named: Option<PathBuf>,
+) -> Result<PathBuf, CommandError> {
+    match named {
+        Some(folder) => Ok(folder),
+        None => Ok(Path::new("out").join(project.definition(variant)?.stem())),
     }
 }
 

@@ -1,14 +1,12 @@
 //! `cvmkit plan`: which registers an edit will change, before anything is built.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::build::Builder;
 use cvmkit_engine::plan::{self, Edit};
 
-use super::{DefinitionArgument, OriginArguments, Places};
+use super::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
 use crate::console::{Answer, Console};
-use crate::stage1::STAGE1;
 
 /// What to plan, and what it is compared with.
 #[derive(Debug, clap::Args)]
@@ -33,17 +31,9 @@ impl Arguments {
     pub(crate) fn run(self, console: &Console) -> Answer {
         let project = self.definition.open()?;
         let variant = self.variant.as_deref();
-        let out = match self.with {
-            Some(out) => out,
-            None => Path::new("out").join(project.definition(variant)?.stem()),
-        };
+        let out = output_folder(&project, variant, self.with)?;
         let places = Places::of(&project)?;
-        let builder = Builder {
-            origins: places.origins(self.origins.offline, self.origins.vendor.as_deref(), console),
-            stage1: STAGE1,
-            version: env!("CARGO_PKG_VERSION"),
-            program: super::build::program()?,
-        };
+        let builder = builder(&places, &self.origins, console)?;
         console.answer(&plan::plan(&project, variant, &out, &self.edit, &builder)?);
         Ok(ExitCode::SUCCESS)
     }
