@@ -69,8 +69,10 @@ const QEMU_OLDEST: u32 = 10;
 
 /// What comes from the Python package index: the reference implementation of SNP launch digests,
 /// COSE, TupleHash, and CDDL.
-const PYTHON: [(&str, &str); 4] = [
+const PYTHON: [(&str, &str); 5] = [
     ("sev-snp-measure", "0.0.13"),
+    // pycose takes any, and reads nothing with cbor2 6.
+    ("cbor2", "5.9.0"),
     ("pycose", "1.1.0"),
     ("pycryptodome", "4.4.0"),
     ("cddl-verifier", "1.5.3"),
