@@ -212,7 +212,11 @@ fn one_byte_changes_exactly_the_registers_that_the_plan_names() {
         make(&mut edited);
         let changed = changed(&before, &edited.measured(image));
         assert!(!changed.is_empty(), "{name}: the edit reached nothing");
-        assert_eq!(planned(image, name), changed, "{name}");
+        let mut planned = planned(image, name);
+        // PCR 1 has no value here; boots with one and two vCPUs show that it changes
+        // (`vtpm/main.rs`, `a_log_pins_the_next_boot`).
+        assert_eq!(planned.remove("pcr1"), name == "vcpus", "{name}");
+        assert_eq!(planned, changed, "{name}");
     }
 }
 

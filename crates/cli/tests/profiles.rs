@@ -153,6 +153,16 @@ fn every_profile_has_its_values() {
     let tag = header["secure-execution"]["tag"].as_str().unwrap();
     assert!(tag.len() == 32 && said.contains(tag), "{tag}: {said}");
 
+    // What a machine of each profile would report is what is expected.
+    for value in values.iter().filter(|value| !value["registers"].is_null()) {
+        let observed = project.folder.path().join("registers.json");
+        fs::write(&observed, value["registers"].to_string()).unwrap();
+        let with = project.out().join("reference-values.json");
+        let mut compare = cvmkit(["compare".as_ref(), observed.as_os_str()]);
+        let said = run(compare.arg("--with").arg(with));
+        assert_eq!(said.code, Some(0), "{}: {said:?}", value["profile"]);
+    }
+
     let mut verify = cvmkit(["verify".as_ref(), project.out().as_os_str()]);
     assert!(run(&mut verify).answer().contains("12 values"));
     let mut again = cvmkit(["measure".as_ref(), "image".as_ref(), project.out().as_os_str()]);

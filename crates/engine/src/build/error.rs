@@ -83,6 +83,12 @@ pub enum BuildError {
         /// The path.
         path: String,
     },
+    /// A file of a machine can't lie beside the image under its name.
+    #[error("`{name}` can't be the name of a file beside the image")]
+    MachineFileName {
+        /// Its name.
+        name: String,
+    },
     /// The lock has no package for an input.
     #[error("the lock names no package for the {role}")]
     NoInputPackage {
@@ -133,6 +139,9 @@ impl Diagnosis for BuildError {
                 "the package is damaged in the archive itself: `cvmkit lock --update {package}`"
             )),
             Self::NoInputFile { role, .. } => Some(format!("correct `{role}.path`")),
+            Self::MachineFileName { .. } => {
+                Some("name the file with letters, digits and `._+~-`, no `.` first".into())
+            }
             Self::NoInputPackage { .. } => Some("run `cvmkit lock --update`".into()),
             _ => None,
         }

@@ -6,8 +6,8 @@ use crate::definition::{Input, Platform};
 use crate::fetch::Origins;
 use crate::files;
 use crate::lock::FIRMWARE_ROLE;
-use crate::manifest::MachineRole;
-use crate::profile::Profile;
+use crate::manifest::{MANIFEST_FILE, MachineRole, REFERENCE_FILE, SUMS_FILE};
+use crate::profile::{Profile, Technology};
 
 /// What an image is measured for.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ struct Gathering<'a> {
     inputs: &'a Inputs<'a>,
     origins: Origins<'a>,
     files: Vec<MachineFile>,
-    /// The input of each file, and the name it got.
-    names: Vec<(Input, String)>,
+    /// The input of each file, what it is, and the name it got.
+    names: Vec<(Input, MachineRole, String)>,
 }
 
 impl Gathering<'_> {
@@ -62,23 +62,32 @@ impl Gathering<'_> {
         profile.variables = file(platform.variables.as_ref(), MachineRole::Variables)?;
         profile.pinned = file(platform.pinned.as_ref(), MachineRole::EventLog)?;
         profile.image = file(platform.image.as_ref(), MachineRole::SecureExecutionImage)?;
+        if profile.technology == Technology::Se && profile.image.is_none() {
+            return Err(profile.invalid("image", "nothing", "a Secure Execution image").into());
+        }
+        profile.check()?;
         Ok(profile)
     }
 
     /// Reads a file that was not read yet, and answers its name beside the image.
     fn file(&mut self, input: &Input, role: MachineRole) -> Result<String, BuildError> {
-        if let Some((_, name)) = self.names.iter().find(|(known, _)| known == input) {
+        if let Some((.., name)) =
+            self.names.iter().find(|(known, of, _)| known == input && *of == role)
+        {
             return Ok(name.clone());
         }
         let (bytes, origin) = self.inputs.input(FIRMWARE_ROLE, input, self.origins)?;
         let name = self.name(input, role);
-        self.names.push((input.clone(), name.clone()));
+        if !is_plain(&name) {
+            return Err(BuildError::MachineFileName { name });
+        }
+        self.names.push((input.clone(), role, name.clone()));
         self.files.push(MachineFile { name: name.clone(), role, bytes, origin });
         Ok(name)
     }
 
-    /// The file's own name, under the suffix that firmware has; where another file has that one, the
-    /// package or a number before it.
+    /// The file's own name, under the suffix that firmware has; where a file of the image or another
+    /// one has that, the package or a number before it.
     fn name(&self, input: &Input, role: MachineRole) -> String {
         let (Input::Package { path, .. } | Input::Local { path, .. }) = input;
         let own = path.rsplit('/').next().unwrap_or(path);
@@ -94,7 +103,18 @@ impl Gathering<'_> {
         };
         let numbered = (2..).map(|number| format!("{number}-{own}"));
         let mut names = [own.clone()].into_iter().chain(package).chain(numbered);
-        let taken = |name: &String| self.files.iter().any(|file| file.name == *name);
+        let of_image = format!("{}.", self.inputs.definition.stem());
+        let taken = |name: &String| {
+            let described = [MANIFEST_FILE, REFERENCE_FILE, SUMS_FILE].contains(&name.as_str());
+            let mut files = self.files.iter();
+            described || name.starts_with(&of_image) || files.any(|file| file.name == *name)
+        };
         names.find(|name| !taken(name)).unwrap_or(own)
     }
+}
+
+/// Whether a file can have that name beside an image.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+~-".contains(&byte);
+    !name.starts_with('.') && !name.is_empty() && name.bytes().all(plain)
 }

@@ -13,6 +13,9 @@ use crate::manifest::PartsRecord;
 /// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
 const KERNEL_PACKAGES: &str = "linux-image-";
 
+/// How the names of kernels start.
+const KERNEL_FILE: &str = "boot/vmlinuz-";
+
 /// The package that the os-release file is of.
 const BASE_PACKAGE: &str = "base-files";
 
@@ -24,7 +27,13 @@ impl Inputs<'_> {
             let wanted = packages.iter().filter(|package| wanted(&package.name));
             wanted.map(|package| package.sha256).collect()
         };
-        let kernel = named(&|name| name.starts_with(KERNEL_PACKAGES));
+        let mut kernel = named(&|name| name.starts_with(KERNEL_PACKAGES));
+        let in_files = self.root_files().iter().any(|file| file.path.contains(KERNEL_FILE));
+        if kernel.is_empty() || in_files {
+            // It comes in another way: then whatever changes the root may change it.
+            kernel = named(&|_| true);
+            kernel.push(digest(&self.root_files()));
+        }
         let definition = self.definition;
         let identity = (&definition.id, &definition.version, &definition.variant, definition.debug);
         let time = self.timestamp;

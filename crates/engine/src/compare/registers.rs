@@ -197,11 +197,14 @@ impl Registers {
             }
             (_, _, Some(None)) => Ok(()),
             // What explains the values, in this program's own JSON.
-            _ if key == "events" => Ok(()),
+            _ if WORDS.contains(&key) => Ok(()),
             (_, value, bank) => self.walk(value, in_bank || bank.is_some()),
         }
     }
 }
+
+/// Keys of this program's own JSON under which registers have words and not values.
+const WORDS: [&str; 3] = ["events", "not-predicted", "reservations"];
 
 /// A register as a number or a name.
 fn named_register(value: &Value) -> Option<Register> {

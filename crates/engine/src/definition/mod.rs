@@ -101,8 +101,9 @@ impl Project {
     /// A digest of all that decides which packages are resolved, and nothing else.
     #[must_use]
     pub fn package_checksum(&self) -> Sha256 {
-        let machine_files =
-            |raw: &raw::RawPlatform| [&raw.firmware, &raw.variables, &raw.pinned].map(Clone::clone);
+        let machine_files = |raw: &raw::RawPlatform| {
+            [&raw.firmware, &raw.variables, &raw.pinned, &raw.image].map(Clone::clone)
+        };
         let relevant = |raw: &RawDefinition| {
             serde_json::json!({
                 "architecture": raw.architecture,
@@ -374,6 +375,11 @@ impl Platform {
             ProfileSource::BuiltIn(profile) => (**profile).clone(),
             ProfileSource::File(path) => Profile::parse(&text(path)?, path)?,
         };
-        Ok(self.changes.applied(profile)?)
+        let mut changed = self.changes.applied(profile)?;
+        // What a profile says of its own firmware is not true of another.
+        if self.firmware.is_some() && self.changes.firmware_behaviour.is_none() {
+            changed.firmware_behaviour = None;
+        }
+        Ok(changed)
     }
 }

@@ -13,6 +13,7 @@
 //!
 //! Source: Dstack-TEE/dstack 312dc60 (2026-08): `dstack-types/src/lib.rs`, `dstack-mr/src/sev.rs`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ciborium::Value;
@@ -29,7 +30,7 @@ use super::{Document, ExportError, Shape, Subject, json, single};
 use crate::digest::Sha256;
 use crate::files::{self, FileSource, cannot};
 use crate::manifest::Manifest;
-use crate::profile::{Technology, Vmm};
+use crate::profile::{Boot, Technology, Vmm};
 
 /// `SevOsImageMeasurement::VERSION`.
 const SNP_VERSION: u32 = 3;
@@ -107,7 +108,7 @@ fn gcp(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError
 
 fn snp(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
     let image = ImageFiles::of(subject, "image's files")?;
-    let path = image.path("firmware")?;
+    let path = image.folder.join(firmware_of(machines)?);
     let firmware = files::read(&path)?;
     let refused = |source| ExportError::Firmware { path: path.clone(), source: Box::new(source) };
     let firmware = Firmware::parse(&firmware).map_err(refused)?;
@@ -123,6 +124,20 @@ fn snp(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError
         sections: firmware.sev_sections().map_err(refused)?.iter().map(section).collect(),
     };
     cbor(measurement.value(), machines)
+}
+
+/// The one firmware of machines that boot a kernel.
+fn firmware_of<'a>(machines: &[&'a Machine]) -> Result<&'a str, ExportError> {
+    let boots_kernel = |machine: &&Machine| machine.value.boot == Boot::Direct;
+    let names: BTreeSet<Option<&str>> =
+        machines.iter().map(|machine| machine.value.firmware.as_deref()).collect();
+    match names.into_iter().collect::<Vec<_>>().as_slice() {
+        [Some(name)] if machines.iter().all(boots_kernel) => Ok(name),
+        _ => Err(ExportError::SeveralMachines {
+            shape: Shape::Dstack,
+            machines: machines.iter().map(ToString::to_string).collect(),
+        }),
+    }
 }
 
 /// `CborSevOsImageMeasurement`.

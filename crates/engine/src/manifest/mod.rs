@@ -212,6 +212,22 @@ pub enum ManifestError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A manifest of another version.
+    #[error("`{path}` is a manifest of schema {found}, expected {SCHEMA}")]
+    Schema {
+        /// The file.
+        path: String,
+        /// Its schema.
+        found: u32,
+    },
+    /// A name that leads elsewhere.
+    #[error("`{path}` names `{name}`, expected names of files beside it")]
+    FileName {
+        /// The file.
+        path: String,
+        /// The name.
+        name: String,
+    },
     /// The folder holds no image.
     #[error("`{folder}` holds no image: there is no {MANIFEST_FILE}")]
     NoImage {
@@ -227,7 +243,10 @@ impl Diagnosis for ManifestError {
             Self::Image(error) => error.fault(),
             Self::Lock(error) => error.fault(),
             Self::Unserialisable(_) => Fault::Bug,
-            Self::Malformed { .. } | Self::NoImage { .. } => Fault::Definition,
+            Self::Malformed { .. }
+            | Self::Schema { .. }
+            | Self::FileName { .. }
+            | Self::NoImage { .. } => Fault::Definition,
         }
     }
 
@@ -236,6 +255,9 @@ impl Diagnosis for ManifestError {
             Self::File(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
+            Self::Schema { .. } => {
+                Some("another version of cvmkit built it: build it again".into())
+            }
             _ => None,
         }
     }
@@ -255,8 +277,18 @@ impl Manifest {
                 ManifestError::File(error)
             }
         })?;
-        serde_json::from_slice(&bytes)
-            .map_err(|source| ManifestError::Malformed { path: path.display().to_string(), source })
+        let place = || path.display().to_string();
+        let malformed = |source| ManifestError::Malformed { path: place(), source };
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(malformed)?;
+        if manifest.schema != SCHEMA {
+            return Err(ManifestError::Schema { path: place(), found: manifest.schema });
+        }
+        // What is named here is opened beside it, and nowhere else.
+        let mut names = manifest.artifacts.iter().map(|artifact| &artifact.name);
+        if let Some(name) = names.find(|name| !is_file_name(name)) {
+            return Err(ManifestError::FileName { path: place(), name: name.clone() });
+        }
+        Ok(manifest)
     }
 
     /// The name of the file of this role, if the image has one.
@@ -264,6 +296,11 @@ impl Manifest {
     pub fn file(&self, role: &str) -> Option<&str> {
         self.artifacts.iter().find(|file| file.role == role).map(|file| file.name.as_str())
     }
+}
+
+/// Whether a name is that of a file in the same folder.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..")
 }
 
 /// What is to be described.

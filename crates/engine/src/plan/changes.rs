@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::imagined::Imagined;
 use super::{Edit, PlanError};
-use crate::build::Builder;
 use crate::build::inputs::{External, Inputs};
+use crate::build::{Builder, MachineFile};
 use crate::digest::Sha256;
 use crate::files;
-use crate::manifest::{Manifest, PartsRecord, REFERENCE_FILE};
+use crate::manifest::{MachineFileRecord, MachineRole, Manifest, PartsRecord, REFERENCE_FILE};
 use crate::reference::ReferenceValues;
 
 /// An image that was built.
@@ -55,6 +56,20 @@ pub(super) fn unseen(earlier: &Earlier, now: &PartsRecord) -> Vec<Edit> {
         (Edit::OsRelease, was.os_release != is.os_release),
     ];
     parts.into_iter().filter(|(_, changed)| *changed).map(|(edit, _)| edit).collect()
+}
+
+/// The machines' own files that are others than they were: firmware counts for its code and its
+/// variables.
+pub(super) fn of_machine_files(earlier: &Earlier, now: &Imagined) -> Vec<Edit> {
+    let was = &earlier.manifest.inputs.machine_files;
+    let differs = |file: &MachineFile| {
+        let same = |record: &&MachineFileRecord| record.sha256 == Sha256::of(&file.bytes);
+        file.role == MachineRole::Firmware && !was.iter().any(|record| same(&record))
+    };
+    match now.machine_files().iter().any(differs) {
+        true => vec![Edit::Firmware, Edit::FirmwareVariables],
+        false => Vec::new(),
+    }
 }
 
 /// Everything that is not as it was, in words.

@@ -6,8 +6,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Change, Edit};
-use crate::profile::Technology;
+use crate::profile::{Technology, Vmm};
 use crate::reference::{ReferenceValue, ReferenceValues};
+
+/// What the length of something decides that is not made yet.
+const LENGTH: &str = "if the initramfs gets longer by so much that the EFI system partition grows (in \
+                      steps of 1 MiB), pcr5 and rtmr1 of boots from the disk change too";
 
 /// What will change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +26,9 @@ pub struct Plan {
     pub moved: Vec<Moved>,
     /// How many keep all of theirs.
     pub unmoved: usize,
+    /// What is not foreseen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A machine whose values move.
@@ -48,6 +55,7 @@ impl Plan {
     pub(super) fn between(
         changes: Vec<Change>,
         edits: Vec<Edit>,
+        reached: &[Edit],
         before: &ReferenceValues,
         after: &ReferenceValues,
     ) -> Self {
@@ -56,13 +64,16 @@ impl Plan {
             true => pairs(&before.values, &after.values),
             false => before.values.iter().map(Some).zip(after.values.iter().map(Some)).collect(),
         };
-        let all: Vec<Moved> = pairs.into_iter().map(|(from, to)| moved(from, to, &edits)).collect();
+        let all: Vec<Moved> =
+            pairs.into_iter().map(|(from, to)| moved(from, to, reached)).collect();
         let stays = |moved: &Moved| {
             moved.registers.is_empty() && moved.not_predicted.is_empty() && moved.from == moved.to
         };
         let unmoved = all.iter().filter(|moved| stays(moved)).count();
         let moved = all.into_iter().filter(|moved| !stays(moved)).collect();
-        Self { changes, edits, moved, unmoved }
+        let grows = reached.contains(&Edit::Initrd) && !reached.contains(&Edit::Root);
+        let notes = if grows { vec![LENGTH.to_owned()] } else { Vec::new() };
+        Self { changes, edits, moved, unmoved, notes }
     }
 }
 
@@ -95,11 +106,12 @@ fn moved(from: Option<&ReferenceValue>, to: Option<&ReferenceValue>, edits: &[Ed
         digests.iter().map(|(name, _)| name.rsplit(':').next().unwrap_or(name).to_owned()).collect()
     };
     let registers = names(&was.symmetric_difference(&is).cloned().collect());
-    let unchanged = names(&was).difference(&registers).cloned().collect();
     let not_predicted = match (from, to) {
         (Some(from), Some(to)) => of_machine(from, to, edits),
         _ => BTreeSet::new(),
     };
+    let mut unchanged: BTreeSet<String> = names(&was).difference(&registers).cloned().collect();
+    unchanged.retain(|name| !not_predicted.contains(name));
     Moved {
         from: from.map(ReferenceValue::machine),
         to: to.map(ReferenceValue::machine),
@@ -120,19 +132,25 @@ fn digests(value: &ReferenceValue) -> BTreeSet<(String, String)> {
     launch.chain(banks).chain(header).collect()
 }
 
-/// The registers that are not predicted and that firmware or machine decide, if those change.
+/// The registers without a value, or with one that was pinned, that firmware or machine decide, if
+/// those change.
 fn of_machine(from: &ReferenceValue, to: &ReferenceValue, edits: &[Edit]) -> BTreeSet<String> {
+    let edited = |edit| edits.contains(&edit);
     let machine = (from.vcpus, from.memory) != (to.vcpus, to.memory);
-    let edited = |edit| from.firmware.is_some() && edits.contains(&edit);
+    let firmware = from.firmware.is_some() && edited(Edit::Firmware);
     let names: &[(&str, bool)] = match from.platform {
         // The ACPI tables are made for a number of vCPUs and a size of memory.
-        Technology::Tdx => &[("rtmr0", machine || edited(Edit::FirmwareVariables))],
-        Technology::Tpm => &[("pcr0", edited(Edit::Firmware)), ("pcr1", machine)],
-        Technology::SevSnp | Technology::Se => &[],
+        Technology::Tdx if from.not_predicted.contains_key("rtmr0") => {
+            let variables = from.firmware.is_some() && edited(Edit::FirmwareVariables);
+            &[("rtmr0", machine || variables)]
+        }
+        Technology::Tpm if from.vmm == Vmm::Qemu => {
+            let machine = machine || edited(Edit::Vcpus) || edited(Edit::Memory);
+            &[("pcr0", firmware), ("pcr1", machine)]
+        }
+        _ => &[],
     };
-    let open =
-        |name: &str| from.not_predicted.contains_key(name) && to.not_predicted.contains_key(name);
-    let changed = names.iter().filter(|(name, changes)| *changes && open(name));
+    let changed = names.iter().filter(|(_, changes)| *changes);
     changed.map(|(name, _)| (*name).to_owned()).collect()
 }
 
@@ -164,10 +182,11 @@ impl fmt::Display for Plan {
             rest = behind;
         }
         match self.unmoved {
-            0 => Ok(()),
-            1 => writeln!(f, "1 more machine keeps its values"),
-            count => writeln!(f, "{count} more machines keep their values"),
+            0 => {}
+            1 => writeln!(f, "1 more machine keeps its values")?,
+            count => writeln!(f, "{count} more machines keep their values")?,
         }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }
 }
 

@@ -80,6 +80,11 @@ impl Imagined {
         Ok(())
     }
 
+    /// The files of the machines.
+    pub(super) fn machine_files(&self) -> &[MachineFile] {
+        &self.machine_files
+    }
+
     /// One character of the last parameter.
     fn edit_command_line(&mut self) {
         match self.command_line.last_mut() {
@@ -111,8 +116,9 @@ impl Imagined {
         let firmware = self.machine_files.iter_mut();
         for file in firmware.filter(|file| file.role == MachineRole::Firmware) {
             remember_behaviour(&mut self.profiles, file);
-            let at = middle_of(&file.bytes, section);
-            flip(&mut file.bytes, at);
+            if let Some(at) = middle_of(&file.bytes, section) {
+                flip(&mut file.bytes, at);
+            }
         }
     }
 
@@ -196,14 +202,16 @@ fn flip_middle(bytes: &mut [u8]) {
     flip(bytes, middle);
 }
 
-/// The middle of a section of a TD's firmware, or of the file if it has none.
-fn middle_of(firmware: &[u8], section: TdvfSectionType) -> u64 {
+/// The middle of a section of a TD's firmware; of firmware without sections that of its code, and no
+/// place in its variables.
+fn middle_of(firmware: &[u8], section: TdvfSectionType) -> Option<u64> {
     let data = Firmware::parse(firmware).ok().and_then(|parsed| {
         let data = parsed.tdvf_section(section).ok()?.data;
         let start = (data.as_ptr() as usize).checked_sub(firmware.as_ptr() as usize)?;
         Some((start + data.len() / 2) as u64)
     });
-    data.unwrap_or(firmware.len() as u64 / 2)
+    let is_code = section == TdvfSectionType::Bfv;
+    data.or(is_code.then_some(firmware.len() as u64 / 2))
 }
 
 /// What is known of a firmware by its digest is said of the edited one, which has another.
@@ -242,9 +250,12 @@ fn change_vcpu_type(profile: &mut Profile) {
 
 /// Debug swap, which some kernels set.
 fn change_features(profile: &mut Profile) {
-    profile.guest_features = profile.guest_features.map(|Features(bits)| Features(bits ^ 0x20));
+    if profile.technology == Technology::SevSnp {
+        let Features(bits) = profile.guest_features.unwrap_or(Features(1));
+        profile.guest_features = Some(Features(bits ^ 0x20));
+    }
 }
 
 fn add_memory(profile: &mut Profile) {
-    profile.memory.iter_mut().for_each(|Memory(bytes)| *bytes += 1 << 30);
+    profile.memory.iter_mut().for_each(|Memory(bytes)| *bytes = bytes.saturating_add(1 << 30));
 }

@@ -9,6 +9,7 @@
 //!
 //! The contract: a register that is named will change, one that is not will keep its value. What is
 //! not predicted has no value to compare; those that the machine decides are named when it changes.
+//! One thing depends on a length that is not known yet, and is a note: whether the ESP grows.
 //! Deliberately absent: what an edit of equal effect does (one that leaves the root file system's
 //! bytes alone is taken for a change of it).
 
@@ -54,14 +55,16 @@ pub fn plan(
     let parts = inputs.parts(builder.stage1, &external.stub);
     let changes = changes::between(&earlier, &inputs, &external, builder, &parts);
     let mut now = Imagined::new(&earlier, &inputs, external)?;
-    now.apply(&changes::unseen(&earlier, &parts))?;
+    let unseen = changes::unseen(&earlier, &parts);
+    now.apply(&unseen)?;
     let scratch = |name: &str| builder.origins.store.scratch_folder(name);
     if edits.is_empty() {
         let values = now.values(&inputs, &scratch("plan")?)?;
-        return Ok(Plan::between(changes, Vec::new(), &earlier.values, &values));
+        let reached = [unseen, changes::of_machine_files(&earlier, &now)].concat();
+        return Ok(Plan::between(changes, Vec::new(), &reached, &earlier.values, &values));
     }
     let before: reference::ReferenceValues = now.values(&inputs, &scratch("plan-before")?)?;
     now.apply(edits)?;
     let after = now.values(&inputs, &scratch("plan-after")?)?;
-    Ok(Plan::between(changes, edits.to_vec(), &before, &after))
+    Ok(Plan::between(changes, edits.to_vec(), edits, &before, &after))
 }

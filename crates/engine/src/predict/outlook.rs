@@ -138,7 +138,11 @@ fn open(values: &[(Assumptions, BankDigest)]) -> String {
         values.into_iter().map(move |value| format!("{value} with {name}")).collect::<Vec<_>>()
     };
     let each: Vec<String> = groups.into_iter().flat_map(listed).collect();
-    format!("decided by what {option} says: {}", each.join(", "))
+    format!(
+        "decided by what {option} says (of a platform `firmware-behaviour`, `vmm-version` and \
+         `memory`): {}",
+        each.join(", ")
+    )
 }
 
 /// The register's value in a bank, if the prediction has one.

@@ -48,7 +48,7 @@ impl Diagnosis for ProfileError {
         Some(match near(name, known) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!(
-                "the profiles are {}; `./FILE.toml` names one of your own",
+                "the profiles are {}; in a definition `./FILE.toml` names one of your own",
                 known.join(", ")
             ),
         })

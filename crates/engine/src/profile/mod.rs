@@ -13,6 +13,8 @@ mod changes;
 mod error;
 mod text;
 
+use std::collections::BTreeSet;
+
 use cvmkit_measure::snp::VcpuType;
 use cvmkit_measure::tdx::layout::Layout;
 use schemars::JsonSchema;
@@ -21,7 +23,11 @@ use serde::{Deserialize, Serialize};
 pub use error::ProfileError;
 pub use text::{Features, Memory, Recorded};
 
+use crate::manifest::is_file_name;
 use crate::predict::{FirmwareBuild, SecureBootBuild};
+
+/// Most machines of a profile.
+const MACHINES_MAX: usize = 4096;
 
 /// Most vCPUs of a machine.
 const VCPUS_MAX: u32 = 512;
@@ -175,7 +181,8 @@ pub struct Profile {
     /// Whether the machine can write to its disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskAccess>,
-    /// Arguments of QEMU that give the machine its devices.
+    /// Arguments of QEMU that give the machine its devices: those that its ACPI tables were recorded
+    /// with. Nothing is computed of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
     /// ACPI tables that were recorded of QEMU.
@@ -223,11 +230,10 @@ impl Profile {
     /// Names the key, what it holds and what it should.
     pub fn check(&self) -> Result<(), ProfileError> {
         self.check_machine()?;
-        self.check_counts()?;
         let Self { technology, .. } = self;
         let only = |is_given: bool, key, of: &[Technology], rule| {
             let fits = !is_given || of.contains(technology);
-            if fits { Ok(()) } else { Err(self.invalid(key, "a value", rule)) }
+            if fits { Ok(()) } else { Err(self.invalid(key, "given", rule)) }
         };
         use Technology::{Se, SevSnp, Tdx, Tpm};
         only(!self.vcpu_types.is_empty(), "vcpu-types", &[SevSnp], "only for `sev-snp`")?;
@@ -242,7 +248,9 @@ impl Profile {
         only(self.secure_boot.is_some(), "secure-boot", &[Tdx], "only for `tdx`")?;
         only(self.variables.is_some(), "variables", &[Tpm], "only for `tpm`")?;
         only(self.pinned.is_some(), "pinned", &[Tpm], "only for `tpm`")?;
-        only(self.image.is_some(), "image", &[Se], "only for `se`")
+        only(self.image.is_some(), "image", &[Se], "only for `se`")?;
+        self.check_counts()?;
+        self.check_machines()
     }
 
     /// Who starts which technology, and how it boots then.
@@ -311,6 +319,25 @@ impl Profile {
         Ok(())
     }
 
+    /// Refuses files that are not beside the image.
+    ///
+    /// # Errors
+    /// Names the key and the file.
+    pub fn check_files(&self) -> Result<(), ProfileError> {
+        let files = [
+            ("firmware", &self.firmware),
+            ("variables", &self.variables),
+            ("pinned", &self.pinned),
+            ("image", &self.image),
+        ];
+        for (key, name) in files {
+            if let Some(name) = name.as_deref().filter(|name| !is_file_name(name)) {
+                return Err(self.invalid(key, name, "the name of a file beside the image"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing can be said without the file of the firmware.
     #[must_use]
     pub fn needs_firmware(&self) -> bool {
@@ -328,11 +355,36 @@ impl Profile {
         self.needs_firmware() && self.vmm == Vmm::Qemu
     }
 
+    /// Refuses more machines than anybody has, and one machine twice.
+    fn check_machines(&self) -> Result<(), ProfileError> {
+        let count = |len: usize| len.max(1);
+        let lengths = [self.vcpus.len(), self.vcpu_types.len(), self.memory.len()];
+        let machines = lengths.into_iter().fold(1, |all, len| count(len).saturating_mul(all));
+        if machines > MACHINES_MAX {
+            let rule = format!("at most {MACHINES_MAX}: vCPU counts x types x sizes of memory");
+            return Err(self.invalid("number of machines", machines.to_string(), rule));
+        }
+        let vcpus: BTreeSet<_> = self.vcpus.iter().collect();
+        let types: BTreeSet<_> = self.vcpu_types.iter().collect();
+        let memory: BTreeSet<_> = self.memory.iter().collect();
+        if [vcpus.len(), types.len(), memory.len()] != lengths {
+            return Err(self.invalid("vcpus, vcpu-types or memory", "a value twice", "each once"));
+        }
+        if self.guest_features.is_some_and(|Features(bits)| bits & 1 == 0) {
+            let found = self.guest_features.map(|features| features.to_string());
+            let rule = "bit 0 set, by which SEV-SNP is active, such as `0x1`";
+            return Err(self.invalid("guest-features", found.unwrap_or_default(), rule));
+        }
+        Ok(())
+    }
+
     /// The first number of QEMU's version.
     #[must_use]
     pub fn qemu_major(&self) -> Option<u32> {
         let version = self.vmm_version.as_deref().filter(|_| self.vmm == Vmm::Qemu)?;
-        version.split('.').next()?.parse().ok().filter(|major| *major > 0)
+        let numbers: Vec<u32> =
+            version.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+        numbers.first().copied().filter(|major| *major > 0)
     }
 
     /// The ACPI tables that were recorded of a machine.

@@ -40,7 +40,9 @@ fn what_does_not_fit_together_is_refused() {
         ("[\"EPYC-v4\"]", "[\"EPYC-v9\"]", "`vcpu-types` can't be `EPYC-v9`"),
         ("[\"EPYC-v4\"]", "[]", "`vcpu-types` can't be `[]`"),
         ("\"0x1\"", "\"1\"", "a number in hex"),
-        ("version = 1", "version = 1\nmemory = [\"2G\"]", "`memory` can't be `a value`"),
+        ("\"0x1\"", "\"0x20\"", "SEV-SNP is active"),
+        ("vcpus = [1]", "vcpus = [1, 1]", "each once"),
+        ("version = 1", "version = 1\nmemory = [\"2G\"]", "`memory` can't be `given`"),
         ("version = 1", "version = 1\nfirmware = \"x.fd\"", "no files"),
         ("version = 1", "version = 1\nfeatures = 1", "unknown field `features`"),
     ];
@@ -49,6 +51,14 @@ fn what_does_not_fit_together_is_refused() {
         assert!(error.contains(expected), "{to}: {error}");
     }
     let (_, tdx) = BUILT_IN[3];
+    let many: Vec<u32> = (1..=500).collect();
+    let sizes: Vec<String> = (1..=9).map(|size| format!("{size}G")).collect();
+    let machines = tdx.replace("vcpus = [1]", &format!("vcpus = {many:?}"));
+    let machines = machines.replace("memory = [\"2G\"]", &format!("memory = {sizes:?}"));
+    let error = Profile::parse(&machines, "mine").unwrap_err().to_string();
+    assert!(error.contains("`4500`") && error.contains("at most 4096"), "{error}");
+    let error = Profile::parse(&tdx.replace("\"10.1\"", "\"10.x\""), "mine").unwrap_err();
+    assert!(error.to_string().contains("a version of QEMU"), "{error}");
     let error = Profile::parse(&tdx.replace("vmm-version", "# "), "mine").unwrap_err();
     assert!(error.to_string().contains("a version of QEMU"), "{error}");
     let hint = Profile::built_in("qemu-sn").unwrap_err().hint().unwrap();

@@ -46,9 +46,11 @@ impl FromStr for Memory {
         // A bare number is mebibytes to QEMU and bytes to others, so here it is none.
         let has_unit = text.ends_with(['G', 'M']);
         let bytes = if has_unit { crate::predict::memory(text) } else { Err(String::new()) };
+        // What x86 can address.
+        let bytes = bytes.ok().filter(|bytes| *bytes < 1 << 52);
         bytes
             .map(Self)
-            .map_err(|_| format!("expected a size such as `2G` or `512M`, found `{text}`"))
+            .ok_or_else(|| format!("expected a size such as `2G` or `512M`, found `{text}`"))
     }
 }
 
@@ -124,7 +126,7 @@ mod tests {
             let memory: Memory = text.parse().unwrap();
             assert_eq!((memory.0, memory.to_string().as_str()), (bytes, shown));
         }
-        for text in ["", "2", "2048", "0G", "G", "-1G", "2T"] {
+        for text in ["", "2", "2048", "0G", "G", "-1G", "2T", "4194304G"] {
             assert!(text.parse::<Memory>().unwrap_err().contains("such as `2G`"), "{text}");
         }
     }

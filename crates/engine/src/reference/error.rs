@@ -1,7 +1,7 @@
 //! Why there are no reference values.
 
 use cvmkit_measure::kernel_hashes::CmdlineNulError;
-use cvmkit_measure::{firmware, se, snp};
+use cvmkit_measure::{firmware, se, snp, tpm};
 use thiserror::Error;
 
 use crate::fault::{Diagnosis, Fault};
@@ -96,7 +96,18 @@ impl Diagnosis for ReferenceError {
         match self {
             Self::File(error) => error.hint(),
             Self::Profile(error) => error.hint(),
-            Self::Tpm { source, .. } => source.hint(),
+            Self::Tpm { source, .. } => match &**source {
+                PredictionError::Image { source, .. }
+                    if matches!(**source, tpm::Error::BootSecret { .. }) =>
+                {
+                    Some(
+                        "say `disk = \"read-only\"` in the platform if the machine can't write to \
+                         the disk"
+                            .into(),
+                    )
+                }
+                source => source.hint(),
+            },
             Self::Td { source, .. } => match **source {
                 TdError::NoLayout { .. } | TdError::NoFirmware => Some(
                     "say in the platform how it measures: `firmware-layout`, the latest of \

@@ -76,8 +76,12 @@ impl Subject {
         use std::io::Read as _;
         let path = self.folder.join(name);
         let mut bytes = Vec::new();
-        let file = files::open(&path)?.take(MACHINE_FILE_MAX);
-        { file }.read_to_end(&mut bytes).map_err(files::cannot("read", &path))?;
+        let mut file = files::open(&path)?.take(MACHINE_FILE_MAX + 1);
+        file.read_to_end(&mut bytes).map_err(files::cannot("read", &path))?;
+        if bytes.len() as u64 > MACHINE_FILE_MAX {
+            let why = std::io::ErrorKind::FileTooLarge;
+            return Err(files::cannot("read", &path)(std::io::Error::from(why)).into());
+        }
         Ok(bytes)
     }
 

@@ -16,6 +16,9 @@ use crate::profile::{Boot, DiskAccess, Memory, Profile, Recorded, RecordedAcpi, 
 /// The rule of a cloud's MRTD is that of QEMU from this version on: page by page.
 const SINGLE_PASS: u32 = 10;
 
+/// What is booted, which Secure Boot changes.
+const BOOT: u8 = 1;
+
 /// Set by software at run time.
 const RUNTIME: u8 = 3;
 
@@ -88,6 +91,10 @@ fn with_registers(
     if let Some(runtime) = known.keys().find(|index| index.number() == RUNTIME) {
         let words = "until software of the image extends it";
         value.reservations.insert(name(runtime), words.to_owned());
+    }
+    if value.vmm != Vmm::Qemu && known.keys().any(|index| index.number() == BOOT) {
+        let words = "if Secure Boot is off".to_owned();
+        value.reservations.insert(format!("rtmr{BOOT}"), words);
     }
     let open = prediction.open.iter();
     value.not_predicted.extend(open.map(|(index, open)| (name(index), open.reason.to_string())));

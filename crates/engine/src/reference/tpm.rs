@@ -17,39 +17,58 @@ const PCRS: u8 = 16;
 /// The first version of QEMU that hands over a kernel as it is in its file.
 const QEMU_WITH_KERNEL_FILE: u32 = 10;
 
+/// Firmware by name that takes it, and that does not.
+const TAKES_KERNEL_FILE: [(&str, bool); 3] =
+    [("ovmf-2022.11", false), ("ovmf-2025.02", true), ("ovmf-2026.08", true)];
+
 /// One value, or for a kernel that QEMU patches one for each size of memory.
 pub(super) fn values(
     profile: &Profile,
     subject: &Subject,
 ) -> Result<Vec<ReferenceValue>, ReferenceError> {
-    let headers = headers(profile);
-    headers.into_iter().map(|(memory, header)| value(profile, subject, memory, header)).collect()
+    let build = behaviour(profile, subject)?;
+    let headers = headers(profile, build);
+    let value = |(memory, header)| value(profile, subject, build, memory, header);
+    headers.into_iter().map(value).collect()
 }
 
-/// Which kernel the firmware gets, as far as the profile says.
-fn headers(profile: &Profile) -> Vec<(Option<Memory>, Option<KernelHeader>)> {
-    let is_file = profile.qemu_major().is_some_and(|major| major >= QEMU_WITH_KERNEL_FILE);
-    match (profile.boot, profile.memory.as_slice()) {
-        (Boot::UkiDisk, _) => vec![(None, None)],
-        // An older firmware takes the patched one from any QEMU, and does not say how old it is.
-        (Boot::Direct, []) if is_file && profile.firmware_behaviour.as_deref() == Some(NEWEST) => {
-            vec![(None, Some(KernelHeader::InFile))]
-        }
-        (Boot::Direct, []) => vec![(None, None)],
-        (Boot::Direct, sizes) => {
+/// Which kernel the firmware gets, as far as the profile says; where it does not, every one.
+fn headers(
+    profile: &Profile,
+    build: Option<FirmwareBuild>,
+) -> Vec<(Option<Memory>, Option<KernelHeader>)> {
+    if profile.boot == Boot::UkiDisk {
+        return vec![(None, None)];
+    }
+    let by_qemu = profile.qemu_major().map(|major| major >= QEMU_WITH_KERNEL_FILE);
+    match (by_qemu, takes_kernel_file(profile, build)) {
+        (Some(true), Some(true)) => vec![(None, Some(KernelHeader::InFile))],
+        (Some(false), _) | (Some(true), Some(false)) if !profile.memory.is_empty() => {
             let patched =
                 |memory: &Memory| (Some(*memory), Some(KernelHeader::Patched { memory: memory.0 }));
-            sizes.iter().map(patched).collect()
+            profile.memory.iter().map(patched).collect()
         }
+        _ => vec![(None, None)],
     }
 }
 
-/// Firmware of which it is known that it takes the file.
-const NEWEST: &str = "ovmf-2026.08";
+/// Whether the firmware takes a kernel as it is in its file: by its name, or by its file if that
+/// leaves no doubt.
+fn takes_kernel_file(profile: &Profile, build: Option<FirmwareBuild>) -> Option<bool> {
+    match &profile.firmware {
+        None => {
+            let name = profile.firmware_behaviour.as_deref()?;
+            TAKES_KERNEL_FILE.iter().find(|(known, _)| *known == name).map(|(_, takes)| *takes)
+        }
+        // Files that measure as 2025.02 may be of 2022.11.
+        Some(_) => (build == Some(FirmwareBuild::Ovmf202608)).then_some(true),
+    }
+}
 
 fn value(
     profile: &Profile,
     subject: &Subject,
+    build: Option<FirmwareBuild>,
     memory: Option<Memory>,
     kernel_header: Option<KernelHeader>,
 ) -> Result<ReferenceValue, ReferenceError> {
@@ -59,7 +78,7 @@ fn value(
     };
     let variables = profile.variables.as_deref().map(|name| subject.machine_path(name));
     let machine = Machine {
-        firmware: behaviour(profile, subject)?,
+        firmware: build,
         secure_boot: match &variables {
             Some(path) => predict::secure_boot(path).map_err(of_tpm(profile))?,
             None => Default::default(),
@@ -110,6 +129,10 @@ fn behaviour(
     let Some(firmware) = &profile.firmware else { return Ok(named) };
     let digest = Sha256::of(&subject.machine_file(firmware)?);
     match (FirmwareBuild::of_file(digest), named) {
+        (Ok(build), Some(named)) if build != named => {
+            let expected = format!("{build}, as `{firmware}` is known to measure, or nothing");
+            Err(profile.invalid("firmware-behaviour", named.to_string(), expected).into())
+        }
         (Ok(build), _) => Ok(Some(build)),
         (Err(source), None) => Err(ReferenceError::Behaviour {
             profile: profile.name.clone(),

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::manifest::{Manifest, REFERENCE_FILE};
-use cvmkit_engine::profile::{Memory, Profile, Technology};
+use cvmkit_engine::profile::{Memory, Profile, Technology, Vmm};
 use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject};
 use serde::Serialize;
 use thiserror::Error;
@@ -49,7 +49,7 @@ pub(super) struct Arguments {
 enum Refusal {
     #[error("`{path}` holds no reference values of this version")]
     Values { path: String, source: serde_json::Error },
-    #[error("profile `{profile}` needs a firmware, and the image has none")]
+    #[error("profile `{profile}` needs a firmware, and none of the image's is for it")]
     NoFirmware { profile: String, requires: String },
     #[error("profile `{profile}` needs a finished Secure Execution image")]
     NoImage { profile: String },
@@ -91,6 +91,10 @@ impl Arguments {
         let values = serde_json::from_slice(&input::read(&path, VALUES_MAX)?);
         let refused = |source| Refusal::Values { path: path.display().to_string(), source };
         let values: ReferenceValues = values.map_err(refused)?;
+        for profile in &values.profiles {
+            profile.check()?;
+            profile.check_files()?;
+        }
         Ok(values.profiles)
     }
 
@@ -104,8 +108,11 @@ impl Arguments {
         if profile.technology == Technology::Tdx && !self.memory.is_empty() {
             profile.memory.clone_from(&self.memory);
         }
-        if profile.needs_firmware() || counts && self.firmware.is_some() {
+        let is_named = self.firmware.is_some() && profile.technology != Technology::Se;
+        if profile.needs_firmware() || is_named && (counts || profile.vmm == Vmm::Qemu) {
             profile.firmware = Some(self.firmware(&profile, manifest)?);
+            // It measures as it does, not as the profile's own.
+            profile.firmware_behaviour = None;
         }
         if profile.technology == Technology::Se {
             let image = self.secure_execution.as_ref();
@@ -123,8 +130,11 @@ impl Arguments {
             .firmware
             .as_ref()
             .map(|path| std::path::absolute(path).unwrap_or(path.clone()).display().to_string());
-        let own = manifest.firmware.clone().filter(|_| profile.takes_default_firmware());
-        named.or(own).ok_or_else(|| Refusal::NoFirmware {
+        // That of the image's own platform of this kind, or else the first.
+        let like = |own: &Profile| (own.technology, own.vmm) == (profile.technology, profile.vmm);
+        let own = self.of_image().unwrap_or_default().into_iter().find(like);
+        let first = manifest.firmware.clone().filter(|_| profile.takes_default_firmware());
+        named.or(own.and_then(|own| own.firmware)).or(first).ok_or_else(|| Refusal::NoFirmware {
             profile: profile.name.clone(),
             requires: profile.requires.clone().unwrap_or_default(),
         })
