@@ -26,20 +26,8 @@ use crate::{Workspace, oracles, step};
 use inputs::Inputs;
 use race::{Figures, Race, Side};
 
-/// Every profile that comes with the program.
-const PROFILES: [&str; 11] = [
-    "qemu-snp",
-    "ec2-snp",
-    "gce-snp",
-    "qemu-tdx-direct",
-    "qemu-tdx-uki",
-    "gce-tdx",
-    "qemu-vtpm",
-    "azure-vtpm",
-    "gce-vtpm",
-    "nitro-tpm",
-    "se",
-];
+/// Where the profiles that come with the program are, one to a file.
+const PROFILES: &str = "crates/engine/profiles";
 
 /// Numbers of vCPUs of a run of all profiles.
 const VCPUS: &str = "1,2,4,8,16,32,64,128";
@@ -109,7 +97,7 @@ pub(crate) fn run(workspace: &Workspace, runs: usize) -> Result<()> {
     println!(
         "reference values of all {} profiles, {} vCPU counts: {:.3} s, CPU {:.3} s; target below \
          {REFERENCE_MAX} s: {}",
-        PROFILES.len(),
+        profiles(workspace)?.len(),
         VCPUS.split(',').count(),
         values.wall,
         values.cpu,
@@ -234,10 +222,17 @@ fn reference_values(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Resu
     let mut ours = inputs.cvmkit(workspace, &["measure", "image", "--vcpus", VCPUS]);
     ours.args(["--format", "json", "--firmware"]).arg(firmware);
     ours.arg("--secure-execution").arg(header);
-    ours.args(PROFILES.iter().flat_map(|name| ["--profile", name])).arg(&inputs.minimal);
+    let names = profiles(workspace)?;
+    ours.args(names.iter().flat_map(|name| ["--profile", name])).arg(&inputs.minimal);
     let sides = vec![Side::new(ours, None)];
     let [figures] = Race { name: "reference values of all profiles", sides }.run(runs)?;
     Ok(figures)
+}
+
+/// The names of all profiles.
+fn profiles(workspace: &Workspace) -> Result<Vec<String>> {
+    let files = demo::list(&workspace.root.join(PROFILES))?;
+    Ok(files.iter().filter_map(|name| name.strip_suffix(".toml")).map(str::to_owned).collect())
 }
 
 /// Two commands that make the same thing, of which ours is to be no slower.

@@ -19,6 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cvmkit_engine::digest::Sha256;
 use cvmkit_formats::pe::Headers;
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use rig::{Image, cvmkit, found, oracle, run, skip};
@@ -240,6 +241,42 @@ fn values(out: &Path) -> BTreeMap<String, Registers> {
         all.insert(name, registers);
     }
     all
+}
+
+#[test]
+fn another_firmware_is_planned_for_what_it_is() {
+    let image = Image::minimal();
+    let folder = rig::open_folder();
+    let recipe = folder.path().join("recipe");
+    rig::copy_folder(&image.recipe, &recipe);
+    let mut firmware = fs::read(image.file("OVMF.fd")).unwrap();
+    let at = in_section(&firmware, TdvfSectionType::Cfv);
+    flip(&mut firmware, at);
+    fs::write(recipe.join("OVMF.fd"), &firmware).unwrap();
+    let path = recipe.join("image.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let from = "firmware = { package = \"ovmf\", path = \"/usr/share/ovmf/OVMF.fd\" }";
+    let to = format!(
+        "firmware = {{ path = \"OVMF.fd\", sha256 = \"{}\" }}\nsecure-boot = \"absent\"\n\
+         firmware-layout = \"edk2-stable202502\"",
+        Sha256::of(&firmware)
+    );
+    assert!(text.contains(from));
+    fs::write(&path, text.replacen(from, &to, 1)).unwrap();
+    let mut lock = cvmkit(["lock".as_ref(), recipe.as_os_str()]);
+    run(lock.args(["--accept-expired", "forky", "--update"])).answer();
+    let mut command = cvmkit(["plan", "--format", "json", "--with"]);
+    let plan: Value =
+        serde_json::from_str(&run(command.arg(&image.out).arg(&recipe)).answer()).unwrap();
+    let moved = plan["moved"].as_array().unwrap().iter();
+    let tds: Vec<_> =
+        moved.filter(|moved| moved["from"].as_str().unwrap().starts_with("qemu-tdx")).collect();
+    assert_eq!(tds.len(), 6, "{plan:#}");
+    for td in tds {
+        // Its variables are another byte, its code is not.
+        assert_eq!(td["not-predicted"], serde_json::json!(["rtmr0"]), "{td:#}");
+        assert!(!td["registers"].to_string().contains("mrtd"), "{td:#}");
+    }
 }
 
 #[test]

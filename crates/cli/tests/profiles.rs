@@ -75,6 +75,9 @@ impl Project {
     }
 }
 
+/// What the image calls its root hash: a file of a machine has to get another name.
+const ROOT_HASH_FILE: &str = "minimal_0.1.0.roothash";
+
 /// `[[platforms]]` of a profile, with more keys.
 fn platform(profile: &str, more: &str) -> String {
     format!("[[platforms]]\nprofile = \"{profile}\"\n{more}\n")
@@ -107,14 +110,14 @@ fn every_profile_has_its_values() {
                     "ec2-snp" | "gce-snp" => format!("{own}\nvcpus = [2]"),
                     "qemu-tdx-direct" | "qemu-tdx-uki" => format!("{own}\nmemory = [\"2G\"]"),
                     "gce-tdx" => own.clone(),
-                    "qemu-vtpm" => format!("pinned = {}", file("uki.log", &log)),
+                    "qemu-vtpm" => format!("pinned = {}", file(ROOT_HASH_FILE, &log)),
                     "se" => format!("image = {}", file("se.img", &header)),
                     _ => String::new(),
                 },
             )
         })
         .collect();
-    let files = [("own.fd", bytes), ("se.img", header), ("uki.log", log)];
+    let files = [("own.fd", bytes), ("se.img", header), (ROOT_HASH_FILE, log)];
     let project = Project::new(image, &files, &platforms);
     let values = project.values();
     assert_eq!(values.len(), 12, "{values:#?}");
@@ -140,6 +143,7 @@ fn every_profile_has_its_values() {
         let is_open = value["not-predicted"]["pcr0"].is_string();
         assert!(expected.is_string() && is_open != (profile == "qemu-vtpm"), "{profile}");
     }
+    assert!(rig::names(&project.out()).contains(&format!("2-{ROOT_HASH_FILE}")));
     // What the guest read when it wrote the log.
     let pinned = of("qemu-vtpm")["registers"]["sha256"].clone();
     let read = include_str!("../../measure/tests/fixtures/event_logs/uki.pcrs.txt");

@@ -15,6 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::manifest::Manifest;
 use cvmkit_engine::progress::Silent;
 use cvmkit_engine::verify::{Check, Report, State, VerifyError, verify};
 use tiny::{Kind, Tiny};
@@ -198,6 +199,21 @@ fn every_field_of_the_manifest_is_compared() {
         let found = report(&tiny);
         tiny.restore();
         assert!(found.findings.iter().any(|finding| finding.check == check), "{from}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_manifest_names_files_beside_it_and_is_of_this_schema() {
+    let tiny = Tiny::new(Kind::Direct);
+    let text = String::from_utf8(tiny.get("manifest.json")).unwrap();
+    for (from, to, words) in [
+        ("\"name\": \"tiny_1.cmdline\"", "\"name\": \"../tiny_1.cmdline\"", "files beside it"),
+        ("\"schema\": 2", "\"schema\": 3", "schema 3, expected 2"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        tiny.put("manifest.json", text.replacen(from, to, 1).as_bytes());
+        let error = Manifest::read(tiny.path()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
     }
 }
 

@@ -62,10 +62,7 @@ pub(super) fn write(
     name: &str,
 ) -> Result<Written, ImageError> {
     let mut disk = staging.create(name)?;
-    let esp = match parts.definition.boot {
-        BootKind::Disk => Some(esp_len(parts)?),
-        BootKind::Direct => None,
-    };
+    let esp = esp_len(parts)?;
     // What lies before the root file system is known; what lies behind does not move it.
     let start = table(parts, Lengths { esp, root: 1, verity: 1 }, None)?.root().offset;
     let root = write_root(parts, &mut disk, start)?;
@@ -86,10 +83,7 @@ pub(super) fn write_outline(
     name: &str,
 ) -> Result<Written, ImageError> {
     let mut disk = staging.create(name)?;
-    let esp = match parts.definition.boot {
-        BootKind::Disk => Some(esp_len(parts)?),
-        BootKind::Direct => None,
-    };
+    let esp = esp_len(parts)?;
     let lengths = Lengths { esp, root: root.len, verity: root.hashes_len };
     write_around(parts, &mut disk, lengths, root.root_hash)
 }
@@ -202,10 +196,13 @@ fn write_esp(
     Ok(image)
 }
 
-/// Length of the ESP, which only the length of the UKI decides.
-fn esp_len(parts: &Parts<'_>) -> Result<u64, ImageError> {
+/// Length of the ESP, if the image boots from its disk; only the length of the UKI decides it.
+fn esp_len(parts: &Parts<'_>) -> Result<Option<u64>, ImageError> {
+    if parts.definition.boot == BootKind::Direct {
+        return Ok(None);
+    }
     let tree = esp_tree(parts, Blank { len: uki::len(parts)? })?;
-    Ok(fat::Plan::new(&tree, &esp_options(parts))?.len())
+    Ok(Some(fat::Plan::new(&tree, &esp_options(parts))?.len()))
 }
 
 fn esp_tree<C>(parts: &Parts<'_>, uki: C) -> Result<Tree<C>, ImageError> {

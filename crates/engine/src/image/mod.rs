@@ -92,6 +92,19 @@ pub enum Role {
 }
 
 impl Role {
+    /// What the manifest calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Uki => "uki",
+            Self::Kernel => "kernel",
+            Self::Initrd => "initrd",
+            Self::CommandLine => "command-line",
+            Self::RootHash => "root-hash",
+        }
+    }
+
     /// The suffix of its file name.
     #[must_use]
     pub fn suffix(self) -> &'static str {

@@ -457,14 +457,14 @@ const REFERENCE_ROLE: (&str, &str) = ("reference-values", "application/json");
 
 /// Role and media type of a file of the image, as the manifest has them.
 fn role(role: Role) -> (&'static str, &'static str) {
-    match role {
-        Role::Disk => ("disk", "application/vnd.efi.img"),
-        Role::Uki => ("uki", "application/vnd.microsoft.portable-executable"),
-        Role::Kernel => ("kernel", "application/octet-stream"),
-        Role::Initrd => ("initrd", "application/zstd"),
-        Role::CommandLine => ("command-line", "text/plain"),
-        Role::RootHash => ("root-hash", "text/plain"),
-    }
+    let media_type = match role {
+        Role::Disk => "application/vnd.efi.img",
+        Role::Uki => "application/vnd.microsoft.portable-executable",
+        Role::Kernel => "application/octet-stream",
+        Role::Initrd => "application/zstd",
+        Role::CommandLine | Role::RootHash => "text/plain",
+    };
+    (role.name(), media_type)
 }
 
 fn artifact(

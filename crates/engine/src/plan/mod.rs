@@ -25,7 +25,6 @@ use crate::build::Builder;
 use crate::build::inputs::Inputs;
 use crate::definition::Project;
 use crate::lock::LockFile;
-use crate::reference;
 
 pub use changes::Change;
 pub use compare::{Moved, Plan};
@@ -63,7 +62,7 @@ pub fn plan(
         let reached = [unseen, changes::of_machine_files(&earlier, &now)].concat();
         return Ok(Plan::between(changes, Vec::new(), &reached, &earlier.values, &values));
     }
-    let before: reference::ReferenceValues = now.values(&inputs, &scratch("plan-before")?)?;
+    let before = now.values(&inputs, &scratch("plan-before")?)?;
     now.apply(edits)?;
     let after = now.values(&inputs, &scratch("plan-after")?)?;
     Ok(Plan::between(changes, edits.to_vec(), edits, &before, &after))

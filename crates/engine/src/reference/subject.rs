@@ -8,7 +8,7 @@ use cvmkit_measure::kernel_hashes::KernelHashes;
 use super::ReferenceError;
 use super::snp::kernel_hashes;
 use crate::files;
-use crate::image::{Image, Role};
+use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::predict::{Bootable, PredictionError, TdBoot, TdError};
 use crate::profile::Profile;
@@ -56,19 +56,10 @@ impl Subject {
 
     /// An image that was just written to a folder.
     pub(crate) fn of_image(image: &Image, folder: &Path) -> Self {
-        let path = |role: Role| {
-            let file = image.files.iter().find(|file| file.role == role);
-            file.map(|file| folder.join(&file.name))
-        };
-        Self {
-            folder: folder.to_owned(),
-            disk: path(Role::Disk),
-            uki: path(Role::Uki),
-            kernel: path(Role::Kernel),
-            initrd: path(Role::Initrd),
-            command_line: path(Role::CommandLine),
-            ..Self::default()
-        }
+        Self::of_files(folder, |role| {
+            let file = image.files.iter().find(|file| file.role.name() == role);
+            file.map(|file| file.name.clone())
+        })
     }
 
     /// The bytes of a machine's file.
@@ -148,14 +139,12 @@ fn once<T>(
     cell: &OnceLock<T>,
     make: impl FnOnce() -> Result<T, ReferenceError>,
 ) -> Result<&T, ReferenceError> {
-    if cell.get().is_none() {
-        // Another one may have been quicker, with the same.
-        let _ = cell.set(make()?);
+    if let Some(value) = cell.get() {
+        return Ok(value);
     }
-    match cell.get() {
-        Some(value) => Ok(value),
-        None => unreachable!("it was set"),
-    }
+    let value = make()?;
+    // Another one may have been quicker, with the same.
+    Ok(cell.get_or_init(|| value))
 }
 
 fn need<'a>(

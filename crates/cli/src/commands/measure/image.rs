@@ -5,7 +5,7 @@
 //! line that says why.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
@@ -115,30 +115,34 @@ impl Arguments {
             profile.firmware_behaviour = None;
         }
         if profile.technology == Technology::Se {
-            let image = self.secure_execution.as_ref();
-            let image = image.map(|path| std::path::absolute(path).unwrap_or(path.clone()));
+            let image = self.secure_execution.as_deref().map(absolute);
             let none = || Refusal::NoImage { profile: name.to_owned() };
-            profile.image = Some(image.ok_or_else(none)?.display().to_string());
+            profile.image = Some(image.ok_or_else(none)?);
         }
         profile.check()?;
         Ok(profile)
     }
 
-    /// The firmware that is named, or for QEMU the first of the image.
-    fn firmware(&self, profile: &Profile, manifest: &Manifest) -> Result<String, Refusal> {
-        let named = self
-            .firmware
-            .as_ref()
-            .map(|path| std::path::absolute(path).unwrap_or(path.clone()).display().to_string());
-        // That of the image's own platform of this kind, or else the first.
+    /// The firmware that is named; or that of the image's own platform of this kind; or for QEMU the
+    /// first of the image.
+    fn firmware(&self, profile: &Profile, manifest: &Manifest) -> Result<String, CommandError> {
+        if let Some(path) = &self.firmware {
+            return Ok(absolute(path));
+        }
         let like = |own: &Profile| (own.technology, own.vmm) == (profile.technology, profile.vmm);
-        let own = self.of_image().unwrap_or_default().into_iter().find(like);
+        let own = self.of_image()?.into_iter().find(like).and_then(|own| own.firmware);
         let first = manifest.firmware.clone().filter(|_| profile.takes_default_firmware());
-        named.or(own.and_then(|own| own.firmware)).or(first).ok_or_else(|| Refusal::NoFirmware {
+        let none = || Refusal::NoFirmware {
             profile: profile.name.clone(),
             requires: profile.requires.clone().unwrap_or_default(),
-        })
+        };
+        Ok(own.or(first).ok_or_else(none)?)
     }
+}
+
+/// A file of the user's, wherever the image is.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// The values, as `reference-values.json` has them or as lines.
