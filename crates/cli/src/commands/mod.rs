@@ -33,8 +33,8 @@ use cvmkit_engine::mirrors::Mirrors;
 use cvmkit_engine::store::Store;
 
 use crate::console::{Answer, CommandError, Console};
-use crate::environment;
 use crate::stage1::STAGE1;
+use crate::{environment, name_service};
 use deferred::Deferred;
 
 /// The commands, in the order of use.
@@ -130,6 +130,7 @@ struct Places {
 
 impl Places {
     fn of(project: &Project) -> Result<Self, CommandError> {
+        name_service::keep_to_what_is_linked_in()?;
         Ok(Self {
             store: Store::open(&environment::store()?, environment::seal_key()?)?,
             mirrors: environment::mirrors(&project.raw.mirrors)?,

@@ -15,6 +15,7 @@ mod event_logs;
 mod export;
 mod help;
 mod id_block;
+mod linking;
 mod measure;
 mod measure_large;
 mod measure_se;

@@ -149,7 +149,7 @@ type Contents = BTreeMap<String, Vec<u8>>;
 pub(crate) struct Archive {
     folder: tempfile::TempDir,
     contents: Contents,
-    address: String,
+    pub(crate) address: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 

@@ -16,6 +16,7 @@ mod definition;
 mod fetched;
 mod machine;
 mod mirror;
+mod names;
 mod packages;
 #[path = "../rig/mod.rs"]
 mod rig;
