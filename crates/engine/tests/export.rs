@@ -309,9 +309,9 @@ fn an_enclave_identity_is_the_one_that_oasis_core_expects() {
 }
 
 #[test]
-fn dstack_has_the_registers_of_a_td() {
-    let document = of(Shape::Dstack, &profile("qemu-tdx-direct")).unwrap();
-    insta::assert_snapshot!("dstack_tdx", String::from_utf8(document.bytes).unwrap());
+fn dstack_mr_has_the_registers_of_a_td() {
+    let document = of(Shape::DstackMr, &profile("qemu-tdx-direct")).unwrap();
+    insta::assert_snapshot!("dstack_mr", String::from_utf8(document.bytes).unwrap());
 }
 
 /// The formula of `AwsOsImageMeasurement::from_boot_pcrs`, over the fixture's registers.
@@ -337,6 +337,9 @@ fn what_a_shape_has_no_place_for_is_an_error_that_says_what_to_add() {
         (Shape::Dstack, Selection::default()),
         (Shape::Dstack, profile("qemu-vtpm")),
         (Shape::Dstack, profile("gce-tdx")),
+        (Shape::Dstack, profile("qemu-tdx-direct")),
+        (Shape::DstackMr, profile("qemu-snp")),
+        (Shape::DstackMr, profile("gce-tdx")),
         (Shape::Dstack, profile("qemu-snp")),
         (Shape::Corim, profile("qemu-vtpm-bare")),
         (Shape::Corim, profile("qemu-sev")),

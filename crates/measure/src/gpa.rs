@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 pub const PAGE_SIZE: usize = 4096;
 
 /// [`PAGE_SIZE`] where addresses are computed.
-pub(crate) const PAGE_SIZE_U64: u64 = 4096;
+pub const PAGE_SIZE_U64: u64 = 4096;
 
 /// Where the firmware image ends in guest-physical memory, so that the reset vector at `0xfffffff0`
 /// is its last 16 bytes (AMD64 Architecture Programmer's Manual volume 2, section 14.1.5).

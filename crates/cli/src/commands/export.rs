@@ -74,9 +74,11 @@ enum ShapeName {
     Corim,
     /// Message for Trustee's Reference Value Provider Service (JSON).
     Rvps,
-    /// dstack: dstack-mr's registers of a TD (JSON), measurement.snp.cbor, measurement.aws.cbor or
-    /// measurement.gcp.cbor (CBOR), by platform.
+    /// What dstack's verifier knows of an image: measurement.tdx.cbor, measurement.snp.cbor,
+    /// measurement.aws.cbor or measurement.gcp.cbor, by platform (CBOR).
     Dstack,
+    /// Registers of one TD as dstack-mr prints them (JSON).
+    DstackMr,
     /// Enclave identities of an Oasis ROFL policy (JSON).
     Oasis,
     /// Katana's expected-measurement.json.
@@ -91,6 +93,7 @@ impl ShapeName {
             Self::Corim => Shape::Corim,
             Self::Rvps => Shape::Rvps,
             Self::Dstack => Shape::Dstack,
+            Self::DstackMr => Shape::DstackMr,
             Self::Oasis => Shape::Oasis,
             Self::Katana => Shape::Katana,
             Self::SystemdMeasure => Shape::SystemdMeasure,

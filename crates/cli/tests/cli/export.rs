@@ -172,7 +172,7 @@ fn dstack_refuses_a_command_line_that_its_verifier_refuses() {
     let said = image.folder.cvmkit(&format!("export {OUT} --as dstack"));
     insta::assert_snapshot!(said.refusal(), @r#"
     exit 2
-    error: dstack's verifier takes no image whose command line lacks `dstack.rootfs_hash=` and 64 hexadecimal digits
+    error: dstack takes no image whose command line lacks `dstack.rootfs_hash=` and 64 hexadecimal digits
     hint: add the parameter to `[kernel] command-line`
     "#);
 }

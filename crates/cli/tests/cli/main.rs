@@ -13,6 +13,7 @@ mod dump;
 #[path = "../../../measure/tests/event_logs/mod.rs"]
 mod event_logs;
 mod export;
+mod export_dstack;
 mod help;
 mod id_block;
 mod linking;

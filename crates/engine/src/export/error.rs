@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use cvmkit_formats::pe;
+use cvmkit_measure::event::RtmrIndex;
 use cvmkit_measure::firmware;
 use thiserror::Error;
 
@@ -10,7 +11,7 @@ use super::Shape;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
 use crate::manifest::ManifestError;
-use crate::predict::PredictionError;
+use crate::predict::{PredictionError, TdError};
 
 /// Why there is no document.
 #[derive(Debug, Error)]
@@ -58,6 +59,14 @@ pub enum ExportError {
         expected: &'static str,
         /// The value.
         found: String,
+    },
+    /// A machine of which it is not said what is taken for granted.
+    #[error("`{}` has machines of `{profile}`, and no profile of that name", path.display())]
+    NoProfile {
+        /// What was exported.
+        path: PathBuf,
+        /// The name.
+        profile: String,
     },
     /// Nothing was asked for that there is.
     #[error("`{}` has no such machine; there are:{}", path.display(), listed(known))]
@@ -147,10 +156,30 @@ pub enum ExportError {
     },
     /// A command line that dstack refuses.
     #[error(
-        "dstack's verifier takes no image whose command line lacks \
-         `dstack.rootfs_hash=` and 64 hexadecimal digits"
+        "dstack takes no image whose command line lacks `dstack.rootfs_hash=` and 64 \
+         hexadecimal digits"
     )]
     NoRootfsHash,
+    /// The image as a TD boots it.
+    #[error(transparent)]
+    Td(#[from] TdError),
+    /// A boot that dstack's verifier does not know.
+    #[error(
+        "dstack's verifier would refuse every guest: it takes for granted that event {at} of RTMR \
+         {register} is {expected}, and {machine} measures {found}"
+    )]
+    OtherBoot {
+        /// The machine.
+        machine: String,
+        /// The register.
+        register: RtmrIndex,
+        /// Which event of the register, counted from 1.
+        at: usize,
+        /// What the verifier takes for granted.
+        expected: String,
+        /// What is measured.
+        found: String,
+    },
     /// The image is none that could be measured.
     #[error("`{}` can't be measured", path.display())]
     Image {
@@ -187,6 +216,7 @@ impl Diagnosis for ExportError {
             Self::File(error) if !error.is_not_found() => error.fault(),
             Self::Manifest(error) => error.fault(),
             Self::Prediction(error) => error.fault(),
+            Self::Td(error) => error.fault(),
             Self::Json(_) | Self::Cbor { .. } => Fault::Bug,
             _ => Fault::Definition,
         }
@@ -197,7 +227,8 @@ impl Diagnosis for ExportError {
             Self::File(error) => return error.hint(),
             Self::Manifest(error) => return error.hint(),
             Self::Prediction(error) => return error.hint(),
-            Self::Schema { .. } | Self::Malformed { .. } => {
+            Self::Td(error) => return error.hint(),
+            Self::Schema { .. } | Self::Malformed { .. } | Self::NoProfile { .. } => {
                 "name a folder that `cvmkit build` of this version wrote, or its \
                  `reference-values.json`"
             }
@@ -212,6 +243,10 @@ impl Diagnosis for ExportError {
             Self::NoHashTable { .. } => {
                 "use a firmware with kernel hashes, such as `OVMF.amdsev.fd` of package \
                  `ovmf-amdsev`"
+            }
+            Self::OtherBoot { .. } => {
+                "use firmware of edk2 2024.11 to 2025.02 without Secure Boot and without variables, \
+                 such as `OVMF.fd` of Debian's ovmf 2025.02"
             }
             Self::NoRootfsHash => "add the parameter to `[kernel] command-line`",
             _ => return None,

@@ -9,7 +9,7 @@ use cvmkit_measure::snp::LaunchDigest;
 use serde::Deserialize;
 
 use super::{ExportError, Selection, Shape};
-use crate::profile::{Technology, word};
+use crate::profile::{Profile, Technology, word};
 use crate::reference::{ReferenceValue, ReferenceValues, SCHEMA};
 
 /// The schema alone, which is looked at before anything that depends on it.
@@ -116,8 +116,8 @@ pub(super) fn platforms(machines: &[&Machine]) -> Vec<String> {
     platforms.iter().map(word).collect()
 }
 
-/// Reads a file of reference values.
-pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Machine>, ExportError> {
+/// Reads a file of reference values: what is taken for granted of the machines, and the machines.
+pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<(Vec<Profile>, Vec<Machine>), ExportError> {
     let malformed =
         |source| ExportError::Malformed { path: path.to_owned(), expected: SCHEMA, source };
     let RawSchema { schema } = serde_json::from_slice(bytes).map_err(malformed)?;
@@ -126,7 +126,8 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Machine>, ExportErro
         return Err(ExportError::Schema { path, expected, found });
     }
     let values: ReferenceValues = serde_json::from_slice(bytes).map_err(malformed)?;
-    values.values.into_iter().map(|value| machine(path, value)).collect()
+    let machines = values.values.into_iter().map(|value| machine(path, value));
+    Ok((values.profiles, machines.collect::<Result<_, _>>()?))
 }
 
 fn machine(path: &Path, value: ReferenceValue) -> Result<Machine, ExportError> {

@@ -32,6 +32,7 @@ use cvmkit_measure::snp::id_block::PrivateKey;
 use crate::digest::Sha256;
 use crate::files;
 use crate::manifest::REFERENCE_FILE;
+use crate::profile::Profile;
 use crate::timestamp::Timestamp;
 pub use error::ExportError;
 use machine::Machine;
@@ -43,8 +44,10 @@ pub enum Shape {
     Corim,
     /// A message for Trustee's Reference Value Provider Service.
     Rvps,
-    /// What dstack-mr prints or writes, by platform.
+    /// dstack's measurement of an image, by platform.
     Dstack,
+    /// The registers of a TD as dstack-mr prints them.
+    DstackMr,
     /// The enclave identities of a ROFL policy.
     Oasis,
     /// Katana's `expected-measurement.json`.
@@ -59,6 +62,7 @@ impl fmt::Display for Shape {
             Self::Corim => "corim",
             Self::Rvps => "rvps",
             Self::Dstack => "dstack",
+            Self::DstackMr => "dstack-mr",
             Self::Oasis => "oasis",
             Self::Katana => "katana",
             Self::SystemdMeasure => "systemd-measure",
@@ -134,6 +138,7 @@ const JSON: &str = "application/json";
 #[derive(Debug)]
 pub struct Subject {
     path: PathBuf,
+    profiles: Vec<Profile>,
     machines: Vec<Machine>,
     /// Digest of `reference-values.json`, which every id is derived from.
     sha256: Sha256,
@@ -149,8 +154,9 @@ impl Subject {
         let folder = path.is_dir().then(|| path.to_owned());
         let file = folder.as_ref().map_or(path.to_owned(), |folder| folder.join(REFERENCE_FILE));
         let bytes = files::read(&file)?;
-        let machines = machine::read(&file, &bytes)?;
-        Ok(Self { path: path.to_owned(), machines, sha256: Sha256::of(&bytes), folder })
+        let (profiles, machines) = machine::read(&file, &bytes)?;
+        let sha256 = Sha256::of(&bytes);
+        Ok(Self { path: path.to_owned(), profiles, machines, sha256, folder })
     }
 
     /// The machines that were asked for.
@@ -162,6 +168,15 @@ impl Subject {
             return Err(ExportError::NoMachine { path: self.path.clone(), known });
         }
         Ok(chosen)
+    }
+
+    /// What is taken for granted of a machine.
+    fn profile(&self, machine: &Machine) -> Result<&Profile, ExportError> {
+        let found = self.profiles.iter().find(|profile| profile.name == machine.value.profile);
+        found.ok_or_else(|| ExportError::NoProfile {
+            path: self.path.clone(),
+            profile: machine.value.profile.clone(),
+        })
     }
 
     /// The folder of the image, for a shape that needs its files.
@@ -193,6 +208,7 @@ pub fn export(
         Shape::Corim => corim::document(subject.sha256, &machines, options),
         Shape::Rvps => rvps::document(&machines),
         Shape::Dstack => dstack::document(subject, &machines),
+        Shape::DstackMr => dstack::registers(&machines),
         Shape::Oasis => oasis::document(&machines),
         Shape::Katana | Shape::SystemdMeasure => katana::document(subject, &machines),
     }

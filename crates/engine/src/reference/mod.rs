@@ -19,6 +19,7 @@ pub use error::ReferenceError;
 pub use schema::{ReferenceValue, ReferenceValues, SCHEMA, SecureExecutionValue};
 pub(crate) use snp::kernel_hashes;
 pub use subject::Subject;
+pub(crate) use tdx::machine as td_machine;
 
 use crate::profile::{Profile, Technology};
 

@@ -102,7 +102,7 @@ fn with_registers(
 }
 
 /// The machine, as far as the profile says.
-fn machine(profile: &Profile, vcpus: u32, memory: Memory) -> TdMachine {
+pub(crate) fn machine(profile: &Profile, vcpus: u32, memory: Memory) -> TdMachine {
     let major = profile.qemu_major().unwrap_or(SINGLE_PASS);
     TdMachine {
         acpi: profile.acpi_of(vcpus, memory).map(tables),

@@ -15,7 +15,7 @@ use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 use super::Error;
 use crate::digest::Digests;
-use crate::firmware::{Firmware, TdvfSection, TdvfSectionType};
+use crate::firmware::{Firmware, TdvfError, TdvfSection, TdvfSectionType};
 use crate::gpa::{FOUR_GIB, Gpa};
 use crate::linux;
 
@@ -109,16 +109,9 @@ impl TdHob {
     pub fn q35(firmware: &Firmware<'_>, memory: u64) -> Result<Self, Error> {
         let place = firmware.tdvf_section(TdvfSectionType::TdHob)?;
         let low = linux::q35_below_4g(memory);
-        let is_memory = |section: &TdvfSection<'_>| {
-            let kinds = [TdvfSectionType::TdHob, TdvfSectionType::TempMem];
-            section.size > 0 && kinds.contains(&section.section_type)
-        };
-        let mut added = firmware.tdvf_sections()?;
-        added.retain(is_memory);
-        added.sort_by_key(|section| section.gpa);
         let mut ranges = Vec::new();
         let mut at = Gpa(0);
-        for section in added {
+        for section in added(firmware)? {
             let TdvfSection { gpa, size, .. } = section;
             if section.end().0 > low {
                 return Err(Error::OutsideMemory { gpa, size, memory: low });
@@ -181,6 +174,19 @@ impl TdHob {
     pub fn digests(&self) -> Digests {
         Digests::of(&self.measured_bytes())
     }
+}
+
+/// The sections that the VMM adds before the launch and the firmware takes for memory, by address:
+/// what the list calls accepted, whatever the size of the memory.
+///
+/// # Errors
+/// [`TdvfError`]: firmware that is corrupt or can't start a TD.
+pub fn added<'a>(firmware: &Firmware<'a>) -> Result<Vec<TdvfSection<'a>>, TdvfError> {
+    let kinds = [TdvfSectionType::TdHob, TdvfSectionType::TempMem];
+    let mut sections = firmware.tdvf_sections()?;
+    sections.retain(|section| section.size > 0 && kinds.contains(&section.section_type));
+    sections.sort_by_key(|section| section.gpa);
+    Ok(sections)
 }
 
 /// The header of a block of type `T`.

@@ -11,8 +11,8 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use cvmkit_measure::digest::{Digests, Sha256, Sha384};
-use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
-use cvmkit_measure::tdx::hob::TdHob;
+use cvmkit_measure::firmware::{Firmware, TdvfSection, TdvfSectionType};
+use cvmkit_measure::tdx::hob::{self, TdHob};
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{self, Mrtd, Rule};
 use cvmkit_measure::tdx::rtmr::cfv_digests;
@@ -191,6 +191,11 @@ impl TdFirmware {
                 Ok((layout, build.ok_or_else(|| TdError::NoSecureBoot { path: path() })?))
             }
         }
+    }
+
+    /// [`hob::added`]: the memory that the TD HOB calls accepted.
+    pub(crate) fn added_memory(&self) -> Result<Vec<TdvfSection<'_>>, TdError> {
+        hob::added(&self.parsed()?).map_err(|error| self.refused(error))
     }
 
     /// The volume of variables as it is in the file, hashed once.
