@@ -167,7 +167,7 @@ fn dstack_gets_what_a_launch_digest_is_computed_of() {
 }
 
 #[test]
-fn dstack_refuses_a_command_line_that_its_verifier_refuses() {
+fn dstack_refuses_a_command_line_that_names_no_root() {
     let image = image("console=ttyS0", &snp_values());
     let said = image.folder.cvmkit(&format!("export {OUT} --as dstack"));
     insta::assert_snapshot!(said.refusal(), @r#"
@@ -179,11 +179,14 @@ fn dstack_refuses_a_command_line_that_its_verifier_refuses() {
 
 #[test]
 fn dstack_gets_the_digest_of_the_uki_on_google() {
-    let value = json!([{
-        "profile": "gce-vtpm", "profile-version": 1, "platform": "tpm", "vmm": "gce",
-        "boot": "uki-disk",
-    }]);
-    let image = image("", &value);
+    let value = |profile, platform| {
+        json!({
+            "profile": profile, "profile-version": 1, "platform": platform, "vmm": "gce",
+            "boot": "uki-disk",
+        })
+    };
+    // A TD of Google has a TPM too, and what dstack asks it for is the same.
+    let image = image("", &json!([value("gce-tdx", "tdx"), value("gce-vtpm", "tpm")]));
     image.folder.cvmkit(&format!("export {OUT} --as dstack --out gcp.cbor")).answer();
     let uki = SmallUki::new(257).image();
     let digest = cvmkit_measure::uefi::image::authenticode(&uki[..]).unwrap().sha256;
