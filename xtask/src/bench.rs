@@ -14,7 +14,7 @@ mod inputs;
 mod mirror;
 mod race;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -175,9 +175,9 @@ fn verity(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Compari
 /// What a guest of 4 vCPUs measures, by the usual tool and by a program on crate `sev`: one that boots
 /// its kernel directly, and one that boots from its disk, of which the firmware is measured alone.
 fn launch_digests(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Vec<Comparison>> {
-    let mut example = step::command("cargo", ["build", "--release", "--example", "sev_measure"]);
-    example.args(["--package", "cvmkit-measure", "--features", "cross-check"]);
-    step::run(example.current_dir(&workspace.root))?;
+    let mut examples = step::command("cargo", ["build", "--release", "--examples"]);
+    examples.args(["--package", "cvmkit-measure", "--features", "cross-check"]);
+    step::run(examples.current_dir(&workspace.root))?;
     let direct = Artifacts::find(&inputs.minimal)?.flags("4");
     let firmware_end = direct.iter().position(|flag| flag == "--kernel").unwrap_or(direct.len());
     let disk = &direct[..firmware_end];
@@ -187,7 +187,25 @@ fn launch_digests(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result
     ];
     let races = names.into_iter().zip([&direct[..], disk]);
     let raced = races.map(|(names, flags)| launch_digest(workspace, inputs, names, flags, runs));
-    Ok(raced.collect::<Result<Vec<_>>>()?.concat())
+    let mut raced = raced.collect::<Result<Vec<_>>>()?.concat();
+    let kernel = direct.get(firmware_end + 1).context("a direct boot has a kernel")?;
+    let measured = raced.first().context("a race has figures")?.ours.clone();
+    raced.push(kernel_hash(workspace, kernel, measured, runs)?);
+    Ok(raced)
+}
+
+/// A direct boot next to the one part of it that every tool has to compute, on one processor.
+fn kernel_hash(
+    workspace: &Workspace,
+    kernel: &OsStr,
+    ours: Figures,
+    runs: usize,
+) -> Result<Comparison> {
+    let mut floor = Command::new(workspace.target.join("release/examples/kernel_sha256"));
+    floor.arg(kernel);
+    let name = "measure snp, kernel / SHA-256 of the kernel alone";
+    let [theirs] = Race { name, sides: vec![Side::new(floor, None)] }.run(runs)?;
+    Ok(Comparison { name, ours, theirs, target: None })
 }
 
 fn launch_digest(

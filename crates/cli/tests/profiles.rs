@@ -124,6 +124,7 @@ fn every_profile_has_its_values() {
     let of = |profile: &str| values.iter().find(|value| value["profile"] == profile).unwrap();
 
     launch_digests(&project, &path, &values);
+    clouds_are_said_to_be_computed(&project);
     let tdx = measured_tdx(&project.out(), &["--firmware", path.to_str().unwrap(), "--mrtd-only"]);
     for profile in ["qemu-tdx-direct", "qemu-tdx-uki", "gce-tdx"] {
         let value = of(profile);
@@ -173,6 +174,26 @@ fn every_profile_has_its_values() {
     let again: Value =
         serde_json::from_str(&run(again.args(["--format", "json"])).answer()).unwrap();
     assert_eq!(again["values"], Value::Array(values));
+}
+
+/// No machine of these clouds was asked: each way to see the values says so, and of QEMU's none.
+fn clouds_are_said_to_be_computed(project: &Project) {
+    let words = "never compared with its hardware";
+    for value in project.values().iter().filter(|value| value["platform"] == "sev-snp") {
+        let said = value["reservations"]["launch-digest"].as_str().unwrap_or_default();
+        assert_eq!(said.contains(words), value["vmm"] != "qemu", "{value:#}");
+    }
+    let mut image = cvmkit(["measure".as_ref(), "image".as_ref(), project.out().as_os_str()]);
+    let said = run(&mut image).answer();
+    assert_eq!(said.matches(words).count(), 2, "{said}");
+    let mut build = cvmkit(["build".as_ref(), project.recipe().as_os_str()]);
+    let built = run(build.arg("--offline").arg("--out").arg(project.out()));
+    for (name, _) in BUILT_IN {
+        let is_noted = built.stderr.contains(&format!("note: {name}: computed by the rules"));
+        let is_cloud = !name.starts_with("qemu") && !["se", "gce-tdx"].contains(&name);
+        assert_eq!(is_noted, is_cloud, "{name}: {}", built.stderr);
+    }
+    assert!(built.answer().contains("(unchanged)"));
 }
 
 /// The digests of SNP, by sev-snp-measure.
@@ -267,6 +288,10 @@ fn profiles_are_listed_and_faults_named() {
     for (name, text) in BUILT_IN {
         assert!(list.contains(name), "{list}");
         assert_eq!(run(&mut cvmkit(["profile", name])).answer(), text);
+        let json = run(&mut cvmkit(["profile", name, "--format", "json"])).answer();
+        let json: Value = serde_json::from_str(&json).unwrap();
+        let is_computed = text.lines().next().unwrap().contains("; computed, not compared with");
+        assert_eq!(json["reservation"].is_string(), is_computed, "{name}");
     }
     run(&mut cvmkit(["profile", "qemu-sn"])).refused(2, &["`qemu-sn`", "did you mean `qemu-snp`?"]);
     let folder = rig::open_folder();

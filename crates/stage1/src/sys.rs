@@ -1,4 +1,4 @@
-//! The system calls that `std` does not offer: the only unsafe code of the project.
+//! The system calls that `std` does not offer: the only unsafe code of stage 1.
 //!
 //! Every function takes owned or borrowed Rust values, so that no caller can hand the kernel a
 //! dangling pointer, and turns -1 into the `errno`.

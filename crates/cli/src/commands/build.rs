@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use cvmkit_engine::build::{self, Built};
 use cvmkit_engine::digest::Sha256;
+use cvmkit_engine::progress::Progress as _;
 use serde::Serialize;
 
 use super::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
@@ -37,6 +38,9 @@ impl Arguments {
         let places = Places::of(&project)?;
         let builder = builder(&places, &self.origins, console)?;
         let built = build::build(&project, variant, &out, &builder)?;
+        for note in &built.notes {
+            console.note(note);
+        }
         console.result(&Report::of(&built, self.log));
         Ok(ExitCode::SUCCESS)
     }
@@ -52,6 +56,7 @@ struct Report {
     identity: Sha256,
     artifacts: Vec<(String, u64)>,
     log: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Report {
@@ -65,6 +70,7 @@ impl Report {
             identity: built.identity,
             artifacts: files.map(|file| (file.name.clone(), file.size)).collect(),
             log: if log { built.log.clone() } else { Vec::new() },
+            notes: built.notes.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use cvmkit_engine::profile::{BUILT_IN, Profile};
+use cvmkit_engine::profile::{BUILT_IN, Profile, ProfileError};
 use serde::Serialize;
 
 use crate::console::{Answer, Console};
@@ -24,7 +24,7 @@ impl Arguments {
                 let profile = Profile::built_in(&name)?;
                 let text = BUILT_IN.iter().find(|(known, _)| *known == name);
                 let text = text.map_or("", |(_, text)| text);
-                console.answer(&Printed { profile, text });
+                console.answer(&Printed::new(profile, text));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -34,19 +34,19 @@ impl Arguments {
 /// Every profile.
 #[derive(Serialize)]
 struct List {
-    profiles: Vec<Profile>,
+    profiles: Vec<Printed>,
 }
 
 impl List {
-    fn new() -> Result<Self, cvmkit_engine::profile::ProfileError> {
-        let profiles = BUILT_IN.iter().map(|(name, _)| Profile::built_in(name));
-        Ok(Self { profiles: profiles.collect::<Result<_, _>>()? })
+    fn new() -> Result<Self, ProfileError> {
+        let printed = |(name, text)| Ok(Printed::new(Profile::built_in(name)?, text));
+        Ok(Self { profiles: BUILT_IN.into_iter().map(printed).collect::<Result<_, _>>()? })
     }
 }
 
 impl fmt::Display for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (profile, (_, text)) in self.profiles.iter().zip(BUILT_IN) {
+        for Printed { profile, text, .. } in &self.profiles {
             let words = text.lines().next().unwrap_or_default().trim_start_matches("# ");
             writeln!(f, "{:<16} {words}", profile.name)?;
         }
@@ -59,8 +59,17 @@ impl fmt::Display for List {
 struct Printed {
     #[serde(flatten)]
     profile: Profile,
+    /// What its values take for granted as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reservation: Option<&'static str>,
     #[serde(skip)]
     text: &'static str,
+}
+
+impl Printed {
+    fn new(profile: Profile, text: &'static str) -> Self {
+        Self { reservation: profile.reservation(), profile, text }
+    }
 }
 
 impl fmt::Display for Printed {

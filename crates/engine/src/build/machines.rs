@@ -33,6 +33,22 @@ impl Machines {
     }
 }
 
+/// What to know about the values of the platforms, each profile once.
+pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Vec<String>, BuildError> {
+    let mut notes = Vec::new();
+    for platform in &inputs.definition.platforms {
+        let profile = resolved(inputs, platform)?;
+        let note = profile.reservation().map(|words| format!("{}: {words}", profile.name));
+        notes.extend(note.filter(|note| !notes.contains(note)));
+    }
+    Ok(notes)
+}
+
+/// The profile of a platform, which may be a file beside the definition.
+fn resolved(inputs: &Inputs<'_>, platform: &Platform) -> Result<Profile, BuildError> {
+    platform.resolve(|path| Ok(files::read_text(&inputs.folder().join(path))?))
+}
+
 struct Gathering<'a> {
     inputs: &'a Inputs<'a>,
     origins: Origins<'a>,
@@ -47,10 +63,7 @@ impl Gathering<'_> {
         platform: &Platform,
         default: Option<&Input>,
     ) -> Result<Profile, BuildError> {
-        let read = |path: &str| -> Result<String, BuildError> {
-            Ok(files::read_text(&self.inputs.folder().join(path))?)
-        };
-        let mut profile = platform.resolve(read)?;
+        let mut profile = resolved(self.inputs, platform)?;
         let firmware = platform.firmware_of(&profile, default);
         if firmware.is_none() && profile.needs_firmware() {
             let words = profile.requires.clone().unwrap_or_default();

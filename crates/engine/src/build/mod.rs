@@ -69,6 +69,8 @@ pub struct Built {
     pub unchanged: bool,
     /// What was done to the root file system that no package file shows; empty if unchanged.
     pub log: Vec<String>,
+    /// What to know about the reference values, by profile.
+    pub notes: Vec<String>,
 }
 
 /// Builds an image into `out`.
@@ -85,8 +87,9 @@ pub fn build(
     let lock = LockFile::open(project)?;
     let inputs = Inputs::check(project, &definition, &lock)?;
     let key = inputs.key(builder);
+    let notes = machines::notes(&inputs)?;
     if let Some(built) = unchanged::find(builder.origins.store, key, out)? {
-        return Ok(built);
+        return Ok(Built { notes, ..built });
     }
     let staging = Staging::new(out)?;
     let packages = packages::unpack(&inputs, builder.origins)?;
@@ -122,6 +125,7 @@ pub fn build(
         identity: described.identity,
         unchanged: false,
         log: rootfs.log,
+        notes,
     })
 }
 

@@ -28,5 +28,12 @@ pub(super) fn find(store: &Store, key: Sha256, out: &Path) -> Result<Option<Buil
     }
     let manifest = Manifest::read(out)?;
     let folder = out.to_owned();
-    Ok(Some(Built { folder, manifest, identity, unchanged: true, log: Vec::new() }))
+    Ok(Some(Built {
+        folder,
+        manifest,
+        identity,
+        unchanged: true,
+        log: Vec::new(),
+        notes: Vec::new(),
+    }))
 }

@@ -355,6 +355,24 @@ impl Profile {
         self.needs_firmware() && self.vmm == Vmm::Qemu
     }
 
+    /// What the values of this profile take for granted as a whole: those of clouds follow from what
+    /// is documented, and no machine there was asked. The log of one TD on Google's cloud was
+    /// (`crates/measure/tests/fixtures/event_logs`), so that its profile has no such words.
+    #[must_use]
+    pub fn reservation(&self) -> Option<&'static str> {
+        match (self.technology, self.vmm) {
+            (_, Vmm::Qemu) | (Technology::Tdx | Technology::Se, _) => None,
+            (Technology::SevSnp, _) => Some(
+                "computed by the rules that are documented for this platform; never compared with \
+                 its hardware",
+            ),
+            (Technology::Tpm, _) => Some(
+                "computed by the rules that hold under QEMU; never compared with this platform's \
+                 machines",
+            ),
+        }
+    }
+
     /// Refuses more machines than anybody has, and one machine twice.
     fn check_machines(&self) -> Result<(), ProfileError> {
         let count = |len: usize| len.max(1);

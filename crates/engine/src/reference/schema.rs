@@ -10,6 +10,9 @@ use crate::profile::{Boot, Features, Memory, Profile, Technology, Vmm};
 /// Version of the schema of the reference values.
 pub const SCHEMA: u32 = 2;
 
+/// What the launch digest is called among the registers.
+pub(crate) const LAUNCH_DIGEST: &str = "launch-digest";
+
 /// What to expect of every machine that the definition asks for.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -60,7 +63,7 @@ pub struct ReferenceValue {
     /// What a verifier compares of a Secure Execution image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secure_execution: Option<SecureExecutionValue>,
-    /// What the values of registers take for granted.
+    /// What the values of registers, and `launch-digest`, take for granted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reservations: BTreeMap<String, String>,
     /// Why a register has no value.

@@ -7,7 +7,7 @@ use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, GuestFeatures, LaunchDigest, VcpuType, Vmm};
 
-use super::schema::ReferenceValue;
+use super::schema::{LAUNCH_DIGEST, ReferenceValue};
 use super::{ReferenceError, Subject};
 use crate::digest::Sha256;
 use crate::files;
@@ -58,6 +58,11 @@ pub(super) fn values(
             vcpu_type: vcpu_type.clone(),
             guest_features: Some(features),
             launch_digest: Some(digest.to_string()),
+            reservations: profile
+                .reservation()
+                .map(|words| (LAUNCH_DIGEST.to_owned(), words.to_owned()))
+                .into_iter()
+                .collect(),
             ..ReferenceValue::of(profile)
         };
         values.extend(digests.into_iter().map(value));
