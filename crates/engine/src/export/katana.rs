@@ -2,7 +2,8 @@
 //!
 //! The shape: `measurement`, `boot_mode`, `components`, `vm_config` and `notes`, for one SEV-SNP
 //! machine; `components` names the files of the image, and the command line itself. Later releases
-//! of Katana publish the value of `measurement` alone, as a line of text.
+//! of Katana publish the value of `measurement` alone, as a line of text. Oracle: what the script
+//! below writes.
 //!
 //! Source: dojoengine/katana 7fb8a41 (2026-01): `tee/scripts/calculate-measurement.sh`; its
 //! successor is `misc/AMDSEV` of 678ba9d (2026-07).
