@@ -30,3 +30,4 @@ pub mod store;
 pub mod timestamp;
 pub mod vendor;
 pub mod verify;
+pub mod versioned;

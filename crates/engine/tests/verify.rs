@@ -159,7 +159,8 @@ fn every_field_of_the_reference_values_is_computed_again() {
         ("\"direct\"", "\"uki-disk\""),
         ("\"profile-version\": 1", "\"profile-version\": 2"),
         ("\"launch-digest\": ", "\"vcpu-type\": \"EPYC\",\n \"launch-digest\": "),
-        ("\"schema\": 2", "\"schema\": 1"),
+        ("\"schema\": 3", "\"schema\": 1"),
+        ("\"debug\": false", "\"debug\": true"),
     ] {
         assert!(text.contains(from), "{from}");
         tiny.put("reference-values.json", text.replacen(from, to, 1).as_bytes());

@@ -44,6 +44,7 @@
 //! [`firmware`] reads what an OVMF image says about its own launch; [`kernel_hashes`] is the table
 //! through which that firmware checks kernel, initrd and command line.
 
+pub mod claim;
 pub mod compare;
 pub mod digest;
 pub mod event;

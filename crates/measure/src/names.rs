@@ -17,7 +17,8 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    pub(crate) fn new(
+    /// That `found` is none of `known`.
+    pub fn new(
         kind: &'static str,
         found: &str,
         known: impl IntoIterator<Item = &'static str>,

@@ -20,6 +20,7 @@ mod td;
 mod vendor;
 mod verify;
 mod verity;
+mod wording;
 
 use std::path::{Path, PathBuf};
 

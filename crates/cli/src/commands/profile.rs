@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use cvmkit_engine::profile::{BUILT_IN, Profile, ProfileError};
+use cvmkit_measure::claim::ConditionCode;
 use serde::Serialize;
 
 use crate::console::{Answer, Console};
@@ -59,16 +60,16 @@ impl fmt::Display for List {
 struct Printed {
     #[serde(flatten)]
     profile: Profile,
-    /// What its values take for granted as a whole.
+    /// What its values rest on as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reservation: Option<&'static str>,
+    condition: Option<ConditionCode>,
     #[serde(skip)]
     text: &'static str,
 }
 
 impl Printed {
     fn new(profile: Profile, text: &'static str) -> Self {
-        Self { reservation: profile.reservation(), profile, text }
+        Self { condition: profile.condition(), profile, text }
     }
 }
 

@@ -273,13 +273,14 @@ fn snp_image() -> TinyImage {
         .finish();
     let value = |vcpus: u32| {
         json!({
+            "profile": "qemu-snp", "profile-version": 1,
             "platform": "sev-snp", "vmm": "qemu", "boot": "direct", "vcpus": vcpus,
             "vcpu-type": "EPYC-v4", "guest-features": "0x1", "firmware": "OVMF.fd",
             "launch-digest": digest(&image, &format!("--vcpus {vcpus} --vcpu-type EPYC-v4 {FILES}")),
         })
     };
     let values: Vec<Value> = [1, 2, 4].into_iter().map(value).collect();
-    let text = json!({ "schema": 2, "values": values }).to_string();
+    let text = json!({ "schema": 3, "debug": false, "profiles": [], "values": values }).to_string();
     image.folder.put("out/reference-values.json", text.as_bytes());
     image
 }
@@ -357,10 +358,14 @@ fn launches_that_are_not_expected_are_told_apart() {
 
 /// Reference values with the registers of a TD.
 fn td_values(registers: &Value) -> String {
-    let other = json!({ "platform": "tdx", "name": "other", "rtmr1": "00".repeat(48) });
-    let mut value = registers.clone();
-    value["platform"] = "tdx".into();
-    json!({ "schema": 2, "values": [other, value] }).to_string()
+    let value = |profile: &str, registers: &Value| {
+        json!({
+            "profile": profile, "profile-version": 1, "platform": "tdx", "vmm": "qemu",
+            "boot": "uki-disk", "registers": { "sha384": registers },
+        })
+    };
+    let values = [value("other", &json!({ "rtmr1": "00".repeat(48) })), value("td", registers)];
+    json!({ "schema": 3, "debug": false, "profiles": [], "values": values }).to_string()
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn image(command_line: &str, values: &Value) -> TinyImage {
         .file("command-line", "tiny.cmdline", command_line.as_bytes())
         .uki(&SmallUki::new(257))
         .finish();
-    let values = json!({ "schema": 2, "profiles": [], "values": values });
+    let values = json!({ "schema": 3, "debug": false, "profiles": [], "values": values });
     image.folder.put(&format!("{OUT}/reference-values.json"), values.to_string().as_bytes());
     image
 }
@@ -299,7 +299,7 @@ fn what_can_not_be_exported_is_refused() {
 
     export key.pem --as corim
     exit 2
-    error: `key.pem` holds no reference values of schema 2
+    error: `key.pem` holds no reference values of schema 3
       caused by: invalid number at line 1 column 2
     hint: name a folder that `cvmkit build` of this version wrote, or its `reference-values.json`
 

@@ -54,7 +54,7 @@ fn image(line: &str, fd: &[u8], profiles: &[Value], values: &[Value]) -> TinyIma
         .file("initrd", "tiny.initrd", b"an initrd")
         .file("command-line", "tiny.cmdline", line.as_bytes())
         .finish();
-    let values = json!({ "schema": 2, "profiles": profiles, "values": values });
+    let values = json!({ "schema": 3, "debug": false, "profiles": profiles, "values": values });
     image.folder.put(&format!("{OUT}/reference-values.json"), values.to_string().as_bytes());
     image
 }

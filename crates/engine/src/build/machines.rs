@@ -38,7 +38,7 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Vec<String>, BuildError> {
     let mut notes = Vec::new();
     for platform in &inputs.definition.platforms {
         let profile = resolved(inputs, platform)?;
-        let note = profile.reservation().map(|words| format!("{}: {words}", profile.name));
+        let note = profile.condition().map(|code| format!("{}: {}", profile.name, code.words()));
         notes.extend(note.filter(|note| !notes.contains(note)));
     }
     Ok(notes)
@@ -66,8 +66,7 @@ impl Gathering<'_> {
         let mut profile = resolved(self.inputs, platform)?;
         let firmware = platform.firmware_of(&profile, default);
         if firmware.is_none() && profile.needs_firmware() {
-            let words = profile.requires.clone().unwrap_or_default();
-            return Err(profile.invalid("firmware", "nothing", words).into());
+            return Err(profile.invalid("firmware", "nothing", profile.required_firmware()).into());
         }
         let mut file =
             |input: Option<&Input>, role| input.map(|input| self.file(input, role)).transpose();

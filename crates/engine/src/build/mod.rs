@@ -208,7 +208,8 @@ fn describe(
     for file in &machines.files {
         image::stage(staging, &file.name, &file.bytes)?;
     }
-    let subject = reference::Subject::of_image(image, staging.folder());
+    let debug = inputs.definition.debug;
+    let subject = reference::Subject::of_image(image, debug, staging.folder());
     let values = reference::values(&machines.profiles, &subject)?;
     let description = manifest::Description {
         definition: inputs.definition,

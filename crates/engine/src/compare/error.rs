@@ -6,11 +6,12 @@ use cvmkit_measure::compare::WrongBank;
 use cvmkit_measure::event::log;
 use thiserror::Error;
 
-use super::{KnownError, ObservedError};
+use super::ObservedError;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
 use crate::manifest::ManifestError;
 use crate::predict::{PredictionError, TdError};
+use crate::reference::ReadError;
 use crate::reference::ReferenceError;
 
 /// Why nothing could be compared.
@@ -33,7 +34,7 @@ pub enum CompareError {
     Log(#[from] log::Error),
     /// The reference values.
     #[error(transparent)]
-    Known(#[from] KnownError),
+    Known(#[from] ReadError),
     /// The image's manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -76,10 +77,10 @@ impl CompareError {
 impl Diagnosis for CompareError {
     fn fault(&self) -> Fault {
         match self {
-            Self::File(error) | Self::Known(KnownError::File(error)) if error.is_not_found() => {
+            Self::File(error) | Self::Known(ReadError::File(error)) if error.is_not_found() => {
                 Fault::Definition
             }
-            Self::File(error) | Self::Known(KnownError::File(error)) => error.fault(),
+            Self::File(error) | Self::Known(ReadError::File(error)) => error.fault(),
             Self::Manifest(error) => error.fault(),
             Self::Prediction(error) => error.fault(),
             Self::Td(error) => error.fault(),
@@ -90,7 +91,7 @@ impl Diagnosis for CompareError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::File(error) | Self::Known(KnownError::File(error)) => return error.hint(),
+            Self::File(error) | Self::Known(ReadError::File(error)) => return error.hint(),
             Self::Manifest(error) => return error.hint(),
             Self::Prediction(error) => return error.hint(),
             Self::Td(error) => return error.hint(),

@@ -17,6 +17,7 @@ use super::CompareError;
 use super::known::KnownValue;
 use crate::files;
 use crate::manifest::Manifest;
+use crate::profile;
 use crate::reference::{ReferenceError, kernel_hashes};
 
 /// Numbers of vCPUs that are tried.
@@ -134,7 +135,7 @@ pub(super) fn compare(
     known: &[KnownValue],
     folder: Option<&Path>,
 ) -> Result<LaunchComparison, CompareError> {
-    let expected = || known.iter().filter_map(|value| Some((value, value.launch_digest?)));
+    let expected = || known.iter().filter_map(|value| Some((value, value.digests.launch_digest?)));
     let found = identify(&observed, expected());
     let mut comparison = LaunchComparison {
         observed,
@@ -216,7 +217,7 @@ fn vmms() -> Vec<(VmmType, Vmm)> {
 /// The features that kernels set, and those that are expected.
 fn features(expected: &[&KnownValue]) -> Vec<GuestFeatures> {
     let mut all = vec![GuestFeatures::SNP_ACTIVE, GuestFeatures::SNP_ACTIVE_DEBUG_SWAP];
-    for features in expected.iter().filter_map(|value| value.features) {
+    for features in expected.iter().filter_map(|value| value.features()) {
         if !all.contains(&features) {
             all.push(features);
         }
@@ -253,26 +254,27 @@ fn causes(
     expected: &[&KnownValue],
 ) -> Vec<String> {
     let mut causes = Vec::new();
-    if vmm != VmmType::Qemu {
-        causes.push(format!("the VMM is {vmm}; the reference values are for QEMU"));
+    if !expected.iter().any(|value| of_profile(value.value.vmm) == Some(vmm)) {
+        let others = listed(expected.iter().map(|value| value.value.vmm));
+        causes.push(format!("the VMM is {vmm}; the reference values are for {others}"));
     }
-    let counts = listed(expected.iter().filter_map(|value| value.vcpus));
-    if !expected.iter().any(|value| value.vcpus == Some(vcpus)) {
+    let counts = listed(expected.iter().filter_map(|value| value.value.vcpus));
+    if !expected.iter().any(|value| value.value.vcpus == Some(vcpus)) {
         let plural = if vcpus == 1 { "" } else { "s" };
         causes.push(format!(
             "the guest has {vcpus} vCPU{plural}; the reference values are for {counts}"
         ));
     }
     let is_type = |value: &&KnownValue| {
-        value.vcpu_type.as_deref().is_some_and(|name| vcpu_types.contains(&name))
+        value.value.vcpu_type.as_deref().is_some_and(|name| vcpu_types.contains(&name))
     };
     if !vcpu_types.is_empty() && !expected.iter().any(is_type) {
-        let names = listed(expected.iter().filter_map(|value| value.vcpu_type.clone()));
+        let names = listed(expected.iter().filter_map(|value| value.value.vcpu_type.clone()));
         let found = vcpu_types.join(" or ");
         causes.push(format!("the vCPUs are of type {found}; the reference values are for {names}"));
     }
-    if !expected.iter().any(|value| value.features == Some(features)) {
-        let others = expected.iter().filter_map(|value| value.features);
+    if !expected.iter().any(|value| value.features() == Some(features)) {
+        let others = expected.iter().filter_map(|value| value.features());
         let others = listed(others.map(|features| format!("{:#x}", features.0)));
         causes.push(format!(
             "the guest features are {:#x}, which the host's kernel decides; the reference values \
@@ -295,6 +297,16 @@ fn causes(
         causes.push("each of these is expected, but not together".to_owned());
     }
     causes
+}
+
+/// The VMM as launches know it; Azure starts none that could be computed.
+const fn of_profile(vmm: profile::Vmm) -> Option<VmmType> {
+    match vmm {
+        profile::Vmm::Qemu => Some(VmmType::Qemu),
+        profile::Vmm::Ec2 => Some(VmmType::Ec2),
+        profile::Vmm::Gce => Some(VmmType::Gce),
+        profile::Vmm::Azure => None,
+    }
 }
 
 /// Distinct values in order, as words.

@@ -27,11 +27,11 @@ use serde::Serialize;
 use crate::files;
 use crate::manifest::REFERENCE_FILE;
 use crate::predict::Machine;
+use crate::reference::ReadError;
 use known::KnownValue;
 
 pub use error::CompareError;
 pub use events::EventsComparison;
-pub use known::KnownError;
 pub use launch::{KernelFiles, LaunchComparison, Start};
 pub use observed::{Observed, ObservedError, TdQuote};
 pub use registers::{Registers, RegistersError};
@@ -117,7 +117,7 @@ impl<'a> Expectation<'a> {
         }
         // A folder without reference values still has the files to predict from.
         let known = match known::read(&path.join(REFERENCE_FILE)) {
-            Err(KnownError::File(error)) if error.is_not_found() => Vec::new(),
+            Err(ReadError::File(error)) if error.is_not_found() => Vec::new(),
             known => known?,
         };
         Ok(Self { path, folder: Some(path), known })
@@ -197,7 +197,7 @@ fn launch_of(
     digest: cvmkit_measure::snp::LaunchDigest,
     expectation: &Expectation<'_>,
 ) -> Result<LaunchComparison, CompareError> {
-    if expectation.known.iter().all(|value| value.launch_digest.is_none()) {
+    if expectation.known.iter().all(|value| value.digests.launch_digest.is_none()) {
         return Err(expectation.without("a launch digest"));
     }
     launch::compare(digest, &expectation.known, expectation.folder)

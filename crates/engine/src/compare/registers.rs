@@ -52,13 +52,8 @@ pub struct Registers(BTreeMap<Bank, BTreeMap<Register, BankDigest>>);
 
 impl Serialize for Registers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = |register: &Register| match register {
-            Register::Pcr(index) => format!("pcr{index}"),
-            Register::Rtmr(index) => format!("rtmr{index}"),
-            Register::Mrtd => "mrtd".to_owned(),
-        };
         let named = |(bank, values): (&Bank, &BTreeMap<Register, BankDigest>)| {
-            let values = values.iter().map(|(register, value)| (name(register), *value));
+            let values = values.iter().map(|(register, value)| (register.key(), *value));
             (bank.to_string(), values.collect::<BTreeMap<_, _>>())
         };
         serializer.collect_map(self.0.iter().map(named))
@@ -204,7 +199,7 @@ impl Registers {
 }
 
 /// Keys of this program's own JSON under which registers have words and not values.
-const WORDS: [&str; 3] = ["events", "not-predicted", "reservations"];
+const WORDS: [&str; 4] = ["conditions", "events", "not-predicted", "reservations"];
 
 /// A register as a number or a name.
 fn named_register(value: &Value) -> Option<Register> {

@@ -142,16 +142,17 @@ pub(super) fn of_known(
 }
 
 fn with_known(registers: &Registers, known: &KnownValue) -> ValuesComparison {
-    let expected = known.registers.banks().flat_map(|(bank, values)| {
+    let expected = known.digests.registers.iter().flat_map(|(bank, values)| {
         values.iter().map(move |(register, value)| ValueComparison {
             register: *register,
             expected: *value,
-            observed: registers.get(bank, *register),
+            observed: registers.get(*bank, *register),
             causes: Vec::new(),
         })
     });
     let silent = registers.banks().flat_map(|(bank, values)| {
-        values.keys().filter(move |register| known.registers.get(bank, **register).is_none())
+        let known = known.digests.registers.get(&bank);
+        values.keys().filter(move |register| known.is_none_or(|of| !of.contains_key(register)))
     });
     ValuesComparison {
         expected: known.name.clone(),

@@ -455,7 +455,7 @@ impl Check<'_> {
     /// Refuses a platform that lacks a file of its machine, or changes what can't be.
     fn fits(&self, platform: &Platform, profile: &Profile, default: Option<&Input>) -> Checked<()> {
         if platform.firmware_of(profile, default).is_none() && profile.needs_firmware() {
-            let words = profile.requires.as_deref().unwrap_or("the firmware of the machine");
+            let words = profile.required_firmware();
             let example = format!("firmware = {{ ... }}` for {words}: `package = \"...\"");
             return Err(self.missing("platforms.firmware", &example));
         }

@@ -12,6 +12,7 @@ use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
 use crate::manifest::ManifestError;
 use crate::predict::{PredictionError, TdError};
+use crate::reference::ReadError;
 
 /// Why there is no document.
 #[derive(Debug, Error)]
@@ -26,40 +27,9 @@ pub enum ExportError {
     /// The image's registers.
     #[error(transparent)]
     Prediction(#[from] PredictionError),
-    /// A file of something else, or of another version.
-    #[error("`{}` holds no reference values of schema {expected}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The schema that is read.
-        expected: u32,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// Reference values of another schema.
-    #[error("`{}` is of schema {found}, expected schema {expected}", path.display())]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// The schema that is read.
-        expected: u32,
-        /// The schema of the file.
-        found: u32,
-    },
-    /// A value that is no digest.
-    #[error("`{}`, {machine}: expected {expected} for {what}, found `{found}`", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// Whose.
-        machine: String,
-        /// Which value.
-        what: String,
-        /// What there should be.
-        expected: &'static str,
-        /// The value.
-        found: String,
-    },
+    /// The reference values.
+    #[error(transparent)]
+    Values(#[from] ReadError),
     /// A machine of which it is not said what is taken for granted.
     #[error("`{}` has machines of `{profile}`, and no profile of that name", path.display())]
     NoProfile {
@@ -215,6 +185,7 @@ impl Diagnosis for ExportError {
         match self {
             Self::File(error) if !error.is_not_found() => error.fault(),
             Self::Manifest(error) => error.fault(),
+            Self::Values(error) => error.fault(),
             Self::Prediction(error) => error.fault(),
             Self::Td(error) => error.fault(),
             Self::Json(_) | Self::Cbor { .. } => Fault::Bug,
@@ -228,7 +199,8 @@ impl Diagnosis for ExportError {
             Self::Manifest(error) => return error.hint(),
             Self::Prediction(error) => return error.hint(),
             Self::Td(error) => return error.hint(),
-            Self::Schema { .. } | Self::Malformed { .. } | Self::NoProfile { .. } => {
+            Self::Values(error) => return error.hint(),
+            Self::NoProfile { .. } => {
                 "name a folder that `cvmkit build` of this version wrote, or its \
                  `reference-values.json`"
             }

@@ -2,21 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
+use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest};
 use cvmkit_measure::snp::LaunchDigest;
-use serde::Deserialize;
 
 use super::{ExportError, Selection, Shape};
-use crate::profile::{Profile, Technology, word};
-use crate::reference::{ReferenceValue, ReferenceValues, SCHEMA};
-
-/// The schema alone, which is looked at before anything that depends on it.
-#[derive(Deserialize)]
-struct RawSchema {
-    schema: u32,
-}
+use crate::profile::{Technology, word};
+use crate::reference::{Digests, ReferenceValue, ValueFault};
 
 /// What to expect of one machine.
 #[derive(Clone, Debug)]
@@ -32,18 +25,7 @@ pub(super) struct Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = &self.value;
-        write!(f, "{} ({}, {} boot", value.profile, word(&value.vmm), word(&value.boot))?;
-        match value.vcpus {
-            Some(1) => f.write_str(", 1 vCPU")?,
-            Some(count) => write!(f, ", {count} vCPUs")?,
-            None => {}
-        }
-        value.vcpu_type.iter().try_for_each(|name| write!(f, " {name}"))?;
-        value.memory.iter().try_for_each(|memory| write!(f, ", {memory}"))?;
-        value.guest_features.iter().try_for_each(|bits| write!(f, ", features {bits}"))?;
-        value.firmware.iter().try_for_each(|name| write!(f, ", {name}"))?;
-        f.write_str(")")
+        self.value.fmt(f)
     }
 }
 
@@ -92,19 +74,25 @@ impl Machine {
             shape,
             machine: self.to_string(),
             what: name.to_owned(),
-            why: why.map_or("the reference values do not have it", String::as_str).to_owned(),
+            why: why.map_or("the reference values do not have it".to_owned(), Reason::to_string),
         }
     }
 
     /// What there is to know of the registers that `wanted` names: why one has no value, and what
-    /// a value takes for granted.
+    /// a value rests on.
     pub(super) fn words(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let open = self.value.not_predicted.iter();
         let open = open.map(|(name, why)| (name, format!("{self}: no {name}: {why}")));
-        let reserved = self.value.reservations.iter();
-        let reserved = reserved.map(|(name, words)| (name, format!("{self}: {name}: {words}")));
-        open.chain(reserved).filter(|(name, _)| wanted(name)).map(|(_, words)| words).collect()
+        let conditions = self.value.conditions.iter();
+        let conditions = conditions
+            .map(|(name, conditions)| (name, format!("{self}: {name}: {}", listed(conditions))));
+        open.chain(conditions).filter(|(name, _)| wanted(name)).map(|(_, words)| words).collect()
     }
+}
+
+/// Conditions in words.
+fn listed(conditions: &[Condition]) -> String {
+    conditions.iter().map(Condition::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The platforms of machines as they are in definitions, each once.
@@ -116,61 +104,19 @@ pub(super) fn platforms(machines: &[&Machine]) -> Vec<String> {
     platforms.iter().map(word).collect()
 }
 
-/// Reads a file of reference values: what is taken for granted of the machines, and the machines.
-pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<(Vec<Profile>, Vec<Machine>), ExportError> {
-    let malformed =
-        |source| ExportError::Malformed { path: path.to_owned(), expected: SCHEMA, source };
-    let RawSchema { schema } = serde_json::from_slice(bytes).map_err(malformed)?;
-    if schema != SCHEMA {
-        let (path, expected, found) = (path.to_owned(), SCHEMA, schema);
-        return Err(ExportError::Schema { path, expected, found });
-    }
-    let values: ReferenceValues = serde_json::from_slice(bytes).map_err(malformed)?;
-    let machines = values.values.into_iter().map(|value| machine(path, value));
-    Ok((values.profiles, machines.collect::<Result<_, _>>()?))
+/// The machines of reference values, decoded.
+pub(super) fn machines(values: Vec<ReferenceValue>) -> Result<Vec<Machine>, ValueFault> {
+    values.into_iter().map(machine).collect()
 }
 
-fn machine(path: &Path, value: ReferenceValue) -> Result<Machine, ExportError> {
-    let mut machine = Machine {
-        value,
-        launch_digest: None,
-        registers: BTreeMap::new(),
-        secure_execution: Vec::new(),
-    };
-    let name = machine.to_string();
-    let refused = |what: &str, expected: &'static str, found: &str| ExportError::Value {
-        path: path.to_owned(),
-        machine: name.clone(),
-        what: what.to_owned(),
-        expected,
-        found: found.to_owned(),
-    };
-    if let Some(text) = &machine.value.launch_digest {
-        let digest = text.parse().map_err(|_| refused("launch-digest", "96 hex digits", text))?;
-        machine.launch_digest = Some(digest);
-    }
-    for (name, values) in &machine.value.registers {
-        let bank = Bank::ALL.into_iter().find(|bank| bank.to_string() == *name);
-        let bank = bank.ok_or_else(|| refused("a bank", "`sha256` or `sha384`", name))?;
-        for (register, text) in values {
-            let digest: Option<BankDigest> = text.parse().ok();
-            let digest = digest.filter(|digest| digest.bank() == bank);
-            let digest = digest.ok_or_else(|| refused(register, "a digest of the bank", text))?;
-            machine.registers.entry(register.clone()).or_default().insert(bank, digest);
+fn machine(value: ReferenceValue) -> Result<Machine, ValueFault> {
+    let digests = value.digests()?;
+    let mut registers: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for (bank, values) in digests.registers {
+        for (register, digest) in values {
+            registers.entry(register.key()).or_default().insert(bank, digest);
         }
     }
-    if let Some(header) = &machine.value.secure_execution {
-        let fields = [
-            ("tag", &header.tag),
-            ("pld", &header.page_digest),
-            ("ald", &header.address_digest),
-            ("tld", &header.tweak_digest),
-        ];
-        let decoded = |(name, text): (&'static str, &String)| -> Result<_, ExportError> {
-            let bytes = hex::decode(text).map_err(|_| refused(name, "hex digits", text))?;
-            Ok((name, bytes))
-        };
-        machine.secure_execution = fields.into_iter().map(decoded).collect::<Result<_, _>>()?;
-    }
-    Ok(machine)
+    let Digests { launch_digest, secure_execution, .. } = digests;
+    Ok(Machine { value, launch_digest, registers, secure_execution })
 }

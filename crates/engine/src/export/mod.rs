@@ -33,6 +33,7 @@ use crate::digest::Sha256;
 use crate::files;
 use crate::manifest::REFERENCE_FILE;
 use crate::profile::Profile;
+use crate::reference::{ReadError, ReferenceValues};
 use crate::timestamp::Timestamp;
 pub use error::ExportError;
 use machine::Machine;
@@ -154,7 +155,14 @@ impl Subject {
         let folder = path.is_dir().then(|| path.to_owned());
         let file = folder.as_ref().map_or(path.to_owned(), |folder| folder.join(REFERENCE_FILE));
         let bytes = files::read(&file)?;
-        let (profiles, machines) = machine::read(&file, &bytes)?;
+        let values = ReferenceValues::parse(&bytes, &file)?;
+        let (profiles, values) = (values.profiles, values.values);
+        // Which were decoded when they were read.
+        let machines = machine::machines(values).map_err(|fault| ReadError::Value {
+            path: file.clone(),
+            machine: String::new(),
+            fault,
+        })?;
         let sha256 = Sha256::of(&bytes);
         Ok(Self { path: path.to_owned(), profiles, machines, sha256, folder })
     }

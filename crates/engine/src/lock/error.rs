@@ -10,6 +10,7 @@ use crate::definition::DefinitionError;
 use crate::digest::Sha256;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
+use crate::versioned::VersionedError;
 
 /// Why there is no usable lock.
 #[derive(Debug, Error)]
@@ -27,7 +28,7 @@ pub enum LockError {
     /// The definition.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// It is no lock.
+    /// A record of it can't be.
     #[error("`{}` is no lock\n  {message}", path.display())]
     Malformed {
         /// The file.
@@ -35,16 +36,9 @@ pub enum LockError {
         /// What is wrong, and where.
         message: String,
     },
-    /// It is of another format.
-    #[error("`{}` has lock format {found}, this version knows {known}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-        /// The one known.
-        known: u32,
-    },
+    /// It is no lock, or of another format.
+    #[error(transparent)]
+    Versioned(#[from] VersionedError),
     /// It was made for another definition.
     #[error(
         "the lock `{}` is stale: `{}` changed since\n    locked:   {locked}\n    computed: {computed}",
@@ -158,7 +152,7 @@ impl Diagnosis for LockError {
                 "restore it from version control, or make it anew with `cvmkit lock --update`"
                     .into()
             }
-            Self::Format { .. } => "make it anew with `cvmkit lock --update`".into(),
+            Self::Versioned(error) => return error.hint(),
             Self::File(error) => return error.hint(),
             Self::Definition(error) => return error.hint(),
             Self::Unfit(error) => return error.hint(),

@@ -24,6 +24,7 @@ use crate::digest::Sha256;
 use crate::fetch::Wanted;
 use crate::files;
 use crate::timestamp::Timestamp;
+use crate::versioned::{self, Versioned};
 
 /// Version of the format of lock files.
 const FORMAT: u32 = 1;
@@ -215,6 +216,14 @@ impl Lock {
     }
 }
 
+impl Versioned for Lock {
+    const NAME: &'static str = "lock";
+    const KEY: &'static str = "format";
+    const VERSION: u32 = FORMAT;
+    const REMAKE: &'static str = "restore it from version control, or make it anew with `cvmkit lock \
+                                  --update`";
+}
+
 /// A lock and the file it was read from.
 #[derive(Clone, Debug)]
 pub struct LockFile {
@@ -239,17 +248,7 @@ impl LockFile {
                 LockError::File(error)
             }
         })?;
-        let lock: Lock = toml::from_str(&text).map_err(|error| LockError::Malformed {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })?;
-        if lock.format != FORMAT {
-            return Err(LockError::Format {
-                path: path.to_owned(),
-                found: lock.format,
-                known: FORMAT,
-            });
-        }
+        let lock: Lock = versioned::toml(&text, path.display())?;
         if let Some(message) = lock.packages.iter().find_map(LockedPackage::fault) {
             return Err(LockError::Malformed { path: path.to_owned(), message });
         }

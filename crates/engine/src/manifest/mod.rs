@@ -21,6 +21,7 @@ use crate::image::{self, Image, ImageError, Role};
 use crate::lock::{LockError, LockFile, root_role};
 use crate::reference::ReferenceValues;
 use crate::timestamp::Timestamp;
+use crate::versioned::{self, Versioned, VersionedError};
 
 /// Name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -53,6 +54,13 @@ pub struct Manifest {
     pub artifacts: Vec<Artifact>,
     /// Packages of the root file system.
     pub packages: Vec<PackageRecord>,
+}
+
+impl Versioned for Manifest {
+    const NAME: &'static str = "manifest";
+    const KEY: &'static str = "schema";
+    const VERSION: u32 = SCHEMA;
+    const REMAKE: &'static str = "build the image again";
 }
 
 /// What an image is.
@@ -205,21 +213,8 @@ pub enum ManifestError {
     #[error("the description can't be serialised")]
     Unserialisable(#[source] serde_json::Error),
     /// A file that is no manifest of this version.
-    #[error("`{path}` is no manifest of schema {SCHEMA}")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A manifest of another version.
-    #[error("`{path}` is a manifest of schema {found}, expected {SCHEMA}")]
-    Schema {
-        /// The file.
-        path: String,
-        /// Its schema.
-        found: u32,
-    },
+    #[error(transparent)]
+    Versioned(#[from] VersionedError),
     /// A name that leads elsewhere.
     #[error("`{path}` names `{name}`, expected names of files beside it")]
     FileName {
@@ -243,10 +238,7 @@ impl Diagnosis for ManifestError {
             Self::Image(error) => error.fault(),
             Self::Lock(error) => error.fault(),
             Self::Unserialisable(_) => Fault::Bug,
-            Self::Malformed { .. }
-            | Self::Schema { .. }
-            | Self::FileName { .. }
-            | Self::NoImage { .. } => Fault::Definition,
+            Self::Versioned(_) | Self::FileName { .. } | Self::NoImage { .. } => Fault::Definition,
         }
     }
 
@@ -255,9 +247,7 @@ impl Diagnosis for ManifestError {
             Self::File(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
-            Self::Schema { .. } => {
-                Some("another version of cvmkit built it: build it again".into())
-            }
+            Self::Versioned(error) => error.hint(),
             _ => None,
         }
     }
@@ -278,11 +268,7 @@ impl Manifest {
             }
         })?;
         let place = || path.display().to_string();
-        let malformed = |source| ManifestError::Malformed { path: place(), source };
-        let manifest: Self = serde_json::from_slice(&bytes).map_err(malformed)?;
-        if manifest.schema != SCHEMA {
-            return Err(ManifestError::Schema { path: place(), found: manifest.schema });
-        }
+        let manifest: Self = versioned::json(&bytes, path.display())?;
         // What is named here is opened beside it, and nowhere else.
         let mut names = manifest.artifacts.iter().map(|artifact| &artifact.name);
         if let Some(name) = names.find(|name| !is_file_name(name)) {

@@ -10,7 +10,6 @@ use super::{Edit, PlanError};
 use crate::build::inputs::{External, Inputs};
 use crate::build::{Builder, MachineFile};
 use crate::digest::Sha256;
-use crate::files;
 use crate::manifest::{MachineFileRecord, MachineRole, Manifest, PartsRecord, REFERENCE_FILE};
 use crate::reference::ReferenceValues;
 
@@ -25,9 +24,7 @@ impl Earlier {
     /// Reads what describes the image in a folder.
     pub(super) fn read(folder: &Path) -> Result<Self, PlanError> {
         let manifest = Manifest::read(folder)?;
-        let path = folder.join(REFERENCE_FILE);
-        let values = serde_json::from_slice(&files::read(&path)?);
-        let values = values.map_err(|source| PlanError::Values { path, source })?;
+        let values = ReferenceValues::read(&folder.join(REFERENCE_FILE))?;
         Ok(Self { folder: folder.to_owned(), manifest, values })
     }
 }

@@ -88,7 +88,7 @@ fn pairs<'a>(before: &'a [ReferenceValue], after: &'a [ReferenceValue]) -> Vec<P
     };
     let same: Vec<Pair<'_>> = before
         .iter()
-        .map(|from| (Some(from), take(&|to| to.machine() == from.machine())))
+        .map(|from| (Some(from), take(&|to| to.to_string() == from.to_string())))
         .collect();
     let paired = same.into_iter().map(|(from, to)| match (from, to) {
         (Some(from), None) => (Some(from), take(&|to| to.profile == from.profile)),
@@ -113,8 +113,8 @@ fn moved(from: Option<&ReferenceValue>, to: Option<&ReferenceValue>, edits: &[Ed
     let mut unchanged: BTreeSet<String> = names(&was).difference(&registers).cloned().collect();
     unchanged.retain(|name| !not_predicted.contains(name));
     Moved {
-        from: from.map(ReferenceValue::machine),
-        to: to.map(ReferenceValue::machine),
+        from: from.map(ReferenceValue::to_string),
+        to: to.map(ReferenceValue::to_string),
         registers,
         not_predicted,
         unchanged,

@@ -12,7 +12,7 @@ use crate::files::FileError;
 use crate::image::ImageError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
-use crate::reference::ReferenceError;
+use crate::reference::{ReadError, ReferenceError};
 
 /// Why there is no plan.
 #[derive(Debug, Error)]
@@ -28,13 +28,8 @@ pub enum PlanError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Its reference values.
-    #[error("`{}` holds no reference values of this version", path.display())]
-    Values {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
+    #[error(transparent)]
+    Values(#[from] ReadError),
     /// Its unified kernel image, or the stub.
     #[error("{what} can't be read")]
     Pe {
@@ -79,6 +74,7 @@ impl Diagnosis for PlanError {
             Self::File(error) => error.fault(),
             Self::Image(error) => error.fault(),
             Self::Reference(error) => error.fault(),
+            Self::Values(error) => error.fault(),
             _ => Fault::Definition,
         }
     }
@@ -91,9 +87,7 @@ impl Diagnosis for PlanError {
                  with `--with`"
                     .into(),
             ),
-            Self::Manifest(ManifestError::Malformed { .. }) | Self::Values { .. } => {
-                Some("another version of cvmkit built it: build it again".into())
-            }
+            Self::Values(error) => error.hint(),
             Self::Manifest(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Image(error) => error.hint(),

@@ -144,7 +144,7 @@ impl Imagined {
         for file in &self.machine_files {
             image::stage(scratch, &file.name, &file.bytes)?;
         }
-        let subject = Subject::of_image(&image, scratch.folder());
+        let subject = Subject::of_image(&image, definition.debug, scratch.folder());
         Ok(reference::values(&self.profiles, &subject)?)
     }
 }

@@ -1,13 +1,15 @@
-//! What is said of a PCR before a boot: its value with what that takes for granted, or why there is
-//! none.
+//! What is said of a PCR before a boot: its value with the conditions that it rests on, or why there
+//! is none. Both as codes ([`cvmkit_measure::claim`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_measure::claim::{Candidate, Condition, ConditionCode, Reason, ReasonCode, Word};
 use cvmkit_measure::event::{Bank, BankDigest, PcrIndex};
 use cvmkit_measure::tpm::{Platform, Prediction, Prospect};
 use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_SECURE_BOOT};
 
-use super::{Assumptions, Bootable};
+use super::{Assumptions, Bootable, KernelHeader};
+use crate::profile::Memory;
 
 /// What is known of the machine, beside what each prediction assumes.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +31,11 @@ pub enum Outlook {
     Predicted {
         /// In the bank that was asked for.
         value: BankDigest,
-        /// What it takes for granted; none if boots have proven it.
-        reservation: Option<String>,
+        /// What it rests on; nothing if boots have proven it.
+        conditions: Vec<Condition>,
     },
     /// It has no value, for this reason.
-    Open(String),
+    Open(Reason),
 }
 
 impl Known<'_> {
@@ -46,52 +48,40 @@ impl Known<'_> {
         predictions: &[(Assumptions, Prediction)],
     ) -> Outlook {
         if let Some(value) = pinned(bank, pcr, predictions) {
-            let words = "as the log of an earlier boot has it: of the same firmware in the same \
-                         machine";
-            return Outlook::Predicted { value, reservation: Some(words.to_owned()) };
+            return Outlook::Predicted {
+                value,
+                conditions: vec![ConditionCode::PinnedByLog.into()],
+            };
         }
-        let prospect = self.platform.prospect(pcr);
-        if let Prospect::Unknown(words) = prospect {
-            return Outlook::Open(words.to_owned());
-        }
+        let of_platform = match self.platform.prospect(pcr) {
+            Prospect::Unknown(reason) => return Outlook::Open(reason.into()),
+            Prospect::Predicted(conditions) => conditions,
+        };
         let is_foreign = self.platform != Platform::QemuOvmf;
         if pcr == PCR_SECURE_BOOT && is_foreign && !self.variables {
-            let words = "decided by the Secure Boot keys the instance was created with: name them \
-                         (`--vars`, or `variables` of the platform)";
-            return Outlook::Open(words.to_owned());
+            return Outlook::Open(ReasonCode::ProviderKeys.into());
         }
         let value = |(assumptions, prediction): &(Assumptions, Prediction)| {
             Some((*assumptions, value(bank, prediction, pcr)?))
         };
         let values: Vec<(Assumptions, BankDigest)> = predictions.iter().filter_map(value).collect();
         let Some((_, first)) = values.first() else {
-            return Outlook::Open("nothing is known of it".to_owned());
+            return Outlook::Open(ReasonCode::NothingKnown.into());
         };
         if values.iter().any(|(_, value)| value != first) {
             return Outlook::Open(open(&values));
         }
-        let reservation = match (prospect.words(), self.reservation(pcr)) {
-            (Some(words), Some(more)) => Some(format!("{words}; {more}")),
-            (words, more) => words.or(more).map(str::to_owned),
-        };
-        Outlook::Predicted { value: *first, reservation }
+        let conditions = of_platform.iter().copied().chain(self.unsaid(pcr));
+        Outlook::Predicted { value: *first, conditions: conditions.map(Into::into).collect() }
     }
 
     /// What a value takes for granted because it was not said.
-    fn reservation(&self, pcr: PcrIndex) -> Option<&'static str> {
+    fn unsaid(&self, pcr: PcrIndex) -> Option<ConditionCode> {
         let loads_kernel = matches!(self.boot, Bootable::Disk(disk) if disk.uki.stub.loads_kernel);
         match pcr {
-            PCR_SECURE_BOOT if !self.variables => Some(
-                "of firmware without Secure Boot: name the variables of any other (`--vars`, or \
-                 `variables` of the platform)",
-            ),
-            PCR_BOOT_CODE if !self.variables && loads_kernel => Some(
-                "if Secure Boot is off: name the firmware's variables (`--vars`, or `variables` of \
-                 the platform)",
-            ),
-            PCR_BOOT_CONFIG if !self.disk => {
-                Some("of a disk without a partition table: name any other with --disk")
-            }
+            PCR_SECURE_BOOT if !self.variables => Some(ConditionCode::WithoutSecureBoot),
+            PCR_BOOT_CODE if !self.variables && loads_kernel => Some(ConditionCode::SecureBootOff),
+            PCR_BOOT_CONFIG if !self.disk => Some(ConditionCode::WithoutPartitionTable),
             _ => None,
         }
     }
@@ -107,42 +97,57 @@ fn pinned(
     value(bank, prediction, pcr)
 }
 
-/// A part of the assumptions, in words.
-type Part = fn(&Assumptions) -> String;
+/// What was assumed of the machine, by the key that would say it.
+type When = BTreeMap<String, Word>;
+
+/// A part of the assumptions.
+type Part = fn(&Assumptions) -> When;
+
+fn of_firmware(assumptions: &Assumptions) -> When {
+    [("firmware-behaviour".to_owned(), Word::of(assumptions.firmware))].into()
+}
+
+fn of_kernel(assumptions: &Assumptions) -> When {
+    let (header, memory) = match assumptions.kernel {
+        None => (None, None),
+        Some(KernelHeader::InFile) => (Some("in-file"), None),
+        Some(KernelHeader::Patched { memory }) => (Some("patched"), Some(Memory(memory))),
+    };
+    let header = header.map(|header| ("kernel-header".to_owned(), Word::of(header)));
+    let memory = memory.map(|memory| ("memory".to_owned(), Word::of(memory)));
+    header.into_iter().chain(memory).collect()
+}
+
+fn of_both(assumptions: &Assumptions) -> When {
+    let mut all = of_firmware(assumptions);
+    all.extend(of_kernel(assumptions));
+    all
+}
 
 /// What has to be said of the machine for the register to be predicted, and its value then.
-fn open(values: &[(Assumptions, BankDigest)]) -> String {
-    let firmware: Part = |assumptions| assumptions.firmware.to_string();
-    let kernel: Part =
-        |assumptions| assumptions.kernel.map_or(String::new(), |kernel| kernel.to_string());
-    let both: Part = |assumptions| assumptions.to_string();
+fn open(values: &[(Assumptions, BankDigest)]) -> Reason {
     // The first of these that leaves nothing open is enough to say.
-    let ways = [
-        ("--firmware-behaviour", firmware),
-        ("--kernel-header", kernel),
-        ("--firmware-behaviour and --kernel-header", both),
+    let parts: [(ReasonCode, Part); 3] = [
+        (ReasonCode::FirmwareBehaviour, of_firmware),
+        (ReasonCode::KernelHeader, of_kernel),
+        (ReasonCode::FirmwareAndKernelHeader, of_both),
     ];
-    let grouped = |name: Part| {
-        let mut groups: BTreeMap<String, BTreeSet<BankDigest>> = BTreeMap::new();
+    for (code, part) in parts {
+        let mut groups: BTreeMap<When, BTreeSet<BankDigest>> = BTreeMap::new();
         for (assumptions, value) in values {
-            groups.entry(name(assumptions)).or_default().insert(*value);
+            groups.entry(part(assumptions)).or_default().insert(*value);
         }
-        groups
-    };
-    let mut ways = ways.into_iter().map(|(option, name)| (option, grouped(name)));
-    let decides = |(_, groups): &(&str, BTreeMap<String, BTreeSet<BankDigest>>)| {
-        groups.values().all(|values| values.len() == 1)
-    };
-    let Some((option, groups)) = ways.find(decides) else { return "it is open".to_owned() };
-    let listed = |(name, values): (String, BTreeSet<BankDigest>)| {
-        values.into_iter().map(move |value| format!("{value} with {name}")).collect::<Vec<_>>()
-    };
-    let each: Vec<String> = groups.into_iter().flat_map(listed).collect();
-    format!(
-        "decided by what {option} says (of a platform `firmware-behaviour`, `vmm-version` and \
-         `memory`): {}",
-        each.join(", ")
-    )
+        if groups.values().any(|values| values.len() > 1) {
+            continue;
+        }
+        let candidate = |(when, values): (When, BTreeSet<BankDigest>)| {
+            let value = values.into_iter().next()?.to_string();
+            Some(Candidate { when, value })
+        };
+        let candidates = groups.into_iter().filter_map(candidate).collect();
+        return Reason { candidates, ..code.into() };
+    }
+    ReasonCode::Undecided.into()
 }
 
 /// The register's value in a bank, if the prediction has one.

@@ -11,16 +11,20 @@
 
 mod changes;
 mod error;
+mod requirement;
 mod text;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use cvmkit_measure::claim::ConditionCode;
 use cvmkit_measure::snp::VcpuType;
 use cvmkit_measure::tdx::layout::Layout;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use error::ProfileError;
+pub use requirement::Requirement;
 pub use text::{Features, Memory, Recorded};
 
 use crate::manifest::is_file_name;
@@ -85,6 +89,12 @@ pub enum Vmm {
     Azure,
 }
 
+impl fmt::Display for Vmm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&word(self))
+    }
+}
+
 /// How the machine boots.
 #[derive(
     Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
@@ -140,9 +150,9 @@ pub struct Profile {
     pub vmm_version: Option<String>,
     /// How the machine boots.
     pub boot: Boot,
-    /// Which firmware it needs, in words.
+    /// Which firmware it needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requires: Option<String>,
+    pub requires: Option<Requirement>,
     /// The file of its firmware, beside the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<String>,
@@ -348,6 +358,12 @@ impl Profile {
         }
     }
 
+    /// The firmware that it needs, in words.
+    #[must_use]
+    pub fn required_firmware(&self) -> &'static str {
+        self.requires.map_or("the firmware of the machine", Requirement::words)
+    }
+
     /// Whether the firmware that a definition names for all platforms is this one's: a cloud has
     /// its own, and a machine with a TPM is told by how it measures.
     #[must_use]
@@ -357,19 +373,13 @@ impl Profile {
 
     /// What the values of this profile take for granted as a whole: those of clouds follow from what
     /// is documented, and no machine there was asked. The log of one TD on Google's cloud was
-    /// (`crates/measure/tests/fixtures/event_logs`), so that its profile has no such words.
+    /// (`crates/measure/tests/fixtures/event_logs`), so that its profile has no such condition.
     #[must_use]
-    pub fn reservation(&self) -> Option<&'static str> {
+    pub fn condition(&self) -> Option<ConditionCode> {
         match (self.technology, self.vmm) {
             (_, Vmm::Qemu) | (Technology::Tdx | Technology::Se, _) => None,
-            (Technology::SevSnp, _) => Some(
-                "computed by the rules that are documented for this platform; never compared with \
-                 its hardware",
-            ),
-            (Technology::Tpm, _) => Some(
-                "computed by the rules that hold under QEMU; never compared with this platform's \
-                 machines",
-            ),
+            (Technology::SevSnp, _) => Some(ConditionCode::DocumentedRules),
+            (Technology::Tpm, _) => Some(ConditionCode::QemuRules),
         }
     }
 

@@ -3,9 +3,12 @@
 //!
 //! [`values`] is a function of profiles and files alone, so `build` computes them of the files it
 //! staged, `verify` of the files it finds, and `plan` of files that do not exist yet. A register
-//! that can't be known has no value and a reason.
+//! that can't be known has no value but a reason; both what a value rests on and why there is none
+//! are codes, so that no wording is digested.
 
+mod claims;
 mod error;
+mod read;
 mod schema;
 mod se;
 mod snp;
@@ -16,6 +19,7 @@ mod tpm;
 use rayon::prelude::*;
 
 pub use error::ReferenceError;
+pub use read::{Digests, ReadError, ValueFault};
 pub use schema::{ReferenceValue, ReferenceValues, SCHEMA, SecureExecutionValue};
 pub(crate) use snp::kernel_hashes;
 pub use subject::Subject;
@@ -36,5 +40,10 @@ pub fn values(profiles: &[Profile], subject: &Subject) -> Result<ReferenceValues
     };
     let values: Vec<Vec<ReferenceValue>> =
         profiles.par_iter().with_max_len(1).map(of_profile).collect::<Result<_, _>>()?;
-    Ok(ReferenceValues { schema: SCHEMA, profiles: profiles.to_vec(), values: values.concat() })
+    Ok(ReferenceValues {
+        schema: SCHEMA,
+        debug: subject.debug,
+        profiles: profiles.to_vec(),
+        values: values.concat(),
+    })
 }

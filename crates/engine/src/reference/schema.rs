@@ -1,14 +1,17 @@
 //! What `reference-values.json` holds.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use cvmkit_measure::claim::{Condition, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::profile::{Boot, Features, Memory, Profile, Technology, Vmm};
+use super::claims::{ConditionSchema, ReasonSchema};
+use crate::profile::{Boot, DiskAccess, Features, Memory, Profile, Technology, Vmm, word};
 
 /// Version of the schema of the reference values.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What the launch digest is called among the registers.
 pub(crate) const LAUNCH_DIGEST: &str = "launch-digest";
@@ -19,6 +22,8 @@ pub(crate) const LAUNCH_DIGEST: &str = "launch-digest";
 pub struct ReferenceValues {
     /// Version of this schema.
     pub schema: u32,
+    /// True for an image that may have shells and logins: never to be trusted in production.
+    pub debug: bool,
     /// What the values take for granted of the machines.
     pub profiles: Vec<Profile>,
     /// One for each profile, vCPU type, number of vCPUs and size of memory.
@@ -37,6 +42,9 @@ pub struct ReferenceValue {
     pub platform: Technology,
     /// Who starts the machine.
     pub vmm: Vmm,
+    /// Version of the VMM, where it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vmm_version: Option<String>,
     /// How the image boots.
     pub boot: Boot,
     /// Number of virtual CPUs, where it counts.
@@ -54,6 +62,21 @@ pub struct ReferenceValue {
     /// The firmware's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<String>,
+    /// The file of the firmware's variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<String>,
+    /// The event log that PCR 0 and 1 are pinned by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
+    /// How the firmware of a machine with a TPM measures, where its file does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware_behaviour: Option<String>,
+    /// How the firmware of a TD measures, where its file does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware_layout: Option<String>,
+    /// Whether the machine can write to its disk, where it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskAccess>,
     /// SNP launch digest, 96 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_digest: Option<String>,
@@ -63,12 +86,14 @@ pub struct ReferenceValue {
     /// What a verifier compares of a Secure Execution image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secure_execution: Option<SecureExecutionValue>,
-    /// What the values of registers, and `launch-digest`, take for granted.
+    /// What the values of registers, and `launch-digest`, rest on, as codes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub reservations: BTreeMap<String, String>,
-    /// Why a register has no value.
+    #[schemars(with = "BTreeMap<String, Vec<ConditionSchema>>")]
+    pub conditions: BTreeMap<String, Vec<Condition>>,
+    /// Why a register has no value, as a code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub not_predicted: BTreeMap<String, String>,
+    #[schemars(with = "BTreeMap<String, ReasonSchema>")]
+    pub not_predicted: BTreeMap<String, Reason>,
 }
 
 /// The header of a Secure Execution image: digests in hex.
@@ -87,21 +112,37 @@ pub struct SecureExecutionValue {
     pub host_keys: Vec<String>,
 }
 
-impl ReferenceValue {
-    /// The machine in words: `qemu-snp, 2 vCPUs, EPYC-v4, guest features 0x1`.
-    #[must_use]
-    pub fn machine(&self) -> String {
-        let mut words = vec![self.profile.clone()];
-        words.extend(self.vcpus.map(|count| match count {
-            1 => "1 vCPU".to_owned(),
-            count => format!("{count} vCPUs"),
-        }));
-        words.extend(self.vcpu_type.clone());
-        words.extend(self.guest_features.map(|features| format!("guest features {features}")));
-        words.extend(self.memory.map(|memory| memory.to_string()));
-        words.join(", ")
+/// The machine in words, with all that tells it from the other ones.
+impl fmt::Display for ReferenceValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.profile, self.vmm)?;
+        self.vmm_version.iter().try_for_each(|version| write!(f, " {version}"))?;
+        write!(f, ", {} boot", word(&self.boot))?;
+        match self.vcpus {
+            Some(1) => f.write_str(", 1 vCPU")?,
+            Some(count) => write!(f, ", {count} vCPUs")?,
+            None => {}
+        }
+        self.vcpu_type.iter().try_for_each(|name| write!(f, " {name}"))?;
+        self.memory.iter().try_for_each(|memory| write!(f, ", {memory}"))?;
+        self.guest_features.iter().try_for_each(|bits| write!(f, ", features {bits}"))?;
+        if self.disk == Some(DiskAccess::ReadOnly) {
+            f.write_str(", read-only disk")?;
+        }
+        match &self.firmware {
+            Some(name) => write!(f, ", {name}")?,
+            None => {
+                let named = self.firmware_behaviour.iter().chain(&self.firmware_layout);
+                named.into_iter().try_for_each(|name| write!(f, ", firmware as {name}"))?;
+            }
+        }
+        self.variables.iter().try_for_each(|name| write!(f, ", variables {name}"))?;
+        self.pinned.iter().try_for_each(|name| write!(f, ", pinned by {name}"))?;
+        f.write_str(")")
     }
+}
 
+impl ReferenceValue {
     /// A value of a profile, without any digest yet.
     pub(super) fn of(profile: &Profile) -> Self {
         Self {
@@ -109,16 +150,22 @@ impl ReferenceValue {
             profile_version: profile.version,
             platform: profile.technology,
             vmm: profile.vmm,
+            vmm_version: profile.vmm_version.clone(),
             boot: profile.boot,
             vcpus: None,
             vcpu_type: None,
             guest_features: None,
             memory: None,
             firmware: profile.firmware.clone(),
+            variables: profile.variables.clone(),
+            pinned: profile.pinned.clone(),
+            firmware_behaviour: profile.firmware_behaviour.clone(),
+            firmware_layout: profile.firmware_layout.clone(),
+            disk: profile.disk,
             launch_digest: None,
             registers: BTreeMap::new(),
             secure_execution: None,
-            reservations: BTreeMap::new(),
+            conditions: BTreeMap::new(),
             not_predicted: BTreeMap::new(),
         }
     }

@@ -58,9 +58,9 @@ pub(super) fn values(
             vcpu_type: vcpu_type.clone(),
             guest_features: Some(features),
             launch_digest: Some(digest.to_string()),
-            reservations: profile
-                .reservation()
-                .map(|words| (LAUNCH_DIGEST.to_owned(), words.to_owned()))
+            conditions: profile
+                .condition()
+                .map(|code| (LAUNCH_DIGEST.to_owned(), vec![code.into()]))
                 .into_iter()
                 .collect(),
             ..ReferenceValue::of(profile)

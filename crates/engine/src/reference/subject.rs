@@ -21,6 +21,8 @@ const MACHINE_FILE_MAX: u64 = 1 << 30;
 pub struct Subject {
     /// Where the files of the machines are.
     folder: PathBuf,
+    /// Whether the image may have shells and logins.
+    pub(super) debug: bool,
     disk: Option<PathBuf>,
     uki: Option<PathBuf>,
     kernel: Option<PathBuf>,
@@ -37,14 +39,20 @@ impl Subject {
     /// The image that a manifest lists, in its folder.
     #[must_use]
     pub fn of_folder(manifest: &Manifest, folder: &Path) -> Self {
-        Self::of_files(folder, |role| manifest.file(role).map(str::to_owned))
+        let files = |role: &str| manifest.file(role).map(str::to_owned);
+        Self::of_files(folder, manifest.image.debug, files)
     }
 
-    /// An image in a folder, of files whose names `file` knows by role.
-    pub(crate) fn of_files(folder: &Path, file: impl Fn(&str) -> Option<String>) -> Self {
+    /// An image in a folder, for debugging or not, of files whose names `file` knows by role.
+    pub(crate) fn of_files(
+        folder: &Path,
+        debug: bool,
+        file: impl Fn(&str) -> Option<String>,
+    ) -> Self {
         let path = |role| file(role).map(|name| folder.join(name));
         Self {
             folder: folder.to_owned(),
+            debug,
             disk: path("disk"),
             uki: path("uki"),
             kernel: path("kernel"),
@@ -54,9 +62,9 @@ impl Subject {
         }
     }
 
-    /// An image that was just written to a folder.
-    pub(crate) fn of_image(image: &Image, folder: &Path) -> Self {
-        Self::of_files(folder, |role| {
+    /// An image that was just written to a folder, for debugging or not.
+    pub(crate) fn of_image(image: &Image, debug: bool, folder: &Path) -> Self {
+        Self::of_files(folder, debug, |role| {
             let file = image.files.iter().find(|file| file.role.name() == role);
             file.map(|file| file.name.clone())
         })

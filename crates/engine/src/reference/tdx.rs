@@ -1,5 +1,6 @@
 //! MRTD and RTMRs of TDs.
 
+use cvmkit_measure::claim::{ConditionCode, ReasonCode};
 use cvmkit_measure::digest::{Digests, Sha256};
 use cvmkit_measure::event::RtmrIndex;
 use cvmkit_measure::tdx::mrtd::Mrtd;
@@ -81,23 +82,22 @@ fn with_registers(
     match mrtd {
         Some(mrtd) => drop(registers.insert("mrtd".to_owned(), mrtd.to_string())),
         None => {
-            let reason = "decided by the firmware, of which no file is named: `firmware`";
-            value.not_predicted.insert("mrtd".to_owned(), reason.to_owned());
+            value.not_predicted.insert("mrtd".to_owned(), ReasonCode::NoFirmwareFile.into());
         }
     }
     let name = |index: &RtmrIndex| format!("rtmr{index}");
     let known = prediction.rtmrs();
     registers.extend(known.iter().map(|(index, rtmr)| (name(index), rtmr.to_string())));
     if let Some(runtime) = known.keys().find(|index| index.number() == RUNTIME) {
-        let words = "until software of the image extends it";
-        value.reservations.insert(name(runtime), words.to_owned());
+        let condition = ConditionCode::UntilSoftwareExtends;
+        value.conditions.insert(name(runtime), vec![condition.into()]);
     }
     if value.vmm != Vmm::Qemu && known.keys().any(|index| index.number() == BOOT) {
-        let words = "if Secure Boot is off".to_owned();
-        value.reservations.insert(format!("rtmr{BOOT}"), words);
+        let condition = ConditionCode::SecureBootOff;
+        value.conditions.insert(format!("rtmr{BOOT}"), vec![condition.into()]);
     }
     let open = prediction.open.iter();
-    value.not_predicted.extend(open.map(|(index, open)| (name(index), open.reason.to_string())));
+    value.not_predicted.extend(open.map(|(index, open)| (name(index), open.reason.into())));
     value
 }
 

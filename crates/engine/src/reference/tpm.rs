@@ -110,10 +110,15 @@ fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, outlook: Outlook)
     let name = format!("pcr{pcr}");
     match outlook {
         Outlook::Open(reason) => {
-            value.not_predicted.insert(name, reason);
+            let known = value.not_predicted.entry(name);
+            // Only the candidates are of a bank.
+            let more = reason.candidates.clone();
+            known.and_modify(|known| known.candidates.extend(more)).or_insert(reason);
         }
-        Outlook::Predicted { value: digest, reservation } => {
-            value.reservations.extend(reservation.map(|words| (name.clone(), words)));
+        Outlook::Predicted { value: digest, conditions } => {
+            if !conditions.is_empty() {
+                value.conditions.insert(name.clone(), conditions);
+            }
             let bank = value.registers.entry(bank.to_string()).or_default();
             bank.insert(name, digest.to_string());
         }

@@ -9,6 +9,7 @@ use super::folder::{Digests, Folder};
 use super::{Check, VerifyError};
 use crate::digest::Sha256;
 use crate::manifest::{Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SCHEMA, SUMS_FILE, Sums};
+use crate::versioned;
 
 /// The roles of files whose insides are checked, and the suffix of those named after the image.
 const ROLES: [(&str, Option<&str>); 11] = [
@@ -60,7 +61,9 @@ impl Described {
             None => Err(folder.absence(SUMS_FILE).to_owned()),
         };
         let manifest = match folder.text(MANIFEST_FILE)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            Some(bytes) => {
+                versioned::json(&bytes, MANIFEST_FILE).map_err(|error| error.to_string())
+            }
             None => Err(folder.absence(MANIFEST_FILE).to_owned()),
         };
         let (manifest, malformed) = match manifest {
@@ -155,7 +158,6 @@ pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests
         examination.find(MANIFEST_FILE, "the manifest", expected, &described.malformed);
         return examination;
     };
-    examination.expect(MANIFEST_FILE, "schema", SCHEMA, manifest.schema);
     let architecture = manifest.image.architecture.as_str();
     examination.expect(MANIFEST_FILE, "architecture", "x86-64", architecture);
     examination.expect(MANIFEST_FILE, "root.format", "squashfs", manifest.root.format.as_str());

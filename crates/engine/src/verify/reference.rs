@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::error::in_one_line;
 use super::examination::Examination;
 use super::{Check, Subject, VerifyError};
-use crate::manifest::REFERENCE_FILE;
 use crate::profile::Profile;
 use crate::reference::{self, ReferenceValues, SCHEMA};
 
@@ -17,15 +16,14 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
         return Ok(examination);
     };
     let text = subject.folder.text(name)?.unwrap_or_default();
-    let found: ReferenceValues = match serde_json::from_slice(&text) {
+    let found = match ReferenceValues::parse(&text, name.as_ref()) {
         Ok(values) => values,
         Err(error) => {
             let expected = format!("reference values of schema {SCHEMA}");
-            examination.find(name, "the reference values", expected, error);
+            examination.find(name, "the reference values", expected, in_one_line(&error));
             return Ok(examination);
         }
     };
-    examination.expect(REFERENCE_FILE, "schema", SCHEMA, found.schema);
     examination.detail = format!("{} values", found.values.len());
     if !profiles(&mut examination, name, subject, &found.profiles) {
         examination.skip("the values", "a profile is none that could be computed");
@@ -33,7 +31,8 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
     }
     // Only what was opened as a plain file of the folder.
     let opened = |role: &str| subject.file(role).map(|(name, _)| name.to_owned());
-    let files = reference::Subject::of_files(subject.folder.path(), opened);
+    let files =
+        reference::Subject::of_files(subject.folder.path(), subject.manifest.image.debug, opened);
     match reference::values(&found.profiles, &files) {
         Ok(computed) => compare(&mut examination, name, &computed, &text),
         Err(error) => {

@@ -172,16 +172,22 @@ impl Tiny {
             profile_version: 1,
             platform: Technology::SevSnp,
             vmm: profile::Vmm::Qemu,
+            vmm_version: None,
             boot: Boot::Direct,
             vcpus: Some(vcpus),
             vcpu_type: Some("EPYC-v4".into()),
             guest_features: Some(Features(1)),
             memory: None,
             firmware: Some("OVMF.fd".into()),
+            variables: None,
+            pinned: None,
+            firmware_behaviour: None,
+            firmware_layout: None,
+            disk: None,
             launch_digest: Some(digest.to_string()),
             registers: BTreeMap::new(),
             secure_execution: None,
-            reservations: BTreeMap::new(),
+            conditions: BTreeMap::new(),
             not_predicted: BTreeMap::new(),
         };
         let profile = Profile {
@@ -190,7 +196,7 @@ impl Tiny {
             ..Profile::built_in("qemu-snp").unwrap()
         };
         let values = digests.into_iter().map(value).collect();
-        ReferenceValues { schema: 2, profiles: vec![profile], values }
+        ReferenceValues { schema: 3, debug: false, profiles: vec![profile], values }
     }
 
     fn description(&self, definition: &Definition, image: &Image) -> Manifest {

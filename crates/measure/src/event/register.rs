@@ -39,6 +39,18 @@ impl fmt::Display for Register {
     }
 }
 
+impl Register {
+    /// As a key of JSON, which parses too: `pcr4`, `rtmr1`, `mrtd`.
+    #[must_use]
+    pub fn key(self) -> String {
+        match self {
+            Self::Pcr(index) => format!("pcr{index}"),
+            Self::Mrtd => "mrtd".to_owned(),
+            Self::Rtmr(index) => format!("rtmr{index}"),
+        }
+    }
+}
+
 impl Serialize for Register {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

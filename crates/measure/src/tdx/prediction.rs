@@ -10,54 +10,54 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use crate::claim::{Reason, ReasonCode};
 use crate::event::{Event, Events, PcrIndex, Rtmr, RtmrIndex};
 use crate::linux::KernelVersion;
 
 /// Why an event is not known, though it is known that it comes, or may.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("{}", Reason::from(*self))]
 #[non_exhaustive]
 pub enum Unknown {
     /// The tables that QEMU makes are not given.
-    #[error("the digests of the ACPI tables, which the VMM makes, are not known")]
     AcpiTables,
     /// The layout measures SMBIOS tables, and their digest is not given.
-    #[error("firmware of {layout} measures the SMBIOS tables, expected their digest")]
     SmbiosTables {
         /// The layout.
         layout: &'static str,
     },
     /// Boot options follow the devices.
-    #[error(
-        "the firmware measures boot options, and makes them of the devices of the machine and of \
-         the variables it keeps"
-    )]
     BootOptions,
     /// The kernel measures into a TPM rather than into the TD, if there is one.
-    #[error(
-        "whether the TD has a virtual TPM is not known: Linux measures its command line and initrd \
-         there if it has, and into RTMR 2 only otherwise"
-    )]
     Tpm,
     /// A kernel that may not measure what it is given.
-    #[error(
-        "Linux {found} may not measure its command line and initrd in a TD, as 6.9 and later do"
-    )]
     OldKernel {
         /// Its version.
         found: KernelVersion,
     },
     /// Firmware that may have to leave boot services twice.
-    #[error(
-        "how often this firmware has to leave boot services after a boot from a disk that it can \
-         write to is not known for a TD"
-    )]
     ExitBootServices,
     /// The size of the memory is not given.
-    #[error("the size of the memory, which the TD HOB describes, is not known")]
     Memory,
     /// Firmware of which nothing is known, as a cloud's.
-    #[error("the firmware is not given: what it measures of itself and the machine is not known")]
     Firmware,
+}
+
+impl Unknown {
+    /// As it is published; [`Reason`] has its values too.
+    #[must_use]
+    pub const fn code(self) -> ReasonCode {
+        match self {
+            Self::AcpiTables => ReasonCode::AcpiTables,
+            Self::SmbiosTables { .. } => ReasonCode::SmbiosTables,
+            Self::BootOptions => ReasonCode::BootOptions,
+            Self::Tpm => ReasonCode::VirtualTpm,
+            Self::OldKernel { .. } => ReasonCode::OldKernel,
+            Self::ExitBootServices => ReasonCode::ExitBootServices,
+            Self::Memory => ReasonCode::MemorySize,
+            Self::Firmware => ReasonCode::UnknownFirmware,
+        }
+    }
 }
 
 impl Serialize for Unknown {

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::claim::{ConditionCode, ReasonCode};
 use crate::event::PcrIndex;
 use crate::names::UnknownName;
 
@@ -50,45 +51,35 @@ impl fmt::Display for Platform {
 /// What can be said of a register before the boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prospect {
-    /// Predicted, and proven by boots.
-    Proven,
-    /// Predicted by the same rules, with this reservation.
-    Computed(&'static str),
+    /// Predicted; what the value rests on, nothing if boots have proven it.
+    Predicted(&'static [ConditionCode]),
     /// Not predicted, for this reason.
-    Unknown(&'static str),
+    Unknown(ReasonCode),
 }
 
 impl Prospect {
     /// True if a prediction should be published.
     #[must_use]
     pub fn is_predicted(self) -> bool {
-        !matches!(self, Self::Unknown(_))
-    }
-
-    /// The reservation or the reason.
-    #[must_use]
-    pub fn words(self) -> Option<&'static str> {
-        match self {
-            Self::Proven => None,
-            Self::Computed(words) | Self::Unknown(words) => Some(words),
-        }
+        matches!(self, Self::Predicted(_))
     }
 }
 
-const NOT_BOOTED: &str = "computed by the rules that hold under QEMU; not proven on this platform";
-const PROVIDER_KEYS: &str = "decided by the Secure Boot keys the instance was created with: predicted if those are given, \
-     not proven on this platform";
-const UNUSED: &str = "nothing measures into it before userspace; not proven on this platform";
+const NOT_BOOTED: Prospect = Prospect::Predicted(&[ConditionCode::QemuRules]);
+const PROVIDER_KEYS: Prospect =
+    Prospect::Predicted(&[ConditionCode::ProviderKeys, ConditionCode::QemuRules]);
+const UNUSED: Prospect =
+    Prospect::Predicted(&[ConditionCode::UntouchedBeforeUserspace, ConditionCode::QemuRules]);
 
 impl Platform {
     /// What can be said of a register when the machine boots a unified kernel image from a disk.
     #[must_use]
     pub fn prospect(self, pcr: PcrIndex) -> Prospect {
         let everywhere = match pcr.number() {
-            10 => Some("Linux IMA extends it with the registers before it and with files it reads"),
-            15 => Some("userspace extends it with identities of the machine and its volumes"),
-            16..=22 => Some("for debugging and dynamic launches, not for a boot"),
-            23 => Some("for applications"),
+            10 => Some(ReasonCode::Ima),
+            15 => Some(ReasonCode::UserspaceIdentities),
+            16..=22 => Some(ReasonCode::DynamicLaunch),
+            23 => Some(ReasonCode::Applications),
             _ => None,
         };
         if let Some(reason) = everywhere {
@@ -116,41 +107,31 @@ impl Platform {
 
 fn qemu(pcr: u8) -> Prospect {
     match pcr {
-        0 => Prospect::Unknown(
-            "decided by the firmware build: the same at every boot of it, so record it once and \
-             pin it",
-        ),
-        1 => Prospect::Unknown(
-            "decided by the machine (ACPI tables, boot options, SMBIOS): record it once per \
-             configuration and pin it",
-        ),
-        2 | 3 => Prospect::Computed("if no device has an option ROM"),
-        _ => Prospect::Proven,
+        0 => Prospect::Unknown(ReasonCode::FirmwareBuild),
+        1 => Prospect::Unknown(ReasonCode::MachineConfiguration),
+        2 | 3 => Prospect::Predicted(&[ConditionCode::NoOptionRom]),
+        _ => Prospect::Predicted(&[]),
     }
 }
 
 fn azure(pcr: u8) -> Prospect {
     match pcr {
-        0..=3 | 6 => Prospect::Unknown(
-            "decided by Azure's firmware and its configuration, which changes without notice",
-        ),
-        5 => Prospect::Unknown("Azure's firmware measures boot attempts of its own into it"),
-        7 => Prospect::Computed(PROVIDER_KEYS),
-        8 | 12..=14 => Prospect::Computed(UNUSED),
-        _ => Prospect::Computed(NOT_BOOTED),
+        0..=3 | 6 => Prospect::Unknown(ReasonCode::AzureFirmware),
+        5 => Prospect::Unknown(ReasonCode::AzureBootAttempts),
+        7 => PROVIDER_KEYS,
+        8 | 12..=14 => UNUSED,
+        _ => NOT_BOOTED,
     }
 }
 
 fn gce(pcr: u8) -> Prospect {
     match pcr {
-        0 => Prospect::Unknown(
-            "decided by Google's firmware: it publishes signed launch endorsements of each build",
-        ),
-        1..=3 | 6 => Prospect::Unknown("decided by Google's firmware and the machine type"),
-        5 => Prospect::Computed("if the disk keeps its partition table when it is first booted"),
-        7 => Prospect::Computed(PROVIDER_KEYS),
-        8 | 12..=14 => Prospect::Computed(UNUSED),
-        _ => Prospect::Computed(NOT_BOOTED),
+        0 => Prospect::Unknown(ReasonCode::GoogleFirmwareEndorsed),
+        1..=3 | 6 => Prospect::Unknown(ReasonCode::GoogleFirmware),
+        5 => Prospect::Predicted(&[ConditionCode::PartitionTableKept, ConditionCode::QemuRules]),
+        7 => PROVIDER_KEYS,
+        8 | 12..=14 => UNUSED,
+        _ => NOT_BOOTED,
     }
 }
 
@@ -158,10 +139,10 @@ fn gce(pcr: u8) -> Prospect {
 /// image; PCR 0 and 1 are constant.
 fn nitro(pcr: u8) -> Prospect {
     match pcr {
-        4 | 12 => Prospect::Computed(NOT_BOOTED),
-        7 => Prospect::Computed(PROVIDER_KEYS),
-        0 | 1 => Prospect::Unknown("constant by Amazon's documentation, which names no value"),
-        _ => Prospect::Unknown("Amazon documents PCR 4, 7 and 12 as those that identify an image"),
+        4 | 12 => NOT_BOOTED,
+        7 => PROVIDER_KEYS,
+        0 | 1 => Prospect::Unknown(ReasonCode::AmazonConstant),
+        _ => Prospect::Unknown(ReasonCode::AmazonUndocumented),
     }
 }
 

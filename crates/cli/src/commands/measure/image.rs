@@ -15,11 +15,8 @@ use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::super::input;
+use super::super::wording::{self, Place};
 use crate::console::{Answer, CommandError, Console};
-
-/// More than any file of reference values: a value has some 3 kB.
-const VALUES_MAX: u64 = 1 << 30;
 
 /// The image, and its machines.
 #[derive(Debug, clap::Args)]
@@ -47,10 +44,8 @@ pub(super) struct Arguments {
 /// Profiles that nothing can be computed for.
 #[derive(Debug, Error)]
 enum Refusal {
-    #[error("`{path}` holds no reference values of this version")]
-    Values { path: String, source: serde_json::Error },
     #[error("profile `{profile}` needs a firmware, and none of the image's is for it")]
-    NoFirmware { profile: String, requires: String },
+    NoFirmware { profile: String, requires: &'static str },
     #[error("profile `{profile}` needs a finished Secure Execution image")]
     NoImage { profile: String },
 }
@@ -62,9 +57,6 @@ impl Diagnosis for Refusal {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Values { .. } => {
-                "build the image again, or name profiles with `--profile`".into()
-            }
             Self::NoFirmware { requires, .. } => format!("name it with `--firmware`: {requires}"),
             Self::NoImage { .. } => "name it with `--secure-execution`".into(),
         })
@@ -87,10 +79,7 @@ impl Arguments {
 
     /// The profiles that the image was built with.
     fn of_image(&self) -> Result<Vec<Profile>, CommandError> {
-        let path = self.out.join(REFERENCE_FILE);
-        let values = serde_json::from_slice(&input::read(&path, VALUES_MAX)?);
-        let refused = |source| Refusal::Values { path: path.display().to_string(), source };
-        let values: ReferenceValues = values.map_err(refused)?;
+        let values = ReferenceValues::read(&self.out.join(REFERENCE_FILE))?;
         for profile in &values.profiles {
             profile.check()?;
             profile.check_files()?;
@@ -134,7 +123,7 @@ impl Arguments {
         let first = manifest.firmware.clone().filter(|_| profile.takes_default_firmware());
         let none = || Refusal::NoFirmware {
             profile: profile.name.clone(),
-            requires: profile.requires.clone().unwrap_or_default(),
+            requires: profile.required_firmware(),
         };
         Ok(own.or(first).ok_or_else(none)?)
     }
@@ -158,7 +147,7 @@ impl fmt::Display for Report {
 
 /// One machine: what it is, then a line for each value.
 fn machine(value: &ReferenceValue, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    writeln!(f, "{}", value.machine())?;
+    writeln!(f, "{value}")?;
     if let Some(digest) = &value.launch_digest {
         writeln!(f, "  launch-digest  {digest}")?;
     }
@@ -173,11 +162,13 @@ fn machine(value: &ReferenceValue, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             writeln!(f, "  host key       {key}")?;
         }
     }
-    for (register, words) in &value.reservations {
+    for (register, conditions) in &value.conditions {
+        let words = wording::conditions(conditions, Place::Platform);
         writeln!(f, "  {register:<6} {words}")?;
     }
     for (register, reason) in &value.not_predicted {
-        writeln!(f, "  {register:<6} not predicted: {reason}")?;
+        let words = wording::reason(reason, Place::Platform);
+        writeln!(f, "  {register:<6} not predicted: {words}")?;
     }
     Ok(())
 }

@@ -5,9 +5,12 @@ use std::fmt;
 
 use cvmkit_engine::predict::outlook::{Known, Outlook};
 use cvmkit_engine::predict::{Assumed, Assumptions, Bootable};
+use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
 use cvmkit_measure::tpm::{Platform, Prediction};
 use serde::Serialize;
+
+use crate::commands::wording::{self, Place};
 
 /// What was asked for.
 pub(super) struct Subject<'a> {
@@ -28,7 +31,13 @@ struct Row {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<BankDigest>,
-    /// The reservation, or why there is no value.
+    /// What the value rests on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition>,
+    /// Why there is no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    /// Either, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<String>,
 }
@@ -94,12 +103,19 @@ fn row(subject: &Subject<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Predic
         disk: subject.knows_disk,
     };
     match known.outlook(subject.bank, pcr, predictions) {
-        Outlook::Open(words) => {
-            Row { pcr, status: "not-predicted", value: None, words: Some(words) }
-        }
-        Outlook::Predicted { value, reservation } => {
-            let status = if reservation.is_none() { "proven" } else { "computed" };
-            Row { pcr, status, value: Some(value), words: reservation }
+        Outlook::Open(reason) => Row {
+            pcr,
+            status: "not-predicted",
+            value: None,
+            conditions: Vec::new(),
+            words: Some(wording::reason(&reason, Place::TpmOptions)),
+            reason: Some(reason),
+        },
+        Outlook::Predicted { value, conditions } => {
+            let is_proven = conditions.is_empty();
+            let words = (!is_proven).then(|| wording::conditions(&conditions, Place::TpmOptions));
+            let status = if is_proven { "proven" } else { "computed" };
+            Row { pcr, status, value: Some(value), conditions, reason: None, words }
         }
     }
 }

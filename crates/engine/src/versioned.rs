@@ -1,0 +1,202 @@
+//! One reader for the files of ours that have a version: the lock, the manifest and the reference
+//! values.
+//!
+//! The version is looked at first and the rest is parsed strictly after that, so that a file of
+//! another version is said to be one, and not that it has an unknown key.
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::fault::{Diagnosis, Fault};
+
+/// A file that has a version.
+pub trait Versioned: DeserializeOwned {
+    /// What it is, such as `manifest`.
+    const NAME: &'static str;
+    /// The key of its version.
+    const KEY: &'static str;
+    /// The version that is read and written.
+    const VERSION: u32;
+    /// How to make it anew.
+    const REMAKE: &'static str;
+}
+
+/// Why a file of ours can't be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum VersionedError {
+    /// Not the format at all, or no version in it.
+    #[error("`{place}` holds no {name} of {key} {expected}\n  {message}")]
+    Malformed {
+        /// The file.
+        place: String,
+        /// What it should be.
+        name: &'static str,
+        /// The key of its version.
+        key: &'static str,
+        /// The version that is read.
+        expected: u32,
+        /// What is wrong, and where.
+        message: String,
+        /// How to make it anew.
+        remake: &'static str,
+    },
+    /// Another version.
+    #[error("`{place}` has {name} {key} {found}, expected {expected}")]
+    Version {
+        /// The file.
+        place: String,
+        /// What it is.
+        name: &'static str,
+        /// The key of its version.
+        key: &'static str,
+        /// Its version.
+        found: u64,
+        /// The version that is read.
+        expected: u32,
+        /// How to make it anew.
+        remake: &'static str,
+    },
+}
+
+impl Diagnosis for VersionedError {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Malformed { remake, .. } => (*remake).to_owned(),
+            Self::Version { found, expected, remake, .. } if *found > u64::from(*expected) => {
+                format!("a newer cvmkit wrote it: use that one, or {remake}")
+            }
+            Self::Version { remake, .. } => format!("an older cvmkit wrote it: {remake}"),
+        })
+    }
+}
+
+/// Reads a file that is JSON; `place` is what to call it in messages.
+///
+/// # Errors
+/// No JSON, another version, an unknown or a missing key.
+pub fn json<T: Versioned>(bytes: &[u8], place: impl ToString) -> Result<T, VersionedError> {
+    let found = serde_json::from_slice::<serde_json::Value>(bytes);
+    let malformed = |message: String| malformed::<T>(place.to_string(), message);
+    let value = found.map_err(|error| malformed(error.to_string()))?;
+    let version = value.get(T::KEY);
+    let shown = || version.map_or("nothing".to_owned(), |found| found.to_string());
+    let number = version.and_then(serde_json::Value::as_u64);
+    let number = number.ok_or_else(|| malformed(no_version::<T>(&shown())))?;
+    expect::<T>(number, &place)?;
+    serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))
+}
+
+/// Reads a file that is TOML; `place` is what to call it in messages.
+///
+/// # Errors
+/// No TOML, another version, an unknown or a missing key.
+pub fn toml<T: Versioned>(text: &str, place: impl ToString) -> Result<T, VersionedError> {
+    let malformed = |message: String| malformed::<T>(place.to_string(), message);
+    let refused = |error: toml::de::Error| malformed(error.to_string().trim_end().to_owned());
+    let table: toml::Table = toml::from_str(text).map_err(refused)?;
+    let version = table.get(T::KEY);
+    let shown = || version.map_or("nothing".to_owned(), |found| found.to_string());
+    let number = version.and_then(toml::Value::as_integer).and_then(|n| u64::try_from(n).ok());
+    let number = number.ok_or_else(|| malformed(no_version::<T>(&shown())))?;
+    expect::<T>(number, &place)?;
+    toml::from_str(text).map_err(refused)
+}
+
+fn expect<T: Versioned>(found: u64, place: &impl ToString) -> Result<(), VersionedError> {
+    if found == u64::from(T::VERSION) {
+        return Ok(());
+    }
+    Err(VersionedError::Version {
+        place: place.to_string(),
+        name: T::NAME,
+        key: T::KEY,
+        found,
+        expected: T::VERSION,
+        remake: T::REMAKE,
+    })
+}
+
+fn malformed<T: Versioned>(place: String, message: String) -> VersionedError {
+    VersionedError::Malformed {
+        place,
+        name: T::NAME,
+        key: T::KEY,
+        expected: T::VERSION,
+        message,
+        remake: T::REMAKE,
+    }
+}
+
+fn no_version<T: Versioned>(found: &str) -> String {
+    let found: String = found.chars().take(40).collect();
+    format!("`{}`: expected the number {}, found {found}", T::KEY, T::VERSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        schema: u32,
+        name: String,
+    }
+
+    impl Versioned for Sample {
+        const NAME: &'static str = "sample";
+        const KEY: &'static str = "schema";
+        const VERSION: u32 = 2;
+        const REMAKE: &'static str = "make it again";
+    }
+
+    /// Both formats, so that neither gets a policy of its own.
+    fn both(version: &str, more: &str) -> [Result<Sample, VersionedError>; 2] {
+        let json = format!("{{\"schema\": {version}, \"name\": \"x\"{}}}", {
+            if more.is_empty() { String::new() } else { format!(", \"{more}\": 1") }
+        });
+        let toml = format!("schema = {version}\nname = \"x\"\n{}", {
+            if more.is_empty() { String::new() } else { format!("{more} = 1\n") }
+        });
+        [super::json(json.as_bytes(), "a.json"), super::toml(&toml, "a.toml")]
+    }
+
+    #[test]
+    fn the_version_is_told_before_what_it_brought_along() {
+        for result in both("2", "") {
+            assert_eq!(result.unwrap(), Sample { schema: 2, name: "x".into() });
+        }
+        for (version, more, words, hint) in [
+            ("3", "new-key", "has sample schema 3, expected 2", "a newer cvmkit wrote it"),
+            ("1", "old-key", "has sample schema 1, expected 2", "an older cvmkit wrote it"),
+            ("2", "typo", "unknown field `typo`", "make it again"),
+            ("\"2\"", "", "`schema`: expected the number 2, found \"2\"", "make it again"),
+            ("-1", "", "`schema`: expected the number 2, found -1", "make it again"),
+        ] {
+            for result in both(version, more) {
+                let error = result.unwrap_err();
+                assert!(error.to_string().contains(words), "{error}");
+                assert!(error.hint().unwrap().contains(hint), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_version_is_malformed() {
+        for bytes in ["", "[]", "3", "{}", "{\"schema\": null}"] {
+            let error = json::<Sample>(bytes.as_bytes(), "a.json").unwrap_err();
+            assert!(matches!(error, VersionedError::Malformed { .. }), "{error:?}");
+        }
+        for text in ["x", "", "schema = {}"] {
+            let error = toml::<Sample>(text, "a.toml").unwrap_err();
+            assert!(matches!(error, VersionedError::Malformed { .. }), "{error:?}");
+        }
+    }
+}
