@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cvmkit_engine::digest::Sha256;
+use cvmkit_engine::image;
 use cvmkit_formats::pe::Headers;
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use rig::{Image, cvmkit, found, oracle, run, skip};
@@ -186,8 +187,13 @@ fn one_byte_changes_exactly_the_registers_that_the_plan_names() {
             flip(&mut parts.initrd, at);
         }),
         ("command-line", |parts| {
-            let last = parts.command_line.pop().unwrap();
-            parts.command_line.push(if last == 'o' { 'p' } else { 'o' });
+            // The last parameter is before the end of parameters, and the initramfs has it too.
+            let edited = parts.command_line.replace("=off --", "=ofx --");
+            assert_ne!(edited, parts.command_line);
+            parts.command_line = edited;
+            let hash = parts.command_line.split(' ').next().unwrap();
+            let built_for = parts.command_line.replace(hash, "roothash=");
+            parts.initrd = image::initrd_for(&parts.initrd, &built_for).unwrap();
         }),
         ("stub", |parts| {
             let headers = Headers::read(&parts.stub).unwrap();

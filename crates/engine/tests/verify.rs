@@ -15,6 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::image;
 use cvmkit_engine::manifest::Manifest;
 use cvmkit_engine::progress::Silent;
 use cvmkit_engine::verify::{Check, Report, State, VerifyError, verify};
@@ -304,4 +305,23 @@ fn hostile_bytes_are_findings_and_never_a_panic() {
             tiny.restore();
         }
     }
+}
+
+/// Stage 1 would refuse the image's own command line at boot.
+#[test]
+fn an_initramfs_for_another_command_line_is_found() {
+    let tiny = Tiny::new(Kind::Direct);
+    let initrd = tiny.get("tiny_1.initrd");
+    let own = "roothash= efi=noruntime systemd.import_credentials=no quiet --";
+    assert_eq!(image::initrd_for(&initrd, own).unwrap(), initrd, "the same bytes again");
+    tiny.put(
+        "tiny_1.initrd",
+        &image::initrd_for(&initrd, &own.replace("quiet", "init=/x")).unwrap(),
+    );
+    tiny.seal();
+    let report = report(&tiny);
+    let found = report.findings.iter().find(|finding| finding.check == Check::Initrd).unwrap();
+    assert_eq!(found.what, "/etc/stage1/command-line");
+    assert_eq!(found.expected, own);
+    assert!(found.found.contains("init=/x"), "{}", found.found);
 }

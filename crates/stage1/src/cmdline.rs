@@ -1,13 +1,13 @@
 //! The measured kernel command line: `roothash=`, `cvmkit.root_wait=`, `init=`.
 //!
 //! Words are split as the kernel splits them (`next_arg`, `lib/cmdline.c`): at white space outside
-//! of double quotes; what follows a lone `--` belongs to init. Everything unknown is left alone,
-//! because the kernel and systemd read the same line.
+//! of double quotes; what follows a lone `--` belongs to init. Everything else is left to the kernel
+//! and systemd, which read the same line; that it is the image's own is checked in `built_for`.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::Fatal;
+use crate::{Fatal, built_for};
 
 /// How long to wait for the disk when `cvmkit.root_wait=` does not say.
 const ROOT_WAIT: Duration = Duration::from_secs(30);
@@ -39,9 +39,10 @@ pub(crate) struct Options {
     pub(crate) init: String,
 }
 
-/// Reads `/proc/cmdline`.
+/// Reads `/proc/cmdline`, which must be the line that the image was built for.
 pub(crate) fn read() -> Result<Options, Fatal> {
     let bytes = std::fs::read("/proc/cmdline").map_err(|e| format!("/proc/cmdline: {e}"))?;
+    built_for::require(&bytes)?;
     let line = str::from_utf8(&bytes).map_err(|e| format!("kernel command line: {e}"))?;
     parse(line)
 }

@@ -1,7 +1,8 @@
 //! The guest's PID 1: from the initramfs to a root file system that dm-verity protects, or a kernel
 //! panic.
 //!
-//! The contract: `roothash=` on the measured kernel command line decides what is mounted. The host
+//! The contract: `roothash=` on the measured kernel command line decides what is mounted; every other
+//! word of it, and every file of the initramfs, must be the one that the build put there. The host
 //! owns every disk, so nothing read from one is believed before the kernel has verified it. Any
 //! failure is one line, `cvmkit-stage1: fatal: ...`, and then a panic, because the kernel can't go
 //! on without PID 1.
@@ -15,9 +16,11 @@
     reason = "PID 1 has no engine::files; every error is wrapped in a line that names the file"
 )]
 
+mod built_for;
 mod cmdline;
 mod console;
 mod filesystem;
+mod initramfs;
 mod mapper;
 mod modules;
 mod partition;
@@ -41,9 +44,12 @@ fn main() -> ExitCode {
 }
 
 fn boot() -> Result<std::convert::Infallible, Fatal> {
+    let initramfs = initramfs::list()?;
     root::mount_kernel_file_systems()?;
+    let modules = modules::list()?;
+    initramfs::require(&initramfs, &modules)?;
     let options = cmdline::read()?;
-    modules::load()?;
+    modules::load(&modules)?;
     let partitions = partition::wait(&options.root_hash, options.root_wait)?;
     let superblock = verity::read(&partitions)?;
     let device = mapper::activate(&superblock, &partitions, &options.root_hash)?;

@@ -26,7 +26,7 @@ use crate::definition::{Definition, Project};
 use crate::digest::Sha256;
 use crate::fetch::Origins;
 use crate::files::{self, Staging};
-use crate::image::{self, Image, Parts};
+use crate::image::{self, Image, InitrdParts, Parts};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
 use crate::manifest::{self, Described, Manifest, SUMS_FILE, Sums};
@@ -162,7 +162,12 @@ fn boot_parts(
     let (release, folder) = (kernel.release().to_owned(), kernel.folder().to_owned());
     let initrd = || -> Result<_, BuildError> {
         let modules = kernel.closure(&names)?;
-        Ok(image::initrd(stage1, &modules, inputs.timestamp)?)
+        Ok(image::initrd(&InitrdParts {
+            stage1,
+            modules: &modules,
+            built_for: &image::built_for(inputs.definition),
+            timestamp: inputs.timestamp,
+        })?)
     };
     let (initrd, indices) = rayon::join(initrd, || depmod::files(&kernel));
     let (initrd, indices) = (initrd?, indices?);

@@ -25,10 +25,18 @@ const COMMAND_LINE_MAX: usize = 2047;
 /// `roothash=` with a SHA-256 and a space.
 const ROOTHASH_PARAMETER_LEN: usize = 9 + 64 + 1;
 
+/// A space and the `--` that ends what the kernel takes for parameters.
+const END_OF_PARAMETERS_LEN: usize = 3;
+
 /// Keeps systemd from taking credentials that the host offers by SMBIOS, fw_cfg or the ESP: some of
 /// them are run as tmpfiles.d, sysctl.d or units (systemd.system-credentials(7)). systemd leaves
 /// them alone in a confidential VM by itself, but only where it recognises one.
 const NO_HOST_CREDENTIALS: &str = "systemd.import_credentials=no";
+
+/// Keeps the kernel from the variables of the firmware, which are the host's: systemd takes
+/// `SystemdOptions` for a second command line, and other variables for where a hibernated system is
+/// or whether to reset to factory defaults (systemd.generator(7), `efivars.c` of systemd).
+const NO_EFI_VARIABLES: &str = "efi=noruntime";
 
 /// Kernel parameters that open a shell on the console (I11), as they start.
 const SHELL_PARAMETERS: [&str; 12] = [
@@ -243,6 +251,10 @@ impl Check<'_> {
                 let rule = "no credentials of the host, but in a variant with `debug = true`";
                 return Err(self.invalid(key, parameter, rule));
             }
+            if restores_efi_variables(parameter) && !self.debug {
+                let rule = "no variables of the firmware, but in a variant with `debug = true`";
+                return Err(self.invalid(key, parameter, rule));
+            }
             self.stage1_parameter(key, name, parameter, &raw.command_line)?;
             let opens_shell = SHELL_PARAMETERS.iter().any(|shell| parameter.starts_with(shell));
             if opens_shell && !self.debug {
@@ -251,10 +263,13 @@ impl Check<'_> {
                 return Err(self.invalid(key, parameter, rule));
             }
         }
-        let own = (!self.debug).then(|| NO_HOST_CREDENTIALS.to_owned());
-        let parameters: Vec<String> =
-            own.into_iter().chain(raw.command_line.iter().cloned()).collect();
-        let len = parameters.join(" ").len() + ROOTHASH_PARAMETER_LEN;
+        let own: &[&str] = match self.debug {
+            true => &[],
+            false => &[NO_EFI_VARIABLES, NO_HOST_CREDENTIALS],
+        };
+        let own = own.iter().map(|parameter| (*parameter).to_owned());
+        let parameters: Vec<String> = own.chain(raw.command_line.iter().cloned()).collect();
+        let len = parameters.join(" ").len() + ROOTHASH_PARAMETER_LEN + END_OF_PARAMETERS_LEN;
         if len > COMMAND_LINE_MAX {
             let rule = format!("at most {COMMAND_LINE_MAX} bytes with `roothash=`");
             return Err(self.invalid(key, &format!("{len} bytes"), &rule));
@@ -499,6 +514,12 @@ fn ownership(owner: Option<String>, group: Option<String>) -> Ownership {
     }
 }
 
+/// `efi=` with the option that undoes `noruntime` (`parse_efi_cmdline`, `drivers/firmware/efi/efi.c`).
+fn restores_efi_variables(parameter: &str) -> bool {
+    let options = parameter.strip_prefix("efi=").unwrap_or_default();
+    options.split(',').any(|option| option == "runtime")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -599,14 +620,22 @@ install = ["systemd"]
     }
 
     #[test]
-    fn production_images_take_no_credentials_of_the_host() {
+    fn production_images_take_no_credentials_or_variables_of_the_host() {
         let base = project(MINIMAL).unwrap();
-        assert_eq!(base.definition(None).unwrap().command_line, [NO_HOST_CREDENTIALS]);
+        let own = [NO_EFI_VARIABLES, NO_HOST_CREDENTIALS];
+        assert_eq!(base.definition(None).unwrap().command_line, own);
         assert!(base.definition(Some("debug")).unwrap().command_line.is_empty());
-        for parameter in ["systemd.import_credentials=yes", "systemd.import-credentials"] {
+        for parameter in [
+            "systemd.import_credentials=yes",
+            "systemd.import-credentials",
+            "efi=runtime",
+            "efi=debug,runtime",
+        ] {
             let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
             assert!(project(&text).unwrap().definition(None).is_err(), "{parameter}");
         }
+        let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"efi=debug\"]");
+        assert!(project(&text).unwrap().definition(None).is_ok());
     }
 
     #[test]

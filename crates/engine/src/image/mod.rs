@@ -13,6 +13,7 @@ use cvmkit_formats::tree::Tree;
 use cvmkit_formats::verity::RootHash;
 pub use disk::Partition;
 pub use error::ImageError;
+pub(crate) use initrd::{BUILT_FOR, MODULE_LIST};
 
 use crate::content::Content;
 use crate::definition::Definition;
@@ -119,12 +120,47 @@ impl Role {
     }
 }
 
-/// The initramfs: stage 1 and the modules that it loads, in their order.
+/// What goes into an initramfs.
+#[derive(Clone, Copy)]
+pub struct InitrdParts<'a> {
+    /// The guest's PID 1.
+    pub stage1: &'a [u8],
+    /// The modules that it loads, in their order.
+    pub modules: &'a [Module],
+    /// What the command line must be, of [`built_for`].
+    pub built_for: &'a str,
+    /// The time of all that is made.
+    pub timestamp: Timestamp,
+}
+
+/// The initramfs: stage 1, and what it loads and expects.
 ///
 /// # Errors
 /// A path that is none, or the compressor's.
-pub fn initrd(stage1: &[u8], modules: &[Module], mtime: Timestamp) -> Result<Vec<u8>, ImageError> {
-    initrd::build(stage1, modules, mtime.0)
+pub fn initrd(parts: &InitrdParts<'_>) -> Result<Vec<u8>, ImageError> {
+    initrd::build(parts)
+}
+
+/// An initramfs of [`initrd()`] as it is for another command line.
+///
+/// # Errors
+/// An initramfs that is none, or the compressor's.
+pub fn initrd_for(initrd: &[u8], built_for: &str) -> Result<Vec<u8>, ImageError> {
+    initrd::rebuild(initrd, built_for)
+}
+
+/// The command line of an image with its root hash left out: the initramfs is in the same UKI as the
+/// root hash, and does not depend on it.
+#[must_use]
+pub fn built_for(definition: &Definition) -> String {
+    uki::built_for(definition)
+}
+
+/// The command line without its root hash; none if that is not how it starts.
+#[must_use]
+pub fn without_root_hash(command_line: &str, root_hash: &str) -> Option<String> {
+    let rest = command_line.strip_prefix(uki::ROOT_HASH)?.strip_prefix(root_hash)?;
+    Some(format!("{}{rest}", uki::ROOT_HASH))
 }
 
 /// Writes the files of an image. The disk is durable after [`Image::sync`] only.

@@ -10,15 +10,29 @@ use crate::definition::Definition;
 /// Length of a root hash in hex: the algorithm is SHA-256.
 const ROOT_HASH_DIGITS: usize = 64;
 
-/// The kernel command line: `roothash=` and then the definition's parameters. It is measured byte
-/// by byte, so it has no newline and no NUL.
+/// How the word starts that names the root hash; it is the first.
+pub(super) const ROOT_HASH: &str = "roothash=";
+
+/// What follows is init's, not the kernel's (`parse_args`, `kernel/params.c`). So words that somebody
+/// appends can't have the kernel mount a root of its own before stage 1 runs and refuses them
+/// (`rdinit=`, `noinitrd` and `root=`).
+const END_OF_PARAMETERS: &str = "--";
+
+/// The kernel command line: `roothash=`, the definition's parameters, and the end of parameters. It
+/// is measured byte by byte, so it has no newline and no NUL.
 pub(super) fn command_line(definition: &Definition, root_hash: &RootHash) -> String {
     with_root_hash(definition, &root_hash.to_string())
 }
 
+/// The command line with the root hash left out, for stage 1 to compare with.
+pub(super) fn built_for(definition: &Definition) -> String {
+    with_root_hash(definition, "")
+}
+
 fn with_root_hash(definition: &Definition, digits: &str) -> String {
-    let mut parameters = vec![format!("roothash={digits}")];
+    let mut parameters = vec![format!("{ROOT_HASH}{digits}")];
     parameters.extend_from_slice(&definition.command_line);
+    parameters.push(END_OF_PARAMETERS.to_owned());
     parameters.join(" ")
 }
 

@@ -10,6 +10,7 @@ use super::{Edit, PlanError};
 use crate::build::inputs::{External, Inputs};
 use crate::build::{Builder, MachineFile};
 use crate::digest::Sha256;
+use crate::image;
 use crate::manifest::{MachineFileRecord, MachineRole, Manifest, PartsRecord, REFERENCE_FILE};
 use crate::reference::ReferenceValues;
 
@@ -86,10 +87,10 @@ pub(super) fn between(
     let manifest = &earlier.manifest;
     let version = |text: &str| Some(text.to_owned());
     note("version of cvmkit", version(&manifest.cvmkit), version(builder.version));
-    let hash = format!("roothash={} ", manifest.root.root_hash);
     let line = &manifest.image.command_line;
-    let line = line.strip_prefix(&hash).unwrap_or(line).to_owned();
-    note("command line", Some(line), Some(inputs.definition.command_line.join(" ")));
+    let was = image::without_root_hash(line, &manifest.root.root_hash);
+    let was = was.unwrap_or_else(|| line.clone());
+    note("command line", Some(was), Some(image::built_for(inputs.definition)));
     let digest = |digest: Sha256| Some(digest.to_string());
     note("stage 1", digest(manifest.inputs.stage1), digest(Sha256::of(builder.stage1)));
     note("systemd stub", digest(manifest.inputs.parts.stub), digest(now.stub));

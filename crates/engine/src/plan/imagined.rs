@@ -26,7 +26,10 @@ const SECTION_MAX: u64 = 1 << 20;
 pub(super) struct Imagined {
     kernel: Vec<u8>,
     kernel_release: String,
+    /// As it was: the command line in it may be another one now.
     initrd: Vec<u8>,
+    /// Whether something else in it changes.
+    other_initrd: bool,
     os_release: Vec<u8>,
     stub: Vec<u8>,
     command_line: Vec<String>,
@@ -46,6 +49,7 @@ impl Imagined {
         Ok(Self {
             kernel: file(earlier, "kernel", "kernel")?,
             initrd: file(earlier, "initrd", "initrd")?,
+            other_initrd: false,
             os_release,
             kernel_release,
             stub: external.stub,
@@ -65,7 +69,7 @@ impl Imagined {
                     self.root.root_hash = RootHash::new(other);
                 }
                 Edit::Kernel => flip_middle(&mut self.kernel),
-                Edit::Initrd => flip_middle(&mut self.initrd),
+                Edit::Initrd => self.other_initrd = true,
                 Edit::CommandLine => self.edit_command_line(),
                 Edit::Stub => self.edit_stub()?,
                 Edit::OsRelease => flip_middle(&mut self.os_release),
@@ -130,12 +134,16 @@ impl Imagined {
     ) -> Result<ReferenceValues, PlanError> {
         let mut definition = inputs.definition.clone();
         definition.command_line.clone_from(&self.command_line);
+        let mut initrd = image::initrd_for(&self.initrd, &image::built_for(&definition))?;
+        if self.other_initrd {
+            flip_middle(&mut initrd);
+        }
         let parts = Parts {
             definition: &definition,
             tree: &Tree::new(Meta::root(0o755, inputs.timestamp.0)),
             kernel: &self.kernel,
             kernel_release: &self.kernel_release,
-            initrd: &self.initrd,
+            initrd: &initrd,
             stub: &self.stub,
             os_release: &self.os_release,
             timestamp: inputs.timestamp,

@@ -1,4 +1,5 @@
-//! The initramfs: stage 1, the modules that it lists, and nothing else.
+//! The initramfs: stage 1, the modules that it lists, the command line that it expects, and nothing
+//! else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +12,13 @@ use super::examination::Examination;
 use super::folder::not_zero;
 use super::{Check, Subject, VerifyError, kernel};
 use crate::digest::Sha256;
+use crate::image::{self, BUILT_FOR, MODULE_LIST};
 
 /// Most bytes of an initramfs, packed and unpacked: a guard, real ones have a few MB.
 const LIMIT: u64 = 1 << 30;
 
 /// PID 1 of the guest.
 const INIT: &str = "init";
-/// The modules that it loads, one absolute path a line.
-const MODULE_LIST: &str = "etc/stage1/modules";
 /// What the kernel opens for PID 1: character device 5:1 (Linux `Documentation/admin-guide/
 /// devices.txt`).
 const CONSOLE: (&str, Device) = ("dev/console", Device { major: 5, minor: 1 });
@@ -81,7 +81,8 @@ fn archive_of(
             contents.insert(String::from_utf8_lossy(&path).into_owned(), inode.clone());
         }
     }
-    let mut known = BTreeSet::from([INIT.to_owned(), MODULE_LIST.into(), CONSOLE.0.into()]);
+    let own = [INIT, MODULE_LIST, BUILT_FOR, CONSOLE.0];
+    let mut known: BTreeSet<String> = own.into_iter().map(str::to_owned).collect();
     let console = contents.get(CONSOLE.0).map(|inode| &inode.node);
     if !matches!(console, Some(Node::CharDevice(device)) if *device == CONSOLE.1) {
         let found = if console.is_none() { "nothing" } else { "something else" };
@@ -89,10 +90,11 @@ fn archive_of(
     }
     let stage1 = init(examination, name, &contents, subject.manifest.inputs.stage1);
     let modules = modules(examination, subject, name, &contents);
+    command_line(examination, subject, name, &contents);
     let count = modules.len();
     known.extend(modules);
     for path in contents.keys().filter(|path| !known.contains(*path)) {
-        let expected = "stage 1, the listed modules and /dev/console";
+        let expected = "stage 1, its two lists, the listed modules and /dev/console";
         examination.find(name, "its files", expected, format!("also `/{path}`"));
     }
     examination.detail = format!("stage 1 of {stage1} bytes, {count} modules");
@@ -115,6 +117,32 @@ fn init(examination: &mut Examination, name: &str, contents: &Contents<'_>, sha2
         Err(error) => examination.find(name, what, sha256, error),
     }
     file.len()
+}
+
+/// Stage 1 refuses every command line but the image's own.
+fn command_line(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    contents: &Contents<'_>,
+) {
+    let what = format!("/{BUILT_FOR}");
+    let manifest = subject.manifest;
+    let line = &manifest.image.command_line;
+    let Some(expected) = image::without_root_hash(line, &manifest.root.root_hash) else {
+        let expected = format!("`roothash={}` first", manifest.root.root_hash);
+        return examination.find(name, "the command line of the manifest", expected, line);
+    };
+    let found = match contents.get(BUILT_FOR).map(|inode| &inode.node) {
+        Some(Node::File(file)) => read_all(file, LIMIT).ok(),
+        _ => None,
+    };
+    match found {
+        Some(found) => {
+            examination.expect(name, &what, expected, String::from_utf8_lossy(&found).into_owned());
+        }
+        None => examination.find(name, what, expected, "no such file"),
+    }
 }
 
 /// Every listed module is there, and made for this kernel. Answers their paths.

@@ -10,7 +10,7 @@ use cvmkit_engine::content::Content;
 use cvmkit_engine::definition::{Definition, Project};
 use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::files::Staging;
-use cvmkit_engine::image::{self, Image, Parts, Role};
+use cvmkit_engine::image::{self, Image, InitrdParts, Parts, Role};
 use cvmkit_engine::kernel::Module;
 use cvmkit_engine::manifest::{
     Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PartitionRecord, PartsRecord,
@@ -290,7 +290,13 @@ fn write(definition: &Definition, staging: &Staging) -> Image {
     let path = format!("/usr/lib/modules/{RELEASE}/kernel/a.ko");
     let module = Module { name: "a".into(), path, contents: noise(3000) };
     let timestamp = Timestamp(1_700_000_000);
-    let initrd = image::initrd(STAGE1, &[module], timestamp).unwrap();
+    let initrd = image::initrd(&InitrdParts {
+        stage1: STAGE1,
+        modules: &[module],
+        built_for: &image::built_for(definition),
+        timestamp,
+    });
+    let initrd = initrd.unwrap();
     let folder = Meta::root(0o755, timestamp.0);
     let mut tree = Tree::new(folder.clone());
     tree.make_directories(b"usr/lib", &folder).unwrap();

@@ -1,0 +1,200 @@
+//! A machine whose owner is the enemy: QEMU with whatever devices, keys and strings a test gives it.
+//!
+//! `cvmkit boot` has a console that is one-way and a machine that is honest, so it is not used here.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+/// After which a boot hangs; one takes 10 to 40 seconds under emulation.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long a panic may go on talking.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// `kernel/panic.c` of Linux.
+pub(crate) const PANIC: &str = "Kernel panic - not syncing";
+
+/// How Linux panics when an emulator on a busy host lets it wait for its timer
+/// (`arch/x86/kernel/apic/io_apic.c`): that says nothing of the image, so the machine starts anew.
+const BUSY_HOST: &str = "IO-APIC + timer doesn't work";
+
+/// How often.
+const ATTEMPTS: usize = 5;
+
+/// How the kernel repeats what it was told (`arch/x86/kernel/setup.c`, `init/main.c`).
+const ECHOES: [&str; 3] =
+    ["Command line:", "Kernel command line:", "Unknown kernel command line parameters"];
+
+/// A machine that runs, and dies with the test.
+pub(crate) struct Machine {
+    arguments: Vec<OsString>,
+    folder: tempfile::TempDir,
+    running: Running,
+    console: String,
+    attempts: usize,
+}
+
+/// One attempt.
+struct Running {
+    child: Child,
+    output: Receiver<Vec<u8>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(arguments: &[OsString], folder: &Path) -> Self {
+        let mut command = Command::new("qemu-system-x86_64");
+        command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
+        command.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]);
+        command.args(["-m", "1024M", "-smp", "2"]);
+        // Control-A and a letter are orders to the multiplexer: `b` sends a BREAK.
+        command.args(["-chardev", "stdio,id=console,signal=off,mux=on"]);
+        command.args(["-serial", "chardev:console", "-qmp"]);
+        let mut socket = option("unix:", &folder.join("qmp"));
+        socket.push(",server=on,wait=off");
+        command.arg(socket).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let (send, output) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buf = [0; 4096];
+            while let Ok(n @ 1..) = stdout.read(&mut buf) {
+                if send.send(buf[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, output }
+    }
+}
+
+impl Machine {
+    /// Starts a machine with these arguments besides those that all have.
+    pub(crate) fn start(arguments: Vec<OsString>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let running = Running::start(&arguments, folder.path());
+        Self { arguments, folder, running, console: String::new(), attempts: 1 }
+    }
+
+    /// Waits for a text of the guest, and for no panic before it.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, text: &str) {
+        let started = Instant::now();
+        while !self.said().contains(text) {
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            let ended = !self.read(left) || !left.is_zero() && self.said().contains(PANIC);
+            let seen = self.said().contains(text);
+            assert!(!ended || seen, "`{text}` never came:\n{}", self.console);
+        }
+    }
+
+    /// Reads on for a while.
+    pub(crate) fn listen(&mut self, time: Duration) {
+        let started = Instant::now();
+        while let Some(left) = time.checked_sub(started.elapsed()) {
+            if !self.read(left) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the panic, and answers all that was said before and a little after.
+    #[track_caller]
+    pub(crate) fn panic(mut self) -> String {
+        let started = Instant::now();
+        while !self.said().contains(PANIC) {
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            let runs = self.read(left);
+            assert!(runs || self.said().contains(PANIC), "no panic:\n{}", self.console);
+        }
+        self.listen(LAST_WORDS);
+        std::mem::take(&mut self.console)
+    }
+
+    /// Everything on the console so far.
+    pub(crate) fn console(&self) -> &str {
+        &self.console
+    }
+
+    /// What the guest said itself: without the lines in which the kernel repeats what it was told.
+    pub(crate) fn said(&self) -> String {
+        said(&self.console)
+    }
+
+    /// Types on the console.
+    pub(crate) fn type_in(&mut self, bytes: &[u8]) {
+        let stdin = self.running.child.stdin.as_mut().unwrap();
+        stdin.write_all(bytes).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Sends a BREAK and a key, the order for the kernel on a serial console (`sysrq.rst`).
+    pub(crate) fn sysrq(&mut self, key: u8) {
+        self.type_in(b"\x01b");
+        // The multiplexer is done with one order before the line has the next byte.
+        std::thread::sleep(Duration::from_millis(300));
+        self.type_in(&[key]);
+    }
+
+    /// Presses keys of the keyboard that the machine has beside the console.
+    pub(crate) fn press(&self, keys: &[&str]) {
+        let keys: Vec<String> =
+            keys.iter().map(|key| format!(r#"{{"type":"qcode","data":"{key}"}}"#)).collect();
+        let order =
+            format!(r#"{{"execute":"send-key","arguments":{{"keys":[{}]}}}}"#, keys.join(","));
+        let mut socket = UnixStream::connect(self.folder.path().join("qmp")).unwrap();
+        let mut answers = BufReader::new(socket.try_clone().unwrap());
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        for order in [r#"{"execute":"qmp_capabilities"}"#, &order] {
+            writeln!(socket, "{order}").unwrap();
+            line.clear();
+            answers.read_line(&mut line).unwrap();
+            assert!(line.contains("return"), "{order}: {line}");
+        }
+    }
+
+    /// True while the machine may say more.
+    fn read(&mut self, time: Duration) -> bool {
+        let Ok(bytes) = self.running.output.recv_timeout(time) else { return false };
+        self.console.push_str(&String::from_utf8_lossy(&bytes));
+        if self.console.contains(BUSY_HOST) && self.attempts < ATTEMPTS {
+            eprintln!("NOTE: the host is too busy for the guest's timer; once more");
+            self.attempts += 1;
+            self.console.clear();
+            self.running = Running::start(&self.arguments, self.folder.path());
+        }
+        true
+    }
+}
+
+/// Whether the kernel was told these words.
+pub(crate) fn told(console: &str, words: &str) -> bool {
+    console.lines().any(|line| is_echo(line) && line.contains(words))
+}
+
+fn is_echo(line: &str) -> bool {
+    ECHOES.iter().any(|echo| line.contains(echo))
+}
+
+/// The lines that are the guest's own.
+pub(crate) fn said(console: &str) -> String {
+    console.lines().filter(|line| !is_echo(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// An option with a path in it; QEMU reads `,,` as a comma.
+pub(crate) fn option(before: &str, path: &Path) -> OsString {
+    format!("{before}{}", path.to_str().unwrap().replace(',', ",,")).into()
+}
