@@ -414,7 +414,8 @@ fn typed_partitions(to: &Path, contents: &Path) {
         file.write_all_at(&contents, (1 + 24 * at) << 20).unwrap();
     }
     let mut sfdisk = std::process::Command::new(found("sfdisk").unwrap());
-    sfdisk.arg("--quiet").arg(to).stdin(std::process::Stdio::piped());
+    sfdisk.args(["--quiet", "--wipe-partitions=never"]).arg(to);
+    sfdisk.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
     let mut child = sfdisk.spawn().unwrap();
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
