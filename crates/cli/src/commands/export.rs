@@ -15,7 +15,7 @@ use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::export::{self, Document, Options, Selection, Shape, Signer, Subject, Validity};
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::files;
-use cvmkit_engine::predict;
+use cvmkit_engine::profile::Memory;
 use cvmkit_engine::progress::Progress;
 use cvmkit_engine::timestamp::Timestamp;
 use cvmkit_measure::snp::id_block::{self, PrivateKey};
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CPUTYPE")]
     vcpu_type: Option<String>,
     /// Machines of this much memory only.
-    #[arg(long, value_name = "SIZE", value_parser = predict::memory)]
+    #[arg(long, value_name = "SIZE", value_parser = Memory::bytes)]
     memory: Option<u64>,
     /// Sign the CoRIM with this key: P-384 in PEM, not encrypted.
     #[arg(long, value_name = "PEM")]

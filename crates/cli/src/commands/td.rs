@@ -58,6 +58,19 @@ enum Presence {
 }
 
 impl TdArguments {
+    /// The options that a prediction of the TD depends on, as far as they were given.
+    pub(super) fn described(&self) -> Vec<&'static str> {
+        let options = [
+            ("--td-firmware", self.td_firmware.is_some()),
+            ("--layout", self.layout.is_some()),
+            ("--qemu-version", self.qemu_version.is_some()),
+            ("--acpi-loader", self.acpi_loader.is_some()),
+            ("--smbios", self.smbios.is_some()),
+            ("--tpm", self.tpm.is_some()),
+        ];
+        options.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+    }
+
     pub(super) fn options(&self, machine: &MachineArguments) -> Result<TdOptions, CommandError> {
         let digests = |measured: &Option<Measured>| -> Result<_, InputError> {
             measured.as_ref().map(Measured::digests).transpose()

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
+use cvmkit_engine::profile::Memory;
 use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::Rule;
@@ -63,7 +64,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     vcpus: Option<u32>,
     /// Memory of the TD, with its unit, such as 2G or 2816M.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = Memory::bytes)]
     memory: Option<u64>,
     /// Version of QEMU, such as 10.1; without it that of --acpi-from-qemu.
     #[arg(long, value_name = "VERSION")]
@@ -203,20 +204,4 @@ impl Arguments {
         }
         Ok(registers)
     }
-}
-
-/// A number of bytes with its unit: QEMU takes a bare number for mebibytes, others for bytes.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let shift = match text.get(digits.len()..) {
-        Some("M" | "MiB") => 20,
-        Some("G" | "GiB") => 30,
-        Some("T" | "TiB") => 40,
-        _ => return Err("expected a number of M, G or T, such as 2G or 2816M".to_owned()),
-    };
-    let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
-    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
-    // What x86 can address.
-    let bytes = bytes.filter(|bytes| *bytes < 1 << 52);
-    bytes.ok_or_else(|| "expected more than 0 and less than 4096T".to_owned())
 }
