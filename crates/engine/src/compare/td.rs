@@ -28,10 +28,10 @@ use super::registers::Registers;
 use super::values::write_value;
 use super::{CompareError, in_full};
 use crate::files;
-use crate::profile::Boot;
 use crate::predict::{
     ImageFiles, PATCHED_FOR, RTMR_0, SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine,
 };
+use crate::profile::Boot;
 
 /// What is said of a TD; what is not said is open.
 #[derive(Clone, Debug, Default)]

@@ -33,7 +33,9 @@ impl FromStr for Judged {
             return Ok(Self::LaunchDigest);
         }
         let expected = || {
-            format!("expected registers such as pcr4, rtmr1, mrtd, or launch-digest; found `{text}`")
+            format!(
+                "expected registers such as pcr4, rtmr1, mrtd, or launch-digest; found `{text}`"
+            )
         };
         text.parse().map(Self::Register).map_err(|_| expected())
     }
@@ -120,7 +122,8 @@ impl Judgement {
         let required: Vec<Judged> = match required {
             Some(required) => required.to_vec(),
             None => {
-                let is_known = |name: &Judged| judged.contains_key(name) || not_given.contains(name);
+                let is_known =
+                    |name: &Judged| judged.contains_key(name) || not_given.contains(name);
                 of_image().filter(is_known).collect()
             }
         };
@@ -147,7 +150,9 @@ impl Judgement {
             Verdict::Equal if self.not_given.is_empty() => "equal".to_owned(),
             Verdict::Equal => format!("equal in {}", listed(&self.equal)),
             Verdict::Differs => "NOT equal".to_owned(),
-            Verdict::Undecided if self.equal.is_empty() => "can't tell: nothing was judged".to_owned(),
+            Verdict::Undecided if self.equal.is_empty() => {
+                "can't tell: nothing was judged".to_owned()
+            }
             Verdict::Undecided => format!(
                 "can't tell: equal in {}, but {} {} not judged",
                 listed(&self.equal),
@@ -196,7 +201,9 @@ fn judged(report: &Report) -> BTreeMap<Judged, bool> {
     if let Some(launch) = &report.launch {
         note(Judged::LaunchDigest, launch.is_equal());
     }
-    let banks = report.events.iter().flat_map(|events| &events.banks).map(|bank| &bank.comparison);
+    // Where reference values answer, the events of a TPM's log say why, and no more.
+    let events = report.events.iter().filter(|_| report.values.is_none());
+    let banks = events.flat_map(|events| &events.banks).map(|bank| &bank.comparison);
     let td = report.td.iter().filter_map(|td| td.events.as_ref());
     for comparison in banks.chain(td) {
         for register in &comparison.registers {
@@ -225,7 +232,8 @@ fn expected(report: &Report) -> BTreeSet<Judged> {
 /// What was given and is expected nowhere.
 fn silent(report: &Report) -> BTreeSet<Judged> {
     let of_values = report.values.iter().flat_map(|values| &values.not_predicted);
-    let banks = report.events.iter().flat_map(|events| &events.banks);
+    let events = report.events.iter().filter(|_| report.values.is_none());
+    let banks = events.flat_map(|events| &events.banks);
     let of_events = banks.flat_map(|bank| &bank.comparison.not_predicted);
     let of_td = report.td.iter().flat_map(|td| td.not_predicted.keys());
     of_values.chain(of_events).chain(of_td).map(|register| Judged::Register(*register)).collect()

@@ -98,7 +98,11 @@ impl Memory {
     }
 }
 
-as_text!(Memory, "Memory", "Bytes of memory with their unit (K, M, G or T), such as `2G` or `2816M`.");
+as_text!(
+    Memory,
+    "Memory",
+    "Bytes of memory with their unit (K, M, G or T), such as `2G` or `2816M`."
+);
 
 /// SEV features of a VMSA: `0x1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,15 +157,13 @@ mod tests {
 
     #[test]
     fn sizes_have_one_spelling_and_a_unit() {
-        for (text, bytes, shown) in
-            [
-                ("2G", 2 << 30, "2G"),
-                ("2048M", 2 << 30, "2G"),
-                ("2816MiB", 2816 << 20, "2816M"),
-                ("8000001K", 8_000_001 << 10, "8000001K"),
-                ("2T", 2 << 40, "2048G"),
-            ]
-        {
+        for (text, bytes, shown) in [
+            ("2G", 2 << 30, "2G"),
+            ("2048M", 2 << 30, "2G"),
+            ("2816MiB", 2816 << 20, "2816M"),
+            ("8000001K", 8_000_001 << 10, "8000001K"),
+            ("2T", 2 << 40, "2048G"),
+        ] {
             let memory: Memory = text.parse().unwrap();
             assert_eq!((memory.0, memory.to_string().as_str()), (bytes, shown));
         }

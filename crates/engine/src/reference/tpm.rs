@@ -67,10 +67,7 @@ fn takes_kernel_file(profile: &Profile, build: Option<FirmwareBuild>) -> Option<
 
 /// The machine of a profile whose files are beside an image, and which kernel it gets if the profile
 /// leaves no choice.
-pub(super) fn machine_of(
-    profile: &Profile,
-    subject: &Subject,
-) -> Result<Machine, ReferenceError> {
+pub(super) fn machine_of(profile: &Profile, subject: &Subject) -> Result<Machine, ReferenceError> {
     let build = behaviour(profile, subject)?;
     let header = match headers(profile, build)[..] {
         [(_, header)] => header,

@@ -132,12 +132,8 @@ impl Arguments {
         if self.memory.is_none() {
             return Err(Refusal::NoMemory);
         }
-        match (self.acpi.is_given(), &self.uki) {
-            (true, _) => self.acpi.check(self.vcpus),
-            // Of a disk, RTMR 0 is not predicted anyway.
-            (false, Some(_)) => Ok(()),
-            (false, None) => Err(Refusal::NoAcpi),
-        }
+        // Without tables RTMR 0 is not predicted, and the others are.
+        if self.acpi.is_given() { self.acpi.check(self.vcpus) } else { Ok(()) }
     }
 
     /// The registers under firmware that is not at hand.
@@ -154,10 +150,11 @@ impl Arguments {
     fn qemu(&self, acpi: Option<&Acpi>) -> Result<QemuVersion, Refusal> {
         let made = acpi.and_then(|acpi| acpi.qemu_version.as_ref());
         match (&self.qemu_version, made) {
-            (Some(given), Some(found)) if given.major != found.major => {
+            (Some(given), Some(found)) if !given.covers(found) => {
                 Err(Refusal::OtherQemu { given: given.clone(), found: found.clone() })
             }
-            (Some(version), _) | (None, Some(version)) => Ok(version.clone()),
+            // The QEMU that made the tables says more.
+            (_, Some(version)) | (Some(version), None) => Ok(version.clone()),
             (None, None) => Err(Refusal::NoQemuVersion),
         }
     }
@@ -189,7 +186,7 @@ impl Arguments {
         })
     }
 
-    /// What firmware and kernel extend; of a kernel that QEMU starts, all of it.
+    /// What firmware and kernel extend, as far as it is known.
     fn registers(
         &self,
         boot: &TdBoot,
@@ -198,10 +195,6 @@ impl Arguments {
         qemu: &QemuVersion,
     ) -> Result<Prediction, CommandError> {
         let machine = self.machine(acpi.map(|acpi| acpi.tables), qemu.major)?;
-        let registers = boot.predict(firmware, &machine)?.registers;
-        if let (TdBoot::Direct(_), Some(open)) = (boot, registers.open.values().next()) {
-            return Err(TdError::from(open.reason).into());
-        }
-        Ok(registers)
+        Ok(boot.predict(firmware, &machine)?.registers)
     }
 }
