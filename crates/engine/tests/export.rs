@@ -216,7 +216,8 @@ fn what_is_signed_is_what_the_key_signed() {
         not_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         not_after: "2027-12-31T23:59:59Z".parse().unwrap(),
     };
-    let options = Options { signer: Some(signer()), validity: Some(validity) };
+    let options =
+        Options { signer: Some(signer()), validity: Some(validity), ..Options::default() };
     let document = export(&subject(), Shape::Corim, &Selection::default(), &options).unwrap();
     let (envelope, payload) =
         decode_and_validate_signed_corim_at(&document.bytes, None, NOW).unwrap();
@@ -232,7 +233,7 @@ fn what_is_signed_is_what_the_key_signed() {
     assert_eq!(meta.signer.signer_name, "ACME");
     assert_eq!(meta.signature_validity.as_ref().unwrap().not_after.epoch_secs(), 1_830_297_599);
     // The payload is the document without a key; one second later it has expired.
-    let unsigned = Options { signer: None, validity: Some(validity) };
+    let unsigned = Options { validity: Some(validity), ..Options::default() };
     let unsigned = export(&subject(), Shape::Corim, &Selection::default(), &unsigned).unwrap();
     assert_eq!(envelope.payload.as_deref(), Some(&unsigned.bytes[..]));
     assert!(decode_and_validate_signed_corim_at(&document.bytes, None, 1_830_297_600).is_err());
@@ -354,7 +355,7 @@ fn what_a_shape_has_no_place_for_is_an_error_that_says_what_to_add() {
         format!("{error}\nhint: {hint}\n").replace(&folder, "FOLDER")
     });
     insta::assert_snapshot!("refusals", said.join("\n"));
-    let options = Options { signer: Some(signer()), validity: None };
+    let options = Options { signer: Some(signer()), ..Options::default() };
     let error = export(&subject(), Shape::Rvps, &Selection::default(), &options).unwrap_err();
     assert!(matches!(error, ExportError::Unsigned { .. }), "{error}");
 }

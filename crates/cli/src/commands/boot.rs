@@ -8,6 +8,7 @@ use std::time::Duration;
 use cvmkit_engine::boot::{self, Accelerator, Direct, HttpGet, Kvm, Outcome, Request, Verdict};
 use cvmkit_engine::files;
 use cvmkit_engine::manifest::Manifest;
+use cvmkit_engine::profile::Memory;
 use serde::Serialize;
 
 use crate::console::{Answer, CommandError, Console};
@@ -37,8 +38,8 @@ pub(crate) struct Arguments {
     /// Seconds until the boot has failed.
     #[arg(long, value_name = "S", default_value_t = 300)]
     timeout: u64,
-    /// Memory of the guest in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    /// Memory of the guest, such as 2G or 2816M.
+    #[arg(long, value_name = "SIZE", value_parser = Memory::mebibytes, default_value = "1G")]
     memory: u32,
     /// Processors of the guest.
     #[arg(long, value_name = "N", default_value_t = 2)]

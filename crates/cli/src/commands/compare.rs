@@ -1,13 +1,15 @@
 //! `cvmkit compare`: whether what a machine reports is what an image should do, and if not, where
 //! they part and why.
 //!
-//! Exit 0 when everything that can be compared is equal, 1 when anything differs.
+//! Exit 0 when all that is required was judged and is equal, 1 when anything differs, 2 when that
+//! can't be told because something that is required was not judged.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::compare::{self, Options, TdComparison};
+use cvmkit_engine::compare::{self, Judged, Options, TdComparison, Verdict, listed};
+use cvmkit_engine::profile::Boot;
 use cvmkit_engine::progress::Progress;
 use serde::Serialize;
 
@@ -28,9 +30,20 @@ pub(crate) struct Arguments {
     with: PathBuf,
     #[command(flatten)]
     machine: MachineArguments,
-    /// The kernel was handed over by QEMU; otherwise a boot from the disk is tried too.
-    #[arg(long)]
+    /// How the machine booted; both ways are tried by default.
+    #[arg(long, value_enum, value_name = "BOOT")]
+    boot: Option<BootName>,
+    /// The same as `--boot direct`: the kernel was handed over by QEMU.
+    #[arg(long, conflicts_with = "boot")]
     direct: bool,
+    /// The profile of the machine among those of the reference values; all are tried by default.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// What must be judged for "equal", such as pcr4,pcr11 or rtmr1,rtmr2 or launch-digest. Default:
+    /// what the image decides (launch-digest, PCR 4, 9 and 11, RTMR 1 and 2), as far as it is
+    /// expected.
+    #[arg(long, value_name = "REGISTERS", value_delimiter = ',')]
+    require: Vec<Judged>,
     /// The phases that were over when the registers were read, such as enter-initrd:leave-initrd,
     /// or `:` for none; all are tried by default.
     #[arg(long, value_name = "PHASES")]
@@ -45,7 +58,13 @@ impl Arguments {
             platform: self.machine.platform,
             machine: self.machine.machine()?,
             knows_secure_boot: self.machine.knows_secure_boot(),
-            direct: self.direct,
+            boot: match self.direct {
+                true => Some(Boot::Direct),
+                false => self.boot.map(BootName::boot),
+            },
+            profile: self.profile,
+            required: (!self.require.is_empty()).then_some(self.require),
+            described: [self.machine.described(), self.td.described()].concat(),
             phases: self.phase.map(|Phases(phases)| phases),
             td: self.td.options(&self.machine)?,
         };
@@ -54,12 +73,42 @@ impl Arguments {
             console.note(note);
         }
         console.result(&report);
-        if report.0.equal {
-            return Ok(ExitCode::SUCCESS);
-        }
         let (observed, with) = (self.observed.display(), self.with.display());
+        let judgement = &report.0.judgement;
+        match judgement.verdict {
+            Verdict::Equal => return Ok(ExitCode::SUCCESS),
+            Verdict::Undecided => {
+                let missing = match &judgement.missing[..] {
+                    [] => "nothing was judged".to_owned(),
+                    missing => format!("not judged: {}", listed(missing)),
+                };
+                console.failure(&format!(
+                    "can't tell whether `{observed}` is what `{with}` should do; {missing}"
+                ));
+                return Ok(ExitCode::from(2));
+            }
+            Verdict::Differs => {}
+        }
         console.failure(&format!("`{observed}` is not what `{with}` should do{}", report.why()));
         Ok(ExitCode::from(1))
+    }
+}
+
+/// How a machine booted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum BootName {
+    /// From the disk.
+    UkiDisk,
+    /// QEMU handed kernel, initrd and command line over.
+    Direct,
+}
+
+impl BootName {
+    fn boot(self) -> Boot {
+        match self {
+            Self::UkiDisk => Boot::UkiDisk,
+            Self::Direct => Boot::Direct,
+        }
     }
 }
 

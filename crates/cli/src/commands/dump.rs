@@ -93,6 +93,7 @@ fn printable(line: &str) -> String {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Dump {
     file: String,
     format: &'static str,

@@ -15,7 +15,7 @@ use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::export::{self, Document, Options, Selection, Shape, Signer, Subject, Validity};
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::files;
-use cvmkit_engine::predict;
+use cvmkit_engine::profile::Memory;
 use cvmkit_engine::progress::Progress;
 use cvmkit_engine::timestamp::Timestamp;
 use cvmkit_measure::snp::id_block::{self, PrivateKey};
@@ -25,6 +25,7 @@ use thiserror::Error;
 
 use super::{counted, input};
 use crate::console::{Answer, CommandError, Console};
+use crate::environment;
 
 /// No key in PEM is longer.
 const KEY_FILE_MAX: u64 = 1 << 16;
@@ -48,7 +49,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CPUTYPE")]
     vcpu_type: Option<String>,
     /// Machines of this much memory only.
-    #[arg(long, value_name = "SIZE", value_parser = predict::memory)]
+    #[arg(long, value_name = "SIZE", value_parser = Memory::bytes)]
     memory: Option<u64>,
     /// Sign the CoRIM with this key: P-384 in PEM, not encrypted.
     #[arg(long, value_name = "PEM")]
@@ -62,6 +63,9 @@ pub(crate) struct Arguments {
     /// The CoRIM holds from this second on.
     #[arg(long, value_name = "TIME", requires = "not_after")]
     not_before: Option<Timestamp>,
+    /// Export the values of a debug image, which no verifier may accept in production.
+    #[arg(long)]
+    allow_debug: bool,
     /// Write the document to this file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -108,6 +112,8 @@ enum Refusal {
     Key { path: PathBuf, source: id_block::Error },
     #[error("--not-before {from} is later than --not-after {until}")]
     Validity { from: Timestamp, until: Timestamp },
+    #[error("--not-after {until} is past: nobody would accept the document")]
+    Expired { until: Timestamp },
     #[error("the document is binary ({media_type}), and standard output is a terminal")]
     Terminal { media_type: &'static str },
 }
@@ -123,7 +129,7 @@ impl Diagnosis for Refusal {
                 "make a key with `openssl ecparam -name secp384r1 -genkey -noout -out FILE`"
             }
             Self::Terminal { .. } => "name a file with `--out`",
-            Self::Validity { .. } => return None,
+            Self::Validity { .. } | Self::Expired { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -131,7 +137,11 @@ impl Diagnosis for Refusal {
 
 impl Arguments {
     pub(crate) fn run(self, console: &Console) -> Answer {
-        let options = Options { signer: self.signer()?, validity: self.validity()? };
+        let options = Options {
+            signer: self.signer()?,
+            validity: self.validity()?,
+            allow_debug: self.allow_debug,
+        };
         let selection = Selection {
             profile: self.profile,
             vcpus: self.vcpus,
@@ -172,6 +182,7 @@ impl Arguments {
         let Some(not_after) = self.not_after else { return Ok(None) };
         match self.not_before {
             Some(from) if from > not_after => Err(Refusal::Validity { from, until: not_after }),
+            _ if not_after < environment::now() => Err(Refusal::Expired { until: not_after }),
             not_before => Ok(Some(Validity { not_before, not_after })),
         }
     }
@@ -192,6 +203,7 @@ struct Exported<'a> {
     media_type: &'static str,
     size: usize,
     sha256: Sha256,
+    debug: bool,
     machines: &'a [String],
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,6 +217,7 @@ impl<'a> Exported<'a> {
             media_type: document.media_type,
             size: document.bytes.len(),
             sha256: Sha256::of(&document.bytes),
+            debug: document.debug,
             machines: &document.machines,
             notes: &document.notes,
             document: None,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::predict::{self, FirmwareBuild, KernelHeader, Machine, UnknownFirmware};
+use cvmkit_engine::profile::Memory;
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use thiserror::Error;
@@ -15,9 +16,10 @@ use crate::console::CommandError;
 /// The machine, as far as it is known.
 #[derive(Debug, clap::Args)]
 pub(super) struct MachineArguments {
-    /// Who gives the machine its TPM: qemu-vtpm, azure-vtpm, gce-vtpm or nitro-tpm.
-    #[arg(long, value_name = "NAME", default_value = "qemu-vtpm")]
-    pub(super) platform: Platform,
+    /// Who gives the machine its TPM: qemu-vtpm, azure-vtpm, gce-vtpm or nitro-tpm. Default:
+    /// qemu-vtpm.
+    #[arg(long, value_name = "NAME")]
+    pub(super) platform: Option<Platform>,
     /// How the firmware measures: ovmf-2022.11, ovmf-2025.02, ovmf-2026.08, or the SHA-256 of a
     /// firmware file of these releases from Debian.
     #[arg(long, value_name = "NAME|SHA256")]
@@ -48,7 +50,7 @@ pub(super) struct MachineArguments {
     #[arg(
         long,
         value_name = "SIZE",
-        value_parser = predict::memory,
+        value_parser = Memory::bytes,
         required_if_eq("kernel_header", "patched")
     )]
     pub(super) memory: Option<u64>,
@@ -120,6 +122,26 @@ impl MachineArguments {
             kernel_header,
             pinned: self.pinned.as_deref().map(predict::pinned).transpose()?.unwrap_or_default(),
         })
+    }
+
+    /// Who gives the machine its TPM.
+    pub(super) fn platform(&self) -> Platform {
+        self.platform.unwrap_or(Platform::QemuOvmf)
+    }
+
+    /// The options that say what a prediction of the machine depends on, as far as they were given.
+    pub(super) fn described(&self) -> Vec<&'static str> {
+        let options = [
+            ("--firmware-behaviour", self.firmware_behaviour.is_some()),
+            ("--firmware", self.firmware.is_some()),
+            ("--vars", self.vars.is_some()),
+            ("--no-keys", self.no_keys),
+            ("--pinned", self.pinned.is_some()),
+            ("--read-only-disk", self.read_only_disk),
+            ("--kernel-header", self.kernel_header.is_some()),
+            ("--memory", self.memory.is_some()),
+        ];
+        options.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
     }
 
     /// Whether the Secure Boot state was said.

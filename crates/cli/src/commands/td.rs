@@ -58,6 +58,19 @@ enum Presence {
 }
 
 impl TdArguments {
+    /// The options that a prediction of the TD depends on, as far as they were given.
+    pub(super) fn described(&self) -> Vec<&'static str> {
+        let options = [
+            ("--td-firmware", self.td_firmware.is_some()),
+            ("--layout", self.layout.is_some()),
+            ("--qemu-version", self.qemu_version.is_some()),
+            ("--acpi-loader", self.acpi_loader.is_some()),
+            ("--smbios", self.smbios.is_some()),
+            ("--tpm", self.tpm.is_some()),
+        ];
+        options.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+    }
+
     pub(super) fn options(&self, machine: &MachineArguments) -> Result<TdOptions, CommandError> {
         let digests = |measured: &Option<Measured>| -> Result<_, InputError> {
             measured.as_ref().map(Measured::digests).transpose()
@@ -99,6 +112,14 @@ impl FromStr for QemuVersion {
     }
 }
 
+impl QemuVersion {
+    /// Whether `found` is this version, as far as this one says.
+    pub(super) fn covers(&self, found: &Self) -> bool {
+        let mut found = found.text.split('.');
+        self.text.split('.').all(|number| found.next() == Some(number))
+    }
+}
+
 impl fmt::Display for QemuVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -126,6 +147,29 @@ impl Measured {
         match self {
             Self::Digest(sha384) => Ok(Digests { sha256: Sha256::ZERO, sha384: *sha384 }),
             Self::File(path) => Ok(Digests::of(&input::read(path, FILE_MAX)?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables of QEMU 10.0.2 are not those of 10.1: the whole version counts.
+    #[test]
+    fn a_version_covers_those_that_it_begins() {
+        for (given, found, covers) in [
+            ("10.1", "10.1.2", true),
+            ("10", "10.0.2", true),
+            ("10.0.2", "10.0.2", true),
+            ("10.1", "10.0.2", false),
+            ("10.1", "10.10.0", false),
+            ("10.0.2", "10.0", false),
+        ] {
+            let version = |text: &str| text.parse::<QemuVersion>();
+            let found = version(found)
+                .is_ok_and(|found| version(given).is_ok_and(|given| given.covers(&found)));
+            assert_eq!(found, covers, "{given}");
         }
     }
 }

@@ -8,6 +8,8 @@ use cvmkit_measure::claim::{Condition, ConditionCode, Reason, ReasonCode};
 pub(crate) enum Place {
     /// By the options of `measure tpm`.
     TpmOptions,
+    /// By the options of `measure tdx`.
+    TdOptions,
     /// By the platform of a definition, or a profile of one's own.
     Platform,
 }
@@ -15,7 +17,7 @@ pub(crate) enum Place {
 impl Place {
     fn pick(self, option: &'static str, key: &'static str) -> Option<String> {
         let (given, of) = match self {
-            Self::TpmOptions => (option, ""),
+            Self::TpmOptions | Self::TdOptions => (option, ""),
             Self::Platform => (key, " of the platform"),
         };
         (!given.is_empty()).then(|| format!("{given}{of}"))
@@ -58,8 +60,11 @@ pub(crate) fn reason(reason: &Reason, place: Place) -> String {
             "`firmware-behaviour`, `vmm-version` and `memory`",
         ),
         ReasonCode::NoFirmwareFile => place.pick("", "`firmware`"),
-        ReasonCode::AcpiTables => place.pick("", "`[[acpi]]`, in a profile of your own,"),
-        ReasonCode::SmbiosTables => place.pick("", "`smbios`, in a profile of your own,"),
+        ReasonCode::AcpiTables => place.pick(
+            "`--acpi-from-qemu`, or `--acpi-loader`, `--acpi-rsdp` and `--acpi-tables`",
+            "`[[acpi]]`, in a profile of your own,",
+        ),
+        ReasonCode::SmbiosTables => place.pick("`--smbios`", "`smbios`, in a profile of your own,"),
         _ => None,
     };
     joined(reason.to_string(), by.map(|by| format!("say it with {by}")))

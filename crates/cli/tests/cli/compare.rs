@@ -451,3 +451,216 @@ fn what_cannot_be_compared_is_refused() {
     image.folder.put("twice", format!("pcr4={zeros}\npcr4={}", "11".repeat(32)).as_bytes());
     refused("twice --with out", &["PCR 4 has two values"]);
 }
+
+/// Reference values of a machine with a TPM, for the image in `out`: what `measure tpm` predicts.
+fn tpm_values(image: &TinyImage) -> Vec<(String, String)> {
+    let line = "measure tpm out --firmware-behaviour ovmf-2025.02 --read-only-disk --format json";
+    let report: Value = serde_json::from_str(&image.folder.cvmkit(line).answer()).unwrap();
+    let row = |row: &Value| {
+        Some((format!("pcr{}", row["pcr"].as_u64()?), row["value"].as_str()?.to_owned()))
+    };
+    let values: Vec<_> = report["pcrs"].as_array().unwrap().iter().filter_map(row).collect();
+    let registers: serde_json::Map<_, _> =
+        values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    let text = json!({
+        "schema": 3, "debug": false, "profiles": [],
+        "values": [{
+            "profile": "qemu-vtpm", "profile-version": 1, "platform": "tpm", "vmm": "qemu",
+            "boot": "uki-disk", "registers": { "sha256": registers },
+        }],
+    });
+    image.folder.put("out/reference-values.json", text.to_string().as_bytes());
+    values
+}
+
+fn lines(values: &[(String, String)]) -> String {
+    values.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}
+
+fn with_other(values: &[(String, String)], others: &[&str]) -> String {
+    let other = |(name, value): &(String, String)| {
+        let is_other = others.contains(&name.as_str());
+        (name.clone(), if is_other { "22".repeat(32) } else { value.clone() })
+    };
+    lines(&values.iter().map(other).collect::<Vec<_>>())
+}
+
+/// The folder and the reference values in it are one question. The folder's files say more of why,
+/// and never something else.
+#[test]
+fn one_question_has_one_answer() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    let values = tpm_values(&image);
+    // Firmware that has Secure Boot and no keys: another PCR 7 than is published.
+    let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
+    let line = "measure tpm out --read-only-disk --firmware-behaviour ovmf-2025.02 --no-keys \
+                --format json";
+    let report: Value = serde_json::from_str(&image.folder.cvmkit(line).answer()).unwrap();
+    let off_value = report["pcrs"][7]["value"].as_str().unwrap().to_owned();
+    assert!(!off.variable_events().is_empty() && values[5].0 == "pcr7" && values[5].1 != off_value);
+    let planted = lines(&values).replace(&values[5].1, &off_value);
+    image.folder.put("equal", lines(&values).as_bytes());
+    image.folder.put("off", planted.as_bytes());
+    image.folder.put("log", &bytes(&log_of(&uki())));
+    for (name, code) in [("equal", 0), ("off", 1), ("log", 0)] {
+        let said = ["out", "out/reference-values.json"].map(|with| {
+            let (said, json) = compare(&image.folder, &format!("{name} --with {with}"));
+            assert_eq!(said.code, Some(code), "{name} with {with}: {json:#}");
+            (json["judgement"].clone(), json["values"].clone())
+        });
+        assert_eq!(said[0], said[1], "{name}");
+    }
+    let said = image.folder.cvmkit("compare off --with out/reference-values.json");
+    assert!(said.stdout.contains("PCR 7   DIFFERS"), "{}", said.stdout);
+    assert!(said.stdout.contains("likely: Secure Boot is switched on or off"), "{}", said.stdout);
+    // Said of the machine, it is another question: with the files it can be answered.
+    assert_eq!(image.folder.cvmkit("compare off --with out --no-keys").code, Some(0));
+    let said = image.folder.cvmkit("compare off --with out/reference-values.json --no-keys");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("--no-keys has no effect on values"), "{}", said.stderr);
+    // Nor is a phase a matter of files.
+    let phase = "measure tpm out --firmware-behaviour ovmf-2025.02 --read-only-disk --phase \
+                 enter-initrd --format json";
+    let report: Value = serde_json::from_str(&image.folder.cvmkit(phase).answer()).unwrap();
+    let eleven = report["pcrs"][11]["value"].as_str().unwrap();
+    let at = values.iter().position(|(name, _)| name == "pcr11").unwrap();
+    image.folder.put("later", lines(&values).replace(&values[at].1, eleven).as_bytes());
+    for with in ["out", "out/reference-values.json"] {
+        let (said, json) = compare(&image.folder, &format!("later --with {with}"));
+        assert_eq!(said.code, Some(0), "{json:#}");
+        let expected = json["values"]["expected"].as_str().unwrap();
+        assert!(expected.ends_with("after phase enter-initrd"), "{expected}");
+    }
+}
+
+/// "Equal" is said when what the image decides was judged, or what is required.
+#[test]
+fn a_verdict_names_what_was_judged() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    let values = tpm_values(&image);
+    image.folder.put("lone", format!("pcr14={}\n", "00".repeat(32)).as_bytes());
+    for with in ["out", "out/reference-values.json"] {
+        let (said, json) = compare(&image.folder, &format!("lone --with {with}"));
+        assert_eq!((said.code, &json["equal"]), (Some(2), &false.into()), "{json:#}");
+        assert_eq!(json["judgement"]["verdict"], "undecided");
+        assert_eq!(json["judgement"]["missing"], json!(["pcr4", "pcr9", "pcr11"]));
+        let said = image.folder.cvmkit(&format!("compare lone --with {with}"));
+        let heading = "can't tell: equal in PCR 14, but PCR 4, PCR 9 and PCR 11 were not judged";
+        assert!(said.stdout.lines().next().unwrap().ends_with(heading), "{}", said.stdout);
+        assert!(said.stderr.contains("can't tell whether `lone`"), "{}", said.stderr);
+        let said = image.folder.cvmkit(&format!("compare lone --with {with} --require pcr14"));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stdout.lines().next().unwrap().ends_with(": equal in PCR 14"), "{said:?}");
+    }
+    // What is required and expected nowhere can't be judged either.
+    image.folder.put("all", lines(&values).as_bytes());
+    let (said, json) = compare(&image.folder, "all --with out --require pcr4,pcr0");
+    assert_eq!((said.code, &json["judgement"]["missing"]), (Some(2), &json!(["pcr0"])), "{json:#}");
+    assert_eq!(image.folder.cvmkit("compare all --with out --require pcr4").code, Some(0));
+    assert_eq!(image.folder.cvmkit("compare all --with out --require pcr99").code, Some(2));
+    // The machine can be named.
+    let with = "--with out/reference-values.json";
+    assert_eq!(image.folder.cvmkit(&format!("compare all {with} --boot uki-disk")).code, Some(0));
+    for other in ["--boot direct", "--profile gce-vtpm", "--platform gce-vtpm"] {
+        let said = image.folder.cvmkit(&format!("compare all {with} {other}"));
+        assert_eq!(said.code, Some(2), "{other}: {said:?}");
+        assert!(said.stderr.contains("no reference values of such a machine"), "{said:?}");
+    }
+}
+
+/// What one register shows to be as expected is no cause of another one.
+#[test]
+fn causes_are_judged_together() {
+    let image = TinyImage::new().uki(&uki()).finish();
+    let values = tpm_values(&image);
+    for with in ["out", "out --firmware-behaviour ovmf-2025.02", "out/reference-values.json"] {
+        let likely = |others: &[&str], register: &str| -> Vec<String> {
+            image.folder.put("other", with_other(&values, others).as_bytes());
+            let said = image.folder.cvmkit(&format!("compare other --with {with}"));
+            assert_eq!(said.code, Some(1), "{said:?}");
+            let from = said.stdout.lines().skip_while(|line| !line.contains(register)).skip(1);
+            let causes = from.take_while(|line| line.starts_with("    "));
+            let likely = causes.filter_map(|line| line.split_once("likely: "));
+            likely.map(|(_, cause)| cause.to_owned()).collect()
+        };
+        let together = likely(&["pcr4", "pcr9", "pcr11"], "PCR 4 ");
+        assert!(
+            together[0].contains("command line") && together[1].contains("initrd"),
+            "{with}: {together:?}"
+        );
+        let handed = likely(&["pcr9"], "PCR 9 ");
+        assert!(handed.iter().all(|cause| !cause.contains("kernel is another")), "{handed:?}");
+        let image_alone = likely(&["pcr4", "pcr11"], "PCR 11 ");
+        assert!(image_alone[0].contains("unified kernel image"), "{image_alone:?}");
+        assert!(likely(&["pcr2"], "PCR 2 ")[0].contains("option ROM"));
+    }
+}
+
+/// A case of confidential-dot-ai/kettle#56: RTMR 3 is judged once, and what extended it is named.
+#[test]
+fn rtmr_3_has_one_answer() {
+    let folder = Folder::new();
+    let [one, two] = ["11", "22"].map(|byte| byte.repeat(48));
+    let zero = "00".repeat(48);
+    let expected = json!({ "rtmr1": one, "rtmr2": two, "rtmr3": zero });
+    folder.put("values.json", td_values(&expected).as_bytes());
+    let registers = format!("rtmr1={one}\nrtmr2={two}\n");
+    folder.put("extended", format!("{registers}rtmr3={}\n", "33".repeat(48)).as_bytes());
+    let said = folder.cvmkit("compare extended --with values.json");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let of_register = |line: &&str| line.contains("RTMR 3") && !line.contains("judged");
+    assert_eq!(said.stdout.lines().filter(of_register).count(), 1, "{}", said.stdout);
+    let likely = "likely: the running system extended the register after it had booted";
+    assert!(said.stdout.contains(likely), "{}", said.stdout);
+    folder.put("untouched", format!("{registers}rtmr3={zero}\n").as_bytes());
+    assert_eq!(folder.cvmkit("compare untouched --with values.json").code, Some(0));
+    folder.put("without", registers.as_bytes());
+    let said = folder.cvmkit("compare without --with values.json").answer();
+    assert!(said.lines().next().unwrap().ends_with("equal in RTMR 1 and RTMR 2"), "{said}");
+}
+
+#[test]
+fn what_is_malformed_is_never_missing() {
+    let image = snp_image();
+    let path = "out/reference-values.json";
+    let text = String::from_utf8(image.folder.get(path)).unwrap();
+    let digest = digest(&image, &format!("--vcpus 2 --vcpu-type EPYC-v4 {FILES}"));
+    // A digest is given itself, as the help says.
+    assert_eq!(image.folder.cvmkit(&format!("compare {digest} --with out")).code, Some(0));
+    image.folder.put(path, text.replace(&digest, &digest[..95]).as_bytes());
+    for with in ["out", path] {
+        let said = image.folder.cvmkit(&format!("compare {digest} --with {with}"));
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains("expected 96 hex digits for launch-digest"), "{said:?}");
+    }
+    // A newer schema is told before what it brought along.
+    let newer = text.replace("\"schema\":3", "\"schema\":4,\"brought-along\":true");
+    image.folder.put(path, newer.as_bytes());
+    let said = image.folder.cvmkit(&format!("compare {digest} --with out"));
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("schema 4, expected 3"), "{}", said.stderr);
+    assert!(said.stderr.contains("a newer cvmkit wrote it"), "{}", said.stderr);
+    // What is too long is refused, and not cut.
+    let mut long = format!("pcr4={}\n", "00".repeat(32)).into_bytes();
+    long.resize((64 << 20) + 1, b'\n');
+    image.folder.put("long", &long);
+    let said = image.folder.cvmkit("compare long --with out");
+    assert!(said.code == Some(2) && said.stderr.contains("is longer than"), "{}", said.stderr);
+}
+
+/// Values of a cloud are not said to be for QEMU.
+#[test]
+fn the_vmm_of_the_reference_values_is_named() {
+    let image = snp_image();
+    let path = "out/reference-values.json";
+    let text = String::from_utf8(image.folder.get(path)).unwrap();
+    let of_gce = text.replace("\"vmm\":\"qemu\"", "\"vmm\":\"gce\"");
+    assert_ne!(of_gce, text);
+    let line = format!("--vcpus 3 --vcpu-type EPYC-v4 {FILES}");
+    image.folder.put("digest", digest(&image, &line).as_bytes());
+    image.folder.put(path, of_gce.as_bytes());
+    let said = image.folder.cvmkit("compare digest --with out");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stdout.contains("the reference values are for gce"), "{}", said.stdout);
+    assert!(!said.stdout.contains("for QEMU") && !said.stdout.contains("for qemu"), "{said:?}");
+}

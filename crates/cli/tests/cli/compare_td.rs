@@ -309,6 +309,14 @@ fn a_quote_is_compared_with_and_without_its_log() {
     let registers = format!("mrtd={}\nrtmr2={}\n", at(MRTD_AT), at(RTMR_AT[2]));
     image.folder.put("registers", registers.as_bytes());
     let (said, json) = compare(&image.folder, "registers --with out --memory 2G");
+    // RTMR 1 is expected and was not given, so nothing shows which kernel was started.
+    assert_eq!(
+        (said.code, &json["judgement"]["missing"]),
+        (Some(2), &json!(["rtmr1"])),
+        "{json:#}"
+    );
+    let line = "registers --with out --memory 2G --require mrtd,rtmr2";
+    let (said, json) = compare(&image.folder, line);
     assert_eq!(said.code, Some(0), "{json:#}");
 
     // Each register that differs is named, with what decides it.

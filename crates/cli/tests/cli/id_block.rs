@@ -65,11 +65,11 @@ fn the_same_inputs_give_the_same_bytes_and_json_has_the_same_fields() {
     assert_eq!(folder.cvmkit(&format!("{line} --format json")).answer(), json);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["policy"], "0x130000");
-    assert_eq!(json["guest_svn"], 7);
-    assert_eq!(json["family_id"], "0a".repeat(16));
-    assert_eq!(json.get("author_key_digest"), None);
-    let structures = format!("id-block={},id-auth={}\n", json["id_block"].as_str().unwrap(), {
-        json["id_auth"].as_str().unwrap()
+    assert_eq!(json["guest-svn"], 7);
+    assert_eq!(json["family-id"], "0a".repeat(16));
+    assert_eq!(json.get("author-key-digest"), None);
+    let structures = format!("id-block={},id-auth={}\n", json["id-block"].as_str().unwrap(), {
+        json["id-auth"].as_str().unwrap()
     });
     assert!(text.starts_with(&structures) && !text.contains("author_key"), "{text}");
 }

@@ -32,10 +32,10 @@ fn a_header_alone_is_named_as_verifiers_name_it() {
     let report = json(&folder);
     let slot = hex::encode(&HEADER[0x1a0..0x1c0]);
     assert_eq!(
-        report["reference_values"],
+        report["reference-values"],
         serde_json::json!({ "se.version": 256, "se.tag": TAG, "se.image_phkh": [slot] })
     );
-    assert!(report["not_predicted"]["se.attestation_phkh"].as_str().unwrap().contains("request"));
+    assert!(report["not-predicted"]["se.attestation_phkh"].as_str().unwrap().contains("request"));
     assert_eq!(report["header"]["pages"], 0xfc25);
     assert!(report["image"].is_null() && report["pages"].is_null(), "{report}");
     let text = folder.cvmkit("measure se se.img").answer();

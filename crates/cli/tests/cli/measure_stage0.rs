@@ -84,7 +84,7 @@ fn the_kernel_is_what_qemu_hands_over() {
         let plain = json(&folder, &format!("{line} plain"))["measurement"].clone();
         assert_eq!(plain["kernel_image_sha256"], expected["kernel_image"], "{machine}");
         assert_eq!(plain["kernel_setup_data_sha256"], expected["setup_data"], "{machine}");
-        assert_eq!(plain["memory_map_sha256"], expected["memory_map"][1], "{machine}");
+        assert_eq!(plain["memory_map_sha256"], expected["memory-map"][1], "{machine}");
         let tdx = json(&folder, &format!("{line} tdx"))["measurement"].clone();
         assert_eq!(tdx, plain);
         // Of an encrypted guest of AMD the header is the file's, without place and size of an initrd.
@@ -125,11 +125,11 @@ fn the_event_is_framed_like_that_of_a_real_machine() {
         event[at..at + 32].copy_from_slice(&hex::decode(ours).unwrap());
     }
     folder.put("event", &event);
-    assert_eq!(report["event_sha256"], sha256sum(&folder, "event"));
+    assert_eq!(report["event-sha256"], sha256sum(&folder, "event"));
     let rows = report["events"].as_array().unwrap();
     assert_eq!(rows.len(), 8);
-    assert_eq!(rows[6]["digest"], report["event_sha256"]);
-    assert_eq!(report["memory_map"][0], "0x000000000000-0x000000080000 Ram");
+    assert_eq!(rows[6]["digest"], report["event-sha256"]);
+    assert_eq!(report["memory-map"][0], "0x000000000000-0x000000080000 Ram");
     let text = measure(&folder, line).answer();
     for word in ["    3 | stage0 | E820 table of", "E820  0x0000000f0000", "event_sha256       "] {
         assert!(text.contains(word), "{word}: {text}");
@@ -157,7 +157,7 @@ fn the_command_line_is_a_pattern() {
         assert_eq!(said.answer().trim(), expected, "{pattern}");
     }
     let open = json(&folder, &format!("{line} --any-tail"));
-    assert!(open["event_sha256"].is_null(), "{open}");
+    assert!(open["event-sha256"].is_null(), "{open}");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn acpi_tables_are_their_commands_windows_and_files() {
 fn what_is_not_known_has_a_reason_and_what_is_wrong_is_refused() {
     let folder = inputs(1);
     let report = json(&folder, "--machine q35 --memory 2G");
-    let open = report["not_predicted"].as_array().unwrap();
+    let open = report["not-predicted"].as_array().unwrap();
     let fields: Vec<_> = open.iter().map(|reason| reason["field"].as_str().unwrap()).collect();
     assert_eq!(
         fields,

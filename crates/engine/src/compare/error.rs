@@ -35,6 +35,28 @@ pub enum CompareError {
     /// The reference values.
     #[error(transparent)]
     Known(#[from] ReadError),
+    /// More than any observation has.
+    #[error("`{}` is longer than {most} bytes, expected what a machine reports", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        most: u64,
+    },
+    /// No machine is the one that is said.
+    #[error("`{}` has no reference values of such a machine", path.display())]
+    NoMachine {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// Something said of the machine that values alone can't be computed anew for.
+    #[error("{option} has no effect on values that are computed already, as in `{}`", path.display())]
+    NeedsFiles {
+        /// The reference values.
+        path: PathBuf,
+        /// The option.
+        option: &'static str,
+    },
     /// The image's manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -98,6 +120,11 @@ impl Diagnosis for CompareError {
             Self::Reference(error) => return error.hint(),
             Self::Known(_) => {
                 "name a folder that `cvmkit build` wrote, or the `reference-values.json` in it"
+            }
+            Self::NoMachine { .. } => "`cvmkit measure image` lists the machines it has values of",
+            Self::NeedsFiles { .. } => {
+                "name the image's folder, of whose files the values can be computed, or leave the \
+                 option out"
             }
             Self::Observed { source: ObservedError::Unknown { .. }, .. } => {
                 "Linux has the log of a TPM in /sys/kernel/security/tpm0/binary_bios_measurements, \

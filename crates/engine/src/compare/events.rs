@@ -10,8 +10,10 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
 use super::registers::Registers;
+use super::values::ValuesComparison;
 use super::{CompareError, Expectation, Options, Report, in_full, td, values};
 use crate::predict::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};
+use crate::profile::Boot;
 
 /// One bank of a log beside its prediction.
 #[derive(Debug, Serialize)]
@@ -86,7 +88,10 @@ pub(super) fn boots(
     notes: &mut Vec<String>,
 ) -> Result<Vec<(&'static str, Assumed)>, CompareError> {
     let Some(folder) = expectation.folder else { return Ok(Vec::new()) };
-    let ways = if options.direct { vec![true] } else { vec![false, true] };
+    let ways = match options.boot {
+        Some(boot) => vec![boot == Boot::Direct],
+        None => vec![false, true],
+    };
     let mut predicted = Vec::new();
     let mut refusals: Vec<PredictionError> = Vec::new();
     for direct in ways {
@@ -154,14 +159,18 @@ pub(super) fn compare(
         let subject = td::Subject { log: Some(log), values: None };
         return td_registers(&subject, &replay(&banks), expectation, options, report);
     }
-    if expectation.folder.is_none() {
-        report.values = Some(values::of_known(&replay(&banks), expectation)?);
+    if expectation.folder.is_none() || expectation.answers_for_tpm(options) {
+        report.values = Some(values::of_known(&replay(&banks), expectation, options)?);
+    }
+    let answered = report.values.as_ref().is_some_and(ValuesComparison::is_equal);
+    if expectation.folder.is_none() || answered {
         return Ok(());
     }
+    // Where reference values answer, this says at which event the log parts from them.
     let boots = boots(expectation, options, &mut report.notes)?;
     let tried = boots.len();
     let compared = boots.into_iter().map(|(boot, Assumed { assumptions, prediction })| {
-        let prediction = on_platform(&prediction, options.platform);
+        let prediction = on_platform(&prediction, options.platform());
         let untouched: Vec<Register> =
             prediction.untouched.iter().map(|p| Register::Pcr(*p)).collect();
         let expected = compare::Prediction { events: &prediction.events, untouched: &untouched };
@@ -183,13 +192,19 @@ pub(super) fn td_registers(
     options: &Options,
     report: &mut Report,
 ) -> Result<(), CompareError> {
-    let known = values::of_known(registers, expectation);
+    let known = match expectation.folder {
+        // What is said of the machine is taken into account by the prediction alone.
+        Some(_) if !options.described.is_empty() => {
+            Err(expectation.without("a machine as it is described"))
+        }
+        _ => values::of_known(registers, expectation, options),
+    };
     let Some(folder) = expectation.folder else {
         report.values = Some(known?);
         return Ok(());
     };
     report.values = known.ok();
-    match td::compare(subject, folder, &options.td, options.direct, &mut report.notes) {
+    match td::compare(subject, folder, &options.td, options.boot, &mut report.notes) {
         Ok(compared) => report.td = Some(compared),
         Err(error) if report.values.is_none() => return Err(error),
         Err(error) => report.notes.push(format!("not predicted: {}", in_full(&error))),

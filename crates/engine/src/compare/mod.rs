@@ -17,16 +17,19 @@ mod observed;
 mod registers;
 mod td;
 mod values;
+mod verdict;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use cvmkit_measure::snp::LaunchDigest;
 use cvmkit_measure::tpm::Platform;
 use serde::Serialize;
 
 use crate::files;
 use crate::manifest::REFERENCE_FILE;
 use crate::predict::Machine;
+use crate::profile::{Boot, Technology, Vmm};
 use crate::reference::ReadError;
 use known::KnownValue;
 
@@ -37,6 +40,7 @@ pub use observed::{Observed, ObservedError, TdQuote};
 pub use registers::{Registers, RegistersError};
 pub use td::{TdAssumptions, TdComparison, TdOptions};
 pub use values::ValuesComparison;
+pub use verdict::{Judged, Judgement, Verdict, listed};
 
 /// No observation is larger: logs have some 100 KiB, quotes 20.
 const OBSERVED_MAX: u64 = 64 << 20;
@@ -44,28 +48,37 @@ const OBSERVED_MAX: u64 = 64 << 20;
 /// What is said of the machine that reports.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Who gives it its TPM.
-    pub platform: Platform,
+    /// Who gives it its TPM; under QEMU if that is not said.
+    pub platform: Option<Platform>,
     /// What is known of it.
     pub machine: Machine,
     /// Whether its Secure Boot state is known; if not, firmware without Secure Boot is tried, and
     /// firmware that has no keys.
     pub knows_secure_boot: bool,
-    /// Whether its kernel was handed over by QEMU: both ways are tried if it is not.
-    pub direct: bool,
     /// The phases that userspace has extended into PCR 11 when registers were read; tried in turn
     /// if none are given.
     pub phases: Option<Vec<String>>,
     /// What is known of it if it is a TD.
     pub td: TdOptions,
+    /// How it booted, if that is known.
+    pub boot: Option<Boot>,
+    /// The profile of the machine, if that is known.
+    pub profile: Option<String>,
+    /// What must be judged for the answer to be "equal"; what the image decides if none is given.
+    pub required: Option<Vec<Judged>>,
+    /// The options that say of a machine with a TPM what only a prediction can take into account, as
+    /// they were given.
+    pub described: Vec<&'static str>,
 }
 
 /// The answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// Whether everything that could be compared is as expected.
+    /// Whether all that is required was judged, and is as expected.
     pub equal: bool,
+    /// The answer with what was judged and what was not.
+    pub judgement: Judgement,
     /// What the observation is.
     pub observed: String,
     /// What it was compared with.
@@ -90,15 +103,16 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.equal { "equal" } else { "NOT equal" };
-        writeln!(f, "{} with `{}`: {state}", self.observed, self.with.display())?;
+        let heading = self.judgement.heading();
+        writeln!(f, "{} with `{}`: {heading}", self.observed, self.with.display())?;
         for refusal in &self.refusals {
             writeln!(f, "  not to be trusted: {refusal}")?;
         }
         self.launch.iter().try_for_each(|launch| write!(f, "{launch}"))?;
         self.events.iter().try_for_each(|events| write!(f, "{events}"))?;
         self.td.iter().try_for_each(|td| write!(f, "{td}"))?;
-        self.values.iter().try_for_each(|values| write!(f, "{values}"))
+        self.values.iter().try_for_each(|values| write!(f, "{values}"))?;
+        write!(f, "{}", self.judgement)
     }
 }
 
@@ -110,8 +124,51 @@ struct Expectation<'a> {
     known: Vec<KnownValue>,
 }
 
+impl Options {
+    /// The platform whose rules hold.
+    fn platform(&self) -> Platform {
+        self.platform.unwrap_or(Platform::QemuOvmf)
+    }
+
+    /// Whether reference values are of a machine that is not another one than is said.
+    fn fits(&self, known: &KnownValue) -> bool {
+        let vmm = self.platform.map(|platform| match platform {
+            Platform::Azure => Vmm::Azure,
+            Platform::Gce => Vmm::Gce,
+            Platform::NitroTpm => Vmm::Ec2,
+            _ => Vmm::Qemu,
+        });
+        vmm.is_none_or(|vmm| vmm == known.value.vmm)
+            && self.boot.is_none_or(|boot| boot == known.value.boot)
+            && self.profile.as_ref().is_none_or(|profile| *profile == known.value.profile)
+    }
+}
+
 impl<'a> Expectation<'a> {
-    fn read(path: &'a Path) -> Result<Self, CompareError> {
+    fn read(path: &'a Path, options: &Options) -> Result<Self, CompareError> {
+        let mut expectation = Self::of_path(path)?;
+        let all = expectation.known.len();
+        expectation.known.retain(|known| options.fits(known));
+        if expectation.known.is_empty() && (all > 0 || options.profile.is_some()) {
+            // A folder still has its files to predict from.
+            if expectation.folder.is_none() || options.profile.is_some() {
+                return Err(CompareError::NoMachine { path: path.to_owned() });
+            }
+        }
+        if let (None, Some(option)) = (expectation.folder, options.described.first()) {
+            return Err(CompareError::NeedsFiles { path: path.to_owned(), option });
+        }
+        Ok(expectation)
+    }
+
+    /// Whether reference values have registers of a TPM, and nothing is said of the machine that they
+    /// would have to be computed anew for. Then they are what is expected, with the folder as without.
+    fn answers_for_tpm(&self, options: &Options) -> bool {
+        let has_pcrs = |known: &KnownValue| known.value.platform == Technology::Tpm;
+        options.described.is_empty() && self.known.iter().any(has_pcrs)
+    }
+
+    fn of_path(path: &'a Path) -> Result<Self, CompareError> {
         if !path.is_dir() {
             return Ok(Self { path, folder: None, known: known::read(path)? });
         }
@@ -131,9 +188,10 @@ impl<'a> Expectation<'a> {
 pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report, CompareError> {
     let refused = |source| CompareError::Observed { path: observed.to_owned(), source };
     let found = Observed::read(read(observed)?).map_err(refused)?;
-    let expectation = Expectation::read(with)?;
+    let expectation = Expectation::read(with, options)?;
     let mut report = Report {
         equal: false,
+        judgement: Judgement::nothing(),
         observed: found.to_string(),
         with: with.to_owned(),
         refusals: Vec::new(),
@@ -174,27 +232,30 @@ pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report
                 .map_err(|error| error.of_observed(observed))?;
         }
     }
-    let equal = [
-        report.launch.as_ref().map(LaunchComparison::is_equal),
-        report.events.as_ref().map(EventsComparison::is_equal),
-        report.td.as_ref().map(TdComparison::is_equal),
-        report.values.as_ref().map(ValuesComparison::is_equal),
-    ];
-    let mut equal = equal.into_iter().flatten().peekable();
-    report.equal = equal.peek().is_some() && equal.all(|equal| equal) && report.refusals.is_empty();
+    report.judgement = Judgement::of(&report, options.required.as_deref());
+    report.equal = report.judgement.verdict == Verdict::Equal;
     Ok(report)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CompareError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    let limited = files::open(path)?.take(OBSERVED_MAX).read_to_end(&mut bytes);
+    // A launch digest is short enough to be given itself.
+    let is_digest = path.to_str().is_some_and(|text| text.parse::<LaunchDigest>().is_ok());
+    if is_digest && !path.exists() {
+        return Ok(path.as_os_str().as_encoded_bytes().to_vec());
+    }
+    let limited = files::open(path)?.take(OBSERVED_MAX + 1).read_to_end(&mut bytes);
     limited.map_err(files::cannot("read", path))?;
+    // A part of an observation is none.
+    if bytes.len() as u64 > OBSERVED_MAX {
+        return Err(CompareError::TooLong { path: path.to_owned(), most: OBSERVED_MAX });
+    }
     Ok(bytes)
 }
 
 fn launch_of(
-    digest: cvmkit_measure::snp::LaunchDigest,
+    digest: LaunchDigest,
     expectation: &Expectation<'_>,
 ) -> Result<LaunchComparison, CompareError> {
     if expectation.known.iter().all(|value| value.digests.launch_digest.is_none()) {

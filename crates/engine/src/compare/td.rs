@@ -31,6 +31,7 @@ use crate::files;
 use crate::predict::{
     ImageFiles, PATCHED_FOR, RTMR_0, SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine,
 };
+use crate::profile::Boot;
 
 /// What is said of a TD; what is not said is open.
 #[derive(Clone, Debug, Default)]
@@ -203,12 +204,12 @@ pub(super) fn compare(
     subject: &Subject<'_>,
     folder: &Path,
     options: &TdOptions,
-    direct: bool,
+    boot: Option<Boot>,
     notes: &mut Vec<String>,
 ) -> Result<TdComparison, CompareError> {
     let firmware = firmware(folder, options, notes)?;
     let mut refusals = Vec::new();
-    let boots = boots(folder, direct, &mut refusals);
+    let boots = boots(folder, boot, &mut refusals);
     let mut compared = Vec::new();
     for firmware in &firmware {
         let firmware = firmware.as_ref();
@@ -306,9 +307,12 @@ fn firmware(
 }
 
 /// What the image can boot as.
-fn boots(folder: &Path, direct: bool, refusals: &mut Vec<TdError>) -> Vec<TdBoot> {
-    let mut boots = vec![TdBoot::of_image(folder)];
-    if !direct {
+fn boots(folder: &Path, boot: Option<Boot>, refusals: &mut Vec<TdError>) -> Vec<TdBoot> {
+    let mut boots = Vec::new();
+    if boot != Some(Boot::UkiDisk) {
+        boots.push(TdBoot::of_image(folder));
+    }
+    if boot != Some(Boot::Direct) {
         boots.push(TdBoot::disk_of_image(folder));
     }
     let mut possible = Vec::new();
@@ -454,12 +458,13 @@ impl Expected<'_> {
         log.events().iter().filter(is_expected).count()
     }
 
-    /// RTMR 0 to 2 that nothing is extended into; RTMR 3 is the running system's.
+    /// The RTMRs that nothing is extended into. RTMR 3 is the running system's: it stays zero until
+    /// software of the image extends it, as the reference values have it.
     fn untouched(&self) -> Vec<Register> {
         let events = &self.prediction.listed.0;
         let is_extended =
             |at: &RtmrIndex| events.iter().any(|e| RtmrIndex::of_pcr(e.pcr) == Some(*at));
-        let of_boot = RtmrIndex::all().filter(|at| at.number() < 3 && !is_extended(at));
+        let of_boot = RtmrIndex::all().filter(|at| !is_extended(at));
         let known = of_boot.filter(|at| !self.prediction.open.contains_key(at));
         known.map(Register::Rtmr).collect()
     }
@@ -492,8 +497,6 @@ impl Expected<'_> {
         let open = self.prediction.open.iter();
         let mut reasons: BTreeMap<_, _> =
             open.map(|(at, open)| (Register::Rtmr(*at), open.reason.to_string())).collect();
-        let of_system = RtmrIndex::new(3).map(Register::Rtmr);
-        reasons.extend(of_system.map(|at| (at, "it is the running system's".to_owned())));
         if firmware.is_none() {
             reasons.insert(Register::Mrtd, Unknown::Firmware.to_string());
         }

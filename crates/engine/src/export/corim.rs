@@ -128,7 +128,7 @@ pub(super) fn document(
         }
     };
     let machines = carried.iter().map(ToString::to_string).collect();
-    Ok(Document { bytes, media_type: MEDIA_TYPE, machines, notes })
+    Ok(Document { bytes, media_type: MEDIA_TYPE, debug: false, machines, notes })
 }
 
 /// `validity-map` (section 7.3).

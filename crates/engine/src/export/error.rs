@@ -30,6 +30,12 @@ pub enum ExportError {
     /// The reference values.
     #[error(transparent)]
     Values(#[from] ReadError),
+    /// Values of a debug image.
+    #[error("`{}` is of a debug image, whose values no verifier may accept in production", path.display())]
+    Debug {
+        /// What was exported.
+        path: PathBuf,
+    },
     /// A machine of which it is not said what is taken for granted.
     #[error("`{}` has machines of `{profile}`, and no profile of that name", path.display())]
     NoProfile {
@@ -200,6 +206,15 @@ impl Diagnosis for ExportError {
             Self::Prediction(error) => return error.hint(),
             Self::Td(error) => return error.hint(),
             Self::Values(error) => return error.hint(),
+            Self::Debug { .. } => "say `--allow-debug` to export them all the same",
+            Self::Missing { what, .. } if what == "rtmr0" => {
+                "record the ACPI tables: `cvmkit measure tdx --acpi-from-qemu` prints their digests \
+                 for `[[acpi]]` in a profile of your own (`cvmkit profile qemu-tdx-direct` prints one \
+                 to start from), which `platforms` then names"
+            }
+            Self::Missing { what, .. } if what == "mrtd" => {
+                "name the `firmware` of this platform in the definition"
+            }
             Self::NoProfile { .. } => {
                 "name a folder that `cvmkit build` of this version wrote, or its \
                  `reference-values.json`"

@@ -16,6 +16,10 @@ use crate::reference::{Digests, ReferenceValue, ValueFault};
 pub(super) struct Machine {
     /// As it is in the file.
     pub(super) value: ReferenceValue,
+    /// Whether it boots a debug image.
+    debug: bool,
+    /// Which it is of those that are worded alike, from 1.
+    number: usize,
     pub(super) launch_digest: Option<LaunchDigest>,
     /// By name, such as `pcr4`; a TPM has several banks.
     pub(super) registers: BTreeMap<String, BTreeMap<Bank, BankDigest>>,
@@ -25,7 +29,11 @@ pub(super) struct Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.value.fmt(f)
+        if self.debug {
+            f.write_str("DEBUG IMAGE ")?;
+        }
+        self.value.fmt(f)?;
+        if self.number > 1 { write!(f, " #{}", self.number) } else { Ok(()) }
     }
 }
 
@@ -104,12 +112,22 @@ pub(super) fn platforms(machines: &[&Machine]) -> Vec<String> {
     platforms.iter().map(word).collect()
 }
 
-/// The machines of reference values, decoded.
-pub(super) fn machines(values: Vec<ReferenceValue>) -> Result<Vec<Machine>, ValueFault> {
-    values.into_iter().map(machine).collect()
+/// The machines of reference values, of a debug image or not, decoded. Those that are worded alike
+/// are numbered.
+pub(super) fn machines(
+    debug: bool,
+    values: Vec<ReferenceValue>,
+) -> Result<Vec<Machine>, ValueFault> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let machines = values.into_iter().map(|value| {
+        let number = seen.entry(value.to_string()).or_default();
+        *number += 1;
+        machine(debug, *number, value)
+    });
+    machines.collect()
 }
 
-fn machine(value: ReferenceValue) -> Result<Machine, ValueFault> {
+fn machine(debug: bool, number: usize, value: ReferenceValue) -> Result<Machine, ValueFault> {
     let digests = value.digests()?;
     let mut registers: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for (bank, values) in digests.registers {
@@ -118,5 +136,5 @@ fn machine(value: ReferenceValue) -> Result<Machine, ValueFault> {
         }
     }
     let Digests { launch_digest, secure_execution, .. } = digests;
-    Ok(Machine { value, launch_digest, registers, secure_execution })
+    Ok(Machine { value, debug, number, launch_digest, registers, secure_execution })
 }

@@ -109,6 +109,8 @@ pub struct Options {
     pub signer: Option<Signer>,
     /// Its validity.
     pub validity: Option<Validity>,
+    /// Whether values of a debug image may be exported.
+    pub allow_debug: bool,
 }
 
 /// An exported document.
@@ -118,6 +120,8 @@ pub struct Document {
     pub bytes: Vec<u8>,
     /// Media type.
     pub media_type: &'static str,
+    /// Whether its values are those of a debug image, never to be trusted in production.
+    pub debug: bool,
     /// The machines it speaks of.
     pub machines: Vec<String>,
     /// What it does not say, and why.
@@ -139,6 +143,7 @@ const JSON: &str = "application/json";
 #[derive(Debug)]
 pub struct Subject {
     path: PathBuf,
+    debug: bool,
     profiles: Vec<Profile>,
     machines: Vec<Machine>,
     /// Digest of `reference-values.json`, which every id is derived from.
@@ -156,15 +161,15 @@ impl Subject {
         let file = folder.as_ref().map_or(path.to_owned(), |folder| folder.join(REFERENCE_FILE));
         let bytes = files::read(&file)?;
         let values = ReferenceValues::parse(&bytes, &file)?;
-        let (profiles, values) = (values.profiles, values.values);
+        let (debug, profiles, values) = (values.debug, values.profiles, values.values);
         // Which were decoded when they were read.
-        let machines = machine::machines(values).map_err(|fault| ReadError::Value {
+        let machines = machine::machines(debug, values).map_err(|fault| ReadError::Value {
             path: file.clone(),
             machine: String::new(),
             fault,
         })?;
         let sha256 = Sha256::of(&bytes);
-        Ok(Self { path: path.to_owned(), profiles, machines, sha256, folder })
+        Ok(Self { path: path.to_owned(), debug, profiles, machines, sha256, folder })
     }
 
     /// The machines that were asked for.
@@ -199,6 +204,25 @@ impl Subject {
 /// # Errors
 /// No machine fits, or the shape can't carry those that do.
 pub fn export(
+    subject: &Subject,
+    shape: Shape,
+    selection: &Selection,
+    options: &Options,
+) -> Result<Document, ExportError> {
+    if subject.debug && !options.allow_debug {
+        return Err(ExportError::Debug { path: subject.path.clone() });
+    }
+    let mut document = document(subject, shape, selection, options)?;
+    document.debug = subject.debug;
+    if subject.debug {
+        let note = "these are values of a DEBUG image, which may have shells and logins: no verifier \
+                    in production may accept them";
+        document.notes.insert(0, note.to_owned());
+    }
+    Ok(document)
+}
+
+fn document(
     subject: &Subject,
     shape: Shape,
     selection: &Selection,
@@ -242,5 +266,5 @@ fn json(
     let mut bytes = serde_json::to_vec_pretty(value).map_err(ExportError::Json)?;
     bytes.push(b'\n');
     let machines = machines.iter().map(ToString::to_string).collect();
-    Ok(Document { bytes, media_type: JSON, machines, notes })
+    Ok(Document { bytes, media_type: JSON, debug: false, machines, notes })
 }

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cvmkit_measure::event::Bank;
+use cvmkit_measure::event::{Bank, Register};
 use serde::Serialize;
 
 use super::machine::{Machine, platforms};
@@ -48,6 +48,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
             notes.extend(machine.words(|name| machine.value.not_predicted.contains_key(name)));
             continue;
         }
+        notes.extend(left_out(machine));
         for (name, value) in named {
             values.entry(name).or_default().insert(value);
         }
@@ -63,6 +64,10 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
             carries: "launch digests of `sev-snp`, MRTD and RTMRs of `tdx`, PCR 11 of `tpm`",
             add: "a profile of these, such as `qemu-snp`,",
         });
+    }
+    // The payload is in Base64, which nobody can review.
+    for (name, accepted) in &values {
+        notes.extend(accepted.iter().map(|value| format!("{name} = {value}")));
     }
     let payload = serde_json::to_vec(&values).map_err(ExportError::Json)?;
     let message = Message { version: VERSION, r#type: SAMPLE, payload: base64(&payload) };
@@ -84,6 +89,22 @@ fn asked(machine: &Machine) -> &'static [(&'static str, &'static str, Bank)] {
         (Technology::Tpm, _) => &[("tpm_pcr11", "pcr11", Bank::Sha256)],
         (Technology::SevSnp | Technology::Se, _) => &[],
     }
+}
+
+/// That registers with a value are not in the message.
+fn left_out(machine: &Machine) -> Option<String> {
+    let asked = asked(machine);
+    let is_asked = |name: &str| asked.iter().any(|(_, register, _)| *register == name);
+    let mut names: Vec<Register> = machine
+        .registers
+        .keys()
+        .filter(|name| !is_asked(name))
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    names.sort_unstable();
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let words = "left out, because the policy asks for no such value";
+    (!names.is_empty()).then(|| format!("{machine}: {words}: {}", names.join(", ")))
 }
 
 /// A machine's values by the names the policy asks for them.

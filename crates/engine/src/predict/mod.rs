@@ -17,6 +17,6 @@ pub use tdx::{
 };
 pub use tpm::{
     Assumed, Assumptions, Bootable, DirectBoot, DiskBoot, KernelHeader, Machine, PredictionError,
-    memory, on_platform, pinned, secure_boot,
+    on_platform, pinned, secure_boot,
 };
 pub(crate) use tpm::{ImageFiles, PATCHED_FOR};

@@ -535,18 +535,3 @@ pub fn on_platform(prediction: &tpm::Prediction, platform: Platform) -> tpm::Pre
     let untouched = prediction.untouched.iter().copied().filter(|pcr| is_predicted(*pcr));
     tpm::Prediction { events: events.cloned().collect(), untouched: untouched.collect() }
 }
-
-/// Bytes of a size such as `2G` or `512M`, a number of MiB without a letter as QEMU's `-m` takes it.
-///
-/// # Errors
-/// Something else, in words.
-pub fn memory(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.char_indices().last() {
-        Some((at, 'G' | 'g')) => (text.get(..at).unwrap_or_default(), 30),
-        Some((at, 'M' | 'm')) => (text.get(..at).unwrap_or_default(), 20),
-        _ => (text, 20),
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << shift));
-    let bytes = bytes.filter(|bytes| *bytes >= 1 << 20);
-    bytes.ok_or_else(|| format!("expected a size such as 2G or 512M, found `{text}`"))
-}

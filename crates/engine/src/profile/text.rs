@@ -43,29 +43,66 @@ impl FromStr for Memory {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
         // A bare number is mebibytes to QEMU and bytes to others, so here it is none.
-        let has_unit = text.ends_with(['G', 'M']);
-        let bytes = if has_unit { crate::predict::memory(text) } else { Err(String::new()) };
+        let shift = match text.get(digits.len()..) {
+            Some("K" | "KiB") => Some(10),
+            Some("M" | "MiB") => Some(20),
+            Some("G" | "GiB") => Some(30),
+            Some("T" | "TiB") => Some(40),
+            _ => None,
+        };
+        let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
+        let bytes = number.zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
         // What x86 can address.
-        let bytes = bytes.ok().filter(|bytes| *bytes < 1 << 52);
-        bytes
-            .map(Self)
-            .ok_or_else(|| format!("expected a size such as `2G` or `512M`, found `{text}`"))
+        let bytes = bytes.filter(|bytes| *bytes < 1 << 52);
+        bytes.map(Self).ok_or_else(|| {
+            format!(
+                "expected a size with its unit, a number of K, M, G or T such as 2G or 2816M; found \
+                 `{text}`"
+            )
+        })
     }
 }
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mebibytes = self.0 >> 20;
-        if mebibytes.is_multiple_of(1024) {
-            write!(f, "{}G", mebibytes >> 10)
-        } else {
-            write!(f, "{mebibytes}M")
+        let units = [(30, "G"), (20, "M"), (10, "K")];
+        let fits = |(shift, _): &&(u32, &str)| self.0.is_multiple_of(1 << shift);
+        match units.iter().find(fits) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            // Which nothing parses to.
+            None => write!(f, "{} bytes", self.0),
         }
     }
 }
 
-as_text!(Memory, "Memory", "Bytes of memory, such as `2G` or `2816M`.");
+impl Memory {
+    /// The number of bytes of a text, for options that keep no more.
+    ///
+    /// # Errors
+    /// No size with its unit.
+    pub fn bytes(text: &str) -> Result<u64, String> {
+        text.parse().map(|Self(bytes)| bytes)
+    }
+
+    /// The number of mebibytes of a text, for a VMM that takes no less.
+    ///
+    /// # Errors
+    /// No size with its unit, or a part of a mebibyte.
+    pub fn mebibytes(text: &str) -> Result<u32, String> {
+        let bytes = Self::bytes(text)?;
+        let whole = Some(bytes >> 20).filter(|_| bytes.is_multiple_of(1 << 20));
+        let mebibytes = whole.and_then(|count| u32::try_from(count).ok());
+        mebibytes.ok_or_else(|| format!("expected whole mebibytes, found `{text}`"))
+    }
+}
+
+as_text!(
+    Memory,
+    "Memory",
+    "Bytes of memory with their unit (K, M, G or T), such as `2G` or `2816M`."
+);
 
 /// SEV features of a VMSA: `0x1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,14 +157,18 @@ mod tests {
 
     #[test]
     fn sizes_have_one_spelling_and_a_unit() {
-        for (text, bytes, shown) in
-            [("2G", 2 << 30, "2G"), ("2048M", 2 << 30, "2G"), ("2816M", 2816 << 20, "2816M")]
-        {
+        for (text, bytes, shown) in [
+            ("2G", 2 << 30, "2G"),
+            ("2048M", 2 << 30, "2G"),
+            ("2816MiB", 2816 << 20, "2816M"),
+            ("8000001K", 8_000_001 << 10, "8000001K"),
+            ("2T", 2 << 40, "2048G"),
+        ] {
             let memory: Memory = text.parse().unwrap();
             assert_eq!((memory.0, memory.to_string().as_str()), (bytes, shown));
         }
-        for text in ["", "2", "2048", "0G", "G", "-1G", "2T", "4194304G"] {
-            assert!(text.parse::<Memory>().unwrap_err().contains("such as `2G`"), "{text}");
+        for text in ["", "2", "2048", "0G", "G", "-1G", "2g", "2 G", "4194304G", "4096T"] {
+            assert!(text.parse::<Memory>().unwrap_err().contains("such as 2G"), "{text}");
         }
     }
 

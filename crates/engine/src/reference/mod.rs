@@ -16,6 +16,9 @@ mod subject;
 mod tdx;
 mod tpm;
 
+use std::path::Path;
+
+use cvmkit_measure::tpm::Platform;
 use rayon::prelude::*;
 
 pub use error::ReferenceError;
@@ -25,7 +28,23 @@ pub(crate) use snp::kernel_hashes;
 pub use subject::Subject;
 pub(crate) use tdx::machine as td_machine;
 
+use crate::predict::Machine;
 use crate::profile::{Profile, Technology};
+
+/// The machine with a TPM that a profile of an image in a folder describes, for predictions of it by
+/// other commands.
+///
+/// # Errors
+/// A file of the machine that is not as it should be.
+pub fn tpm_machine(profile: &Profile, folder: &Path) -> Result<Machine, ReferenceError> {
+    tpm::machine_of(profile, &Subject::of_files(folder, false, |_| None))
+}
+
+/// Who gives the machine of a profile its TPM; nothing for a profile of something else.
+#[must_use]
+pub fn tpm_platform(profile: &Profile) -> Option<Platform> {
+    (profile.technology == Technology::Tpm).then(|| tpm::platform(profile.vmm))
+}
 
 /// The reference values of these profiles for an image.
 ///

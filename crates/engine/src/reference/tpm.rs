@@ -65,19 +65,25 @@ fn takes_kernel_file(profile: &Profile, build: Option<FirmwareBuild>) -> Option<
     }
 }
 
-fn value(
+/// The machine of a profile whose files are beside an image, and which kernel it gets if the profile
+/// leaves no choice.
+pub(super) fn machine_of(profile: &Profile, subject: &Subject) -> Result<Machine, ReferenceError> {
+    let build = behaviour(profile, subject)?;
+    let header = match headers(profile, build)[..] {
+        [(_, header)] => header,
+        _ => None,
+    };
+    machine(profile, subject, build, header)
+}
+
+fn machine(
     profile: &Profile,
     subject: &Subject,
     build: Option<FirmwareBuild>,
-    memory: Option<Memory>,
     kernel_header: Option<KernelHeader>,
-) -> Result<ReferenceValue, ReferenceError> {
-    let boot = match profile.boot {
-        Boot::Direct => subject.direct(profile)?,
-        Boot::UkiDisk => subject.uki_disk(profile)?,
-    };
+) -> Result<Machine, ReferenceError> {
     let variables = profile.variables.as_deref().map(|name| subject.machine_path(name));
-    let machine = Machine {
+    Ok(Machine {
         firmware: build,
         secure_boot: match &variables {
             Some(path) => predict::secure_boot(path).map_err(of_tpm(profile))?,
@@ -89,12 +95,26 @@ fn value(
             Some(log) => predict::pinned(&subject.machine_path(log)).map_err(of_tpm(profile))?,
             None => Default::default(),
         },
+    })
+}
+
+fn value(
+    profile: &Profile,
+    subject: &Subject,
+    build: Option<FirmwareBuild>,
+    memory: Option<Memory>,
+    kernel_header: Option<KernelHeader>,
+) -> Result<ReferenceValue, ReferenceError> {
+    let boot = match profile.boot {
+        Boot::Direct => subject.direct(profile)?,
+        Boot::UkiDisk => subject.uki_disk(profile)?,
     };
+    let machine = machine(profile, subject, build, kernel_header)?;
     let predictions = boot.predictions(&machine).map_err(of_tpm(profile))?;
     let predictions: Vec<(Assumptions, Prediction)> =
         predictions.into_iter().map(|it| (it.assumptions, it.prediction)).collect();
     let platform = platform(profile.vmm);
-    let known = Known { boot, platform, variables: variables.is_some(), disk: true };
+    let known = Known { boot, platform, variables: profile.variables.is_some(), disk: true };
     let mut value = ReferenceValue { memory, ..ReferenceValue::of(profile) };
     let (sha256, sha384) = platform.banks();
     let banks = [(Bank::Sha256, sha256), (Bank::Sha384, sha384)];
@@ -148,7 +168,7 @@ fn behaviour(
     }
 }
 
-fn platform(vmm: Vmm) -> Platform {
+pub(super) fn platform(vmm: Vmm) -> Platform {
     match vmm {
         Vmm::Qemu => Platform::QemuOvmf,
         Vmm::Azure => Platform::Azure,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Kind;
+use super::{Kind, ValueComparison};
 use crate::event::{
     Event, EventType, Events, ObservedEvent, PcrIndex, Register, RtmrIndex, Source,
 };
@@ -39,6 +39,8 @@ pub enum Cause {
     FirmwareBuild,
     /// Firmware that measures other things, or in another order.
     FirmwareLayout,
+    /// A device with an option ROM.
+    OptionRom,
     /// Secure Boot switched, or other keys.
     SecureBootVariables,
     /// Other boot options, or another one chosen.
@@ -90,6 +92,9 @@ impl Cause {
             Self::FirmwareLayout => {
                 "the firmware measures other events or in another order: it is of another version \
                  than its profile"
+            }
+            Self::OptionRom => {
+                "a device has an option ROM, such as a network card or a GPU that is passed through"
             }
             Self::SecureBootVariables => {
                 "Secure Boot is switched on or off, or its keys (PK, KEK, db, dbx) are others"
@@ -146,6 +151,7 @@ pub(super) fn causes(
     match (kind, expected, observed) {
         (Kind::InitialValue, _, _) => causes.push(Cause::StartupLocality),
         (Kind::Unexpected, _, Some(observed)) => {
+            causes.extend(of_device(register));
             causes.extend(of_extra(register, observed));
             causes.extend(of_tpm(register, observed.event_type));
             causes.extend(of_layout(register));
@@ -157,6 +163,7 @@ pub(super) fn causes(
             causes.extend(observed.is_none().then_some(Cause::LogIncomplete));
         }
         (_, expected, observed) => {
+            causes.extend(of_device(register));
             causes.extend(expected.into_iter().flat_map(of_contents));
             let is_other = |e: &Event, o: &ObservedEvent<'_>| e.event_type != o.event_type;
             let other_events = expected.zip(observed).is_some_and(|(e, o)| is_other(e, o));
@@ -175,12 +182,105 @@ pub(super) fn causes_of_value<'a>(
     register: Register,
     events: impl Iterator<Item = &'a Event>,
 ) -> Vec<Cause> {
-    let mut sources: Vec<Cause> = events.flat_map(of_contents).copied().collect();
+    let mut sources: Vec<Cause> = of_device(register).into_iter().collect();
+    sources.extend(events.flat_map(of_contents).copied());
     sources.extend(of_layout(register));
     if is_exit_register(register) {
         sources.push(Cause::ExitBootServicesRetry);
     }
     without_repetition(sources)
+}
+
+/// What can be behind a register of which only the expected value is known, not what it is made of.
+#[must_use]
+pub fn causes_of_known(register: Register) -> Vec<Cause> {
+    use Cause::{
+        BootOrder, CommandLine, Devices, ExitBootServicesRetry, FirmwareBuild, FirmwareLayout,
+        Initrd, Kernel, MachineSize, OutsideUki, PartitionTable, SecureBootVariables, StubVersion,
+        Uki, VirtualTpm,
+    };
+    let known: &[Cause] = match register {
+        Register::Pcr(pcr) => match pcr.number() {
+            0 => &[FirmwareBuild],
+            1 => &[MachineSize, Devices, BootOrder, FirmwareBuild],
+            4 => &[Uki, Kernel, BootOrder],
+            5 => &[PartitionTable, ExitBootServicesRetry],
+            7 => &[SecureBootVariables],
+            9 => &[CommandLine, Initrd],
+            11 => &[Uki],
+            _ => &[],
+        },
+        Register::Rtmr(rtmr) => match rtmr.number() {
+            0 => &[MachineSize, Devices, FirmwareBuild, BootOrder, SecureBootVariables],
+            1 => &[Kernel, Uki, PartitionTable, ExitBootServicesRetry],
+            2 => &[CommandLine, Initrd, VirtualTpm, OutsideUki],
+            _ => &[],
+        },
+        Register::Mrtd => &[],
+    };
+    let known = of_device(register).into_iter().chain(known.iter().copied());
+    let mut causes: Vec<Cause> = known.chain(of_layout(register).iter().copied()).collect();
+    // Firmware that is asked for by its file has the layout that it has.
+    if matches!(register, Register::Pcr(pcr) if matches!(pcr.number(), 4 | 7)) {
+        causes.retain(|cause| *cause != FirmwareLayout);
+    }
+    causes.retain(|cause| *cause != StubVersion || register_is(register, 11));
+    without_repetition(causes)
+}
+
+fn register_is(register: Register, pcr: u8) -> bool {
+    matches!(register, Register::Pcr(index) if index.number() == pcr)
+}
+
+/// The first suspect of the registers that only devices extend.
+fn of_device(register: Register) -> Option<Cause> {
+    let of_devices = register_is(register, 2) || register_is(register, 3);
+    of_devices.then_some(Cause::OptionRom)
+}
+
+/// Judges the causes of all registers together: what one register shows to be as expected is no
+/// cause of another one, and what several registers that differ have in common comes first.
+pub(super) fn jointly(values: &mut [ValueComparison]) {
+    let judged = |pcr: u8, rtmr: u8| {
+        let state = |value: &&ValueComparison| match value.register {
+            Register::Pcr(index) => index.number() == pcr,
+            Register::Rtmr(index) => index.number() == rtmr,
+            Register::Mrtd => false,
+        };
+        let found = values.iter().find(|value| state(value) && value.observed.is_some());
+        found.map(ValueComparison::is_equal)
+    };
+    // Of no register.
+    const NONE: u8 = u8::MAX;
+    let (image, handed, uki) = (judged(4, NONE), judged(9, NONE), judged(UKI_PCR, NONE));
+    let (td_image, td_handed) = (judged(NONE, 1), judged(NONE, 2));
+    let mut excluded = Vec::new();
+    if image == Some(true) || td_image == Some(true) {
+        excluded.extend([Cause::Kernel, Cause::KernelPatched, Cause::Uki, Cause::StubVersion]);
+    }
+    if handed == Some(true) || td_handed == Some(true) {
+        excluded.extend([Cause::CommandLine, Cause::CommandLineLayout, Cause::Initrd]);
+    }
+    if judged(7, NONE) == Some(true) {
+        excluded.push(Cause::SecureBootVariables);
+    }
+    let inside_uki = image == Some(false) && handed == Some(false) && uki != Some(true);
+    let shared = [Cause::CommandLine, Cause::Initrd];
+    for value in values.iter_mut().filter(|value| value.observed.is_some() && !value.is_equal()) {
+        let is_boot = [4, 9, UKI_PCR].iter().any(|pcr| register_is(value.register, *pcr));
+        let has_uki = value.causes.contains(&Cause::Uki) || register_is(value.register, 9);
+        if inside_uki && is_boot && uki == Some(false) && has_uki {
+            // All three move only if what the kernel is handed moved, which the UKI holds.
+            value.causes.retain(|cause| !shared.contains(cause) && *cause != Cause::Kernel);
+            value.causes.splice(0..0, shared);
+        }
+        let all = value.causes.clone();
+        value.causes.retain(|cause| !excluded.contains(cause));
+        if value.causes.is_empty() {
+            // An exclusion that leaves nothing says more of this table than of the machine.
+            value.causes = all;
+        }
+    }
 }
 
 /// Causes that can't be, by how a machine is predicted to boot: nothing patches the kernel of a UKI,

@@ -24,7 +24,7 @@ use crate::event::{
     Source,
 };
 
-pub use cause::Cause;
+pub use cause::{Cause, causes_of_known};
 
 /// What a machine should have done.
 #[derive(Clone, Copy, Debug)]
@@ -478,7 +478,14 @@ pub fn compare_values(
         causes.retain(|cause| !ruled_out.contains(cause));
         ValueComparison { register, expected, observed, causes }
     });
-    Ok(compared.collect())
+    let mut compared: Vec<ValueComparison> = compared.collect();
+    cause::jointly(&mut compared);
+    Ok(compared)
+}
+
+/// Judges the causes of values together, however they were made.
+pub fn judge_jointly(values: &mut [ValueComparison]) {
+    cause::jointly(values);
 }
 
 /// Which of several candidates a digest is.

@@ -109,6 +109,7 @@ fn key(what: &'static str, path: &Path) -> Result<PrivateKey, CommandError> {
 
 /// What is printed.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Identity {
     id_block: String,
     id_auth: String,

@@ -80,6 +80,7 @@ impl Arguments {
 
 /// What a verifier pins.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ReferenceValues {
     #[serde(rename = "se.version")]
     version: u32,
@@ -92,6 +93,7 @@ struct ReferenceValues {
 
 /// What is not known from the image, and why.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct NotPredicted {
     #[serde(rename = "se.attestation_phkh")]
     attestation_phkh: &'static str,
@@ -109,6 +111,7 @@ enum Pages {
 
 /// What is printed.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Report {
     reference_values: ReferenceValues,
     not_predicted: NotPredicted,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::profile::Memory;
 use cvmkit_measure::digest::Sha256;
 use cvmkit_measure::stage0::{
     self, AcpiArea, AcpiError, InitrdDigest, KernelError, Machine, MemoryError, MemoryMap,
@@ -46,7 +47,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     any_tail: bool,
     /// Memory of the guest, with its unit, such as 8000000K or 8G.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = Memory::bytes)]
     memory: u64,
     /// QEMU's machine.
     #[arg(long, value_enum)]
@@ -183,18 +184,4 @@ fn initrd(path: &Path) -> Result<InitrdDigest, CommandError> {
 /// The digest of a file of any length.
 fn file(path: &Path) -> Result<Sha256, CommandError> {
     Ok(Sha256(input::sha256(path)?.0))
-}
-
-/// As QEMU's `-m` takes it, with a unit; HATs counts in KiB.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let shift = match text.get(digits.len()..) {
-        Some("K" | "KiB") => 10,
-        Some("M" | "MiB") => 20,
-        Some("G" | "GiB") => 30,
-        _ => return Err("expected a number of K, M or G, such as 8000000K or 8G".to_owned()),
-    };
-    let number = digits.parse::<u64>().ok();
-    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "expected less than 2^64 bytes".to_owned())
 }

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
+use cvmkit_engine::profile::Memory;
 use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::Rule;
@@ -63,7 +64,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     vcpus: Option<u32>,
     /// Memory of the TD, with its unit, such as 2G or 2816M.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = Memory::bytes)]
     memory: Option<u64>,
     /// Version of QEMU, such as 10.1; without it that of --acpi-from-qemu.
     #[arg(long, value_name = "VERSION")]
@@ -131,12 +132,8 @@ impl Arguments {
         if self.memory.is_none() {
             return Err(Refusal::NoMemory);
         }
-        match (self.acpi.is_given(), &self.uki) {
-            (true, _) => self.acpi.check(self.vcpus),
-            // Of a disk, RTMR 0 is not predicted anyway.
-            (false, Some(_)) => Ok(()),
-            (false, None) => Err(Refusal::NoAcpi),
-        }
+        // Without tables RTMR 0 is not predicted, and the others are.
+        if self.acpi.is_given() { self.acpi.check(self.vcpus) } else { Ok(()) }
     }
 
     /// The registers under firmware that is not at hand.
@@ -153,10 +150,11 @@ impl Arguments {
     fn qemu(&self, acpi: Option<&Acpi>) -> Result<QemuVersion, Refusal> {
         let made = acpi.and_then(|acpi| acpi.qemu_version.as_ref());
         match (&self.qemu_version, made) {
-            (Some(given), Some(found)) if given.major != found.major => {
+            (Some(given), Some(found)) if !given.covers(found) => {
                 Err(Refusal::OtherQemu { given: given.clone(), found: found.clone() })
             }
-            (Some(version), _) | (None, Some(version)) => Ok(version.clone()),
+            // The QEMU that made the tables says more.
+            (_, Some(version)) | (Some(version), None) => Ok(version.clone()),
             (None, None) => Err(Refusal::NoQemuVersion),
         }
     }
@@ -188,7 +186,7 @@ impl Arguments {
         })
     }
 
-    /// What firmware and kernel extend; of a kernel that QEMU starts, all of it.
+    /// What firmware and kernel extend, as far as it is known.
     fn registers(
         &self,
         boot: &TdBoot,
@@ -197,26 +195,6 @@ impl Arguments {
         qemu: &QemuVersion,
     ) -> Result<Prediction, CommandError> {
         let machine = self.machine(acpi.map(|acpi| acpi.tables), qemu.major)?;
-        let registers = boot.predict(firmware, &machine)?.registers;
-        if let (TdBoot::Direct(_), Some(open)) = (boot, registers.open.values().next()) {
-            return Err(TdError::from(open.reason).into());
-        }
-        Ok(registers)
+        Ok(boot.predict(firmware, &machine)?.registers)
     }
-}
-
-/// A number of bytes with its unit: QEMU takes a bare number for mebibytes, others for bytes.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let shift = match text.get(digits.len()..) {
-        Some("M" | "MiB") => 20,
-        Some("G" | "GiB") => 30,
-        Some("T" | "TiB") => 40,
-        _ => return Err("expected a number of M, G or T, such as 2G or 2816M".to_owned()),
-    };
-    let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
-    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
-    // What x86 can address.
-    let bytes = bytes.filter(|bytes| *bytes < 1 << 52);
-    bytes.ok_or_else(|| "expected more than 0 and less than 4096T".to_owned())
 }

@@ -11,13 +11,16 @@ use std::process::ExitCode;
 
 use cvmkit_engine::export::systemd::SystemdMeasure;
 use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::manifest::REFERENCE_FILE;
 use cvmkit_engine::predict::{Bootable, Machine};
+use cvmkit_engine::profile::{Boot, Profile};
+use cvmkit_engine::reference::{self, ReferenceValues};
 use cvmkit_measure::event::Bank;
 use cvmkit_measure::tpm::Platform;
 use thiserror::Error;
 
 use super::super::machine::{MachineArguments, Phases};
-use crate::console::{Answer, Console};
+use crate::console::{Answer, CommandError, Console};
 use report::{Report, Subject};
 
 /// What boots, and in which machine.
@@ -86,11 +89,16 @@ impl Diagnosis for Refusal {
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Answer {
-        let bank = self.bank()?;
-        let machine = Machine {
-            // What can be written is, as far as firmware and stub may know.
-            read_only_disk: Some(self.machine.read_only_disk),
-            ..self.machine.machine()?
+        let platform = self.machine.platform();
+        let bank = self.bank(platform)?;
+        let own = self.profile_of_image(platform)?;
+        let machine = match (&own, &self.out) {
+            (Some(profile), Some(out)) => reference::tpm_machine(profile, out)?,
+            _ => Machine {
+                // What can be written is, as far as firmware and stub may know.
+                read_only_disk: Some(self.machine.read_only_disk),
+                ..self.machine.machine()?
+            },
         };
         let boot = match (&self.uki, &self.out) {
             (Some(uki), _) => Bootable::disk(uki.clone(), self.disk.as_deref())?,
@@ -107,18 +115,38 @@ impl Arguments {
         let phases = self.phase.clone().map(|Phases(phases)| phases).unwrap_or_default();
         let subject = Subject {
             boot: &boot,
-            platform: self.machine.platform,
+            platform,
+            profile: own.as_ref().map(|profile| profile.name.as_str()),
             bank,
             phases: &phases,
-            knows_variables: self.machine.knows_secure_boot(),
+            knows_variables: match &own {
+                Some(profile) => profile.variables.is_some(),
+                None => self.machine.knows_secure_boot(),
+            },
             knows_disk: self.disk.is_some() || self.out.is_some(),
         };
         console.answer(&Report::new(&subject, &predictions, self.explain));
         Ok(ExitCode::SUCCESS)
     }
 
-    fn bank(&self) -> Result<Bank, Refusal> {
-        let platform = self.machine.platform;
+    /// The profile that the image has of this machine, if nothing else is said of it: one question
+    /// has one answer, here and in `measure image`.
+    fn profile_of_image(&self, platform: Platform) -> Result<Option<Profile>, CommandError> {
+        let Some(out) = self.out.as_ref().filter(|_| self.machine.described().is_empty()) else {
+            return Ok(None);
+        };
+        let path = out.join(REFERENCE_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let boot = if self.direct { Boot::Direct } else { Boot::UkiDisk };
+        let fits = |profile: &Profile| {
+            reference::tpm_platform(profile) == Some(platform) && profile.boot == boot
+        };
+        Ok(ReferenceValues::read(&path)?.profiles.into_iter().find(fits))
+    }
+
+    fn bank(&self, platform: Platform) -> Result<Bank, Refusal> {
         let expected = match platform.banks() {
             (true, _) => Bank::Sha256,
             (false, _) => Bank::Sha384,

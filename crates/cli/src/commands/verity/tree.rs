@@ -95,6 +95,7 @@ impl Hash {
 
 /// A hash tree in the fields and the order of `veritysetup dump`.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Described {
     file: String,
     /// Only in the superblock.

@@ -131,6 +131,7 @@ impl Arguments {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Verified {
     data: String,
     verified: bool,

@@ -208,5 +208,11 @@ fn in_order<const N: usize>(entries: [(&str, Value); N]) -> Value {
 
 fn cbor(value: Value, machines: &[&Machine]) -> Result<Document, ExportError> {
     let machines = machines.iter().map(ToString::to_string).collect();
-    Ok(Document { bytes: encode(&value)?, media_type: CBOR, machines, notes: Vec::new() })
+    Ok(Document {
+        bytes: encode(&value)?,
+        media_type: CBOR,
+        debug: false,
+        machines,
+        notes: Vec::new(),
+    })
 }

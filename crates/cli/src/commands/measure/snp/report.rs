@@ -73,6 +73,7 @@ enum Steps {
 
 /// What is printed.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
     mode: Mode,
     #[serde(skip_serializing_if = "Option::is_none")]

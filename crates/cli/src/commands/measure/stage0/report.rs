@@ -19,6 +19,7 @@ const CONTAINER: &str = "measured when the guest loads it";
 
 /// What the digests depend on beside the files.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Inputs {
     pub(super) machine: Machine,
     pub(super) memory: u64,
@@ -38,7 +39,7 @@ pub(super) struct Values {
     pub(super) memory_map: MemoryMap,
 }
 
-/// The fields of HATs' `PolicyMeasurement` that files and machine decide.
+/// The fields of HATs' `PolicyMeasurement` that files and machine decide, by its names.
 #[derive(Serialize)]
 struct Measurement {
     kernel_image_sha256: KernelImageDigest,
@@ -54,6 +55,7 @@ struct Measurement {
 
 /// A field of a policy without a value, and why.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Reason {
     field: &'static str,
     reason: &'static str,
@@ -61,6 +63,7 @@ struct Reason {
 
 /// One thing that is measured.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Row {
     index: usize,
     /// Who measures it.
@@ -72,6 +75,7 @@ struct Row {
 
 /// What is printed.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
     #[serde(flatten)]
     inputs: Inputs,

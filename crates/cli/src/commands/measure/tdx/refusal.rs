@@ -9,8 +9,6 @@ use super::super::super::td::QemuVersion;
 /// Options of which there is nothing to measure.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
-    #[error("RTMR 0 holds the ACPI tables that QEMU makes, and none are given")]
-    NoAcpi,
     #[error("the MRTD does not depend on ACPI tables, found options for them with --mrtd-only")]
     AcpiForMrtd,
     #[error(
@@ -36,10 +34,6 @@ impl Diagnosis for Refusal {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoAcpi => {
-                "use --acpi-from-qemu with the QEMU that starts the TD, or give --acpi-loader, \
-                 --acpi-rsdp and --acpi-tables; --mrtd-only prints the MRTD, which does without"
-            }
             Self::AcpiForForeign => "name the firmware with --firmware, or leave the options out",
             _ => return None,
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cvmkit_measure::claim::Reason;
 use cvmkit_measure::digest::{Sha256, Sha384};
 use cvmkit_measure::event::{Event, Events, Register, Rtmr, RtmrIndex, Source};
 use cvmkit_measure::tdx::layout::Layout;
@@ -11,8 +12,11 @@ use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use serde::Serialize;
 
+use crate::commands::wording::{self, Place};
+
 /// What the registers depend on beside kernel, initrd and command line.
 #[derive(Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Inputs {
     /// None for a cloud's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +64,7 @@ struct Row {
 
 /// What is printed.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
     #[serde(flatten)]
     inputs: Inputs,
@@ -72,7 +77,24 @@ pub(super) struct Report {
     rtmrs: BTreeMap<String, Rtmr>,
     /// Why the others have no value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    not_predicted: BTreeMap<String, Unknown>,
+    not_predicted: BTreeMap<String, Open>,
+}
+
+/// Why a register has no value.
+#[derive(Serialize)]
+struct Open {
+    /// As reference values have it.
+    #[serde(flatten)]
+    reason: Reason,
+    /// In words, with what to do about it.
+    words: String,
+}
+
+impl Open {
+    fn new(unknown: Unknown) -> Self {
+        let reason = Reason::from(unknown);
+        Self { words: wording::reason(&reason, Place::TdOptions), reason }
+    }
 }
 
 fn named<V>(registers: impl IntoIterator<Item = (RtmrIndex, V)>) -> BTreeMap<String, V> {
@@ -98,7 +120,8 @@ impl Report {
             rows
         });
         let open = prediction.map(|prediction| &prediction.open);
-        let open = open.into_iter().flatten().map(|(register, open)| (*register, open.reason));
+        let open =
+            open.into_iter().flatten().map(|(register, open)| (*register, Open::new(open.reason)));
         Self {
             inputs,
             events: rows,
@@ -186,7 +209,7 @@ impl fmt::Display for Report {
         self.mrtd.iter().try_for_each(|mrtd| writeln!(f, "mrtd   {mrtd}"))?;
         self.rtmrs.iter().try_for_each(|(name, value)| writeln!(f, "{name}  {value}"))?;
         for (name, reason) in &self.not_predicted {
-            writeln!(f, "{name}  not predicted: {reason}")?;
+            writeln!(f, "{name}  not predicted: {}", reason.words)?;
         }
         if let Some(Acpi { loader, rsdp, tables }) = &self.inputs.acpi {
             writeln!(f, "acpi-loader  {loader}\nacpi-rsdp    {rsdp}\nacpi-tables  {tables}")?;

@@ -16,6 +16,8 @@ use crate::commands::wording::{self, Place};
 pub(super) struct Subject<'a> {
     pub(super) boot: &'a Bootable,
     pub(super) platform: Platform,
+    /// The profile of the image that says what the machine is.
+    pub(super) profile: Option<&'a str>,
     pub(super) bank: Bank,
     pub(super) phases: &'a [String],
     /// Whether the variables of the firmware were given.
@@ -44,6 +46,7 @@ struct Row {
 
 /// One event with its register's value after it.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Step {
     index: usize,
     register: Register,
@@ -56,8 +59,12 @@ struct Step {
 
 /// What is printed.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
     platform: String,
+    /// The profile of the image that says what the machine is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
     boot: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     stub: Option<u32>,
@@ -80,6 +87,7 @@ impl Report {
         let events = predictions.first().filter(|_| explain);
         Self {
             platform: subject.platform.to_string(),
+            profile: subject.profile.map(str::to_owned),
             boot: subject.boot.kind(),
             stub: match subject.boot {
                 Bootable::Disk(disk) => Some(disk.uki.stub.version.0),
@@ -165,6 +173,9 @@ impl fmt::Display for Report {
         write!(f, "{}, {} boot", self.platform, self.boot)?;
         if let Some(stub) = self.stub {
             write!(f, ", systemd-stub {stub}")?;
+        }
+        if let Some(profile) = &self.profile {
+            write!(f, ", as profile {profile} of the image")?;
         }
         writeln!(f, ", phases: {phases}")?;
         for Row { pcr, value, words, .. } in &self.pcrs {
