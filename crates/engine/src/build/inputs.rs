@@ -333,6 +333,7 @@ impl RootfsParts<'_> {
             users: &self.users,
             groups: &self.groups,
             ids: BTreeMap::new(),
+            command_line: &definition.command_line,
             units: rootfs::Units {
                 enable: definition.units_enable.clone(),
                 mask: definition.units_mask.clone(),

@@ -4,6 +4,7 @@
 //! checks everything that does not need the lock. An unknown key is an error: a misspelt key must
 //! never be a silently weaker image.
 
+mod console;
 mod error;
 mod parse;
 pub mod raw;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use cvmkit_debian::release::is_pool_path;
 
+use super::console;
 use super::raw::{
     RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawMetadata, RawOverlay,
     RawPackages, RawPlatform, RawRoot, RawSource, RawUser, RawVerity,
@@ -37,22 +38,6 @@ const NO_HOST_CREDENTIALS: &str = "systemd.import_credentials=no";
 /// `SystemdOptions` for a second command line, and other variables for where a hibernated system is
 /// or whether to reset to factory defaults (systemd.generator(7), `efivars.c` of systemd).
 const NO_EFI_VARIABLES: &str = "efi=noruntime";
-
-/// Kernel parameters that open a shell on the console (I11), as they start.
-const SHELL_PARAMETERS: [&str; 12] = [
-    "systemd.debug-shell",
-    "systemd.debug_shell",
-    "rd.shell",
-    "rd.break",
-    "systemd.setenv=SYSTEMD_SULOGIN_FORCE",
-    "systemd.unit=rescue",
-    "systemd.unit=emergency",
-    "rescue",
-    "emergency",
-    "single",
-    "init=/bin",
-    "init=/usr/bin",
-];
 
 /// Parses the text of a definition.
 pub(super) fn toml(text: &str, path: &Path) -> Result<RawDefinition, DefinitionError> {
@@ -256,11 +241,9 @@ impl Check<'_> {
                 return Err(self.invalid(key, parameter, rule));
             }
             self.stage1_parameter(key, name, parameter, &raw.command_line)?;
-            let opens_shell = SHELL_PARAMETERS.iter().any(|shell| parameter.starts_with(shell));
-            if opens_shell && !self.debug {
-                let rule =
-                    "no way to a shell from the console, but in a variant with `debug = true`";
-                return Err(self.invalid(key, parameter, rule));
+            if let Some(rule) = console::refused(parameter).filter(|_| !self.debug) {
+                let rule = format!("{rule}, but in a variant with `debug = true`");
+                return Err(self.invalid(key, parameter, &rule));
             }
         }
         let own: &[&str] = match self.debug {
@@ -576,7 +559,7 @@ install = ["systemd"]
 
     #[test]
     fn production_images_have_no_way_to_a_shell() {
-        for parameter in ["rd.shell", "systemd.debug-shell=1", "single", "init=/bin/sh"] {
+        for parameter in ["rd.shell", "systemd.debug-shell=1", "single", "kgdboc=ttyS0"] {
             let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
             let project = project(&text).unwrap();
             assert!(project.definition(None).is_err(), "{parameter}");

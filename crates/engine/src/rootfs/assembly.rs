@@ -70,11 +70,20 @@ impl<'a> Assembly<'a> {
         })
     }
 
-    /// The names in the directory at `path`, in byte order.
-    pub(super) fn names(&self, path: &str) -> Vec<String> {
-        let Some(id) = self.find(path) else { return Vec::new() };
+    /// The names in the directory at `path`, in byte order; none if there is no such directory.
+    pub(super) fn names(&self, path: &str) -> Result<Vec<String>, RootfsError> {
+        let Some(id) = self.find(path) else { return Ok(Vec::new()) };
         let names = self.tree.entries(id);
-        names.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+        names
+            .map(|(name, _)| match std::str::from_utf8(name) {
+                Ok(name) => Ok(name.to_owned()),
+                // Whoever reads the folder at boot finds it: it must not be passed over here.
+                Err(_) => Err(RootfsError::Unsupported {
+                    path: bare(path).to_owned(),
+                    what: format!("a name that is not UTF-8 (`{}`)", name.escape_ascii()),
+                }),
+            })
+            .collect()
     }
 
     /// The target of the link at `path`, if it is one.

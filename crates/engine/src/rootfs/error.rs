@@ -26,6 +26,24 @@ pub enum RootfsError {
         /// The other.
         second: String,
     },
+    /// One package has a file at two paths that are one on a merged /usr.
+    #[error(
+        "`{package}` contains `/{first}` and `/{second}`, which are one file: `/{path}` (/usr is \
+         merged)"
+    )]
+    OneFileTwice {
+        /// The package.
+        package: String,
+        /// The path in the tree.
+        path: String,
+        /// One path in the package.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The definition asks for something that changes nothing.
+    #[error("{} {} no effect:{}", .0.len(), if .0.len() == 1 { "key has" } else { "keys have" }, lines(.0))]
+    NoEffect(Vec<Idle>),
     /// A package does not fit into the tree.
     #[error("can't unpack `/{path}` of `{package}`: {source}")]
     Unpack {
@@ -108,6 +126,21 @@ pub enum RootfsError {
         /// Why.
         why: String,
     },
+    /// A production image could be entered from a terminal.
+    #[error(
+        "{what} {why}\n  --> {path}{}\n  a production image has no way to a shell from a terminal",
+        if way.is_empty() { String::new() } else { format!("\n  started by: {}", way.join(" -> ")) }
+    )]
+    Terminal {
+        /// The unit, generator, program or setting.
+        what: String,
+        /// The file that says so.
+        path: String,
+        /// What it does.
+        why: String,
+        /// The units from the first one to it, if a boot starts it.
+        way: Vec<String>,
+    },
     /// A value of the request is malformed.
     #[error("{field} `{value}`: {why}")]
     Value {
@@ -118,6 +151,22 @@ pub enum RootfsError {
         /// What was expected.
         why: &'static str,
     },
+}
+
+/// A key of the definition, what it asks for, and why that changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// The key, with its tables.
+    pub key: String,
+    /// What is asked for.
+    pub value: String,
+    /// Why nothing comes of it.
+    pub why: String,
+}
+
+fn lines(idle: &[Idle]) -> String {
+    let line = |Idle { key, value, why }: &Idle| format!("\n  {key}: `{value}` {why}");
+    idle.iter().map(line).collect()
 }
 
 impl Diagnosis for RootfsError {
@@ -143,6 +192,18 @@ impl Diagnosis for RootfsError {
             Self::PackageConflict { first, second, .. } => {
                 format!("leave `{first}` or `{second}` out, or exclude the path")
             }
+            Self::Terminal { what, .. } => match what.strip_prefix("unit `") {
+                Some(rest) => format!(
+                    "mask it with `units.mask = [\"{}\"]`, leave it out, or keep it to a variant with \
+                     `debug = true`",
+                    rest.trim_end_matches('`')
+                ),
+                None => "leave it out, or keep it to a variant with `debug = true`".to_owned(),
+            },
+            Self::OneFileTwice { package, .. } => {
+                format!("leave `{package}` out; dpkg would overwrite one with the other")
+            }
+            Self::NoEffect(_) => "correct it or leave it out".to_owned(),
             Self::DuplicateId { .. } => "pin another id in the definition".to_owned(),
             _ => return None,
         })

@@ -15,6 +15,8 @@ mod assembly;
 mod certificates;
 mod dpkg;
 mod error;
+mod exclude;
+mod glob;
 mod identity;
 mod libraries;
 mod native;
@@ -22,6 +24,7 @@ mod overlay;
 mod pam;
 mod shells;
 mod sysusers;
+mod terminals;
 mod tmpfiles;
 pub mod units;
 mod unpack;
@@ -85,6 +88,8 @@ pub struct Request<'a> {
     pub groups: &'a [GroupRequest],
     /// User and group ids by name that the lock or the definition pins.
     pub ids: BTreeMap<String, u32>,
+    /// The kernel command line but `roothash=`.
+    pub command_line: &'a [String],
     /// Units to enable and mask.
     pub units: Units,
     /// Files, directories and links of the definition; they win over packages and effects.
@@ -144,7 +149,8 @@ pub fn assemble(request: &Request<'_>) -> Result<Rootfs, RootfsError> {
     libraries::check(&assembly)?;
     dpkg::write(&mut assembly, &effects)?;
     overlay::place_owned(&mut assembly, &accounts, &kept)?;
-    units::check_closed(&assembly)?;
+    units::check_masks(&assembly)?;
+    terminals::check(&assembly)?;
     let Assembly { tree, owners, log, .. } = assembly;
     let mut rootfs = Rootfs { tree, owners, accounts, log, kernels: effects.kernels };
     if request.volatile_var {

@@ -131,7 +131,7 @@ fn one(
         Native::Shells => shells::write(assembly),
         Native::Certificates => certificates::write(assembly),
         Native::PamProfiles => pam::write(assembly),
-        Native::Absent { path, what } if !assembly.names(path).is_empty() => {
+        Native::Absent { path, what } if !assembly.names(path)?.is_empty() => {
             let path = bare(path).to_owned();
             Err(RootfsError::Unsupported { path, what: what.to_owned() })
         }

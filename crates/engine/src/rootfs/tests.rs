@@ -15,6 +15,7 @@ use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::Node;
 
 mod overlays;
+mod terminals;
 
 use super::*;
 use crate::fault::Diagnosis;
@@ -368,6 +369,11 @@ fn unit_packages() -> Vec<Package> {
             ("usr/lib/systemd/system/static.service", "[Service]\nExecStart=/x\n"),
             ("usr/lib/systemd/system/getty@.service", "[Install]\nWantedBy=getty.target\n"),
             ("usr/lib/systemd/system/link.service", "-> a.service"),
+            (
+                "usr/lib/systemd/system/reset.service",
+                "[Install]\nWantedBy=multi-user.target x.target\nAlias=other.service\nWantedBy=\n\
+                 Alias=\nWantedBy=y.target\n",
+            ),
         ],
     )]
 }
@@ -376,7 +382,7 @@ fn unit_packages() -> Vec<Package> {
 fn enabled_units_have_the_links_of_systemctl() {
     let packages = unit_packages();
     let enable: Vec<String> =
-        ["a.service", "t@.service", "t@two.service"].map(str::to_owned).into();
+        ["a.service", "t@.service", "t@two.service", "reset.service"].map(str::to_owned).into();
     let units = Units { enable: enable.clone(), ..Units::default() };
     let before = assemble(&Request { debug: true, ..request(&packages) }).unwrap();
     let ours = assemble(&Request { debug: true, units, ..request(&packages) }).unwrap();
@@ -402,24 +408,23 @@ fn enabled_units_have_the_links_of_systemctl() {
 }
 
 #[test]
-fn production_masks_what_systemctl_calls_masked() {
+fn what_is_masked_or_gone_is_so_for_systemctl() {
     let packages = unit_packages();
     let units = Units { mask: vec!["a.socket".into()], ..Units::default() };
     let rootfs = assemble(&Request { units, ..request(&packages) }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     materialise(&rootfs.tree, folder.path());
     let root = format!("--root={}", folder.path().display());
-    for (unit, state) in [
-        ("a.socket", "masked"),
-        ("getty@tty1.service", "masked"),
-        ("serial-getty@ttyS0.service", "masked"),
-        ("emergency.service", "masked"),
-        ("a.service", "disabled"),
-        ("static.service", "static"),
-    ] {
+    for (unit, state) in
+        [("a.socket", "masked"), ("a.service", "disabled"), ("static.service", "static")]
+    {
         let Some(found) = oracle("systemctl", &[&root, "is-enabled", unit]) else { return };
         assert_eq!(found.trim(), state, "{unit}");
     }
+    // Of a unit that is gone it says so on standard error alone.
+    let gone = Command::new("systemctl").args([&root, "is-enabled", "getty@tty1.service"]).output();
+    let gone = gone.unwrap();
+    assert_eq!((gone.status.code(), gone.stdout.as_slice()), (Some(1), &b""[..]));
 }
 
 #[test]

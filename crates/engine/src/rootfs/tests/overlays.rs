@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn placed(path: &str, user: &str, node: PlacedNode) -> Placed {
+pub(super) fn placed(path: &str, user: &str, node: PlacedNode) -> Placed {
     Placed { path: path.into(), mode: 0o755, user: user.into(), group: "root".into(), node }
 }
 
@@ -41,15 +41,15 @@ fn folders_on_the_way_keep_their_modes_and_owners() {
 #[test]
 fn a_file_of_the_definition_does_not_open_what_is_closed() {
     let getty = "/usr/lib/systemd/system/getty@.service";
-    let packages = [package("systemd", "", &[(getty.trim_start_matches('/'), "[Service]\n")])];
+    let text = "[Service]\nStandardInput=tty\n";
+    let packages = [package("systemd", "", &[(getty.trim_start_matches('/'), text)])];
     let link = |path: &str| [placed(path, "root", PlacedNode::Symlink(getty.into()))];
     let built = |path: &str, debug| {
         let files = link(path);
         assemble(&Request { files: &files, debug, ..request(&packages) }).map(drop)
     };
     let login = "/etc/systemd/system/getty@.service";
-    let generator = "/etc/systemd/system-generators/systemd-getty-generator";
-    for path in [login, generator] {
+    for path in [login, "/usr/lib/systemd/system/console-getty.service"] {
         let error = built(path, false).unwrap_err();
         assert!(error.to_string().contains(path), "{error}");
         built(path, true).unwrap();
