@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, Tree, TreeError, split};
 
-use super::{Request, RootfsError};
+use super::{Notice, Request, RootfsError};
 use crate::content::Content;
 
 /// The largest file an effect reads: configuration, unit files, certificates.
@@ -22,12 +22,14 @@ pub(super) struct Assembly<'a> {
     pub owners: BTreeMap<Vec<u8>, String>,
     /// What was done and why.
     pub log: Vec<String>,
+    /// What is to be known beyond this build.
+    pub notices: Vec<Notice>,
 }
 
 impl<'a> Assembly<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
         let tree = Tree::new(Meta::root(0o755, request.mtime));
-        Self { request, tree, owners: BTreeMap::new(), log: Vec::new() }
+        Self { request, tree, owners: BTreeMap::new(), log: Vec::new(), notices: Vec::new() }
     }
 
     /// Metadata of root's own things made now.

@@ -14,6 +14,10 @@ use cvmkit_debian::scripts::{Alternative, AlternativeLink};
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::Node;
 
+mod asked;
+mod attributes;
+mod database;
+mod enabled;
 mod overlays;
 mod terminals;
 
@@ -234,9 +238,11 @@ fn an_unknown_script_or_trigger_is_an_error_unless_it_is_skipped() {
         let packages = [one];
         let error = assemble(&request(&packages)).unwrap_err();
         assert!(error.to_string().contains("frob"), "{error}");
-        assert!(error.hint().unwrap().contains(&format!("scripts.{name} = \"skip\"")));
-        let scripts = BTreeMap::from([(name, ScriptDecision::Skip)]);
-        assemble(&Request { scripts, ..request(&packages) }).unwrap();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(&format!("scripts.{name} = {{ skip = [\"")), "{hint}");
+        let digest = hint.split('"').nth(1).unwrap().parse().unwrap();
+        let skip = BTreeMap::from([(name, BTreeSet::from([digest]))]);
+        assemble(&Request { skip, ..request(&packages) }).unwrap();
     }
 }
 
@@ -445,32 +451,6 @@ fn units_that_do_not_do_what_is_asked_are_errors() {
     }
 }
 
-#[test]
-fn dpkg_lists_the_packages_and_their_files() {
-    let control =
-        "Multi-Arch: same\nMaintainer: X <x@example.org>\nDescription: one\n more\n .\n end\n";
-    let packages = [
-        package("liba", control, &[("", ""), ("lib/", ""), ("lib/a", "a")]),
-        package(
-            "b",
-            "Maintainer: X <x@example.org>\nDescription: two\n",
-            &[("usr/", ""), ("usr/b", "b")],
-        ),
-    ];
-    let rootfs = assemble(&request(&packages)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    materialise(&rootfs.tree, folder.path());
-    let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
-    let format = "-f=${Package} ${Version} ${db:Status-Status}\\n";
-    let Some(found) = oracle("dpkg-query", &[&admin, format, "-W"]) else { return };
-    assert_eq!(found, "b 1.0 installed\nliba 1.0 installed\n");
-    let found = oracle("dpkg-query", &[&admin, "-L", "liba:amd64"]).unwrap();
-    assert_eq!(found, "/.\n/lib\n/lib/a\n");
-    let absent = PackageDatabase::Absent;
-    let rootfs = assemble(&Request { package_database: absent, ..request(&packages) }).unwrap();
-    assert!(rootfs.tree.lookup(b"var/lib/dpkg").is_none());
-}
-
 fn candidate(path: &str, priority: i32, manual: &str) -> Alternative {
     let link = |link: &str, name: &str, path: &str| AlternativeLink {
         link: link.into(),
@@ -565,6 +545,7 @@ fn certificates_are_linked_as_openssl_does() {
             mode: 0o644,
             user: "root".into(),
             group: "root".into(),
+            xattrs: BTreeMap::new(),
             node: PlacedNode::File(fs::read(&path).unwrap().into()),
         });
     }
@@ -597,6 +578,7 @@ fn files_of_the_definition_win_and_have_their_owners() {
         mode: 0o600,
         user: user.into(),
         group: "0".into(),
+        xattrs: BTreeMap::new(),
         node,
     };
     let files = [
@@ -655,30 +637,4 @@ fn a_library_that_needs_a_loader_cache_is_an_error() {
     let packages = [package("a", "", &[configuration, own, ("opt/x/lib/libx.so.1", "")])];
     let error = assemble(&request(&packages)).unwrap_err();
     assert!(error.to_string().contains("opt/x/lib/libx.so.1"), "{error}");
-}
-
-#[test]
-fn a_volatile_var_is_made_again_by_systemd_tmpfiles() {
-    let packages = [package(
-        "a",
-        "",
-        &[
-            ("var/", ""),
-            ("var/lib/", ""),
-            ("var/lib/a/", ""),
-            ("var/lib/a/x", "x"),
-            ("var/l", "-> lib"),
-        ],
-    )];
-    let rootfs = assemble(&Request { volatile_var: true, ..request(&packages) }).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    materialise(&rootfs.tree, folder.path());
-    fs::remove_dir_all(folder.path().join("var")).unwrap();
-    let root = format!("--root={}", folder.path().display());
-    if !is_root() || oracle("systemd-tmpfiles", &[&root, "--create", "--prefix=/var"]).is_none() {
-        return;
-    }
-    assert_eq!(fs::read_to_string(folder.path().join("var/lib/a/x")).unwrap(), "x");
-    assert_eq!(fs::read_link(folder.path().join("var/l")).unwrap(), Path::new("lib"));
-    assert!(!folder.path().join("var/lib/dpkg").exists());
 }

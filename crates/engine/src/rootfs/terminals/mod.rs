@@ -22,7 +22,8 @@ use super::assembly::{Assembly, bare};
 use super::units::file::{FOLDERS, Loaded, USER_FOLDERS, is_null, load};
 use super::units::name::Name;
 use super::units::walk::{self, Reached};
-use super::{PlacedNode, RootfsError};
+use super::{Notice, PlacedNode, RootfsError};
+pub(super) use unit::commands;
 
 /// Units that read a terminal, or that the host starts by pressing keys.
 const UNITS: &[&str] = &[
@@ -58,6 +59,18 @@ const PROGRAMS: &[&str] = &[
     "rungetty",
     "sulogin",
     "systemd-sulogin-shell",
+];
+
+/// Servers that let people log in over the network.
+const SERVERS: [&str; 8] = [
+    "dropbear",
+    "in.rlogind",
+    "in.rshd",
+    "in.telnetd",
+    "sshd",
+    "sshd.session-split",
+    "telnetd",
+    "tinysshd",
 ];
 
 /// Generators that start such units, run commands, or open SSH to the host, from what the kernel
@@ -167,9 +180,12 @@ fn own_paths(assembly: &Assembly<'_>) -> BTreeSet<Vec<u8>> {
 }
 
 /// Refuses a production tree with a way from a terminal to a shell.
-pub(super) fn check(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
+///
+/// A login over the network is the definition's to allow, by enabling what serves it: it needs a key
+/// or password that the image has, and the digests cover that. It is answered, to be told.
+pub(super) fn check(assembly: &Assembly<'_>) -> Result<Vec<Notice>, RootfsError> {
     if assembly.request.debug {
-        return Ok(());
+        return Ok(Vec::new());
     }
     generators(assembly)?;
     let start = init::check(assembly)?;
@@ -191,7 +207,30 @@ pub(super) fn check(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
     }
     keys(assembly, &reached)?;
     activation::check(assembly)?;
-    settings::check(assembly)
+    settings::check(assembly)?;
+    network_logins(assembly, &reached)
+}
+
+/// Units that a boot starts and that run a server of logins.
+fn network_logins(assembly: &Assembly<'_>, reached: &Reached) -> Result<Vec<Notice>, RootfsError> {
+    let mut found: Vec<Notice> = Vec::new();
+    for name in reached.names() {
+        let Loaded::Unit(unit) = load(assembly, FOLDERS, name)? else { continue };
+        let mut programs = commands(&unit, "Service")
+            .into_iter()
+            .flat_map(|command| command.words)
+            .filter_map(|words| words.first().cloned());
+        let server =
+            programs.find(|program| SERVERS.contains(&program_name(assembly, program).as_str()));
+        if let Some(program) = server {
+            let unit = unit.path.rsplit('/').next().unwrap_or(name).to_owned();
+            let notice = Notice::NetworkLogin { unit, program };
+            if !found.contains(&notice) {
+                found.push(notice);
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn refuse<T>(unit: &str, opening: Opening, reached: &Reached) -> Result<T, RootfsError> {

@@ -3,7 +3,8 @@
 use super::*;
 
 pub(super) fn placed(path: &str, user: &str, node: PlacedNode) -> Placed {
-    Placed { path: path.into(), mode: 0o755, user: user.into(), group: "root".into(), node }
+    let (user, group, xattrs) = (user.into(), "root".into(), BTreeMap::new());
+    Placed { path: path.into(), mode: 0o755, user, group, xattrs, node }
 }
 
 fn access(rootfs: &Rootfs, path: &str) -> (u16, u32) {

@@ -173,10 +173,10 @@ fn aliases_templates_instances_and_drop_ins_are_followed() {
         (vec![at("x.socket", "[Socket]\nListenSpecial=/dev/ttyS1\n")], "/dev/ttyS1"),
         (
             vec![
-                link("/dev/c", "ttyS0"),
-                at("x.service", "[Service]\nStandardInput=file:/dev/c\n"),
+                link("/etc/c", "../dev/ttyS0"),
+                at("x.service", "[Service]\nStandardInput=file:/etc/c\n"),
             ],
-            "StandardInput=file:/dev/c",
+            "StandardInput=file:/etc/c",
         ),
         (
             vec![
@@ -213,12 +213,10 @@ fn the_way_from_the_first_unit_is_told_and_a_mask_ends_it() {
     let wants =
         link("/etc/systemd/system/getty.target.wants/x.timer", "/usr/lib/systemd/system/x.timer");
     let refused = refusal(&[tty.clone(), timer, wants], &[]).unwrap();
-    let way = "default.target -> multi-user.target -> getty.target -> x.timer -> x.service";
+    // `default.target` is another name of `multi-user.target`.
+    let way = "default.target -> getty.target -> x.timer -> x.service";
     assert!(refused.contains("units.mask = [\"x.service\"]"), "{refused}");
-    assert!(
-        refused.contains(way) || refused.contains(&way.replace("default.target -> ", "")),
-        "{refused}"
-    );
+    assert!(refused.contains(way), "{refused}");
     let packages = executable(with_terminals());
     let files = [tty];
     let units =

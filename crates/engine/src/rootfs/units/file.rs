@@ -60,15 +60,6 @@ pub(in crate::rootfs) enum Loaded {
     Absent,
 }
 
-impl Loaded {
-    pub(in crate::rootfs) fn unit(self) -> Option<Unit> {
-        match self {
-            Self::Unit(unit) => Some(unit),
-            Self::Masked | Self::Absent => None,
-        }
-    }
-}
-
 impl Unit {
     /// All values of a key, in their order; an empty one takes back those before it.
     pub(in crate::rootfs) fn list(&self, section: &str, key: &str) -> Vec<&Assignment> {

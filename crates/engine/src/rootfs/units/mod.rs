@@ -7,6 +7,8 @@
 //!
 //! Oracle: `systemctl --root is-enabled`, and the links of `systemctl --root enable`.
 
+mod conditions;
+pub(super) mod enabled;
 pub(super) mod file;
 mod install;
 pub(super) mod name;
