@@ -98,3 +98,64 @@ fn a_change_of_nothing_or_of_a_link_is_refused() {
         assert!(error.to_string().contains(word), "{word} in {error}");
     }
 }
+
+/// What the postinst of fping 5.1-1 and of ssl-cert 1.1.3 come to.
+#[test]
+fn scripts_that_give_capabilities_and_modes_are_carried_out() {
+    const FPING: &str = r#"#!/bin/sh
+set -e
+case "$1" in
+    (configure)
+        if [ "$(uname -s)" = "Linux" ]; then
+            if ! setcap cap_net_raw+ep /usr/bin/fping; then
+                echo "WARNING: 'setcap cap_net_raw+ep /usr/bin/fping' failed." 1>&2
+                if dpkg-statoverride --list /usr/bin/fping > /dev/null; then
+                    if dpkg-statoverride --list /usr/bin/fping | fgrep -q 4755; then
+                        echo "/usr/bin/fping is already setuid root. Not trying to fix anything." 1>&2
+                    else
+                        echo "A local statoverride for /usr/bin/fping already exists. Not trying to fix anything." 1>&2
+                    fi
+               else
+                    echo "WARNING: Making /usr/bin/fping setuid instead. Use dpkg-statoverride(1) to change that if you're unhappy with it." 1>&2
+                    dpkg-statoverride --update --add root root 4755 /usr/bin/fping
+                fi
+            fi
+        fi
+    ;;
+    (abort-upgrade|abort-remove|abort-deconfigure)
+        exit 0
+    ;;
+    (*)
+        echo "postinst called with unknown argument \`$1'" >&2
+        exit 0
+    ;;
+esac
+"#;
+    const SSL_CERT: &str = r#"#!/bin/sh
+set -e
+. /usr/share/debconf/confmodule
+if ! getent group ssl-cert >/dev/null; then
+	addgroup --quiet --system --force-badname ssl-cert
+fi
+make-ssl-cert generate-default-snakeoil
+if ! dpkg-statoverride --list /etc/ssl/private >/dev/null 2>&1
+then
+    dpkg-statoverride --update --add root ssl-cert 710 /etc/ssl/private
+fi
+"#;
+    let mut private = package("openssl", "", &[("etc/ssl/private/", "")]);
+    private.entries[0].mode = 0o700;
+    let packages = [
+        with_script(package("fping", "", &[("usr/bin/fping", "x")]), "postinst", FPING),
+        with_script(package("ssl-cert", "", &[("usr/", "")]), "postinst", SSL_CERT),
+        private,
+    ];
+    let rootfs = assemble(&request(&packages)).unwrap();
+    let meta =
+        |path: &str| rootfs.tree.inode(rootfs.tree.lookup(path.as_bytes()).unwrap()).meta.clone();
+    let value = meta("usr/bin/fping").xattrs.get(capability::ATTRIBUTE.as_bytes()).cloned();
+    assert_eq!(value.map(hex::encode).as_deref(), Some(RAW_SOCKETS));
+    let group = rootfs.accounts.gid("ssl-cert", "the test").unwrap();
+    let private = meta("etc/ssl/private");
+    assert_eq!((private.mode, private.uid, private.gid), (0o710, 0, group));
+}
