@@ -224,6 +224,14 @@ impl<C> Tree<C> {
         Ok(real)
     }
 
+    /// The path of what `path` leads to, all links followed, the last one too.
+    ///
+    /// # Errors
+    /// As for [`Tree::resolve`].
+    pub fn real_path(&self, path: &[u8]) -> Result<Vec<u8>, TreeError> {
+        self.follow(path).map(|(real, _)| real)
+    }
+
     /// The real path and the inode that `path` leads to, all links followed.
     fn follow(&self, path: &[u8]) -> Result<(Vec<u8>, InodeId), TreeError> {
         let mut links = 0;

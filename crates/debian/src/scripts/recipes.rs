@@ -69,6 +69,20 @@ pub enum Native {
         /// Who may.
         access: Access,
     },
+    /// Capabilities of a packaged file (setcap(8)).
+    Capabilities {
+        /// Where.
+        path: &'static str,
+        /// As `setcap` takes them.
+        text: &'static str,
+    },
+    /// A diversion that stays in dpkg's database (dpkg-divert(1)); nothing is renamed.
+    Divert {
+        /// The name that is diverted.
+        from: &'static str,
+        /// Where to.
+        to: &'static str,
+    },
     /// Write `/etc/shells` from `/usr/share/debianutils`.
     Shells,
     /// Write the certificate bundle and the links by hash.

@@ -5,8 +5,8 @@
 
 use super::ScriptKind::{Postinst, Preinst};
 use super::recipes::Native::{
-    Absent, AccountMasters, Alternatives, Certificates, Copy, Enable, Link, ModuleIndex,
-    PamProfiles, Relink, Shells, SystemGroup, SystemUser,
+    Absent, AccountMasters, Alternatives, Capabilities, Certificates, Copy, Divert, Enable, Link,
+    ModuleIndex, PamProfiles, Relink, Shells, SystemGroup, SystemUser,
 };
 use super::recipes::{Recipe, directory, file, owner};
 
@@ -24,7 +24,11 @@ pub(super) static RECIPES: &[Recipe] = &[
         package: "base-files",
         script: Preinst,
         sha256: "18e69b65606a89ad7dcb5ee14779dfb3623487e376b05c33bf08bee2aca24cfd",
-        effects: &[],
+        effects: &[
+            Divert { from: "/lib32", to: "/.lib32.usr-is-merged" },
+            Divert { from: "/libo32", to: "/.libo32.usr-is-merged" },
+            Divert { from: "/libx32", to: "/.libx32.usr-is-merged" },
+        ],
         why: "Refuses a system whose /usr is not merged, and diverts names that only an \
               upgrade could lose. The tree is merged from the start.",
     },
@@ -199,6 +203,13 @@ pub(super) static RECIPES: &[Recipe] = &[
               whole; the link exists through the merged /usr.",
     },
     Recipe {
+        package: "fping",
+        script: Postinst,
+        sha256: "c237f82b73ac8d5cbaa60f8976e1d06b80d53df00d5756159d98e58c6f375cee",
+        effects: &[Capabilities { path: "/usr/bin/fping", text: "cap_net_raw+ep" }],
+        why: "The program opens raw sockets; it would be setuid root where capabilities can't be set.",
+    },
+    Recipe {
         package: "gzip",
         script: Preinst,
         sha256: "3cb42378506866b3db1957c42f49ba0a0a23125cfee2b9916dc32798d78434a6",
@@ -280,7 +291,10 @@ pub(super) static RECIPES: &[Recipe] = &[
         package: "libc6",
         script: Preinst,
         sha256: "f48fde38c46ce05e8b24d45a09a493688e7fa05541ac2c981783296b9df564f4",
-        effects: &[],
+        effects: &[Divert {
+            from: "/lib64/ld-linux-x86-64.so.2",
+            to: "/lib64/ld-linux-x86-64.so.2.usr-is-merged",
+        }],
         why: "Checks the running kernel, restarts services on an upgrade, and diverts names \
               that only an upgrade could lose.",
     },
@@ -366,7 +380,24 @@ pub(super) static RECIPES: &[Recipe] = &[
         package: "libreadline8t64",
         script: Preinst,
         sha256: "1dda8126396d102612fd529ac9cd77e17dfdaffebf8145165ef71742e1fd614a",
-        effects: &[],
+        effects: &[
+            Divert {
+                from: "/lib/x86_64-linux-gnu/libhistory.so.8",
+                to: "/lib/x86_64-linux-gnu/libhistory.so.8.usr-is-merged",
+            },
+            Divert {
+                from: "/lib/x86_64-linux-gnu/libhistory.so.8.2",
+                to: "/lib/x86_64-linux-gnu/libhistory.so.8.2.usr-is-merged",
+            },
+            Divert {
+                from: "/lib/x86_64-linux-gnu/libreadline.so.8",
+                to: "/lib/x86_64-linux-gnu/libreadline.so.8.usr-is-merged",
+            },
+            Divert {
+                from: "/lib/x86_64-linux-gnu/libreadline.so.8.2",
+                to: "/lib/x86_64-linux-gnu/libreadline.so.8.2.usr-is-merged",
+            },
+        ],
         why: "Diverts names that only an upgrade could lose.",
     },
     Recipe {
@@ -380,7 +411,16 @@ pub(super) static RECIPES: &[Recipe] = &[
         package: "libtirpc3t64",
         script: Preinst,
         sha256: "1384296fa5bbe78cb2cbcf288b81ef285e4da440a4a85b85df401d289d3d5654",
-        effects: &[],
+        effects: &[
+            Divert {
+                from: "/lib/x86_64-linux-gnu/libtirpc.so.3",
+                to: "/lib/x86_64-linux-gnu/libtirpc.so.3.usr-is-merged",
+            },
+            Divert {
+                from: "/lib/x86_64-linux-gnu/libtirpc.so.3.0.0",
+                to: "/lib/x86_64-linux-gnu/libtirpc.so.3.0.0.usr-is-merged",
+            },
+        ],
         why: "Diverts names that only an upgrade could lose.",
     },
     Recipe {
@@ -422,6 +462,13 @@ pub(super) static RECIPES: &[Recipe] = &[
         why: "Takes over a file that another package left.",
     },
     Recipe {
+        package: "mtr-tiny",
+        script: Postinst,
+        sha256: "e4411a23a204fe047b2f2b58a0fb3cee2915e12a43d7dca54b6f2ebe0df1b794",
+        effects: &[Capabilities { path: "/usr/bin/mtr-packet", text: "cap_net_raw+ep" }],
+        why: "The program opens raw sockets; it would be setuid root where `setcap` is not installed.",
+    },
+    Recipe {
         package: "netbase",
         script: Postinst,
         sha256: "43dbcefb4aaad0279095af3e0f61119060f648feffb5f443af0d52a0496f4a7b",
@@ -454,6 +501,8 @@ pub(super) static RECIPES: &[Recipe] = &[
         sha256: "059c109a98e06b098da8e6d65d661203f0d39493590f25a9f68139983d41606b",
         effects: &[
             owner("/var/log/nginx", 0o755, "root", "adm"),
+            file("/var/log/nginx/access.log", 0o640, "www-data", "adm", ""),
+            file("/var/log/nginx/error.log", 0o640, "www-data", "adm", ""),
             Link {
                 path: "/etc/nginx/sites-enabled/default",
                 target: "/etc/nginx/sites-available/default",
@@ -463,7 +512,8 @@ pub(super) static RECIPES: &[Recipe] = &[
                 to: "/var/www/html/index.nginx-debian.html",
             },
         ],
-        why: "The log folder, the default site and its page; log files are made by the server.",
+        why: "The log folder with empty files that only the server and adm read, the default site \
+              and its page.",
     },
     Recipe {
         package: "openssh-client",
@@ -592,6 +642,17 @@ pub(super) static RECIPES: &[Recipe] = &[
         sha256: "0aeccfe9b6896f110819f3aa3e6b5381afea062fb963c8b8ffe487cb0a23d154",
         effects: &[Copy { from: "/usr/share/readline/inputrc", to: "/etc/inputrc" }],
         why: "The first version of the key bindings.",
+    },
+    Recipe {
+        package: "ssl-cert",
+        script: Postinst,
+        sha256: "88da0fa6b4a37353fb4f0b89d32168ac1b4ebae5302cdc30c22a7826ef96a9cd",
+        effects: &[
+            SystemGroup { name: "ssl-cert" },
+            owner("/etc/ssl/private", 0o710, "root", "ssl-cert"),
+        ],
+        why: "A group that may use private keys. The key and certificate of the host are secrets: \
+              none is ever part of an image.",
     },
     Recipe {
         package: "systemd",

@@ -7,12 +7,10 @@ use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::source::{Source, read_all};
 
 use super::machines::Machines;
-use super::{BuildError, Builder, packages};
+use super::{BuildError, Builder, overlays, packages};
 use crate::content::Content;
 use crate::definition::raw::RawDefinition;
-use crate::definition::{
-    BootKind, Definition, FileKind, Input, Metadata, Ownership, Project, ScriptDecision,
-};
+use crate::definition::{BootKind, Definition, FileKind, Input, Metadata, Ownership, Project};
 use crate::digest::Sha256;
 use crate::fetch::{self, Origins};
 use crate::files;
@@ -224,21 +222,34 @@ impl<'a> Inputs<'a> {
         }
         for file in &self.definition.files {
             let path = format!("/{}", file.path);
-            let mode = Some(file.mode);
+            let ownership = Ownership {
+                owner: file.owner.clone().unwrap_or_else(|| "root".into()),
+                group: file.group.clone().unwrap_or_else(|| "root".into()),
+            };
+            let default = if file.kind == FileKind::Folder { 0o755 } else { 0o644 };
+            let mode = file.mode.unwrap_or(default);
             let node = match &file.kind {
+                FileKind::Existing => PlacedNode::Existing(rootfs::Changes {
+                    mode: file.mode,
+                    user: file.owner.clone(),
+                    group: file.group.clone(),
+                }),
                 FileKind::Text(text) => PlacedNode::File(Content::from(text.as_str())),
                 FileKind::Symlink(target) => PlacedNode::Symlink(target.clone()),
                 FileKind::Folder => PlacedNode::Directory,
                 FileKind::Local(source, _) => {
                     let locked = self.lock.lock.files.iter().find(|locked| locked.path == *source);
                     if let Some(locked) = locked {
-                        placed.push(self.local(locked, path, mode, &file.ownership)?);
+                        let copy = self.local(locked, path, Some(mode), &ownership)?;
+                        placed.push(Placed { xattrs: file.xattrs.clone(), ..copy });
                     }
                     continue;
                 }
             };
-            placed.push(place(path, file.mode, &file.ownership, node));
+            let one = place(path, mode, &ownership, node);
+            placed.push(Placed { xattrs: file.xattrs.clone(), ..one });
         }
+        overlays::check(self, &placed)?;
         Ok(placed)
     }
 
@@ -273,7 +284,8 @@ impl<'a> Inputs<'a> {
 }
 
 fn place(path: String, mode: u16, ownership: &Ownership, node: PlacedNode) -> Placed {
-    Placed { path, mode, user: ownership.owner.clone(), group: ownership.group.clone(), node }
+    let (user, group) = (ownership.owner.clone(), ownership.group.clone());
+    Placed { path, mode, user, group, xattrs: BTreeMap::new(), node }
 }
 
 fn user(raw: &crate::definition::raw::RawUser) -> UserRequest {
@@ -323,16 +335,13 @@ pub(crate) struct RootfsParts<'a> {
 impl RootfsParts<'_> {
     pub(crate) fn as_request(&self) -> Request<'_> {
         let definition = self.definition;
-        let decisions = definition.packages.scripts.iter().map(|(name, decision)| {
-            let ScriptDecision::Skip = decision;
-            (name.clone(), rootfs::ScriptDecision::Skip)
-        });
         Request {
             packages: self.packages,
             architecture: "amd64",
             users: &self.users,
             groups: &self.groups,
             ids: BTreeMap::new(),
+            command_line: &definition.command_line,
             units: rootfs::Units {
                 enable: definition.units_enable.clone(),
                 mask: definition.units_mask.clone(),
@@ -344,7 +353,7 @@ impl RootfsParts<'_> {
             image_version: &definition.version,
             debug: definition.debug,
             exclude: &self.exclude,
-            scripts: decisions.collect(),
+            skip: definition.packages.skip.clone(),
             package_database: match definition.packages.metadata {
                 Metadata::Full => PackageDatabase::Full,
                 Metadata::Minimal => PackageDatabase::Minimal,

@@ -8,6 +8,7 @@
 mod error;
 pub(crate) mod inputs;
 pub(crate) mod machines;
+mod overlays;
 mod packages;
 mod parts;
 mod unchanged;
@@ -31,7 +32,7 @@ use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
 use crate::manifest::{self, Described, Manifest, SUMS_FILE, Sums};
 use crate::reference;
-use crate::rootfs::{self, Rootfs};
+use crate::rootfs::{self, Notice, Rootfs};
 
 /// Modules that the root file system itself needs, on every machine.
 const ROOT_MODULES: [&str; 2] = ["dm_verity", "squashfs"];
@@ -69,7 +70,7 @@ pub struct Built {
     pub unchanged: bool,
     /// What was done to the root file system that no package file shows; empty if unchanged.
     pub log: Vec<String>,
-    /// What to know about the reference values, by profile.
+    /// What to know about the reference values, by profile, and about the root file system.
     pub notes: Vec<String>,
 }
 
@@ -87,8 +88,10 @@ pub fn build(
     let lock = LockFile::open(project)?;
     let inputs = Inputs::check(project, &definition, &lock)?;
     let key = inputs.key(builder);
-    let notes = machines::notes(&inputs)?;
+    let mut notes = machines::notes(&inputs)?;
+    notes.extend(overlays::notes(&inputs)?);
     if let Some(built) = unchanged::find(builder.origins.store, key, out)? {
+        notes.extend(built.manifest.root.notices.iter().map(Notice::to_string));
         return Ok(Built { notes, ..built });
     }
     let staging = Staging::new(out)?;
@@ -114,10 +117,11 @@ pub fn build(
     // The disk goes to its medium while its digest is computed.
     let (synced, described) = rayon::join(
         || image.sync(&staging),
-        || describe(&inputs, &image, &external, &staging, builder),
+        || describe(&inputs, &image, &external, &rootfs.notices, &staging, builder),
     );
     let (described, ()) = (described?, synced?);
     staging.publish(&described.files, &obsolete(out, &described)?)?;
+    notes.extend(rootfs.notices.iter().map(Notice::to_string));
     builder.origins.store.record(key, described.sums.to_string().as_bytes())?;
     Ok(Built {
         folder: out.to_owned(),
@@ -206,6 +210,7 @@ fn describe(
     inputs: &Inputs<'_>,
     image: &Image,
     external: &inputs::External,
+    notices: &[Notice],
     staging: &Staging,
     builder: &Builder<'_>,
 ) -> Result<Described, BuildError> {
@@ -226,6 +231,7 @@ fn describe(
         version: builder.version,
         definition_checksum: inputs.lock.lock.definition,
         stage1: Sha256::of(builder.stage1),
+        notices,
     };
     Ok(manifest::write(&description, &values, staging)?)
 }

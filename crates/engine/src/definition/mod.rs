@@ -4,17 +4,18 @@
 //! checks everything that does not need the lock. An unknown key is an error: a misspelt key must
 //! never be a silently weaker image.
 
+mod console;
 mod error;
 mod parse;
 pub mod raw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use error::DefinitionError;
+pub use raw::RawCompression as Compression;
 use raw::RawDefinition;
 pub use raw::{RawBootKind as BootKind, RawMetadata as Metadata};
-pub use raw::{RawCompression as Compression, RawScriptDecision as ScriptDecision};
 
 use crate::digest::Sha256;
 use crate::files;
@@ -57,11 +58,24 @@ impl Project {
     pub fn definition(&self, variant: Option<&str>) -> Result<Definition, DefinitionError> {
         let mut base = self.raw.clone();
         let mut variants = std::mem::take(&mut base.variant);
+        parse::distinct_files(&base, &self.path)?;
         let Some(name) = variant else {
             return parse::definition(base, None, &self.path);
         };
+        let says_nothing = |raw: &RawDefinition| {
+            serde_json::to_value(raw).ok() == serde_json::to_value(RawDefinition::default()).ok()
+        };
+        if variants.get(name).is_some_and(says_nothing) {
+            return Err(DefinitionError::Invalid {
+                path: self.path.clone(),
+                key: format!("variant.{name}"),
+                found: "an empty table".to_owned(),
+                expected: "what is different in the variant".to_owned(),
+            });
+        }
         match variants.remove(name) {
-            Some(over) => parse::definition(base.overlaid(over), Some(name), &self.path),
+            Some(over) => parse::distinct_files(&over, &self.path)
+                .and_then(|()| parse::definition(base.overlaid(over), Some(name), &self.path)),
             None => Err(DefinitionError::UnknownVariant {
                 path: self.path.clone(),
                 name: name.to_owned(),
@@ -226,8 +240,8 @@ pub struct Packages {
     pub include_paths: Vec<String>,
     /// How much of dpkg's database is kept.
     pub metadata: Metadata,
-    /// Decisions on unknown maintainer scripts.
-    pub scripts: BTreeMap<String, ScriptDecision>,
+    /// SHA-256 of the maintainer scripts to skip, by package.
+    pub skip: BTreeMap<String, BTreeSet<Sha256>>,
 }
 
 /// Root file system parameters.
@@ -291,10 +305,14 @@ pub struct FileEntry {
     pub path: String,
     /// What it is.
     pub kind: FileKind,
-    /// Permission bits.
-    pub mode: u16,
-    /// Whose it is.
-    pub ownership: Ownership,
+    /// Permission bits; of an existing file those to change to.
+    pub mode: Option<u16>,
+    /// User; of an existing file the one to change to.
+    pub owner: Option<String>,
+    /// Group; of an existing file the one to change to.
+    pub group: Option<String>,
+    /// Extended attributes by full name, capabilities among them.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// What a [`FileEntry`] is.
@@ -308,6 +326,8 @@ pub enum FileKind {
     Symlink(String),
     /// A folder.
     Folder,
+    /// What is there already.
+    Existing,
 }
 
 /// A folder laid over the root file system.

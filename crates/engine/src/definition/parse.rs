@@ -1,20 +1,23 @@
 //! `RawDefinition` to `Definition`: every rule about a single value is here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cvmkit_debian::release::is_pool_path;
 
+use super::console;
 use super::raw::{
     RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawMetadata, RawOverlay,
-    RawPackages, RawPlatform, RawRoot, RawSource, RawUser, RawVerity,
+    RawPackages, RawPlatform, RawRoot, RawScripts, RawSource, RawUser, RawVerity,
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
+use crate::digest::Sha256;
 use crate::lock::is_archive_name;
 use crate::profile::{Profile, ProfileError, Technology};
+use crate::rootfs::capability;
 
 /// Drivers of the disks that hypervisors and clouds offer.
 const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
@@ -38,21 +41,8 @@ const NO_HOST_CREDENTIALS: &str = "systemd.import_credentials=no";
 /// or whether to reset to factory defaults (systemd.generator(7), `efivars.c` of systemd).
 const NO_EFI_VARIABLES: &str = "efi=noruntime";
 
-/// Kernel parameters that open a shell on the console (I11), as they start.
-const SHELL_PARAMETERS: [&str; 12] = [
-    "systemd.debug-shell",
-    "systemd.debug_shell",
-    "rd.shell",
-    "rd.break",
-    "systemd.setenv=SYSTEMD_SULOGIN_FORCE",
-    "systemd.unit=rescue",
-    "systemd.unit=emergency",
-    "rescue",
-    "emergency",
-    "single",
-    "init=/bin",
-    "init=/usr/bin",
-];
+/// The longest name of an extended attribute (`XATTR_NAME_MAX`, `linux/limits.h`).
+const XATTR_NAME_MAX: usize = 255;
 
 /// Parses the text of a definition.
 pub(super) fn toml(text: &str, path: &Path) -> Result<RawDefinition, DefinitionError> {
@@ -93,6 +83,19 @@ pub(super) fn definition(
     path: &Path,
 ) -> Result<Definition, DefinitionError> {
     Check { path, debug: raw.debug.unwrap_or(false) }.definition(raw, variant)
+}
+
+/// Refuses a list of files that names one path twice: the first would have no effect. A variant may
+/// name one of the base, and replaces it.
+pub(super) fn distinct_files(raw: &RawDefinition, path: &Path) -> Checked<()> {
+    let mut known = BTreeSet::new();
+    match raw.files.iter().find(|file| !known.insert(&file.path)) {
+        None => Ok(()),
+        Some(file) => {
+            let check = Check { path, debug: false };
+            Err(check.invalid("files.path", &file.path, "a path that is given once"))
+        }
+    }
 }
 
 /// Knows where the definition stands, for its errors.
@@ -227,8 +230,21 @@ impl Check<'_> {
             exclude_paths: raw.exclude_paths,
             include_paths: raw.include_paths,
             metadata: raw.metadata.unwrap_or(RawMetadata::Full),
-            scripts: raw.scripts,
+            skip: self.skip(raw.scripts)?,
         })
+    }
+
+    fn skip(
+        &self,
+        scripts: BTreeMap<String, RawScripts>,
+    ) -> Checked<BTreeMap<String, BTreeSet<Sha256>>> {
+        let idle = scripts.iter().find(|(_, scripts)| scripts.skip.is_empty());
+        if let Some((package, _)) = idle {
+            let rule = "`skip` with the SHA-256 of at least one script";
+            return Err(self.invalid(&format!("packages.scripts.`{package}`"), "empty", rule));
+        }
+        let skip = |scripts: RawScripts| scripts.skip.into_iter().collect();
+        Ok(scripts.into_iter().map(|(package, scripts)| (package, skip(scripts))).collect())
     }
 
     fn command_line(&self, raw: &RawKernel) -> Checked<Vec<String>> {
@@ -256,11 +272,9 @@ impl Check<'_> {
                 return Err(self.invalid(key, parameter, rule));
             }
             self.stage1_parameter(key, name, parameter, &raw.command_line)?;
-            let opens_shell = SHELL_PARAMETERS.iter().any(|shell| parameter.starts_with(shell));
-            if opens_shell && !self.debug {
-                let rule =
-                    "no way to a shell from the console, but in a variant with `debug = true`";
-                return Err(self.invalid(key, parameter, rule));
+            if let Some(rule) = console::refused(parameter).filter(|_| !self.debug) {
+                let rule = format!("{rule}, but in a variant with `debug = true`");
+                return Err(self.invalid(key, parameter, &rule));
             }
         }
         let own: &[&str] = match self.debug {
@@ -345,6 +359,10 @@ impl Check<'_> {
     }
 
     fn stub(&self, raw: RawBoot) -> Checked<Input> {
+        if raw.stub.is_some() && raw.kind == Some(BootKind::Direct) {
+            let rule = "no stub with `kind = \"direct\"`, which has no UKI";
+            return Err(self.invalid("boot.stub", "a stub", rule));
+        }
         match raw.stub {
             Some(stub) => self.input("boot.stub", stub),
             None => Ok(Input::Package {
@@ -394,6 +412,7 @@ impl Check<'_> {
             (None, Some(source), None, None) => FileKind::Local(source, raw.sha256),
             (None, None, Some(target), None) => FileKind::Symlink(target),
             (None, None, None, Some(true)) => FileKind::Folder,
+            (None, None, None, None) => FileKind::Existing,
             _ => {
                 let rule = "exactly one of `content`, `source`, `symlink` and `folder = true`";
                 return Err(self.invalid(&key, "as it is", rule));
@@ -402,13 +421,64 @@ impl Check<'_> {
         if raw.sha256.is_some() && !matches!(kind, FileKind::Local(..)) {
             return Err(self.invalid(&key, "sha256", "a digest only with `source`"));
         }
-        let default = if kind == FileKind::Folder { "0755" } else { "0644" };
-        Ok(FileEntry {
+        let is_link = matches!(kind, FileKind::Symlink(_));
+        if is_link && (raw.mode.is_some() || raw.capabilities.is_some()) {
+            let rule = "a link without `mode` and `capabilities`: Linux has none of links";
+            return Err(self.invalid(&key, "as it is", rule));
+        }
+        let mode = raw.mode.as_deref().map(|mode| self.mode(&key, mode)).transpose()?;
+        let entry = FileEntry {
             path: self.image_path("files.path", &raw.path)?,
+            mode,
+            xattrs: self.xattrs(&key, raw.capabilities.as_deref(), raw.xattrs)?,
+            owner: raw.owner,
+            group: raw.group,
             kind,
-            mode: self.mode(&key, raw.mode.as_deref().unwrap_or(default))?,
-            ownership: ownership(raw.owner, raw.group),
-        })
+        };
+        let changes = entry.mode.is_some() || entry.owner.is_some() || entry.group.is_some();
+        if entry.kind == FileKind::Existing && !changes && entry.xattrs.is_empty() {
+            let rule = "one of `content`, `source`, `symlink` and `folder = true`, or what to change \
+                        of the file that is there: `mode`, `owner`, `group`, `capabilities`, `xattrs`";
+            return Err(self.invalid(&key, "as it is", rule));
+        }
+        Ok(entry)
+    }
+
+    fn xattrs(
+        &self,
+        key: &str,
+        capabilities: Option<&str>,
+        raw: BTreeMap<String, String>,
+    ) -> Checked<BTreeMap<Vec<u8>, Vec<u8>>> {
+        let mut xattrs = BTreeMap::new();
+        for (name, value) in raw {
+            let places = ["user.", "trusted.", "security."];
+            let fits =
+                places.iter().any(|place| name.len() > place.len() && name.starts_with(place));
+            if !fits || name.len() > XATTR_NAME_MAX || name.contains('\0') {
+                let rule = "a name in `user.`, `trusted.` or `security.` of at most 255 bytes";
+                return Err(self.invalid(&format!("{key}.xattrs"), &name, rule));
+            }
+            let bytes = match value.strip_prefix("0x") {
+                None => value.into_bytes(),
+                Some(digits) => hex::decode(digits).map_err(|_| {
+                    let rule = "bytes in hex behind `0x`, or text";
+                    self.invalid(&format!("{key}.xattrs.`{name}`"), &value, rule)
+                })?,
+            };
+            xattrs.insert(name.into_bytes(), bytes);
+        }
+        if let Some(text) = capabilities {
+            let key = format!("{key}.capabilities");
+            let bytes =
+                capability::attribute(text).map_err(|rule| self.invalid(&key, text, &rule))?;
+            let name = capability::ATTRIBUTE.as_bytes().to_vec();
+            if xattrs.insert(name, bytes).is_some() {
+                let rule = "the capabilities once: here, or as `security.capability` in `xattrs`";
+                return Err(self.invalid(&key, text, rule));
+            }
+        }
+        Ok(xattrs)
     }
 
     fn mode(&self, key: &str, text: &str) -> Checked<u16> {
@@ -576,7 +646,7 @@ install = ["systemd"]
 
     #[test]
     fn production_images_have_no_way_to_a_shell() {
-        for parameter in ["rd.shell", "systemd.debug-shell=1", "single", "init=/bin/sh"] {
+        for parameter in ["rd.shell", "systemd.debug-shell=1", "single", "kgdboc=ttyS0"] {
             let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
             let project = project(&text).unwrap();
             assert!(project.definition(None).is_err(), "{parameter}");
@@ -636,6 +706,56 @@ install = ["systemd"]
         }
         let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"efi=debug\"]");
         assert!(project(&text).unwrap().definition(None).is_ok());
+    }
+
+    #[test]
+    fn files_have_capabilities_and_attributes_and_may_be_there_already() {
+        let files = |more: &str| {
+            project(&format!("{MINIMAL}\n[[files]]\npath = \"/usr/bin/x\"\n{more}"))?
+                .definition(None)
+        };
+        let definition = files("capabilities = \"cap_net_raw+ep\"\nmode = \"0750\"").unwrap();
+        let [file] = definition.files.as_slice() else { panic!("{:?}", definition.files) };
+        assert_eq!((&file.kind, file.mode), (&FileKind::Existing, Some(0o750)));
+        let value = file.xattrs.get(&b"security.capability"[..]).map(hex::encode);
+        assert_eq!(value.as_deref(), Some("0100000200200000000000000000000000000000"));
+        let xattrs =
+            files("content = \"x\"\nxattrs = { \"user.a\" = \"t\", \"security.b\" = \"0x00ff\" }");
+        let xattrs = &xattrs.unwrap().files[0].xattrs;
+        assert_eq!(xattrs.get(&b"security.b"[..]), Some(&vec![0, 0xff]));
+        for more in [
+            "",
+            "capabilities = \"cap_net_raw\"",
+            "capabilities = \"cap_nonsense+ep\"",
+            "symlink = \"y\"\ncapabilities = \"cap_net_raw+ep\"",
+            "symlink = \"y\"\nmode = \"0600\"",
+            "xattrs = { \"system.posix_acl_access\" = \"x\" }",
+            "xattrs = { \"user.\" = \"x\" }",
+            "xattrs = { \"user.a\" = \"0xzz\" }",
+            "capabilities = \"cap_kill+p\"\nxattrs = { \"security.capability\" = \"0x00\" }",
+            "mode = \"0600\"\n[[files]]\npath = \"/usr/bin/x\"\ncontent = \"y\"",
+        ] {
+            let error = files(more).unwrap_err();
+            assert!(matches!(error, DefinitionError::Invalid { .. }), "{more}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_skip_names_what_was_read_and_a_variant_says_something() {
+        let scripts = |text: &str| {
+            project(&MINIMAL.replace("[packages]\n", &format!("[packages]\nscripts.x = {text}\n")))?
+                .definition(None)
+        };
+        let digest = "a".repeat(64);
+        let definition = scripts(&format!("{{ skip = [\"{digest}\"] }}")).unwrap();
+        assert_eq!(definition.packages.skip["x"].len(), 1);
+        let error = scripts("\"skip\"").unwrap_err();
+        assert!(error.to_string().contains("{ skip = [\"SHA-256\"] }"), "{error}");
+        assert!(scripts("{ skip = [] }").is_err());
+        assert!(scripts("{ skip = [\"abc\"] }").is_err());
+        let empty = project(&format!("{MINIMAL}\n[variant.same]\n")).unwrap();
+        let error = empty.definition(Some("same")).unwrap_err();
+        assert!(error.to_string().contains("variant.same"), "{error}");
     }
 
     #[test]

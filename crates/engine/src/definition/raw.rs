@@ -138,7 +138,7 @@ pub struct RawPackages {
     pub metadata: Option<RawMetadata>,
     /// What to do about maintainer scripts that cvmkit does not know, by package.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub scripts: BTreeMap<String, RawScriptDecision>,
+    pub scripts: BTreeMap<String, RawScripts>,
 }
 
 /// How much of dpkg's database the image keeps.
@@ -154,11 +154,17 @@ pub enum RawMetadata {
 }
 
 /// What to do about a maintainer script that cvmkit does not know.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum RawScriptDecision {
-    /// Leave it out, knowingly.
-    Skip,
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as `{ skip = [\"SHA-256\"] }`: the error about a script shows its text \
+                 and its SHA-256"
+)]
+pub struct RawScripts {
+    /// Leave them out, knowingly: the SHA-256 of each text that the error about it showed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<Sha256>,
 }
 
 /// Kernel, its modules in the initramfs and its command line.
@@ -269,8 +275,9 @@ pub struct RawInput {
     pub sha256: Option<Sha256>,
 }
 
-/// A file, folder or link to add or replace. Exactly one of `content`, `source`, `symlink` and
-/// `folder` says what it is.
+/// A file, folder or link to add or replace. One of `content`, `source`, `symlink` and `folder` says
+/// what it is. With none of them the file or folder that a package or an overlay has at this path
+/// stays, and what is given of `mode`, `owner`, `group`, `capabilities` and `xattrs` changes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawFile {
@@ -300,9 +307,17 @@ pub struct RawFile {
     /// Group, by name or number. Default: root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Capabilities of the file as setcap(8) takes them, such as `"cap_net_raw+ep"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<String>,
+    /// Extended attributes in `user.`, `trusted.` or `security.`, by name. Values are text, or bytes
+    /// in hex behind `0x`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, String>,
 }
 
-/// A folder laid over the root file system. Files keep only their executable bit: 0755 or 0644.
+/// A folder laid over the root file system. Files keep only their executable bit: 0755 or 0644. A
+/// `[[files]]` entry with `path` and `mode` gives one of them another mode.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawOverlay {

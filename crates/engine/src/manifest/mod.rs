@@ -20,6 +20,7 @@ use crate::files::{self, FileError, Staging, cannot};
 use crate::image::{self, Image, ImageError, Role};
 use crate::lock::{LockError, LockFile, root_role};
 use crate::reference::ReferenceValues;
+use crate::rootfs::Notice;
 use crate::timestamp::Timestamp;
 use crate::versioned::{self, Versioned, VersionedError};
 
@@ -146,6 +147,9 @@ pub struct RootRecord {
     pub data_block_size: u32,
     /// Bytes in a dm-verity hash block.
     pub hash_block_size: u32,
+    /// What whoever verifies the image has to know about its contents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
 }
 
 /// A partition.
@@ -300,6 +304,7 @@ pub(crate) struct Description<'a> {
     pub(crate) version: &'a str,
     pub(crate) definition_checksum: Sha256,
     pub(crate) stage1: Sha256,
+    pub(crate) notices: &'a [Notice],
 }
 
 /// A described image.
@@ -390,6 +395,7 @@ fn manifest(
             algorithm: "sha256".into(),
             data_block_size: verity.data_block_size,
             hash_block_size: verity.hash_block_size,
+            notices: description.notices.to_vec(),
         },
         partitions: description.image.partitions.iter().map(partition).collect(),
         artifacts,

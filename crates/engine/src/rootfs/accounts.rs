@@ -411,11 +411,14 @@ impl Collection<'_> {
             }
         }
         for (name, gid) in std::mem::take(&mut self.groups) {
-            let gid = gid.unwrap_or_else(|| given.get(&name).copied().unwrap_or_default());
+            let gid = match gid {
+                Some(gid) => gid,
+                None => id_of(&given, &name)?,
+            };
             self.accounts.groups.push(Group { name, gid, members: BTreeSet::new() });
         }
         for (name, user) in std::mem::take(&mut self.users) {
-            let uid = given.get(&name).copied().unwrap_or_default();
+            let uid = id_of(&given, &name)?;
             self.add(name, uid, user)?;
         }
         self.add_members()?;
@@ -461,6 +464,14 @@ fn check_name(name: &str) -> Result<(), RootfsError> {
     }
     let why = "is no account name (lower-case letters, digits, `_` and `-`, at most 31)".to_owned();
     Err(RootfsError::Account { name: name.to_owned(), why })
+}
+
+/// The id that was given out; never another one's, and never root's by default.
+fn id_of(given: &BTreeMap<String, u32>, name: &str) -> Result<u32, RootfsError> {
+    given
+        .get(name)
+        .copied()
+        .ok_or_else(|| RootfsError::Account { name: name.to_owned(), why: "has no id".to_owned() })
 }
 
 /// Which ids are in use, and by whom.
@@ -528,7 +539,9 @@ pub(super) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<
         group += &format!("{name}:x:{gid}:{members}\n");
         gshadow += &format!("{name}:*::{members}\n");
     }
-    let readers = accounts.gid("shadow", "shadow(5)").unwrap_or(0);
+    // Without base-passwd there is no such group: the files are root's alone.
+    let readers = accounts.groups.iter().find(|group| group.name == "shadow");
+    let readers = readers.map_or(0, |group| group.gid);
     for (path, mode, text) in [
         ("/etc/passwd", 0o644, passwd),
         ("/etc/group", 0o644, group),

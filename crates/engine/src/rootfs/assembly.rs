@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, Tree, TreeError, split};
 
-use super::{Request, RootfsError};
+use super::{Notice, Request, RootfsError};
 use crate::content::Content;
 
 /// The largest file an effect reads: configuration, unit files, certificates.
@@ -22,12 +22,14 @@ pub(super) struct Assembly<'a> {
     pub owners: BTreeMap<Vec<u8>, String>,
     /// What was done and why.
     pub log: Vec<String>,
+    /// What is to be known beyond this build.
+    pub notices: Vec<Notice>,
 }
 
 impl<'a> Assembly<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
         let tree = Tree::new(Meta::root(0o755, request.mtime));
-        Self { request, tree, owners: BTreeMap::new(), log: Vec::new() }
+        Self { request, tree, owners: BTreeMap::new(), log: Vec::new(), notices: Vec::new() }
     }
 
     /// Metadata of root's own things made now.
@@ -70,11 +72,20 @@ impl<'a> Assembly<'a> {
         })
     }
 
-    /// The names in the directory at `path`, in byte order.
-    pub(super) fn names(&self, path: &str) -> Vec<String> {
-        let Some(id) = self.find(path) else { return Vec::new() };
+    /// The names in the directory at `path`, in byte order; none if there is no such directory.
+    pub(super) fn names(&self, path: &str) -> Result<Vec<String>, RootfsError> {
+        let Some(id) = self.find(path) else { return Ok(Vec::new()) };
         let names = self.tree.entries(id);
-        names.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+        names
+            .map(|(name, _)| match std::str::from_utf8(name) {
+                Ok(name) => Ok(name.to_owned()),
+                // Whoever reads the folder at boot finds it: it must not be passed over here.
+                Err(_) => Err(RootfsError::Unsupported {
+                    path: bare(path).to_owned(),
+                    what: format!("a name that is not UTF-8 (`{}`)", name.escape_ascii()),
+                }),
+            })
+            .collect()
     }
 
     /// The target of the link at `path`, if it is one.

@@ -20,8 +20,8 @@ const BUNDLE: &str = "ca-certificates.crt";
 const CHOICES: &str = "/etc/ca-certificates.conf";
 
 pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
-    let packaged = files_below(assembly, PACKAGED);
-    let local = files_below(assembly, LOCAL);
+    let packaged = files_below(assembly, PACKAGED)?;
+    let local = files_below(assembly, LOCAL)?;
     let mut bundle = Vec::new();
     let mut named = BTreeMap::new();
     for path in packaged.iter().chain(&local) {
@@ -60,11 +60,11 @@ pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
 }
 
 /// Paths of the `*.crt` files below a folder, in byte order.
-fn files_below(assembly: &Assembly<'_>, folder: &str) -> Vec<String> {
+fn files_below(assembly: &Assembly<'_>, folder: &str) -> Result<Vec<String>, RootfsError> {
     let mut found = Vec::new();
     let mut pending = vec![folder.to_owned()];
     while let Some(folder) = pending.pop() {
-        for name in assembly.names(&folder) {
+        for name in assembly.names(&folder)? {
             let path = format!("{folder}/{name}");
             if name.ends_with(".crt") && assembly.is_file(&path) {
                 found.push(path);
@@ -74,7 +74,7 @@ fn files_below(assembly: &Assembly<'_>, folder: &str) -> Vec<String> {
         }
     }
     found.sort();
-    found
+    Ok(found)
 }
 
 /// `update-ca-certificates` takes blanks, commas and parentheses out of names.

@@ -1,23 +1,32 @@
 //! dpkg's database, in the place where dpkg and scanners look for it (`/var/lib/dpkg`).
 //!
-//! `status` and `info/*` are those of freshly installed packages, except that conffiles have no
-//! MD5 there: the image is not upgraded in place. Oracle: `dpkg-query --admindir`.
+//! `status`, `info/*`, `diversions` and `triggers/*` are those of freshly installed packages.
+//! Deliberately absent: `alternatives/*` of update-alternatives(1), triggers that wait.
+//!
+//! Oracle: `dpkg-query --admindir`, `dpkg-divert --admindir --list`.
 
 use std::collections::BTreeMap;
 
-use cvmkit_debian::deb::Entry;
+use cvmkit_debian::deb::{Entry, EntryKind};
 use cvmkit_debian::scripts::Native;
+use cvmkit_formats::source::read_all;
+use md5::Digest as _;
 
-use super::assembly::Assembly;
+use super::assembly::{Assembly, bare};
 use super::native::Effects;
 use super::{Package, RootfsError};
+use crate::content::Content;
 
 const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
+
+/// The longest conffile that is hashed: real ones have a few hundred KB.
+const CONFFILE_MAX: u64 = 64 << 20;
 
 /// How much of dpkg's database the image has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PackageDatabase {
-    /// `status`, and every control file but maintainer scripts that can't run on a read-only root.
+    /// `status` with conffiles, diversions, triggers, and every control file but maintainer scripts
+    /// that can't run on a read-only root.
     Full,
     /// `status`, `*.list` and `*.md5sums`: what scanners and `dpkg -L`, `-S` and `-V` read.
     #[default]
@@ -34,9 +43,11 @@ pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
     }
     let mut packages: Vec<&Package> = request.packages.iter().collect();
     packages.sort_by_key(|package| &package.name);
+    let full = request.package_database == PackageDatabase::Full;
     let mut status = String::new();
     for package in &packages {
-        status += &stanza(package);
+        let conffiles = if full { conffiles(package)? } else { String::new() };
+        status += &stanza(package, &conffiles);
         control_files(assembly, package)?;
     }
     for (name, text) in [
@@ -46,7 +57,7 @@ pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
         ("status", &status),
         ("statoverride", &overrides(effects)),
         ("available", ""),
-        ("diversions", ""),
+        ("diversions", &if full { diversions(effects) } else { String::new() }),
     ] {
         assembly.write(&format!("{ADMIN_DIRECTORY}/{name}"), 0o644, text)?;
     }
@@ -54,11 +65,70 @@ pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
         let meta = assembly.root(0o755);
         assembly.directory(&format!("{ADMIN_DIRECTORY}/{name}"), meta)?;
     }
+    for (name, text) in if full { triggers(&packages) } else { BTreeMap::new() } {
+        assembly.write(&format!("{ADMIN_DIRECTORY}/triggers/{name}"), 0o644, text.as_str())?;
+    }
     Ok(())
 }
 
+/// The field `Conffiles` of `status`: path and MD5 of each, as they came.
+fn conffiles(package: &Package) -> Result<String, RootfsError> {
+    let Some(list) = package.control.files.get("conffiles") else { return Ok(String::new()) };
+    let mut field = String::new();
+    for line in String::from_utf8_lossy(list).lines() {
+        let path = line.trim();
+        // What an upgrade takes away is not there (deb-conffiles(5)).
+        if path.is_empty() || path.starts_with("remove-on-upgrade ") {
+            continue;
+        }
+        let entry = package.entries.iter().find(|entry| entry.path == bare(path).as_bytes());
+        let Some(EntryKind::File { offset, len }) = entry.map(|entry| &entry.kind) else {
+            return Err(RootfsError::Unsupported {
+                path: bare(path).to_owned(),
+                what: format!("no file of `{}`, which lists it as a conffile", package.name),
+            });
+        };
+        let content = Content::Stored { object: package.data.clone(), offset: *offset, len: *len };
+        let bytes = read_all(&content, CONFFILE_MAX)
+            .map_err(|source| RootfsError::Read { path: bare(path).to_owned(), source })?;
+        field += &format!("\n {path} {}", hex::encode(md5::Md5::digest(&bytes)));
+    }
+    Ok(field)
+}
+
+/// `diversions`: three lines each, from, to, by.
+fn diversions(effects: &Effects) -> String {
+    let diverted = effects.native.iter().filter_map(|(package, native)| match native {
+        Native::Divert { from, to } => Some(format!("{from}\n{to}\n{package}\n")),
+        _ => None,
+    });
+    diverted.collect()
+}
+
+/// `triggers/File` for paths, and a file for each other trigger, with the packages that are
+/// interested (`lib/dpkg/trigdeferred.c`, `lib/dpkg/triglib.c`).
+fn triggers(packages: &[&Package]) -> BTreeMap<String, String> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for package in packages {
+        let Some(text) = package.control.files.get("triggers") else { continue };
+        for line in String::from_utf8_lossy(text).lines() {
+            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let (Some(directive), Some(trigger)) = (words.next(), words.next()) else { continue };
+            let Some(kind) = directive.strip_prefix("interest") else { continue };
+            let wait = if kind == "-noawait" { "/noawait" } else { "" };
+            let name = info_name(package);
+            let (file, line) = match trigger.starts_with('/') {
+                true => ("File", format!("{trigger} {name}{wait}\n")),
+                false => (trigger, format!("{name}{wait}\n")),
+            };
+            files.entry(file.to_owned()).or_default().push_str(&line);
+        }
+    }
+    files
+}
+
 /// A stanza of `status`: the control fields, with the state after the name.
-fn stanza(package: &Package) -> String {
+fn stanza(package: &Package, conffiles: &str) -> String {
     let mut text = String::new();
     for (name, value) in package.control.fields.fields() {
         let value = value.trim_end();
@@ -68,18 +138,16 @@ fn stanza(package: &Package) -> String {
             text += "Status: install ok installed\n";
         }
     }
+    if !conffiles.is_empty() {
+        text += &format!("Conffiles:{conffiles}\n");
+    }
     text.push('\n');
     text
 }
 
 fn control_files(assembly: &mut Assembly<'_>, package: &Package) -> Result<(), RootfsError> {
     const SCRIPTS: &[&str] = &["preinst", "postinst", "prerm", "postrm", "config", "control"];
-    // `Multi-Arch: same` packages can be there once for each architecture: the name tells.
-    let same = package.control.fields.get("Multi-Arch").is_some_and(|value| value == "same");
-    let name = match same {
-        true => format!("{}:{}", package.name, package.architecture),
-        false => package.name.clone(),
-    };
+    let name = info_name(package);
     let full = assembly.request.package_database == PackageDatabase::Full;
     for (kind, bytes) in &package.control.files {
         if kind == "md5sums" || (full && !SCRIPTS.contains(&kind.as_str())) {
@@ -92,6 +160,15 @@ fn control_files(assembly: &mut Assembly<'_>, package: &Package) -> Result<(), R
     }
     let list = list(&package.entries);
     assembly.write(&format!("{ADMIN_DIRECTORY}/info/{name}.list"), 0o644, list)
+}
+
+/// `Multi-Arch: same` packages can be there once for each architecture: the name tells.
+fn info_name(package: &Package) -> String {
+    let same = package.control.fields.get("Multi-Arch").is_some_and(|value| value == "same");
+    match same {
+        true => format!("{}:{}", package.name, package.architecture),
+        false => package.name.clone(),
+    }
 }
 
 /// Every path of the package, as it is in the package; the root is `/.`.

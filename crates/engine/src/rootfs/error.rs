@@ -4,6 +4,7 @@ use cvmkit_debian::scripts::{UnknownScript, UnknownTrigger};
 use cvmkit_formats::tree::TreeError;
 use thiserror::Error;
 
+use crate::digest::Sha256;
 use crate::fault::{Diagnosis, Fault};
 
 /// Why a root file system can't be assembled.
@@ -11,11 +12,31 @@ use crate::fault::{Diagnosis, Fault};
 #[non_exhaustive]
 pub enum RootfsError {
     /// A maintainer script does something nobody has read.
-    #[error(transparent)]
-    UnknownScript(#[from] Box<UnknownScript>),
+    #[error("{unknown}")]
+    UnknownScript {
+        /// The script.
+        unknown: Box<UnknownScript>,
+        /// What the definition says to skip of the package.
+        skipped: Vec<Sha256>,
+    },
     /// A trigger nobody has looked at.
-    #[error(transparent)]
-    UnknownTrigger(#[from] UnknownTrigger),
+    #[error("{unknown} (SHA-256 {sha256} of all its triggers)")]
+    UnknownTrigger {
+        /// The trigger.
+        unknown: UnknownTrigger,
+        /// Digest of the file of triggers.
+        sha256: Sha256,
+        /// What the definition says to skip of the package.
+        skipped: Vec<Sha256>,
+    },
+    /// A program without what runs it.
+    #[error("`/{path}` can't run: `{runner}`, which runs it, is not in the image")]
+    NoInterpreter {
+        /// The program.
+        path: String,
+        /// Its interpreter or loader.
+        runner: String,
+    },
     /// Two packages write one path and neither replaces the other.
     #[error("`{first}` and `{second}` both contain `/{path}`, and neither replaces the other")]
     PackageConflict {
@@ -26,6 +47,24 @@ pub enum RootfsError {
         /// The other.
         second: String,
     },
+    /// One package has a file at two paths that are one on a merged /usr.
+    #[error(
+        "`{package}` contains `/{first}` and `/{second}`, which are one file: `/{path}` (/usr is \
+         merged)"
+    )]
+    OneFileTwice {
+        /// The package.
+        package: String,
+        /// The path in the tree.
+        path: String,
+        /// One path in the package.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The definition asks for something that changes nothing.
+    #[error("{} {} no effect:{}", .0.len(), if .0.len() == 1 { "key has" } else { "keys have" }, lines(.0))]
+    NoEffect(Vec<Idle>),
     /// A package does not fit into the tree.
     #[error("can't unpack `/{path}` of `{package}`: {source}")]
     Unpack {
@@ -108,6 +147,21 @@ pub enum RootfsError {
         /// Why.
         why: String,
     },
+    /// A production image could be entered from a terminal.
+    #[error(
+        "{what} {why}\n  --> {path}{}\n  a production image has no way to a shell from a terminal",
+        if way.is_empty() { String::new() } else { format!("\n  started by: {}", way.join(" -> ")) }
+    )]
+    Terminal {
+        /// The unit, generator, program or setting.
+        what: String,
+        /// The file that says so.
+        path: String,
+        /// What it does.
+        why: String,
+        /// The units from the first one to it, if a boot starts it.
+        way: Vec<String>,
+    },
     /// A value of the request is malformed.
     #[error("{field} `{value}`: {why}")]
     Value {
@@ -120,6 +174,34 @@ pub enum RootfsError {
     },
 }
 
+/// A key of the definition, what it asks for, and why that changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// The key, with its tables.
+    pub key: String,
+    /// What is asked for.
+    pub value: String,
+    /// Why nothing comes of it.
+    pub why: String,
+}
+
+/// A key that can be put into a definition: names with a dot or a plus need quotes in TOML.
+fn skip_key(package: &str, skipped: &[Sha256], sha256: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let name = match package.bytes().all(is_bare) {
+        true => package.to_owned(),
+        false => format!("\"{package}\""),
+    };
+    let digests = skipped.iter().map(Sha256::to_string).chain([sha256.to_owned()]);
+    let digests: Vec<String> = digests.map(|digest| format!("\"{digest}\"")).collect();
+    format!("scripts.{name} = {{ skip = [{}] }}", digests.join(", "))
+}
+
+fn lines(idle: &[Idle]) -> String {
+    let line = |Idle { key, value, why }: &Idle| format!("\n  {key}: `{value}` {why}");
+    idle.iter().map(line).collect()
+}
+
 impl Diagnosis for RootfsError {
     fn fault(&self) -> Fault {
         match self {
@@ -130,19 +212,46 @@ impl Diagnosis for RootfsError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::UnknownScript(unknown) => format!(
-                "read the text above; if nothing in it matters to this image, say so with \
-                 `scripts.{0} = \"skip\"`, otherwise leave `{0}` out (running scripts is not \
-                 supported)",
-                unknown.package
+            Self::UnknownScript { unknown, skipped } => format!(
+                "read the text above; if nothing in it matters to this image, say so below \
+                 [packages] with `{}`, otherwise leave `{}` out (running scripts is not supported){}",
+                skip_key(&unknown.package, skipped, &unknown.sha256),
+                unknown.package,
+                match unknown.text.contains("setcap") {
+                    true => "; `capabilities` of [[files]] does what its `setcap` would",
+                    false => "",
+                },
             ),
-            Self::UnknownTrigger(unknown) => format!(
-                "if nothing of it matters to this image, say so with `scripts.{} = \"skip\"`",
-                unknown.package
+            Self::UnknownTrigger { unknown, sha256, skipped } => format!(
+                "if nothing of it matters to this image, say so below [packages] with `{}`",
+                skip_key(&unknown.package, skipped, &sha256.to_string())
+            ),
+            Self::NoInterpreter { path, .. } => {
+                format!("install the package that has it, or leave `/{path}` out")
+            }
+            Self::UnknownAccount { kind: "group", name, .. } => format!(
+                "write a table `[[users]]` with `name = \"{name}\"`, which makes a group of that name \
+                 too, or install the package that makes it"
+            ),
+            Self::UnknownAccount { name, .. } => format!(
+                "write a table `[[users]]` with `name = \"{name}\"`, or install the package that \
+                 makes it"
             ),
             Self::PackageConflict { first, second, .. } => {
                 format!("leave `{first}` or `{second}` out, or exclude the path")
             }
+            Self::Terminal { what, .. } => match what.strip_prefix("unit `") {
+                Some(rest) => format!(
+                    "mask it with `units.mask = [\"{}\"]`, leave it out, or keep it to a variant with \
+                     `debug = true`",
+                    rest.trim_end_matches('`')
+                ),
+                None => "leave it out, or keep it to a variant with `debug = true`".to_owned(),
+            },
+            Self::OneFileTwice { package, .. } => {
+                format!("leave `{package}` out; dpkg would overwrite one with the other")
+            }
+            Self::NoEffect(_) => "correct it or leave it out".to_owned(),
             Self::DuplicateId { .. } => "pin another id in the definition".to_owned(),
             _ => return None,
         })

@@ -23,7 +23,7 @@ pub(super) fn check(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
         }
     }
     for (path, folder) in folders {
-        let mut names = assembly.names(&folder).into_iter();
+        let mut names = assembly.names(&folder)?.into_iter();
         let library = names.find(|name| name.contains(".so"));
         if let Some(library) = library.filter(|_| !is_built_in(assembly, &folder)) {
             return Err(RootfsError::Unsupported {
@@ -46,7 +46,7 @@ fn configuration(assembly: &Assembly<'_>) -> Result<Vec<String>, RootfsError> {
             line: number,
             why: format!("include `{pattern}`: expected /folder/*.conf"),
         })?;
-        let names = assembly.names(folder).into_iter().filter(|name| name.ends_with(".conf"));
+        let names = assembly.names(folder)?.into_iter().filter(|name| name.ends_with(".conf"));
         paths.extend(names.map(|name| format!("{folder}/{name}")));
     }
     Ok(paths)

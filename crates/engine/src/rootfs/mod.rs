@@ -12,16 +12,22 @@
 pub mod accounts;
 mod alternatives;
 mod assembly;
+pub mod capability;
 mod certificates;
 mod dpkg;
 mod error;
+mod exclude;
+mod glob;
 mod identity;
 mod libraries;
 mod native;
+pub mod notice;
 mod overlay;
 mod pam;
+mod programs;
 mod shells;
 mod sysusers;
+mod terminals;
 mod tmpfiles;
 pub mod units;
 mod unpack;
@@ -30,7 +36,7 @@ mod volatile;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -39,12 +45,14 @@ use cvmkit_formats::tree::Tree;
 
 pub use accounts::{Accounts, GroupRequest, UserRequest};
 pub use dpkg::PackageDatabase;
-pub use error::RootfsError;
-pub use overlay::{Placed, PlacedNode};
+pub use error::{Idle, RootfsError};
+pub use notice::Notice;
+pub use overlay::{Changes, Placed, PlacedNode};
 pub use units::Units;
 pub use volatile::remake_var_at_boot;
 
 use crate::content::Content;
+use crate::digest::Sha256;
 use assembly::Assembly;
 
 /// One package, verified and decoded.
@@ -64,14 +72,6 @@ pub struct Package {
     pub data: Arc<File>,
 }
 
-/// What the definition says about the scripts of a package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ScriptDecision {
-    /// Do nothing for scripts that no recipe covers; what recipes and generated blocks say is done.
-    Skip,
-}
-
 /// Everything the root file system is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Request<'a> {
@@ -85,6 +85,8 @@ pub struct Request<'a> {
     pub groups: &'a [GroupRequest],
     /// User and group ids by name that the lock or the definition pins.
     pub ids: BTreeMap<String, u32>,
+    /// The kernel command line but `roothash=`.
+    pub command_line: &'a [String],
     /// Units to enable and mask.
     pub units: Units,
     /// Files, directories and links of the definition; they win over packages and effects.
@@ -100,8 +102,9 @@ pub struct Request<'a> {
     /// Globs of packaged files to leave out, as dpkg's `path-exclude`; with a leading `!` as its
     /// `path-include`. The last one that matches decides.
     pub exclude: &'a [String],
-    /// Decisions about scripts, by package.
-    pub scripts: BTreeMap<String, ScriptDecision>,
+    /// SHA-256 of what to skip of the scripts that no recipe covers, by package; what recipes and
+    /// generated blocks say is done.
+    pub skip: BTreeMap<String, BTreeSet<Sha256>>,
     /// How much of dpkg's database is kept.
     pub package_database: PackageDatabase,
     /// `/var` is a fresh tmpfs at each boot (`systemd.volatile=state`): [`remake_var_at_boot`].
@@ -121,6 +124,8 @@ pub struct Rootfs {
     pub accounts: Accounts,
     /// What was done that no package file shows, and why; one line each.
     pub log: Vec<String>,
+    /// What whoever publishes the image has to know; it belongs into the manifest.
+    pub notices: Vec<Notice>,
     /// Kernel releases whose `modules.dep` and its relatives are still to be made.
     pub kernels: Vec<String>,
 }
@@ -144,9 +149,14 @@ pub fn assemble(request: &Request<'_>) -> Result<Rootfs, RootfsError> {
     libraries::check(&assembly)?;
     dpkg::write(&mut assembly, &effects)?;
     overlay::place_owned(&mut assembly, &accounts, &kept)?;
-    units::check_closed(&assembly)?;
-    let Assembly { tree, owners, log, .. } = assembly;
-    let mut rootfs = Rootfs { tree, owners, accounts, log, kernels: effects.kernels };
+    units::check_masks(&assembly)?;
+    programs::check_own(&assembly)?;
+    let mut notices = units::enabled::check(&assembly, &effects)?;
+    notices.extend(terminals::check(&assembly)?);
+    let Assembly { tree, owners, log, notices: mut all, .. } = assembly;
+    all.extend(notices);
+    let kernels = effects.kernels;
+    let mut rootfs = Rootfs { tree, owners, accounts, log, notices: all, kernels };
     if request.volatile_var {
         remake_var_at_boot(&mut rootfs, request.mtime)?;
     }

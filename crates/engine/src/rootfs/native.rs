@@ -1,5 +1,7 @@
 //! Classifies the scripts of all packages and carries out what recipes ask for.
 
+use std::collections::BTreeSet;
+
 use cvmkit_debian::scripts::{
     Access, Alternative, AppArmorLocal, EnabledUnit, Native, check_triggers, classify, generated,
     of_control,
@@ -7,7 +9,8 @@ use cvmkit_debian::scripts::{
 use cvmkit_formats::tree::{Inode, Node};
 
 use super::assembly::{Assembly, bare};
-use super::{Accounts, Package, RootfsError, ScriptDecision, certificates, pam, shells};
+use super::{Accounts, Idle, Notice, Package, RootfsError, capability, certificates, pam, shells};
+use crate::digest::Sha256;
 
 /// What the scripts of all packages come to, each with its package, by name of the package.
 #[derive(Clone, Debug, Default)]
@@ -24,50 +27,123 @@ pub(super) struct Effects {
     pub kernels: Vec<String>,
 }
 
-/// Reads the scripts and triggers of every package.
-pub(super) fn classify_all(
-    packages: &mut dyn Iterator<Item = &Package>,
-    decide: &dyn Fn(&str) -> Option<ScriptDecision>,
-    log: &mut Vec<String>,
-) -> Result<Effects, RootfsError> {
-    let mut effects = Effects::default();
-    for package in packages {
-        let name = &package.name;
-        let skips = decide(name) == Some(ScriptDecision::Skip);
-        if let Some(triggers) = package.control.files.get("triggers").filter(|_| !skips) {
-            check_triggers(name, triggers)?;
-        }
-        for (kind, text) in of_control(&package.control.files) {
-            let found = match classify(name, kind, text) {
-                Err(unknown) if skips => {
-                    log.push(format!(
-                        "skipped the {} of {name} as the definition says (SHA-256 {})",
-                        kind.file_name(),
-                        unknown.sha256
-                    ));
-                    generated(name, text)
-                }
-                found => found?,
-            };
-            if !found.why.is_empty() {
-                log.push(format!("{} of {name}: {}", kind.file_name(), found.why));
-            }
-            effects.add(name, found);
-        }
-    }
-    Ok(effects)
-}
-
 /// Reads the scripts and triggers of the request's packages, by name of the package.
 pub(super) fn classify_request(assembly: &mut Assembly<'_>) -> Result<Effects, RootfsError> {
     let request = assembly.request;
     let mut packages: Vec<&Package> = request.packages.iter().collect();
     packages.sort_by_key(|package| &package.name);
-    classify_all(
-        &mut packages.into_iter(),
-        &|name| request.scripts.get(name).copied(),
-        &mut assembly.log,
-    )
+    let mut effects = Effects::default();
+    let mut idle = Vec::new();
+    for package in &packages {
+        let wanted = request.skip.get(&package.name);
+        let mut skipping = Skipping { wanted, done: BTreeSet::new() };
+        classify_package(assembly, package, &mut skipping, &mut effects)?;
+        for sha256 in skipping.idle() {
+            let why = "is no script of it that would have to be skipped".to_owned();
+            idle.push(Idle { key: skip_key(&package.name), value: sha256.to_string(), why });
+        }
+    }
+    for (name, skipped) in &request.skip {
+        if packages.iter().all(|package| package.name != *name) {
+            let value = skipped.iter().map(Sha256::to_string).collect::<Vec<_>>().join(", ");
+            let why = "is of a package that is not in the image".to_owned();
+            idle.push(Idle { key: skip_key(name), value, why });
+        }
+    }
+    if idle.is_empty() { Ok(effects) } else { Err(RootfsError::NoEffect(idle)) }
+}
+
+fn skip_key(package: &str) -> String {
+    format!("packages.scripts.\"{package}\".skip")
+}
+
+/// What the definition says to skip of one package, and what of it came up.
+struct Skipping<'a> {
+    wanted: Option<&'a BTreeSet<Sha256>>,
+    done: BTreeSet<Sha256>,
+}
+
+impl Skipping<'_> {
+    /// True if what has this digest is to be skipped.
+    fn skips(&mut self, sha256: Sha256) -> bool {
+        let skips = self.wanted.is_some_and(|wanted| wanted.contains(&sha256));
+        if skips {
+            self.done.insert(sha256);
+        }
+        skips
+    }
+
+    fn all(&self) -> Vec<Sha256> {
+        self.wanted.into_iter().flatten().copied().collect()
+    }
+
+    fn idle(self) -> Vec<Sha256> {
+        self.wanted.into_iter().flatten().filter(|one| !self.done.contains(one)).copied().collect()
+    }
+}
+
+fn classify_package(
+    assembly: &mut Assembly<'_>,
+    package: &Package,
+    skipping: &mut Skipping<'_>,
+    effects: &mut Effects,
+) -> Result<(), RootfsError> {
+    let name = &package.name;
+    if let Some(triggers) = package.control.files.get("triggers")
+        && let Err(unknown) = check_triggers(name, triggers)
+    {
+        let sha256 = Sha256::of(triggers);
+        if !skipping.skips(sha256) {
+            let skipped = skipping.all();
+            return Err(RootfsError::UnknownTrigger { unknown, sha256, skipped });
+        }
+        skipped(assembly, name, "triggers", sha256, "");
+    }
+    for (kind, text) in of_control(&package.control.files) {
+        let found = match classify(name, kind, text) {
+            Ok(found) => found,
+            Err(unknown) => {
+                let sha256 = Sha256::of(unknown.text.as_bytes());
+                if !skipping.skips(sha256) {
+                    let skipped = skipping.all();
+                    return Err(RootfsError::UnknownScript { unknown, skipped });
+                }
+                skipped(assembly, name, kind.file_name(), sha256, &unknown.text);
+                generated(name, text)
+            }
+        };
+        if !found.why.is_empty() {
+            assembly.note(format!("{} of {name}: {}", kind.file_name(), found.why));
+        }
+        effects.add(name, found);
+    }
+    Ok(())
+}
+
+fn skipped(assembly: &mut Assembly<'_>, package: &str, script: &str, sha256: Sha256, text: &str) {
+    assembly.notices.push(Notice::ScriptSkipped {
+        package: package.to_owned(),
+        script: script.to_owned(),
+        sha256,
+        lost_capabilities: capabilities(text),
+    });
+}
+
+/// The `setcap` calls of a script that name a capability, as far as they can be read.
+fn capabilities(text: &str) -> Vec<String> {
+    let calls =
+        text.lines().flat_map(|line| line.match_indices("setcap ").map(move |at| (line, at.0)));
+    let mut found: Vec<String> = Vec::new();
+    for (line, at) in calls {
+        let rest = line.get(at..).unwrap_or_default();
+        let end = rest.find([';', '&', '|', '>', '\'', ')']).unwrap_or(rest.len());
+        let call = rest.get(..end).unwrap_or_default().trim();
+        let names = call.to_ascii_lowercase().contains("cap_") || call.contains('$');
+        if names && !found.iter().any(|known| known == call) {
+            found.push(call.to_owned());
+        }
+    }
+    found
 }
 
 impl Effects {
@@ -128,10 +204,11 @@ fn one(
         Native::Link { path, target } if !assembly.occupied(path) => assembly.link(path, target),
         Native::Relink { path, target } => relink(assembly, path, target),
         Native::Owner { path, access } => own(assembly, package, path, access, accounts),
+        Native::Capabilities { path, text } => capable(assembly, package, path, text),
         Native::Shells => shells::write(assembly),
         Native::Certificates => certificates::write(assembly),
         Native::PamProfiles => pam::write(assembly),
-        Native::Absent { path, what } if !assembly.names(path).is_empty() => {
+        Native::Absent { path, what } if !assembly.names(path)?.is_empty() => {
             let path = bare(path).to_owned();
             Err(RootfsError::Unsupported { path, what: what.to_owned() })
         }
@@ -177,6 +254,27 @@ fn relink(assembly: &mut Assembly<'_>, path: &str, target: &str) -> Result<(), R
         assembly.tree.remove(bare(path).as_bytes());
     }
     assembly.link(path, target)
+}
+
+/// setcap(8), which refuses what is no regular file.
+fn capable(
+    assembly: &mut Assembly<'_>,
+    package: &str,
+    path: &str,
+    text: &str,
+) -> Result<(), RootfsError> {
+    let Some(id) = assembly.find(path).filter(|_| assembly.is_file(path)) else {
+        assembly.note(format!("no {path} for the capabilities of {package}"));
+        return Ok(());
+    };
+    let value = capability::attribute(text).map_err(|why| RootfsError::Unsupported {
+        path: bare(path).to_owned(),
+        what: format!("capabilities `{text}` of {package} ({why})"),
+    })?;
+    let xattrs = &mut assembly.tree.meta_mut(id).xattrs;
+    xattrs.insert(capability::ATTRIBUTE.as_bytes().to_vec(), value);
+    assembly.note(format!("{path} has {text} ({package})"));
+    Ok(())
 }
 
 fn own(

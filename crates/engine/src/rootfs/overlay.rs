@@ -3,12 +3,12 @@
 //! They are placed twice: before the effects, so that a unit, a sysusers.d file or a certificate of
 //! the definition takes part, and after them with their owners, so that nothing overwrites them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cvmkit_formats::tree::{Inode, Meta, Node};
+use cvmkit_formats::tree::{Inode, Meta, Node, TreeError};
 
 use super::assembly::{Assembly, bare};
-use super::{Accounts, RootfsError};
+use super::{Accounts, Idle, RootfsError, capability};
 use crate::content::Content;
 
 /// What the definition puts somewhere.
@@ -23,6 +23,19 @@ pub enum PlacedNode {
     OverlayDirectory,
     /// A symbolic link with this target.
     Symlink(String),
+    /// What is there already, by a package, an effect or an overlay.
+    Existing(Changes),
+}
+
+/// What becomes another of something that is there; the rest stays.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Permission bits.
+    pub mode: Option<u16>,
+    /// Owner, by name or number.
+    pub user: Option<String>,
+    /// Group, by name or number.
+    pub group: Option<String>,
 }
 
 /// One file, directory or link of the definition.
@@ -36,6 +49,8 @@ pub struct Placed {
     pub user: String,
     /// Group, by name or number.
     pub group: String,
+    /// Extended attributes by full name.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What it is.
     pub node: PlacedNode,
 }
@@ -53,11 +68,16 @@ pub(super) fn place<'a>(assembly: &mut Assembly<'a>) -> Result<BTreeSet<&'a str>
             }
             made.insert(file.path.as_str());
         }
+        if matches!(file.node, PlacedNode::Existing(_)) {
+            continue;
+        }
         if let Some(owner) = owner(assembly, &file.path) {
             assembly.note(format!("`{}` of the definition replaces that of {owner}", file.path));
         }
         let meta = assembly.root(file.mode & 0o7777);
-        assembly.put(&file.path, inode(file, meta))?;
+        if let Some(inode) = inode(file, meta) {
+            assembly.put(&file.path, inode)?;
+        }
     }
     Ok(kept)
 }
@@ -75,10 +95,73 @@ pub(super) fn place_owned(
         meta.gid = accounts.gid(&file.group, &what)?;
         let is_kept =
             matches!(file.node, PlacedNode::OverlayDirectory) && kept.contains(file.path.as_str());
-        if !is_kept {
-            assembly.put(&file.path, inode(file, meta))?;
+        if let PlacedNode::Existing(changes) = &file.node {
+            change(assembly, file, changes, accounts)?;
+        } else if let Some(inode) = inode(file, meta).filter(|_| !is_kept) {
+            boot_hides(file)?;
+            assembly.put(&file.path, inode)?;
         }
     }
+    Ok(())
+}
+
+/// Refuses a file where every boot has a file system of its own: nobody would ever see it.
+fn boot_hides(file: &Placed) -> Result<(), RootfsError> {
+    let hidden = ["/run", "/proc", "/sys", "/dev"]
+        .iter()
+        .find(|folder| file.path.strip_prefix(**folder).is_some_and(|rest| rest.starts_with('/')));
+    match hidden {
+        None => Ok(()),
+        Some(folder) => Err(RootfsError::NoEffect(vec![Idle {
+            key: "files".to_owned(),
+            value: file.path.clone(),
+            why: format!("is below {folder}, where a boot puts a file system of its own"),
+        }])),
+    }
+}
+
+/// Changes what is given of something that is there.
+fn change(
+    assembly: &mut Assembly<'_>,
+    file: &Placed,
+    changes: &Changes,
+    accounts: &Accounts,
+) -> Result<(), RootfsError> {
+    let path = bare(&file.path);
+    let placed = |source| RootfsError::Place { path: path.to_owned(), source };
+    let real = assembly.tree.canonical(path.as_bytes()).map_err(placed)?;
+    let id = assembly.tree.lookup(&real);
+    let id = id.ok_or_else(|| placed(TreeError::NotFound(path.to_owned())))?;
+    let is_regular = matches!(assembly.tree.inode(id).node, Node::File(_));
+    if let Node::Symlink(target) = &assembly.tree.inode(id).node {
+        let what = format!(
+            "a link to `{}`: name what it leads to, as a link has no attributes of its own",
+            String::from_utf8_lossy(target)
+        );
+        return Err(RootfsError::Unsupported { path: path.to_owned(), what });
+    }
+    if !is_regular && file.xattrs.contains_key(capability::ATTRIBUTE.as_bytes()) {
+        let what = "no regular file: only those have capabilities".to_owned();
+        return Err(RootfsError::Unsupported { path: path.to_owned(), what });
+    }
+    let what = format!("`{}`", file.path);
+    let uid = changes.user.as_deref().map(|name| accounts.uid(name, &what)).transpose()?;
+    let gid = changes.group.as_deref().map(|name| accounts.gid(name, &what)).transpose()?;
+    let old = assembly.tree.inode(id).meta.clone();
+    let meta = assembly.tree.meta_mut(id);
+    meta.mode = changes.mode.map_or(old.mode, |mode| mode & 0o7777);
+    meta.uid = uid.unwrap_or(old.uid);
+    meta.gid = gid.unwrap_or(old.gid);
+    meta.xattrs.extend(file.xattrs.clone());
+    if *meta == old {
+        return Err(RootfsError::NoEffect(vec![Idle {
+            key: "files".to_owned(),
+            value: file.path.clone(),
+            why: "has all that is asked for already".to_owned(),
+        }]));
+    }
+    let (mode, uid, gid) = (meta.mode, meta.uid, meta.gid);
+    assembly.note(format!("{} is {mode:04o} {uid}:{gid} as the definition says", file.path));
     Ok(())
 }
 
@@ -91,13 +174,15 @@ fn owner(assembly: &Assembly<'_>, path: &str) -> Option<String> {
     }
 }
 
-fn inode(file: &Placed, meta: Meta) -> Inode<Content> {
-    match &file.node {
+fn inode(file: &Placed, meta: Meta) -> Option<Inode<Content>> {
+    let meta = Meta { xattrs: file.xattrs.clone(), ..meta };
+    Some(match &file.node {
+        PlacedNode::Existing(_) => return None,
         PlacedNode::File(content) => Inode::file(meta, content.clone()),
         PlacedNode::Directory | PlacedNode::OverlayDirectory => Inode::directory(meta),
         PlacedNode::Symlink(target) => {
             let node = Node::Symlink(target.clone().into_bytes());
             Inode { meta: Meta { mode: 0o777, ..meta }, node }
         }
-    }
+    })
 }

@@ -30,7 +30,7 @@ type Profile = BTreeMap<String, String>;
 
 pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     let mut profiles = Vec::new();
-    for name in assembly.names(PROFILES) {
+    for name in assembly.names(PROFILES)? {
         let text = assembly.text(&format!("{PROFILES}/{name}"))?.unwrap_or_default();
         let profile = parse(&text);
         if profile.get("Default").is_some_and(|value| value == "yes") {

@@ -15,7 +15,7 @@ pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     let mut text = assembly.text(TEMPLATE)?.unwrap_or_default();
     let mut listed: Vec<String> = text.lines().filter_map(shell).collect();
     let mut packaged = listed.clone();
-    for name in assembly.names(FOLDER) {
+    for name in assembly.names(FOLDER)? {
         let more = assembly.text(&format!("{FOLDER}/{name}"))?.unwrap_or_default();
         packaged.extend(more.lines().filter_map(shell));
     }

@@ -45,7 +45,7 @@ pub(super) enum Line {
 /// Every line of every file that counts, in the order systemd reads them.
 pub(super) fn read(assembly: &Assembly<'_>) -> Result<Vec<Line>, RootfsError> {
     let mut lines = Vec::new();
-    for path in configuration(assembly, FOLDERS) {
+    for path in configuration(assembly, FOLDERS)? {
         let text = assembly.text(&path)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
@@ -64,9 +64,14 @@ pub(super) fn read(assembly: &Assembly<'_>) -> Result<Vec<Line>, RootfsError> {
 }
 
 /// The `*.conf` files of some folders by name, where an earlier folder hides later ones.
-pub(super) fn configuration(assembly: &Assembly<'_>, folders: &[&str]) -> Vec<String> {
-    let names: BTreeSet<String> =
-        folders.iter().flat_map(|folder| assembly.names(folder)).collect();
+pub(super) fn configuration(
+    assembly: &Assembly<'_>,
+    folders: &[&str],
+) -> Result<Vec<String>, RootfsError> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for folder in folders {
+        names.extend(assembly.names(folder)?);
+    }
     let chosen: BTreeMap<String, String> = names
         .into_iter()
         .filter(|name| name.ends_with(".conf"))
@@ -76,7 +81,7 @@ pub(super) fn configuration(assembly: &Assembly<'_>, folders: &[&str]) -> Vec<St
             Some((name, path))
         })
         .collect();
-    chosen.into_values().collect()
+    Ok(chosen.into_values().collect())
 }
 
 fn parse(line: &str) -> Result<Line, String> {

@@ -14,7 +14,12 @@ use cvmkit_debian::scripts::{Alternative, AlternativeLink};
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::Node;
 
+mod asked;
+mod attributes;
+mod database;
+mod enabled;
 mod overlays;
+mod terminals;
 
 use super::*;
 use crate::fault::Diagnosis;
@@ -233,9 +238,11 @@ fn an_unknown_script_or_trigger_is_an_error_unless_it_is_skipped() {
         let packages = [one];
         let error = assemble(&request(&packages)).unwrap_err();
         assert!(error.to_string().contains("frob"), "{error}");
-        assert!(error.hint().unwrap().contains(&format!("scripts.{name} = \"skip\"")));
-        let scripts = BTreeMap::from([(name, ScriptDecision::Skip)]);
-        assemble(&Request { scripts, ..request(&packages) }).unwrap();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(&format!("scripts.{name} = {{ skip = [\"")), "{hint}");
+        let digest = hint.split('"').nth(1).unwrap().parse().unwrap();
+        let skip = BTreeMap::from([(name, BTreeSet::from([digest]))]);
+        assemble(&Request { skip, ..request(&packages) }).unwrap();
     }
 }
 
@@ -368,6 +375,11 @@ fn unit_packages() -> Vec<Package> {
             ("usr/lib/systemd/system/static.service", "[Service]\nExecStart=/x\n"),
             ("usr/lib/systemd/system/getty@.service", "[Install]\nWantedBy=getty.target\n"),
             ("usr/lib/systemd/system/link.service", "-> a.service"),
+            (
+                "usr/lib/systemd/system/reset.service",
+                "[Install]\nWantedBy=multi-user.target x.target\nAlias=other.service\nWantedBy=\n\
+                 Alias=\nWantedBy=y.target\n",
+            ),
         ],
     )]
 }
@@ -376,7 +388,7 @@ fn unit_packages() -> Vec<Package> {
 fn enabled_units_have_the_links_of_systemctl() {
     let packages = unit_packages();
     let enable: Vec<String> =
-        ["a.service", "t@.service", "t@two.service"].map(str::to_owned).into();
+        ["a.service", "t@.service", "t@two.service", "reset.service"].map(str::to_owned).into();
     let units = Units { enable: enable.clone(), ..Units::default() };
     let before = assemble(&Request { debug: true, ..request(&packages) }).unwrap();
     let ours = assemble(&Request { debug: true, units, ..request(&packages) }).unwrap();
@@ -402,24 +414,23 @@ fn enabled_units_have_the_links_of_systemctl() {
 }
 
 #[test]
-fn production_masks_what_systemctl_calls_masked() {
+fn what_is_masked_or_gone_is_so_for_systemctl() {
     let packages = unit_packages();
     let units = Units { mask: vec!["a.socket".into()], ..Units::default() };
     let rootfs = assemble(&Request { units, ..request(&packages) }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     materialise(&rootfs.tree, folder.path());
     let root = format!("--root={}", folder.path().display());
-    for (unit, state) in [
-        ("a.socket", "masked"),
-        ("getty@tty1.service", "masked"),
-        ("serial-getty@ttyS0.service", "masked"),
-        ("emergency.service", "masked"),
-        ("a.service", "disabled"),
-        ("static.service", "static"),
-    ] {
+    for (unit, state) in
+        [("a.socket", "masked"), ("a.service", "disabled"), ("static.service", "static")]
+    {
         let Some(found) = oracle("systemctl", &[&root, "is-enabled", unit]) else { return };
         assert_eq!(found.trim(), state, "{unit}");
     }
+    // Of a unit that is gone it says so on standard error alone.
+    let gone = Command::new("systemctl").args([&root, "is-enabled", "getty@tty1.service"]).output();
+    let gone = gone.unwrap();
+    assert_eq!((gone.status.code(), gone.stdout.as_slice()), (Some(1), &b""[..]));
 }
 
 #[test]
@@ -438,32 +449,6 @@ fn units_that_do_not_do_what_is_asked_are_errors() {
         let result = assemble(&Request { units, ..request(&packages) });
         assert!(matches!(result, Err(RootfsError::Unit { .. })), "{enable:?} {mask:?}");
     }
-}
-
-#[test]
-fn dpkg_lists_the_packages_and_their_files() {
-    let control =
-        "Multi-Arch: same\nMaintainer: X <x@example.org>\nDescription: one\n more\n .\n end\n";
-    let packages = [
-        package("liba", control, &[("", ""), ("lib/", ""), ("lib/a", "a")]),
-        package(
-            "b",
-            "Maintainer: X <x@example.org>\nDescription: two\n",
-            &[("usr/", ""), ("usr/b", "b")],
-        ),
-    ];
-    let rootfs = assemble(&request(&packages)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    materialise(&rootfs.tree, folder.path());
-    let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
-    let format = "-f=${Package} ${Version} ${db:Status-Status}\\n";
-    let Some(found) = oracle("dpkg-query", &[&admin, format, "-W"]) else { return };
-    assert_eq!(found, "b 1.0 installed\nliba 1.0 installed\n");
-    let found = oracle("dpkg-query", &[&admin, "-L", "liba:amd64"]).unwrap();
-    assert_eq!(found, "/.\n/lib\n/lib/a\n");
-    let absent = PackageDatabase::Absent;
-    let rootfs = assemble(&Request { package_database: absent, ..request(&packages) }).unwrap();
-    assert!(rootfs.tree.lookup(b"var/lib/dpkg").is_none());
 }
 
 fn candidate(path: &str, priority: i32, manual: &str) -> Alternative {
@@ -560,6 +545,7 @@ fn certificates_are_linked_as_openssl_does() {
             mode: 0o644,
             user: "root".into(),
             group: "root".into(),
+            xattrs: BTreeMap::new(),
             node: PlacedNode::File(fs::read(&path).unwrap().into()),
         });
     }
@@ -592,6 +578,7 @@ fn files_of_the_definition_win_and_have_their_owners() {
         mode: 0o600,
         user: user.into(),
         group: "0".into(),
+        xattrs: BTreeMap::new(),
         node,
     };
     let files = [
@@ -650,30 +637,4 @@ fn a_library_that_needs_a_loader_cache_is_an_error() {
     let packages = [package("a", "", &[configuration, own, ("opt/x/lib/libx.so.1", "")])];
     let error = assemble(&request(&packages)).unwrap_err();
     assert!(error.to_string().contains("opt/x/lib/libx.so.1"), "{error}");
-}
-
-#[test]
-fn a_volatile_var_is_made_again_by_systemd_tmpfiles() {
-    let packages = [package(
-        "a",
-        "",
-        &[
-            ("var/", ""),
-            ("var/lib/", ""),
-            ("var/lib/a/", ""),
-            ("var/lib/a/x", "x"),
-            ("var/l", "-> lib"),
-        ],
-    )];
-    let rootfs = assemble(&Request { volatile_var: true, ..request(&packages) }).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    materialise(&rootfs.tree, folder.path());
-    fs::remove_dir_all(folder.path().join("var")).unwrap();
-    let root = format!("--root={}", folder.path().display());
-    if !is_root() || oracle("systemd-tmpfiles", &[&root, "--create", "--prefix=/var"]).is_none() {
-        return;
-    }
-    assert_eq!(fs::read_to_string(folder.path().join("var/lib/a/x")).unwrap(), "x");
-    assert_eq!(fs::read_link(folder.path().join("var/l")).unwrap(), Path::new("lib"));
-    assert!(!folder.path().join("var/lib/dpkg").exists());
 }

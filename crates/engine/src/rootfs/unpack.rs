@@ -4,13 +4,14 @@
 //! package that has it, as with dpkg. A path of two packages belongs to the one that declares
 //! `Replaces` for the other (Debian Policy 7.6.1); without that it is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cvmkit_debian::deb::{Entry, EntryKind};
 use cvmkit_debian::version::Version;
 use cvmkit_formats::tree::{Device, Inode, InodeId, Meta, Node, TreeError, split};
 
 use super::assembly::Assembly;
+use super::exclude::Filter;
 use super::{Package, RootfsError};
 use crate::content::Content;
 
@@ -23,11 +24,15 @@ pub(super) fn packages(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     let mut packages: Vec<&Package> = assembly.request.packages.iter().collect();
     packages.sort_by_key(|package| (package.name != "base-files", &package.name));
     merge_usr(assembly, &packages)?;
-    let filter = Filter::new(assembly.request.exclude);
+    let mut filter = Filter::new(assembly.request.exclude);
     let mut left_out = 0;
     for package in &packages {
-        left_out += Unpacking { assembly, packages: &packages, package, filter: &filter }.run()?;
+        let (entries, out) = filter.kept(&package.entries);
+        left_out += out;
+        let claimed = BTreeMap::new();
+        Unpacking { assembly, packages: &packages, package, claimed }.run(&entries)?;
     }
+    filter.check()?;
     if left_out > 0 {
         assembly.note(format!("left out {left_out} packaged paths that `exclude` matches"));
     }
@@ -55,75 +60,19 @@ fn merge_usr(assembly: &mut Assembly<'_>, packages: &[&Package]) -> Result<(), R
     Ok(())
 }
 
-/// dpkg's `path-exclude` and `path-include`: the last pattern that matches decides.
-struct Filter<'a> {
-    patterns: Vec<(bool, &'a [u8])>,
-}
-
-impl<'a> Filter<'a> {
-    fn new(exclude: &'a [String]) -> Self {
-        let pattern = |text: &'a String| match text.strip_prefix('!') {
-            Some(kept) => (false, kept.trim_start_matches('/').as_bytes()),
-            None => (true, text.trim_start_matches('/').as_bytes()),
-        };
-        Self { patterns: exclude.iter().map(pattern).collect() }
-    }
-
-    fn excludes(&self, path: &[u8]) -> bool {
-        let last = self.patterns.iter().rev().find(|(_, pattern)| glob(pattern, path));
-        last.is_some_and(|&(excludes, _)| excludes)
-    }
-}
-
-/// fnmatch(3) without flags: `*` and `?` match slashes too.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut on) = (0, 0);
-    let mut star = None;
-    while on < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at + 1, on));
-                at += 1;
-            }
-            Some(&byte) if byte == b'?' || Some(&byte) == text.get(on) => {
-                at += 1;
-                on += 1;
-            }
-            _ => match star {
-                Some((after, from)) => {
-                    star = Some((after, from + 1));
-                    at = after;
-                    on = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(at).all(|&byte| byte == b'*')
-}
-
 /// One package on its way into the tree.
 struct Unpacking<'a, 'r> {
     assembly: &'a mut Assembly<'r>,
     packages: &'a [&'r Package],
     package: &'r Package,
-    filter: &'a Filter<'r>,
+    /// The package's own spelling of each path that it has taken, by that of the tree.
+    claimed: BTreeMap<Vec<u8>, &'r [u8]>,
 }
 
-impl Unpacking<'_, '_> {
-    /// Answers how many paths the filter left out.
-    fn run(mut self) -> Result<usize, RootfsError> {
+impl<'r> Unpacking<'_, 'r> {
+    /// Unpacks those entries that are not left out.
+    fn run(mut self, kept: &[&'r Entry]) -> Result<(), RootfsError> {
         let package = self.package;
-        let kept: Vec<&Entry> =
-            package.entries.iter().filter(|entry| !self.filter.excludes(&entry.path)).collect();
-        // A directory that is excluded stays if something below it does not.
-        let mut needed = BTreeSet::new();
-        for entry in &kept {
-            let mut parent = split(&entry.path).0;
-            while !parent.is_empty() && needed.insert(parent) {
-                parent = split(parent).0;
-            }
-        }
         let bodies: BTreeMap<&[u8], &Entry> = package
             .entries
             .iter()
@@ -131,21 +80,15 @@ impl Unpacking<'_, '_> {
             .map(|entry| (entry.path.as_slice(), entry))
             .collect();
         let mut linked = BTreeMap::new();
-        let mut left_out = 0;
-        for entry in &package.entries {
-            let is_needed = needed.contains(entry.path.as_slice());
-            if self.filter.excludes(&entry.path) && !is_needed {
-                left_out += 1;
-                continue;
-            }
+        for entry in kept {
             self.entry(entry, &bodies, &mut linked)?;
         }
-        Ok(left_out)
+        Ok(())
     }
 
     fn entry(
         &mut self,
-        entry: &Entry,
+        entry: &'r Entry,
         bodies: &BTreeMap<&[u8], &Entry>,
         linked: &mut BTreeMap<Vec<u8>, InodeId>,
     ) -> Result<(), RootfsError> {
@@ -153,6 +96,14 @@ impl Unpacking<'_, '_> {
             return self.directory(entry);
         }
         let path = self.place(entry)?;
+        if let Some(first) = self.claimed.insert(path.clone(), &entry.path) {
+            return Err(RootfsError::OneFileTwice {
+                package: self.package.name.clone(),
+                path: lossy(&path),
+                first: lossy(first),
+                second: lossy(&entry.path),
+            });
+        }
         if !self.claim(&path)? {
             return Ok(());
         }
@@ -304,32 +255,6 @@ fn lossy(path: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn globs_match_as_fnmatch_without_flags() {
-        for (pattern, text, expected) in [
-            ("usr/share/doc/*", "usr/share/doc/a/b", true),
-            ("usr/share/doc/*", "usr/share/docs", false),
-            ("usr/share/doc/*/copyright", "usr/share/doc/x/copyright", true),
-            ("usr/share/doc/*/copyright", "usr/share/doc/x/copyright.gz", false),
-            ("*.?o", "a/b.mo", true),
-            ("", "", true),
-            ("**", "x", true),
-            ("a*b*c", "a-b-b-c", true),
-            ("a*b*c", "a-b-b-d", false),
-        ] {
-            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn the_last_matching_pattern_decides() {
-        let patterns = ["/usr/share/doc/*".to_owned(), "!/usr/share/doc/*/copyright".to_owned()];
-        let filter = Filter::new(&patterns);
-        assert!(filter.excludes(b"usr/share/doc/x/changelog.gz"));
-        assert!(!filter.excludes(b"usr/share/doc/x/copyright"));
-        assert!(!filter.excludes(b"usr/bin/x"));
-    }
 
     #[test]
     fn relations_compare_versions() {

@@ -2,7 +2,7 @@
 //! a tmpfiles.d file that makes it again as it was assembled.
 //!
 //! Directories and links come back as lines, regular files as copies of `/usr/share/factory/var`,
-//! where they get a second name. dpkg's database stays out: nothing at run time needs it.
+//! where they get a second name. dpkg's database is only linked to there: it is read, never written.
 
 use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, Tree, TreeError};
 
@@ -15,8 +15,11 @@ const PATH: &str = "usr/lib/tmpfiles.d/00-cvmkit-var.conf";
 /// Where tmpfiles.d(5) expects originals.
 const FACTORY: &str = "usr/share/factory";
 
-/// Not made again.
-const LEFT_OUT: &[&str] = &["var/lib/dpkg", "var/run", "var/lock"];
+/// Not made again file by file.
+const LEFT_OUT: &[&str] = &[DPKG, "var/run", "var/lock"];
+
+/// dpkg's database.
+const DPKG: &str = "var/lib/dpkg";
 
 /// Adds the file to a finished root file system; what it makes has the time `mtime`. Call it last:
 /// what is put below `/var` afterwards is not there after a boot.
@@ -41,10 +44,35 @@ pub fn remake_var_at_boot(rootfs: &mut Rootfs, mtime: i64) -> Result<(), RootfsE
             place(tree, &copy, mtime, |tree| tree.link(copy.as_bytes(), id))?;
         }
     }
+    text += &dpkg(tree, mtime)?;
     let inode = Inode::file(Meta::root(0o644, mtime), text.as_str().into());
     place(tree, PATH, mtime, |tree| tree.put(PATH.as_bytes(), inode).map(drop))?;
     rootfs.log.push(format!("/{PATH} makes /var again at each boot"));
     Ok(())
+}
+
+/// Gives the files of dpkg's database a second name outside of `/var`; answers the line of a link.
+fn dpkg(tree: &mut Tree<Content>, mtime: i64) -> Result<String, RootfsError> {
+    let below: Vec<(String, InodeId)> = tree
+        .walk()
+        .into_iter()
+        .map(|(path, id)| (String::from_utf8_lossy(&path).into_owned(), id))
+        .filter(|(path, _)| path.strip_prefix(DPKG).is_some_and(|rest| rest.starts_with('/')))
+        .collect();
+    if below.is_empty() {
+        return Ok(String::new());
+    }
+    for (path, id) in below {
+        let copy = format!("{FACTORY}/{path}");
+        match tree.inode(id).is_directory() {
+            true => {
+                let inode = Inode::directory(tree.inode(id).meta.clone());
+                place(tree, &copy, mtime, |tree| tree.put(copy.as_bytes(), inode).map(drop))?;
+            }
+            false => place(tree, &copy, mtime, |tree| tree.link(copy.as_bytes(), id))?,
+        }
+    }
+    Ok(format!("L /{DPKG} - - - - /{FACTORY}/{DPKG}\n"))
 }
 
 fn place(

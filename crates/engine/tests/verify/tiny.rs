@@ -256,6 +256,7 @@ impl Tiny {
                 algorithm: "sha256".into(),
                 data_block_size: definition.verity.data_block_size,
                 hash_block_size: definition.verity.hash_block_size,
+                notices: Vec::new(),
             },
             partitions: image.partitions.iter().map(partition).collect(),
             artifacts: files.chain(beside).map(artifact).collect(),

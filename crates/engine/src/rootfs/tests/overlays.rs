@@ -2,8 +2,9 @@
 
 use super::*;
 
-fn placed(path: &str, user: &str, node: PlacedNode) -> Placed {
-    Placed { path: path.into(), mode: 0o755, user: user.into(), group: "root".into(), node }
+pub(super) fn placed(path: &str, user: &str, node: PlacedNode) -> Placed {
+    let (user, group, xattrs) = (user.into(), "root".into(), BTreeMap::new());
+    Placed { path: path.into(), mode: 0o755, user, group, xattrs, node }
 }
 
 fn access(rootfs: &Rootfs, path: &str) -> (u16, u32) {
@@ -41,15 +42,15 @@ fn folders_on_the_way_keep_their_modes_and_owners() {
 #[test]
 fn a_file_of_the_definition_does_not_open_what_is_closed() {
     let getty = "/usr/lib/systemd/system/getty@.service";
-    let packages = [package("systemd", "", &[(getty.trim_start_matches('/'), "[Service]\n")])];
+    let text = "[Service]\nStandardInput=tty\n";
+    let packages = [package("systemd", "", &[(getty.trim_start_matches('/'), text)])];
     let link = |path: &str| [placed(path, "root", PlacedNode::Symlink(getty.into()))];
     let built = |path: &str, debug| {
         let files = link(path);
         assemble(&Request { files: &files, debug, ..request(&packages) }).map(drop)
     };
     let login = "/etc/systemd/system/getty@.service";
-    let generator = "/etc/systemd/system-generators/systemd-getty-generator";
-    for path in [login, generator] {
+    for path in [login, "/usr/lib/systemd/system/console-getty.service"] {
         let error = built(path, false).unwrap_err();
         assert!(error.to_string().contains(path), "{error}");
         built(path, true).unwrap();

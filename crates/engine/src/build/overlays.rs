@@ -1,0 +1,88 @@
+//! What a folder laid over the root brings, and what of it does not come along.
+//!
+//! Of a local file's mode only the executable bit counts, as in git: who checks the definition out
+//! decides the rest, and an image must not depend on that (I1). A file that others can't read on this
+//! machine comes out readable; that is said, and `[[files]]` can give it a mode.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::BuildError;
+use super::inputs::Inputs;
+use crate::files::cannot;
+use crate::lock::{LocalFile, LocalKind};
+use crate::rootfs::{Idle, Placed, RootfsError};
+
+/// Permission to read for everybody else.
+const OTHERS_READ: u32 = 0o004;
+
+/// Files that are closed to others here and will not be in the image, in one line.
+pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Option<String>, BuildError> {
+    let mut closed = Vec::new();
+    for (file, path) in laid_over(inputs) {
+        let has_mode = inputs
+            .definition
+            .files
+            .iter()
+            .any(|entry| format!("/{}", entry.path) == path && entry.mode.is_some());
+        if has_mode || !matches!(file.kind, LocalKind::File { .. }) {
+            continue;
+        }
+        let host_path = inputs.folder().join(&file.path);
+        let metadata = host_path.symlink_metadata().map_err(cannot("read", &host_path))?;
+        let mode = metadata.permissions().mode() & 0o7777;
+        if mode & OTHERS_READ == 0 {
+            closed.push(format!("`{}` ({mode:04o})", file.path));
+        }
+    }
+    let Some(first) = closed.first() else { return Ok(None) };
+    let others = match closed.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    Ok(Some(format!(
+        "overlays: {first}{others}: others can't read it here, but can in the image, where only the \
+         executable bit counts; `[[files]]` with its `path` and a `mode` closes it"
+    )))
+}
+
+/// Refuses an overlay that brings nothing, and a host name that a file of the definition replaces.
+pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildError> {
+    let mut idle = Vec::new();
+    for overlay in &inputs.definition.overlays {
+        let below = format!("{}/", overlay.source);
+        if !inputs.lock.lock.files.iter().any(|file| file.path.starts_with(&below)) {
+            idle.push(Idle {
+                key: "overlays.source".to_owned(),
+                value: overlay.source.clone(),
+                why: "is an empty folder".to_owned(),
+            });
+        }
+    }
+    let own_file = placed.iter().any(|file| file.path == "/etc/hostname");
+    if let Some(hostname) = inputs.raw().hostname.filter(|_| own_file) {
+        idle.push(Idle {
+            key: "hostname".to_owned(),
+            value: hostname,
+            why: "is replaced by `/etc/hostname` of the definition".to_owned(),
+        });
+    }
+    if idle.is_empty() { Ok(()) } else { Err(RootfsError::NoEffect(idle).into()) }
+}
+
+/// The files of overlays with their paths in the image.
+fn laid_over<'a>(inputs: &'a Inputs<'_>) -> Vec<(&'a LocalFile, String)> {
+    let mut found = Vec::new();
+    for overlay in &inputs.definition.overlays {
+        let below = format!("{}/", overlay.source);
+        for file in &inputs.lock.lock.files {
+            if let Some(relative) = file.path.strip_prefix(&below) {
+                let path = match overlay.target.as_str() {
+                    "" => format!("/{relative}"),
+                    target => format!("/{target}/{relative}"),
+                };
+                found.push((file, path));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,410 @@
+//! No way from a terminal to a shell in a production image (I11).
+//!
+//! [`remove`] takes away what gives a login or a shell on a terminal, with every name and link of
+//! it: there is nothing left that could be unmasked. [`check`] looks at the finished tree, after the
+//! files of the definition, and judges by meaning: names are resolved, units are loaded as systemd
+//! loads them, with their aliases, templates, instances and drop-ins, and each that could read a
+//! terminal is an error, started or not. A debug image keeps everything.
+//!
+//! Out of reach is a program of the image that opens a terminal by itself: what the definition runs
+//! is the definition's.
+
+mod activation;
+mod init;
+mod settings;
+mod unit;
+
+use std::collections::BTreeSet;
+
+use cvmkit_formats::tree::{InodeId, Node};
+
+use super::assembly::{Assembly, bare};
+use super::units::file::{FOLDERS, Loaded, USER_FOLDERS, is_null, load};
+use super::units::name::Name;
+use super::units::walk::{self, Reached};
+use super::{Notice, PlacedNode, RootfsError};
+pub(super) use unit::commands;
+
+/// Units that read a terminal, or that the host starts by pressing keys.
+const UNITS: &[&str] = &[
+    "autovt@.service",
+    "console-getty.service",
+    "container-getty@.service",
+    "ctrl-alt-del.target",
+    "debug-shell.service",
+    "emergency.service",
+    "getty-static.service",
+    "getty@.service",
+    "rescue.service",
+    "serial-getty@.service",
+    "systemd-firstboot.service",
+    "systemd-storagetm.service",
+];
+
+/// Targets of the keys that the host's keyboard has (systemd.special(7)).
+const KEY_TARGETS: [&str; 2] = ["ctrl-alt-del.target", "kbrequest.target"];
+
+/// Programs that ask for a login or open a shell on a terminal.
+const PROGRAMS: &[&str] = &[
+    "agetty",
+    "fbgetty",
+    "fgetty",
+    "getty",
+    "kmscon",
+    "login",
+    "mgetty",
+    "mingetty",
+    "ngetty",
+    "openvt",
+    "rungetty",
+    "sulogin",
+    "systemd-sulogin-shell",
+];
+
+/// Servers that let people log in over the network.
+const SERVERS: [&str; 8] = [
+    "dropbear",
+    "in.rlogind",
+    "in.rshd",
+    "in.telnetd",
+    "sshd",
+    "sshd.session-split",
+    "telnetd",
+    "tinysshd",
+];
+
+/// Generators that start such units, run commands, or open SSH to the host, from what the kernel
+/// command line, the firmware or the virtual machine monitor says.
+const GENERATORS: &[&str] = &[
+    "systemd-debug-generator",
+    "systemd-getty-generator",
+    "systemd-run-generator",
+    "systemd-ssh-generator",
+];
+
+const PROGRAM_FOLDERS: &[&str] = &[
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+    "/usr/lib/systemd",
+];
+
+const GENERATOR_FOLDERS: &[&str] = &[
+    "/etc/systemd/system-generators",
+    "/usr/local/lib/systemd/system-generators",
+    "/usr/lib/systemd/system-generators",
+];
+
+/// A way to a terminal: where it is written, and what it is.
+#[derive(Debug)]
+struct Opening {
+    file: String,
+    why: String,
+}
+
+/// True for a unit that production images do not have, be it an instance of a template.
+pub(super) fn is_login_unit(unit: &str) -> bool {
+    let template = Name::parse(unit).ok().and_then(|name| name.template());
+    UNITS.contains(&unit) || template.is_some_and(|template| UNITS.contains(&template.as_str()))
+}
+
+/// Takes away units, programs and generators, and every name that leads to one. What the definition
+/// places stays, for [`check`] to refuse.
+pub(super) fn remove(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
+    let own = own_paths(assembly);
+    let doomed = doomed(assembly);
+    let mut removed = Vec::new();
+    for (path, id) in assembly.tree.walk() {
+        let leads = match assembly.tree.inode(id).node {
+            Node::Directory(_) => false,
+            Node::Symlink(_) if !doomed.contains(&id) => {
+                assembly.tree.resolve(&path).is_ok_and(|id| doomed.contains(&id))
+                    || is_link_to_login(&path)
+            }
+            _ => doomed.contains(&id),
+        };
+        if leads && !own.contains(&path) {
+            removed.push(path);
+        }
+    }
+    for path in &removed {
+        assembly.tree.remove(path);
+        assembly.owners.remove(path);
+    }
+    let paths: Vec<String> =
+        removed.iter().map(|path| format!("/{}", String::from_utf8_lossy(path))).collect();
+    if !paths.is_empty() {
+        let paths = paths.join(", ");
+        assembly.note(format!("production image: removed ways to a terminal: {paths}"));
+    }
+    settings::write(assembly)
+}
+
+/// The inodes to take away, by the names they have.
+fn doomed(assembly: &Assembly<'_>) -> BTreeSet<InodeId> {
+    let mut found = BTreeSet::new();
+    for (folders, names) in
+        [(FOLDERS, UNITS), (PROGRAM_FOLDERS, PROGRAMS), (GENERATOR_FOLDERS, GENERATORS)]
+    {
+        for (folder, name) in
+            folders.iter().flat_map(|folder| names.iter().map(move |name| (folder, name)))
+        {
+            // An alias is taken away, not what it leads to: `ctrl-alt-del.target` is a reboot.
+            let path = assembly.tree.canonical(format!("{}/{name}", bare(folder)).as_bytes());
+            found.extend(path.ok().and_then(|path| assembly.tree.lookup(&path)));
+        }
+    }
+    found
+}
+
+/// A link in a `.wants` folder counts by its name, wherever it leads.
+fn is_link_to_login(path: &[u8]) -> bool {
+    let path = String::from_utf8_lossy(path);
+    let mut names = path.rsplit('/');
+    let (name, folder) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    let wants = [".wants", ".requires", ".upholds"].iter().any(|suffix| folder.ends_with(suffix));
+    let is_unit_folder = path.contains("systemd/system");
+    is_unit_folder && (UNITS.contains(&name) || (wants && is_login_unit(name)))
+}
+
+/// Where the definition itself puts files and links, as the tree spells it.
+fn own_paths(assembly: &Assembly<'_>) -> BTreeSet<Vec<u8>> {
+    let files = assembly.request.files.iter();
+    files
+        .filter(|file| matches!(file.node, PlacedNode::File(_) | PlacedNode::Symlink(_)))
+        .filter_map(|file| assembly.tree.canonical(bare(&file.path).as_bytes()).ok())
+        .collect()
+}
+
+/// Refuses a production tree with a way from a terminal to a shell.
+///
+/// A login over the network is the definition's to allow, by enabling what serves it: it needs a key
+/// or password that the image has, and the digests cover that. It is answered, to be told.
+pub(super) fn check(assembly: &Assembly<'_>) -> Result<Vec<Notice>, RootfsError> {
+    if assembly.request.debug {
+        return Ok(Vec::new());
+    }
+    generators(assembly)?;
+    let start = init::check(assembly)?;
+    let reached = walk::walk(assembly, &[&start])?;
+    wanted_logins(assembly)?;
+    for name in candidates(assembly, FOLDERS, &reached)? {
+        if let Loaded::Unit(unit) = load(assembly, FOLDERS, &name)?
+            && let Some(opening) = unit::opening(assembly, &unit)?
+        {
+            return refuse(&name, opening, &reached);
+        }
+    }
+    for name in candidates(assembly, USER_FOLDERS, &Reached::default())? {
+        if let Loaded::Unit(unit) = load(assembly, USER_FOLDERS, &name)?
+            && let Some(opening) = unit::opening(assembly, &unit)?
+        {
+            return refuse(&name, opening, &Reached::default());
+        }
+    }
+    keys(assembly, &reached)?;
+    activation::check(assembly)?;
+    settings::check(assembly)?;
+    network_logins(assembly, &reached)
+}
+
+/// Units that a boot starts and that run a server of logins.
+fn network_logins(assembly: &Assembly<'_>, reached: &Reached) -> Result<Vec<Notice>, RootfsError> {
+    let mut found: Vec<Notice> = Vec::new();
+    for name in reached.names() {
+        let Loaded::Unit(unit) = load(assembly, FOLDERS, name)? else { continue };
+        let mut programs = commands(&unit, "Service")
+            .into_iter()
+            .flat_map(|command| command.words)
+            .filter_map(|words| words.first().cloned());
+        let server =
+            programs.find(|program| SERVERS.contains(&program_name(assembly, program).as_str()));
+        if let Some(program) = server {
+            let unit = unit.path.rsplit('/').next().unwrap_or(name).to_owned();
+            let notice = Notice::NetworkLogin { unit, program };
+            if !found.contains(&notice) {
+                found.push(notice);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn refuse<T>(unit: &str, opening: Opening, reached: &Reached) -> Result<T, RootfsError> {
+    let way = reached.way(unit).into_iter().map(str::to_owned).collect();
+    let Opening { file, why } = opening;
+    Err(RootfsError::Terminal { what: format!("unit `{unit}`"), path: file, why, way })
+}
+
+/// Every name that could be loaded: those of files, of what is reached, and of links that want one.
+fn candidates(
+    assembly: &Assembly<'_>,
+    folders: &[&str],
+    reached: &Reached,
+) -> Result<BTreeSet<String>, RootfsError> {
+    let mut names: BTreeSet<String> = reached.names().map(str::to_owned).collect();
+    for folder in folders {
+        for name in assembly.names(folder)? {
+            match is_wants_folder(&name) {
+                true => names.extend(assembly.names(&format!("{folder}/{name}"))?),
+                false => names.extend(Some(name)),
+            }
+        }
+    }
+    names.extend(activation::units(assembly)?);
+    names.retain(|name| Name::parse(name).is_ok());
+    Ok(names)
+}
+
+fn is_wants_folder(name: &str) -> bool {
+    [".wants", ".requires", ".upholds"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// A link to a login unit that is not there does nothing: the definition wanted it, and is told.
+fn wanted_logins(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
+    let refused = |name: &str, file: String| {
+        let why = "is wanted, and is a login on a terminal".to_owned();
+        refuse(name, Opening { file, why }, &Reached::default())
+    };
+    for folder in FOLDERS {
+        for entry in assembly.names(folder)? {
+            let path = format!("{folder}/{entry}");
+            if is_wants_folder(&entry) {
+                let wanted = assembly.names(&path)?;
+                if let Some(name) = wanted.iter().find(|name| is_login_unit(name)) {
+                    return refused(name, format!("{path}/{name}"));
+                }
+            } else if is_login_unit(&entry) && leads_nowhere(assembly, &path) {
+                return refused(&entry, path);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn leads_nowhere(assembly: &Assembly<'_>, path: &str) -> bool {
+    let leads = assembly.target(path).is_some_and(|target| !is_null(&target));
+    leads && assembly.find(path).is_none()
+}
+
+fn generators(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
+    for folder in GENERATOR_FOLDERS {
+        for name in GENERATORS {
+            let path = format!("{folder}/{name}");
+            let is_masked = assembly.target(&path).is_some_and(|target| is_null(&target));
+            if assembly.occupied(&path) && !is_masked {
+                return Err(RootfsError::Terminal {
+                    what: format!("generator `{name}`"),
+                    path,
+                    why: "starts shells, logins or commands that the host asks for".to_owned(),
+                    way: Vec::new(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn keys(assembly: &Assembly<'_>, reached: &Reached) -> Result<(), RootfsError> {
+    for target in KEY_TARGETS {
+        if let Loaded::Unit(unit) = load(assembly, FOLDERS, target)? {
+            let why = "is started by keys that the host presses".to_owned();
+            return refuse(target, Opening { file: unit.path, why }, reached);
+        }
+    }
+    Ok(())
+}
+
+/// Where `path` leads: links are followed as far as the tree has them, so that a link to a device of
+/// the running machine gives the device's name.
+fn led_to(assembly: &Assembly<'_>, path: &str) -> String {
+    let mut path = path.to_owned();
+    for _ in 0..8 {
+        if let Ok(real) = assembly.tree.real_path(bare(&path).as_bytes()) {
+            return format!("/{}", String::from_utf8_lossy(&real));
+        }
+        let Some(target) = assembly.target(&path) else { break };
+        path = match target.strip_prefix('/') {
+            Some(_) => target,
+            None => format!("{}/{target}", path.rsplit_once('/').map_or("", |(folder, _)| folder)),
+        };
+    }
+    plain(&path)
+}
+
+/// A path without empty names, `.` and `..`.
+fn plain(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    format!("/{}", names.join("/"))
+}
+
+/// True for a device of the running machine that somebody may sit at, or a name that may lead to one.
+fn is_terminal(assembly: &Assembly<'_>, path: &str) -> bool {
+    /// How their names start below `/dev`.
+    const DEVICES: [&str; 13] = [
+        "char/", "console", "fd/", "hvc", "input/", "ptmx", "pts/", "serial/", "stdin", "tty",
+        "vcs", "vport", "xvc",
+    ];
+    let path = led_to(assembly, path);
+    match path.strip_prefix("/dev/") {
+        Some(device) => DEVICES.iter().any(|start| device.starts_with(start)),
+        None => path.starts_with("/proc/") && path.contains("/fd/"),
+    }
+}
+
+/// The last name of where `program` leads, looked up as systemd does when it is no path.
+fn program_name(assembly: &Assembly<'_>, program: &str) -> String {
+    let led = match program.contains('/') {
+        true => led_to(assembly, program),
+        false => {
+            let mut places = PROGRAM_FOLDERS.iter().map(|folder| format!("{folder}/{program}"));
+            let found = places.find(|place| assembly.find(place).is_some());
+            found.map_or_else(|| program.to_owned(), |place| led_to(assembly, &place))
+        }
+    };
+    led.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// What a command line opens, if it is a terminal: by the program, one it is told to run, or a
+/// redirection in the text of a shell.
+fn opened(assembly: &Assembly<'_>, words: &[String]) -> Option<String> {
+    /// Names that mean one thing only, as arguments of `env`, `setsid` or a shell too.
+    const GETTYS: [&str; 5] = ["agetty", "getty", "mgetty", "mingetty", "sulogin"];
+    let (program, arguments) = words.split_first()?;
+    let called = program.rsplit('/').next().unwrap_or_default();
+    let name = program_name(assembly, program);
+    if PROGRAMS.contains(&name.as_str()) || PROGRAMS.contains(&called) {
+        return Some(format!("runs `{program}`"));
+    }
+    for argument in arguments {
+        for word in argument.split(|byte: char| byte.is_whitespace() || ";&|()`$".contains(byte)) {
+            let is_path = word.starts_with('/') && !word.starts_with("/dev/");
+            let name = if is_path { program_name(assembly, word) } else { word.to_owned() };
+            if GETTYS.contains(&name.as_str()) || (is_path && PROGRAMS.contains(&name.as_str())) {
+                return Some(format!("runs `{name}`"));
+            }
+        }
+        let mut redirections = argument.split('<').skip(1);
+        let device = redirections.find_map(|rest| {
+            let rest = rest.trim_start_matches(['>', ' ', '\t']);
+            let end = rest.find(|byte: char| byte.is_whitespace() || ";&|()".contains(byte));
+            let path = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+            let path = path.trim_matches(['"', '\'']);
+            (path.starts_with('/') && is_terminal(assembly, path)).then(|| path.to_owned())
+        });
+        if let Some(device) = device {
+            return Some(format!("reads `{device}`"));
+        }
+    }
+    None
+}

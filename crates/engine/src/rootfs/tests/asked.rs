@@ -1,0 +1,206 @@
+//! A request of the definition that changes nothing is said aloud.
+
+use super::*;
+
+fn documented() -> Vec<Package> {
+    vec![package(
+        "a",
+        "",
+        &[
+            ("./".trim_start_matches("./"), ""),
+            ("usr/", ""),
+            ("usr/lib/", ""),
+            ("usr/lib/modules/", ""),
+            ("usr/lib/modules/net.ko", "m"),
+            ("lib/modules/disk.ko", "m"),
+            ("usr/share/", ""),
+            ("usr/share/doc/", ""),
+            ("usr/share/doc/a/", ""),
+            ("usr/share/doc/a/copyright", "c"),
+            ("usr/share/doc/a/news.gz", "n"),
+            ("usr/share/doc/a/examples/", ""),
+            ("usr/share/doc/a/examples/x", "x"),
+            ("usr/share/doc/b", "-> a"),
+            ("usr/share/doc-base/", ""),
+            ("usr/share/doc-base/a", "b"),
+            ("usr/share/man/", ""),
+            ("usr/share/man/man1/", ""),
+            ("usr/share/man/man1/a.1", "m"),
+            ("usr/share/man/man1/b.1", "-> a.1"),
+            ("usr/bin/", ""),
+            ("usr/bin/a", "a"),
+        ],
+    )]
+}
+
+fn with_patterns(patterns: &[&str]) -> Result<Rootfs, RootfsError> {
+    let packages = documented();
+    let exclude: Vec<String> = patterns.iter().map(|one| (*one).to_owned()).collect();
+    assemble(&Request { exclude: &exclude, ..request(&packages) })
+}
+
+#[test]
+fn a_pattern_that_changes_nothing_is_named() {
+    for (patterns, named) in [
+        (&["/usr/share/nothing-like-this/*"][..], "/usr/share/nothing-like-this/*"),
+        (&["/usr/share/man/*", "!/usr/share/doc/*"], "packages.include-paths: `/usr/share/doc/*`"),
+        (&["/usr/share/man/*", "/usr/share/man/man1/*"], "/usr/share/man/man1/*"),
+        (&["!/usr/share/doc/*"], "packages.include-paths"),
+    ] {
+        let error = with_patterns(patterns).unwrap_err();
+        assert!(matches!(error, RootfsError::NoEffect(_)), "{error}");
+        assert!(error.to_string().contains(named), "{named} in {error}");
+    }
+}
+
+#[test]
+fn patterns_of_merged_folders_mean_usr() {
+    for pattern in ["/lib/modules/*", "/usr/lib/modules/*", "/lib/mod[a-u]les/*.ko"] {
+        let rootfs = with_patterns(&[pattern]).unwrap();
+        for gone in ["usr/lib/modules/net.ko", "usr/lib/modules/disk.ko"] {
+            assert!(rootfs.tree.lookup(gone.as_bytes()).is_none(), "{pattern} {gone}");
+        }
+        assert!(rootfs.tree.lookup(b"usr/bin/a").is_some());
+    }
+}
+
+/// Builds the package and has dpkg unpack it into a scratch root.
+#[test]
+fn paths_stay_as_dpkg_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, root) = (folder.path().join("source"), folder.path().join("root"));
+    let packages = documented();
+    for entry in &packages[0].entries {
+        let path = String::from_utf8(entry.path.clone()).unwrap();
+        // The host's dpkg needs no merged /usr: one spelling is enough here.
+        let at = source
+            .join(path.strip_prefix("lib/").map_or(path.clone(), |rest| format!("usr/lib/{rest}")));
+        match &entry.kind {
+            EntryKind::Directory => fs::create_dir_all(&at).unwrap(),
+            EntryKind::Symlink(target) => {
+                symlink(std::str::from_utf8(target).unwrap(), &at).unwrap()
+            }
+            _ => fs::write(&at, "x").unwrap(),
+        }
+    }
+    fs::create_dir_all(source.join("DEBIAN")).unwrap();
+    let control =
+        "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n";
+    fs::write(source.join("DEBIAN/control"), control).unwrap();
+    let deb = folder.path().join("a.deb");
+    let (source, deb) = (source.to_str().unwrap(), deb.to_str().unwrap());
+    if oracle("dpkg-deb", &["--root-owner-group", "-Zgzip", "--build", source, deb]).is_none() {
+        return;
+    }
+    for patterns in [
+        &["/usr/share/doc/*", "!/usr/share/doc/*/copyright"][..],
+        &["/usr/share/doc/*", "/usr/share/man/*", "!/usr/share/doc/a/*/x"],
+        &["/usr/share/doc/a/*", "!/usr/share/doc/a/[cn]*"],
+        &["/usr/share/man/*"],
+        &["/usr/share/doc/*", "!/usr/share/doc/*", "/usr/share/doc/a/[a-m]*"],
+    ] {
+        let ours = with_patterns(patterns);
+        // Where a pattern has no effect there is no tree of ours to compare.
+        let ours = ours.unwrap_or_else(|error| panic!("{patterns:?}: {error}"));
+        for name in ["info", "updates", "triggers"] {
+            fs::create_dir_all(root.join("var/lib/dpkg").join(name)).unwrap();
+        }
+        for name in ["status", "available"] {
+            fs::write(root.join("var/lib/dpkg").join(name), "").unwrap();
+        }
+        let root_option = format!("--root={}", root.display());
+        let options: Vec<String> = patterns
+            .iter()
+            .map(|pattern| match pattern.strip_prefix('!') {
+                Some(included) => format!("--path-include={included}"),
+                None => format!("--path-exclude={pattern}"),
+            })
+            .collect();
+        let mut arguments = vec![root_option.as_str(), "--force-not-root", "--log=/dev/null"];
+        arguments.extend(options.iter().map(String::as_str));
+        arguments.extend(["--unpack", deb]);
+        oracle("dpkg", &arguments).unwrap();
+        assert!(root.join("usr/share/doc-base/a").exists(), "dpkg gave up: {patterns:?}");
+        for entry in packages[0].entries.iter().filter(|entry| entry.path.starts_with(b"usr/")) {
+            let path = String::from_utf8(entry.path.clone()).unwrap();
+            let theirs = fs::symlink_metadata(root.join(&path)).is_ok();
+            let is_ours = ours.tree.lookup(path.as_bytes()).is_some();
+            assert_eq!(is_ours, theirs, "{patterns:?} {path}");
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
+}
+
+#[test]
+fn one_package_with_one_file_at_two_paths_is_an_error_that_names_both() {
+    for (first, second) in [("bin/x", "usr/bin/x"), ("usr/lib/x.so", "lib/x.so")] {
+        let packages = [package("a", "", &[("usr/", ""), (first, "one"), (second, "two")])];
+        let error = assemble(&request(&packages)).unwrap_err();
+        let said = error.to_string();
+        for word in [format!("`/{first}`"), format!("`/{second}`"), "`a`".to_owned()] {
+            assert!(said.contains(&word), "{word} in {said}");
+        }
+    }
+}
+
+#[test]
+fn a_skip_is_of_a_text_and_a_package_that_are_there() {
+    let script = "#!/bin/sh\nsetcap cap_net_raw+ep /usr/bin/x || exit 1\nfrobnicate\n";
+    let packages = [
+        with_script(package("lib.x+1", "", &[("usr/", "")]), "postinst", script),
+        package("plain", "", &[("usr/", "")]),
+    ];
+    let error = assemble(&request(&packages)).unwrap_err();
+    let hint = error.hint().unwrap();
+    // What the hint shows can be put into a definition as it is.
+    let key = hint.split('`').nth(1).unwrap();
+    let table: toml::Table = toml::from_str(key).unwrap();
+    let digest = table["scripts"]["lib.x+1"]["skip"][0].as_str().unwrap().to_owned();
+    assert!(hint.contains("capabilities"), "{hint}");
+    let skip = |package: &str, digest: &str| {
+        BTreeMap::from([(package.to_owned(), BTreeSet::from([digest.parse().unwrap()]))])
+    };
+    let rootfs =
+        assemble(&Request { skip: skip("lib.x+1", &digest), ..request(&packages) }).unwrap();
+    let [notice] = rootfs.notices.as_slice() else { panic!("{:?}", rootfs.notices) };
+    let said = notice.to_string();
+    for word in ["postinst of lib.x+1", digest.as_str(), "setcap cap_net_raw+ep /usr/bin/x"] {
+        assert!(said.contains(word), "{word} in {said}");
+    }
+    let json = serde_json::to_string(notice).unwrap();
+    assert!(json.starts_with("{\"code\":\"script-skipped\",\"package\":\"lib.x+1\""), "{json}");
+    let other = "0".repeat(64);
+    assert!(matches!(
+        assemble(&Request { skip: skip("lib.x+1", &other), ..request(&packages) }),
+        Err(RootfsError::UnknownScript { .. })
+    ));
+    for (package, word) in [("plain", "have to be skipped"), ("absent", "not in the image")] {
+        let mut both = skip("lib.x+1", &digest);
+        both.extend(skip(package, &other));
+        let error = assemble(&Request { skip: both, ..request(&packages) }).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[test]
+fn an_account_that_is_missing_has_a_hint() {
+    let packages = [package(
+        "a",
+        "",
+        &[("usr/lib/tmpfiles.d/a.conf", "d /var/lib/a 0750 nobody-yet root -\n")],
+    )];
+    let error = assemble(&request(&packages)).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("a.conf") && said.contains("nobody-yet"), "{said}");
+    assert!(error.hint().unwrap().contains("name = \"nobody-yet\""));
+}
+
+#[test]
+fn a_file_that_no_boot_shows_is_refused() {
+    let packages = [package("a", "", &[("usr/", "")])];
+    for path in ["/run/x", "/proc/x", "/dev/x"] {
+        let files = [overlays::placed(path, "root", PlacedNode::File("x".into()))];
+        let error = assemble(&Request { files: &files, ..request(&packages) }).unwrap_err();
+        assert!(error.to_string().contains(path), "{error}");
+    }
+}

@@ -1,0 +1,113 @@
+//! dpkg's database, as dpkg's own tools read it.
+
+use cvmkit_debian::scripts::Native;
+
+use super::*;
+
+#[test]
+fn dpkg_lists_the_packages_and_their_files() {
+    let control =
+        "Multi-Arch: same\nMaintainer: X <x@example.org>\nDescription: one\n more\n .\n end\n";
+    let packages = [
+        package("liba", control, &[("", ""), ("lib/", ""), ("lib/a", "a")]),
+        package(
+            "b",
+            "Maintainer: X <x@example.org>\nDescription: two\n",
+            &[("usr/", ""), ("usr/b", "b")],
+        ),
+    ];
+    let rootfs = assemble(&request(&packages)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&rootfs.tree, folder.path());
+    let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
+    let format = "-f=${Package} ${Version} ${db:Status-Status}\\n";
+    let Some(found) = oracle("dpkg-query", &[&admin, format, "-W"]) else { return };
+    assert_eq!(found, "b 1.0 installed\nliba 1.0 installed\n");
+    let found = oracle("dpkg-query", &[&admin, "-L", "liba:amd64"]).unwrap();
+    assert_eq!(found, "/.\n/lib\n/lib/a\n");
+    let absent = PackageDatabase::Absent;
+    let rootfs = assemble(&Request { package_database: absent, ..request(&packages) }).unwrap();
+    assert!(rootfs.tree.lookup(b"var/lib/dpkg").is_none());
+}
+
+#[test]
+fn a_full_database_has_conffiles_diversions_and_triggers() {
+    let control = "Maintainer: X <x@example.org>\nDescription: one\n";
+    let mut one = package(
+        "a",
+        control,
+        &[("etc/", ""), ("etc/a.conf", "configured\n"), ("etc/b.conf", ""), ("usr/", "")],
+    );
+    for (name, text) in [
+        ("conffiles", "/etc/a.conf\n/etc/b.conf\nremove-on-upgrade /etc/old.conf\n"),
+        ("triggers", "interest-noawait /usr/lib/udev/hwdb.d\ninterest ldconfig\n"),
+    ] {
+        one.control.files.insert(name.into(), text.into());
+    }
+    let packages = [one];
+    let full = PackageDatabase::Full;
+    let asked = Request { package_database: full, ..request(&packages) };
+    let rootfs = assemble(&asked).unwrap();
+    assert_eq!(text(&rootfs, "var/lib/dpkg/triggers/File"), "/usr/lib/udev/hwdb.d a/noawait\n");
+    assert_eq!(text(&rootfs, "var/lib/dpkg/triggers/ldconfig"), "a\n");
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&rootfs.tree, folder.path());
+    let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
+    let Some(found) = oracle("dpkg-query", &[&admin, "-f=${Conffiles}\\n", "-W", "a"]) else {
+        return;
+    };
+    let sums = oracle(
+        "md5sum",
+        &[
+            folder.path().join("etc/a.conf").to_str().unwrap(),
+            folder.path().join("etc/b.conf").to_str().unwrap(),
+        ],
+    )
+    .unwrap();
+    let sums: Vec<&str> = sums.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(found, format!(" /etc/a.conf {}\n /etc/b.conf {}\n", sums[0], sums[1]));
+    // Diversions come of recipes.
+    let mut effects = native::Effects::default();
+    let (from, to) = ("/lib32", "/.lib32.usr-is-merged");
+    effects.native.push(("base-files".to_owned(), Native::Divert { from, to }));
+    let mut assembly = Assembly::new(&asked);
+    dpkg::write(&mut assembly, &effects).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&assembly.tree, folder.path());
+    let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
+    let found = oracle("dpkg-divert", &[&admin, "--list"]).unwrap();
+    assert_eq!(found, "diversion of /lib32 to /.lib32.usr-is-merged by base-files\n");
+}
+
+#[test]
+fn a_volatile_var_is_made_again_by_systemd_tmpfiles() {
+    let packages = [package(
+        "a",
+        "Maintainer: X <x@example.org>\nDescription: one\n",
+        &[
+            ("var/", ""),
+            ("var/lib/", ""),
+            ("var/lib/a/", ""),
+            ("var/lib/a/x", "x"),
+            ("var/l", "-> lib"),
+        ],
+    )];
+    let rootfs = assemble(&Request { volatile_var: true, ..request(&packages) }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&rootfs.tree, folder.path());
+    fs::remove_dir_all(folder.path().join("var")).unwrap();
+    let root = format!("--root={}", folder.path().display());
+    if !is_root() || oracle("systemd-tmpfiles", &[&root, "--create", "--prefix=/var"]).is_none() {
+        return;
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("var/lib/a/x")).unwrap(), "x");
+    assert_eq!(fs::read_link(folder.path().join("var/l")).unwrap(), Path::new("lib"));
+    // dpkg's database is a link to where a boot has it from.
+    let dpkg = folder.path().join("var/lib/dpkg");
+    assert_eq!(fs::read_link(&dpkg).unwrap(), Path::new("/usr/share/factory/var/lib/dpkg"));
+    let factory = folder.path().join("usr/share/factory/var/lib/dpkg");
+    let admin = format!("--admindir={}", factory.display());
+    let found =
+        oracle("dpkg-query", &[&admin, "-f=${Package} ${db:Status-Status}\\n", "-W"]).unwrap();
+    assert_eq!(found, "a installed\n");
+}

@@ -1,0 +1,155 @@
+//! What the definition enables must be able to do its work on this image.
+
+use super::*;
+
+/// OpenSSH's units as trixie has them, in small: host keys are made at a first boot, which an image
+/// with an empty machine-id does not have.
+fn with_ssh() -> Vec<Package> {
+    let keygen = "[Unit]\nConditionFirstBoot=yes\nConditionPathIsReadWrite=/etc/ssh\n\
+                  [Service]\nExecStart=ssh-keygen -A\n[Install]\nWantedBy=ssh.service\n";
+    let enable = "#!/bin/sh\nset -e\n# Automatically added by dh_installsystemd/13.24.2\n\
+        if [ \"$1\" = \"configure\" ] || [ \"$1\" = \"abort-upgrade\" ] || \
+        [ \"$1\" = \"abort-deconfigure\" ] || [ \"$1\" = \"abort-remove\" ] ; then\n\
+        \tif deb-systemd-helper --quiet was-enabled 'sshd-keygen.service'; then\n\
+        \t\tdeb-systemd-helper enable 'sshd-keygen.service' >/dev/null || true\n\
+        \tfi\nfi\n# End automatically added section\n";
+    let ssh = package(
+        "openssh-server",
+        "",
+        &[
+            ("usr/sbin/sshd", "x"),
+            ("usr/bin/sh", "x"),
+            ("usr/lib/systemd/systemd", "x"),
+            ("usr/lib/systemd/system/default.target", "[Unit]\nWants=multi-user.target\n"),
+            ("usr/lib/systemd/system/multi-user.target", "[Unit]\nDescription=x\n"),
+            (
+                "usr/lib/systemd/system/ssh.service",
+                "[Unit]\nConditionPathExists=!/etc/ssh/off\n[Service]\nExecStart=/usr/sbin/sshd -D\n\
+                 [Install]\nWantedBy=multi-user.target\n",
+            ),
+            ("usr/lib/systemd/system/sshd-keygen.service", keygen),
+        ],
+    );
+    vec![with_script(ssh, "postinst", enable)]
+}
+
+fn enabled(units: &[&str], files: &[Placed], debug: bool) -> Result<Vec<Notice>, RootfsError> {
+    let packages = with_ssh();
+    let enable = units.iter().map(|unit| (*unit).to_owned()).collect();
+    let units = Units { enable, ..Units::default() };
+    let asked = Request { units, files, debug, ..request(&packages) };
+    assemble(&asked).map(|rootfs| rootfs.notices)
+}
+
+#[test]
+fn a_helper_that_never_starts_is_told() {
+    let condition = "ConditionFirstBoot=yes";
+    let notices = enabled(&["ssh.service"], &[], true).unwrap();
+    let helper = |condition: &str| Notice::HelperNeverStarts {
+        unit: "ssh.service".into(),
+        helper: "sshd-keygen.service".into(),
+        condition: condition.into(),
+    };
+    assert_eq!(notices, [helper(condition)]);
+    // Production tells that people can log in, too.
+    let login =
+        Notice::NetworkLogin { unit: "ssh.service".into(), program: "/usr/sbin/sshd".into() };
+    assert_eq!(enabled(&["ssh.service"], &[], false).unwrap(), [helper(condition), login]);
+    assert!(
+        !enabled(&[], &[], false)
+            .unwrap()
+            .iter()
+            .any(|notice| matches!(notice, Notice::NetworkLogin { .. }))
+    );
+    // One that could start, and is not enabled, is told as that.
+    let plain = "[Service]\nExecStart=/usr/sbin/sshd\n[Install]\nWantedBy=ssh.service\n";
+    let files = [overlays::placed(
+        "/etc/systemd/system/sshd-keygen.service",
+        "root",
+        PlacedNode::File(plain.into()),
+    )];
+    assert_eq!(enabled(&["ssh.service"], &files, true).unwrap(), [helper("")]);
+}
+
+#[test]
+fn a_unit_that_never_starts_or_runs_nothing_is_refused() {
+    let unit = "/usr/lib/systemd/system/x.service";
+    let install = "[Install]\nWantedBy=multi-user.target\n";
+    for (text, word) in [
+        (
+            "[Unit]\nConditionFirstBoot=yes\n[Service]\nExecStart=/bin/sh\n",
+            "ConditionFirstBoot=yes",
+        ),
+        ("[Unit]\nAssertPathExists=/etc/gone\n[Service]\nExecStart=/bin/sh\n", "AssertPathExists"),
+        ("[Unit]\nConditionPathIsReadWrite=/etc\n[Service]\nExecStart=/bin/sh\n", "ReadWrite"),
+        (
+            "[Unit]\nConditionPathExists=|/etc/a\nConditionKernelCommandLine=|b\n[Service]\n\
+          ExecStart=/bin/sh\n",
+            "ConditionPathExists=|/etc/a",
+        ),
+        ("[Service]\nExecStart=/usr/lib/gone\n", "/usr/lib/gone"),
+        ("[Service]\nExecStartPre=gone-too\nExecStart=/bin/sh\n", "gone-too"),
+        ("[Service]\nExecStart=/usr/lib/script\n", "/usr/bin/python9"),
+    ] {
+        let files = [
+            overlays::placed(
+                unit,
+                "root",
+                PlacedNode::File(format!("{text}{install}").as_str().into()),
+            ),
+            Placed {
+                mode: 0o644,
+                ..overlays::placed(
+                    "/usr/lib/script",
+                    "root",
+                    PlacedNode::File("#!/usr/bin/python9 -u\n".into()),
+                )
+            },
+        ];
+        let error = enabled(&["x.service"], &files, false).unwrap_err();
+        assert!(error.to_string().contains(word), "{word} in {error}");
+        enabled(&[], &files, false).unwrap();
+    }
+    for text in [
+        "[Unit]\nConditionPathExists=/run/x\nConditionVirtualization=vm\n[Service]\nExecStart=/bin/sh\n",
+        "[Unit]\nConditionFirstBoot=yes\nConditionFirstBoot=\n[Service]\nExecStart=-/usr/lib/gone\n",
+        "[Unit]\nConditionPathExists=|/etc/a\nConditionPathExists=|/run/b\n[Service]\nExecStart=/bin/sh\n",
+        "[Service]\nExecStart=/run/made/later\n",
+    ] {
+        let files = [overlays::placed(
+            unit,
+            "root",
+            PlacedNode::File(format!("{text}{install}").as_str().into()),
+        )];
+        enabled(&["x.service"], &files, false).unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+}
+
+#[test]
+fn a_program_of_the_definition_has_what_runs_it() {
+    let packages = [package("a", "", &[("usr/bin/env", "x"), ("usr/bin/awk", "x")])];
+    let run = |text: &str, mode: u16| {
+        let file = overlays::placed("/usr/lib/mine", "root", PlacedNode::File(text.into()));
+        let files = [Placed { mode, ..file }];
+        assemble(&Request { files: &files, ..request(&packages) }).map(drop)
+    };
+    for (text, runner) in [
+        ("#!/bin/sh\n", "/bin/sh"),
+        ("#! /usr/bin/env bash\n", "bash"),
+        ("#!/usr/bin/env -S perl -w\n", "perl"),
+    ] {
+        let error = run(text, 0o755).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{runner}`")), "{error}");
+        assert!(matches!(error, RootfsError::NoInterpreter { .. }), "{error}");
+        run(text, 0o644).unwrap();
+    }
+    for text in ["#!/usr/bin/awk -f\n", "#!/usr/bin/env awk\n", "no script"] {
+        run(text, 0o755).unwrap();
+    }
+    // A dynamic program of this machine, on an image without its loader.
+    let bytes = fs::read("/bin/true").unwrap();
+    let file = overlays::placed("/usr/lib/mine", "root", PlacedNode::File(bytes.into()));
+    let files = [file];
+    let error = assemble(&Request { files: &files, ..request(&packages) }).unwrap_err();
+    assert!(error.to_string().contains("ld-linux"), "{error}");
+}

@@ -1,0 +1,136 @@
+//! Names of units (systemd.unit(5), "Description").
+
+use super::refuse;
+use crate::rootfs::RootfsError;
+
+/// What a unit's name may end in.
+const SUFFIXES: &[&str] = &[
+    "service",
+    "socket",
+    "target",
+    "timer",
+    "path",
+    "mount",
+    "automount",
+    "swap",
+    "slice",
+    "scope",
+    "device",
+];
+
+/// The longest name (`UNIT_NAME_MAX`, `src/basic/unit-name.h`).
+const NAME_MAX: usize = 255;
+
+/// A unit's name in its parts: `getty@tty1.service` is `getty`, `tty1` and `service`.
+pub(in crate::rootfs) struct Name<'a> {
+    pub(in crate::rootfs) full: &'a str,
+    pub(in crate::rootfs) prefix: &'a str,
+    /// Empty for the template itself.
+    pub(in crate::rootfs) instance: Option<&'a str>,
+    pub(in crate::rootfs) suffix: &'a str,
+}
+
+impl<'a> Name<'a> {
+    pub(in crate::rootfs) fn parse(full: &'a str) -> Result<Self, RootfsError> {
+        let split = full.rsplit_once('.').filter(|(stem, suffix)| {
+            !stem.is_empty()
+                && SUFFIXES.contains(suffix)
+                && !full.contains('/')
+                && full.len() <= NAME_MAX
+        });
+        let Some((stem, suffix)) = split else {
+            return refuse(
+                full,
+                format!("not a unit name: expected one of .{}", SUFFIXES.join(" .")),
+            );
+        };
+        let (prefix, instance) = match stem.split_once('@') {
+            Some((prefix, instance)) => (prefix, Some(instance)),
+            None => (stem, None),
+        };
+        Ok(Self { full, prefix, instance, suffix })
+    }
+
+    /// The template of an instance; a template is its own.
+    pub(in crate::rootfs) fn template(&self) -> Option<String> {
+        self.instance.map(|_| format!("{}@.{}", self.prefix, self.suffix))
+    }
+
+    pub(in crate::rootfs) fn is_template(&self) -> bool {
+        self.instance == Some("")
+    }
+
+    /// The name without its suffix.
+    pub(in crate::rootfs) fn stem(&self) -> &'a str {
+        self.full.strip_suffix(self.suffix).unwrap_or(self.full).trim_end_matches('.')
+    }
+
+    /// `text` with its specifiers replaced (systemd.unit(5), "Specifiers"); nothing if it has one
+    /// that only a running machine can answer.
+    pub(in crate::rootfs) fn expand(&self, text: &str) -> Option<String> {
+        let mut expanded = String::new();
+        let mut chars = text.chars();
+        while let Some(next) = chars.next() {
+            if next != '%' {
+                expanded.push(next);
+                continue;
+            }
+            match chars.next()? {
+                '%' => expanded.push('%'),
+                'i' => expanded.push_str(self.instance.unwrap_or_default()),
+                'I' => expanded.push_str(&unescaped(self.instance.unwrap_or_default())),
+                'p' => expanded.push_str(self.prefix),
+                'P' => expanded.push_str(&unescaped(self.prefix)),
+                'n' => expanded.push_str(self.full),
+                'N' => expanded.push_str(self.stem()),
+                'j' => expanded.push_str(self.prefix.rsplit('-').next().unwrap_or_default()),
+                't' => expanded.push_str("/run"),
+                'S' => expanded.push_str("/var/lib"),
+                'C' => expanded.push_str("/var/cache"),
+                'L' => expanded.push_str("/var/log"),
+                'E' => expanded.push_str("/etc"),
+                'T' => expanded.push_str("/tmp"),
+                'V' => expanded.push_str("/var/tmp"),
+                _ => return None,
+            }
+        }
+        Some(expanded)
+    }
+}
+
+/// Undoes systemd-escape(1): `-` is a slash, `\x2d` a byte.
+fn unescaped(text: &str) -> String {
+    let text = text.replace('-', "/");
+    let mut parts = text.split("\\x");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.filter(u8::is_ascii) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(part.get(2..).unwrap_or_default());
+            }
+            None => {
+                plain.push_str("\\x");
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specifiers_of_instances_are_expanded() {
+        let name = Name::parse("serial-getty@dev-ttyS0\\x2dx.service").unwrap();
+        assert_eq!(name.expand("/%I %i %p %j %n %%").unwrap(), {
+            "/dev/ttyS0-x dev-ttyS0\\x2dx serial-getty getty serial-getty@dev-ttyS0\\x2dx.service %"
+        });
+        assert_eq!(name.template().unwrap(), "serial-getty@.service");
+        assert_eq!(name.expand("%b"), None);
+        assert_eq!(name.expand("x%"), None);
+    }
+}
