@@ -3,7 +3,7 @@
 //!
 //! Oracles: systemd, and Linux, which reads the same event log from inside.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "prepares a recipe in a folder of its own")]
 #![expect(clippy::disallowed_types, reason = "runs the program")]
 

@@ -1,6 +1,6 @@
 //! `cvmkit boot` with a stand-in for QEMU: what is said of a boot that goes wrong, and while it runs.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "prepares a folder of its own")]
 #![expect(clippy::disallowed_types, reason = "runs the program")]
 

@@ -13,6 +13,9 @@ use crate::resum;
 /// Puts a changed input where commands find it; answers the commands.
 pub(crate) type Placer<'a> = Box<dyn Fn(&Place<'_>, &[u8]) -> Vec<Command> + Sync + 'a>;
 
+/// Has the site serve what a changed input makes of the archive.
+type Server<'a> = Box<dyn Fn(&Place<'_>, &[u8]) + Sync + 'a>;
+
 /// A reader.
 pub(crate) struct Reader<'a> {
     pub(crate) name: &'static str,
@@ -21,13 +24,13 @@ pub(crate) struct Reader<'a> {
     /// How many mutations.
     pub(crate) count: usize,
     /// Makes the sums of a changed input right.
-    pub(crate) repair: fn(&mut Vec<u8>),
+    pub(crate) repair: fn(&mut [u8]),
     pub(crate) place: Placer<'a>,
     /// No changed input can be accepted.
     pub(crate) takes_nothing: bool,
 }
 
-fn nothing(_: &mut Vec<u8>) {}
+fn nothing(_: &mut [u8]) {}
 
 /// All of them.
 pub(crate) fn all(fixtures: &Fixtures) -> Vec<Reader<'_>> {
@@ -115,8 +118,8 @@ fn measured(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         vec![snp, stage0, tdx]
     };
     // Behind eight bytes that are for the fuzz target.
-    let variables = fixtures.seeds("variable_store").iter().map(|seed| seed[8..].to_vec());
-    let kernels = fixtures.seeds("linux_kernel").iter().map(|seed| seed[8..].to_vec());
+    let variables = fixtures.seeds("variable_store").into_iter().map(|seed| seed[8..].to_vec());
+    let kernels = fixtures.seeds("linux_kernel").into_iter().map(|seed| seed[8..].to_vec());
     let kernels = kernels.chain([fixtures.seed("stage0", "bzimage")]).collect();
     let logs = ["tpm-uki", "tpm-direct"].map(|name| fixtures.seed("event_log", name));
     vec![
@@ -343,19 +346,18 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
 
 /// What an archive serves, signed anew.
 fn archives(fixtures: &Fixtures) -> Vec<Reader<'_>> {
-    let of =
-        |name, nature, seeds, count, repair, serve: Box<dyn Fn(&Place<'_>, &[u8]) + Sync>| Reader {
-            name,
-            nature,
-            seeds,
-            count,
-            repair,
-            place: Box::new(move |place, bytes| {
-                serve(place, bytes);
-                place.lock_and_build()
-            }),
-            takes_nothing: false,
-        };
+    let of = |name, nature, seeds, count, repair, serve: Server<'_>| Reader {
+        name,
+        nature,
+        seeds,
+        count,
+        repair,
+        place: Box::new(move |place, bytes| {
+            serve(place, bytes);
+            place.lock_and_build()
+        }),
+        takes_nothing: false,
+    };
     let index = fixtures.index();
     let listed = move |deb: &[u8]| {
         let text = String::from_utf8(fixtures.index()).unwrap();

@@ -31,7 +31,7 @@ fn put(bytes: &mut [u8], at: usize, field: &[u8]) {
 }
 
 /// The checksum of a PE image ("PE Format", "Optional Header Windows-Specific Fields", `CheckSum`).
-pub(crate) fn pe(bytes: &mut Vec<u8>) {
+pub(crate) fn pe(bytes: &mut [u8]) {
     let Some(at) = le32(bytes, 0x3c).and_then(|at| usize::try_from(at).ok()?.checked_add(24 + 64))
     else {
         return;
@@ -50,7 +50,7 @@ pub(crate) fn pe(bytes: &mut Vec<u8>) {
 }
 
 /// Both headers of a GPT and their arrays of entries (UEFI 2.10, table 5.5).
-pub(crate) fn gpt(bytes: &mut Vec<u8>) {
+pub(crate) fn gpt(bytes: &mut [u8]) {
     const SECTOR: usize = 512;
     let last = (bytes.len() / SECTOR).saturating_sub(1) * SECTOR;
     for header in [SECTOR, last] {
@@ -77,7 +77,7 @@ pub(crate) fn gpt(bytes: &mut Vec<u8>) {
 }
 
 /// The second FAT of a volume becomes a copy of the first.
-pub(crate) fn fat(bytes: &mut Vec<u8>) {
+pub(crate) fn fat(bytes: &mut [u8]) {
     let half = |at: usize| bytes.get(at..)?.first_chunk().map(|field| u16::from_le_bytes(*field));
     let (Some(sector), Some(reserved), Some(sectors)) = (half(11), half(14), half(22)) else {
         return;
@@ -90,7 +90,7 @@ pub(crate) fn fat(bytes: &mut Vec<u8>) {
 }
 
 /// The checksum of every tar header (POSIX.1-2024, pax, "ustar Interchange Format").
-pub(crate) fn tar(bytes: &mut Vec<u8>) {
+pub(crate) fn tar(bytes: &mut [u8]) {
     for block in bytes.chunks_exact_mut(512) {
         if block[257..262] == *b"ustar" {
             block[148..156].fill(b' ');
@@ -102,7 +102,7 @@ pub(crate) fn tar(bytes: &mut Vec<u8>) {
 
 /// The checksum of a firmware volume's header (PI 1.8, volume 3, section 3.2.1): its 16-bit words add
 /// up to 0. The variable store lies behind it.
-pub(crate) fn volume(bytes: &mut Vec<u8>) {
+pub(crate) fn volume(bytes: &mut [u8]) {
     let len = bytes.get(48..).and_then(<[u8]>::first_chunk);
     let Some(len) = len.map(|field| u16::from_le_bytes(*field)) else {
         return;

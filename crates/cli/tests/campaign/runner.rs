@@ -75,7 +75,8 @@ pub(crate) fn run(command: &Command, folder: &Path) -> Run {
         }
     };
     let took = started.elapsed();
-    let said = String::from_utf8_lossy(&fs::read(&said).unwrap()).chars().take(4000).collect();
+    let said = fs::read(&said).unwrap();
+    let said: String = String::from_utf8_lossy(&said).chars().take(4000).collect();
     Run { end: judge(ended, &said), took, peak, said }
 }
 
@@ -86,7 +87,7 @@ fn resident(status: &str) -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-fn judge(ended: Option<ExitStatus>, said: &String) -> End {
+fn judge(ended: Option<ExitStatus>, said: &str) -> End {
     let finding = |what: String| End::Finding(what);
     let Some(ended) = ended else { return finding(format!("waited for {} s", WALL.as_secs())) };
     if said.contains("memory allocation of") {
