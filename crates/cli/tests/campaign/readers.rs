@@ -344,20 +344,25 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
     ]
 }
 
+/// A reader of what an archive serves.
+fn of_archive<'a>(
+    name: &'static str,
+    nature: Nature,
+    seeds: Vec<Vec<u8>>,
+    count: usize,
+    repair: fn(&mut [u8]),
+    serve: Server<'a>,
+) -> Reader<'a> {
+    let place: Placer<'a> = Box::new(move |place, bytes| {
+        serve(place, bytes);
+        place.lock_and_build()
+    });
+    Reader { name, nature, seeds, count, repair, place, takes_nothing: false }
+}
+
 /// What an archive serves, signed anew.
 fn archives(fixtures: &Fixtures) -> Vec<Reader<'_>> {
-    let of = |name, nature, seeds, count, repair, serve: Server<'_>| Reader {
-        name,
-        nature,
-        seeds,
-        count,
-        repair,
-        place: Box::new(move |place, bytes| {
-            serve(place, bytes);
-            place.lock_and_build()
-        }),
-        takes_nothing: false,
-    };
+    let of = of_archive;
     let index = fixtures.index();
     let listed = move |deb: &[u8]| {
         let text = String::from_utf8(fixtures.index()).unwrap();
