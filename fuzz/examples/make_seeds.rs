@@ -75,6 +75,8 @@ fn main() {
     write("variable_store", &[("keys", variable_store())]);
     write("verity", &[("sha256", hash_area(verity::Algorithm::Sha256))]);
     write("verity", &[("sha512", hash_area(verity::Algorithm::Sha512))]);
+    write("stage1_partition", &[("first", [&[0, 1], &disk()[..]].concat())]);
+    write("stage1_superblock", &[("sha256", superblock())]);
     write("event_log", &event_logs());
     write("firmware", &firmware());
     write("firmware", &[("tdvf", tdvf())]);
@@ -160,8 +162,8 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "release" => Release::parse(&text).is_ok(),
         "scripts" => scripts::classify("d", ScriptKind::Postinst, bytes).is_err(),
         "squashfs" => squashfs::read(bytes, &squashfs::Limits::default()).is_ok(),
-        // A module of a program: the target alone can call it.
-        "stage1_cmdline" => true,
+        // Modules of a program: the targets alone can call them.
+        "stage1_cmdline" | "stage1_partition" | "stage1_superblock" => true,
         "sums" => Sums::parse(&text).is_ok(),
         "tar" => deb::entries(bytes).is_ok(),
         "uki" => {
@@ -624,6 +626,13 @@ fn hash_area(algorithm: verity::Algorithm) -> Vec<u8> {
     let plan = verity::Plan::new(data.len() as u64, &options).expect("the sizes are in range");
     let mut bytes = Vec::new();
     plan.write(&data, &mut bytes).expect("memory does not fail");
+    bytes
+}
+
+/// Behind the sectors of the data and the hash partition.
+fn superblock() -> Vec<u8> {
+    let mut bytes = [5_u64.to_le_bytes(), 16_u64.to_le_bytes()].concat();
+    bytes.extend_from_slice(&hash_area(verity::Algorithm::Sha256)[..512]);
     bytes
 }
 

@@ -8,9 +8,11 @@
 
 mod apt;
 mod bench;
+mod campaign;
 mod demo;
 mod fuzz;
 mod inputs;
+mod licences;
 mod oracles;
 mod step;
 mod test;
@@ -28,6 +30,9 @@ usage: cargo xtask TASK
   test --quick    only what needs no oracle: format check, lints, unit tests
   fuzz [SECONDS] [TARGET..]
                   fuzz every decoder of foreign bytes, or some (default 30 s each)
+  campaign readers [NAME[=NUMBER]]
+                  20 000 changed inputs for every reader of foreign bytes, or for some
+  campaign deny   cargo-deny with the advisory database (builds it first)
   bench [N]       compare with other tools, N alternating runs (default 3)
   oracles         install or verify the tools that tests compare with";
 
@@ -76,6 +81,7 @@ fn run() -> Result<()> {
         ["test"] => test::run(&workspace, test::Extent::Whole),
         ["test", "--quick"] => test::run(&workspace, test::Extent::Quick),
         ["fuzz", arguments @ ..] => fuzz::run(&workspace, arguments),
+        ["campaign", arguments @ ..] => campaign::run(&workspace, arguments),
         ["bench"] => bench::run(&workspace, 3),
         ["bench", runs] => bench::run(&workspace, runs.parse().context(USAGE)?),
         ["oracles"] => oracles::ensure(&workspace, oracles::Need::Tests),

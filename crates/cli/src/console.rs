@@ -81,6 +81,20 @@ impl Console {
         }
     }
 
+    /// Says on a terminal what goes on, and for how long; [`Progress::end`] ends it.
+    pub(crate) fn waiting(&self, what: &str) {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(what.to_owned());
+        self.bar.enable_steady_tick(Duration::from_millis(200));
+    }
+
+    /// Prints a line that was asked for to standard error, above whatever goes on.
+    pub(crate) fn aside(&self, line: &str) {
+        self.bar.suspend(|| complain(line));
+    }
+
     /// Prints a result.
     pub(crate) fn result(&self, result: &(impl Serialize + Display)) {
         match self.format {

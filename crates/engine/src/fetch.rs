@@ -250,16 +250,20 @@ fn download_all(
     let total = missing.iter().map(|&at| wanted[at].size).sum();
     origins.progress.begin("fetching packages", total);
     let kept = Mutex::new(Ok(()));
+    let unpacking = Unpacking::of(total);
     let done = rayon::in_place_scope(|decoding| {
-        let keep = |blob: Blob| {
-            let kept = &kept;
+        let keep = |blob: Blob, size: u64| {
+            let (kept, unpacking) = (&kept, &unpacking);
             decoding.spawn(move |_| {
                 if let Err(error) = package::keep(&blob, origins.store) {
                     *kept.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
                 }
+                unpacking.done(size, origins.progress);
             });
         };
-        connections(wanted, missing, origins, &keep)
+        let done = connections(wanted, missing, origins, &keep);
+        unpacking.is_all_that_is_left(origins.progress);
+        done
     });
     origins.progress.end();
     let done = done?;
@@ -267,12 +271,38 @@ fn download_all(
     Ok(done)
 }
 
+/// The bytes of packages that are still to be decoded: a phase of its own once all have come.
+struct Unpacking(Mutex<(u64, bool)>);
+
+impl Unpacking {
+    fn of(total: u64) -> Self {
+        Self(Mutex::new((total, false)))
+    }
+
+    fn done(&self, size: u64, progress: &dyn Progress) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = state.0.saturating_sub(size);
+        if state.1 {
+            progress.advance(size);
+        }
+    }
+
+    /// Nothing more is fetched.
+    fn is_all_that_is_left(&self, progress: &dyn Progress) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 = true;
+        if state.0 > 0 {
+            progress.begin("unpacking packages", state.0);
+        }
+    }
+}
+
 /// Downloads what is missing over several connections; `keep` is told of each file that came.
 fn connections(
     wanted: &[Wanted],
     missing: &[usize],
     origins: Origins<'_>,
-    keep: &(dyn Fn(Blob) + Sync),
+    keep: &(dyn Fn(Blob, u64) + Sync),
 ) -> Result<Vec<(usize, Blob)>, FetchError> {
     let client = Client::new();
     let queue = Mutex::new(missing.iter());
@@ -284,7 +314,7 @@ fn connections(
             let Some(&at) = next else { break };
             match download(&client, &wanted[at], origins) {
                 Ok(blob) => {
-                    keep(blob.clone());
+                    keep(blob.clone(), wanted[at].size);
                     done.push((at, blob));
                 }
                 Err(error) => {
@@ -385,5 +415,42 @@ fn download_part(
         std::cmp::Ordering::Greater => {
             Err(HttpError::TooLong { url: url.to_owned(), limit: wanted.size })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was begun, and how far it came.
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<(String, u64, u64)>>);
+
+    impl Progress for Seen {
+        fn begin(&self, what: &str, total: u64) {
+            self.0.lock().unwrap().push((what.to_owned(), total, 0));
+        }
+        fn advance(&self, bytes: u64) {
+            self.0.lock().unwrap().last_mut().unwrap().2 += bytes;
+        }
+        fn end(&self) {}
+        fn note(&self, _: &str) {}
+    }
+
+    #[test]
+    fn what_is_unpacked_after_the_last_download_is_a_phase_of_its_own() {
+        let seen = Seen::default();
+        seen.begin("fetching packages", 10);
+        let unpacking = Unpacking::of(10);
+        unpacking.done(3, &seen);
+        unpacking.is_all_that_is_left(&seen);
+        unpacking.done(2, &seen);
+        unpacking.done(5, &seen);
+        let all_done = Unpacking::of(10);
+        all_done.done(10, &seen);
+        all_done.is_all_that_is_left(&seen);
+        let expected =
+            [("fetching packages".to_owned(), 10, 0), ("unpacking packages".to_owned(), 7, 7)];
+        assert_eq!(*seen.0.lock().unwrap(), expected);
     }
 }

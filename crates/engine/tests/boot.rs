@@ -11,7 +11,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use cvmkit_engine::boot::{
-    Accelerator, BootError, Direct, HttpGet, Kvm, Outcome, Request, Verdict, boot,
+    Accelerator, BootError, Direct, HttpGet, Kvm, Outcome, Phase, Request, Spectator, Unwatched,
+    Verdict, boot, command,
 };
 use cvmkit_engine::fault::{Diagnosis, Fault};
 
@@ -63,7 +64,7 @@ impl Bench {
     }
 
     fn boot(&self) -> Outcome {
-        let outcome = boot(&self.request).unwrap();
+        let outcome = boot(&self.request, &Unwatched).unwrap();
         let left = fs::read_dir(&self.request.scratch).unwrap().count();
         assert_eq!(left, 0, "the scratch folder is empty again");
         outcome
@@ -144,6 +145,85 @@ fn a_guest_that_boots_did_not_panic() {
 }
 
 #[test]
+fn a_boot_with_a_failed_unit_is_a_no_unless_it_is_allowed() {
+    let failed = "ssh.service [restarting, 21 restarts]";
+    // The text is there before the line is: the rest of it counts.
+    let mut bench = Bench::scripted(&format!(
+        "printf 'cvmkit: ready '; sleep 0.3; echo '(failed units: 1: {failed})'; exec sleep 100"
+    ));
+    bench.request.until = vec!["cvmkit: ready".into()];
+    let outcome = bench.boot();
+    assert_eq!(outcome.verdict, Verdict::UnitsFailed { units: vec![failed.to_owned()] });
+    assert!(!outcome.met);
+    assert_eq!(outcome.sightings[0].line, format!("cvmkit: ready (failed units: 1: {failed})"));
+    bench.request.allow_failed = true;
+    let outcome = bench.boot();
+    assert_eq!((&outcome.verdict, outcome.met), (&Verdict::Reached, true));
+    assert_eq!(outcome.failed_units, [failed], "they are named all the same");
+
+    let mut bench = Bench::scripted(
+        "echo '[FAILED] Failed to start a.service - A.'; echo '[  OK  ] Reached b.target'; sleep 100",
+    );
+    bench.request.until = vec!["b.target".into()];
+    assert!(
+        matches!(bench.boot().verdict, Verdict::UnitsFailed { units } if units == ["a.service"])
+    );
+}
+
+#[test]
+fn a_spectator_sees_lines_and_phases() {
+    #[derive(Default)]
+    struct Seen(std::sync::Mutex<Vec<String>>);
+    impl Spectator for Seen {
+        fn phase(&self, phase: Phase) {
+            self.0.lock().unwrap().push(format!("{phase:?}"));
+        }
+        fn line(&self, line: &str) {
+            self.0.lock().unwrap().push(line.to_owned());
+        }
+    }
+    let bench = Bench::scripted(
+        "printf 'BdsDxe\\n[    0.000000] Linux version 6\\nsystemd[1]: \\033[1mready\\n'; exec sleep 100",
+    );
+    let seen = Seen::default();
+    assert!(boot(&bench.request, &seen).unwrap().met);
+    let seen = seen.0.into_inner().unwrap();
+    let expected = [
+        "Firmware",
+        "BdsDxe",
+        "[    0.000000] Linux version 6",
+        "Kernel",
+        "systemd[1]: ready",
+        "Userspace",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn the_command_is_what_a_boot_starts() {
+    let mut bench = Bench::scripted("echo ready");
+    bench.request.until.clear(); // nothing needs to be expected of what is not started
+    bench.request.direct.as_mut().unwrap().cmdline = "it's ready".into();
+    bench.request.tpm = true;
+    let typed = command(&bench.request).unwrap();
+    assert!(typed.shell.contains(r"-append 'it'\''s ready'"), "{}", typed.shell);
+    assert!(typed.shell.starts_with("tpm=$(mktemp -d)\nswtpm socket --tpm2"), "{}", typed.shell);
+    assert!(!bench.folder.path().join("starts").exists(), "nothing was started");
+    let left = fs::read_dir(&bench.request.scratch).unwrap().count();
+    assert_eq!(left, 0, "the scratch folder is empty again");
+
+    bench.request.tpm = false;
+    let typed = command(&bench.request).unwrap();
+    let ran = Command::new("sh").args(["-c", &typed.shell]).status().unwrap();
+    assert!(ran.success(), "a shell takes it");
+    bench.request.until = vec!["ready".into()];
+    bench.boot();
+    let starts = fs::read_to_string(bench.folder.path().join("starts")).unwrap();
+    let starts: Vec<&str> = starts.lines().collect();
+    assert_eq!(starts[0], starts[1], "what was printed, and what was booted");
+}
+
+#[test]
 fn time_runs_out() {
     let mut bench = Bench::scripted("echo rea; exec sleep 100");
     bench.request.timeout = Duration::from_millis(1500);
@@ -188,7 +268,7 @@ fn a_verity_panic_is_never_tried_again() {
 #[test]
 fn a_qemu_that_fails_is_no_verdict() {
     let bench = Bench::scripted("echo 'qemu: no such device' >&2; exit 1");
-    let error = boot(&bench.request).unwrap_err();
+    let error = boot(&bench.request, &Unwatched).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("exit status: 1") && text.contains("no such device"), "{text}");
     assert_eq!(error.fault(), Fault::Environment);
@@ -198,13 +278,13 @@ fn a_qemu_that_fails_is_no_verdict() {
 fn missing_and_old_tools_say_what_to_install() {
     let mut bench = Bench::new();
     bench.request.search_path = vec!["/nonexistent".into()];
-    let error = boot(&bench.request).unwrap_err();
+    let error = boot(&bench.request, &Unwatched).unwrap_err();
     assert!(matches!(&error, BootError::MissingTool { package: "qemu-system-x86", .. }), "{error}");
     assert!(error.hint().unwrap().contains("qemu-system-x86"));
 
     bench.stand_in("7.2.22", "");
     bench.request.search_path = vec![bench.folder.path().to_owned()];
-    let error = boot(&bench.request).unwrap_err();
+    let error = boot(&bench.request, &Unwatched).unwrap_err();
     assert!(error.to_string().contains("is QEMU 7.2.22, expected 10 or newer"), "{error}");
     assert!(error.hint().unwrap().contains("backports"));
     assert_eq!(error.fault(), Fault::Environment);
@@ -215,13 +295,18 @@ fn pointless_requests_are_refused() {
     let check = |change: fn(&mut Request)| {
         let mut bench = Bench::scripted("echo ready");
         change(&mut bench.request);
-        let error = boot(&bench.request).unwrap_err();
+        let error = boot(&bench.request, &Unwatched).unwrap_err();
         assert_eq!(error.fault(), Fault::Definition, "{error}");
     };
     check(|request| request.direct = None);
     check(|request| request.until.clear());
     check(|request| request.until.push(String::new()));
     check(|request| request.vcpus = 0);
+    check(|request| request.event_log = true);
+    check(|request| {
+        // SeaBIOS boots a kernel of its own way.
+        (request.event_log, request.tpm) = (true, true);
+    });
     check(|request| request.http_get = Some(HttpGet { port: 80, path: "health".into() }));
     check(|request| {
         request.http_get = Some(HttpGet { port: 80, path: "/".into() });
@@ -241,11 +326,13 @@ fn an_http_answer_is_waited_for() {
     );
     bench.request.http_get = Some(HttpGet { port: 8080, path: "/Cargo.toml".into() });
     let outcome = bench.boot();
-    assert_eq!((&outcome.verdict, outcome.http_status), (&Verdict::Reached, Some(200)));
+    assert_eq!((&outcome.verdict, outcome.met), (&Verdict::Reached, true));
+    let answer = outcome.http_answer.unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "[package]"));
     bench.request.http_get = Some(HttpGet { port: 8080, path: "/nothing".into() });
     bench.request.timeout = Duration::from_secs(5);
     let outcome = bench.boot();
-    assert_eq!((&outcome.verdict, outcome.http_status), (&Verdict::TimedOut, Some(404)));
+    assert_eq!((&outcome.verdict, outcome.http_answer.unwrap().status), (&Verdict::TimedOut, 404));
 }
 
 #[test]

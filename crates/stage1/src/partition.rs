@@ -66,7 +66,7 @@ pub(crate) struct Partition {
     /// `major:minor`, as device-mapper takes it.
     pub(crate) number: String,
     /// First sector of 512 bytes on the disk.
-    start: u64,
+    pub(crate) start: u64,
     /// Length in sectors of 512 bytes.
     pub(crate) sectors: u64,
 }
@@ -220,7 +220,7 @@ impl Table {
 }
 
 /// The UUID in the partition's entry, if the entry describes the partition that the kernel shows.
-fn part_uuid(
+pub(crate) fn part_uuid(
     disk: &impl FileExt,
     block_size: u64,
     index: u64,

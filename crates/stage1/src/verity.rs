@@ -18,7 +18,7 @@ use crate::cmdline::{RootHash, write_hex};
 use crate::partition::{Partition, Partitions, SECTOR};
 
 /// Length of the superblock in bytes.
-const SUPERBLOCK: usize = 512;
+pub(crate) const SUPERBLOCK: usize = 512;
 
 /// Length of a SHA-256 digest; the hash blocks hold this many bytes per child.
 const DIGEST: u32 = 32;
@@ -62,7 +62,8 @@ pub(crate) fn read(partitions: &Partitions) -> Result<Superblock, Fatal> {
 }
 
 impl Superblock {
-    fn decode(bytes: &[u8; SUPERBLOCK]) -> Result<Self, String> {
+    /// The fields, each checked by itself.
+    pub(crate) fn decode(bytes: &[u8; SUPERBLOCK]) -> Result<Self, String> {
         expect("signature", &bytes[..8], b"verity\0\0")?;
         expect("version", &bytes[8..12], &1u32.to_le_bytes())?;
         expect("hash type", &bytes[12..16], &1u32.to_le_bytes())?;
@@ -83,7 +84,7 @@ impl Superblock {
     }
 
     /// Data and tree must lie inside of their partitions.
-    fn fit(self, partitions: &Partitions) -> Result<Self, String> {
+    pub(crate) fn fit(self, partitions: &Partitions) -> Result<Self, String> {
         let data = self.data_blocks.checked_mul(u64::from(self.data_block_size));
         inside("data", data.filter(|&bytes| bytes > 0), &partitions.data)?;
         let tree = self.hash_blocks().checked_mul(u64::from(self.hash_block_size));

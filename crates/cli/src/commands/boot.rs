@@ -1,16 +1,26 @@
 //! `cvmkit boot`: start an image in QEMU and judge it by what it says.
 
-use std::fmt;
+mod report;
+mod watch;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cvmkit_engine::boot::{self, Accelerator, Direct, HttpGet, Kvm, Outcome, Request, Verdict};
+use cvmkit_engine::boot::{self, Direct, HttpGet, Kvm, Outcome, Request};
+use cvmkit_engine::compare::{self, Options};
+use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::files;
 use cvmkit_engine::manifest::Manifest;
 use cvmkit_engine::profile::Memory;
-use serde::Serialize;
+use cvmkit_engine::predict::{FirmwareBuild, Machine};
+use cvmkit_engine::progress::Progress;
+use cvmkit_measure::tpm::Platform;
+use cvmkit_measure::uefi::variables::SecureBoot;
 
+use self::report::{Report, Typed};
+use self::watch::Watcher;
+use super::input;
 use crate::console::{Answer, CommandError, Console};
 use crate::environment;
 
@@ -32,9 +42,20 @@ pub(crate) struct Arguments {
     /// A server in the guest that must answer 200, such as `8080/health`.
     #[arg(long, value_name = "PORT/PATH")]
     http_get: Option<HttpAddress>,
+    /// Take the boot for good although the guest says that units failed.
+    #[arg(long)]
+    allow_failed: bool,
     /// Give the guest a software TPM 2.0.
     #[arg(long)]
     tpm: bool,
+    /// Where to write the TPM's event log, read from the guest's memory once all has come. Linux must
+    /// have been started by UEFI firmware.
+    #[arg(long, value_name = "FILE", requires = "tpm", conflicts_with = "direct")]
+    event_log: Option<PathBuf>,
+    /// Compare the TPM's event log with what this image should do, as `cvmkit compare` does. The log
+    /// is written to `OUT.event-log` unless `--event-log` names a file.
+    #[arg(long, requires = "tpm", conflicts_with = "direct")]
+    compare: bool,
     /// Seconds until the boot has failed.
     #[arg(long, value_name = "S", default_value_t = 300)]
     timeout: u64,
@@ -53,6 +74,12 @@ pub(crate) struct Arguments {
     /// Never try KVM.
     #[arg(long)]
     no_kvm: bool,
+    /// Show the console while the guest runs, on standard error.
+    #[arg(long)]
+    console: bool,
+    /// Print the command that starts this machine, and start nothing.
+    #[arg(long)]
+    print_command: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -79,18 +106,35 @@ impl Arguments {
     pub(crate) fn run(self, console: &Console) -> Answer {
         let manifest = Manifest::read(&self.out)?;
         let request = self.request(&manifest)?;
-        let outcome = boot::boot(&request)?;
-        let report = Report::of(&outcome);
+        if self.print_command {
+            console.answer(&Typed::of(&boot::command(&request)?));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let watcher = Watcher::new(console, self.console, &request);
+        let outcome = boot::boot(&request, &watcher);
+        watcher.end();
+        let outcome = outcome?;
+        let event_log = self.keep_event_log(&outcome)?;
+        let comparison = match &event_log {
+            Some(log) if self.compare => {
+                Some(compare::compare(log, &self.out, &options(&outcome)?)?)
+            }
+            _ => None,
+        };
+        let report = Report::of(&request, &outcome, event_log, comparison);
+        for note in report.notes() {
+            console.note(note);
+        }
         console.result(&report);
-        if outcome.met {
+        if report.met {
             return Ok(ExitCode::SUCCESS);
         }
         console.failure(&report.failure());
         Ok(ExitCode::from(1))
     }
 
-    fn request(self, manifest: &Manifest) -> Result<Request, CommandError> {
-        let serial_log = self.serial_log.unwrap_or_else(|| beside(&self.out));
+    fn request(&self, manifest: &Manifest) -> Result<Request, CommandError> {
+        let serial_log = self.serial_log.clone().unwrap_or_else(|| beside(&self.out, "serial.log"));
         let file = |role: &str| manifest.file(role).map(|name| self.out.join(name));
         let scratch = environment::scratch();
         let mut request = Request::new(environment::program_folders(), scratch, serial_log);
@@ -106,11 +150,13 @@ impl Arguments {
                 direct.cmdline = text?;
             }
         }
-        request.firmware = self.firmware;
-        request.until = self.until;
+        request.firmware.clone_from(&self.firmware);
+        request.until.clone_from(&self.until);
         request.expect_panic = self.expect == Some(Expectation::Panic);
-        request.http_get = self.http_get.map(|HttpAddress(get)| get);
+        request.http_get = self.http_get.clone().map(|HttpAddress(get)| get);
+        request.allow_failed = self.allow_failed;
         request.tpm = self.tpm;
+        request.event_log = self.event_log.is_some() || self.compare;
         request.timeout = Duration::from_secs(self.timeout);
         request.memory_mib = self.memory;
         request.vcpus = self.vcpus;
@@ -119,86 +165,39 @@ impl Arguments {
         }
         Ok(request)
     }
+
+    /// Writes the event log, if there is one; answers where it is.
+    fn keep_event_log(&self, outcome: &Outcome) -> Result<Option<PathBuf>, CommandError> {
+        let Some(bytes) = &outcome.event_log else { return Ok(None) };
+        let path = self.event_log.clone().unwrap_or_else(|| beside(&self.out, "event-log"));
+        files::replace(&path, bytes)?;
+        Ok(Some(path))
+    }
 }
 
-/// `OUT.serial.log`: not inside, where it would be a file that no sum covers.
-fn beside(out: &Path) -> PathBuf {
+/// What is known of the machine that was booted: QEMU's TPM, and its firmware if any boot was seen
+/// with it. The rest is tried in every way it can be.
+fn options(outcome: &Outcome) -> Result<Options, CommandError> {
+    let sha256 = outcome.firmware.as_deref().map(input::sha256).transpose()?;
+    Ok(Options {
+        platform: Platform::QemuOvmf,
+        machine: Machine {
+            firmware: sha256.and_then(|sha256: Sha256| FirmwareBuild::of_file(sha256).ok()),
+            secure_boot: SecureBoot::default(),
+            read_only_disk: None,
+            kernel_header: None,
+            pinned: Default::default(),
+        },
+        knows_secure_boot: false,
+        direct: false,
+        phases: None,
+        td: Default::default(),
+    })
+}
+
+/// `OUT.ENDING`: not inside, where it would be a file that no sum covers.
+fn beside(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_else(|| "image".as_ref()).to_owned();
-    name.push(".serial.log");
+    name.push(format!(".{ending}"));
     out.with_file_name(name)
-}
-
-#[derive(Serialize)]
-struct Report {
-    met: bool,
-    verdict: String,
-    seconds: f64,
-    accelerator: String,
-    qemu: String,
-    firmware: Option<String>,
-    sightings: Vec<String>,
-    missing: Vec<String>,
-    http_status: Option<u16>,
-    /// Why this was the second attempt, if it was.
-    retried: Option<String>,
-    serial_log: String,
-    tail: Vec<String>,
-}
-
-impl Report {
-    fn of(outcome: &Outcome) -> Self {
-        Self {
-            met: outcome.met,
-            verdict: match &outcome.verdict {
-                Verdict::Reached => "reached".into(),
-                Verdict::Panicked { line } => format!("kernel panic: {line}"),
-                Verdict::EmulatorFault { line } => format!("emulator fault: {line}"),
-                Verdict::GuestExited => "the guest ended".into(),
-                Verdict::TimedOut => "timed out".into(),
-            },
-            seconds: outcome.elapsed.as_secs_f64(),
-            accelerator: match &outcome.accelerator {
-                Accelerator::Kvm => "KVM".into(),
-                Accelerator::Tcg { reason } => format!("TCG ({reason})"),
-            },
-            qemu: outcome.qemu_version.clone(),
-            firmware: outcome.firmware.as_ref().map(|path| path.display().to_string()),
-            sightings: outcome.sightings.iter().map(|sighting| sighting.line.clone()).collect(),
-            missing: outcome.missing.clone(),
-            http_status: outcome.http_status,
-            retried: outcome.retried.clone(),
-            serial_log: outcome.serial_log.display().to_string(),
-            tail: outcome.tail.clone(),
-        }
-    }
-
-    /// What to say on standard error when the expectation was not met.
-    fn failure(&self) -> String {
-        let mut text = format!("the boot did not end as expected: {}", self.verdict);
-        for missing in &self.missing {
-            text.push_str(&format!("\n  never on the console: {missing}"));
-        }
-        for line in &self.tail {
-            text.push_str(&format!("\n  | {line}"));
-        }
-        text.push_str(&format!("\nhint: the whole console is in `{}`", self.serial_log));
-        text
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = &self.retried {
-            writeln!(f, "second attempt: the emulator failed in the first one: {line}")?;
-        }
-        for line in &self.sightings {
-            writeln!(f, "{line}")?;
-        }
-        writeln!(f, "{} after {:.1} s", self.verdict, self.seconds)?;
-        write!(f, "QEMU {}, {}", self.qemu, self.accelerator)?;
-        if let Some(firmware) = &self.firmware {
-            write!(f, ", firmware {firmware}")?;
-        }
-        write!(f, "\nconsole: {}", self.serial_log)
-    }
 }

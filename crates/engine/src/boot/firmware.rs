@@ -75,15 +75,27 @@ impl Firmware {
                 let mut from = files::open(variables)?;
                 let mut to = files::create(&copy)?;
                 std::io::copy(&mut from, &mut to).map_err(cannot("write", &copy))?;
-                Ok(vec![
-                    "-drive".into(),
-                    option("if=pflash,unit=0,format=raw,readonly=on,file=", code, ""),
-                    "-drive".into(),
-                    option("if=pflash,unit=1,format=raw,file=", &copy, ""),
-                ])
+                Ok(flash(code, option("if=pflash,unit=1,format=raw,file=", &copy, "")))
             }
         }
     }
+
+    /// The same for a machine that somebody else starts: what it writes to its variables is dropped
+    /// by QEMU.
+    pub(super) fn arguments_to_type(&self) -> Vec<OsString> {
+        match self {
+            Self::Whole(image) => vec!["-bios".into(), image.into()],
+            Self::Flash { code, variables } => {
+                let store = "if=pflash,unit=1,format=raw,snapshot=on,file=";
+                flash(code, option(store, variables, ""))
+            }
+        }
+    }
+}
+
+fn flash(code: &Path, variables: OsString) -> Vec<OsString> {
+    let code = option("if=pflash,unit=0,format=raw,readonly=on,file=", code, "");
+    vec!["-drive".into(), code, "-drive".into(), variables]
 }
 
 /// Names of the variable store for a code image: of the same flavour (`OVMF_CODE_4M.ms.fd` ->

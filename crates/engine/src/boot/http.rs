@@ -11,14 +11,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::console::plain;
+
 /// Success (RFC 1945, section 9.2).
 pub(super) const OK: u16 = 200;
 
 const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A status line is shorter than this.
-const STATUS_LINE_MAX: u64 = 1024;
+/// What is read of an answer: head and the start of its body.
+const ANSWER_MAX: u64 = 4096;
+
+/// What is shown of a body, in characters.
+const BODY_MAX: usize = 200;
+
+/// What a server in the guest answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status, 200 for success.
+    pub status: u16,
+    /// The first line of the body, safe to print.
+    pub body: String,
+}
 
 /// A loopback port nobody listens on now.
 pub(super) fn free_port() -> io::Result<u16> {
@@ -33,15 +47,20 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// Asks the loopback port for `path` and reports every status until it is 200.
-    pub(super) fn start(port: u16, path: String, report: impl Fn(u16) + Send + 'static) -> Self {
+    /// Asks the loopback port for `path` and reports every answer until its status is 200.
+    pub(super) fn start(
+        port: u16,
+        path: String,
+        report: impl Fn(HttpAnswer) + Send + 'static,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                if let Ok(status) = ask(port, &path) {
-                    report(status);
-                    if status == OK {
+                if let Ok(answer) = ask(port, &path) {
+                    let is_ok = answer.status == OK;
+                    report(answer);
+                    if is_ok {
                         return;
                     }
                 }
@@ -62,7 +81,7 @@ impl Drop for Asker {
     }
 }
 
-fn ask(port: u16, path: &str) -> io::Result<u16> {
+fn ask(port: u16, path: &str) -> io::Result<HttpAnswer> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -70,15 +89,21 @@ fn ask(port: u16, path: &str) -> io::Result<u16> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    let mut stream = stream.take(STATUS_LINE_MAX);
-    let mut buf = [0; 256];
-    while !answer.contains(&b'\n') {
-        match stream.read(&mut buf)? {
-            0 => break,
-            n => answer.extend_from_slice(buf.get(..n).unwrap_or_default()),
-        }
+    // A connection that breaks or stays open has said what it said.
+    let ended = stream.take(ANSWER_MAX).read_to_end(&mut answer);
+    match (status(&answer), ended) {
+        (Some(status), _) => Ok(HttpAnswer { status, body: body(&answer) }),
+        (None, Err(error)) => Err(error),
+        (None, Ok(_)) => Err(io::ErrorKind::InvalidData.into()),
     }
-    status(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The first line of the body, which is behind the first empty line.
+fn body(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    let body = ["\r\n\r\n", "\n\n"].iter().find_map(|end| text.split_once(end));
+    let line = body.and_then(|(_, body)| body.lines().find(|line| !line.trim().is_empty()));
+    plain(line.unwrap_or_default().trim().as_bytes()).chars().take(BODY_MAX).collect()
 }
 
 /// The code of a status line (RFC 1945, section 6.1; HTTP/1.1 has the same one).
@@ -107,17 +132,23 @@ mod tests {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = server.local_addr().unwrap().port();
         let (report, reports) = std::sync::mpsc::channel();
-        let asker = Asker::start(port, "/health".into(), move |status| {
-            report.send(status).unwrap();
+        let asker = Asker::start(port, "/health".into(), move |answer| {
+            report.send((answer.status, answer.body)).unwrap();
         });
-        for answer in ["", "HTTP/1.0 503 Not Yet\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nbody"] {
+        let answers = [
+            "",
+            "HTTP/1.0 503 Not Yet\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nX: y\r\n\r\n\n\x1b[31mall is \x07well\nand so on",
+        ];
+        for answer in answers {
             let (mut stream, _) = server.accept().unwrap();
             let mut request = [0; 21];
             stream.read_exact(&mut request).unwrap();
             assert_eq!(&request, b"GET /health HTTP/1.0\r");
             stream.write_all(answer.as_bytes()).unwrap();
         }
-        assert_eq!(reports.iter().collect::<Vec<_>>(), [503, 200]);
+        let expected = [(503, String::new()), (200, "all is well".to_owned())];
+        assert_eq!(reports.iter().collect::<Vec<_>>(), expected);
         drop(asker);
     }
 }

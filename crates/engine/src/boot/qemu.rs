@@ -166,7 +166,7 @@ fn machine(accelerator: &Accelerator, memory_mib: u32, vcpus: u32) -> Vec<OsStri
         "-smp",
         &vcpus,
         "-chardev",
-        "stdio,id=console,signal=off",
+        "stdio,id=console",
         "-serial",
         "chardev:console",
     ]

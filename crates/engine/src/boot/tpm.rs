@@ -1,17 +1,14 @@
 //! A software TPM 2.0 for one boot: `swtpm` with fresh state, at QEMU's other end of a socket.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::BootError;
 use super::process::{self, Guarded};
 use super::qemu::option;
-use crate::files::{self, FileError};
-
-/// Bytes of `sockaddr_un.sun_path` (`linux/un.h`), less the final NUL.
-const SOCKET_PATH_MAX: usize = 107;
+use super::scratch;
+use crate::files;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -29,19 +26,12 @@ impl Tpm {
     pub(super) fn start(scratch: &Path, folders: &[PathBuf]) -> Result<Self, BootError> {
         let program = process::find("swtpm", folders)
             .ok_or(BootError::MissingTool { what: "swtpm".into(), package: "swtpm" })?;
-        let (state, socket) = (scratch.join("tpm"), scratch.join("tpm.sock"));
-        if socket.as_os_str().as_bytes().len() > SOCKET_PATH_MAX {
-            return Err(BootError::SocketPath { path: socket, max: SOCKET_PATH_MAX });
-        }
-        clear(&state)?;
+        let (state, socket) = (scratch.join("tpm"), scratch::socket(scratch, "tpm.sock")?);
+        scratch::clear(&state)?;
         files::remove(&socket)?;
         files::make_folder(&state)?;
         let mut command = process::bound(&program, folders);
-        command
-            .args(["socket", "--tpm2", "--terminate", "--tpmstate"])
-            .arg(option("dir=", &state, ""))
-            .arg("--ctrl")
-            .arg(option("type=unixio,path=", &socket, ""));
+        command.args(swtpm_arguments(&state, &socket));
         let mut child = Guarded::start(&mut command, &program)?;
         let started = Instant::now();
         while !socket.exists() {
@@ -55,24 +45,27 @@ impl Tpm {
 
     /// Arguments for QEMU.
     pub(super) fn arguments(&self) -> Vec<OsString> {
-        vec![
-            "-chardev".into(),
-            option("socket,id=tpm,path=", &self.socket, ""),
-            "-tpmdev".into(),
-            "emulator,id=tpm0,chardev=tpm".into(),
-            "-device".into(),
-            "tpm-crb,tpmdev=tpm0".into(),
-        ]
+        qemu_arguments(&self.socket)
     }
 }
 
-/// Removes the files in a folder, if it is there.
-pub(super) fn clear(folder: &Path) -> Result<(), FileError> {
-    if !folder.is_dir() {
-        return Ok(());
-    }
-    for (name, _) in files::list(folder)? {
-        files::remove(&folder.join(name))?;
-    }
-    Ok(())
+/// Arguments for `swtpm`, with its state in a folder.
+pub(super) fn swtpm_arguments(state: &Path, socket: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> =
+        ["socket", "--tpm2", "--terminate", "--tpmstate"].map(OsString::from).into();
+    arguments.extend([option("dir=", state, ""), "--ctrl".into()]);
+    arguments.push(option("type=unixio,path=", socket, ""));
+    arguments
+}
+
+/// Arguments for QEMU, for the TPM at that socket.
+pub(super) fn qemu_arguments(socket: &Path) -> Vec<OsString> {
+    vec![
+        "-chardev".into(),
+        option("socket,id=tpm,path=", socket, ""),
+        "-tpmdev".into(),
+        "emulator,id=tpm0,chardev=tpm".into(),
+        "-device".into(),
+        "tpm-crb,tpmdev=tpm0".into(),
+    ]
 }

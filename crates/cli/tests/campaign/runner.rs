@@ -1,0 +1,106 @@
+//! Runs the program on one changed input, and judges how it ended.
+//!
+//! The kernel keeps the limits: 512 MiB of private memory (`RLIMIT_DATA`; an allocation beyond it
+//! aborts the program) and 5 seconds of processor time of all threads together (`RLIMIT_CPU`). Time on
+//! the wall has a limit too, for what waits for ever; it is generous, because the machine may be busy
+//! with other things.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// KiB of private memory.
+pub(crate) const MEMORY: u64 = 512 << 10;
+/// Seconds of processor time.
+pub(crate) const SECONDS: u64 = 5;
+/// Longest wait.
+const WALL: Duration = Duration::from_secs(120);
+
+/// Sets the limits, then becomes the program. No core is dumped.
+const LIMITED: &str = "ulimit -c 0; ulimit -d \"$1\"; ulimit -t \"$2\"; shift 2; exec \"$@\"";
+
+/// Exit codes that are an answer (`cvmkit --help`, "exit codes").
+const ANSWERS: [i32; 4] = [0, 1, 2, 3];
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Accepted,
+    Refused,
+    /// It broke a limit, or the program broke.
+    Finding(String),
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) end: End,
+    /// On the wall.
+    pub(crate) took: Duration,
+    /// The most resident memory that was seen of it, in KiB.
+    pub(crate) peak: u64,
+    pub(crate) said: String,
+}
+
+/// Runs a command within the limits; what it says goes to a file in `folder`.
+pub(crate) fn run(command: &Command, folder: &Path) -> Run {
+    let said = folder.join("said");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", LIMITED, "sh", &MEMORY.to_string(), &SECONDS.to_string()]);
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited.current_dir(command.get_current_dir().unwrap_or(folder));
+    limited.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said).unwrap());
+    let started = Instant::now();
+    let mut child = limited.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        peak = resident(&status).max(peak);
+        match child.try_wait().unwrap() {
+            Some(ended) => break Some(ended),
+            None if started.elapsed() > WALL => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let took = started.elapsed();
+    let said = fs::read(&said).unwrap();
+    let said: String = String::from_utf8_lossy(&said).chars().take(4000).collect();
+    Run { end: judge(ended, &said), took, peak, said }
+}
+
+/// The highest resident memory of a process so far, in KiB; 0 of one that has ended.
+fn resident(status: &str) -> u64 {
+    let text = fs::read_to_string(status).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn judge(ended: Option<ExitStatus>, said: &str) -> End {
+    let finding = |what: String| End::Finding(what);
+    let Some(ended) = ended else { return finding(format!("waited for {} s", WALL.as_secs())) };
+    if said.contains("memory allocation of") {
+        return finding(format!("over {} MiB", MEMORY >> 10));
+    }
+    if said.contains("panicked at") || said.contains("overflowed its stack") {
+        return finding("panic".into());
+    }
+    match (ended.code(), ended.signal()) {
+        (Some(0), _) => End::Accepted,
+        (Some(code), _) if ANSWERS.contains(&code) => End::Refused,
+        // SIGXCPU, or SIGKILL as soft and hard limit are the same.
+        (_, Some(9 | 24)) => finding(format!("over {SECONDS} s")),
+        (code, signal) => finding(format!("exit code {code:?}, signal {signal:?}")),
+    }
+}

@@ -1,0 +1,119 @@
+//! QEMU's monitor, of which two commands are used: `stop`, and `pmemsave`, which copies the memory
+//! of the guest into a file. Nothing in the guest takes part, or notices.
+//!
+//! Source: "QEMU QMP Reference Manual"; the protocol is lines of JSON (`docs/interop/qmp-spec.rst`).
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::BootError;
+use super::process::Guarded;
+use super::qemu::option;
+use super::scratch;
+use crate::files;
+
+/// How long a command may take: the longest copies 64 MiB.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// No answer to the commands used here is longer.
+const LINE_MAX: u64 = 1 << 20;
+
+/// Where the monitor of a machine will be.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    socket: PathBuf,
+    /// Where memory is copied to. JSON has no other file names.
+    copy: String,
+}
+
+/// A monitor that takes commands.
+pub(super) struct Connection<'a> {
+    stream: BufReader<UnixStream>,
+    copy: &'a str,
+}
+
+impl Monitor {
+    /// Chooses the place.
+    pub(super) fn prepare(scratch: &Path) -> Result<Self, BootError> {
+        let socket = scratch::socket(scratch, "qmp.sock")?;
+        files::remove(&socket)?;
+        let copy = scratch.join("memory").into_os_string().into_string();
+        let copy = copy.map_err(|path| problem(format!("{path:?} is not UTF-8")))?;
+        Ok(Self { socket, copy })
+    }
+
+    /// Arguments for QEMU.
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        vec![
+            "-chardev".into(),
+            option("socket,id=monitor,path=", &self.socket, ",server=on,wait=off"),
+            "-mon".into(),
+            "chardev=monitor,mode=control".into(),
+        ]
+    }
+
+    /// Connects, and stops the guest.
+    pub(super) fn connect(&self, qemu: &mut Guarded) -> Result<Connection<'_>, BootError> {
+        let refused = |error: std::io::Error| match qemu.ended() {
+            Some(status) => problem(format!("QEMU has ended ({status})")),
+            None => problem(error.to_string()),
+        };
+        let stream = UnixStream::connect(&self.socket).map_err(refused)?;
+        let limits = stream.set_read_timeout(Some(PATIENCE));
+        limits.and_then(|()| stream.set_write_timeout(Some(PATIENCE))).map_err(broken)?;
+        let mut connection = Connection { stream: BufReader::new(stream), copy: &self.copy };
+        connection.line()?; // its greeting
+        connection.ask(&json!({ "execute": "qmp_capabilities" }))?;
+        connection.ask(&json!({ "execute": "stop" }))?;
+        Ok(connection)
+    }
+}
+
+impl Connection<'_> {
+    /// Reads physical memory of the guest.
+    pub(super) fn memory(&mut self, address: u64, len: usize) -> Result<Vec<u8>, BootError> {
+        let arguments = json!({ "val": address, "size": len, "filename": self.copy });
+        self.ask(&json!({ "execute": "pmemsave", "arguments": arguments }))?;
+        let bytes = files::read(Path::new(self.copy))?;
+        files::remove(Path::new(self.copy))?;
+        match bytes.len() {
+            found if found == len => Ok(bytes),
+            found => Err(problem(format!("`pmemsave` copied {found} of {len} bytes"))),
+        }
+    }
+
+    /// One command, to its answer; what is told unasked is passed over.
+    fn ask(&mut self, command: &Value) -> Result<(), BootError> {
+        let line = format!("{command}\n");
+        self.stream.get_mut().write_all(line.as_bytes()).map_err(broken)?;
+        loop {
+            let answer = self.line()?;
+            if answer.get("return").is_some() {
+                return Ok(());
+            }
+            if let Some(error) = answer.get("error") {
+                return Err(problem(format!("{command}: {error}")));
+            }
+        }
+    }
+
+    fn line(&mut self) -> Result<Value, BootError> {
+        use std::io::Read as _;
+        let mut line = String::new();
+        self.stream.by_ref().take(LINE_MAX).read_line(&mut line).map_err(broken)?;
+        serde_json::from_str(&line).map_err(|error| problem(format!("{error} in {line:?}")))
+    }
+}
+
+fn problem(problem: String) -> BootError {
+    BootError::Monitor { problem }
+}
+
+fn broken(error: std::io::Error) -> BootError {
+    problem(error.to_string())
+}
