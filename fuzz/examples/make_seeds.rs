@@ -143,7 +143,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "keyring" => Keyring::default().add(bytes).is_ok(),
         // Behind the bytes that choose the machine.
         "linux_kernel" => linux::digests(&bytes[8..], &linux::SetupHeader::AsInFile).is_ok(),
-        "lock" => toml::from_str::<Lock>(&text).is_ok(),
+        "lock" => Lock::parse(&text).is_ok(),
         "manifest" if name == "manifest" => serde_json::from_slice::<Manifest>(bytes).is_ok(),
         "manifest" => serde_json::from_slice::<ReferenceValues>(bytes).is_ok(),
         "modinfo" => ModuleInfo::parse(bytes).is_ok_and(|info| info.depends().count() == 2),

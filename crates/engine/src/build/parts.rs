@@ -76,6 +76,7 @@ impl Inputs<'_> {
 fn root_definition(raw: RawDefinition) -> RawDefinition {
     RawDefinition {
         mirrors: Vec::new(),
+        outside_folders: Vec::new(),
         sources: Vec::new(),
         kernel: Default::default(),
         boot: RawBoot::default(),

@@ -40,6 +40,7 @@ use cvmkit_formats::tree::Tree;
 pub use accounts::{Accounts, GroupRequest, UserRequest};
 pub use dpkg::PackageDatabase;
 pub use error::RootfsError;
+pub(crate) use identity::is_hostname;
 pub use overlay::{Placed, PlacedNode};
 pub use units::Units;
 pub use volatile::remake_var_at_boot;
