@@ -8,7 +8,7 @@
 use std::env;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::files::{self, FileError, cannot};
@@ -115,6 +115,10 @@ pub(crate) fn random() -> Result<[u8; 16], FileError> {
 
 /// The time now.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => Timestamp(seconds(since)),
+        // A clock that stands before 1970 is told as it is: what is signed is from its future.
+        Err(before) => Timestamp(-seconds(before.duration())),
+    }
 }

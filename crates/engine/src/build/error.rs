@@ -107,6 +107,18 @@ pub enum BuildError {
         /// The path.
         path: String,
     },
+    /// The file that the definition takes from a package can't be read.
+    #[error("`/{path}` of `{package}` can't be read for the {role}")]
+    InputFile {
+        /// What it is for.
+        role: &'static str,
+        /// The package.
+        package: String,
+        /// The path.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A file of a machine can't lie beside the image under its name.
     #[error("`{name}` can't be the name of a file beside the image")]
     MachineFileName {
@@ -142,7 +154,7 @@ impl Diagnosis for BuildError {
             Self::Profile(error) => error.fault(),
             Self::Reference(error) => error.fault(),
             Self::Manifest(error) => error.fault(),
-            Self::Kernel(_) => Fault::Environment,
+            Self::Kernel(_) | Self::InputFile { .. } => Fault::Environment,
             // Its bytes are those that the lock names: another archive state is needed.
             Self::Deb { .. } => Fault::Environment,
             _ => Fault::Definition,

@@ -1,6 +1,7 @@
 //! What a build is a function of, checked against the lock before anything is made.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::source::{Source, read_all};
@@ -185,10 +186,14 @@ impl<'a> Inputs<'a> {
                 let blobs = fetch::fetch(std::slice::from_ref(&wanted), origins)?;
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
                 let package = packages::package(&wanted, blob, origins.store)?;
-                let bytes = file_of(&package, path).ok_or_else(|| BuildError::NoInputFile {
-                    role,
-                    package: package.name.clone(),
-                    path: path.clone(),
+                let named = || (package.name.clone(), path.clone());
+                let bytes = file_of(&package, path).map_err(|source| {
+                    let (package, path) = named();
+                    BuildError::InputFile { role, package, path, source }
+                })?;
+                let bytes = bytes.ok_or_else(|| {
+                    let (package, path) = named();
+                    BuildError::NoInputFile { role, package, path }
                 })?;
                 Ok((bytes, format!("{} {}: /{path}", package.name, package.version)))
             }
@@ -338,11 +343,13 @@ fn changed(file: &LocalFile, locked: Option<&LocalFile>) -> LockError {
 }
 
 /// The contents of a file of a package, if it has one at this path.
-fn file_of(package: &Package, path: &str) -> Option<Vec<u8>> {
-    let entry = package.entries.iter().find(|entry| entry.path == path.as_bytes())?;
-    let EntryKind::File { offset, len } = entry.kind else { return None };
+fn file_of(package: &Package, path: &str) -> io::Result<Option<Vec<u8>>> {
+    let found = package.entries.iter().find(|entry| entry.path == path.as_bytes());
+    let Some(EntryKind::File { offset, len }) = found.map(|entry| entry.kind.clone()) else {
+        return Ok(None);
+    };
     let content = Content::Stored { object: package.data.clone(), offset, len };
-    read_all(&content as &dyn Source, INPUT_MAX).ok()
+    read_all(&content as &dyn Source, INPUT_MAX).map(Some)
 }
 
 /// Owns what a [`Request`] borrows.

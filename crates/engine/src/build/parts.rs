@@ -88,6 +88,5 @@ fn root_definition(raw: RawDefinition) -> RawDefinition {
 }
 
 fn digest(value: &impl Serialize) -> Sha256 {
-    // Plain data of strings, numbers and sorted maps always serialises.
-    Sha256::of(&serde_json::to_vec(value).unwrap_or_default())
+    Sha256::of(&serde_json::to_vec(value).expect("strings, numbers and sorted maps serialise"))
 }

@@ -106,7 +106,7 @@ pub struct LockedSuite {
     /// Field `Valid-Until`, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Timestamp>,
-    /// True if it was past `Valid-Until` when it was locked, and taken knowingly: newer versions,
+    /// True if it was past `Valid-Until` when it was locked, and accepted explicitly: newer versions,
     /// security updates among them, may have been withheld.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expired: bool,

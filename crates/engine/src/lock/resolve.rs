@@ -623,7 +623,8 @@ mod tests {
             let source = found(sources, input).unwrap().unwrap();
             (source.archive, source.suites.join(" "), source.keys.len())
         };
-        let expected = |archive: &str, suite: &str, keys| (archive.into(), suite.into(), keys);
+        let expected =
+            |archive: &str, suite: &str, keys: usize| (archive.to_owned(), suite.to_owned(), keys);
         assert_eq!(found(two, "").unwrap(), None);
         assert_eq!(of(two, "suite = \"tools\""), expected("vendor", "tools", 1));
         assert_eq!(of(two, "suite = \"forky\""), expected("debian", "forky", 0));
