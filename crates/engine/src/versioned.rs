@@ -114,7 +114,11 @@ pub fn toml<T: Versioned + DeserializeOwned>(
 }
 
 fn expect<T: Versioned>(found: u64, place: &impl ToString) -> Result<(), VersionedError> {
-    if found == u64::from(T::VERSION) { Ok(()) } else { Err(other_version::<T>(found, place)) }
+    if found == u64::from(T::VERSION) {
+        Ok(())
+    } else {
+        Err(other_version::<T>(found, place.to_string()))
+    }
 }
 
 /// A file of another version than the one that is read.

@@ -53,6 +53,8 @@ fn an_edited_lock_is_refused_with_its_place() {
 #[test]
 fn a_forged_lock_is_refused_by_what_it_says() {
     let Some(archive) = three() else { return };
+    // What the store has is not asked for again: only the lock is wrong.
+    archive.cvmkit(&["vendor", "vendor"]).answer();
     let good = text(&archive);
     let hello = record(&good, "hello").to_owned();
     let size = hello.lines().find(|line| line.starts_with("size = ")).unwrap().to_owned();

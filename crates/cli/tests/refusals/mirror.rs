@@ -222,7 +222,8 @@ fn a_mirror_that_gives_junk_is_passed_over() {
         &other,
         "hint: ",
     ];
-    archive.with_mirrors(&[&junk, &other], &["lock"]).refused(3, &words);
+    let update = ["lock", "--update", "--"];
+    archive.with_mirrors(&[&junk, &other], &update).refused(3, &words);
 }
 
 /// Wrong bytes of the first mirror were reported as the second's 404.

@@ -83,13 +83,13 @@ pub struct Lock {
     /// Checksum of the part of the definition that decides about packages.
     pub package_request: Sha256,
     /// The suites that packages were chosen from.
-    #[serde(rename = "suite")]
+    #[serde(rename = "suite", skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<LockedSuite>,
     /// The packages, sorted by name, architecture and version.
-    #[serde(rename = "package")]
+    #[serde(rename = "package", skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<LockedPackage>,
     /// The local files, sorted by path.
-    #[serde(rename = "file")]
+    #[serde(rename = "file", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LocalFile>,
 }
 

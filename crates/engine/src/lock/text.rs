@@ -47,6 +47,13 @@ struct HeadBefore {
     format: u32,
     definition: Sha256,
     package_request: Sha256,
+    // Records that there were none of stood in the head, as `file = []`.
+    #[serde(default, rename = "suite")]
+    suites: Vec<LockedSuite>,
+    #[serde(default, rename = "package")]
+    packages: Vec<LockedPackage>,
+    #[serde(default, rename = "file")]
+    files: Vec<LocalFile>,
 }
 
 /// What every head has, in every format.
@@ -195,8 +202,9 @@ fn parse(text: &str, format: u32) -> Result<(Lock, Option<Sha256>), Unreadable> 
         return Err(Unreadable::Format(found));
     }
     let (mut lock, stated) = if format == FORMAT_BEFORE {
-        let HeadBefore { format, definition, package_request } = toml_of(0, head)?;
-        (empty(format, definition, package_request), None)
+        let head: HeadBefore = toml_of(0, head)?;
+        let HeadBefore { format, definition, package_request, suites, packages, files } = head;
+        (Lock { format, definition, package_request, suites, packages, files }, None)
     } else {
         let Head { format, sha256, definition, package_request } = toml_of(0, head)?;
         (empty(format, definition, package_request), Some(sha256))
