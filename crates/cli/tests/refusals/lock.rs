@@ -166,8 +166,8 @@ fn a_definition_and_a_lock_have_a_longest_length() {
     let Some(archive) = three() else { return };
     let path = archive.project().join("image.toml");
     let definition = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{definition}# {}", "x".repeat(8 << 20))).unwrap();
-    archive.cvmkit(&["lock"]).refused(2, &["definition is longer than 8388608 bytes", "hint: "]);
+    fs::write(&path, format!("{definition}# {}", "x".repeat(4 << 20))).unwrap();
+    archive.cvmkit(&["lock"]).refused(2, &["definition is longer than 4194304 bytes", "hint: "]);
     fs::write(&path, definition).unwrap();
     let lock = archive.project().join("image.lock");
     fs::File::create(&lock).unwrap().set_len((64 << 20) + 1).unwrap();
