@@ -13,7 +13,7 @@ use std::path::Path;
 
 use cvmkit_debian::compression::{Compression, decompress};
 use cvmkit_debian::deb::{self, Deb};
-use cvmkit_debian::openpgp::{self, Keyring, OpenPgpError};
+use cvmkit_debian::openpgp::{self, Keyring, OpenPgpError, Policy};
 use cvmkit_debian::release::{PinPriority, Release};
 use cvmkit_debian::scripts::{self, ScriptKind};
 use cvmkit_debian::version::Version;
@@ -139,13 +139,13 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "gpt_event" => uefi::gpt::data(bytes).is_ok_and(|data| data.len() == 92 + 8 + 2 * 128),
         // Some are clearsigned well, by the wrong key or with the wrong digest.
         "inrelease" => matches!(
-            openpgp::verify(bytes, &Keyring::default(), &[], 0),
+            openpgp::verify(bytes, &Keyring::default(), &Policy::new(&[], 0)),
             Err(OpenPgpError::NoValidSignature(refused)) if !refused.is_empty()
         ),
         "keyring" => Keyring::default().add(bytes).is_ok(),
         // Behind the bytes that choose the machine.
         "linux_kernel" => linux::digests(&bytes[8..], &linux::SetupHeader::AsInFile).is_ok(),
-        "lock" => toml::from_str::<Lock>(&text).is_ok(),
+        "lock" => Lock::parse(&text).is_ok(),
         "manifest" if name == "manifest" => serde_json::from_slice::<Manifest>(bytes).is_ok(),
         "manifest" => serde_json::from_slice::<ReferenceValues>(bytes).is_ok(),
         "modinfo" => ModuleInfo::parse(bytes).is_ok_and(|info| info.depends().count() == 2),

@@ -9,7 +9,7 @@
 
 use std::sync::LazyLock;
 
-use cvmkit_debian::openpgp::{Fingerprint, Keyring, verify};
+use cvmkit_debian::openpgp::{Fingerprint, Keyring, Policy, verify};
 use cvmkit_debian::release::Release;
 use libfuzzer_sys::fuzz_target;
 
@@ -28,12 +28,12 @@ static KEYRING: LazyLock<(Keyring, Vec<Fingerprint>)> = LazyLock::new(|| {
 
 static TEXT: LazyLock<String> = LazyLock::new(|| {
     let (keyring, configured) = &*KEYRING;
-    verify(MESSAGE, keyring, configured, NOW).expect("the fixture is signed").text
+    verify(MESSAGE, keyring, &Policy::new(configured, NOW)).expect("the fixture is signed").text
 });
 
 fuzz_target!(|message: &[u8]| {
     let (keyring, configured) = &*KEYRING;
-    if let Ok(signed) = verify(message, keyring, configured, NOW) {
+    if let Ok(signed) = verify(message, keyring, &Policy::new(configured, NOW)) {
         assert_eq!(signed.text, *TEXT, "another text passes as signed");
         assert_eq!(signed.fingerprints(), *configured);
         let _ = Release::parse(&signed.text);

@@ -9,7 +9,7 @@
 
 use std::sync::LazyLock;
 
-use cvmkit_debian::openpgp::{Fingerprint, Keyring, verify};
+use cvmkit_debian::openpgp::{Fingerprint, Keyring, Policy, verify};
 use libfuzzer_sys::fuzz_target;
 
 /// Made by the fixtures' `make.sh`.
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert_eq!(keyring.fingerprints(), added);
-    if let Ok(signed) = verify(MESSAGE, &keyring, &added, NOW) {
+    if let Ok(signed) = verify(MESSAGE, &keyring, &Policy::new(&added, NOW)) {
         assert_eq!(signed.fingerprints(), *GOOD, "another key passes for the signer");
     }
 });

@@ -8,7 +8,7 @@
 use std::env;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::files::{self, FileError, cannot};
@@ -69,19 +69,25 @@ pub(crate) fn seal_key() -> Result<Option<SealKey>, FileError> {
     }
 }
 
-/// The mirrors: `CVMKIT_MIRROR` (addresses separated by spaces), then the definition's, then
-/// `mirrors` in the user's `cvmkit/config.toml`, then those of the host's apt.
+/// The mirrors in the order they are tried: `CVMKIT_MIRROR` (addresses separated by spaces), the
+/// definition's, `mirrors` in the user's `cvmkit/config.toml`, and those of the host's apt, unless
+/// `host-mirrors = false` there.
 pub(crate) fn mirrors(of_definition: &[String]) -> Result<Mirrors, FileError> {
     let named = variable("CVMKIT_MIRROR").map(|value| value.to_string_lossy().into_owned());
-    if let Some(named) = named {
-        return Ok(Mirrors::new(named.split_whitespace().map(str::to_owned)));
-    }
+    let named = named.unwrap_or_default();
     let config = variable("XDG_CONFIG_HOME")
         .or_else(|| variable("HOME").map(|home| home.join(".config")))
         .map(|folder| folder.join("cvmkit/config.toml"));
-    let configured = config.map_or(Ok(Vec::new()), |path| mirrors::configured_by_user(&path))?;
-    let apt = mirrors::configured_in_apt(Path::new("/etc/apt"))?;
-    Ok(Mirrors::new(of_definition.iter().cloned().chain(configured).chain(apt)))
+    let user = config.map(|path| mirrors::configured_by_user(&path)).transpose()?;
+    let user = user.unwrap_or_default();
+    let apt = match user.host_mirrors {
+        Some(false) => Vec::new(),
+        None | Some(true) => mirrors::configured_in_apt(Path::new("/etc/apt"))?,
+    };
+    Ok(Mirrors::new(named.split_whitespace().map(str::to_owned))
+        .then(of_definition.iter().cloned())
+        .then(user.mirrors)
+        .then(apt))
 }
 
 /// The folder for short-lived files: `TMPDIR`, or `/tmp`.
@@ -109,6 +115,10 @@ pub(crate) fn random() -> Result<[u8; 16], FileError> {
 
 /// The time now.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => Timestamp(seconds(since)),
+        // A clock that stands before 1970 is told as it is: what is signed is from its future.
+        Err(before) => Timestamp(-seconds(before.duration())),
+    }
 }

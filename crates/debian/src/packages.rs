@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::deb822::{self, Deb822Error, Stanza};
 use crate::relation::{self, Relation, RelationError};
-use crate::release::{Sha256, is_pool_path, sha256};
+use crate::release::{SIZE_MAX, Sha256, is_pool_path, sha256};
 use crate::version::{Version, VersionError};
 
 /// Why an index was refused.
@@ -244,7 +244,8 @@ fn package<'a>(stanza: &Stanza<'a>) -> Result<Package<'a>, PackagesError> {
     };
     let number = |field: &'static str, text: &str| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u64>().ok().filter(|_| digits).ok_or_else(|| invalid(field, text))
+        let value = text.parse::<u64>().ok().filter(|value| digits && *value <= SIZE_MAX);
+        value.ok_or_else(|| invalid(field, text))
     };
     if !relation::is_package_name(required("Package")?) {
         return Err(invalid("Package", name));
@@ -347,7 +348,7 @@ mod tests {
 
     #[test]
     fn refused() {
-        let cases: [(&str, &str); 10] = [
+        let cases: [(&str, &str); 12] = [
             ("Package: a", "Package: A b"),
             ("Package: a", "X: a"),
             ("Version: 1.0+b1", "Version: x"),
@@ -355,6 +356,8 @@ mod tests {
             ("Filename: pool/main/a/a.deb", "Filename: /pool/a.deb"),
             ("Size: 7", "Size: +7"),
             ("Size: 7", "Size:"),
+            ("Size: 7", "Size: 9223372036854775808"),
+            ("Size: 12", "Size: 9223372036854775808"),
             ("SHA256: 0f", "SHA256: 0"),
             ("SHA256", "SHA1"),
             ("Multi-Arch: allowed", "Multi-Arch: maybe"),

@@ -11,10 +11,14 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use crate::date::Date;
 use crate::deb822::{Deb822Error, Paragraph};
 
 /// How far in the future a `Date` may be: one day, for clocks that disagree.
 const FUTURE_TOLERANCE: i64 = 86_400;
+
+/// No file of an archive is longer, a guard; sums of lengths stay small, and TOML can say each.
+pub const SIZE_MAX: u64 = 1 << 40;
 
 /// A SHA-256.
 pub type Sha256 = [u8; 32];
@@ -54,9 +58,46 @@ pub enum ReleaseError {
     /// The same path with two sizes or hashes.
     #[error("Release field `SHA256`: two different lines for `{0}`")]
     Ambiguous(String),
+    /// It is of another suite than the one asked for.
+    #[error(
+        "the Release file is of another suite\n    asked for: {asked}\n    found:     {}",
+        names(.suite, .codename)
+    )]
+    AnotherSuite {
+        /// What was asked for.
+        asked: String,
+        /// Its `Suite`.
+        suite: Option<String>,
+        /// Its `Codename`.
+        codename: Option<String>,
+    },
+    /// It is of another archive than the one asked for.
+    #[error(
+        "the Release file is of another archive\n    expected: `{field}: {expected}`\n    \
+         found:    {}",
+        field_found(field, .found)
+    )]
+    AnotherArchive {
+        /// `Origin` or `Label`.
+        field: &'static str,
+        /// What it should say.
+        expected: String,
+        /// What it says.
+        found: Option<String>,
+    },
+    /// A list of files with a size that none has.
+    #[error("Release field `SHA256`: `{path}` has {size} bytes, expected at most {SIZE_MAX}")]
+    Size {
+        /// The path.
+        path: String,
+        /// Its size.
+        size: u64,
+    },
     /// `Valid-Until` has passed.
     #[error(
-        "the Release file of `{suite}` was valid until {valid_until}, now it is {now} (Unix time)"
+        "the Release file of `{suite}` was valid until {}, now it is {}",
+        Date(*.valid_until),
+        Date(*.now)
     )]
     Expired {
         /// Which suite.
@@ -67,7 +108,11 @@ pub enum ReleaseError {
         now: i64,
     },
     /// `Date` is more than a day ahead.
-    #[error("the Release file of `{suite}` is dated {date}, now it is {now} (Unix time)")]
+    #[error(
+        "the Release file of `{suite}` is dated {}, now it is {}",
+        Date(*.date),
+        Date(*.now)
+    )]
     FromTheFuture {
         /// Which suite.
         suite: String,
@@ -101,8 +146,10 @@ pub enum PinPriority {
 /// A decoded `Release`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// `Origin`, if given.
+    /// `Origin`, if given: who publishes the archive, such as `Debian`.
     pub origin: Option<String>,
+    /// `Label`, if given: which archive of theirs, such as `Debian-Security`.
+    pub label: Option<String>,
     /// `Suite`, such as `stable`; one of suite and codename is always there.
     pub suite: Option<String>,
     /// `Codename`, such as `trixie`.
@@ -129,7 +176,7 @@ impl Release {
     /// Reads the signed text of a `Release`.
     ///
     /// # Errors
-    /// Any [`ReleaseError`] but the last two.
+    /// Any [`ReleaseError`] about the text itself.
     pub fn parse(text: &str) -> Result<Self, ReleaseError> {
         let fields = Paragraph::parse(text)?;
         let own = |name| fields.get(name).map(str::to_owned);
@@ -150,6 +197,7 @@ impl Release {
         };
         Ok(Self {
             origin: own("Origin"),
+            label: own("Label"),
             suite,
             codename,
             version: own("Version"),
@@ -167,6 +215,42 @@ impl Release {
     #[must_use]
     pub fn name(&self) -> &str {
         self.codename.as_deref().or(self.suite.as_deref()).unwrap_or_default()
+    }
+
+    /// Refuses the release of another suite: the keys of an archive sign all of its suites, so a
+    /// mirror may serve one in the place of another. The name asked for must be its `Codename` or
+    /// its `Suite` (apt-secure(8); apt 2.6, `debReleaseIndex::CheckDist`).
+    ///
+    /// # Errors
+    /// [`ReleaseError::AnotherSuite`].
+    pub fn check_suite(&self, asked: &str) -> Result<(), ReleaseError> {
+        let is_asked = |name: &Option<String>| name.as_deref() == Some(asked);
+        if is_asked(&self.codename) || is_asked(&self.suite) {
+            return Ok(());
+        }
+        let (suite, codename) = (self.suite.clone(), self.codename.clone());
+        Err(ReleaseError::AnotherSuite { asked: asked.to_owned(), suite, codename })
+    }
+
+    /// Refuses the release of another archive, where it is known what `Origin` and `Label` of the
+    /// one asked for are: archives that share their keys may share the names of their suites.
+    ///
+    /// # Errors
+    /// [`ReleaseError::AnotherArchive`].
+    pub fn check_archive(
+        &self,
+        origin: Option<&str>,
+        label: Option<&str>,
+    ) -> Result<(), ReleaseError> {
+        for (field, expected, found) in
+            [("Origin", origin, &self.origin), ("Label", label, &self.label)]
+        {
+            if let Some(expected) = expected.filter(|name| found.as_deref() != Some(*name)) {
+                let (expected, found) = (expected.to_owned(), found.clone());
+                return Err(ReleaseError::AnotherArchive { field, expected, found });
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a release whose `Valid-Until` has passed at `now` (Unix seconds), or whose `Date` is
@@ -203,6 +287,22 @@ pub(crate) fn sha256(text: &str) -> Option<Sha256> {
     Some(digest)
 }
 
+/// What a release calls itself, for an error: `trixie-updates` (`stable-updates`).
+fn names(suite: &Option<String>, codename: &Option<String>) -> String {
+    match (codename, suite) {
+        (Some(codename), Some(suite)) if codename != suite => format!("{codename} ({suite})"),
+        (Some(name), _) | (None, Some(name)) => name.clone(),
+        (None, None) => "no name".to_owned(),
+    }
+}
+
+fn field_found(field: &str, found: &Option<String>) -> String {
+    match found {
+        Some(found) => format!("`{field}: {found}`"),
+        None => format!("no field `{field}`"),
+    }
+}
+
 fn flag(fields: &Paragraph, field: &'static str) -> Result<bool, ReleaseError> {
     match fields.get(field) {
         None | Some("no") => Ok(false),
@@ -224,6 +324,9 @@ fn files(value: &str) -> Result<BTreeMap<String, Listed>, ReleaseError> {
         if !is_pool_path(path) {
             return Err(ReleaseError::Path(path.to_owned()));
         }
+        if size > SIZE_MAX {
+            return Err(ReleaseError::Size { path: path.to_owned(), size });
+        }
         let listed = Listed { size, sha256 };
         if files.insert(path.to_owned(), listed).is_some_and(|first| first != listed) {
             return Err(ReleaseError::Ambiguous(path.to_owned()));
@@ -234,48 +337,8 @@ fn files(value: &str) -> Result<BTreeMap<String, Listed>, ReleaseError> {
 
 fn date(fields: &Paragraph, field: &'static str) -> Result<Option<i64>, ReleaseError> {
     let Some(value) = fields.get(field) else { return Ok(None) };
-    let seconds = unix_time(value);
     let refused = || ReleaseError::Date { field, found: value.to_owned() };
-    seconds.map(Some).ok_or_else(refused)
-}
-
-/// `Sat, 12 Sep 2026 07:55:41 UTC` as Unix seconds: RFC 5322 3.3 with the zone spelled `UTC`,
-/// `GMT`, `Z` or `+0000`, as the repository format demands.
-fn unix_time(text: &str) -> Option<i64> {
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let &[weekday, day, month, year, clock, zone] = words.as_slice() else { return None };
-    if !matches!(zone, "UTC" | "GMT" | "Z" | "+0000") {
-        return None;
-    }
-    let (day, year) = (number(day, 1..=2)?, number(year, 4..=4)?);
-    let month = MONTHS.iter().position(|name| *name == month)?;
-    let mut parts = clock.split(':').map(|part| number(part, 1..=2));
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    let in_range = hour < 24 && minute < 60 && second <= 60 && parts.next().is_none();
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = if leap && month == 1 { 29 } else { *MONTH_LENGTHS.get(month)? };
-    if !in_range || day < 1 || day > length || year < 1970 {
-        return None;
-    }
-    let before: i64 = MONTH_LENGTHS.get(..month)?.iter().sum();
-    let leap_day = i64::from(leap && month > 1);
-    let leap_years = |year: i64| year / 4 - year / 100 + year / 400;
-    let days =
-        (year - 1970) * 365 + leap_years(year - 1) - leap_years(1969) + before + leap_day + day - 1;
-    // 1970-01-01 was a Thursday.
-    let expected = WEEKDAYS.get(usize::try_from(days % 7).ok()?)?;
-    let matches = weekday.strip_suffix(',') == Some(expected);
-    matches.then_some(days * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const MONTH_LENGTHS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-
-fn number(text: &str, len: std::ops::RangeInclusive<usize>) -> Option<i64> {
-    let digits = len.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok())?
+    Date::of_rfc5322(value).map(|date| Some(date.0)).ok_or_else(refused)
 }
 
 #[cfg(test)]
@@ -306,42 +369,39 @@ mod tests {
     }
 
     #[test]
-    fn dates() {
-        // Each from `date -u -d TEXT +%s`.
-        let known = [
-            ("Thu, 01 Jan 1970 00:00:00 UTC", 0),
-            ("Tue, 29 Feb 2000 23:59:59 UTC", 951_868_799),
-            ("Thu, 31 Dec 2026 12:00:00 GMT", 1_798_718_400),
-            ("Wed,  1 Mar 2028 00:00:00 UTC", 1_835_481_600),
-            ("Tue, 01 Mar 2101 00:00:00 UTC", 4_139_078_400),
-        ];
-        for (text, seconds) in known {
-            assert_eq!(unix_time(text), Some(seconds), "{text}");
-        }
-        for text in [
-            "Fri, 12 Sep 2026 07:55:41 UTC",
-            "Sat, 12 Sep 2026 07:55:41 CET",
-            "Sat, 12 Sep 2026 07:55 UTC",
-            "Sat, 31 Sep 2026 07:55:41 UTC",
-            "Sun, 29 Feb 2026 00:00:00 UTC",
-            "12 Sep 2026 07:55:41 UTC",
-            "",
-        ] {
-            assert_eq!(unix_time(text), None, "{text}");
-        }
-    }
-
-    #[test]
     fn freshness() {
         let text = release("Valid-Until: Sat, 19 Sep 2026 07:55:41 UTC\n");
         let release = Release::parse(&text).unwrap();
         let (date, until) = (release.date, release.date + 7 * 86_400);
         assert_eq!(release.check_freshness(date), Ok(()));
         assert_eq!(release.check_freshness(until), Ok(()));
-        assert!(matches!(release.check_freshness(until + 1), Err(ReleaseError::Expired { .. })));
+        let expired = release.check_freshness(until + 1).unwrap_err();
+        let words =
+            "of `trixie` was valid until 2026-09-19T07:55:41Z, now it is 2026-09-19T07:55:42Z";
+        assert!(expired.to_string().ends_with(words), "{expired}");
         assert_eq!(release.check_freshness(date - 86_400), Ok(()));
         let future = release.check_freshness(date - 86_401);
         assert!(matches!(future, Err(ReleaseError::FromTheFuture { .. })));
+    }
+
+    #[test]
+    fn only_the_suite_that_was_asked_for() {
+        let release = Release::parse(&release("Origin: Debian\nLabel: Debian-Security\n")).unwrap();
+        for asked in ["trixie", "stable"] {
+            assert_eq!(release.check_suite(asked), Ok(()));
+        }
+        for asked in ["trixie-security", "stable-security", "Trixie", "trixie/", "", "tri"] {
+            let error = release.check_suite(asked).unwrap_err().to_string();
+            let expected = "the Release file is of another suite\n    asked for: ".to_owned()
+                + asked
+                + "\n    found:     trixie (stable)";
+            assert_eq!(error, expected);
+        }
+        assert_eq!(release.check_archive(None, None), Ok(()));
+        assert_eq!(release.check_archive(Some("Debian"), Some("Debian-Security")), Ok(()));
+        let error = release.check_archive(Some("Debian"), Some("Debian")).unwrap_err().to_string();
+        assert!(error.contains("expected: `Label: Debian`"), "{error}");
+        assert!(error.contains("found:    `Label: Debian-Security`"), "{error}");
     }
 
     #[test]
@@ -359,6 +419,8 @@ mod tests {
             let text = release("") + bad;
             assert!(matches!(Release::parse(&text), Err(ReleaseError::Checksum(_))), "{bad}");
         }
+        let huge = release("") + &format!(" {DIGEST} {} x\n", 1_u64 << 63);
+        assert!(matches!(Release::parse(&huge), Err(ReleaseError::Size { .. })));
         assert!(Release::parse("Suite: x\n").is_err());
         assert!(Release::parse(&release("NotAutomatic: maybe\n")).is_err());
         assert!(Release::parse(&release("Valid-Until: soon\n")).is_err());

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Instant, SystemTime};
 
-use cvmkit_debian::openpgp::{Keyring, verify};
+use cvmkit_debian::openpgp::{Keyring, Policy, verify};
 use cvmkit_debian::packages::Index;
 use cvmkit_debian::release::{PinPriority, Release};
 use cvmkit_debian::resolver::{Options, Suite, resolve};
@@ -148,9 +148,10 @@ fn mirror() -> Option<String> {
 /// Verifies a suite as the lock step does and answers its index.
 fn verified(apt: &Apt, suite: &str, now: i64) -> (Vec<u8>, PinPriority) {
     let keyring = Keyring::debian().unwrap();
+    let configured = keyring.fingerprints();
     let started = Instant::now();
     let signed =
-        verify(&apt.list(suite, "InRelease"), &keyring, &keyring.fingerprints(), now).unwrap();
+        verify(&apt.list(suite, "InRelease"), &keyring, &Policy::new(&configured, now)).unwrap();
     let took = started.elapsed();
     let release = Release::parse(&signed.text).unwrap();
     release.check_freshness(now).unwrap();

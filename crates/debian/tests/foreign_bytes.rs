@@ -1,7 +1,7 @@
 //! No decoder of foreign bytes panics, whatever the bytes.
 
 use cvmkit_debian::compression::{Compression, decompress};
-use cvmkit_debian::openpgp::{Keyring, verify};
+use cvmkit_debian::openpgp::{Keyring, Policy, verify};
 use cvmkit_debian::packages::{Index, RelationField};
 use cvmkit_debian::release::Release;
 use cvmkit_debian::{deb, deb822, relation};
@@ -44,8 +44,8 @@ proptest! {
         let keyring = Keyring::default();
         let mut message = IN_RELEASE.to_vec();
         message[at] = byte;
-        prop_assert!(verify(&message, &keyring, &[], 0).is_err());
-        prop_assert!(verify(&message[..cut], &keyring, &[], 0).is_err());
+        prop_assert!(verify(&message, &keyring, &Policy::new(&[], 0)).is_err());
+        prop_assert!(verify(&message[..cut], &keyring, &Policy::new(&[], 0)).is_err());
     }
 
     #[test]

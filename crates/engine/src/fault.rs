@@ -37,3 +37,18 @@ pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
+
+/// An error and what caused it, in one line.
+#[must_use]
+pub fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut parts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !parts.contains(&words) {
+            parts.push(words);
+        }
+        cause = error.source();
+    }
+    parts.join(": ").lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}

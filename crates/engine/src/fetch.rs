@@ -11,10 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
 use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault};
+use crate::fault::{Diagnosis, Fault, in_one_line};
 use crate::files::{self, FileError};
-use crate::http::{Client, HttpError, retried};
-use crate::mirrors::Mirrors;
+use crate::http::{Client, HttpError, Limits, broken, retried};
+use crate::mirrors::{Mirrors, Tried};
 use crate::package;
 use crate::progress::Progress;
 use crate::store::{Blob, Partial, Store};
@@ -27,6 +27,10 @@ const CONNECTIONS: usize = 4;
 pub struct Wanted {
     /// What to call it in messages: the package.
     pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// The package's architecture, in Debian's spelling.
+    pub architecture: String,
     /// The archive it is in, such as `debian`.
     pub archive: String,
     /// Its path in the archive.
@@ -99,6 +103,37 @@ pub enum FetchError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Several mirrors were asked, and none has it as it is locked.
+    #[error("no mirror has `{name}` as it is locked{}", Tried(.refused))]
+    NoMirrorHas {
+        /// The package.
+        name: String,
+        /// Each mirror and what it did wrong.
+        refused: Vec<(String, FetchError)>,
+    },
+    /// A file of the vendor folder is not what is locked.
+    #[error("`{name}` in the vendor folder does not match the lock")]
+    Vendored {
+        /// The package.
+        name: String,
+        /// Both digests.
+        #[source]
+        source: DigestMismatch,
+    },
+    /// The locked file is not as long as the lock says.
+    #[error(
+        "`{name}` does not have the locked size\n    locked: {locked} bytes  ({locked_at})\n    found:  {found} bytes"
+    )]
+    Size {
+        /// The package.
+        name: String,
+        /// In the lock.
+        locked: u64,
+        /// Of the file with the locked digest.
+        found: u64,
+        /// Line of the lock.
+        locked_at: String,
+    },
     /// Something else came than what is locked.
     #[error("`{name}` does not match the lock")]
     Mismatch {
@@ -133,12 +168,19 @@ impl Diagnosis for FetchError {
     fn fault(&self) -> Fault {
         match self {
             Self::File(error) => error.fault(),
+            Self::Size { .. } => Fault::Definition,
             _ => Fault::Environment,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::NoMirrorHas { refused, .. } => return telling(refused)?.hint(),
+            Self::Vendored { source, .. } => format!(
+                "the file is damaged: copy `{}` again, or remove it and run `cvmkit vendor`",
+                source.what
+            ),
+            Self::Size { .. } => "the lock was edited: restore it from version control".into(),
             Self::Offline { .. } => "run without `--offline` once, or name a folder that \
                                      `cvmkit vendor` wrote with `--vendor`"
                 .into(),
@@ -157,6 +199,17 @@ impl Diagnosis for FetchError {
             Self::File(error) => return error.hint(),
         })
     }
+}
+
+/// The refusal that says most: wrong bytes, then a mirror that can't be reached, then one that does
+/// not have it.
+fn telling(refused: &[(String, FetchError)]) -> Option<&FetchError> {
+    let rank = |error: &FetchError| match error {
+        FetchError::Mismatch { .. } => 0,
+        FetchError::Unreachable { .. } => 1,
+        _ => 2,
+    };
+    refused.iter().map(|(_, error)| error).min_by_key(|error| rank(error))
 }
 
 /// Every wanted file, verified, in the order asked for.
@@ -184,10 +237,23 @@ pub fn fetch(wanted: &[Wanted], origins: Origins<'_>) -> Result<Vec<Blob>, Fetch
 
 /// What the store or the vendor folder has already.
 fn present(wanted: &[Wanted], origins: Origins<'_>) -> Result<Vec<Option<Blob>>, FetchError> {
-    largest_first(wanted, |_, wanted| match (origins.store.get(wanted.sha256)?, origins.vendor) {
-        (None, Some(vendor)) => from_vendor(wanted, vendor, origins.store),
-        (blob, _) => Ok(blob),
+    largest_first(wanted, |_, wanted| {
+        let blob = match (origins.store.get(wanted.sha256)?, origins.vendor) {
+            (None, Some(vendor)) => from_vendor(wanted, vendor, origins.store)?,
+            (blob, _) => blob,
+        };
+        blob.map(|blob| of_size(blob, wanted)).transpose()
     })
+}
+
+/// Refuses a file with the locked digest that is not of the locked length.
+fn of_size(blob: Blob, wanted: &Wanted) -> Result<Blob, FetchError> {
+    if blob.len == wanted.size {
+        return Ok(blob);
+    }
+    let (locked, found) = (wanted.size, blob.len);
+    let (name, locked_at) = (wanted.name.clone(), wanted.locked_at.clone());
+    Err(FetchError::Size { name, locked, found, locked_at })
 }
 
 /// Works on all files at once and begins with the largest, so that no long work is left alone at the
@@ -213,13 +279,15 @@ pub fn vendor_path(vendor: &Path, wanted: &Wanted) -> PathBuf {
 
 fn from_vendor(wanted: &Wanted, vendor: &Path, store: &Store) -> Result<Option<Blob>, FetchError> {
     let path = vendor_path(vendor, wanted);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let bytes = files::read(&path)?;
+    // A byte more than is locked is enough to see that it is too long.
+    let bytes = match files::read_up_to(&path, wanted.size.saturating_add(1)) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        read => read?,
+    };
     let computed = Sha256::of(&bytes);
     if computed != wanted.sha256 {
-        return Err(mismatch(wanted, path.display().to_string(), computed));
+        let source = digests(wanted, path.display().to_string(), computed);
+        return Err(FetchError::Vendored { name: wanted.name.clone(), source });
     }
     store.insert(&bytes)?;
     drop(bytes);
@@ -228,16 +296,9 @@ fn from_vendor(wanted: &Wanted, vendor: &Path, store: &Store) -> Result<Option<B
     Ok(blob)
 }
 
-fn mismatch(wanted: &Wanted, what: String, computed: Sha256) -> FetchError {
-    FetchError::Mismatch {
-        name: wanted.name.clone(),
-        source: DigestMismatch {
-            what,
-            expected: wanted.sha256,
-            expected_by: wanted.locked_at.clone(),
-            computed,
-        },
-    }
+fn digests(wanted: &Wanted, what: String, computed: Sha256) -> DigestMismatch {
+    let (expected, expected_by) = (wanted.sha256, wanted.locked_at.clone());
+    DigestMismatch { what, expected, expected_by, computed }
 }
 
 /// Downloads on threads of their own, which wait for the network, and decodes on those of rayon:
@@ -304,7 +365,7 @@ fn connections(
     origins: Origins<'_>,
     keep: &(dyn Fn(Blob, u64) + Sync),
 ) -> Result<Vec<(usize, Blob)>, FetchError> {
-    let client = Client::new();
+    let client = Client::new(Limits::default());
     let queue = Mutex::new(missing.iter());
     let failed = AtomicBool::new(false);
     let work = || {
@@ -339,21 +400,31 @@ fn connections(
     Ok(done)
 }
 
-/// One file from the first mirror that gives the right bytes.
+/// One file from the first mirror that gives the right bytes; what the others gave is said.
 fn download(client: &Client, wanted: &Wanted, origins: Origins<'_>) -> Result<Blob, FetchError> {
-    let bases = origins.mirrors.of_archive(&wanted.archive);
-    let mut last = FetchError::NoMirror { archive: wanted.archive.clone() };
-    for base in bases {
+    let mut refused: Vec<(String, FetchError)> = Vec::new();
+    for base in origins.mirrors.of_archive(&wanted.archive) {
         let url = format!("{base}/{}", wanted.path);
         match download_from(client, &url, wanted, origins) {
-            Ok(blob) => return Ok(blob),
+            Ok(blob) => {
+                for (base, error) in &refused {
+                    let why = in_one_line(error);
+                    origins.progress.note(&format!("{base} was passed over: {why}"));
+                }
+                return of_size(blob, wanted);
+            }
             Err(FetchError::File(error)) => return Err(FetchError::File(error)),
-            // That one mirror lost it says less than that another one could not be reached.
-            Err(FetchError::Gone { .. }) if matches!(last, FetchError::Unreachable { .. }) => {}
-            Err(error) => last = error,
+            Err(error) => refused.push((base, error)),
         }
     }
-    Err(last)
+    match (refused.len(), refused.pop()) {
+        (_, None) => Err(FetchError::NoMirror { archive: wanted.archive.clone() }),
+        (1, Some((_, error))) => Err(error),
+        (_, Some(last)) => {
+            refused.push(last);
+            Err(FetchError::NoMirrorHas { name: wanted.name.clone(), refused })
+        }
+    }
 }
 
 fn download_from(
@@ -386,7 +457,10 @@ fn download_from(
         Ok(blob) => Ok(blob),
         // What an earlier try left may be damaged: only a whole download speaks against a mirror.
         Err(_) if resumed => download_from(client, url, wanted, origins),
-        Err(computed) => Err(mismatch(wanted, url.to_owned(), computed)),
+        Err(computed) => {
+            let source = digests(wanted, url.to_owned(), computed);
+            Err(FetchError::Mismatch { name: wanted.name.clone(), source })
+        }
     }
 }
 
@@ -403,10 +477,10 @@ fn download_part(
         return Ok(());
     }
     let have = if have < wanted.size { have } else { 0 };
-    let mut response = client.get(url, have)?;
+    let mut response = client.get(url, have, wanted.size)?;
     let end = partial
         .append(response.offset, wanted.size, &mut response.body, &mut |n| progress.advance(n))?
-        .map_err(|error| transport(error.to_string()))?;
+        .map_err(|error| broken(url, &error))?;
     match end.cmp(&wanted.size) {
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Less => {

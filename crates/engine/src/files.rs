@@ -7,7 +7,7 @@
 )]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -96,6 +96,16 @@ pub fn cannot<E: Into<io::Error>>(
 /// Names the file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(cannot("read", path))
+}
+
+/// The first bytes of a file, at most `max` of them: one that never ends is read no further.
+///
+/// # Errors
+/// Names the file.
+pub fn read_up_to(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    open(path)?.take(max).read_to_end(&mut bytes).map_err(cannot("read", path))?;
+    Ok(bytes)
 }
 
 /// The whole file, as UTF-8.

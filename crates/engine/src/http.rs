@@ -1,8 +1,11 @@
 //! HTTP GET with resumption and retries; the one place that opens sockets (I3).
+//!
+//! Every wait has an end: for an answer, for the next byte, for [enough of them](Limits::least), and
+//! for the whole. How long a transfer takes decides about no byte of it.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use ureq::Agent;
@@ -13,16 +16,42 @@ use crate::files::FileError;
 const BACKOFF: [Duration; 3] =
     [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
 
-/// How long a server may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a server may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For an answer to begin.
+    answer: Duration,
+    /// For the next byte within a body.
+    silence: Duration,
+    /// For each [`Self::least`] bytes of a body.
+    window: Duration,
+    /// The least that must come in a window: a server that gives a byte now and then holds up
+    /// everything as one that is silent does.
+    least: u64,
+    /// For a body, whatever its length.
+    whole: Duration,
+    /// The least number of bytes a second that a long body must come with on the whole.
+    rate: u64,
+}
 
-/// How long a connection may be silent within a body.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(30),
+            silence: Duration::from_secs(30),
+            window: Duration::from_secs(60),
+            least: 64 << 10,
+            whole: Duration::from_secs(300),
+            rate: 8 << 10,
+        }
+    }
+}
 
 /// A client that keeps connections open. Threads may share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     agent: Agent,
+    limits: Limits,
 }
 
 /// Why an address gave nothing.
@@ -52,6 +81,14 @@ pub(crate) enum HttpError {
         /// What went wrong.
         message: String,
     },
+    /// It came too slowly.
+    #[error("{url}: too slow: {message}")]
+    TooSlow {
+        /// What was asked for.
+        url: String,
+        /// How much came in which time, and how much should have.
+        message: String,
+    },
     /// What came could not be kept.
     #[error(transparent)]
     Storage(#[from] FileError),
@@ -69,7 +106,11 @@ impl HttpError {
     /// True when trying again may help.
     fn is_passing(&self) -> bool {
         match self {
-            Self::NotFound { .. } | Self::Storage(_) | Self::TooLong { .. } => false,
+            Self::NotFound { .. }
+            | Self::Storage(_)
+            | Self::TooLong { .. }
+            // It had its time; another mirror may do better.
+            | Self::TooSlow { .. } => false,
             // 403 is how some archives throttle.
             Self::Status { status, .. } => matches!(status, 403 | 408 | 429 | 500..),
             Self::Transport { .. } => true,
@@ -86,19 +127,21 @@ pub(crate) struct Response {
 }
 
 impl Client {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("cvmkit/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(ANSWER_TIMEOUT))
-            .timeout_recv_response(Some(ANSWER_TIMEOUT))
-            .timeout_per_read(Some(READ_TIMEOUT))
+            .timeout_resolve(Some(limits.answer))
+            .timeout_connect(Some(limits.answer))
+            .timeout_send_request(Some(limits.answer))
+            .timeout_recv_response(Some(limits.answer))
+            .timeout_per_read(Some(limits.silence))
             .build();
-        Self { agent: config.new_agent() }
+        Self { agent: config.new_agent(), limits }
     }
 
-    /// Asks once for `url` from `offset` on.
-    pub(crate) fn get(&self, url: &str, offset: u64) -> Result<Response, HttpError> {
+    /// Asks once for `url` from `offset` on; what comes is no longer than `expected` bytes.
+    pub(crate) fn get(&self, url: &str, offset: u64, expected: u64) -> Result<Response, HttpError> {
         let mut request = self.agent.get(url);
         if offset > 0 {
             request = request.header("range", format!("bytes={offset}-"));
@@ -113,27 +156,94 @@ impl Client {
             200 => 0,
             206 => offset,
             // A range behind the end: what is there from an earlier try is of no use.
-            416 if offset > 0 => return self.get(url, 0),
+            416 if offset > 0 => return self.get(url, 0, expected),
             404 | 410 => return Err(HttpError::NotFound { url: url.to_owned(), status }),
             _ => return Err(HttpError::Status { url: url.to_owned(), status }),
         };
         let body = response.into_body().into_with_config().limit(u64::MAX).reader();
-        Ok(Response { offset: start, body: Box::new(body) })
+        Ok(Response { offset: start, body: Box::new(Paced::new(body, self.limits, expected)) })
     }
 
     /// The whole of a small file, tried several times.
     pub(crate) fn get_small(&self, url: &str, limit: u64) -> Result<Vec<u8>, HttpError> {
         retried(|| {
             let mut bytes = Vec::new();
-            let response = self.get(url, 0)?;
-            response.body.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(
-                |error| HttpError::Transport { url: url.to_owned(), message: error.to_string() },
-            )?;
+            let response = self.get(url, 0, limit)?;
+            let mut body = response.body.take(limit.saturating_add(1));
+            body.read_to_end(&mut bytes).map_err(|error| broken(url, &error))?;
             if bytes.len() as u64 > limit {
                 return Err(HttpError::TooLong { url: url.to_owned(), limit });
             }
             Ok(bytes)
         })
+    }
+}
+
+/// What went wrong while the body of `url` was read.
+pub(crate) fn broken(url: &str, error: &io::Error) -> HttpError {
+    let url = url.to_owned();
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Slow>()) {
+        Some(slow) => HttpError::TooSlow { url, message: slow.to_string() },
+        None => HttpError::Transport { url, message: error.to_string() },
+    }
+}
+
+/// How a body was too slow.
+#[derive(Debug, Error)]
+#[error("{came} bytes in {} s, expected at least {least}", passed.as_secs_f32().round())]
+struct Slow {
+    came: u64,
+    passed: Duration,
+    least: u64,
+}
+
+/// A body that must keep the [`Limits`].
+struct Paced<R> {
+    body: R,
+    limits: Limits,
+    /// For all of it.
+    deadline: Duration,
+    expected: u64,
+    started: Instant,
+    came: u64,
+    /// When the window began, and how much had come by then.
+    window: (Instant, u64),
+}
+
+impl<R> Paced<R> {
+    fn new(body: R, limits: Limits, expected: u64) -> Self {
+        let started = Instant::now();
+        let deadline = limits.whole + Duration::from_secs(expected / limits.rate.max(1));
+        Self { body, limits, deadline, expected, started, came: 0, window: (started, 0) }
+    }
+
+    fn check(&mut self, now: Instant) -> Result<(), Slow> {
+        let passed = now.saturating_duration_since(self.started);
+        if passed > self.deadline {
+            return Err(Slow { came: self.came, passed, least: self.expected });
+        }
+        let (began, before) = self.window;
+        let passed = now.saturating_duration_since(began);
+        if passed < self.limits.window {
+            return Ok(());
+        }
+        let (came, least) = (self.came - before, self.limits.least);
+        if came < least {
+            return Err(Slow { came, passed, least });
+        }
+        self.window = (now, self.came);
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Paced<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.body.read(buf)?;
+        self.came += n as u64;
+        if n > 0 {
+            self.check(Instant::now()).map_err(io::Error::other)?;
+        }
+        Ok(n)
     }
 }
 
@@ -148,4 +258,68 @@ pub(crate) fn retried<T>(
         }
     }
     attempt()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Asks a server that does this with each connection.
+    fn asked(
+        serve: impl Fn(&mut TcpStream) -> io::Result<()> + Send + 'static,
+    ) -> Result<Vec<u8>, HttpError> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut head = [0; 1024];
+                // A client that goes away ends the answer.
+                drop(stream.read(&mut head).and_then(|_| serve(&mut stream)));
+            }
+        });
+        let limits = Limits {
+            answer: Duration::from_secs(5),
+            silence: Duration::from_secs(5),
+            window: Duration::from_millis(400),
+            least: 1000,
+            whole: Duration::from_millis(1500),
+            rate: 1 << 20,
+        };
+        Client::new(limits).get_small(&url, 1 << 20)
+    }
+
+    /// Gives `n` bytes every 50 ms, without end.
+    fn drip(stream: &mut TcpStream, n: usize) -> io::Result<()> {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")?;
+        loop {
+            stream.write_all(&vec![b'x'; n])?;
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn a_server_that_drips_is_left() {
+        let began = Instant::now();
+        let error = asked(|stream| drip(stream, 1)).unwrap_err();
+        assert!(matches!(error, HttpError::TooSlow { .. }), "{error}");
+        assert!(error.to_string().contains("expected at least 1000"), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+
+    /// Enough in every window, and yet too little for the whole.
+    #[test]
+    fn a_server_that_takes_for_ever_is_left() {
+        let error = asked(|stream| drip(stream, 500)).unwrap_err();
+        assert!(matches!(error, HttpError::TooSlow { .. }), "{error}");
+        assert!(error.to_string().contains("expected at least 1048576"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_answers_is_read() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        assert_eq!(asked(|stream| stream.write_all(answer)).unwrap(), b"hello");
+    }
 }

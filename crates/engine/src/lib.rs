@@ -15,6 +15,7 @@ pub mod files;
 mod http;
 pub mod image;
 pub mod kernel;
+pub mod local;
 pub mod lock;
 pub mod manifest;
 pub mod mirrors;

@@ -1,75 +1,111 @@
 //! Where Debian archives are fetched from.
 //!
 //! No host is compiled in: addresses come from the environment, the definition, the user's
-//! configuration or the host's apt, in that order. Integrity never depends on them: everything
+//! configuration and the host's apt, and are tried in that order. Integrity never depends on them: everything
 //! fetched is checked against a signature or a digest.
 
+use std::fmt;
 use std::path::Path;
 
+use crate::fault::in_one_line;
 use crate::files::{self, FileError, cannot};
 
 /// Base addresses of mirrors, in the order they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mirrors {
-    addresses: Vec<String>,
+    /// One group for each place that names mirrors, none of them empty.
+    groups: Vec<Vec<String>>,
 }
 
 impl Mirrors {
-    /// These addresses, in this order.
+    /// The addresses that one place names, in this order.
     #[must_use]
     pub fn new(addresses: impl IntoIterator<Item = String>) -> Self {
-        let mut unique: Vec<String> = Vec::new();
+        Self::default().then(addresses)
+    }
+
+    /// These mirrors, and behind them the addresses that another place names.
+    #[must_use]
+    pub fn then(mut self, addresses: impl IntoIterator<Item = String>) -> Self {
+        let mut group: Vec<String> = Vec::new();
         for address in addresses {
             let address = address.trim_end_matches('/').to_owned();
-            if !address.is_empty() && !unique.contains(&address) {
-                unique.push(address);
+            let mut known = self.groups.iter().flatten().chain(&group);
+            if !address.is_empty() && !known.any(|known| *known == address) {
+                group.push(address);
             }
         }
-        Self { addresses: unique }
+        if !group.is_empty() {
+            self.groups.push(group);
+        }
+        self
     }
 
     /// True when there is nowhere to fetch from.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty()
+        self.groups.is_empty()
     }
 
-    /// The base addresses of one archive, such as `debian-security`: those that end in its name,
-    /// or, when there are none, its name beside what the addresses end in.
+    /// The base addresses of one archive, such as `debian-security`: of each place that names
+    /// mirrors those that end in its name, or, when it names none, the archive's name beside what
+    /// its addresses end in.
     #[must_use]
     pub fn of_archive(&self, archive: &str) -> Vec<String> {
-        let named = |address: &&String| address.rsplit('/').next() == Some(archive);
-        let exact: Vec<String> = self.addresses.iter().filter(named).cloned().collect();
-        if !exact.is_empty() {
-            return exact;
+        let mut addresses = Vec::new();
+        for address in self.groups.iter().flat_map(|group| in_group(group, archive)) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
         }
-        let beside = |address: &String| {
-            let (parent, _) = address.rsplit_once('/')?;
-            // An address without a path: what stands behind its last slash is the host.
-            let parent = if parent.ends_with(":/") { address } else { parent };
-            Some(format!("{parent}/{archive}"))
-        };
-        self.addresses.iter().filter_map(beside).collect()
+        addresses
     }
 }
 
-/// The addresses in the user's configuration: `mirrors = ["..."]` in a TOML file. No file, no
-/// addresses.
+/// What each mirror did wrong, each on a line of its own.
+pub(crate) struct Tried<'a, E>(pub(crate) &'a [(String, E)]);
+
+impl<E: std::error::Error> fmt::Display for Tried<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(base, error)| write!(f, "\n  {base}: {}", in_one_line(error)))
+    }
+}
+
+fn in_group(group: &[String], archive: &str) -> Vec<String> {
+    let named = |address: &&String| address.rsplit('/').next() == Some(archive);
+    let exact: Vec<String> = group.iter().filter(named).cloned().collect();
+    if !exact.is_empty() {
+        return exact;
+    }
+    let beside = |address: &String| {
+        let (parent, _) = address.rsplit_once('/')?;
+        // An address without a path: what stands behind its last slash is the host.
+        let parent = if parent.ends_with(":/") { address } else { parent };
+        Some(format!("{parent}/{archive}"))
+    };
+    group.iter().filter_map(beside).collect()
+}
+
+/// What the user's `cvmkit/config.toml` says of mirrors.
+#[derive(Clone, Debug, Default, serde::Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct UserConfiguration {
+    /// Addresses of mirrors.
+    pub mirrors: Vec<String>,
+    /// `false`: the mirrors of the host's apt are not asked.
+    pub host_mirrors: Option<bool>,
+}
+
+/// The user's configuration: a TOML file with `mirrors = ["..."]` and `host-mirrors = false`. No
+/// file says nothing.
 ///
 /// # Errors
 /// Names the file when it is there and can't be read, or is not of that form.
-pub fn configured_by_user(path: &Path) -> Result<Vec<String>, FileError> {
-    #[derive(serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Configuration {
-        #[serde(default)]
-        mirrors: Vec<String>,
-    }
+pub fn configured_by_user(path: &Path) -> Result<UserConfiguration, FileError> {
     match files::read_text(path) {
-        Ok(text) => toml::from_str::<Configuration>(&text)
-            .map(|configuration| configuration.mirrors)
+        Ok(text) => toml::from_str(&text)
             .map_err(|error| cannot("understand", path)(std::io::Error::other(error.to_string()))),
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) if error.is_not_found() => Ok(UserConfiguration::default()),
         Err(error) => Err(error),
     }
 }
@@ -164,6 +200,36 @@ mod tests {
         assert_eq!(mirrors.of_archive("debian-security")[0], "http://a.test/debian-security");
         let bare = Mirrors::new(["http://a.test".into(), "nonsense".into()]);
         assert_eq!(bare.of_archive("debian"), ["http://a.test/debian"]);
+    }
+
+    /// A mirror that has no address of its own for an archive is asked beside, and first, although
+    /// another place knows the archive's own.
+    #[test]
+    fn the_first_place_that_names_mirrors_is_asked_first() {
+        let mirrors = Mirrors::new(["http://a.test/all".into()])
+            .then(["http://b.test/debian/".into(), "http://b.test/debian-security".into()])
+            .then(["http://b.test/debian".into(), "http://c.test/debian".into()]);
+        let expected = ["http://a.test/debian", "http://b.test/debian", "http://c.test/debian"];
+        assert_eq!(mirrors.of_archive("debian"), expected);
+        let security = mirrors.of_archive("debian-security");
+        assert_eq!(
+            security[..2],
+            ["http://a.test/debian-security", "http://b.test/debian-security"]
+        );
+        assert!(Mirrors::new([]).then(["".into()]).is_empty());
+    }
+
+    #[test]
+    fn a_user_names_mirrors_and_leaves_out_those_of_the_host() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        assert_eq!(configured_by_user(&path).unwrap(), UserConfiguration::default());
+        files::replace(&path, b"mirrors = [\"http://a.test\"]\nhost-mirrors = false\n").unwrap();
+        let found = configured_by_user(&path).unwrap();
+        let mirrors = vec!["http://a.test".to_owned()];
+        assert_eq!(found, UserConfiguration { mirrors, host_mirrors: Some(false) });
+        files::replace(&path, b"mirror = 1\n").unwrap();
+        assert!(configured_by_user(&path).is_err());
     }
 
     #[test]

@@ -11,10 +11,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use cvmkit_debian::deb::{Deb, DebError, Entry, entries};
+use cvmkit_debian::deb::{Control, Deb, DebError, Entry, entries};
 use thiserror::Error;
 
 use crate::digest::Sha256;
+use crate::fault::{Diagnosis, Fault};
+use crate::fetch::Wanted;
 use crate::files::FileError;
 use crate::rootfs::Package;
 use crate::store::{Blob, Sealing, Store};
@@ -25,32 +27,102 @@ pub(crate) enum PackageError {
     /// What it holds.
     #[error(transparent)]
     Deb(#[from] DebError),
+    /// Which one it is.
+    #[error(transparent)]
+    Another(#[from] AnotherPackage),
     /// The store.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// The package in these bytes.
+/// The package in these bytes, which must be the one that the lock names: indices and locks say what
+/// is in a package, and nobody but the package itself knows.
 ///
 /// # Errors
 /// What is wrong with it, or the file of the store that can't be read or written.
-pub(crate) fn open(blob: &Blob, store: &Store) -> Result<Package, PackageError> {
+pub(crate) fn open(wanted: &Wanted, blob: &Blob, store: &Store) -> Result<Package, PackageError> {
     let bytes = blob.bytes()?;
     let deb = Deb::parse(&bytes)?;
     let control = deb.control()?;
+    is_locked(&control, wanted)?;
     let (entries, data) = match unseal(blob.sha256, store)? {
         Some(decoded) => decoded,
         None => decode(&deb, blob.sha256, store)?,
     };
-    let field = |name: &str| control.fields.get(name).unwrap_or_default().to_owned();
     Ok(Package {
-        name: field("Package"),
-        version: field("Version"),
-        architecture: field("Architecture"),
+        name: wanted.name.clone(),
+        version: wanted.version.clone(),
+        architecture: wanted.architecture.clone(),
         entries,
         data,
         control,
     })
+}
+
+/// Refuses a package that is not the one that the lock names.
+///
+/// # Errors
+/// What is wrong with it, or the field that differs.
+pub(crate) fn identify(wanted: &Wanted, blob: &Blob) -> Result<(), PackageError> {
+    let bytes = blob.bytes()?;
+    Ok(is_locked(&Deb::parse(&bytes)?.control()?, wanted)?)
+}
+
+/// deb-control(5): the three fields that name a package.
+fn is_locked(control: &Control, wanted: &Wanted) -> Result<(), AnotherPackage> {
+    for (field, locked) in [
+        ("Package", &wanted.name),
+        ("Version", &wanted.version),
+        ("Architecture", &wanted.architecture),
+    ] {
+        let found = control.fields.get(field);
+        if found != Some(locked.as_str()) {
+            return Err(AnotherPackage {
+                name: wanted.name.clone(),
+                path: wanted.path.clone(),
+                field,
+                locked: locked.clone(),
+                locked_at: wanted.locked_at.clone(),
+                found: found.map_or_else(|| "nothing".to_owned(), |found| format!("`{found}`")),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A package that is not the one that the lock names.
+#[derive(Debug, Error)]
+#[error(
+    "`{name}` is another package than the lock says\n  path: {path}\n    locked: {field} `{locked}`  \
+     ({locked_at})\n    found:  {field} {found}"
+)]
+pub struct AnotherPackage {
+    /// The locked name.
+    name: String,
+    /// Its path in the archive.
+    path: String,
+    /// The field of the control file.
+    field: &'static str,
+    /// In the lock.
+    locked: String,
+    /// Line of the lock.
+    locked_at: String,
+    /// In the control file.
+    found: String,
+}
+
+impl Diagnosis for AnotherPackage {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!(
+            "the lock was edited, or the archive's index is wrong: restore the lock from version \
+             control, or try `cvmkit lock --update {}`",
+            self.name
+        ))
+    }
 }
 
 /// Decodes a package for the builds to come, unless the store keeps nothing or has it already.
@@ -64,7 +136,7 @@ pub(crate) fn keep(blob: &Blob, store: &Store) -> Result<(), FileError> {
     let bytes = blob.bytes()?;
     let decoded = Deb::parse(&bytes).map_err(PackageError::Deb);
     match decoded.and_then(|deb| decode(&deb, blob.sha256, store)) {
-        Ok(_) | Err(PackageError::Deb(_)) => Ok(()),
+        Ok(_) | Err(PackageError::Deb(_) | PackageError::Another(_)) => Ok(()),
         Err(PackageError::File(error)) => Err(error),
     }
 }

@@ -15,6 +15,7 @@ use crate::fault::{Diagnosis, Fault};
 use crate::fetch::{self, FetchError, Origins, Wanted};
 use crate::files::{self, FileError};
 use crate::lock::{LockError, LockFile};
+use crate::package::{self, AnotherPackage, PackageError};
 
 /// Why a folder can't be filled.
 #[derive(Debug, Error)]
@@ -26,6 +27,9 @@ pub enum VendorError {
     /// A package.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// A package that is not the one that the lock names.
+    #[error(transparent)]
+    AnotherPackage(#[from] AnotherPackage),
     /// The folder.
     #[error(transparent)]
     File(#[from] FileError),
@@ -36,6 +40,7 @@ impl Diagnosis for VendorError {
         match self {
             Self::Lock(error) => error.fault(),
             Self::Fetch(error) => error.fault(),
+            Self::AnotherPackage(error) => error.fault(),
             Self::File(error) => error.fault(),
         }
     }
@@ -44,6 +49,7 @@ impl Diagnosis for VendorError {
         match self {
             Self::Lock(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
+            Self::AnotherPackage(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
     }
@@ -68,11 +74,18 @@ pub fn vendor(
     origins: Origins<'_>,
 ) -> Result<Vendored, VendorError> {
     let lock = LockFile::open(project)?;
+    project.definitions().map_err(LockError::from)?.iter().try_for_each(|one| lock.holds(one))?;
     let roles: BTreeSet<&String> =
         lock.lock.packages.iter().flat_map(|package| &package.roles).collect();
     let wanted: BTreeSet<Wanted> = roles.into_iter().flat_map(|role| lock.wanted(role)).collect();
     let wanted: Vec<Wanted> = wanted.into_iter().collect();
     for (wanted, blob) in wanted.iter().zip(fetch::fetch(&wanted, origins)?) {
+        match package::identify(wanted, &blob) {
+            Err(PackageError::Another(error)) => return Err(error.into()),
+            Err(PackageError::File(error)) => return Err(error.into()),
+            // A package that does not decode is refused by the build, which needs it.
+            Ok(()) | Err(PackageError::Deb(_)) => {}
+        }
         let path = fetch::vendor_path(folder, wanted);
         files::make_folder(files::parent(&path))?;
         files::replace(&path, &blob.bytes()?)?;

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::fault::{Diagnosis, Fault};
 
 /// A file that has a version.
-pub trait Versioned: DeserializeOwned {
+pub trait Versioned {
     /// What it is, such as `manifest`.
     const NAME: &'static str;
     /// The key of its version.
@@ -79,7 +79,10 @@ impl Diagnosis for VersionedError {
 ///
 /// # Errors
 /// No JSON, another version, an unknown or a missing key.
-pub fn json<T: Versioned>(bytes: &[u8], place: impl ToString) -> Result<T, VersionedError> {
+pub fn json<T: Versioned + DeserializeOwned>(
+    bytes: &[u8],
+    place: impl ToString,
+) -> Result<T, VersionedError> {
     let found = serde_json::from_slice::<serde_json::Value>(bytes);
     let malformed = |message: String| malformed::<T>(place.to_string(), message);
     let value = found.map_err(|error| malformed(error.to_string()))?;
@@ -95,7 +98,10 @@ pub fn json<T: Versioned>(bytes: &[u8], place: impl ToString) -> Result<T, Versi
 ///
 /// # Errors
 /// No TOML, another version, an unknown or a missing key.
-pub fn toml<T: Versioned>(text: &str, place: impl ToString) -> Result<T, VersionedError> {
+pub fn toml<T: Versioned + DeserializeOwned>(
+    text: &str,
+    place: impl ToString,
+) -> Result<T, VersionedError> {
     let malformed = |message: String| malformed::<T>(place.to_string(), message);
     let refused = |error: toml::de::Error| malformed(error.to_string().trim_end().to_owned());
     let table: toml::Table = toml::from_str(text).map_err(refused)?;
@@ -109,16 +115,22 @@ pub fn toml<T: Versioned>(text: &str, place: impl ToString) -> Result<T, Version
 
 fn expect<T: Versioned>(found: u64, place: &impl ToString) -> Result<(), VersionedError> {
     if found == u64::from(T::VERSION) {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(other_version::<T>(found, place.to_string()))
     }
-    Err(VersionedError::Version {
+}
+
+/// A file of another version than the one that is read.
+pub(crate) fn other_version<T: Versioned>(found: u64, place: impl ToString) -> VersionedError {
+    VersionedError::Version {
         place: place.to_string(),
         name: T::NAME,
         key: T::KEY,
         found,
         expected: T::VERSION,
         remake: T::REMAKE,
-    })
+    }
 }
 
 fn malformed<T: Versioned>(place: String, message: String) -> VersionedError {

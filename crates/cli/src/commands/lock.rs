@@ -3,7 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use cvmkit_engine::lock::{self, Changes, LockError, LockFile, Resolving, Update};
+use cvmkit_engine::lock::{
+    self, Accepted, Changes, Fingerprint, LockError, LockFile, Resolving, Update,
+};
 use serde::Serialize;
 
 use super::{DefinitionArgument, Places, counted};
@@ -24,9 +26,19 @@ pub(crate) struct Arguments {
     /// Take the packages of a suite although its release file has expired; the lock says so.
     #[arg(long, value_name = "SUITE")]
     accept_expired: Vec<String>,
+    /// Take a state of a suite that is older than the locked one; the lock says so.
+    #[arg(long, value_name = "SUITE")]
+    accept_older: Vec<String>,
+    /// Let a key sign suites although it has expired; the lock says so.
+    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint)]
+    accept_expired_key: Vec<Fingerprint>,
     /// Say why a package is locked.
     #[arg(long, value_name = "PKG")]
     explain: Option<String>,
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse().map_err(|_| "expected a fingerprint of 40 hexadecimal digits".to_owned())
 }
 
 impl Arguments {
@@ -55,7 +67,11 @@ impl Arguments {
         let resolving = Resolving {
             mirrors: &places.mirrors,
             now: environment::now(),
-            accept_expired: &self.accept_expired,
+            accepted: Accepted {
+                expired: &self.accept_expired,
+                older: &self.accept_older,
+                expired_keys: &self.accept_expired_key,
+            },
             progress: console,
         };
         let (lock, changes) = lock::lock(&project, &update, &resolving)?;
@@ -110,6 +126,10 @@ impl fmt::Display for Locked {
         let megabytes = self.bytes / 1_000_000;
         let files = counted(self.files, "local file");
         write!(f, "{}: {packages} ({megabytes} MB), {files}", self.path)?;
-        if self.changes.is_empty() { f.write_str(", unchanged") } else { Ok(()) }
+        match (self.changes.is_empty(), self.changes.rewritten) {
+            (false, _) => Ok(()),
+            (true, true) => f.write_str(", written anew: no package and no local file changed"),
+            (true, false) => f.write_str(", unchanged"),
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cvmkit_engine::definition::{ID_RULE, is_id};
 use cvmkit_engine::fault::{self, Diagnosis, Fault};
 use cvmkit_engine::files;
 use cvmkit_formats::gpt::Guid;
@@ -41,10 +42,7 @@ enum Refusal {
     UnknownTemplate { found: String },
     #[error("the folder `{}` is not empty", path.display())]
     NotEmpty { path: PathBuf },
-    #[error(
-        "the folder's name `{found}` can't be the image's id: expected 1 to 64 letters, digits and \
-         `.-+~^`, a letter or digit first"
-    )]
+    #[error("the folder's name `{found}` can't be the image's id: expected {ID_RULE}")]
     Id { found: String },
     #[error("the template `{name}` has no line `{line}`")]
     Template { name: &'static str, line: &'static str },
@@ -105,12 +103,7 @@ fn id(folder: &Path) -> Result<String, CommandError> {
         None => folder.canonicalize().map_err(files::cannot("find", folder))?,
     };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+~^".contains(&byte);
-    if first && name.len() <= 64 && name.bytes().all(plain) {
-        return Ok(name);
-    }
-    Err(Refusal::Id { found: name }.into())
+    if is_id(&name) { Ok(name) } else { Err(Refusal::Id { found: name }.into()) }
 }
 
 /// A random UUID (RFC 9562, section 5.4).

@@ -27,6 +27,8 @@ pub(crate) struct Deb {
     pub(crate) postinst: Option<&'static str>,
     /// Bytes to cut off the end before the package is listed.
     pub(crate) cut: usize,
+    /// What the index says instead of what the control file says.
+    pub(crate) listed: Option<(&'static str, &'static str)>,
 }
 
 impl Deb {
@@ -126,6 +128,14 @@ pub(crate) enum Release {
     Stranger,
     /// It was changed after it was signed.
     Altered,
+    /// It is of another suite, by the same key.
+    AnotherSuite,
+    /// It was made two days before the good one.
+    Older,
+    /// It is a year old, and does not say until when it is valid.
+    Timeless,
+    /// The index decompresses to more than it lists.
+    Bomb,
 }
 
 /// What the server does instead of answering.
@@ -150,8 +160,10 @@ pub(crate) struct Archive {
     folder: tempfile::TempDir,
     contents: Contents,
     pub(crate) address: String,
-    requests: Arc<Mutex<Vec<String>>>,
+    requests: Requests,
 }
+
+type Requests = Arc<Mutex<Vec<String>>>;
 
 impl Archive {
     /// Serves these packages; none, loudly, where the tools that make and sign them are missing.
@@ -168,18 +180,32 @@ impl Archive {
         }
         let folder = tempfile::tempdir().unwrap();
         let contents = contents(folder.path(), debs, release);
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = format!("http://{}/debian", listener.local_addr().unwrap());
-        let server = Server {
-            contents: contents.clone(),
-            faults: faults.iter().map(|(path, fault)| ((*path).into(), *fault)).collect(),
-            requests: Arc::clone(&requests),
-        };
-        std::thread::spawn(move || server.serve(&listener));
+        let requests = Requests::default();
+        let address = Server::start(contents.clone(), faults, &requests);
         let archive = Self { folder, contents, address, requests };
+        // The mirrors of the machine are no part of a test.
+        let user = archive.path("config/cvmkit");
+        fs::create_dir_all(&user).unwrap();
+        fs::write(user.join("config.toml"), "host-mirrors = false\n").unwrap();
         archive.define("");
         Some(archive)
+    }
+
+    /// The address of another mirror of the same archive.
+    pub(crate) fn mirror(&self, faults: &[(&str, Fault)]) -> String {
+        Server::start(self.contents.clone(), faults, &Requests::default())
+    }
+
+    /// The address of a server that knows other words than a mirror.
+    pub(crate) fn junk(&self) -> String {
+        let junk =
+            |(path, _): (&String, &Vec<u8>)| (path.clone(), b"<html>welcome</html>".to_vec());
+        Server::start(self.contents.iter().map(junk).collect(), &[], &Requests::default())
+    }
+
+    /// `cvmkit` with these mirrors, one after the other.
+    pub(crate) fn with_mirrors(&self, mirrors: &[&str], arguments: &[&str]) -> Said {
+        run(self.command(arguments).env("CVMKIT_MIRROR", mirrors.join(" ")))
     }
 
     /// Writes the definition: the base, with `more` instead of its packages if it says some.
@@ -214,6 +240,7 @@ impl Archive {
         let mut command = rig::cvmkit(arguments);
         command.arg(self.project()).current_dir(self.folder.path());
         command.env("CVMKIT_STORE", self.path("store")).env("CVMKIT_MIRROR", &self.address);
+        command.env("XDG_CONFIG_HOME", self.path("config"));
         command
     }
 
@@ -268,21 +295,42 @@ fn contents(folder: &Path, debs: &[Deb], release: Release) -> Contents {
         let bytes = deb.build(folder);
         let path = format!("pool/main/{0}/{0}_1.0_amd64.deb", deb.name);
         let (size, sha256) = (bytes.len(), Sha256::of(&bytes));
-        index += &format!("{}Filename: {path}\nSize: {size}\nSHA256: {sha256}\n\n", deb.control());
+        let (from, to) = deb.listed.unwrap_or_default();
+        let control = if from.is_empty() { deb.control() } else { deb.control().replace(from, to) };
+        index += &format!("{control}Filename: {path}\nSize: {size}\nSHA256: {sha256}\n\n");
         contents.insert(format!("/debian/{path}"), bytes);
     }
     let plain = folder.join("Packages");
+    let whole = (Sha256::of(index.as_bytes()), index.len());
+    if release == Release::Bomb {
+        index += &"\n".repeat(64 << 20);
+    }
     fs::write(&plain, index).unwrap();
     run(Command::new("gzip").arg("-n").arg(&plain)).answer();
     let index = fs::read(folder.join("Packages.gz")).unwrap();
-    let until = if release == Release::Expired { "-1 day" } else { "+7 days" };
+    let made = match release {
+        Release::Older => "-5 days",
+        Release::Timeless => "-1 year",
+        _ => "-3 days",
+    };
+    let until = match release {
+        Release::Timeless => String::new(),
+        Release::Expired => format!("Valid-Until: {}\n", date("-1 day")),
+        _ => format!("Valid-Until: {}\n", date("+7 days")),
+    };
+    let (suite, codename) = match release {
+        Release::AnotherSuite => ("stable-other", "other"),
+        _ => (SUITE, SUITE),
+    };
     let text = format!(
-        "Suite: {SUITE}\nCodename: {SUITE}\nDate: {}\nValid-Until: {}\nArchitectures: amd64\n\
-         Components: main\nSHA256:\n {} {} main/binary-amd64/Packages.gz\n",
-        date("-3 days"),
-        date(until),
+        "Suite: {suite}\nCodename: {codename}\nDate: {}\n{until}Architectures: amd64\n\
+         Components: main\nSHA256:\n {} {} main/binary-amd64/Packages.gz\n \
+         {} {} main/binary-amd64/Packages\n",
+        date(made),
         Sha256::of(&index),
         index.len(),
+        whole.0,
+        whole.1,
     );
     contents.insert(format!("/debian/dists/{SUITE}/main/binary-amd64/Packages.gz"), index);
     let mut signed = sign(folder, &text, release);
@@ -329,10 +377,20 @@ fn sign(folder: &Path, text: &str, release: Release) -> String {
 struct Server {
     contents: Contents,
     faults: Vec<(String, Fault)>,
-    requests: Arc<Mutex<Vec<String>>>,
+    requests: Requests,
 }
 
 impl Server {
+    /// Serves for as long as the test runs; answers the address of the archive.
+    fn start(contents: Contents, faults: &[(&str, Fault)], requests: &Requests) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = format!("http://{}/debian", listener.local_addr().unwrap());
+        let faults = faults.iter().map(|(path, fault)| ((*path).into(), *fault)).collect();
+        let server = Self { contents, faults, requests: Arc::clone(requests) };
+        std::thread::spawn(move || server.serve(&listener));
+        address
+    }
+
     fn serve(&self, listener: &TcpListener) {
         std::thread::scope(|scope| {
             for stream in listener.incoming().flatten() {

@@ -69,7 +69,7 @@ fn a_damaged_lock_is_refused() {
     let path = archive.project().join("image.lock");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, &text[..text.len() / 2]).unwrap();
-    archive.build().refused(2, &["image.lock", "is no lock", "hint: restore it"]);
+    archive.build().refused(2, &["image.lock", "is not a lock", "hint: restore it"]);
     archive.nothing_built();
 }
 

@@ -83,6 +83,8 @@ fn what_comes_from_a_vendor_folder_is_decoded_too() {
     let hello = archive.content(&deb_path("hello"));
     let wanted = [Wanted {
         name: "hello".into(),
+        version: "1.0".into(),
+        architecture: "amd64".into(),
         archive: "debian".into(),
         path: deb_path("hello"),
         size: hello.len() as u64,

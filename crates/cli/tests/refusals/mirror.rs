@@ -93,18 +93,21 @@ fn unlockable(release: Release, words: &[&str]) {
 fn a_stranger_s_signature_is_refused() {
     unlockable(
         Release::Stranger,
-        &[SUITE, "not signed by a key that counts", "no valid signature", "hint: ", "key-files"],
+        &[SUITE, "no valid signature from a trusted key", "no such key", "hint: ", "key-files"],
     );
 }
 
 #[test]
 fn a_changed_release_file_is_refused() {
-    unlockable(Release::Altered, &[SUITE, "not signed by a key that counts", "signature is wrong"]);
+    unlockable(
+        Release::Altered,
+        &[SUITE, "no valid signature from a trusted key", "signature is wrong"],
+    );
 }
 
 #[test]
 fn an_expired_release_is_refused_unless_it_is_taken_knowingly() {
-    let words = [SUITE, "valid until", "now it is", "`--accept-expired tiny`"];
+    let words = [SUITE, "valid until 20", "now it is 20", "`--accept-expired tiny`"];
     unlockable(Release::Expired, &words);
     let hello = Deb::new("hello");
     let Some(archive) = Archive::with(&[hello], Release::Expired, &[]) else { return };
@@ -135,4 +138,147 @@ fn offline_and_without_files_says_what_is_missing() {
     said.refused(3, &["1 of the locked files", DEB, "hint: run without `--offline` once"]);
     archive.nothing_built();
     assert!(archive.requests(DEB).is_empty());
+}
+
+/// The keys of an archive sign all of its suites: a mirror that served one in the place of another
+/// was locked without a word.
+#[test]
+fn another_suite_of_the_same_keys_is_refused() {
+    let words = [
+        "release file of suite `tiny`",
+        "asked for: tiny",
+        "found:     other (stable-other)",
+        "hint: the mirror serves another suite in its place",
+    ];
+    unlockable(Release::AnotherSuite, &words);
+}
+
+#[test]
+fn an_archive_says_who_it_is() {
+    let Some(archive) = Archive::new(&[Deb::new("hello")]) else { return };
+    let path = archive.project().join("image.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("key-files", "label = \"Tiny\"\nkey-files")).unwrap();
+    let words = ["of another archive", "expected: `Label: Tiny`", "no field `Label`", "hint: "];
+    archive.cvmkit(&["lock"]).refused(3, &words);
+    assert!(!archive.project().join("image.lock").exists());
+}
+
+#[test]
+fn an_older_state_than_the_locked_one_is_refused_unless_it_is_accepted() {
+    let Some(archive) = Archive::new(&[Deb::new("hello")]) else { return };
+    archive.lock();
+    let Some(older) = Archive::with(&[Deb::new("hello")], Release::Older, &[]) else { return };
+    let key = "archive.asc";
+    fs::copy(older.project().join(key), archive.project().join(key)).unwrap();
+    let lock = |more: &[&str]| {
+        archive.with_mirrors(&[&older.address], &[&["lock", "--update"], more].concat())
+    };
+    let before = fs::read(archive.project().join("image.lock")).unwrap();
+    let words = ["`tiny` went back in time", "locked: 20", "found:  20", "`--accept-older tiny`"];
+    archive.with_mirrors(&[&older.address], &["lock"]).refused(3, &words);
+    lock(&["--accept-older", "other", "--"]).refused(3, &words);
+    assert_eq!(before, fs::read(archive.project().join("image.lock")).unwrap());
+    lock(&["--accept-older", SUITE, "--"]).answer();
+    let text = fs::read_to_string(archive.project().join("image.lock")).unwrap();
+    assert!(text.contains("older-than = \"20"), "{text}");
+}
+
+#[test]
+fn a_suite_of_any_age_without_an_end_is_noted() {
+    let hello = Deb::new("hello");
+    let Some(archive) = Archive::with(&[hello], Release::Timeless, &[]) else { return };
+    let said = archive.cvmkit(&["lock"]);
+    for word in ["suite `tiny` is of 20", "days old", "`max-age-days` is 120"] {
+        assert!(said.stderr.contains(word), "{word}: {said:?}");
+    }
+    said.answer();
+    let path = archive.project().join("image.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("key-files", "max-age-days = 500\nkey-files")).unwrap();
+    let said = archive.cvmkit(&["lock"]);
+    assert!(!said.stderr.contains("days old"), "{said:?}");
+    said.answer();
+}
+
+/// The signed release file says how long the index is that its digest is of.
+#[test]
+fn an_index_that_swells_is_refused_at_its_listed_length() {
+    let words = ["Packages.gz` does not decompress", "more than the limit of "];
+    unlockable(Release::Bomb, &words);
+}
+
+#[test]
+fn a_mirror_that_gives_junk_is_passed_over() {
+    let Some(archive) = Archive::new(&[Deb::new("hello")]) else { return };
+    let junk = archive.junk();
+    let said = archive.with_mirrors(&[&junk, &archive.address], &["lock"]);
+    assert!(said.stderr.contains(&format!("{junk} was passed over: ")), "{said:?}");
+    said.answer();
+    let other = archive.junk();
+    let words = [
+        "no mirror of `debian` serves a suite `tiny` that can be trusted",
+        &junk,
+        &other,
+        "hint: ",
+    ];
+    let update = ["lock", "--update", "--"];
+    archive.with_mirrors(&[&junk, &other], &update).refused(3, &words);
+}
+
+/// Wrong bytes of the first mirror were reported as the second's 404.
+#[test]
+fn what_each_mirror_did_wrong_is_said() {
+    let Some(archive) = Archive::new(&[Deb::new("hello")]) else { return };
+    archive.lock();
+    let altered = archive.mirror(&[(DEB, Fault::Altered)]);
+    let gone = archive.mirror(&[(DEB, Fault::Gone)]);
+    let build = ["build", "--out", "out"];
+    archive.with_mirrors(&[&altered, &gone], &build).refused(
+        3,
+        &[
+            "no mirror has `hello` as it is locked",
+            &format!("{altered}: `hello` does not match the lock: SHA-256 mismatch"),
+            &format!("{gone}: `hello` is gone from the mirrors"),
+            "HTTP 404",
+            "hint: the mirror changed or the lock is stale",
+        ],
+    );
+    archive.nothing_built();
+    let said = archive.with_mirrors(&[&gone, &altered, &archive.address], &["vendor", "vendor"]);
+    for mirror in [&gone, &altered] {
+        assert!(said.stderr.contains(&format!("{mirror} was passed over: ")), "{said:?}");
+    }
+    said.answer();
+}
+
+#[test]
+fn the_named_mirror_comes_first_and_the_others_behind_it() {
+    let Some(archive) = Archive::new(&[Deb::new("hello")]) else { return };
+    let gone = archive.mirror(&[("InRelease", Fault::Gone)]);
+    let path = archive.project().join("image.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("mirrors = [\"{}\"]\n{text}", archive.address)).unwrap();
+    let said = archive.with_mirrors(&[&gone], &["lock"]);
+    assert!(said.stderr.contains(&format!("{gone} was passed over: ")), "{said:?}");
+    said.answer();
+}
+
+/// It said to update the lock, which is no help against a damaged copy.
+#[test]
+fn a_damaged_file_of_a_vendor_folder_is_to_be_copied_again() {
+    let Some(archive) = Archive::new(&[Deb::new("hello")]) else { return };
+    archive.lock();
+    archive.cvmkit(&["vendor", "vendor"]).answer();
+    let path = archive.path("vendor/debian/pool/main/hello").join(DEB);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[99] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    fs::remove_dir_all(archive.path("store")).unwrap();
+    let build = ["build", "--offline", "--vendor", "vendor", "--out", "out"];
+    let said = archive.cvmkit(&build);
+    let words =
+        ["`hello` in the vendor folder does not match the lock", DEB, "hint: the file is damaged"];
+    said.refused(3, &words);
+    assert!(!said.stderr.contains("--update"), "{said:?}");
 }

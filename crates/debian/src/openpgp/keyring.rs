@@ -7,7 +7,7 @@ use pgp::packet::{PublicKey, Signature, SignatureType, SignatureVersion, Subpack
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, PublicParams, Tag};
 
-use super::{FUTURE_TOLERANCE, Fingerprint, GoodSignature, OpenPgpError, Refusal};
+use super::{FUTURE_TOLERANCE, Fingerprint, GoodSignature, OpenPgpError, Policy, Refusal};
 
 /// The least size of an RSA modulus in bits (NIST SP 800-131A Rev. 2, section 3).
 const RSA_BITS_MIN: u16 = 2048;
@@ -73,15 +73,15 @@ impl Keyring {
         &self,
         signature: &Signature,
         text: &[u8],
-        configured: &[Fingerprint],
-        now: i64,
+        policy: &Policy<'_>,
     ) -> Result<GoodSignature, Refusal> {
-        let signed = check_document_signature(signature, now)?;
+        let signed = check_document_signature(signature, policy.now)?;
         let mut refused = Refusal::UnknownKey;
         for key in &self.keys {
             for signer in signers(key, signature) {
-                match self.check_signer(key, &signer, signature, text, signed) {
-                    Ok(good) if configured.contains(&good.fingerprint) => return Ok(good),
+                let checked = self.check_signer(key, &signer, signature, text, signed);
+                match checked.and_then(|good| check_not_expired(good, policy)) {
+                    Ok(good) if policy.configured.contains(&good.fingerprint) => return Ok(good),
                     Ok(good) => refused = Refusal::NotConfigured(good.fingerprint),
                     Err(why) => refused = why,
                 }
@@ -107,7 +107,7 @@ impl Keyring {
         }
         let self_signature = self_signature(key).ok_or(Refusal::NoSelfSignature)?;
         check_strength(primary)?;
-        check_lifetime(primary, self_signature, signed)?;
+        let mut end = check_lifetime(primary, self_signature, signed)?;
         let signing_key = match signer {
             Signer::Primary => {
                 if has_key_flags(self_signature) && !self_signature.key_flags().sign() {
@@ -118,12 +118,13 @@ impl Keyring {
             }
             Signer::Subkey(subkey) => {
                 check_strength(&subkey.key)?;
-                check_lifetime(&subkey.key, binding(primary, subkey)?, signed)?;
+                let own_end = check_lifetime(&subkey.key, binding(primary, subkey)?, signed)?;
+                end = [end, own_end].into_iter().flatten().min();
                 signature.verify(&subkey.key, text).map_err(|_| Refusal::Wrong)?;
                 fingerprint(&subkey.key).ok_or(Refusal::UnknownKey)?
             }
         };
-        Ok(GoodSignature { fingerprint: own, signing_key, made: signed })
+        Ok(GoodSignature { fingerprint: own, signing_key, made: signed, expired: end })
     }
 }
 
@@ -215,16 +216,37 @@ fn check_strength(key: &impl KeyDetails) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a key lived when it signed. `binding` is the signature that says for how long.
-fn check_lifetime(key: &impl KeyDetails, binding: &Signature, signed: i64) -> Result<(), Refusal> {
+/// Whether a key lived when it signed, and when it ends if it does. `binding` is the signature that
+/// says for how long.
+fn check_lifetime(
+    key: &impl KeyDetails,
+    binding: &Signature,
+    signed: i64,
+) -> Result<Option<i64>, Refusal> {
     let made = i64::from(key.created_at().as_secs());
     if signed < made {
         return Err(Refusal::KeyTooYoung { made, signed });
     }
     match binding.key_expiration_time().map(|after| i64::from(after.as_secs())) {
-        None | Some(0) => Ok(()),
-        Some(after) if made + after > signed => Ok(()),
+        None | Some(0) => Ok(None),
+        Some(after) if made + after > signed => Ok(Some(made + after)),
         Some(after) => Err(Refusal::KeyExpired { expired: made + after, signed }),
+    }
+}
+
+/// Whether the key of a signature that is good otherwise still lives, or is accepted without. What
+/// comes in says when the key ends, what goes out when it has ended.
+fn check_not_expired(
+    mut good: GoodSignature,
+    policy: &Policy<'_>,
+) -> Result<GoodSignature, Refusal> {
+    good.expired = good.expired.filter(|end| *end <= policy.now);
+    match good.expired {
+        Some(expired) if !policy.accept_expired.contains(&good.fingerprint) => {
+            let (fingerprint, now) = (good.fingerprint, policy.now);
+            Err(Refusal::KeyExpiredSince { fingerprint, expired, now })
+        }
+        _ => Ok(good),
     }
 }
 

@@ -3,9 +3,11 @@
 //! The contract: [`verify`] answers the signed text and nothing else of the input, together with
 //! the fingerprints of the configured keys that signed it; there is at least one. rPGP computes;
 //! the policy is here: SHA-2 or SHA-3 of 256 bits and more, RSA of 2048 bits and more, keys with a
-//! valid self signature, not revoked and not expired when they signed, signing subkeys bound in
-//! both directions, no critical subpacket that is not understood. Deliberately absent: detached
-//! signatures, the web of trust, v3, v5 and v6 keys, designated revokers (whose mere presence
+//! valid self signature, not revoked, not expired when they signed nor now, signing subkeys bound
+//! in both directions, no critical subpacket that is not understood. When a signature was made is
+//! what the holder of the key says: whoever gets hold of a key after its end may say anything, so
+//! an expired key counts only where the caller [accepts](Policy::accept_expired) it by name, as
+//! gpgv's `EXPKEYSIG` is no good signature to apt. Deliberately absent: detached signatures, the web of trust, v3, v5 and v6 keys, designated revokers (whose mere presence
 //! beside a revocation counts as revoked). The oracle is gpgv.
 
 mod clearsign;
@@ -17,6 +19,7 @@ use std::str::FromStr;
 use pgp::packet::{Packet, PacketParser, Signature};
 use thiserror::Error;
 
+use crate::date::Date;
 use clearsign::Clearsigned;
 pub use keyring::Keyring;
 
@@ -70,15 +73,25 @@ pub enum Refusal {
     #[error("the key is revoked")]
     Revoked,
     /// The key was expired when it signed.
-    #[error("the key expired at {expired}, the signature is of {signed} (Unix time)")]
+    #[error("the key expired at {}, the signature is of {}", Date(*.expired), Date(*.signed))]
     KeyExpired {
         /// Unix seconds.
         expired: i64,
         /// Unix seconds.
         signed: i64,
     },
+    /// The key has expired since it signed, if it did: when it signed is its own claim.
+    #[error("the key {fingerprint} expired at {}, now it is {}", Date(*.expired), Date(*.now))]
+    KeyExpiredSince {
+        /// The primary key.
+        fingerprint: Fingerprint,
+        /// Unix seconds.
+        expired: i64,
+        /// Unix seconds.
+        now: i64,
+    },
     /// The key is younger than the signature.
-    #[error("the key was made at {made}, the signature is of {signed} (Unix time)")]
+    #[error("the key was made at {}, the signature is of {}", Date(*.made), Date(*.signed))]
     KeyTooYoung {
         /// Unix seconds.
         made: i64,
@@ -107,10 +120,10 @@ pub enum Refusal {
     #[error("the signature has no creation time")]
     NoCreationTime,
     /// The signature itself expired.
-    #[error("the signature expired at {0} (Unix time)")]
+    #[error("the signature expired at {}", Date(*.0))]
     Expired(i64),
     /// The signature is made in the future.
-    #[error("the signature is of {0} (Unix time), which is in the future")]
+    #[error("the signature is of {}, which is in the future", Date(*.0))]
     FromTheFuture(i64),
     /// Not of version 4, or not of a document.
     #[error("the signature is not a version 4 signature of a document")]
@@ -184,8 +197,29 @@ pub struct GoodSignature {
     pub fingerprint: Fingerprint,
     /// The key that made it: the primary key or a subkey.
     pub signing_key: Fingerprint,
-    /// When, Unix seconds.
+    /// When, Unix seconds, as the signature says.
     pub made: i64,
+    /// When the key ended, Unix seconds, if it has: it counts because it was accepted.
+    pub expired: Option<i64>,
+}
+
+/// Which signatures count.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'a> {
+    /// The primary keys that may sign.
+    pub configured: &'a [Fingerprint],
+    /// The time, Unix seconds.
+    pub now: i64,
+    /// Primary keys that count although they have expired; not what they signed after their end.
+    pub accept_expired: &'a [Fingerprint],
+}
+
+impl<'a> Policy<'a> {
+    /// Signatures of these primary keys, none of them expired.
+    #[must_use]
+    pub fn new(configured: &'a [Fingerprint], now: i64) -> Self {
+        Self { configured, now, accept_expired: &[] }
+    }
 }
 
 /// What was signed, and by whom.
@@ -210,9 +244,7 @@ impl Signed {
     }
 }
 
-/// Verifies a clearsigned message. It is good if one of the `configured` primary keys signed it;
-/// `now` is in Unix seconds and decides about signatures that expire or are made in the future, not
-/// about keys, which must have been valid when they signed.
+/// Verifies a clearsigned message. It is good if one of the configured primary keys signed it.
 ///
 /// # Errors
 /// [`OpenPgpError::NoValidSignature`] says of every signature why it does not count; the others say
@@ -220,14 +252,13 @@ impl Signed {
 pub fn verify(
     message: &[u8],
     keyring: &Keyring,
-    configured: &[Fingerprint],
-    now: i64,
+    policy: &Policy<'_>,
 ) -> Result<Signed, OpenPgpError> {
     let message = Clearsigned::parse(message)?;
     let hashed = message.hashed();
     let (mut good, mut refused) = (Vec::new(), Vec::new());
     for signature in signatures(&message.packets)? {
-        match keyring.check(&signature, &hashed, configured, now) {
+        match keyring.check(&signature, &hashed, policy) {
             Ok(signature) => good.push(signature),
             Err(why) => refused.push(Refused { key_id: key_id(&signature), why }),
         }

@@ -12,8 +12,10 @@ use crate::fetch::FetchError;
 use crate::files::FileError;
 use crate::image::ImageError;
 use crate::kernel::KernelError;
+use crate::local::LocalError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
+use crate::package::AnotherPackage;
 use crate::profile::ProfileError;
 use crate::reference::ReferenceError;
 use crate::rootfs::RootfsError;
@@ -46,6 +48,22 @@ pub enum BuildError {
         /// Why.
         source: Box<DebError>,
     },
+    /// A package that is not the one that the lock names.
+    #[error(transparent)]
+    AnotherPackage(#[from] AnotherPackage),
+    /// A local file.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The lock has two packages of one name for an input.
+    #[error("the lock has two packages `{package}` for the {role}: {}", .found.join(", "))]
+    TwoInputPackages {
+        /// What it is for.
+        role: &'static str,
+        /// The package.
+        package: String,
+        /// Version and suite of each.
+        found: Vec<String>,
+    },
     /// The root file system.
     #[error(transparent)]
     Rootfs(#[from] Box<RootfsError>),
@@ -73,6 +91,12 @@ pub enum BuildError {
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A profile that is no text.
+    #[error("the profile `{path}` is not UTF-8")]
+    ProfileEncoding {
+        /// The local file.
+        path: String,
+    },
     /// A package does not hold the file that the definition takes from it.
     #[error("`{package}` holds no file `/{path}` for the {role}")]
     NoInputFile {
@@ -82,6 +106,18 @@ pub enum BuildError {
         package: String,
         /// The path.
         path: String,
+    },
+    /// The file that the definition takes from a package can't be read.
+    #[error("`/{path}` of `{package}` can't be read for the {role}")]
+    InputFile {
+        /// What it is for.
+        role: &'static str,
+        /// The package.
+        package: String,
+        /// The path.
+        path: String,
+        /// Why.
+        source: io::Error,
     },
     /// A file of a machine can't lie beside the image under its name.
     #[error("`{name}` can't be the name of a file beside the image")]
@@ -110,13 +146,15 @@ impl Diagnosis for BuildError {
             Self::Lock(error) => error.fault(),
             Self::Fetch(error) => error.fault(),
             Self::File(error) => error.fault(),
+            Self::AnotherPackage(error) => error.fault(),
+            Self::Local(error) => error.fault(),
             Self::Rootfs(error) => error.fault(),
             Self::KernelFiles(error) => error.fault(),
             Self::Image(error) => error.fault(),
             Self::Profile(error) => error.fault(),
             Self::Reference(error) => error.fault(),
             Self::Manifest(error) => error.fault(),
-            Self::Kernel(_) => Fault::Environment,
+            Self::Kernel(_) | Self::InputFile { .. } => Fault::Environment,
             // Its bytes are those that the lock names: another archive state is needed.
             Self::Deb { .. } => Fault::Environment,
             _ => Fault::Definition,
@@ -129,6 +167,11 @@ impl Diagnosis for BuildError {
             Self::Lock(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::File(error) => error.hint(),
+            Self::AnotherPackage(error) => error.hint(),
+            Self::Local(error) => error.hint(),
+            Self::TwoInputPackages { role, .. } => {
+                Some(format!("name the suite that is meant with `{role}.suite`"))
+            }
             Self::Rootfs(error) => error.hint(),
             Self::KernelFiles(error) => error.hint(),
             Self::Image(error) => error.hint(),

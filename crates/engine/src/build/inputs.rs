@@ -1,7 +1,7 @@
 //! What a build is a function of, checked against the lock before anything is made.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io;
 
 use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::source::{Source, read_all};
@@ -14,9 +14,10 @@ use crate::definition::{BootKind, Definition, FileKind, Input, Metadata, Ownersh
 use crate::digest::Sha256;
 use crate::fetch::{self, Origins};
 use crate::files;
+use crate::local::LocalFolder;
 use crate::lock::{
     LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, input_role, root_role,
-    survey,
+    source_of, survey,
 };
 use crate::manifest::MachineRole;
 use crate::rootfs::{
@@ -38,6 +39,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) timestamp: Timestamp,
     /// The local files as they are.
     pub(crate) local: Vec<LocalFile>,
+    /// Where they may be.
+    pub(crate) folder: LocalFolder,
     project: &'a Project,
 }
 
@@ -90,7 +93,7 @@ impl<'a> Inputs<'a> {
                 .into());
             }
         }
-        Self::of_folder(project, definition, lock)
+        Self::of_files(project, definition, lock, found)
     }
 
     /// The inputs with local files as they are now, locked or not: to plan with, not to build of.
@@ -99,27 +102,48 @@ impl<'a> Inputs<'a> {
         definition: &'a Definition,
         lock: &'a LockFile,
     ) -> Result<Self, BuildError> {
-        Ok(Self {
-            local: survey(std::slice::from_ref(definition), project.folder())?,
-            definition,
-            lock,
-            root_role: root_role(definition.variant.as_deref()),
-            timestamp: lock.lock.timestamp(),
-            project,
-        })
+        let local = survey(std::slice::from_ref(definition), project.folder())?;
+        Self::of_files(project, definition, lock, local)
+    }
+
+    fn of_files(
+        project: &'a Project,
+        definition: &'a Definition,
+        lock: &'a LockFile,
+        local: Vec<LocalFile>,
+    ) -> Result<Self, BuildError> {
+        lock.holds(definition)?;
+        let variant = definition.variant.as_deref();
+        let root_role = root_role(variant);
+        let timestamp = lock.lock.timestamp(variant);
+        let timestamp =
+            timestamp.ok_or_else(|| LockError::NoRootPackages { role: root_role.clone() })?;
+        let folder = LocalFolder::of(definition, project.folder())?;
+        Ok(Self { local, definition, lock, root_role, timestamp, folder, project })
     }
 
     /// Names everything the output is a function of.
     pub(crate) fn key(&self, builder: &Builder<'_>) -> Sha256 {
-        let lock = self.lock.lock.to_text().unwrap_or_default();
         let parts = [
             builder.program.to_string(),
             builder.version.to_owned(),
             Sha256::of(builder.stage1).to_string(),
             self.definition.variant.clone().unwrap_or_default(),
-            lock,
+            self.definition_digest().to_string(),
+            self.lock_digest().to_string(),
         ];
         Sha256::of(parts.join("\0").as_bytes())
+    }
+
+    /// A digest of what the definition says of this image, and of nothing that only another variant
+    /// does.
+    pub(crate) fn definition_digest(&self) -> Sha256 {
+        self.project.checksum_of(self.definition.variant.as_deref())
+    }
+
+    /// A digest of what this image has of the lock.
+    pub(crate) fn lock_digest(&self) -> Sha256 {
+        self.lock.lock.part(self.definition.variant.as_deref(), &self.local)
     }
 
     /// The stub, and what the machines have.
@@ -131,20 +155,9 @@ impl<'a> Inputs<'a> {
         Ok(External { stub, machines: Machines::gather(self, origins)? })
     }
 
-    /// Where the definition is.
-    pub(crate) fn folder(&self) -> &'a Path {
-        self.project.folder()
-    }
-
     /// The definition as it is written, with its variant laid over it.
     pub(crate) fn raw(&self) -> RawDefinition {
-        let base = self.project.raw.clone();
-        let over =
-            self.definition.variant.as_ref().and_then(|name| base.variant.get(name).cloned());
-        match over {
-            Some(over) => base.overlaid(over),
-            None => base,
-        }
+        self.project.written(self.definition.variant.as_deref())
     }
 
     /// The bytes of an input, and where they came from.
@@ -156,7 +169,7 @@ impl<'a> Inputs<'a> {
     ) -> Result<(Vec<u8>, String), BuildError> {
         match input {
             Input::Local { path, sha256 } => {
-                let bytes = files::read(&self.folder().join(path))?;
+                let bytes = self.folder.read(path, INPUT_MAX)?;
                 let computed = Sha256::of(&bytes);
                 if computed != *sha256 {
                     // It changed since it was surveyed.
@@ -165,25 +178,53 @@ impl<'a> Inputs<'a> {
                 }
                 Ok((bytes, format!("local file {path}")))
             }
-            Input::Package { package, suite, path } => {
-                let role_of_variant = input_role(role, self.definition.variant.as_deref());
-                // Two inputs may be files of one package, or of two that a role has.
-                let is_wanted = |locked: &&LockedPackage| {
-                    let from = suite.as_ref().is_none_or(|suite| *suite == locked.suite);
-                    locked.name == *package && from
-                };
-                let locked = self.lock.lock.packages_of(&role_of_variant).find(is_wanted);
-                let wanted = locked.map(|locked| self.lock.wanted_package(locked));
-                let wanted = wanted.as_ref().ok_or(BuildError::NoInputPackage { role })?;
-                let blobs = fetch::fetch(std::slice::from_ref(wanted), origins)?;
+            Input::Package { package, path, .. } => {
+                let locked = self.locked_input(role, input, package)?;
+                let wanted = self.lock.wanted_package(locked);
+                let blobs = fetch::fetch(std::slice::from_ref(&wanted), origins)?;
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
-                let package = packages::package(wanted, blob, origins.store)?;
-                let bytes = file_of(&package, path).ok_or_else(|| BuildError::NoInputFile {
-                    role,
-                    package: package.name.clone(),
-                    path: path.clone(),
+                let package = packages::package(&wanted, blob, origins.store)?;
+                let named = || (package.name.clone(), path.clone());
+                let bytes = file_of(&package, path).map_err(|source| {
+                    let (package, path) = named();
+                    BuildError::InputFile { role, package, path, source }
+                })?;
+                let bytes = bytes.ok_or_else(|| {
+                    let (package, path) = named();
+                    BuildError::NoInputFile { role, package, path }
                 })?;
                 Ok((bytes, format!("{} {}: /{path}", package.name, package.version)))
+            }
+        }
+    }
+
+    /// The package of an input: a role may have several of one name, of several suites.
+    fn locked_input(
+        &self,
+        role: &'static str,
+        input: &Input,
+        package: &str,
+    ) -> Result<&LockedPackage, BuildError> {
+        let own = source_of(self.definition, role, input)?;
+        let sources = own.as_ref().map_or(&self.definition.sources[..], std::slice::from_ref);
+        let is_wanted = |locked: &&LockedPackage| {
+            let mut sources = sources.iter();
+            locked.name == package
+                && sources.any(|source| {
+                    source.archive == locked.archive && source.suites.contains(&locked.suite)
+                })
+        };
+        let role_of_variant = input_role(role, self.definition.variant.as_deref());
+        let of_role = |locked: &&LockedPackage| locked.roles.contains(&role_of_variant);
+        let packages = self.lock.lock.packages.iter();
+        let found: Vec<_> = packages.filter(of_role).filter(is_wanted).collect();
+        match found.as_slice() {
+            [] => Err(BuildError::NoInputPackage { role }),
+            [one] => Ok(one),
+            several => {
+                let in_words = |one: &&LockedPackage| format!("{} of {}", one.version, one.suite);
+                let (package, found) = (package.to_owned(), several.iter().map(in_words).collect());
+                Err(BuildError::TwoInputPackages { role, package, found })
             }
         }
     }
@@ -264,7 +305,7 @@ impl<'a> Inputs<'a> {
             LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
             LocalKind::Folder => (0o755, PlacedNode::OverlayDirectory),
             LocalKind::File { sha256, executable, .. } => {
-                let bytes = files::read(&self.folder().join(&file.path))?;
+                let bytes = files::read(&self.folder.locate(&file.path)?)?;
                 let computed = Sha256::of(&bytes);
                 if computed != *sha256 {
                     // It changed since it was surveyed.
@@ -314,11 +355,13 @@ fn changed(file: &LocalFile, locked: Option<&LocalFile>) -> LockError {
 }
 
 /// The contents of a file of a package, if it has one at this path.
-fn file_of(package: &Package, path: &str) -> Option<Vec<u8>> {
-    let entry = package.entries.iter().find(|entry| entry.path == path.as_bytes())?;
-    let EntryKind::File { offset, len } = entry.kind else { return None };
+fn file_of(package: &Package, path: &str) -> io::Result<Option<Vec<u8>>> {
+    let found = package.entries.iter().find(|entry| entry.path == path.as_bytes());
+    let Some(EntryKind::File { offset, len }) = found.map(|entry| entry.kind.clone()) else {
+        return Ok(None);
+    };
     let content = Content::Stored { object: package.data.clone(), offset, len };
-    read_all(&content as &dyn Source, INPUT_MAX).ok()
+    read_all(&content as &dyn Source, INPUT_MAX).map(Some)
 }
 
 /// Owns what a [`Request`] borrows.

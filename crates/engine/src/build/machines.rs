@@ -4,10 +4,12 @@ use super::inputs::Inputs;
 use super::{BuildError, MachineFile};
 use crate::definition::{Input, Platform};
 use crate::fetch::Origins;
-use crate::files;
 use crate::lock::FIRMWARE_ROLE;
 use crate::manifest::{MANIFEST_FILE, MachineRole, REFERENCE_FILE, SUMS_FILE};
 use crate::profile::{Profile, Technology};
+
+/// No profile is longer; those of the program have 2 kB.
+const PROFILE_MAX: u64 = 1 << 20;
 
 /// What an image is measured for.
 #[derive(Debug, Default)]
@@ -46,7 +48,10 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Vec<String>, BuildError> {
 
 /// The profile of a platform, which may be a file beside the definition.
 fn resolved(inputs: &Inputs<'_>, platform: &Platform) -> Result<Profile, BuildError> {
-    platform.resolve(|path| Ok(files::read_text(&inputs.folder().join(path))?))
+    platform.resolve(|path| {
+        let bytes = inputs.folder.read(path, PROFILE_MAX)?;
+        String::from_utf8(bytes).map_err(|_| BuildError::ProfileEncoding { path: path.to_owned() })
+    })
 }
 
 struct Gathering<'a> {

@@ -229,7 +229,8 @@ fn describe(
         machine_files: &machines.files,
         timestamp: inputs.timestamp,
         version: builder.version,
-        definition_checksum: inputs.lock.lock.definition,
+        definition_digest: inputs.definition_digest(),
+        lock_digest: inputs.lock_digest(),
         stage1: Sha256::of(builder.stage1),
         notices,
     };

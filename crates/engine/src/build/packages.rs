@@ -19,8 +19,9 @@ pub(super) fn unpack(
 
 /// One package; what is wrong with it is said with its place in the lock.
 pub(super) fn package(wanted: &Wanted, blob: &Blob, store: &Store) -> Result<Package, BuildError> {
-    package::open(blob, store).map_err(|error| match error {
+    package::open(wanted, blob, store).map_err(|error| match error {
         PackageError::File(error) => error.into(),
+        PackageError::Another(error) => error.into(),
         PackageError::Deb(source) => BuildError::Deb {
             package: wanted.name.clone(),
             path: wanted.path.clone(),

@@ -76,6 +76,7 @@ impl Inputs<'_> {
 fn root_definition(raw: RawDefinition) -> RawDefinition {
     RawDefinition {
         mirrors: Vec::new(),
+        outside_folders: Vec::new(),
         sources: Vec::new(),
         kernel: Default::default(),
         boot: RawBoot::default(),
@@ -87,6 +88,5 @@ fn root_definition(raw: RawDefinition) -> RawDefinition {
 }
 
 fn digest(value: &impl Serialize) -> Sha256 {
-    // Plain data of strings, numbers and sorted maps always serialises.
-    Sha256::of(&serde_json::to_vec(value).unwrap_or_default())
+    Sha256::of(&serde_json::to_vec(value).expect("strings, numbers and sorted maps serialise"))
 }

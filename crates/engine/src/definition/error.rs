@@ -21,6 +21,22 @@ pub enum DefinitionError {
     /// The file can't be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// It is longer than any.
+    #[error("the definition is longer than {limit} bytes\n  --> {}", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most there may be.
+        limit: u64,
+    },
+    /// It is no text.
+    #[error("the definition is not UTF-8 at byte {at}\n  --> {}", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        at: usize,
+    },
     /// A key that does not exist.
     #[error("`{key}` is no key of an image definition\n  --> {}:{line}:{column}", path.display())]
     UnknownKey {
@@ -121,7 +137,10 @@ impl Diagnosis for DefinitionError {
                 },
             }),
             Self::Profile { source, .. } => source.hint(),
-            Self::Malformed { .. } | Self::Invalid { .. } => None,
+            Self::TooLong { .. } => {
+                Some("put long contents into files of their own, with `source`".into())
+            }
+            Self::Malformed { .. } | Self::Invalid { .. } | Self::Encoding { .. } => None,
         }
     }
 }

@@ -20,9 +20,23 @@ pub use raw::{RawBootKind as BootKind, RawMetadata as Metadata};
 use crate::digest::Sha256;
 use crate::files;
 use crate::profile::{Profile, ProfileError};
+use crate::rootfs::is_hostname;
 
 /// Name of the definition in its folder.
 const DEFINITION_FILE: &str = "image.toml";
+
+/// No definition is longer: 90 000 `[[files]]` have as much. It takes 40 times as much memory.
+const DEFINITION_MAX: u64 = 4 << 20;
+
+/// What the id of an image is made of.
+pub const ID_RULE: &str = "1 to 64 lower-case letters and digits, with `.` or `-` between them";
+
+/// Whether a name can be the id of an image, by [`ID_RULE`]: it is a part of file names, which `_`
+/// joins (UAPI.10), `IMAGE_ID` of os-release(5), and the host name where no other is given.
+#[must_use]
+pub fn is_id(name: &str) -> bool {
+    !name.bytes().any(|byte| byte.is_ascii_uppercase()) && is_hostname(name)
+}
 
 /// A definition file and where it stands.
 #[derive(Clone, Debug)]
@@ -40,12 +54,19 @@ impl Project {
     /// The file is missing, no TOML, or has an unknown key.
     pub fn open(path: &Path) -> Result<Self, DefinitionError> {
         let path = if path.is_dir() { path.join(DEFINITION_FILE) } else { path.to_owned() };
-        let text = files::read_text(&path).map_err(|error| {
+        let bytes = files::read_up_to(&path, DEFINITION_MAX + 1).map_err(|error| {
             if error.is_not_found() {
                 DefinitionError::Missing { path: path.clone() }
             } else {
                 DefinitionError::File(error)
             }
+        })?;
+        if bytes.len() as u64 > DEFINITION_MAX {
+            return Err(DefinitionError::TooLong { path, limit: DEFINITION_MAX });
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            DefinitionError::Encoding { path: path.clone(), at }
         })?;
         let raw = parse::toml(&text, &path)?;
         Ok(Self { path, raw })
@@ -82,6 +103,22 @@ impl Project {
                 known: variants.into_keys().collect(),
             }),
         }
+    }
+
+    /// What the base or a variant says as it is written: a variant laid over the base.
+    pub(crate) fn written(&self, variant: Option<&str>) -> RawDefinition {
+        let mut base = self.raw.clone();
+        let mut variants = std::mem::take(&mut base.variant);
+        match variant.and_then(|name| variants.remove(name)) {
+            Some(over) => base.overlaid(over),
+            None => base,
+        }
+    }
+
+    /// A digest of what the base or a variant says, and of nothing that only another variant does.
+    #[must_use]
+    pub fn checksum_of(&self, variant: Option<&str>) -> Sha256 {
+        checksum(&self.written(variant))
     }
 
     /// The base and every variant, in byte order of the names, the base first.
@@ -136,8 +173,7 @@ impl Project {
 }
 
 fn checksum(value: &impl serde::Serialize) -> Sha256 {
-    // Plain data of strings, numbers and sorted maps always serialises.
-    Sha256::of(&serde_json::to_vec(value).unwrap_or_default())
+    Sha256::of(&serde_json::to_vec(value).expect("strings, numbers and sorted maps serialise"))
 }
 
 /// A checked definition, of the base or of one variant.
@@ -157,6 +193,8 @@ pub struct Definition {
     pub hostname: String,
     /// Mirrors to try first.
     pub mirrors: Vec<String>,
+    /// Folders outside of the definition's that local files may be in.
+    pub outside_folders: Vec<String>,
     /// Where packages come from.
     pub sources: Vec<raw::RawSource>,
     /// What goes into the root file system.
@@ -277,6 +315,8 @@ pub enum Input {
         package: String,
         /// Where it comes from; `None` for the definition's sources.
         suite: Option<String>,
+        /// Archive of that suite, if the definition says.
+        archive: Option<String>,
         /// Relative to the root.
         path: String,
     },

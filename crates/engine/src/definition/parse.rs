@@ -18,6 +18,7 @@ use crate::digest::Sha256;
 use crate::lock::is_archive_name;
 use crate::profile::{Profile, ProfileError, Technology};
 use crate::rootfs::capability;
+use crate::rootfs::is_hostname;
 
 /// Drivers of the disks that hypervisors and clouds offer.
 const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
@@ -116,7 +117,7 @@ impl Check<'_> {
         }
         raw.architecture
             .ok_or_else(|| self.missing("architecture", "architecture = \"x86-64\""))?;
-        let id = self.name("id", raw.id, "id = \"my-image\"")?;
+        let id = self.id(raw.id)?;
         self.sources(&raw.sources)?;
         self.users_are_distinct(&raw.users)?;
         let seed = self.seed(raw.seed)?;
@@ -125,10 +126,11 @@ impl Check<'_> {
             version: self.name("version", raw.version, "version = \"1\"")?,
             variant: self.variant(variant)?,
             debug: self.debug,
-            hostname: self.name("hostname", raw.hostname.or(Some(id.clone())), "")?,
+            hostname: self.hostname(raw.hostname, &id)?,
             id,
             seed,
             mirrors: raw.mirrors,
+            outside_folders: raw.outside_folders,
             sources: raw.sources,
             packages: self.packages(raw.packages)?,
             command_line: self.command_line(&raw.kernel)?,
@@ -195,6 +197,21 @@ impl Check<'_> {
         }
         let rule = "1 to 64 letters, digits and `.-+~^`, a letter or digit first";
         Err(self.invalid(key, &value, rule))
+    }
+
+    /// One rule for all who name an image: file names (UAPI.10) and os-release(5), `IMAGE_ID`.
+    fn id(&self, id: Option<String>) -> Checked<String> {
+        let id = id.ok_or_else(|| self.missing("id", "id = \"my-image\""))?;
+        if super::is_id(&id) { Ok(id) } else { Err(self.invalid("id", &id, super::ID_RULE)) }
+    }
+
+    fn hostname(&self, name: Option<String>, id: &str) -> Checked<String> {
+        let name = name.unwrap_or_else(|| id.to_owned());
+        if is_hostname(&name) {
+            return Ok(name);
+        }
+        let rule = "1 to 64 letters and digits, with `.` or `-` between them";
+        Err(self.invalid("hostname", &name, rule))
     }
 
     fn variant(&self, name: Option<&str>) -> Checked<Option<String>> {
@@ -368,6 +385,7 @@ impl Check<'_> {
             None => Ok(Input::Package {
                 package: "systemd-boot-efi".into(),
                 suite: None,
+                archive: None,
                 path: "usr/lib/systemd/boot/efi/linuxx64.efi.stub".into(),
             }),
         }
@@ -383,9 +401,16 @@ impl Check<'_> {
         match (raw.package, raw.sha256, raw.suite) {
             (Some(package), None, suite) => {
                 let path = self.image_path(&format!("{key}.path"), &path)?;
-                Ok(Input::Package { package, suite, path })
+                let archive = raw.archive;
+                if let (Some(archive), None) = (&archive, &suite) {
+                    let rule = "the archive of a `suite` that is named beside it";
+                    return Err(self.invalid(&format!("{key}.archive"), archive, rule));
+                }
+                Ok(Input::Package { package, suite, archive, path })
             }
-            (None, Some(sha256), None) => Ok(Input::Local { path, sha256 }),
+            (None, Some(sha256), None) if raw.archive.is_none() => {
+                Ok(Input::Local { path, sha256 })
+            }
             (None, None, _) => Err(self.missing(&format!("{key}.sha256"), "sha256 = \"...\"")),
             _ => Err(self.invalid(
                 key,
@@ -756,6 +781,37 @@ install = ["systemd"]
         let empty = project(&format!("{MINIMAL}\n[variant.same]\n")).unwrap();
         let error = empty.definition(Some("same")).unwrap_err();
         assert!(error.to_string().contains("variant.same"), "{error}");
+    }
+
+    /// `MyImage` passed `new` and `lock`, and failed a build after it had unpacked everything.
+    #[test]
+    fn one_rule_for_ids_wherever_they_go() {
+        let named = |id: &str| {
+            project(&MINIMAL.replace("\"tiny\"", &format!("\"{id}\""))).unwrap().definition(None)
+        };
+        for id in ["a", "my-image", "node.v2", "0", &"x".repeat(64)] {
+            assert_eq!(named(id).unwrap().id, id);
+        }
+        for id in ["MyImage", "a_b", "a+b", "a~b", "-a", "a-", "a.", ".a", "a..b", "a.-b", "ä", ""]
+        {
+            let error = named(id).unwrap_err().to_string();
+            assert!(error.contains("lower-case letters and digits"), "{id}: {error}");
+        }
+        let host = |name: &str| {
+            project(&format!("hostname = \"{name}\"\n{MINIMAL}")).unwrap().definition(None)
+        };
+        assert_eq!(host("Node.example").unwrap().hostname, "Node.example");
+        assert!(host("a+b").is_err() && host("a-").is_err());
+    }
+
+    #[test]
+    fn the_checksum_of_the_base_is_not_of_its_variants() {
+        let plain = project(MINIMAL).unwrap();
+        let more = project(&format!("{MINIMAL}\n[variant.other]\nversion = \"2\"")).unwrap();
+        assert_ne!(plain.checksum(), more.checksum());
+        assert_eq!(plain.checksum_of(None), more.checksum_of(None));
+        assert_eq!(plain.checksum_of(Some("debug")), more.checksum_of(Some("debug")));
+        assert_ne!(plain.checksum_of(None), plain.checksum_of(Some("debug")));
     }
 
     #[test]

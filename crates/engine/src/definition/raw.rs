@@ -16,7 +16,8 @@ use crate::profile::{Boot, DiskAccess, Features, Memory};
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawDefinition {
-    /// Name of the image: lower-case letters, digits, `-` and `.`; the first part of every file name.
+    /// Name of the image: 1 to 64 lower-case letters, digits, `.` and `-`, a letter or digit first; the
+    /// first part of every file name, and `IMAGE_ID` of the image's os-release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Version of the image; the second part of every file name.
@@ -38,6 +39,10 @@ pub struct RawDefinition {
     /// Base addresses of Debian mirrors, tried in order before those the host's apt uses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<String>,
+    /// Folders outside of the definition's own, relative to it, that local files may come from.
+    /// Default: none; every local file is below the definition's folder, links followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside_folders: Vec<String>,
     /// Suites that packages of the root file system come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<RawSource>,
@@ -89,7 +94,7 @@ pub enum RawArchitecture {
 }
 
 /// Some suites of one archive.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawSource {
     /// Archive: the last part of its address below a mirror, `debian` or `debian-security`.
@@ -107,6 +112,24 @@ pub struct RawSource {
     /// OpenPGP certificates beside the definition, armored or binary.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_files: Vec<String>,
+    /// What the signed release files must say in `Origin`, such as `Debian`: tells archives apart
+    /// that share keys and names of suites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// What the signed release files must say in `Label`, such as `Debian-Security`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// How many days old a suite without `Valid-Until` may be before `lock` notes it. Default: 120.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_days: Option<u32>,
+}
+
+impl RawSource {
+    /// This source with one suite alone: two that are equal are to be trusted alike.
+    #[must_use]
+    pub(crate) fn alone(&self, suite: &str) -> Self {
+        Self { suites: vec![suite.to_owned()], ..self.clone() }
+    }
 }
 
 fn debian() -> String {
@@ -267,6 +290,10 @@ pub struct RawInput {
     /// Suite the package comes from. Default: the suites of `sources`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suite: Option<String>,
+    /// Archive of that suite. Default: that of the source which lists the suite, or that of the
+    /// first source when none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
     /// Path in the package, or of a local file relative to the definition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -443,6 +470,7 @@ impl RawDefinition {
             hostname: over.hostname.or(self.hostname),
             debug: over.debug.or(self.debug),
             mirrors: appended(self.mirrors, over.mirrors),
+            outside_folders: appended(self.outside_folders, over.outside_folders),
             sources: appended(self.sources, over.sources),
             packages: self.packages.overlaid(over.packages),
             kernel: RawKernel {

@@ -1,6 +1,6 @@
 //! What can be wrong with a lock or its making.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cvmkit_debian::resolver::ResolveError;
 use thiserror::Error;
@@ -10,6 +10,7 @@ use crate::definition::DefinitionError;
 use crate::digest::Sha256;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
+use crate::local::LocalError;
 use crate::versioned::VersionedError;
 
 /// Why there is no usable lock.
@@ -28,15 +29,57 @@ pub enum LockError {
     /// The definition.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// A record of it can't be.
-    #[error("`{}` is no lock\n  {message}", path.display())]
+    /// It is no lock that `cvmkit lock` wrote.
+    #[error("`{}` is not a lock that `cvmkit lock` wrote\n  {message}\n  --> {}", path.display(), place(path, *line))]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The line, from 1.
+        line: Option<usize>,
+        /// What is wrong.
         message: String,
     },
-    /// It is no lock, or of another format.
+    /// It was edited.
+    #[error(
+        "`{}` was edited\n    stated:   {stated}  ({})\n    computed: {computed}",
+        path.display(),
+        place(path, Some(*line))
+    )]
+    Edited {
+        /// The file.
+        path: PathBuf,
+        /// The line of the digest, from 1.
+        line: usize,
+        /// The digest in its head.
+        stated: Sha256,
+        /// The digest of its body.
+        computed: Sha256,
+    },
+    /// It is longer than any.
+    #[error("`{}` is longer than {limit} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most there may be.
+        limit: u64,
+    },
+    /// It does not have a package that the definition names.
+    #[error("`{}` has no package `{package}` of role `{role}`, which the definition installs", path.display())]
+    NotHeld {
+        /// The file.
+        path: PathBuf,
+        /// The package, as the definition names it.
+        package: String,
+        /// What it should be there for.
+        role: String,
+    },
+    /// It has no package of a root file system.
+    #[error("the lock has no package of role `{role}`")]
+    NoRootPackages {
+        /// The role.
+        role: String,
+    },
+    /// It is of another format.
     #[error(transparent)]
     Versioned(#[from] VersionedError),
     /// It was made for another definition.
@@ -79,7 +122,10 @@ pub enum LockError {
         /// Of the file.
         computed: Sha256,
     },
-    /// A local file has an absolute path, or is neither file, folder nor link.
+    /// A local file is not where it may be, or can't be read.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// A local file is neither file, folder nor link, or an overlay is none.
     #[error("the local file `{path}` can't be used: {why}")]
     LocalUnusable {
         /// As the definition gives it.
@@ -102,6 +148,27 @@ pub enum LockError {
         package: String,
         /// The suite it should come from.
         suite: Option<String>,
+    },
+    /// A suite that only an input names, and that may be trusted in several ways.
+    #[error(
+        "the suite `{suite}` of the {role} can be that of several sources: {}",
+        .sources.join(", ")
+    )]
+    AmbiguousSuite {
+        /// What the input is for.
+        role: &'static str,
+        /// The suite.
+        suite: String,
+        /// Each source in words.
+        sources: Vec<String>,
+    },
+    /// An input's archive that no source has.
+    #[error("no source has the archive `{archive}` that the {role} comes from")]
+    UnknownArchive {
+        /// What the input is for.
+        role: &'static str,
+        /// The archive.
+        archive: String,
     },
     /// A package to update that the lock does not have.
     #[error("`{name}` is not in the lock")]
@@ -134,6 +201,7 @@ impl Diagnosis for LockError {
             Self::File(error) => error.fault(),
             Self::Definition(error) => error.fault(),
             Self::Suite(error) => error.fault(),
+            Self::Local(error) => error.fault(),
             Self::Unfit(_) => Fault::Negative,
             Self::Unserialisable { .. } => Fault::Bug,
             _ => Fault::Definition,
@@ -148,13 +216,22 @@ impl Diagnosis for LockError {
                 .into(),
             Self::LocalChanged { .. } => "run `cvmkit lock` to take the change over".into(),
             Self::LocalPin { .. } => "correct the sha256, or the file".into(),
-            Self::Malformed { .. } => {
-                "restore it from version control, or make it anew with `cvmkit lock --update`"
+            Self::Malformed { .. } | Self::Edited { .. } | Self::TooLong { .. } => {
+                "restore it from version control; or make it anew with `cvmkit lock --update`, \
+                 which moves packages and can't tell whether a mirror shows an old state"
                     .into()
             }
+            Self::NotHeld { .. } | Self::NoRootPackages { .. } => {
+                "restore the lock from version control, or run `cvmkit lock --update`".into()
+            }
             Self::Versioned(error) => return error.hint(),
+            Self::AmbiguousSuite { .. } => {
+                "name the input's `archive`; or list the suite in the source that is meant".into()
+            }
+            Self::UnknownArchive { .. } => "correct `archive`, or add a source of it".into(),
             Self::File(error) => return error.hint(),
             Self::Definition(error) => return error.hint(),
+            Self::Local(error) => return error.hint(),
             Self::Unfit(error) => return error.hint(),
             Self::Suite(error) => return error.hint(),
             Self::NoSuchInput { suite: None, .. } => {
@@ -170,6 +247,12 @@ impl Diagnosis for LockError {
             Self::LocalUnusable { .. } | Self::Unserialisable { .. } => return None,
         })
     }
+}
+
+/// `image.lock:12`.
+fn place(path: &Path, line: Option<usize>) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    line.map_or_else(|| name.clone().into_owned(), |line| format!("{name}:{line}"))
 }
 
 fn in_suite(suite: &Option<String>) -> String {

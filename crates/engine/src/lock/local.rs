@@ -1,5 +1,7 @@
 //! The local files a definition names: what they are now, and that they are what was locked.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -9,6 +11,7 @@ use super::LockError;
 use crate::definition::{Definition, FileKind, Input, Platform, ProfileSource};
 use crate::digest::Sha256;
 use crate::files::{self, cannot};
+use crate::local::{LocalError, LocalFolder};
 
 /// A file, folder or link beside the definition.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -95,34 +98,40 @@ impl std::fmt::Display for LocalKind {
     }
 }
 
-/// Every local file that the definitions name, sorted by path.
+/// Every local file that the definitions name, sorted by path. Each is read once, however many
+/// definitions name it.
 ///
 /// # Errors
-/// A file is missing, or is not what its definition pins.
+/// A file is missing, is outside of the folders it may be in, or is not what its definition pins.
 pub fn survey(definitions: &[Definition], folder: &Path) -> Result<Vec<LocalFile>, LockError> {
-    let mut found = Vec::new();
+    let mut found = Found::new();
     for definition in definitions {
+        let local = LocalFolder::of(definition, folder)?;
         for (path, pinned) in single_files(definition) {
-            let file = examine(folder, path)?;
+            let named = local.locate(path)?;
+            let file = match found.entry(path.to_owned()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(examine(&named, path)?),
+            };
             let LocalKind::File { sha256, .. } = file.kind else {
                 // What a link points to is neither pinned nor locked, and a folder would come empty.
-                let (path, why) = (path.to_owned(), "it is no regular file; name the file itself");
-                return Err(LockError::LocalUnusable { path, why });
+                return Err(LocalError::NotRegular { path: path.to_owned() }.into());
             };
             if let Some(expected) = pinned.filter(|expected| *expected != sha256) {
                 let path = path.to_owned();
                 return Err(LockError::LocalPin { path, expected, computed: sha256 });
             }
-            found.push(file);
         }
         for overlay in &definition.overlays {
-            examine_overlay(folder, &overlay.source, &mut found)?;
+            let named = local.locate(&overlay.source)?;
+            examine_overlay(folder, &named, &overlay.source, &mut found)?;
         }
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found.dedup();
-    Ok(found)
+    Ok(found.into_values().collect())
 }
+
+/// Local files by path.
+type Found = BTreeMap<String, LocalFile>;
 
 fn single_files(definition: &Definition) -> Vec<(&str, Option<Sha256>)> {
     let mut files = Vec::new();
@@ -148,22 +157,19 @@ fn single_files(definition: &Definition) -> Vec<(&str, Option<Sha256>)> {
     files
 }
 
-fn examine(folder: &Path, path: &str) -> Result<LocalFile, LockError> {
+/// What is at a place, which links on the way may have led to.
+fn examine(host_path: &Path, path: &str) -> Result<LocalFile, LockError> {
     let unusable = |why| LockError::LocalUnusable { path: path.to_owned(), why };
-    if Path::new(path).is_absolute() {
-        return Err(unusable("it is absolute; local files are relative to the definition"));
-    }
-    let host_path = folder.join(path);
-    let metadata = host_path.symlink_metadata().map_err(cannot("read", &host_path))?;
+    let metadata = host_path.symlink_metadata().map_err(cannot("read", host_path))?;
     let kind = if metadata.is_symlink() {
-        let target = files::read_link(&host_path)?;
+        let target = files::read_link(host_path)?;
         let target = target.to_str().ok_or_else(|| unusable("its target is not UTF-8"))?;
         LocalKind::Symlink { target: target.to_owned() }
     } else if metadata.is_dir() {
         LocalKind::Folder
     } else if metadata.is_file() {
-        let reader = files::open(&host_path)?;
-        let (sha256, size) = Sha256::of_reader(reader).map_err(cannot("read", &host_path))?;
+        let reader = files::open(host_path)?;
+        let (sha256, size) = Sha256::of_reader(reader).map_err(cannot("read", host_path))?;
         let executable = metadata.permissions().mode() & 0o100 != 0;
         LocalKind::File { size, sha256, executable }
     } else {
@@ -174,29 +180,47 @@ fn examine(folder: &Path, path: &str) -> Result<LocalFile, LockError> {
 
 /// A folder that is a link, or no folder, would bring nothing; one that holds the definition would
 /// hold the lock, which then changes what it locks.
-fn examine_overlay(folder: &Path, path: &str, found: &mut Vec<LocalFile>) -> Result<(), LockError> {
+fn examine_overlay(
+    folder: &Path,
+    named: &Path,
+    path: &str,
+    found: &mut Found,
+) -> Result<(), LockError> {
     let unusable = |why| LockError::LocalUnusable { path: path.to_owned(), why };
-    if examine(folder, path)?.kind != LocalKind::Folder {
-        return Err(unusable("it is no folder; an overlay is one, and not by a link"));
+    let known = found.get(path).map(|file| file.kind.clone());
+    let kind = match &known {
+        Some(kind) => kind.clone(),
+        None => examine(named, path)?.kind,
+    };
+    match kind {
+        LocalKind::Folder if known.is_some() => return Ok(()),
+        LocalKind::Folder => {}
+        _ => return Err(unusable("it is no folder; an overlay is one, and not by a link")),
     }
     let real = |path: &Path| path.canonicalize().map_err(cannot("find", path));
-    if real(folder)?.starts_with(real(&folder.join(path))?) {
+    if real(folder)?.starts_with(real(named)?) {
         return Err(unusable("it holds the definition; give the overlay a folder of its own"));
     }
-    examine_folder(folder, path, found)
+    examine_folder(named, path, found)
 }
 
-fn examine_folder(folder: &Path, path: &str, found: &mut Vec<LocalFile>) -> Result<(), LockError> {
-    let entry = examine(folder, path)?;
+/// A folder and all below it; links are taken as they are, and lead nowhere.
+fn examine_folder(host_path: &Path, path: &str, found: &mut Found) -> Result<(), LockError> {
+    let entry = examine(host_path, path)?;
     let is_folder = matches!(entry.kind, LocalKind::Folder);
-    found.push(entry);
+    found.insert(path.to_owned(), entry);
     if is_folder {
-        for (name, _) in files::list(&folder.join(path))? {
+        for (name, _) in files::list(host_path)? {
             let Some(name) = name.to_str() else {
                 let path = format!("{path}/{}", name.to_string_lossy());
                 return Err(LockError::LocalUnusable { path, why: "its name is not UTF-8" });
             };
-            examine_folder(folder, &format!("{path}/{name}"), found)?;
+            if name.chars().any(char::is_control) {
+                let path = format!("{path}/{}", name.escape_default());
+                let why = "its name has a control character";
+                return Err(LockError::LocalUnusable { path, why });
+            }
+            examine_folder(&host_path.join(name), &format!("{path}/{name}"), found)?;
         }
     }
     Ok(())
@@ -205,6 +229,7 @@ fn examine_folder(folder: &Path, path: &str, found: &mut Vec<LocalFile>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Diagnosis;
 
     #[test]
     fn folders_are_surveyed_in_byte_order_with_links_and_executables() {
@@ -216,16 +241,12 @@ mod tests {
         files::replace(&run, b"#!").unwrap();
         std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink("b", tree.join("a")).unwrap();
-        let mut found = Vec::new();
-        examine_folder(folder.path(), "tree", &mut found).unwrap();
-        let paths: Vec<_> = found.iter().map(|file| file.path.as_str()).collect();
+        let mut found = Found::new();
+        examine_folder(&tree, "tree", &mut found).unwrap();
+        let paths: Vec<_> = found.keys().map(String::as_str).collect();
         assert_eq!(paths, ["tree", "tree/a", "tree/b", "tree/sub", "tree/sub/run"]);
-        assert_eq!(found[1].kind, LocalKind::Symlink { target: "b".into() });
-        assert!(matches!(found[4].kind, LocalKind::File { executable: true, .. }));
-        assert!(matches!(
-            examine(folder.path(), "/etc/passwd"),
-            Err(LockError::LocalUnusable { .. })
-        ));
+        assert_eq!(found["tree/a"].kind, LocalKind::Symlink { target: "b".into() });
+        assert!(matches!(found["tree/sub/run"].kind, LocalKind::File { executable: true, .. }));
     }
 
     fn definition(keys: &str) -> Definition {
@@ -262,14 +283,75 @@ mod tests {
             firmware("link.fd", other),
             survey("[[files]]\npath = \"/srv\"\nsource = \"tree\"\n"),
             survey("[[files]]\npath = \"/srv\"\nsource = \"link.fd\"\n"),
+        ];
+        for result in refused {
+            let refused = matches!(result, Err(LockError::Local(LocalError::NotRegular { .. })));
+            assert!(refused, "{result:?}");
+        }
+        let refused = [
             survey("[[overlays]]\nsource = \"link\"\n"),
             survey("[[overlays]]\nsource = \"firmware.fd\"\n"),
             survey("[[overlays]]\nsource = \".\"\n"),
-            survey("[[overlays]]\nsource = \"..\"\n"),
         ];
         for result in refused {
             assert!(matches!(result, Err(LockError::LocalUnusable { .. })), "{result:?}");
         }
         assert!(survey("[[overlays]]\nsource = \"tree\"\n").is_ok());
+        // An overlay that lies in another one, and one that is named twice.
+        let nested = "[[overlays]]\nsource = \"tree\"\n[[overlays]]\nsource = \"tree/sub\"\n\
+                      target = \"/srv\"\n[[overlays]]\nsource = \"tree\"\ntarget = \"/opt\"\n";
+        assert_eq!(survey(nested).unwrap().len(), 2);
+    }
+
+    /// `files.source = "../../../../etc/shadow"` brought a file of the host into an image, and so did
+    /// a link on the way.
+    #[test]
+    fn what_a_definition_names_is_below_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        files::make_folder(&at("project/tree/sub")).unwrap();
+        files::make_folder(&at("outside/more")).unwrap();
+        files::replace(&at("outside/secret"), b"s").unwrap();
+        files::replace(&at("project/tree/own"), b"o").unwrap();
+        std::os::unix::fs::symlink("../outside", at("project/away")).unwrap();
+        std::os::unix::fs::symlink("tree", at("project/here")).unwrap();
+        let sha256 = Sha256::of(b"s");
+        let file = |path: &str| format!("[[files]]\npath = \"/srv\"\nsource = \"{path}\"\n");
+        let leading_out = [
+            file("../outside/secret"),
+            file("tree/../../outside/secret"),
+            file("away/secret"),
+            "[[overlays]]\nsource = \"..\"\n".to_owned(),
+            "[[overlays]]\nsource = \"../outside\"\n".to_owned(),
+            "[[overlays]]\nsource = \"away/more\"\n".to_owned(),
+            format!("[firmware]\npath = \"away/secret\"\nsha256 = \"{sha256}\"\n"),
+            "[[platforms]]\nprofile = \"./away/secret\"\n".to_owned(),
+            "[[sources]]\nsuites = [\"x\"]\nkey-files = [\"../outside/secret\"]\n".to_owned(),
+        ];
+        let survey = |keys: &str, outside: &[&str]| -> Result<Vec<LocalFile>, LockError> {
+            let mut definition = definition(keys);
+            definition.outside_folders = outside.iter().map(ToString::to_string).collect();
+            survey(&[definition], &at("project"))
+        };
+        for keys in &leading_out {
+            let result = survey(keys, &[]);
+            let outside = matches!(result, Err(LockError::Local(LocalError::Outside { .. })));
+            assert!(outside, "{keys}: {result:?}");
+        }
+        let error = survey(&leading_out[0], &[]).unwrap_err();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("`outside-folders = [\"../outside\"]`"), "{hint}");
+        // Only what is named is allowed.
+        for keys in &leading_out {
+            let allowed = survey(keys, &["../outside"]);
+            let too_high = keys.contains("\"..\"");
+            assert_eq!(allowed.is_err(), too_high, "{keys}: {allowed:?}");
+        }
+        assert!(survey(&leading_out[0], &["../outside/more"]).is_err());
+        for path in ["tree/own", "./tree/own", "here/own", "tree/sub/../own"] {
+            assert!(survey(&file(path), &[]).is_ok(), "{path}");
+        }
+        let absolute = survey(&file("/etc/passwd"), &["../outside"]);
+        assert!(matches!(absolute, Err(LockError::Local(LocalError::Absolute { .. }))));
     }
 }

@@ -3,40 +3,49 @@
 //!
 //! A lock is bound to its definition by checksum: [`LockFile::open`] refuses a stale one. It holds
 //! paths and digests, never hosts. Its records are sorted, one to a block, so that a change reviews
-//! well.
+//! well; it has one form, and its head has the digest of its body, so that nobody edits it by chance.
 
 mod error;
+mod inputs;
 mod local;
 mod resolve;
 mod suite;
+mod text;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cvmkit_debian::release::is_pool_path;
+use cvmkit_debian::openpgp::Fingerprint as KeyFingerprint;
+use cvmkit_debian::release::{SIZE_MAX, is_pool_path};
 pub use error::LockError;
+pub(crate) use inputs::source_of;
 pub use local::{LocalFile, LocalKind, survey};
 pub use resolve::{Changes, Resolving, Update, check, lock};
 use serde::{Deserialize, Serialize};
-pub use suite::SuiteError;
+pub use suite::{Accepted, SuiteError};
+pub use text::Unreadable;
 
-use crate::definition::Project;
+use crate::definition::{Definition, Project};
 use crate::digest::Sha256;
 use crate::fetch::Wanted;
 use crate::files;
 use crate::timestamp::Timestamp;
-use crate::versioned::{self, Versioned};
+use crate::versioned::{Versioned, VersionedError};
+
+/// The fingerprint of a key that signs suites.
+pub type Fingerprint = KeyFingerprint;
 
 /// Version of the format of lock files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
-/// The first lines of every lock.
-const HEADER: &str = "\
-# The exact inputs of the image definition beside this file, made by `cvmkit lock`.
-# Commit it and review its changes; do not edit it.
-";
+/// The format before it, which `cvmkit lock` alone reads: it had no digest of its body.
+const FORMAT_BEFORE: u32 = 1;
 
-/// No package is longer; keeps sums of lengths small.
-const PACKAGE_MAX: u64 = 1 << 40;
+/// No lock is longer: 100 000 local files have 20 MB.
+const LOCK_MAX: u64 = 64 << 20;
+
+/// The shortest package there can be: an `ar` archive of three members (deb(5)).
+const PACKAGE_MIN: u64 = 8 + 3 * 60;
 
 /// The role of packages of the root file system of the base.
 const ROOT_ROLE: &str = "root";
@@ -64,8 +73,8 @@ pub fn input_role(role: &str, variant: Option<&str>) -> String {
 }
 
 /// Exact inputs.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
 pub struct Lock {
     /// Version of the format.
     pub format: u32,
@@ -74,13 +83,13 @@ pub struct Lock {
     /// Checksum of the part of the definition that decides about packages.
     pub package_request: Sha256,
     /// The suites that packages were chosen from.
-    #[serde(default, rename = "suite")]
+    #[serde(rename = "suite", skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<LockedSuite>,
     /// The packages, sorted by name, architecture and version.
-    #[serde(default, rename = "package")]
+    #[serde(rename = "package", skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<LockedPackage>,
     /// The local files, sorted by path.
-    #[serde(default, rename = "file")]
+    #[serde(rename = "file", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LocalFile>,
 }
 
@@ -97,14 +106,20 @@ pub struct LockedSuite {
     /// Field `Valid-Until`, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Timestamp>,
-    /// True if it was past `Valid-Until` when it was locked, and taken knowingly: newer versions,
+    /// True if it was past `Valid-Until` when it was locked, and accepted explicitly: newer versions,
     /// security updates among them, may have been withheld.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expired: bool,
+    /// The date that the lock had seen before, if this older one was accepted explicitly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_than: Option<Timestamp>,
     /// Digest of its `InRelease`.
     pub inrelease: Sha256,
     /// Fingerprints of the keys whose signatures were good.
     pub signed_by: Vec<String>,
+    /// Those of them that had expired, and were accepted explicitly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expired_keys: Vec<String>,
     /// Paths of the package indices below the suite, each with its digest.
     pub indices: Vec<LockedIndex>,
 }
@@ -152,12 +167,40 @@ impl LockedPackage {
     fn fault(&self) -> Option<String> {
         let Self { name, archive, path, size, .. } = self;
         if !is_archive_name(archive) {
-            return Some(format!("package `{name}`: `{archive}` is no name of an archive"));
+            return Some(format!("package `{name}`: `{archive}` is not the name of an archive"));
         }
         if !is_pool_path(path) {
             return Some(format!("package `{name}`: the path `{path}` is not relative and normal"));
         }
-        (*size > PACKAGE_MAX).then(|| format!("package `{name}`: no package has {size} bytes"))
+        if !(PACKAGE_MIN..=SIZE_MAX).contains(size) {
+            return Some(format!(
+                "package `{name}`: size = {size}, expected {PACKAGE_MIN} to {SIZE_MAX} bytes"
+            ));
+        }
+        if self.roles.is_empty() {
+            return Some(format!("package `{name}`: no roles, expected what it is there for"));
+        }
+        let mut seen = BTreeSet::new();
+        let is_known = |role: &String| {
+            let kind = role.split_once(':').map_or(role.as_str(), |(kind, _)| kind);
+            [ROOT_ROLE, STUB_ROLE, FIRMWARE_ROLE].contains(&kind)
+        };
+        let role = self.roles.iter().find(|role| !is_known(role) || !seen.insert(*role))?;
+        Some(format!(
+            "package `{name}`: role `{role}`, expected `{ROOT_ROLE}`, `{STUB_ROLE}` and \
+             `{FIRMWARE_ROLE}`, each with `:VARIANT` or not, and each once"
+        ))
+    }
+
+    /// Its place in the lock.
+    fn key(&self) -> (&str, &str, &str, Sha256, &str, &str) {
+        let Self { name, architecture, version, sha256, archive, suite, .. } = self;
+        (name, architecture, version, *sha256, archive, suite)
+    }
+
+    /// Its line of the lock.
+    fn words(&self) -> String {
+        self.sha256.to_string()
     }
 }
 
@@ -172,18 +215,106 @@ impl Lock {
         self.packages.iter().filter(move |package| package.roles.iter().any(|has| has == role))
     }
 
-    /// The newest release date of the suites that root packages come from: the time of everything
-    /// the build makes.
+    /// The newest release date of the suites that a variant's root packages come from: the time of
+    /// everything its build makes. `None` if it has none.
     #[must_use]
-    pub fn timestamp(&self) -> Timestamp {
-        let holds_root = |suite: &&LockedSuite| {
-            self.packages.iter().any(|package| {
-                package.suite == suite.name
-                    && package.archive == suite.archive
-                    && package.roles.iter().any(|role| role.starts_with(ROOT_ROLE))
+    pub fn timestamp(&self, variant: Option<&str>) -> Option<Timestamp> {
+        let role = root_role(variant);
+        let of_root: BTreeSet<_> = self
+            .packages_of(&role)
+            .map(|package| (package.archive.as_str(), package.suite.as_str()))
+            .collect();
+        let holds_root =
+            |suite: &&LockedSuite| of_root.contains(&(suite.archive.as_str(), suite.name.as_str()));
+        self.suites.iter().filter(holds_root).map(|suite| suite.date).max()
+    }
+
+    /// What is wrong with the records, and words of the line that says it.
+    fn fault(&self) -> Option<(String, String)> {
+        if let Some(found) =
+            self.packages.iter().find_map(|package| Some((package, package.fault()?)))
+        {
+            return Some((found.1, found.0.words()));
+        }
+        if let Some(pair) = self.packages.windows(2).find(|pair| pair[0].key() >= pair[1].key()) {
+            let twice = pair[0].key() == pair[1].key();
+            let (name, version) = (&pair[1].name, &pair[1].version);
+            let what = if twice { "twice" } else { "not in its place" };
+            return Some((format!("package `{name}` {version} is {what}"), pair[1].words()));
+        }
+        let mut in_root = BTreeSet::new();
+        for package in &self.packages {
+            let is_root = |role: &&String| role.starts_with(ROOT_ROLE);
+            let mut roles = package.roles.iter().filter(is_root);
+            if let Some(role) = roles.find(|role| !in_root.insert((*role, &package.name))) {
+                let message = format!("package `{}` is twice of role `{role}`", package.name);
+                return Some((message, package.words()));
+            }
+        }
+        let suites: BTreeSet<_> =
+            self.suites.iter().map(|suite| (&suite.archive, &suite.name)).collect();
+        let mut packages = self.packages.iter();
+        if let Some(stray) = packages.find(|one| !suites.contains(&(&one.archive, &one.suite))) {
+            let LockedPackage { name, archive, suite, .. } = stray;
+            let message =
+                format!("package `{name}`: the lock has no suite `{suite}` of `{archive}`");
+            return Some((message, stray.words()));
+        }
+        let pair = self.files.windows(2).find(|pair| pair[0].path >= pair[1].path)?;
+        let path = &pair[1].path;
+        Some((format!("the file `{path}` is twice, or not in its place"), format!("\"{path}\"")))
+    }
+
+    /// What a definition asks for and the lock does not have.
+    fn missing(&self, definition: &Definition) -> Option<String> {
+        let role = root_role(definition.variant.as_deref());
+        let has = |request: &&String| {
+            let (name, version) = match request.split_once('=') {
+                Some((name, version)) => (name, Some(version)),
+                None => (request.as_str(), None),
+            };
+            self.packages_of(&role).any(|package| {
+                package.name == name && version.is_none_or(|version| package.version == version)
             })
         };
-        self.suites.iter().filter(holds_root).map(|suite| suite.date).max().unwrap_or_default()
+        definition.packages.install.iter().find(|request| !has(request)).cloned()
+    }
+
+    /// A digest of what a variant uses, and of nothing that only another one does: `files` are its
+    /// local files.
+    #[must_use]
+    pub fn part(&self, variant: Option<&str>, files: &[LocalFile]) -> Sha256 {
+        let own = [
+            root_role(variant),
+            input_role(STUB_ROLE, variant),
+            input_role(FIRMWARE_ROLE, variant),
+        ];
+        let used: Vec<_> = self
+            .packages
+            .iter()
+            .filter_map(|package| {
+                let roles: Vec<bool> =
+                    own.iter().map(|role| package.roles.contains(role)).collect();
+                // Why it is there may be told of another variant; what it is there for is the same.
+                roles.contains(&true).then(|| {
+                    let LockedPackage { name, version, architecture, archive, suite, path, .. } =
+                        package;
+                    let record = (name, version, architecture, archive, suite, path);
+                    (record, package.size, package.sha256, roles)
+                })
+            })
+            .collect();
+        let suites: BTreeSet<_> = self
+            .suites
+            .iter()
+            .filter(|suite| {
+                used.iter()
+                    .any(|(package, ..)| *package.3 == suite.archive && *package.4 == suite.name)
+            })
+            .map(|suite| (&suite.archive, &suite.name, suite.date, suite.inrelease))
+            .collect();
+        let part = serde_json::to_vec(&(suites, used, files));
+        Sha256::of(&part.expect("strings, numbers and lists serialise"))
     }
 
     /// Why a package is locked: the chain from it to one that was requested, each with its reason.
@@ -204,24 +335,14 @@ impl Lock {
         }
         chain
     }
-
-    /// The text of the lock file.
-    ///
-    /// # Errors
-    /// The serialiser's; plain data does not fail.
-    pub fn to_text(&self) -> Result<String, LockError> {
-        let body = toml::to_string(self)
-            .map_err(|error| LockError::Unserialisable { message: error.to_string() })?;
-        Ok(format!("{HEADER}\n{body}"))
-    }
 }
 
 impl Versioned for Lock {
     const NAME: &'static str = "lock";
     const KEY: &'static str = "format";
     const VERSION: u32 = FORMAT;
-    const REMAKE: &'static str = "restore it from version control, or make it anew with `cvmkit lock \
-                                  --update`";
+    const REMAKE: &'static str = "run `cvmkit lock`, which writes a lock of format 1 anew and moves no \
+                                  package, or make it anew with `cvmkit lock --update`";
 }
 
 /// A lock and the file it was read from.
@@ -239,19 +360,38 @@ impl LockFile {
     /// Reads a lock, without asking whether it fits the definition.
     ///
     /// # Errors
-    /// It is missing, or no lock of this format.
+    /// It is missing, or no lock of this format as `cvmkit lock` wrote it.
     pub fn read(path: &Path) -> Result<Self, LockError> {
-        let text = files::read_text(path).map_err(|error| {
+        Self::read_format(path, FORMAT)
+    }
+
+    /// Reads a lock of this format or the one before, to make the next of it.
+    fn read_earlier(path: &Path) -> Result<Self, LockError> {
+        match Self::read(path) {
+            Err(LockError::Versioned(VersionedError::Version { found, .. }))
+                if found == u64::from(FORMAT_BEFORE) =>
+            {
+                Self::read_format(path, FORMAT_BEFORE)
+            }
+            read => read,
+        }
+    }
+
+    fn read_format(path: &Path, format: u32) -> Result<Self, LockError> {
+        let bytes = files::read_up_to(path, LOCK_MAX + 1).map_err(|error| {
             if error.is_not_found() {
                 LockError::Missing { path: path.to_owned() }
             } else {
                 LockError::File(error)
             }
         })?;
-        let lock: Lock = versioned::toml(&text, path.display())?;
-        if let Some(message) = lock.packages.iter().find_map(LockedPackage::fault) {
-            return Err(LockError::Malformed { path: path.to_owned(), message });
+        if bytes.len() as u64 > LOCK_MAX {
+            return Err(LockError::TooLong { path: path.to_owned(), limit: LOCK_MAX });
         }
+        let (text, lock) = String::from_utf8(bytes)
+            .map_err(|error| Unreadable::encoding(&error))
+            .and_then(|text| Lock::read(&text, format).map(|lock| (text, lock)))
+            .map_err(|error| error.in_file(path))?;
         Ok(Self { path: path.to_owned(), text, lock })
     }
 
@@ -271,6 +411,20 @@ impl LockFile {
             });
         }
         Ok(file)
+    }
+
+    /// Asks whether the lock has the packages that a definition names.
+    ///
+    /// # Errors
+    /// Names one that it does not have.
+    pub fn holds(&self, definition: &Definition) -> Result<(), LockError> {
+        match self.lock.missing(definition) {
+            None => Ok(()),
+            Some(package) => {
+                let role = root_role(definition.variant.as_deref());
+                Err(LockError::NotHeld { path: self.path.clone(), package, role })
+            }
+        }
     }
 
     /// Reads the lock of a definition that may have changed since in what does not decide about
@@ -307,6 +461,8 @@ impl LockFile {
     pub fn wanted_package(&self, package: &LockedPackage) -> Wanted {
         Wanted {
             name: package.name.clone(),
+            version: package.version.clone(),
+            architecture: package.architecture.clone(),
             archive: package.archive.clone(),
             path: package.path.clone(),
             size: package.size,
@@ -320,33 +476,152 @@ impl LockFile {
 mod tests {
     use super::*;
 
-    fn read(archive: &str, path: &str, size: u64) -> Result<LockFile, LockError> {
-        let digest = Sha256::of(b"");
-        let text = format!(
-            "format = 1\ndefinition = \"{digest}\"\npackage-request = \"{digest}\"\n\
-             [[package]]\nname = \"a\"\nversion = \"1\"\narchitecture = \"all\"\n\
-             archive = \"{archive}\"\nsuite = \"x\"\npath = \"{path}\"\nsize = {size}\n\
-             sha256 = \"{digest}\"\nroles = [\"root\"]\nreason = \"essential\"\n"
-        );
+    fn package(name: &str) -> LockedPackage {
+        LockedPackage {
+            name: name.into(),
+            version: "1".into(),
+            architecture: "all".into(),
+            archive: "debian".into(),
+            suite: "x".into(),
+            path: format!("pool/main/{name}.deb"),
+            size: 700,
+            sha256: Sha256::of(name.as_bytes()),
+            roles: vec!["root".into()],
+            reason: "essential".into(),
+        }
+    }
+
+    fn suite(name: &str, date: i64) -> LockedSuite {
+        LockedSuite {
+            name: name.into(),
+            archive: "debian".into(),
+            date: Timestamp(date),
+            valid_until: None,
+            expired: false,
+            older_than: None,
+            inrelease: Sha256::of(b""),
+            signed_by: Vec::new(),
+            expired_keys: Vec::new(),
+            indices: Vec::new(),
+        }
+    }
+
+    fn lock(packages: Vec<LockedPackage>) -> Lock {
+        let (definition, package_request) = (Sha256::of(b"d"), Sha256::of(b"p"));
+        let (suites, files) = (vec![suite("x", 7)], Vec::new());
+        Lock { format: FORMAT, definition, package_request, suites, packages, files }
+    }
+
+    fn read(text: &str) -> Result<Lock, LockError> {
         let folder = tempfile::tempdir().unwrap();
-        let lock = folder.path().join("image.lock");
-        files::replace(&lock, text.as_bytes()).unwrap();
-        LockFile::read(&lock)
+        let path = folder.path().join("image.lock");
+        files::replace(&path, text.as_bytes()).unwrap();
+        LockFile::read(&path).map(|file| file.lock)
+    }
+
+    /// A lock of one package that was changed, its digest made anew.
+    #[track_caller]
+    fn refused(change: impl Fn(&mut LockedPackage), words: &str) {
+        let mut changed = package("a");
+        change(&mut changed);
+        let lock = lock(vec![changed]);
+        let error = read(&lock.to_text().unwrap()).unwrap_err();
+        assert!(matches!(error, LockError::Malformed { line: Some(_), .. }), "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
     }
 
     #[test]
     fn a_lock_leads_nowhere_but_into_its_archives() {
-        assert!(read("debian", "pool/main/a/a.deb", 7).is_ok());
-        let refused = [
-            read("debian", "../a.deb", 7),
-            read("debian", "/etc/a.deb", 7),
-            read("..", "a.deb", 7),
-            read("a/b", "a.deb", 7),
-            read("", "a.deb", 7),
-            read("debian", "a.deb", u64::MAX >> 1),
-        ];
-        for result in refused {
-            assert!(matches!(result, Err(LockError::Malformed { .. })), "{result:?}");
+        assert!(read(&lock(vec![package("a")]).to_text().unwrap()).is_ok());
+        for path in ["../a.deb", "/etc/a.deb", "a/../b"] {
+            refused(|package| package.path = path.into(), "not relative and normal");
         }
+        for archive in ["..", "a/b", ""] {
+            refused(|package| package.archive = archive.into(), "not the name of an archive");
+        }
+    }
+
+    /// With each of these a lock built an image.
+    #[test]
+    fn records_that_no_lock_has_are_refused() {
+        for size in [0, 1, PACKAGE_MIN - 1, SIZE_MAX + 1] {
+            refused(|package| package.size = size, "size = ");
+        }
+        refused(|package| package.roles.clear(), "no roles");
+        for roles in [&["rooot"][..], &["root", "root"], &["root", "stab:debug"], &[""]] {
+            let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+            refused(|package| package.roles.clone_from(&roles), "role `");
+        }
+        refused(|package| package.suite = "y".into(), "no suite `y` of `debian`");
+        for packages in [vec![package("a"), package("a")], vec![package("b"), package("a")]] {
+            let error = read(&lock(packages).to_text().unwrap()).unwrap_err();
+            assert!(matches!(error, LockError::Malformed { line: Some(_), .. }), "{error:?}");
+        }
+    }
+
+    /// Every byte of a lock is bound: by its form, or by the digest in its head.
+    #[test]
+    fn an_edited_lock_is_refused() {
+        let text = lock(vec![package("a"), package("b")]).to_text().unwrap();
+        assert!(read(&text).is_ok());
+        for at in 0..text.len() {
+            let mut edited = text.clone().into_bytes();
+            edited[at] = if edited[at] == b'0' { b'1' } else { b'0' };
+            if let Ok(edited) = String::from_utf8(edited)
+                && edited != text
+            {
+                assert!(read(&edited).is_err(), "byte {at}");
+            }
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        for at in 0..lines.len() {
+            let mut less = lines.clone();
+            less.remove(at);
+            assert!(read(&(less.join("\n") + "\n")).is_err(), "without line {}", at + 1);
+        }
+        assert!(read(&format!("{text}\n")).is_err());
+        assert!(read(&text.replace('\n', "\r\n")).is_err());
+        let error = read(&text.replace("essential", "requested")).unwrap_err();
+        let LockError::Edited { line, .. } = &error else { panic!("{error:?}") };
+        assert!(lines[line - 1].starts_with("sha256 = "), "{error}");
+        let error = read(&text.replace("name = \"b\"", "name =  \"b\"")).unwrap_err();
+        let LockError::Malformed { line: Some(line), .. } = &error else { panic!("{error:?}") };
+        assert!(lines[line - 1].starts_with("name = \"b\""), "{error}");
+    }
+
+    #[test]
+    fn other_formats_are_named_before_they_are_read() {
+        for (found, more) in [(1, ""), (3, "brand-new = true\n"), (u32::MAX, "[[thing]]\n")] {
+            let error = read(&format!("format = {found}\n{more}")).unwrap_err();
+            let LockError::Versioned(VersionedError::Version { found: named, .. }) = error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(named, u64::from(found));
+        }
+        for text in ["", "format = \"2\"\n", "format = -1\n", "\0", "[[package]]\n", "format = 2\n"]
+        {
+            let error = read(text).unwrap_err();
+            assert!(matches!(error, LockError::Malformed { .. }), "{text:?}: {error:?}");
+        }
+    }
+
+    /// A variant's packages and suites say nothing of the base.
+    #[test]
+    fn a_part_is_of_one_variant_alone() {
+        let base = lock(vec![package("a")]);
+        let mut both = lock(vec![package("a"), package("b")]);
+        both.suites.push(suite("newer", 99));
+        both.packages[0].roles.push("root:debug".into());
+        both.packages[0].reason = "Depends of b: a".into();
+        both.packages[1].roles = vec!["root:debug".into()];
+        both.packages[1].suite = "newer".into();
+        assert_eq!(base.part(None, &[]), both.part(None, &[]));
+        assert_eq!(both.timestamp(None), Some(Timestamp(7)));
+        assert_eq!(both.timestamp(Some("debug")), Some(Timestamp(99)));
+        assert_eq!(both.timestamp(Some("other")), None);
+        assert_ne!(both.part(Some("debug"), &[]), both.part(None, &[]));
+        let mut moved = base.clone();
+        moved.packages[0].sha256 = Sha256::of(b"other");
+        assert_ne!(base.part(None, &[]), moved.part(None, &[]));
     }
 }

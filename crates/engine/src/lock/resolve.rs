@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use cvmkit_debian::packages::{Index, Package};
 use cvmkit_debian::resolver::{self, Options, Selected, Suite};
 use serde::Serialize;
 
-use super::suite::{Judge, SuiteError, TrustedSuite};
+use super::inputs::{inputs, source_of};
+use super::suite::{Accepted, Judge, SuiteError, TrustedSuite};
 use super::{
-    FIRMWARE_ROLE, FORMAT, LocalFile, Lock, LockError, LockFile, LockedPackage, STUB_ROLE,
-    input_role, root_role, survey,
+    FORMAT, LOCK_MAX, LocalFile, Lock, LockError, LockFile, LockedPackage, input_role, root_role,
+    survey,
 };
 use crate::definition::raw::RawSource;
-use crate::definition::{BootKind, Definition, Input, Platform, Project};
+use crate::definition::{Definition, Input, Project};
 use crate::digest::Sha256;
+use crate::fault::{Diagnosis, Fault, in_one_line};
 use crate::files;
-use crate::http::Client;
+use crate::http::{Client, Limits};
+use crate::local::LocalFolder;
 use crate::mirrors::Mirrors;
 use crate::progress::Progress;
 use crate::timestamp::Timestamp;
@@ -42,8 +46,8 @@ pub struct Resolving<'a> {
     pub mirrors: &'a Mirrors,
     /// The time, for signatures and releases that expire.
     pub now: Timestamp,
-    /// Suites of which a release past its `Valid-Until` is taken knowingly.
-    pub accept_expired: &'a [String],
+    /// What is taken although it is out of date.
+    pub accepted: Accepted<'a>,
     /// Told of long work.
     pub progress: &'a dyn Progress,
 }
@@ -59,13 +63,16 @@ pub struct Changes {
     pub moved: Vec<(String, String, String)>,
     /// Local files that came, went or changed.
     pub files: Vec<String>,
+    /// True if the lock was written anew: what the definition says may have changed, or the dates of
+    /// suites, although no package and no file did.
+    pub rewritten: bool,
 }
 
 impl Changes {
-    /// True if nothing differs.
+    /// True if no package and no file differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self { rewritten: self.rewritten, ..Self::default() }
     }
 }
 
@@ -97,13 +104,7 @@ pub fn lock(
     resolving: &Resolving<'_>,
 ) -> Result<(Lock, Changes), LockError> {
     let definitions = project.definitions()?;
-    let earlier = match LockFile::read(&project.lock_path()) {
-        Ok(file) => Some(file.lock),
-        Err(LockError::Missing { .. }) => None,
-        // A lock that can't be read can't be kept to either.
-        Err(_) if *update == Update::All => None,
-        Err(error) => return Err(error),
-    };
+    let earlier = earlier(project, update, resolving)?;
     let local = survey(&definitions, project.folder())?;
     let request = project.package_checksum();
     let mut lock = match &earlier {
@@ -119,11 +120,36 @@ pub fn lock(
     lock.definition = project.checksum();
     lock.package_request = request;
     lock.files = local;
-    let changes = changes(earlier.as_ref(), &lock);
-    if earlier.as_ref() != Some(&lock) {
-        files::replace(&project.lock_path(), lock.to_text()?.as_bytes())?;
+    let mut changes = changes(earlier.as_ref(), &lock);
+    let text = lock.to_text()?;
+    let there = files::read_up_to(&project.lock_path(), LOCK_MAX);
+    if there.ok().as_deref() != Some(text.as_bytes()) {
+        changes.rewritten = true;
+        files::replace(&project.lock_path(), text.as_bytes())?;
     }
     Ok((lock, changes))
+}
+
+/// The lock that is there, in this format or the one before.
+fn earlier(
+    project: &Project,
+    update: &Update,
+    resolving: &Resolving<'_>,
+) -> Result<Option<Lock>, LockError> {
+    match LockFile::read_earlier(&project.lock_path()) {
+        Ok(file) => Ok(Some(file.lock)),
+        Err(LockError::Missing { .. }) => Ok(None),
+        // A lock that can't be read can't be kept to either.
+        Err(error) if *update == Update::All && error.fault() == Fault::Definition => {
+            resolving.progress.note(&format!(
+                "{}; everything is locked anew, and whether a mirror shows an older state than the \
+                 lock had seen can't be told",
+                in_one_line(&error)
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks whether the lock of a definition fits it and its local files, as they are.
@@ -132,15 +158,18 @@ pub fn lock(
 /// What does not fit; its fault is that the answer is no.
 pub fn check(project: &Project) -> Result<(), LockError> {
     let refuse = |error| match error {
-        error @ (LockError::Stale { .. } | LockError::Missing { .. }) => {
-            LockError::Unfit(Box::new(error))
-        }
+        error @ (LockError::Stale { .. }
+        | LockError::Missing { .. }
+        | LockError::Edited { .. }
+        | LockError::NotHeld { .. }) => LockError::Unfit(Box::new(error)),
         // A local file that is gone is an answer too, not a fault of the machine.
         LockError::File(error) if error.is_not_found() => LockError::Unfit(Box::new(error.into())),
         error => error,
     };
     let file = LockFile::open(project).map_err(refuse)?;
-    let local = survey(&project.definitions()?, project.folder()).map_err(refuse)?;
+    let definitions = project.definitions()?;
+    definitions.iter().try_for_each(|definition| file.holds(definition)).map_err(refuse)?;
+    let local = survey(&definitions, project.folder()).map_err(refuse)?;
     match changes_of_files(&file.lock.files, &local).first() {
         None => Ok(()),
         Some(path) => {
@@ -163,21 +192,22 @@ fn resolve(
     resolving: &Resolving<'_>,
 ) -> Result<Lock, LockError> {
     let judge = Judge {
-        client: Client::new(),
+        client: Client::new(Limits::default()),
         mirrors: resolving.mirrors,
         now: resolving.now,
         architecture: ARCHITECTURE,
-        folder: project.folder(),
         earlier: earlier.map_or(&[], |lock| &lock.suites),
-        accept_expired: resolving.accept_expired,
+        accepted: resolving.accepted,
+        progress: resolving.progress,
     };
-    let trusted = trust(definitions, &judge)?;
+    let trusted = trust(definitions, project.folder(), &judge)?;
     for suite in trusted.iter().map(|suite| &suite.locked).filter(|suite| suite.expired) {
-        let until = suite.valid_until.unwrap_or_default();
-        resolving.progress.note(&format!(
-            "suite `{}` expired at {until}; newer versions may exist and be withheld",
-            suite.name
-        ));
+        if let Some(until) = suite.valid_until {
+            resolving.progress.note(&format!(
+                "suite `{}` expired at {until}; newer versions may exist and be withheld",
+                suite.name
+            ));
+        }
     }
     let mut archives = Archives::parse(&trusted)?;
     if let (Update::Only(moving), Some(lock)) = (update, earlier) {
@@ -206,40 +236,51 @@ fn same_keys(definitions: &[Definition], before: &[LocalFile], now: &[LocalFile]
     })
 }
 
-/// Every suite that a definition names, once.
-fn trust(definitions: &[Definition], judge: &Judge<'_>) -> Result<Vec<TrustedSuite>, SuiteError> {
-    let mut wanted: Vec<(RawSource, String)> = Vec::new();
-    let mut want = |source: &RawSource, suite: &str| {
-        let known =
-            |(has, name): &(RawSource, String)| has.archive == source.archive && name == suite;
-        if !wanted.iter().any(known) {
-            wanted.push((source.clone(), suite.to_owned()));
+/// Every suite that a definition names, once for each way in which it is trusted: the archive, the
+/// components, the keys and all else that a source says of it.
+fn trust(
+    definitions: &[Definition],
+    folder: &Path,
+    judge: &Judge<'_>,
+) -> Result<Vec<TrustedSuite>, LockError> {
+    let mut wanted: Vec<(RawSource, LocalFolder)> = Vec::new();
+    let mut want = |source: RawSource, local: &LocalFolder| {
+        if !wanted.iter().any(|(known, _)| *known == source) {
+            wanted.push((source, local.clone()));
         }
     };
     for definition in definitions {
+        let local = LocalFolder::of(definition, folder)?;
         for source in &definition.sources {
-            source.suites.iter().for_each(|suite| want(source, suite));
+            source.suites.iter().for_each(|suite| want(source.alone(suite), &local));
         }
     }
-    // A suite that only an input names is one of the first source's archive.
     for definition in definitions {
-        for (_, input) in inputs(definition) {
-            if let (Input::Package { suite: Some(suite), .. }, Some(source)) =
-                (input, definition.sources.first())
-            {
-                want(source, suite);
+        let local = LocalFolder::of(definition, folder)?;
+        for (role, input) in inputs(definition) {
+            if let Some(source) = source_of(definition, role, input)? {
+                want(source, &local);
             }
         }
     }
-    wanted.iter().map(|(source, suite)| judge.suite(source, suite)).collect()
-}
-
-/// The inputs of a definition that do not go into the root file system, by role.
-fn inputs(definition: &Definition) -> impl Iterator<Item = (&'static str, &Input)> {
-    let stub = (definition.boot == BootKind::Disk).then_some((STUB_ROLE, &definition.stub));
-    let machines = definition.platforms.iter().flat_map(Platform::inputs);
-    let machines = definition.firmware.iter().chain(machines);
-    stub.into_iter().chain(machines.map(|input| (FIRMWARE_ROLE, input)))
+    let mut trusted: Vec<TrustedSuite> = Vec::new();
+    for (source, local) in &wanted {
+        for suite in &source.suites {
+            let found = judge.suite(source, suite, local)?;
+            let is_same = |other: &&TrustedSuite| {
+                (&other.locked.archive, &other.locked.name) == (&source.archive, suite)
+            };
+            // One name in a lock is one state of a suite.
+            if let Some(other) = trusted.iter().find(is_same)
+                && other.locked.inrelease != found.locked.inrelease
+            {
+                let (suite, archive) = (suite.clone(), source.archive.clone());
+                return Err(SuiteError::Changed { suite, archive }.into());
+            }
+            trusted.push(found);
+        }
+    }
+    Ok(trusted)
 }
 
 /// Indices to choose packages from.
@@ -287,54 +328,57 @@ impl<'a> Archives<'a> {
     }
 
     /// Chooses the packages of one definition and notes what they are for.
-    fn choose(
-        &self,
-        definition: &Definition,
-        chosen: &mut BTreeMap<(String, String, String), LockedPackage>,
-    ) -> Result<(), LockError> {
+    fn choose(&self, definition: &Definition, records: &mut Records) -> Result<(), LockError> {
         let variant = definition.variant.as_deref();
         let options =
             Options { architecture: ARCHITECTURE, essential: definition.packages.essential };
         let requests: Vec<&str> = definition.packages.install.iter().map(String::as_str).collect();
-        let suites = self.of_sources(&definition.sources);
+        let of_root = self.of_sources(&definition.sources);
+        let suites = of_root.view();
         let selection = resolver::resolve(&suites, &requests, &options)?;
         for selected in &selection.packages {
-            self.note(selected, root_role(variant), chosen);
+            of_root.note(selected, root_role(variant), records);
         }
         for (role, input) in inputs(definition) {
             if let Input::Package { package, suite, .. } = input {
-                let suites = match suite {
-                    Some(name) => self.of_suite(name),
-                    None => self.of_sources(&definition.sources),
-                };
+                let own = source_of(definition, role, input)?;
+                let sources = own.as_ref().map_or(&definition.sources[..], std::slice::from_ref);
+                let of_input = self.of_sources(sources);
                 // Only the package itself: its dependencies are for running it, not for reading it.
+                let suites = of_input.view();
                 let found = newest(&suites, package).ok_or_else(|| LockError::NoSuchInput {
                     role,
                     package: package.clone(),
                     suite: suite.clone(),
                 })?;
-                self.note(&found, input_role(role, variant), chosen);
+                of_input.note(&found, input_role(role, variant), records);
             }
         }
         Ok(())
     }
 
-    fn of_sources(&self, sources: &[RawSource]) -> Vec<Suite<'_>> {
-        let wanted = |suite: &TrustedSuite| {
-            sources.iter().any(|source| {
-                source.archive == suite.locked.archive && source.suites.contains(&suite.locked.name)
-            })
-        };
-        self.filtered(wanted)
+    /// The suites of these sources as they are trusted for them, each index alone, in their order.
+    fn of_sources(&self, sources: &[RawSource]) -> Chosen<'_> {
+        let wanted =
+            sources.iter().flat_map(|source| source.suites.iter().map(|suite| source.alone(suite)));
+        let entries = wanted
+            .flat_map(|wanted| self.suites.iter().filter(move |(suite, _)| suite.source == wanted));
+        Chosen { suites: entries.collect() }
     }
+}
 
-    fn of_suite(&self, name: &str) -> Vec<Suite<'_>> {
-        self.filtered(|suite| suite.locked.name == name)
-    }
+/// Locked packages by all that tells two apart.
+type Records = BTreeMap<(String, String, String, Sha256, String, String), LockedPackage>;
 
-    fn filtered(&self, wanted: impl Fn(&TrustedSuite) -> bool) -> Vec<Suite<'_>> {
-        let entries = self.suites.iter().filter(|(suite, _)| wanted(suite));
-        let view = entries.map(|(suite, index)| Suite {
+/// The suites that packages of one kind come from.
+struct Chosen<'a> {
+    suites: Vec<&'a (&'a TrustedSuite, Index<'a>)>,
+}
+
+impl Chosen<'_> {
+    /// As the resolver sees them.
+    fn view(&self) -> Vec<Suite<'_>> {
+        let view = self.suites.iter().map(|(suite, index)| Suite {
             id: suite.locked.name.as_str(),
             priority: suite.priority,
             index,
@@ -342,37 +386,45 @@ impl<'a> Archives<'a> {
         view.collect()
     }
 
-    fn note(
-        &self,
-        selected: &Selected<'_>,
-        role: String,
-        chosen: &mut BTreeMap<(String, String, String), LockedPackage>,
-    ) {
+    /// Notes what a chosen package is for.
+    fn note(&self, selected: &Selected<'_>, role: String, records: &mut Records) {
         let package = selected.package;
-        // Two archives may have suites of one name: the one that has the package is meant.
+        // Two archives may have suites of one name: the first that has the package is meant.
         let has = |index: &Index<'_>| {
             let same =
                 |found: &Package<'_>| found.name == package.name && found.sha256 == package.sha256;
             index.packages.iter().any(same)
         };
-        let suite = self
-            .suites
-            .iter()
-            .find(|(suite, index)| suite.locked.name == selected.suite && has(index));
-        let key = (package.name.into(), package.architecture.into(), package.version.to_string());
-        let record = chosen.entry(key).or_insert_with(|| LockedPackage {
+        let of_suite = |(suite, index): &&&(&TrustedSuite, Index<'_>)| {
+            suite.locked.name == selected.suite && has(index)
+        };
+        let archive = self.suites.iter().find(of_suite).map(|(suite, _)| &suite.locked.archive);
+        let archive = archive.expect("a package is chosen from these suites");
+        let (version, sha256) = (package.version.to_string(), Sha256(package.sha256));
+        let key = (
+            package.name.into(),
+            package.architecture.into(),
+            version.clone(),
+            sha256,
+            archive.clone(),
+            selected.suite.into(),
+        );
+        let record = records.entry(key).or_insert_with(|| LockedPackage {
             name: package.name.into(),
-            version: package.version.to_string(),
+            version,
             architecture: package.architecture.into(),
-            archive: suite.map(|(suite, _)| suite.locked.archive.clone()).unwrap_or_default(),
+            archive: archive.clone(),
             suite: selected.suite.into(),
             path: package.filename.into(),
             size: package.size,
-            sha256: Sha256(package.sha256),
+            sha256,
             roles: Vec::new(),
             reason: selected.reason.to_string(),
         });
-        record.roles.push(role);
+        // Two inputs may be files of one package.
+        if !record.roles.contains(&role) {
+            record.roles.push(role);
+        }
     }
 }
 
@@ -442,11 +494,19 @@ mod tests {
             date: Timestamp(0),
             valid_until: None,
             expired: false,
+            older_than: None,
             inrelease: Sha256::of(b""),
             signed_by: Vec::new(),
+            expired_keys: Vec::new(),
             indices: Vec::new(),
         };
-        TrustedSuite { locked, priority: PinPriority::Default, indices: Vec::new() }
+        let (priority, indices) = (PinPriority::Default, Vec::new());
+        TrustedSuite { locked, source: source(archive, &[name]), priority, indices }
+    }
+
+    fn source(archive: &str, suites: &[&str]) -> RawSource {
+        let json = serde_json::json!({ "archive": archive, "suites": suites });
+        serde_json::from_value(json).unwrap()
     }
 
     /// An index of package `a` in one version.
@@ -499,11 +559,85 @@ mod tests {
         let texts = [index("1"), index("2")];
         let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
         let archives = Archives { suites: vec![(&ours, one), (&theirs, two)] };
-        let chosen = newest(&archives.of_suite("stable"), "a").unwrap();
+        let sources = [source("debian", &["stable"]), source("vendor", &["stable"])];
+        let of_both = archives.of_sources(&sources);
+        let suites = of_both.view();
+        let chosen = newest(&suites, "a").unwrap();
         let mut noted = BTreeMap::new();
-        archives.note(&chosen, "root".into(), &mut noted);
+        of_both.note(&chosen, "root".into(), &mut noted);
         let noted: Vec<_> =
             noted.into_values().map(|found| (found.version, found.archive)).collect();
         assert_eq!(noted, [("2".to_owned(), "vendor".to_owned())]);
+    }
+
+    /// What a variant says of a suite was passed over once a sibling had named the suite.
+    #[test]
+    fn a_suite_is_one_only_where_all_that_a_source_says_of_it_is() {
+        let plain = source("debian", &["stable"]);
+        let contrib = RawSource { components: vec!["contrib".into()], ..plain.clone() };
+        let keys = RawSource { keys: vec!["00".into()], ..plain.clone() };
+        let of = |source: &RawSource| TrustedSuite {
+            source: source.clone(),
+            ..suite("stable", "debian")
+        };
+        let trusted = [of(&plain), of(&contrib), of(&keys)];
+        let texts = [index("1"), index("2"), index("3")];
+        let indices = texts.each_ref().map(|text| Index::parse(text.as_bytes()).unwrap());
+        let archives = Archives { suites: trusted.iter().zip(indices).collect() };
+        for (source, version) in [(plain, "1"), (contrib, "2"), (keys, "3")] {
+            let sources = [RawSource { suites: vec!["x".into(), "stable".into()], ..source }];
+            let chosen = archives.of_sources(&sources);
+            let suites = chosen.view();
+            assert_eq!(suites.len(), 1);
+            assert_eq!(newest(&suites, "a").unwrap().package.version.as_str(), version);
+        }
+    }
+
+    fn definition(sources: &str, input: &str) -> Definition {
+        let text = format!(
+            "id = \"x\"\nversion = \"1\"\narchitecture = \"x86-64\"\n\
+             seed = \"0e9a6fe0-68f6-408c-bbeb-136054d20445\"\n{sources}\n\
+             [firmware]\npackage = \"p\"\npath = \"/p\"\n{input}\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.toml");
+        files::replace(&path, text.as_bytes()).unwrap();
+        Project::open(&path).unwrap().definition(None).unwrap()
+    }
+
+    /// A suite of the second archive was looked for in the first.
+    #[test]
+    fn an_input_s_suite_is_that_of_its_own_archive() {
+        let two = "[[sources]]\nsuites = [\"stable\"]\n\
+                   [[sources]]\narchive = \"vendor\"\nsuites = [\"tools\"]\nkeys = [\"00\"]\n";
+        let same = "[[sources]]\nsuites = [\"stable\"]\n\
+                    [[sources]]\narchive = \"vendor\"\nsuites = [\"stable\"]\n";
+        let keys = "[[sources]]\nsuites = [\"stable\"]\n\
+                    [[sources]]\nsuites = [\"other\"]\nkeys = [\"00\"]\n";
+        let found = |sources: &str, input: &str| {
+            let definition = definition(sources, input);
+            let firmware = definition.firmware.clone().unwrap();
+            source_of(&definition, "firmware", &firmware)
+        };
+        let of = |sources: &str, input: &str| {
+            let source = found(sources, input).unwrap().unwrap();
+            (source.archive, source.suites.join(" "), source.keys.len())
+        };
+        let expected =
+            |archive: &str, suite: &str, keys: usize| (archive.to_owned(), suite.to_owned(), keys);
+        assert_eq!(found(two, "").unwrap(), None);
+        assert_eq!(of(two, "suite = \"tools\""), expected("vendor", "tools", 1));
+        assert_eq!(of(two, "suite = \"forky\""), expected("debian", "forky", 0));
+        let vendor = "suite = \"forky\"\narchive = \"vendor\"";
+        assert_eq!(of(two, vendor), expected("vendor", "forky", 1));
+        assert_eq!(of(keys, "suite = \"other\""), expected("debian", "other", 1));
+        let stable = "suite = \"stable\"\narchive = \"vendor\"";
+        assert_eq!(of(same, stable), expected("vendor", "stable", 0));
+        for (sources, input) in [(same, "suite = \"stable\""), (keys, "suite = \"forky\"")] {
+            let ambiguous = found(sources, input);
+            assert!(matches!(ambiguous, Err(LockError::AmbiguousSuite { .. })), "{ambiguous:?}");
+        }
+        let unknown = found(two, "suite = \"x\"\narchive = \"elsewhere\"");
+        assert!(matches!(unknown, Err(LockError::UnknownArchive { .. })), "{unknown:?}");
     }
 }

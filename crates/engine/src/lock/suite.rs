@@ -1,9 +1,13 @@
 //! A suite, from its address to package indices that its archive's keys vouch for.
+//!
+//! A mirror is believed nothing: what it gives must be signed by the source's keys, be the suite and
+//! archive that were asked for, and be as new as what was seen before. Where one of that fails, the
+//! next mirror is asked, and what each did wrong is said.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use cvmkit_debian::compression::{self, Compression, CompressionError};
-use cvmkit_debian::openpgp::{self, Fingerprint, Keyring, OpenPgpError};
+use cvmkit_debian::openpgp::{self, Fingerprint, Keyring, OpenPgpError, Policy, Refusal};
 use cvmkit_debian::packages::PackagesError;
 use cvmkit_debian::release::{Listed, PinPriority, Release, ReleaseError};
 use thiserror::Error;
@@ -11,18 +15,26 @@ use thiserror::Error;
 use super::{LockedIndex, LockedSuite};
 use crate::definition::raw::RawSource;
 use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault};
+use crate::fault::{Diagnosis, Fault, in_one_line};
 use crate::fetch::DigestMismatch;
-use crate::files::{self, FileError};
+use crate::files::FileError;
 use crate::http::{Client, HttpError};
-use crate::mirrors::Mirrors;
+use crate::local::{LocalError, LocalFolder};
+use crate::mirrors::{Mirrors, Tried};
+use crate::progress::Progress;
 use crate::timestamp::Timestamp;
 
 /// No `InRelease` is longer; Debian's have 200 kB.
 const INRELEASE_MAX: u64 = 16 << 20;
 
-/// No package index is longer when decompressed; Debian's have 60 MB.
-const INDEX_MAX: u64 = 1 << 30;
+/// No package index is longer, compressed or not; Debian's have 60 MB.
+const INDEX_MAX: u64 = 256 << 20;
+
+/// A suite without `Valid-Until` of this age is worth a note: Debian's stable has a point release
+/// every two to three months.
+const DEFAULT_MAX_AGE_DAYS: u32 = 120;
+
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The suffixes of indices in the order they are preferred; every archive has one of them.
 const INDEX_SUFFIXES: [&str; 2] = [".xz", ".gz"];
@@ -38,7 +50,7 @@ pub enum SuiteError {
         suite: String,
         /// The archive.
         archive: String,
-        /// The last failure.
+        /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -48,8 +60,18 @@ pub enum SuiteError {
         /// The archive.
         archive: String,
     },
+    /// Several mirrors were asked, and none gave what can be trusted.
+    #[error("no mirror of `{archive}` serves a suite `{suite}` that can be trusted{}", Tried(.refused))]
+    NoMirrorServes {
+        /// The suite.
+        suite: String,
+        /// The archive.
+        archive: String,
+        /// Each mirror and what it did wrong.
+        refused: Vec<(String, SuiteError)>,
+    },
     /// Its signature is not good enough.
-    #[error("the suite `{suite}` of `{archive}` is not signed by a key that counts")]
+    #[error("no valid signature from a trusted key on the suite `{suite}` of `{archive}`")]
     Untrusted {
         /// The suite.
         suite: String,
@@ -83,6 +105,24 @@ pub enum SuiteError {
         locked: Timestamp,
         /// When the one found was made.
         found: Timestamp,
+    },
+    /// Two states of one suite came within one run.
+    #[error("the suite `{suite}` of `{archive}` changed while it was read")]
+    Changed {
+        /// The suite.
+        suite: String,
+        /// The archive.
+        archive: String,
+    },
+    /// An index is longer than any.
+    #[error("the index `{path}` of suite `{suite}` has {size} bytes, expected at most {INDEX_MAX}")]
+    IndexTooLong {
+        /// The suite.
+        suite: String,
+        /// Its path.
+        path: String,
+        /// Its length.
+        size: u64,
     },
     /// It has no index of a component.
     #[error(
@@ -123,6 +163,9 @@ pub enum SuiteError {
     /// A key file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A key file that is not where it may be.
+    #[error(transparent)]
+    Local(#[from] LocalError),
 }
 
 impl Diagnosis for SuiteError {
@@ -130,6 +173,11 @@ impl Diagnosis for SuiteError {
         match self {
             Self::Key { .. } | Self::NoIndex { .. } => Fault::Definition,
             Self::File(error) => error.fault(),
+            Self::Local(error) => error.fault(),
+            Self::NoMirrorServes { refused, .. } => match telling(refused) {
+                Some(error) => error.fault(),
+                None => Fault::Environment,
+            },
             _ => Fault::Environment,
         }
     }
@@ -139,35 +187,86 @@ impl Diagnosis for SuiteError {
             Self::NoMirror { .. } => "set CVMKIT_MIRROR to the base address of a mirror, or add \
                                       `mirrors = [...]` to the definition"
                 .into(),
+            Self::NoMirrorServes { refused, .. } => return telling(refused)?.hint(),
             Self::Unreachable { .. } => {
-                "check the suite's name, or name another mirror in CVMKIT_MIRROR".into()
-            }
-            Self::Untrusted { .. } => "the mirror serves something else, or the archive has new \
-                                       keys: add them with `keys` or `key-files` in `[[sources]]`"
-                .into(),
-            Self::Release { suite, source: ReleaseError::Expired { .. } } => format!(
-                "the mirror is out of date or shows an old state: name another one in \
-                 CVMKIT_MIRROR, or take the old state knowingly with `--accept-expired {suite}`"
-            ),
-            Self::Backwards { .. } => {
-                "the mirror is out of date or shows an old state: name another one in \
-                 CVMKIT_MIRROR"
+                "check the suite's name and its `archive`, or name another mirror in CVMKIT_MIRROR"
                     .into()
             }
-            Self::Mismatch { .. } => "the mirror is being updated or damaged: try again".into(),
+            Self::Untrusted { source, .. } => match expired_key(source) {
+                Some(key) => format!(
+                    "the mirror serves an old state, or the archive has new keys; accept this one \
+                     explicitly with `--accept-expired-key {key}`"
+                ),
+                None => "the mirror serves something else, or the archive has new keys: add them \
+                         with `keys` or `key-files` in `[[sources]]`"
+                    .into(),
+            },
+            Self::Release { suite, source: ReleaseError::Expired { .. } } => format!(
+                "the mirror is out of date or shows an old state: name another one in \
+                 CVMKIT_MIRROR, or accept the old state explicitly with `--accept-expired {suite}`"
+            ),
+            Self::Release {
+                source: ReleaseError::AnotherSuite { codename, suite, .. }, ..
+            } => {
+                let name = codename.as_ref().or(suite.as_ref())?;
+                format!(
+                    "the mirror serves another suite in its place: name another mirror in \
+                     CVMKIT_MIRROR; or write `{name}`, if that is meant"
+                )
+            }
+            Self::Release { source: ReleaseError::AnotherArchive { .. }, .. } => {
+                "the mirror serves another archive: name another mirror in CVMKIT_MIRROR, or \
+                 correct `origin` and `label` in `[[sources]]`"
+                    .into()
+            }
+            Self::Backwards { suite, .. } => format!(
+                "the mirror is out of date or shows an old state: name another one in \
+                 CVMKIT_MIRROR, or accept the older state explicitly with `--accept-older {suite}`"
+            ),
+            Self::Changed { .. } | Self::Mismatch { .. } => {
+                "the mirror is being updated or damaged: try again".into()
+            }
             Self::File(error) => return error.hint(),
             _ => return None,
         })
     }
 }
 
+/// The refusal that says most: one of what was given, rather than that nothing was.
+fn telling(refused: &[(String, SuiteError)]) -> Option<&SuiteError> {
+    let errors = || refused.iter().map(|(_, error)| error);
+    errors().find(|error| !matches!(error, SuiteError::Unreachable { .. })).or(errors().next())
+}
+
+/// The key that would have counted if it had not expired.
+fn expired_key(error: &OpenPgpError) -> Option<Fingerprint> {
+    let OpenPgpError::NoValidSignature(refused) = error else { return None };
+    refused.iter().find_map(|one| match one.why {
+        Refusal::KeyExpiredSince { fingerprint, .. } => Some(fingerprint),
+        _ => None,
+    })
+}
+
 /// A suite that is trusted, and the text of its indices.
 #[derive(Debug)]
 pub(super) struct TrustedSuite {
     pub(super) locked: LockedSuite,
+    /// What it was trusted for: a source with this one suite.
+    pub(super) source: RawSource,
     pub(super) priority: PinPriority,
     /// Decompressed, in the order of the components.
     pub(super) indices: Vec<Vec<u8>>,
+}
+
+/// What is out of date and taken nevertheless, because the user said so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accepted<'a> {
+    /// Suites of which a release past its `Valid-Until` is taken.
+    pub expired: &'a [String],
+    /// Suites of which a release older than the locked one is taken.
+    pub older: &'a [String],
+    /// Keys that count although they have expired.
+    pub expired_keys: &'a [Fingerprint],
 }
 
 /// How suites are fetched and judged.
@@ -177,114 +276,141 @@ pub(super) struct Judge<'a> {
     pub(super) now: Timestamp,
     /// Debian's name of the architecture.
     pub(super) architecture: &'static str,
-    /// Where key files are relative to.
-    pub(super) folder: &'a Path,
     /// What was trusted before.
     pub(super) earlier: &'a [LockedSuite],
-    /// Suites of which a release past its `Valid-Until` is taken knowingly.
-    pub(super) accept_expired: &'a [String],
+    pub(super) accepted: Accepted<'a>,
+    pub(super) progress: &'a dyn Progress,
 }
 
 impl Judge<'_> {
-    /// Fetches a suite of a source and everything the resolver needs of it.
+    /// Fetches a suite and everything the resolver needs of it from the first mirror that gives what
+    /// can be trusted. `source` names this one suite.
     pub(super) fn suite(
         &self,
         source: &RawSource,
         suite: &str,
+        local: &LocalFolder,
     ) -> Result<TrustedSuite, SuiteError> {
-        let (base, inrelease) = self.inrelease(&source.archive, suite)?;
-        let (keyring, configured) = self.keys(source)?;
-        let signed =
-            openpgp::verify(&inrelease, &keyring, &configured, self.now.0).map_err(|error| {
-                SuiteError::Untrusted {
-                    suite: suite.to_owned(),
-                    archive: source.archive.clone(),
-                    source: error,
+        let keys = keys(source, local)?;
+        let mut refused: Vec<(String, SuiteError)> = Vec::new();
+        for base in self.mirrors.of_archive(&source.archive) {
+            match self.of_mirror(&base, source, suite, &keys) {
+                Ok(trusted) => {
+                    for (base, error) in &refused {
+                        self.progress
+                            .note(&format!("{base} was passed over: {}", in_one_line(error)));
+                    }
+                    self.note_age(&trusted);
+                    return Ok(trusted);
                 }
-            })?;
+                Err(error) => refused.push((base, error)),
+            }
+        }
+        let (suite, archive) = (suite.to_owned(), source.archive.clone());
+        match (refused.len(), refused.pop()) {
+            (_, None) => Err(SuiteError::NoMirror { archive }),
+            (1, Some((_, error))) => Err(error),
+            (_, Some(last)) => {
+                refused.push(last);
+                Err(SuiteError::NoMirrorServes { suite, archive, refused })
+            }
+        }
+    }
+
+    fn of_mirror(
+        &self,
+        base: &str,
+        source: &RawSource,
+        suite: &str,
+        keys: &Keys,
+    ) -> Result<TrustedSuite, SuiteError> {
+        let archive = source.archive.as_str();
+        let url = format!("{base}/dists/{suite}/InRelease");
+        let inrelease = self.get(&url, INRELEASE_MAX, archive, suite)?;
+        let policy = Policy {
+            configured: &keys.configured,
+            now: self.now.0,
+            accept_expired: self.accepted.expired_keys,
+        };
+        let signed = openpgp::verify(&inrelease, &keys.keyring, &policy).map_err(|error| {
+            let (suite, archive) = (suite.to_owned(), archive.to_owned());
+            SuiteError::Untrusted { suite, archive, source: error }
+        })?;
         let unusable = |error| SuiteError::Release { suite: suite.to_owned(), source: error };
         let release = Release::parse(&signed.text).map_err(unusable)?;
+        release.check_suite(suite).map_err(unusable)?;
+        let (origin, label) = (source.origin.as_deref(), source.label.as_deref());
+        release.check_archive(origin, label).map_err(unusable)?;
         let expired = match release.check_freshness(self.now.0) {
-            Err(ReleaseError::Expired { .. }) if self.accepts_expired(suite) => true,
+            Err(ReleaseError::Expired { .. }) if has(self.accepted.expired, suite) => true,
             fresh => fresh.map(|()| false).map_err(unusable)?,
         };
-        self.check_not_older(&source.archive, suite, &release)?;
         let mut locked = LockedSuite {
             name: suite.to_owned(),
-            archive: source.archive.clone(),
+            archive: archive.to_owned(),
             date: Timestamp(release.date),
             valid_until: release.valid_until.map(Timestamp),
             expired,
+            older_than: self.check_not_older(archive, suite, &release)?,
             inrelease: Sha256::of(&inrelease),
             signed_by: signed.fingerprints().iter().map(ToString::to_string).collect(),
+            expired_keys: expired_keys(&signed),
             indices: Vec::new(),
         };
         let mut indices = Vec::new();
         for component in &source.components {
-            let (index, text) = self.index(&base, suite, component, &release)?;
+            let (index, text) = self.index(base, source, suite, component, &release)?;
             locked.indices.push(index);
             indices.push(text);
         }
-        Ok(TrustedSuite { locked, priority: release.pin_priority, indices })
+        let (source, priority) = (source.clone(), release.pin_priority);
+        Ok(TrustedSuite { locked, source, priority, indices })
     }
 
-    fn accepts_expired(&self, suite: &str) -> bool {
-        self.accept_expired.iter().any(|accepted| accepted == suite)
+    /// A held-back mirror shows an old state for ever; without `Valid-Until` only its age tells.
+    fn note_age(&self, trusted: &TrustedSuite) {
+        let suite = &trusted.locked;
+        let days = self.now.0.saturating_sub(suite.date.0) / SECONDS_PER_DAY;
+        let max = trusted.source.max_age_days.unwrap_or(DEFAULT_MAX_AGE_DAYS);
+        if suite.valid_until.is_none() && days > i64::from(max) {
+            self.progress.note(&format!(
+                "suite `{}` is of {}, {days} days old, and does not say until when it is valid; \
+                 newer versions may exist and be withheld (`max-age-days` is {max})",
+                suite.name, suite.date
+            ));
+        }
     }
 
-    /// The base address that answered, and the signed release file.
-    fn inrelease(&self, archive: &str, suite: &str) -> Result<(String, Vec<u8>), SuiteError> {
-        let mut last: Option<HttpError> = None;
-        for base in self.mirrors.of_archive(archive) {
-            match self.client.get_small(&format!("{base}/dists/{suite}/InRelease"), INRELEASE_MAX) {
-                Ok(bytes) => return Ok((base, bytes)),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(match last {
-            None => SuiteError::NoMirror { archive: archive.to_owned() },
-            Some(error) => unreachable(archive, suite, error),
-        })
-    }
-
-    fn keys(&self, source: &RawSource) -> Result<(Keyring, Vec<Fingerprint>), SuiteError> {
-        let bad = |key: &str, source| SuiteError::Key { key: key.to_owned(), source };
-        let mut keyring = Keyring::debian().map_err(|error| bad("Debian archive keys", error))?;
-        let mut from_files = Vec::new();
-        for path in &source.key_files {
-            let bytes = files::read(&self.folder.join(path))?;
-            from_files.extend(keyring.add(&bytes).map_err(|error| bad(path, error))?);
-        }
-        if !source.keys.is_empty() {
-            let parse = |key: &String| key.parse().map_err(|error| bad(key, error));
-            let configured = source.keys.iter().map(parse).collect::<Result<_, _>>()?;
-            return Ok((keyring, configured));
-        }
-        let configured = if from_files.is_empty() { keyring.fingerprints() } else { from_files };
-        Ok((keyring, configured))
+    fn get(&self, url: &str, max: u64, archive: &str, suite: &str) -> Result<Vec<u8>, SuiteError> {
+        let unreachable = |error: HttpError| SuiteError::Unreachable {
+            suite: suite.to_owned(),
+            archive: archive.to_owned(),
+            source: Box::new(error),
+        };
+        self.client.get_small(url, max).map_err(unreachable)
     }
 
     /// A mirror that is held back shows an old state that is properly signed; only what was seen
-    /// before can tell.
+    /// before can tell. Answers what the lock had seen, where an older state is accepted.
     fn check_not_older(
         &self,
         archive: &str,
         suite: &str,
         release: &Release,
-    ) -> Result<(), SuiteError> {
+    ) -> Result<Option<Timestamp>, SuiteError> {
         let found = Timestamp(release.date);
-        let seen = self.earlier.iter().find(|seen| seen.archive == archive && seen.name == suite);
-        match seen {
-            Some(seen) if seen.date > found => {
-                Err(SuiteError::Backwards { suite: suite.to_owned(), locked: seen.date, found })
-            }
-            _ => Ok(()),
+        let same = self.earlier.iter().filter(|seen| seen.archive == archive && seen.name == suite);
+        match same.map(|seen| seen.date).max().filter(|seen| *seen > found) {
+            None => Ok(None),
+            Some(seen) if has(self.accepted.older, suite) => Ok(Some(seen)),
+            Some(locked) => Err(SuiteError::Backwards { suite: suite.to_owned(), locked, found }),
         }
     }
 
     fn index(
         &self,
         base: &str,
+        source: &RawSource,
         suite: &str,
         component: &str,
         release: &Release,
@@ -299,6 +425,11 @@ impl Judge<'_> {
             component: component.to_owned(),
             architecture: self.architecture.to_owned(),
         })?;
+        let whole = release.files.get(&plain).copied();
+        let longest = whole.map_or(listed.size, |whole| whole.size.max(listed.size));
+        if longest > INDEX_MAX {
+            return Err(SuiteError::IndexTooLong { suite: suite.to_owned(), path, size: longest });
+        }
         let sha256 = Sha256(listed.sha256);
         let url = if release.acquire_by_hash {
             // By its hash an index is found even while the mirror is being updated.
@@ -307,39 +438,64 @@ impl Judge<'_> {
         } else {
             format!("{base}/dists/{suite}/{path}")
         };
-        let bytes = self.index_bytes(suite, &url, listed)?;
-        let text = compression::decompress(&bytes, Compression::of_name(&path), INDEX_MAX)
+        let bytes = self.get(&url, listed.size, &source.archive, suite)?;
+        is_listed(suite, &url, &bytes, listed)?;
+        // What the signed file says of the decompressed index ends a bomb before its memory is spent.
+        let limit = whole.map_or(INDEX_MAX, |whole| whole.size);
+        let text = compression::decompress(&bytes, Compression::of_name(&path), limit)
             .map_err(|source| SuiteError::Compression { path: path.clone(), source })?;
+        whole.map_or(Ok(()), |whole| is_listed(suite, &plain, &text, whole))?;
         Ok((LockedIndex { path, size: listed.size, sha256 }, text))
-    }
-
-    fn index_bytes(&self, suite: &str, url: &str, listed: Listed) -> Result<Vec<u8>, SuiteError> {
-        let bytes =
-            self.client.get_small(url, listed.size).map_err(|error| SuiteError::Unreachable {
-                suite: suite.to_owned(),
-                archive: url.to_owned(),
-                source: Box::new(error),
-            })?;
-        let (expected, computed) = (Sha256(listed.sha256), Sha256::of(&bytes));
-        if expected == computed {
-            return Ok(bytes);
-        }
-        Err(SuiteError::Mismatch {
-            suite: suite.to_owned(),
-            source: DigestMismatch {
-                what: url.to_owned(),
-                expected,
-                expected_by: "release file".into(),
-                computed,
-            },
-        })
     }
 }
 
-fn unreachable(archive: &str, suite: &str, error: HttpError) -> SuiteError {
-    SuiteError::Unreachable {
-        suite: suite.to_owned(),
-        archive: archive.to_owned(),
-        source: Box::new(error),
+/// Keys, and which of them may sign.
+struct Keys {
+    keyring: Keyring,
+    configured: Vec<Fingerprint>,
+}
+
+/// The keys that vouch for a source.
+fn keys(source: &RawSource, local: &LocalFolder) -> Result<Keys, SuiteError> {
+    let bad = |key: &str, source| SuiteError::Key { key: key.to_owned(), source };
+    let mut keyring = Keyring::debian().map_err(|error| bad("Debian archive keys", error))?;
+    let mut from_files = Vec::new();
+    for path in &source.key_files {
+        let bytes = local.read(path, KEY_FILE_MAX)?;
+        from_files.extend(keyring.add(&bytes).map_err(|error| bad(path, error))?);
     }
+    let configured = if !source.keys.is_empty() {
+        let parse = |key: &String| key.parse().map_err(|error| bad(key, error));
+        source.keys.iter().map(parse).collect::<Result<_, _>>()?
+    } else if from_files.is_empty() {
+        keyring.fingerprints()
+    } else {
+        from_files
+    };
+    Ok(Keys { keyring, configured })
+}
+
+/// No key file is longer; a distribution's whole keyring has 100 kB.
+const KEY_FILE_MAX: u64 = 16 << 20;
+
+fn has(names: &[String], suite: &str) -> bool {
+    names.iter().any(|name| name == suite)
+}
+
+/// The keys of a signature that count although they have expired.
+fn expired_keys(signed: &openpgp::Signed) -> Vec<String> {
+    let expired = signed.good.iter().filter(|good| good.expired.is_some());
+    let keys: BTreeSet<_> = expired.map(|good| good.fingerprint.to_string()).collect();
+    keys.into_iter().collect()
+}
+
+/// Refuses bytes that are not those that the release file lists.
+fn is_listed(suite: &str, what: &str, bytes: &[u8], listed: Listed) -> Result<(), SuiteError> {
+    let (expected, computed) = (Sha256(listed.sha256), Sha256::of(bytes));
+    if expected == computed {
+        return Ok(());
+    }
+    let (what, expected_by) = (what.to_owned(), "release file".into());
+    let source = DigestMismatch { what, expected, expected_by, computed };
+    Err(SuiteError::Mismatch { suite: suite.to_owned(), source })
 }

@@ -90,9 +90,9 @@ pub struct ImageRecord {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct InputsRecord {
-    /// Checksum of the definition.
+    /// SHA-256 of what the definition says of this image: of the base, or of the variant laid over it.
     pub definition: Sha256,
-    /// SHA-256 of the lock.
+    /// SHA-256 of what this image has of the lock: its packages, their suites and its local files.
     pub lock: Sha256,
     /// SHA-256 of the guest's PID 1.
     pub stage1: Sha256,
@@ -302,7 +302,8 @@ pub(crate) struct Description<'a> {
     pub(crate) machine_files: &'a [MachineFile],
     pub(crate) timestamp: Timestamp,
     pub(crate) version: &'a str,
-    pub(crate) definition_checksum: Sha256,
+    pub(crate) definition_digest: Sha256,
+    pub(crate) lock_digest: Sha256,
     pub(crate) stage1: Sha256,
     pub(crate) notices: &'a [Notice],
 }
@@ -381,8 +382,8 @@ fn manifest(
             timestamp: description.timestamp,
         },
         inputs: InputsRecord {
-            definition: description.definition_checksum,
-            lock: Sha256::of(lock.to_text()?.as_bytes()),
+            definition: description.definition_digest,
+            lock: description.lock_digest,
             stage1: description.stage1,
             parts: description.parts.clone(),
             machine_files: machine_files.collect(),

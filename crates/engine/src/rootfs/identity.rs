@@ -56,14 +56,18 @@ fn hosts(hostname: &str) -> String {
 }
 
 /// hostname(7): labels of letters, digits and hyphens, 64 bytes (`HOST_NAME_MAX`).
-fn check_hostname(name: &str) -> Result<(), RootfsError> {
+pub(crate) fn is_hostname(name: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    if name.len() <= 64 && name.split('.').all(is_label) {
+    name.len() <= 64 && name.split('.').all(is_label)
+}
+
+fn check_hostname(name: &str) -> Result<(), RootfsError> {
+    if is_hostname(name) {
         return Ok(());
     }
     Err(RootfsError::Value {

@@ -46,6 +46,7 @@ use cvmkit_formats::tree::Tree;
 pub use accounts::{Accounts, GroupRequest, UserRequest};
 pub use dpkg::PackageDatabase;
 pub use error::{Idle, RootfsError};
+pub(crate) use identity::is_hostname;
 pub use notice::Notice;
 pub use overlay::{Changes, Placed, PlacedNode};
 pub use units::Units;

@@ -1,0 +1,248 @@
+//! The text of a lock: written in one form, and read back only in that form.
+//!
+//! ```text
+//! # two lines of words
+//!
+//! format = 2                       read first, and loosely: another format says so before all else
+//! sha256 = "…"                     of the text without the words and this line
+//! definition = "…"
+//! package-request = "…"
+//!
+//! [[suite]], [[package]], [[file]] records, parsed one at a time: a lock of any length takes no more
+//!                                  memory than what it says
+//! ```
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{FORMAT, FORMAT_BEFORE, LocalFile, Lock, LockError, LockedPackage, LockedSuite};
+use crate::digest::Sha256;
+use crate::versioned;
+
+/// The first lines of every lock.
+const HEADER: &str = "\
+# The exact inputs of the image definition beside this file, made by `cvmkit lock`.
+# Commit it and review its changes; do not edit it.
+
+";
+
+/// How a record begins.
+const RECORDS: [&str; 3] = ["[[suite]]", "[[package]]", "[[file]]"];
+
+/// The head of a lock of the current format.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Head {
+    format: u32,
+    sha256: Sha256,
+    definition: Sha256,
+    package_request: Sha256,
+}
+
+/// The head of a lock of the format before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct HeadBefore {
+    format: u32,
+    definition: Sha256,
+    package_request: Sha256,
+    // Records that there were none of stood in the head, as `file = []`.
+    #[serde(default, rename = "suite")]
+    suites: Vec<LockedSuite>,
+    #[serde(default, rename = "package")]
+    packages: Vec<LockedPackage>,
+    #[serde(default, rename = "file")]
+    files: Vec<LocalFile>,
+}
+
+/// What every head has, in every format.
+#[derive(Deserialize)]
+struct AnyHead {
+    format: u32,
+}
+
+/// One record.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    #[serde(default)]
+    suite: Vec<LockedSuite>,
+    #[serde(default)]
+    package: Vec<LockedPackage>,
+    #[serde(default)]
+    file: Vec<LocalFile>,
+}
+
+/// Why a text is no lock that can be used, before it is known which file it is of.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// It is of another format.
+    Format(u32),
+    /// It is not as `cvmkit lock` writes it.
+    Malformed {
+        /// The line, from 1.
+        line: Option<usize>,
+        /// What is wrong.
+        message: String,
+    },
+    /// Its body is not what its head says.
+    Edited {
+        /// The line of the digest, from 1.
+        line: usize,
+        /// In the head.
+        stated: Sha256,
+        /// Of the body.
+        computed: Sha256,
+    },
+}
+
+impl Unreadable {
+    /// A text that is no UTF-8.
+    pub(super) fn encoding(error: &std::string::FromUtf8Error) -> Self {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Self::Malformed { line: Some(line), message: "it is not UTF-8".into() }
+    }
+
+    /// The error of a file.
+    pub(super) fn in_file(self, path: &Path) -> LockError {
+        let path = path.to_owned();
+        match self {
+            Self::Format(found) => {
+                versioned::other_version::<Lock>(u64::from(found), path.display()).into()
+            }
+            Self::Malformed { line, message } => LockError::Malformed { path, line, message },
+            Self::Edited { line, stated, computed } => {
+                LockError::Edited { path, line, stated, computed }
+            }
+        }
+    }
+}
+
+impl Lock {
+    /// The text of the lock file.
+    ///
+    /// # Errors
+    /// The serialiser's; plain data does not fail.
+    pub fn to_text(&self) -> Result<String, LockError> {
+        let body = self.body()?;
+        Ok(text(&body, &Sha256::of(body.as_bytes())))
+    }
+
+    /// All that the digest in the head is of.
+    fn body(&self) -> Result<String, LockError> {
+        toml::to_string(self)
+            .map_err(|error| LockError::Unserialisable { message: error.to_string() })
+    }
+
+    /// What a text says, whether it may be believed or not.
+    ///
+    /// # Errors
+    /// The text is no lock of the current format.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        parse(text, FORMAT).map(|(lock, _)| lock)
+    }
+
+    /// What a text says that `cvmkit lock` wrote.
+    ///
+    /// # Errors
+    /// Another format, a record that no lock has, another form, or another digest.
+    pub(super) fn read(text: &str, format: u32) -> Result<Self, Unreadable> {
+        let (lock, stated) = parse(text, format)?;
+        if let Some((message, words)) = lock.fault() {
+            // Where words are twice, the second place is the one too many.
+            let line = text.lines().enumerate().filter(|(_, line)| line.contains(&words)).last();
+            return Err(Unreadable::Malformed { line: line.map(|(at, _)| at + 1), message });
+        }
+        match stated {
+            Some(stated) => check_form(text, &lock, stated).map(|()| lock),
+            None => Ok(Self { format: FORMAT, ..lock }),
+        }
+    }
+}
+
+/// A body with its head.
+fn text(body: &str, digest: &Sha256) -> String {
+    // The format is the first line of the body: serde writes fields in their order.
+    let (format, rest) = body.split_once('\n').unwrap_or((body, ""));
+    format!("{HEADER}{format}\nsha256 = \"{digest}\"\n{rest}")
+}
+
+fn check_form(found: &str, lock: &Lock, stated: Sha256) -> Result<(), Unreadable> {
+    let unserialisable =
+        |error: LockError| Unreadable::Malformed { line: None, message: error.to_string() };
+    let body = lock.body().map_err(unserialisable)?;
+    let expected = text(&body, &stated);
+    if found != expected {
+        let lines = |text: &str| -> Vec<String> { text.split('\n').map(str::to_owned).collect() };
+        let (ours, theirs) = (lines(&expected), lines(found));
+        let at = ours.iter().zip(&theirs).take_while(|(ours, theirs)| ours == theirs).count();
+        let shown = |lines: &[String]| match lines.get(at) {
+            Some(line) => format!("`{}`", line.escape_debug()),
+            None => "the end".to_owned(),
+        };
+        let message = format!("expected {}, found {}", shown(&ours), shown(&theirs));
+        return Err(Unreadable::Malformed { line: Some(at + 1), message });
+    }
+    let computed = Sha256::of(body.as_bytes());
+    if computed != stated {
+        let line = HEADER.lines().count() + 2;
+        return Err(Unreadable::Edited { line, stated, computed });
+    }
+    Ok(())
+}
+
+/// What a text says, and the digest that it states of itself.
+fn parse(text: &str, format: u32) -> Result<(Lock, Option<Sha256>), Unreadable> {
+    let mut parts = parts(text);
+    let (_, head) = parts.next().unwrap_or((0, ""));
+    let AnyHead { format: found } = toml_of(0, head)?;
+    if found != format {
+        return Err(Unreadable::Format(found));
+    }
+    let (mut lock, stated) = if format == FORMAT_BEFORE {
+        let head: HeadBefore = toml_of(0, head)?;
+        let HeadBefore { format, definition, package_request, suites, packages, files } = head;
+        (Lock { format, definition, package_request, suites, packages, files }, None)
+    } else {
+        let Head { format, sha256, definition, package_request } = toml_of(0, head)?;
+        (empty(format, definition, package_request), Some(sha256))
+    };
+    for (line, part) in parts {
+        let Record { suite, package, file } = toml_of(line, part)?;
+        lock.suites.extend(suite);
+        lock.packages.extend(package);
+        lock.files.extend(file);
+    }
+    Ok((lock, stated))
+}
+
+fn empty(format: u32, definition: Sha256, package_request: Sha256) -> Lock {
+    let (suites, packages, files) = (Vec::new(), Vec::new(), Vec::new());
+    Lock { format, definition, package_request, suites, packages, files }
+}
+
+/// The head and the records, each with the number of lines before it. No line of a record's own
+/// begins as a record does: strings have no line breaks in a lock.
+fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut starts = vec![(0, 0)];
+    let mut at = 0;
+    for (line, words) in text.split_inclusive('\n').enumerate() {
+        if at > 0 && RECORDS.contains(&words.trim_end()) {
+            starts.push((line, at));
+        }
+        at += words.len();
+    }
+    let ends: Vec<usize> = starts.iter().skip(1).map(|(_, at)| *at).chain([text.len()]).collect();
+    starts.into_iter().zip(ends).map(|((line, start), end)| (line, &text[start..end]))
+}
+
+fn toml_of<T: for<'de> Deserialize<'de>>(lines_before: usize, part: &str) -> Result<T, Unreadable> {
+    toml::from_str(part).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let own = part.get(..offset).unwrap_or(part).matches('\n').count();
+        let message = error.message().replace('\n', ": ");
+        Unreadable::Malformed { line: Some(lines_before + own + 1), message }
+    })
+}
