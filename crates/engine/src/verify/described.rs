@@ -67,9 +67,7 @@ impl Described {
         };
         let manifest_bytes = folder.text(MANIFEST_FILE)?;
         let manifest = match &manifest_bytes {
-            Some(bytes) => {
-                versioned::json(bytes, MANIFEST_FILE).map_err(|error| error.to_string())
-            }
+            Some(bytes) => versioned::json(bytes, MANIFEST_FILE).map_err(|error| error.to_string()),
             None => Err(folder.absence(MANIFEST_FILE).to_owned()),
         };
         let (manifest, malformed) = match manifest {

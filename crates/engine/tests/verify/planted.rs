@@ -143,7 +143,8 @@ fn five_hundred_of_five_hundred_changes_in_places_that_no_file_owns_are_found() 
             (Check::Verity, &free.verity),
         ];
         for (check, ranges) in ranges {
-            let (at, with) = random.change(&random.pick(ranges));
+            let range = random.pick(ranges);
+            let (at, with) = random.change(&range);
             undo.push(("tiny_1.raw", at, with));
             expected.push((check, Some(at)));
         }
@@ -155,7 +156,8 @@ fn five_hundred_of_five_hundred_changes_in_places_that_no_file_owns_are_found() 
             undo.push(("tiny_1.raw", second + at, 0x10));
             expected[1] = (Check::Esp, Some(first + at));
         }
-        let (at, with) = random.change(&random.pick(&free.uki));
+        let range = random.pick(&free.uki);
+        let (at, with) = random.change(&range);
         undo.push(("tiny_1.efi", at, with));
         undo.push(("tiny_1.raw", free.boot_file + at, with));
         expected.push((Check::Uki, None));

@@ -370,12 +370,13 @@ fn tree() -> Tree<Content> {
 }
 
 fn write(definition: &Definition, alteration: &Alteration, staging: &Staging) -> Image {
+    let initrd = alteration.initrd.clone().unwrap_or_else(|| initrd_of(definition));
     let parts = Parts {
         definition,
         tree: &tree(),
         kernel: &kernel(),
         kernel_release: RELEASE,
-        initrd: alteration.initrd.as_deref().unwrap_or(&initrd_of(definition)),
+        initrd: &initrd,
         stub: &pe(),
         os_release: OS_RELEASE.as_bytes(),
         timestamp: TIMESTAMP,

@@ -456,11 +456,14 @@ fn superblock<S: Source>(source: &S) -> Result<Superblock, Error> {
     Ok(superblock)
 }
 
+/// The sets, the table they point into, and where the blocks of the sets are.
+type Xattrs = (Vec<XattrSet>, Option<Table>, Vec<u64>);
+
 fn xattr_tables<S: Source>(
     image: &Bytes<S>,
     superblock: &Superblock,
     limit: u64,
-) -> Result<(Vec<XattrSet>, Option<Table>, Vec<u64>), Error> {
+) -> Result<Xattrs, Error> {
     let at = superblock.xattr_table.get();
     if at == spec::NO_TABLE {
         return Ok((Vec::new(), None, Vec::new()));
