@@ -188,7 +188,7 @@ pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report
 fn read(path: &Path) -> Result<Vec<u8>, CompareError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    let limited = files::open(path)?.take(OBSERVED_MAX).read_to_end(&mut bytes);
+    let limited = files::open_stream(path)?.take(OBSERVED_MAX).read_to_end(&mut bytes);
     limited.map_err(files::cannot("read", path))?;
     Ok(bytes)
 }
