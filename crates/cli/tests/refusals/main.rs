@@ -14,6 +14,7 @@
 mod archive;
 mod definition;
 mod fetched;
+mod local_files;
 mod machine;
 mod mirror;
 mod names;
