@@ -231,11 +231,13 @@ fn recipes() {
     );
     write("lock", &[("one-suite", lock.into_bytes())]);
     let manifest = format!(
-        r#"{{"schema":2,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
-"architecture":"x86-64","command-line":"quiet","timestamp":"2026-09-12T07:55:41Z"}},
+        r#"{{"schema":3,"cvmkit":"0.1.0","image":{{"id":"a","version":"1","debug":false,
+"architecture":"x86-64","command-line":"quiet",
+"seed":"545dd802-c436-485d-9020-bca0403a1c61","timestamp":"2026-09-12T07:55:41Z"}},
 "inputs":{{"definition":"{DIGEST}","lock":"{DIGEST}","stage1":"{DIGEST}","parts":{{
 "root":"{DIGEST}","kernel":"{DIGEST}","initrd":"{DIGEST}","stub":"{DIGEST}","os-release":"{DIGEST}"}}}},
-"root":{{"format":"squashfs","root-hash":"{DIGEST}","salt":"{DIGEST}","algorithm":"sha256",
+"root":{{"format":"squashfs","root-hash":"{DIGEST}","salt":"{DIGEST}",
+"uuid":"545dd802-c436-485d-9020-bca0403a1c61","algorithm":"sha256",
 "data-block-size":4096,"hash-block-size":4096}},"partitions":[],"artifacts":[],"packages":[]}}"#
     );
     let values = format!(

@@ -15,7 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::environment;
+use crate::text::plain;
+use crate::{environment, standard_output};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -99,7 +100,7 @@ impl Console {
     pub(crate) fn result(&self, result: &(impl Serialize + Display)) {
         match self.format {
             Format::Text if self.quiet => {}
-            Format::Text => self.print(&result.to_string()),
+            Format::Text => self.print(&plain(&result.to_string())),
             Format::Json => self.print(&json_text(result)),
         }
     }
@@ -107,14 +108,14 @@ impl Console {
     /// Prints a result that is the whole point of the command, `--quiet` or not.
     pub(crate) fn answer(&self, result: &(impl Serialize + Display)) {
         match self.format {
-            Format::Text => self.print(&result.to_string()),
+            Format::Text => self.print(&plain(&result.to_string())),
             Format::Json => self.print(&json_text(result)),
         }
     }
 
     /// Prints a value that is the whole point of the command, `--quiet` or not.
     pub(crate) fn value(&self, text: &str) {
-        self.print(text);
+        self.print(&plain(text));
     }
 
     /// Prints a value that is JSON in either format, `--quiet` or not.
@@ -142,13 +143,10 @@ impl Console {
         self.keep(print(io::stdout(), text));
     }
 
-    /// Keeps why standard output did not take a result; a reader that went away is no error.
+    /// Keeps why standard output did not take a result; a reader that went away is a reason too.
     fn keep(&self, printed: io::Result<()>) {
-        match printed {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            }
-            _ => {}
+        if let Err(error) = printed.and_then(|()| received()) {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     }
 
@@ -157,17 +155,14 @@ impl Console {
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
         match lost {
             None => code,
-            Some(source) => {
-                let path = PathBuf::from("standard output");
-                self.error(&FileError { action: "write", path, source }.into())
-            }
+            Some(source) => self.error(&not_taken(source)),
         }
     }
 
     /// Says why the answer is no, where the result alone would not be seen.
     pub(crate) fn failure(&self, text: &str) {
         if self.format == Format::Text {
-            complain(&format!("{} {text}", self.paint("error:", "1;31")));
+            complain(&format!("{} {}", self.paint("error:", "1;31"), plain(text)));
         }
     }
 
@@ -189,12 +184,13 @@ impl Console {
     }
 
     fn error_text(&self, error: &CommandError, causes: &[String]) -> String {
-        let mut text = format!("{} {}", self.paint("error:", "1;31"), error.error);
+        let said = plain(&error.error.to_string());
+        let mut text = format!("{} {said}", self.paint("error:", "1;31"));
         for cause in causes {
-            text.push_str(&format!("\n  caused by: {cause}"));
+            text.push_str(&format!("\n  caused by: {}", plain(cause)));
         }
         if let Some(hint) = &error.hint {
-            text.push_str(&format!("\n{} {hint}", self.paint("hint:", "1;36")));
+            text.push_str(&format!("\n{} {}", self.paint("hint:", "1;36"), plain(hint)));
         }
         text
     }
@@ -213,7 +209,7 @@ impl Progress for Console {
         }
         self.bar.reset();
         self.bar.set_length(total);
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(plain(what));
         self.bar.enable_steady_tick(Duration::from_millis(100));
     }
 
@@ -228,7 +224,9 @@ impl Progress for Console {
 
     fn note(&self, text: &str) {
         if !self.quiet && self.format == Format::Text {
-            self.bar.suspend(|| complain(&format!("{} {text}", self.paint("note:", "1;33"))));
+            self.bar.suspend(|| {
+                complain(&format!("{} {}", self.paint("note:", "1;33"), plain(text)));
+            });
         }
     }
 }
@@ -239,6 +237,31 @@ fn causes(error: &dyn std::error::Error) -> Vec<String> {
 
 fn json_text(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+/// An error if there is nothing that could have taken what was printed.
+fn received() -> io::Result<()> {
+    match standard_output::was_closed() {
+        true => Err(io::Error::new(io::ErrorKind::NotConnected, "it is closed")),
+        false => Ok(()),
+    }
+}
+
+/// Prints what the parser of the command line has to say, help or an error, and answers the exit code.
+pub(crate) fn say(said: &clap::Error) -> ExitCode {
+    let printed = said.print();
+    if said.use_stderr() {
+        return ExitCode::from(exit_code(Fault::Definition));
+    }
+    match printed.and_then(|()| io::stdout().flush()).and_then(|()| received()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(source) => Console::new(Format::Text, true).error(&not_taken(source)),
+    }
+}
+
+/// The error of a result that standard output did not take.
+fn not_taken(source: io::Error) -> CommandError {
+    FileError { action: "write", path: PathBuf::from("standard output"), source }.into()
 }
 
 /// Prints to standard error; there is nobody to tell that it did not work.

@@ -1,22 +1,59 @@
 //! The file system of the host: every error names the file, folders list in byte order, and a
 //! finished file appears by rename (I10).
+//!
+//! The contract: what is opened here as a file is a regular one, so nothing waits for the writer of a
+//! pipe; what is read whole has a bound, kept while it is read; what has a fixed name in a folder that
+//! somebody else may have filled is reached through its [`Folder`], without following links.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "this module is the one home of the bare file-system calls"
 )]
 
+mod folder;
+mod staging;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use cvmkit_formats::sink::Sink;
 use cvmkit_formats::source::Source;
-use rustix::fs::FlockOperation;
+use rustix::fs::OFlags;
 use thiserror::Error;
 
+pub use folder::Folder;
+pub use staging::{Output, Published, Staging};
+
 use crate::fault::{Diagnosis, Fault};
+
+/// Longest file that is read whole unless a reader has a bound of its own: no kernel, firmware or
+/// initramfs is longer.
+const WHOLE_MAX: u64 = 1 << 30;
+
+/// Longest text: the largest lock has some MB.
+const TEXT_MAX: u64 = 64 << 20;
+
+/// A file that is there and can't be what it should be.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Unsuitable {
+    /// A folder, a pipe, a device.
+    #[error("it is no regular file")]
+    NoFile,
+    /// Longer than anything of its kind.
+    #[error("expected at most {0} bytes")]
+    TooLong(u64),
+    /// What belongs to nobody else's build.
+    #[error("{0}")]
+    Foreign(String),
+}
+
+impl Unsuitable {
+    fn into_io(self) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, self)
+    }
+}
 
 /// A file-system call that failed, and on what.
 #[derive(Debug, Error)]
@@ -38,6 +75,18 @@ impl FileError {
         matches!(self.source.kind(), PermissionDenied | ReadOnlyFilesystem)
     }
 
+    /// True when a link is there that is not followed.
+    #[must_use]
+    pub fn is_link(&self) -> bool {
+        self.source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+    }
+
+    /// True when something is there that can't be what it should be.
+    #[must_use]
+    pub fn is_unsuitable(&self) -> bool {
+        self.source.get_ref().is_some_and(|inner| inner.is::<Unsuitable>())
+    }
+
     /// True when the file is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -47,7 +96,7 @@ impl FileError {
 
 impl Diagnosis for FileError {
     fn fault(&self) -> Fault {
-        Fault::Environment
+        if self.is_unsuitable() { Fault::Definition } else { Fault::Environment }
     }
 
     fn hint(&self) -> Option<String> {
@@ -90,12 +139,38 @@ pub fn cannot<E: Into<io::Error>>(
     move |source| FileError { action, path, source: source.into() }
 }
 
-/// The whole file.
+/// The whole of a regular file.
+///
+/// # Errors
+/// Names the file; one of more than 1 GiB is refused.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_at_most(path, WHOLE_MAX)
+}
+
+/// The whole of a regular file of at most `limit` bytes.
 ///
 /// # Errors
 /// Names the file.
-pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    fs::read(path).map_err(cannot("read", path))
+pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let file = open(path)?;
+    bounded(file, limit).map_err(cannot("read", path))
+}
+
+/// What a file has from where it is read, if that is at most `limit` bytes.
+///
+/// # Errors
+/// [`Unsuitable::TooLong`] within, or what the system says.
+pub fn bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let said = file.metadata()?.len();
+    if said > limit {
+        return Err(Unsuitable::TooLong(limit).into_io());
+    }
+    let mut bytes = Vec::new();
+    // To grow piece by piece would copy a large file several times.
+    bytes.try_reserve_exact(usize::try_from(said).map_err(io::Error::other)?)?;
+    // What a file says about its length holds only for one that nobody writes to.
+    let len = file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if len as u64 > limit { Err(Unsuitable::TooLong(limit).into_io()) } else { Ok(bytes) }
 }
 
 /// The first bytes of a file, at most `max` of them: one that never ends is read no further.
@@ -111,16 +186,35 @@ pub fn read_up_to(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
 /// The whole file, as UTF-8.
 ///
 /// # Errors
-/// Names the file.
+/// Names the file; one of more than 64 MiB is refused.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
-    fs::read_to_string(path).map_err(cannot("read", path))
+    let bytes = read_at_most(path, TEXT_MAX)?;
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    String::from_utf8(bytes).map_err(|error| cannot("read", path)(invalid(error)))
 }
 
-/// Opens a file to read.
+/// Opens a regular file to read, and nothing else: to open a pipe would wait for its writer.
 ///
 /// # Errors
 /// Names the file.
 pub fn open(path: &Path) -> Result<File, FileError> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+    let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
+    let file = opened.map_err(cannot("open", path))?;
+    regular(file).map_err(cannot("open", path))
+}
+
+/// The file, if it is a regular one.
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() { Ok(file) } else { Err(Unsuitable::NoFile.into_io()) }
+}
+
+/// Opens what the user names to be read from start to end: a pipe or a device is taken too, and is
+/// waited for. Whoever reads it keeps a bound.
+///
+/// # Errors
+/// Names the file.
+pub fn open_stream(path: &Path) -> Result<File, FileError> {
     File::open(path).map_err(cannot("open", path))
 }
 
@@ -171,16 +265,20 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// Names the file.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let partial = partial_name(path);
-    let written = create(&partial).and_then(|mut file| {
-        file.write_all(bytes).map_err(cannot("write", &partial))?;
-        file.sync_all().map_err(cannot("write", &partial))
-    });
-    let placed = written.and_then(|()| place(&partial, path));
-    if placed.is_err() {
-        remove(&partial)?;
-    }
-    placed
+    let Some(name) = path.file_name() else {
+        return Err(cannot("create", path)(io::Error::from(io::ErrorKind::InvalidInput)));
+    };
+    Folder::open(parent(path))?.replace(name, bytes)
+}
+
+/// A name beside `name` that this process alone uses.
+pub(crate) fn partial_name(name: &std::ffi::OsStr) -> std::ffi::OsString {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut partial = std::ffi::OsString::from(".");
+    partial.push(name);
+    partial.push(format!(".partial-{process}-{count}"));
+    partial
 }
 
 /// Renames a finished and synced file to its final name and syncs the folder.
@@ -208,32 +306,16 @@ pub fn place_new(finished: &Path, path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Gives a file another name, without waiting for the disk.
-///
-/// # Errors
-/// Names the new one.
-pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
-    fs::rename(from, to).map_err(cannot("create", to))
-}
-
 /// A new file in `folder` that loses its name at once: it goes when it is closed, however the
 /// process ends.
 ///
 /// # Errors
 /// Names the file.
-pub fn create_unnamed(folder: &Path) -> Result<File, FileError> {
-    for attempt in 0_u32.. {
-        let path = folder.join(format!(".scratch-{}-{attempt}", std::process::id()));
-        match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-            Ok(file) => {
-                remove(&path)?;
-                return Ok(file);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(cannot("create", &path)(error)),
-        }
-    }
-    Err(cannot("create a file in", folder)(io::Error::from(io::ErrorKind::AlreadyExists)))
+pub fn create_unnamed(folder: &Folder) -> Result<File, FileError> {
+    let name = partial_name("scratch".as_ref());
+    let file = folder.create_with(&name, 0o600)?;
+    folder.remove(&name)?;
+    Ok(file)
 }
 
 /// Makes the names in a folder durable.
@@ -241,7 +323,7 @@ pub fn create_unnamed(folder: &Path) -> Result<File, FileError> {
 /// # Errors
 /// Names the folder.
 pub fn sync_folder(path: &Path) -> Result<(), FileError> {
-    open(path)?.sync_all().map_err(cannot("sync", path))
+    Folder::open(path)?.sync()
 }
 
 /// The folder a path is in; `.` for a bare name.
@@ -271,177 +353,12 @@ pub fn create(path: &Path) -> Result<File, FileError> {
     Ok(file)
 }
 
-/// A file to append to, made when it is not there, locked against other processes.
-///
-/// # Errors
-/// Names the file.
-pub fn open_locked(path: &Path) -> Result<File, FileError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(cannot("create", path))?;
-    rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(cannot("lock", path))?;
-    Ok(file)
-}
-
-/// Lets other processes have a file of [`open_locked`] that stays open here.
+/// Lets other processes have a file of [`Folder::open_locked`] that stays open here.
 ///
 /// # Errors
 /// Names the file.
 pub fn unlock(file: &File, path: &Path) -> Result<(), FileError> {
-    rustix::fs::flock(file, FlockOperation::Unlock).map_err(cannot("unlock", path))
-}
-
-fn partial_name(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".partial");
-    path.with_file_name(name)
-}
-
-/// A folder where a build's files grow until all are finished.
-///
-/// It stands beside the final folder as `.NAME.partial`, is locked while its process lives, and
-/// goes when the value is dropped. One left by a killed build is taken over by the next.
-#[derive(Debug)]
-pub struct Staging {
-    path: PathBuf,
-    target: PathBuf,
-    /// Holds the lock; closing it lets go.
-    _lock: File,
-}
-
-impl Staging {
-    /// Prepares to fill `target`.
-    ///
-    /// # Errors
-    /// Names the folder; another live build of the same target is an error too.
-    pub fn new(target: &Path) -> Result<Self, FileError> {
-        make_folder(parent(target))?;
-        let path = partial_name(target);
-        make_folder(&path)?;
-        let lock = open(&path)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(cannot("use, as another build is using it,", &path))?;
-        for (name, _) in list(&path)? {
-            remove(&path.join(name))?;
-        }
-        Ok(Self { path, target: target.to_owned(), _lock: lock })
-    }
-
-    /// A new file of this name.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn create(&self, name: &str) -> Result<Output, FileError> {
-        let path = self.path.join(name);
-        Ok(Output { file: create(&path)?, path })
-    }
-
-    /// Makes a staged file durable.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn sync(&self, name: &str) -> Result<(), FileError> {
-        let path = self.path(name);
-        open(&path)?.sync_all().map_err(cannot("write", &path))
-    }
-
-    /// Where a staged file is now.
-    #[must_use]
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-
-    /// Where the staged files are.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.path
-    }
-
-    /// Moves the named files into the target, in this order. Before that, `obsolete` ones go: an
-    /// image must not stand beside what is left of another.
-    ///
-    /// # Errors
-    /// Names the file that could not be moved.
-    pub fn publish(self, names: &[String], obsolete: &[String]) -> Result<(), FileError> {
-        make_folder(&self.target)?;
-        for name in obsolete {
-            remove(&self.target.join(name))?;
-        }
-        for name in names {
-            let to = self.target.join(name);
-            fs::rename(self.path.join(name), &to).map_err(cannot("create", &to))?;
-        }
-        sync_folder(&self.target)?;
-        sync_folder(parent(&self.target))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // Nothing is lost when this fails: the next build takes the folder over.
-        drop(fs::remove_dir_all(&self.path));
-    }
-}
-
-/// A staged file that is being written.
-#[derive(Debug)]
-pub struct Output {
-    file: File,
-    path: PathBuf,
-}
-
-impl Output {
-    /// Sets the final length; what is never written reads as zeros.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn set_len(&self, len: u64) -> Result<(), FileError> {
-        self.file.set_len(len).map_err(cannot("write", &self.path))
-    }
-
-    /// Makes the bytes durable.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn sync(&self) -> Result<(), FileError> {
-        self.file.sync_all().map_err(cannot("write", &self.path))
-    }
-
-    /// Names this file in an error of a writer.
-    #[must_use]
-    pub fn error(&self, source: io::Error) -> FileError {
-        cannot("write", &self.path)(source)
-    }
-
-    /// The file as it is now, to read back.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn reader(&self) -> Result<FileSource, FileError> {
-        self.file.try_clone().and_then(FileSource::of).map_err(cannot("read", &self.path))
-    }
-}
-
-impl Sink for Output {
-    /// Its errors name the file, through whatever writer they pass.
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(|error| io::Error::new(error.kind(), self.error(error)))
-    }
-
-    /// The file was made empty and only grows: what is not written is zero.
-    fn zeros(&mut self, offset: u64, len: u64) -> io::Result<()> {
-        if self.file.metadata()?.len() < offset + len {
-            self.file.set_len(offset + len)?;
-        }
-        Ok(())
-    }
+    rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock).map_err(cannot("unlock", path))
 }
 
 /// An open file as a random-access source of fixed length.
@@ -452,7 +369,7 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// Opens `path`.
+    /// Opens `path`, a regular file.
     ///
     /// # Errors
     /// Names the file.
@@ -497,18 +414,32 @@ mod tests {
     }
 
     #[test]
-    fn staging_goes_when_dropped_and_is_exclusive() {
+    fn what_is_no_regular_file_is_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("out");
-        let staging = Staging::new(&target).unwrap();
-        staging.create("half").unwrap().write_at(0, b"x").unwrap();
-        assert!(Staging::new(&target).is_err(), "a second build of one folder");
-        drop(staging);
-        assert!(list(folder.path()).unwrap().is_empty());
-        let staging = Staging::new(&target).unwrap();
-        staging.create("whole").unwrap().write_at(0, b"x").unwrap();
-        staging.publish(&["whole".into()], &["old".into()]).unwrap();
-        assert_eq!(list(folder.path()).unwrap().len(), 1);
-        assert_eq!(read(&target.join("whole")).unwrap(), b"x");
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+            let error = read(path).unwrap_err();
+            assert!(error.is_unsuitable(), "{error:?}");
+            assert_eq!(error.fault(), Fault::Definition);
+            assert!(FileSource::open(path).is_err() && read_text(path).is_err());
+        }
+    }
+
+    #[test]
+    fn a_bound_is_kept_while_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sparse");
+        File::create(&path).unwrap().set_len(WHOLE_MAX + 1).unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(error.is_unsuitable() && error.source.to_string().contains("1073741824"));
+        assert!(read_text(&path).unwrap_err().is_unsuitable());
+        // A file that says it is empty and has no end.
+        let error = bounded(File::open("/dev/zero").unwrap(), 1000).unwrap_err();
+        assert_eq!(error.to_string(), "expected at most 1000 bytes");
+        replace(&path, b"12345").unwrap();
+        assert_eq!(read_at_most(&path, 5).unwrap(), b"12345");
+        assert!(read_at_most(&path, 4).is_err());
     }
 }

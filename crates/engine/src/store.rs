@@ -10,6 +10,9 @@
 //! Nothing enters unverified, everything is hashed again when it is opened, and a bad object is
 //! dropped so that it is fetched again (I4). What no digest of a lock vouches for is kept under a
 //! [seal](SealKey) of the account that derived it, and is dropped when the seal does not match.
+//!
+//! Others may write to the store too: every name in it is looked up in its open [`Folder`], and no
+//! link is followed. A store that nothing can be written to serves what it has, and keeps nothing.
 
 mod seal;
 
@@ -22,13 +25,15 @@ use std::sync::Arc;
 pub use seal::{SealKey, Sealing, Unsealing};
 
 use crate::digest::Sha256;
-use crate::files::{self, FileError, Staging, cannot};
+use crate::files::{self, FileError, Folder, Staging, cannot};
 
 /// A user's store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: PathBuf,
+    root: Folder,
     key: Option<SealKey>,
+    /// Room for what goes with the process, where the store has none.
+    scratch: PathBuf,
 }
 
 /// An open object whose bytes were checked.
@@ -58,12 +63,12 @@ impl Blob {
 
 impl Store {
     /// The store at `root`, made when it is not there. Without a key it keeps nothing but objects.
+    /// Where it can't be written to, short-lived files are made in the folder `scratch`.
     ///
     /// # Errors
     /// Names the folder.
-    pub fn open(root: &Path, key: Option<SealKey>) -> Result<Self, FileError> {
-        files::make_folder(&root.join("partial"))?;
-        Ok(Self { root: root.to_owned(), key })
+    pub fn open(root: &Path, key: Option<SealKey>, scratch: &Path) -> Result<Self, FileError> {
+        Ok(Self { root: Folder::make(root)?, key, scratch: scratch.to_owned() })
     }
 
     /// The object with this digest, if the store has it whole.
@@ -71,22 +76,47 @@ impl Store {
     /// # Errors
     /// Names the file that can't be read.
     pub fn get(&self, sha256: Sha256) -> Result<Option<Blob>, FileError> {
-        let path = self.object(sha256);
-        self.checked(&path, sha256)
-    }
-
-    fn checked(&self, path: &Path, sha256: Sha256) -> Result<Option<Blob>, FileError> {
-        let file = match files::open(path) {
+        let Some(folder) = self.existing(&["sha256", &sha256.to_string()[..2]])? else {
+            return Ok(None);
+        };
+        let name = sha256.to_string();
+        let file = match folder.file(&name) {
             Ok(file) => file,
             Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) if error.is_unsuitable() || error.is_link() => {
+                dropped(&folder, &name)?;
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
-        let (found, len) = Sha256::of_reader(&file).map_err(cannot("read", path))?;
+        let read = Sha256::of_reader(&file).map_err(cannot("read", &folder.path(&name)));
+        let (found, len) = read?;
         if found != sha256 {
-            files::remove(path)?;
+            dropped(&folder, &name)?;
             return Ok(None);
         }
         Ok(Some(Blob { sha256, len, file: Arc::new(file) }))
+    }
+
+    /// A folder of the store, if it is there.
+    fn existing(&self, names: &[&str]) -> Result<Option<Folder>, FileError> {
+        let mut folder = self.root.clone();
+        for name in names {
+            if folder.stat(name)?.is_none() {
+                return Ok(None);
+            }
+            folder = folder.subfolder(name)?;
+        }
+        Ok(Some(folder))
+    }
+
+    /// The folder of the objects whose digests begin like this one.
+    fn objects(&self, sha256: Sha256) -> Result<Folder, FileError> {
+        self.root.subfolder("sha256")?.subfolder(&sha256.to_string()[..2])
+    }
+
+    fn partial(&self) -> Result<Folder, FileError> {
+        self.root.subfolder("partial")
     }
 
     /// Puts `bytes` in.
@@ -96,9 +126,7 @@ impl Store {
     pub fn insert(&self, bytes: &[u8]) -> Result<Sha256, FileError> {
         let sha256 = Sha256::of(bytes);
         if self.get(sha256)?.is_none() {
-            let path = self.object(sha256);
-            files::make_folder(files::parent(&path))?;
-            files::replace(&path, bytes)?;
+            self.objects(sha256)?.replace(sha256.to_string(), bytes)?;
         }
         Ok(sha256)
     }
@@ -109,9 +137,9 @@ impl Store {
     /// # Errors
     /// Names the file that can't be made.
     pub fn begin(&self, sha256: Sha256) -> Result<Partial<'_>, FileError> {
-        let path = self.root.join("partial").join(sha256.to_string());
-        let file = open_own(&path)?;
-        Ok(Partial { store: self, sha256, path, file })
+        let folder = self.partial()?;
+        let file = folder.open_locked(sha256.to_string())?;
+        Ok(Partial { store: self, sha256, folder, file })
     }
 
     /// A file without a name, as long as it is open: room for what does not fit into memory.
@@ -119,7 +147,10 @@ impl Store {
     /// # Errors
     /// Names the file that can't be made.
     pub fn scratch(&self) -> Result<File, FileError> {
-        files::create_unnamed(&self.root.join("partial"))
+        match self.partial().and_then(|partial| files::create_unnamed(&partial)) {
+            Err(error) if error.is_denied() => files::create_unnamed(&Folder::open(&self.scratch)?),
+            made => made,
+        }
     }
 
     /// A folder that goes with the value, for files that have to have names.
@@ -128,53 +159,46 @@ impl Store {
     /// Names the folder that can't be made.
     pub fn scratch_folder(&self, name: &str) -> Result<Staging, FileError> {
         let own = format!("{name}-{}", std::process::id());
-        Staging::new(&self.root.join("partial").join(own))
+        match self.partial().and_then(|partial| Staging::new(&partial.path(&own))) {
+            Err(error) if error.is_denied() => Staging::new(&self.scratch.join(own)),
+            made => made,
+        }
     }
 
     /// Names the folder of scratch files in an error of writing to one.
     #[must_use]
     pub fn scratch_error(&self, source: io::Error) -> FileError {
-        cannot("write a scratch file in", &self.root.join("partial"))(source)
-    }
-
-    fn object(&self, sha256: Sha256) -> PathBuf {
-        let name = sha256.to_string();
-        self.root.join("sha256").join(&name[..2]).join(name)
+        cannot("write a scratch file in", &self.root.path("partial"))(source)
     }
 }
 
-/// The file at `path`, this process's own until it is closed or unlocked.
-fn open_own(path: &Path) -> Result<File, FileError> {
-    loop {
-        let file = files::open_locked(path)?;
-        // Another process may have finished, and renamed the file, while this one waited.
-        if is_at(&file, path) {
-            return Ok(file);
-        }
+/// Takes away what is no object. In a store that can't be written to it stays, and is not used.
+fn dropped(folder: &Folder, name: &str) -> Result<(), FileError> {
+    match folder.remove(name) {
+        Err(error) if error.is_denied() => Ok(()),
+        removed => removed,
     }
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else { return false };
-    (open.dev(), open.ino()) == (named.dev(), named.ino())
 }
 
 /// A download under way.
 pub struct Partial<'a> {
     store: &'a Store,
     sha256: Sha256,
-    path: PathBuf,
+    folder: Folder,
     file: File,
 }
 
 impl Partial<'_> {
+    fn path(&self) -> PathBuf {
+        self.folder.path(self.sha256.to_string())
+    }
+
     /// How many bytes are there from earlier tries.
     ///
     /// # Errors
     /// Names the file.
     pub fn fetched(&self) -> Result<u64, FileError> {
-        Ok(self.file.metadata().map_err(cannot("read", &self.path))?.len())
+        Ok(self.file.metadata().map_err(cannot("read", &self.path()))?.len())
     }
 
     /// Appends what `body` has from `offset` on, up to `limit` bytes in all; earlier bytes beyond
@@ -189,7 +213,8 @@ impl Partial<'_> {
         body: &mut dyn Read,
         passed: &mut dyn FnMut(u64),
     ) -> Result<io::Result<u64>, FileError> {
-        let fail = || cannot("write", &self.path);
+        let path = self.path();
+        let fail = || cannot("write", &path);
         self.file.set_len(offset).map_err(fail())?;
         let mut at = offset;
         let mut buf = vec![0; 1 << 16];
@@ -211,16 +236,16 @@ impl Partial<'_> {
     /// # Errors
     /// Names the file that can't be read or moved. The inner error is the digest that was found.
     pub fn finish(self) -> Result<Result<Blob, Sha256>, FileError> {
-        let reader = self.file.try_clone().map_err(cannot("read", &self.path))?;
-        let (found, len) = hash_from_start(&reader).map_err(cannot("read", &self.path))?;
+        let reader = self.file.try_clone().map_err(cannot("read", &self.path()))?;
+        let (found, len) = hash_from_start(&reader).map_err(cannot("read", &self.path()))?;
         if found != self.sha256 {
-            files::remove(&self.path)?;
+            self.folder.remove(self.sha256.to_string())?;
             return Ok(Err(found));
         }
-        self.file.sync_all().map_err(cannot("write", &self.path))?;
-        let object = self.store.object(self.sha256);
-        files::make_folder(files::parent(&object))?;
-        files::place(&self.path, &object)?;
+        self.file.sync_all().map_err(cannot("write", &self.path()))?;
+        let (name, objects) = (self.sha256.to_string(), self.store.objects(self.sha256)?);
+        self.folder.rename(&name, &objects, &name)?;
+        objects.sync()?;
         Ok(Ok(Blob { sha256: found, len, file: Arc::new(self.file) }))
     }
 }
@@ -239,18 +264,53 @@ mod tests {
     #[test]
     fn a_bad_object_is_dropped_never_served() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), None).unwrap();
+        let store = Store::open(folder.path(), None, folder.path()).unwrap();
         let sha256 = store.insert(b"bytes").unwrap();
         assert_eq!(store.get(sha256).unwrap().unwrap().bytes().unwrap(), b"bytes");
-        files::replace(&store.object(sha256), b"bytez").unwrap();
+        let object = store.objects(sha256).unwrap().path(sha256.to_string());
+        files::replace(&object, b"bytez").unwrap();
         assert!(store.get(sha256).unwrap().is_none());
-        assert!(!store.object(sha256).exists());
+        assert!(!object.exists());
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_object_and_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), None, folder.path()).unwrap();
+        let sha256 = Sha256::of(b"bytes");
+        let object = store.objects(sha256).unwrap().path(sha256.to_string());
+        mknodat(CWD, &object, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        assert!(store.get(sha256).unwrap().is_none());
+        std::os::unix::fs::symlink("/dev/zero", &object).unwrap();
+        assert!(store.get(sha256).unwrap().is_none());
+        store.insert(b"bytes").unwrap();
+        assert!(store.get(sha256).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_download_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        files::replace(&victim, b"precious").unwrap();
+        let store = Store::open(&folder.path().join("store"), None, folder.path()).unwrap();
+        let sha256 = Sha256::of(b"0123456789");
+        let place = store.partial().unwrap().path(sha256.to_string());
+        std::os::unix::fs::symlink(&victim, &place).unwrap();
+        let mut partial = store.begin(sha256).unwrap();
+        partial.append(0, 10, &mut &b"0123456789"[..], &mut |_| ()).unwrap().unwrap();
+        partial.finish().unwrap().unwrap();
+        assert_eq!(files::read(&victim).unwrap(), b"precious");
+        assert_eq!(store.get(sha256).unwrap().unwrap().bytes().unwrap(), b"0123456789");
+        std::fs::remove_dir(folder.path().join("store/partial")).unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("store/partial")).unwrap();
+        assert!(store.begin(sha256).is_err(), "nor is the folder of downloads, where it is a link");
     }
 
     #[test]
     fn scratch_files_have_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), None).unwrap();
+        let store = Store::open(folder.path(), None, folder.path()).unwrap();
         let (one, two) = (store.scratch().unwrap(), store.scratch().unwrap());
         one.write_all_at(b"one", 0).unwrap();
         two.write_all_at(b"two", 0).unwrap();
@@ -263,7 +323,7 @@ mod tests {
     #[test]
     fn downloads_resume_and_are_checked() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), None).unwrap();
+        let store = Store::open(folder.path(), None, folder.path()).unwrap();
         let sha256 = Sha256::of(b"0123456789");
         let mut partial = store.begin(sha256).unwrap();
         partial.append(0, 10, &mut &b"01234"[..], &mut |_| ()).unwrap().unwrap();

@@ -7,6 +7,8 @@
 
 #[path = "../../measure/tests/ovmf_image/mod.rs"]
 mod ovmf_image;
+#[path = "verify/planted.rs"]
+mod planted;
 #[path = "verify/tiny.rs"]
 mod tiny;
 
@@ -33,7 +35,7 @@ fn checks(report: &Report, file: &str) -> Vec<Check> {
 
 #[test]
 fn whole_images_verify() {
-    for (kind, checks) in [(Kind::Disk, 11), (Kind::Direct, 9)] {
+    for (kind, checks) in [(Kind::Disk, 12), (Kind::Direct, 10)] {
         let tiny = Tiny::new(kind);
         let report = report(&tiny);
         assert_eq!(report.findings, [], "{kind:?}");
@@ -190,9 +192,16 @@ fn every_field_of_the_manifest_is_compared() {
         (manifest.partitions[1].uuid.clone(), "0".repeat(36), Check::PartitionTable),
         (manifest.partitions[2].type_guid.clone(), "x".into(), Check::PartitionTable),
         ("\"format\": \"squashfs\"".into(), "\"format\": \"erofs\"".into(), Check::Manifest),
-        ("\"schema\": 2".into(), "\"schema\": 9".into(), Check::Manifest),
+        ("\"schema\": 3".into(), "\"schema\": 9".into(), Check::Manifest),
         ("\"firmware\": \"OVMF.fd\"".into(), "\"firmware\": \"X.fd\"".into(), Check::Manifest),
         ("quiet\"".into(), "loud\"".into(), Check::RootHash),
+        ("\"seed\": \"5".into(), "\"seed\": \"6".into(), Check::Esp),
+        (manifest.root.uuid.clone(), "1".repeat(36), Check::Verity),
+        (manifest.inputs.uki_stub.unwrap().to_string(), "33".repeat(32), Check::Uki),
+        ("22:13:20Z".into(), "22:13:21Z".into(), Check::RootFileSystem),
+        ("\"1.2-3\"".into(), "\"1.2-4\"".into(), Check::Packages),
+        ("\"architecture\": \"all\"".into(), "\"architecture\": \"amd64\"".into(), Check::Packages),
+        ("{\n".into(), "{ \n".into(), Check::Manifest),
     ];
     for (from, to, check) in changes {
         assert!(text.contains(&from), "{from}");
@@ -210,12 +219,32 @@ fn a_manifest_names_files_beside_it_and_is_of_this_schema() {
     let text = String::from_utf8(tiny.get("manifest.json")).unwrap();
     for (from, to, words) in [
         ("\"name\": \"tiny_1.cmdline\"", "\"name\": \"../tiny_1.cmdline\"", "files beside it"),
-        ("\"schema\": 2", "\"schema\": 3", "schema 3, expected 2"),
+        ("\"schema\": 3", "\"schema\": 4", "schema 4, expected 3"),
     ] {
         assert!(text.contains(from), "{from}");
         tiny.put("manifest.json", text.replacen(from, to, 1).as_bytes());
         let error = Manifest::read(tiny.path()).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn sums_in_another_form_are_named_by_line() {
+    let tiny = Tiny::new(Kind::Direct);
+    let text = String::from_utf8(tiny.get("SHA256SUMS")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let fourth = lines.iter().enumerate();
+    let fourth = fourth.map(|(at, line)| format!("{line}{}", if at == 3 { "\r\n" } else { "\n" }));
+    let last = format!("SHA256SUMS:{}: its end of line is missing", lines.len());
+    for (changed, words) in [
+        (fourth.collect::<String>(), "SHA256SUMS:4: ends in CR LF"),
+        (text.trim_end().to_owned(), last.as_str()),
+    ] {
+        tiny.put("SHA256SUMS", changed.as_bytes());
+        let found = report(&tiny);
+        tiny.restore();
+        let [finding] = found.findings.as_slice() else { panic!("{found:#?}") };
+        assert_eq!((finding.check, finding.what.as_str()), (Check::Sums, words));
     }
 }
 
@@ -263,7 +292,9 @@ fn what_depends_on_something_broken_is_skipped_by_name() {
     let tiny = Tiny::new(Kind::Disk);
     tiny.flip("tiny_1.raw", 512);
     let found = report(&tiny);
-    for check in [Check::Verity, Check::RootFileSystem, Check::OsRelease, Check::Esp] {
+    let skipped =
+        [Check::Verity, Check::RootFileSystem, Check::OsRelease, Check::Packages, Check::Esp];
+    for check in skipped {
         let checked = found.checks.iter().find(|checked| checked.check == check).unwrap();
         assert_eq!(checked.state, State::Skipped, "{check:?}");
         assert!(!checked.skipped.is_empty());

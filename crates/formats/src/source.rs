@@ -63,6 +63,14 @@ pub struct Window<S> {
     len: u64,
 }
 
+impl<S> Window<S> {
+    /// Where it begins in the other source.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+}
+
 impl<S: Source> Window<S> {
     /// The `len` bytes of `inner` from `start`.
     ///

@@ -12,8 +12,8 @@ use cvmkit_engine::compare::{self, Options};
 use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::files;
 use cvmkit_engine::manifest::Manifest;
-use cvmkit_engine::profile::Memory;
 use cvmkit_engine::predict::{FirmwareBuild, Machine};
+use cvmkit_engine::profile::{Boot, Memory};
 use cvmkit_engine::progress::Progress;
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::variables::SecureBoot;
@@ -180,7 +180,7 @@ impl Arguments {
 fn options(outcome: &Outcome) -> Result<Options, CommandError> {
     let sha256 = outcome.firmware.as_deref().map(input::sha256).transpose()?;
     Ok(Options {
-        platform: Platform::QemuOvmf,
+        platform: Some(Platform::QemuOvmf),
         machine: Machine {
             firmware: sha256.and_then(|sha256: Sha256| FirmwareBuild::of_file(sha256).ok()),
             secure_boot: SecureBoot::default(),
@@ -189,9 +189,12 @@ fn options(outcome: &Outcome) -> Result<Options, CommandError> {
             pinned: Default::default(),
         },
         knows_secure_boot: false,
-        direct: false,
+        boot: Some(Boot::UkiDisk),
         phases: None,
         td: Default::default(),
+        profile: None,
+        required: None,
+        described: Vec::new(),
     })
 }
 

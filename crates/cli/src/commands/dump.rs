@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use super::input;
 use crate::console::{Answer, Console};
+use crate::text::plain;
 use listing::Format;
 
 /// Which file.
@@ -44,7 +45,7 @@ impl Arguments {
         console.answer(&Dump {
             file: self.file.display().to_string(),
             format: format.name(),
-            listing: listing.lines().map(printable).collect(),
+            listing: listing.lines().map(plain).collect(),
         });
         Ok(ExitCode::SUCCESS)
     }
@@ -80,18 +81,6 @@ impl Diagnosis for Refusal {
     }
 }
 
-/// A line in which a terminal sees nothing but text.
-fn printable(line: &str) -> String {
-    let mut text = String::with_capacity(line.len());
-    for char in line.chars() {
-        match char.is_control() && char != '\t' {
-            true => text.extend(char.escape_default()),
-            false => text.push(char),
-        }
-    }
-    text
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Dump {
@@ -103,15 +92,5 @@ struct Dump {
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.listing.iter().try_for_each(|line| writeln!(f, "{line}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_foreign_name_does_not_reach_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\u{9b}é"), "a\\u{1b}[2Jb\\u{9b}é");
     }
 }

@@ -10,6 +10,15 @@ use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::files::{self, FileError, FileSource};
 use thiserror::Error;
 
+/// Longest firmware or SVSM: real ones have up to 16 MiB.
+pub(super) const FIRMWARE_MAX: u64 = 256 << 20;
+
+/// Longest kernel, initrd or image that is read whole.
+pub(super) const IMAGE_MAX: u64 = 1 << 30;
+
+/// Longest file that is hashed: what boots a kernel directly counts bytes in 32 bits.
+const HASHED_MAX: u64 = 1 << 32;
+
 /// A named file that could not be used.
 #[derive(Debug, Error)]
 #[error(transparent)]
@@ -31,20 +40,14 @@ impl Diagnosis for InputError {
     }
 }
 
-/// Opens a file to read from start to end; a pipe is one too.
+/// Opens a file to read from start to end; a pipe is one too, so whoever reads it keeps a bound.
 pub(super) fn open(path: &Path) -> Result<File, InputError> {
-    Ok(files::open(path)?)
+    Ok(files::open_stream(path)?)
 }
 
 /// Opens a regular file to read at any place.
 pub(super) fn source(path: &Path) -> Result<FileSource, InputError> {
-    let file = files::open(path)?;
-    let kind = file.metadata().map_err(files::cannot("read", path))?;
-    if !kind.is_file() {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
-        return Err(files::cannot("use", path)(error).into());
-    }
-    Ok(FileSource::of(file).map_err(files::cannot("read", path))?)
+    Ok(FileSource::open(path)?)
 }
 
 /// The whole of a file of less than `limit` bytes.
@@ -65,8 +68,14 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     Ok(bytes)
 }
 
-/// The digest of a file of any length.
+/// The digest of a file of at most 4 GiB.
 pub(super) fn sha256(path: &Path) -> Result<Sha256, InputError> {
-    let file = open(path)?;
-    Ok(Sha256::of_reader(file).map_err(files::cannot("read", path))?.0)
+    let file = open(path)?.take(HASHED_MAX + 1);
+    let (digest, len) = Sha256::of_reader(file).map_err(files::cannot("read", path))?;
+    if len > HASHED_MAX {
+        let why = format!("expected at most {HASHED_MAX} bytes");
+        let error = io::Error::new(io::ErrorKind::InvalidInput, why);
+        return Err(files::cannot("use", path)(error).into());
+    }
+    Ok(digest)
 }

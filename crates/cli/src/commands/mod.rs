@@ -133,7 +133,11 @@ impl Places {
     fn of(project: &Project) -> Result<Self, CommandError> {
         name_service::keep_to_what_is_linked_in()?;
         Ok(Self {
-            store: Store::open(&environment::store()?, environment::seal_key()?)?,
+            store: Store::open(
+                &environment::store()?,
+                environment::seal_key()?,
+                &environment::scratch(),
+            )?,
             mirrors: environment::mirrors(&project.raw.mirrors)?,
         })
     }
@@ -154,15 +158,19 @@ fn builder<'a>(
     origins: &'a OriginArguments,
     console: &'a Console,
 ) -> Result<Builder<'a>, CommandError> {
-    let path = environment::program()?;
-    let file = files::open(&path)?;
     Ok(Builder {
         origins: places.origins(origins.offline, origins.vendor.as_deref(), console),
         stage1: STAGE1,
         version: env!("CARGO_PKG_VERSION"),
-        // The digest of this very program.
-        program: Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0,
+        program: program()?,
     })
+}
+
+/// The digest of this very program; none where no file system tells which file it is (`/proc`).
+fn program() -> Result<Option<Sha256>, CommandError> {
+    let Some(path) = environment::program() else { return Ok(None) };
+    let file = files::open(&path)?;
+    Ok(Some(Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0))
 }
 
 /// The folder that an image is built into, if no other is named.

@@ -15,6 +15,7 @@ mod event_logs;
 mod export;
 mod export_dstack;
 mod help;
+mod host;
 mod id_block;
 mod linking;
 mod measure;

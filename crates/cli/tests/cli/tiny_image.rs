@@ -49,18 +49,20 @@ impl TinyImage {
             })
         };
         let mut manifest = json!({
-            "schema": 2,
+            "schema": 3,
             "cvmkit": "0.0.0",
             "image": {
                 "id": "tiny", "version": "0", "debug": false, "architecture": "x86-64",
-                "command-line": "", "timestamp": "2026-01-01T00:00:00Z",
+                "command-line": "", "seed": "00000000-0000-0000-0000-000000000000",
+                "timestamp": "2026-01-01T00:00:00Z",
             },
             "inputs": {
                 "definition": hash, "lock": hash, "stage1": hash,
                 "parts": { "root": hash, "kernel": hash, "initrd": hash, "stub": hash, "os-release": hash },
             },
             "root": {
-                "format": "squashfs", "root-hash": hash, "salt": "", "algorithm": "sha256",
+                "format": "squashfs", "root-hash": hash, "salt": "", "uuid": "",
+                "algorithm": "sha256",
                 "data-block-size": 4096, "hash-block-size": 4096,
             },
             "partitions": [],

@@ -94,7 +94,8 @@ fn what_comes_from_a_vendor_folder_is_decoded_too() {
     let (folder, vendor) = (archive.path("other"), archive.path("vendor"));
     let mirrors = Mirrors::new([]);
     let fetched_with = |key: Option<u8>| {
-        let store = Store::open(&folder, key.map(|byte| SealKey::new([byte; 32]))).unwrap();
+        let key = key.map(|byte| SealKey::new([byte; 32]));
+        let store = Store::open(&folder, key, &folder).unwrap();
         let vendor = Some(vendor.as_path());
         let origins =
             Origins { store: &store, vendor, mirrors: &mirrors, offline: true, progress: &Silent };

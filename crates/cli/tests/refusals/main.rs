@@ -14,6 +14,7 @@
 mod archive;
 mod definition;
 mod fetched;
+mod local_files;
 mod lock;
 mod machine;
 mod mirror;

@@ -1,11 +1,13 @@
 //! What a build is a function of, checked against the lock before anything is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Bound;
 
 use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::source::{Source, read_all};
 
+use super::copies::Copies;
 use super::machines::Machines;
 use super::{BuildError, Builder, overlays, packages};
 use crate::content::Content;
@@ -23,6 +25,7 @@ use crate::manifest::MachineRole;
 use crate::rootfs::{
     self, GroupRequest, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
 };
+use crate::store::Store;
 use crate::timestamp::Timestamp;
 
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
@@ -41,6 +44,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) local: Vec<LocalFile>,
     /// Where they may be.
     pub(crate) folder: LocalFolder,
+    /// The local files of the lock, by path.
+    locked: BTreeMap<&'a str, &'a LocalFile>,
     project: &'a Project,
 }
 
@@ -71,20 +76,18 @@ impl<'a> Inputs<'a> {
         definition: &'a Definition,
         lock: &'a LockFile,
     ) -> Result<Self, BuildError> {
-        let found = survey(std::slice::from_ref(definition), project.folder())?;
-        for file in &found {
-            let locked = lock.lock.files.iter().find(|locked| locked.path == file.path);
+        let inputs = Self::of_folder(project, definition, lock)?;
+        let found: BTreeSet<&str> = inputs.local.iter().map(|file| file.path.as_str()).collect();
+        for file in &inputs.local {
+            let locked = inputs.locked.get(file.path.as_str()).copied();
             if locked != Some(file) {
                 return Err(changed(file, locked).into());
             }
         }
         for overlay in &definition.overlays {
-            let below = format!("{}/", overlay.source);
-            let gone = |locked: &&LocalFile| {
-                locked.path.starts_with(&below)
-                    && !found.iter().any(|file| file.path == locked.path)
-            };
-            if let Some(locked) = lock.lock.files.iter().find(gone) {
+            let mut locked = inputs.locked_below(&overlay.source);
+            if let Some((_, locked)) = locked.find(|(_, file)| !found.contains(file.path.as_str()))
+            {
                 return Err(LockError::LocalChanged {
                     path: locked.path.clone(),
                     locked: locked.kind.to_string(),
@@ -93,7 +96,19 @@ impl<'a> Inputs<'a> {
                 .into());
             }
         }
-        Self::of_files(project, definition, lock, found)
+        drop(found);
+        Ok(inputs)
+    }
+
+    /// The locked files below a folder, in byte order, each with its path from there.
+    fn locked_below(&self, folder: &str) -> impl Iterator<Item = (&'a str, &'a LocalFile)> {
+        let below = format!("{folder}/");
+        let range =
+            self.locked.range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded));
+        let found: Vec<_> = range
+            .map_while(|(path, file)| Some((path.strip_prefix(below.as_str())?, *file)))
+            .collect();
+        found.into_iter()
     }
 
     /// The inputs with local files as they are now, locked or not: to plan with, not to build of.
@@ -103,15 +118,6 @@ impl<'a> Inputs<'a> {
         lock: &'a LockFile,
     ) -> Result<Self, BuildError> {
         let local = survey(std::slice::from_ref(definition), project.folder())?;
-        Self::of_files(project, definition, lock, local)
-    }
-
-    fn of_files(
-        project: &'a Project,
-        definition: &'a Definition,
-        lock: &'a LockFile,
-        local: Vec<LocalFile>,
-    ) -> Result<Self, BuildError> {
         lock.holds(definition)?;
         let variant = definition.variant.as_deref();
         let root_role = root_role(variant);
@@ -119,20 +125,24 @@ impl<'a> Inputs<'a> {
         let timestamp =
             timestamp.ok_or_else(|| LockError::NoRootPackages { role: root_role.clone() })?;
         let folder = LocalFolder::of(definition, project.folder())?;
-        Ok(Self { local, definition, lock, root_role, timestamp, folder, project })
+        let locked = lock.lock.files.iter().map(|file| (file.path.as_str(), file)).collect();
+        Ok(Self { local, definition, lock, root_role, timestamp, folder, locked, project })
     }
 
     /// Names everything the output is a function of.
-    pub(crate) fn key(&self, builder: &Builder<'_>) -> Sha256 {
+    ///
+    /// None where it is not known which program this is.
+    pub(crate) fn key(&self, builder: &Builder<'_>) -> Result<Option<Sha256>, BuildError> {
+        let Some(program) = builder.program else { return Ok(None) };
         let parts = [
-            builder.program.to_string(),
+            program.to_string(),
             builder.version.to_owned(),
             Sha256::of(builder.stage1).to_string(),
             self.definition.variant.clone().unwrap_or_default(),
             self.definition_digest().to_string(),
             self.lock_digest().to_string(),
         ];
-        Sha256::of(parts.join("\0").as_bytes())
+        Ok(Some(Sha256::of(parts.join("\0").as_bytes())))
     }
 
     /// A digest of what the definition says of this image, and of nothing that only another variant
@@ -233,13 +243,14 @@ impl<'a> Inputs<'a> {
     pub(crate) fn rootfs_request<'p>(
         &'p self,
         packages: &'p [Package],
+        store: &Store,
     ) -> Result<RootfsParts<'p>, BuildError> {
         let patterns = &self.definition.packages;
         let included = patterns.include_paths.iter().map(|pattern| format!("!{pattern}"));
         Ok(RootfsParts {
             definition: self.definition,
             packages,
-            files: self.placed()?,
+            files: self.placed(&mut Copies::new(store))?,
             users: self.definition.users.iter().map(user).collect(),
             groups: self.definition.users.iter().filter_map(group).collect(),
             exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
@@ -248,17 +259,15 @@ impl<'a> Inputs<'a> {
     }
 
     /// Overlays first, single files after them.
-    fn placed(&self) -> Result<Vec<Placed>, BuildError> {
+    fn placed(&self, copies: &mut Copies<'_>) -> Result<Vec<Placed>, BuildError> {
         let mut placed = Vec::new();
         for overlay in &self.definition.overlays {
-            let root = format!("{}/", overlay.source);
-            for file in &self.lock.lock.files {
-                let Some(relative) = file.path.strip_prefix(&root) else { continue };
+            for (relative, file) in self.locked_below(&overlay.source) {
                 let path = match overlay.target.as_str() {
                     "" => format!("/{relative}"),
                     target => format!("/{target}/{relative}"),
                 };
-                placed.push(self.local(file, path, None, &overlay.ownership)?);
+                placed.push(self.local(copies, file, path, None, &overlay.ownership)?);
             }
         }
         for file in &self.definition.files {
@@ -279,9 +288,8 @@ impl<'a> Inputs<'a> {
                 FileKind::Symlink(target) => PlacedNode::Symlink(target.clone()),
                 FileKind::Folder => PlacedNode::Directory,
                 FileKind::Local(source, _) => {
-                    let locked = self.lock.lock.files.iter().find(|locked| locked.path == *source);
-                    if let Some(locked) = locked {
-                        let copy = self.local(locked, path, Some(mode), &ownership)?;
+                    if let Some(locked) = self.locked.get(source.as_str()) {
+                        let copy = self.local(copies, locked, path, Some(mode), &ownership)?;
                         placed.push(Placed { xattrs: file.xattrs.clone(), ..copy });
                     }
                     continue;
@@ -296,6 +304,7 @@ impl<'a> Inputs<'a> {
 
     fn local(
         &self,
+        copies: &mut Copies<'_>,
         file: &LocalFile,
         path: String,
         mode: Option<u16>,
@@ -305,8 +314,7 @@ impl<'a> Inputs<'a> {
             LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
             LocalKind::Folder => (0o755, PlacedNode::OverlayDirectory),
             LocalKind::File { sha256, executable, .. } => {
-                let bytes = files::read(&self.folder.locate(&file.path)?)?;
-                let computed = Sha256::of(&bytes);
+                let (content, computed) = copies.take(&self.folder.locate(&file.path)?)?;
                 if computed != *sha256 {
                     // It changed since it was surveyed.
                     return Err(LockError::LocalChanged {
@@ -317,7 +325,7 @@ impl<'a> Inputs<'a> {
                     .into());
                 }
                 let mode = if *executable { 0o755 } else { 0o644 };
-                (mode, PlacedNode::File(Content::from(bytes)))
+                (mode, PlacedNode::File(content))
             }
         };
         Ok(place(path, mode.unwrap_or(default), ownership, node))

@@ -5,6 +5,7 @@
 //! computed from the written files, and everything is described. Nothing appears in the output
 //! folder before all of it is finished.
 
+mod copies;
 mod error;
 pub(crate) mod inputs;
 pub(crate) mod machines;
@@ -26,7 +27,7 @@ use crate::content::Content;
 use crate::definition::{Definition, Project};
 use crate::digest::Sha256;
 use crate::fetch::Origins;
-use crate::files::{self, Staging};
+use crate::files::{self, Published, Staging};
 use crate::image::{self, Image, InitrdParts, Parts};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
@@ -53,8 +54,8 @@ pub struct Builder<'a> {
     /// The version that makes the image, for the manifest.
     pub version: &'a str,
     /// The program that makes the image. Another program may make other bytes, so it must not take
-    /// an earlier one's output for its own.
-    pub program: Sha256,
+    /// an earlier one's output for its own; without it, no earlier output is taken.
+    pub program: Option<Sha256>,
 }
 
 /// A finished build.
@@ -87,17 +88,20 @@ pub fn build(
     let definition = project.definition(variant)?;
     let lock = LockFile::open(project)?;
     let inputs = Inputs::check(project, &definition, &lock)?;
-    let key = inputs.key(builder);
+    let key = inputs.key(builder)?;
     let mut notes = machines::notes(&inputs)?;
     notes.extend(overlays::notes(&inputs)?);
-    if let Some(built) = unchanged::find(builder.origins.store, key, out)? {
+    if let Some(key) = key
+        && let Some(built) = unchanged::find(builder.origins.store, key, out)?
+    {
         notes.extend(built.manifest.root.notices.iter().map(Notice::to_string));
         return Ok(Built { notes, ..built });
     }
     let staging = Staging::new(out)?;
     let packages = packages::unpack(&inputs, builder.origins)?;
     let external = inputs.external(builder.origins)?;
-    let mut rootfs = rootfs::assemble(&inputs.rootfs_request(&packages)?.as_request())?;
+    let mut rootfs =
+        rootfs::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
     let boot = boot_parts(&mut rootfs, &inputs, builder.stage1)?;
     let os_release = os_release(&rootfs.tree)?;
     let image = image::write(
@@ -120,9 +124,10 @@ pub fn build(
         || describe(&inputs, &image, &external, &rootfs.notices, &staging, builder),
     );
     let (described, ()) = (described?, synced?);
-    staging.publish(&described.files, &obsolete(out, &described)?)?;
+    let published = staging.publish(&described.files, &obsolete(out, &described)?)?;
+    notes.extend(switched(published));
     notes.extend(rootfs.notices.iter().map(Notice::to_string));
-    builder.origins.store.record(key, described.sums.to_string().as_bytes())?;
+    notes.extend(key.and_then(|key| record(key, &described, builder)));
     Ok(Built {
         folder: out.to_owned(),
         manifest: described.manifest,
@@ -131,6 +136,27 @@ pub fn build(
         log: rootfs.log,
         notes,
     })
+}
+
+/// What to know of how the image came to its place.
+fn switched(published: Published) -> Option<String> {
+    match published {
+        Published::AtOnce => None,
+        Published::InTwoSteps => Some(
+            "the file system of the output folder can't exchange names: for a moment, there was \
+             neither the earlier image nor this one under its name"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Remembers the build. That it can't be remembered takes nothing from the image, which is there.
+fn record(key: Sha256, described: &Described, builder: &Builder<'_>) -> Option<String> {
+    let sums = described.sums.to_string();
+    let recorded = builder.origins.store.record(key, sums.as_bytes());
+    let error = recorded.err()?;
+    let why = &error.source;
+    Some(format!("the next build can't know that nothing changed: {error}: {why}"))
 }
 
 /// The files of an earlier image in `out`, by its own sums, that this one does not have.

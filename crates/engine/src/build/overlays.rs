@@ -27,7 +27,7 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Option<String>, BuildError> {
         if has_mode || !matches!(file.kind, LocalKind::File { .. }) {
             continue;
         }
-        let host_path = inputs.folder().join(&file.path);
+        let host_path = inputs.folder.locate(&file.path)?;
         let metadata = host_path.symlink_metadata().map_err(cannot("read", &host_path))?;
         let mode = metadata.permissions().mode() & 0o7777;
         if mode & OTHERS_READ == 0 {

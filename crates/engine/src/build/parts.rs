@@ -1,6 +1,8 @@
 //! What decides each part of an image, as digests: so that a later plan knows what an edit reaches
 //! without building.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::inputs::Inputs;
@@ -58,7 +60,7 @@ impl Inputs<'_> {
             FileKind::Local(path, _) => Some(path.as_str()),
             _ => None,
         });
-        let single: Vec<&str> = single.collect();
+        let single: BTreeSet<&str> = single.collect();
         let in_overlay = |path: &str| {
             let mut overlays = self.definition.overlays.iter();
             overlays.any(|overlay| {
@@ -66,9 +68,7 @@ impl Inputs<'_> {
             })
         };
         let files = self.local.iter();
-        files
-            .filter(|file| single.contains(&file.path.as_str()) || in_overlay(&file.path))
-            .collect()
+        files.filter(|file| single.contains(file.path.as_str()) || in_overlay(&file.path)).collect()
     }
 }
 

@@ -245,7 +245,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CompareError> {
     if is_digest && !path.exists() {
         return Ok(path.as_os_str().as_encoded_bytes().to_vec());
     }
-    let limited = files::open(path)?.take(OBSERVED_MAX + 1).read_to_end(&mut bytes);
+    let limited = files::open_stream(path)?.take(OBSERVED_MAX + 1).read_to_end(&mut bytes);
     limited.map_err(files::cannot("read", path))?;
     // A part of an observation is none.
     if bytes.len() as u64 > OBSERVED_MAX {

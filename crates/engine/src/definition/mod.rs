@@ -10,7 +10,11 @@ mod parse;
 pub mod raw;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use cvmkit_formats::gpt::{Guid, ParseGuidError};
 
 pub use error::DefinitionError;
 pub use raw::RawCompression as Compression;
@@ -262,6 +266,21 @@ impl Seed {
         uuid[6] = uuid[6] & 0x0f | 0x80;
         uuid[8] = uuid[8] & 0x3f | 0x80;
         uuid
+    }
+}
+
+impl fmt::Display for Seed {
+    /// As a UUID in lower case.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Guid::from_text_order(self.0).fmt(f)
+    }
+}
+
+impl FromStr for Seed {
+    type Err = ParseGuidError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|uuid: Guid| Self(uuid.to_text_order()))
     }
 }
 

@@ -10,15 +10,16 @@ use cvmkit_formats::gpt::{self, Guid, spec};
 use cvmkit_formats::sink::Shifted;
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::squashfs;
-use cvmkit_formats::tree::{Inode, Meta, Tree};
+use cvmkit_formats::tree::{Inode, Meta, Tree, TreeError};
 use cvmkit_formats::verity::{self, RootHash};
 
 use super::{ImageError, Parts, RootExtent, uki};
-use crate::definition::{BootKind, Compression};
+use crate::definition::{BootKind, Compression, Seed};
 use crate::files::{Output, Staging};
+use crate::timestamp::Timestamp;
 
 /// What firmware boots from a disk that no boot entry names (UEFI 2.10, section 3.5.1.1).
-const BOOT_FILE: &str = "EFI/BOOT/BOOTX64.EFI";
+pub(crate) const BOOT_FILE: &str = "EFI/BOOT/BOOTX64.EFI";
 
 /// The label that blkid shows.
 const ESP_LABEL: &str = "ESP";
@@ -48,11 +49,11 @@ pub struct Partition {
 }
 
 /// Lengths of what lies on the disk, in its order.
-#[derive(Clone, Copy)]
-struct Lengths {
-    esp: Option<u64>,
-    root: u64,
-    verity: u64,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lengths {
+    pub(crate) esp: Option<u64>,
+    pub(crate) root: u64,
+    pub(crate) verity: u64,
 }
 
 /// Writes the disk into a staged file, which is not durable yet.
@@ -64,11 +65,12 @@ pub(super) fn write(
     let mut disk = staging.create(name)?;
     let esp = esp_len(parts)?;
     // What lies before the root file system is known; what lies behind does not move it.
-    let start = table(parts, Lengths { esp, root: 1, verity: 1 }, None)?.root().offset;
+    let seed = &parts.definition.seed;
+    let start = table(seed, Lengths { esp, root: 1, verity: 1 }, None)?.root().offset;
     let root = write_root(parts, &mut disk, start)?;
     let hashes = verity::Plan::new(root, &verity_options(parts))?;
     let lengths = Lengths { esp, root, verity: hashes.hash_len() };
-    let hash_start = table(parts, lengths, None)?.hashes().offset;
+    let hash_start = table(seed, lengths, None)?.hashes().offset;
     let data = Window::new(disk.reader()?, start, root).map_err(|error| disk.error(error))?;
     let root_hash = hashes.write(&data, &mut Shifted::new(&mut disk, hash_start))?;
     write_around(parts, &mut disk, lengths, root_hash)
@@ -95,7 +97,7 @@ fn write_around(
     lengths: Lengths,
     root_hash: RootHash,
 ) -> Result<Written, ImageError> {
-    let table = table(parts, lengths, Some(&root_hash))?;
+    let table = table(&parts.definition.seed, lengths, Some(&root_hash))?;
     let uki = lengths.esp.map(|_| write_esp(parts, disk, &table, &root_hash)).transpose()?;
     table.plan.write(disk)?;
     disk.set_len(table.plan.len())?;
@@ -103,8 +105,8 @@ fn write_around(
 }
 
 /// The partition table and what it names, in the same order.
-struct Table {
-    plan: gpt::Plan,
+pub(crate) struct Table {
+    pub(crate) plan: gpt::Plan,
     partitions: Vec<Partition>,
 }
 
@@ -121,12 +123,12 @@ impl Table {
 }
 
 /// Lays the partitions out. Before the root hash is known their identities are placeholders.
-fn table(
-    parts: &Parts<'_>,
+pub(crate) fn table(
+    seed: &Seed,
     lengths: Lengths,
     root_hash: Option<&RootHash>,
-) -> Result<Table, ImageError> {
-    let seeded = |purpose| Guid::from_text_order(parts.definition.seed.uuid(purpose));
+) -> Result<Table, gpt::Error> {
+    let seeded = |purpose| Guid::from_text_order(seed.uuid(purpose));
     let (root_guid, verity_guid) = match root_hash {
         Some(hash) => gpt::part_uuids_from_root_hash(hash.as_bytes())?,
         None => (seeded("root placeholder"), seeded("verity placeholder")),
@@ -190,9 +192,10 @@ fn write_esp(
     root_hash: &RootHash,
 ) -> Result<Vec<u8>, ImageError> {
     let image = uki::build(parts, &uki::command_line(parts.definition, root_hash))?;
-    let tree = esp_tree(parts, image.as_slice())?;
+    let tree = esp_tree(parts.timestamp, image.as_slice())?;
     let esp = &table.partitions[0];
-    fat::Plan::new(&tree, &esp_options(parts))?.write(&mut Shifted::new(disk, esp.offset))?;
+    let options = esp_options(&parts.definition.seed, parts.timestamp);
+    fat::Plan::new(&tree, &options)?.write(&mut Shifted::new(disk, esp.offset))?;
     Ok(image)
 }
 
@@ -201,24 +204,27 @@ fn esp_len(parts: &Parts<'_>) -> Result<Option<u64>, ImageError> {
     if parts.definition.boot == BootKind::Direct {
         return Ok(None);
     }
-    let tree = esp_tree(parts, Blank { len: uki::len(parts)? })?;
-    Ok(Some(fat::Plan::new(&tree, &esp_options(parts))?.len()))
+    let tree = esp_tree(parts.timestamp, Blank { len: uki::len(parts)? })?;
+    let options = esp_options(&parts.definition.seed, parts.timestamp);
+    Ok(Some(fat::Plan::new(&tree, &options)?.len()))
 }
 
-fn esp_tree<C>(parts: &Parts<'_>, uki: C) -> Result<Tree<C>, ImageError> {
-    let folder = Meta::root(0o755, parts.timestamp.0);
+/// What the ESP holds.
+pub(crate) fn esp_tree<C>(timestamp: Timestamp, uki: C) -> Result<Tree<C>, TreeError> {
+    let folder = Meta::root(0o755, timestamp.0);
     let mut tree = Tree::new(folder.clone());
     tree.make_directories(b"EFI/BOOT", &folder)?;
-    tree.put(BOOT_FILE.as_bytes(), Inode::file(Meta::root(0o644, parts.timestamp.0), uki))?;
+    tree.put(BOOT_FILE.as_bytes(), Inode::file(Meta::root(0o644, timestamp.0), uki))?;
     Ok(tree)
 }
 
-fn esp_options(parts: &Parts<'_>) -> fat::Options {
-    let id = parts.definition.seed.derive("esp volume id");
+/// How the ESP is made.
+pub(crate) fn esp_options(seed: &Seed, timestamp: Timestamp) -> fat::Options {
+    let id = seed.derive("esp volume id");
     fat::Options {
         volume_id: u32::from_le_bytes([id[0], id[1], id[2], id[3]]),
         label: ESP_LABEL.into(),
-        timestamp: parts.timestamp.0,
+        timestamp: timestamp.0,
         ..fat::Options::default()
     }
 }

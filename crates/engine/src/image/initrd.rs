@@ -21,7 +21,7 @@ pub(crate) const BUILT_FOR: &str = "etc/stage1/command-line";
 const UNPACKED_MAX: u64 = 1 << 30;
 
 /// Mount points that stage 1 uses, and the folders of what it reads.
-const FOLDERS: [&str; 6] = ["dev", "proc", "sys", "run", "sysroot", "etc/stage1"];
+pub(crate) const FOLDERS: [&str; 6] = ["dev", "proc", "sys", "run", "sysroot", "etc/stage1"];
 
 /// A zstd-compressed cpio archive.
 ///

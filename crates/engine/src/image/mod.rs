@@ -3,10 +3,10 @@
 //! [`initrd()`] and [`write`] decide nothing that is not in the definition: identities come from the
 //! root hash or the seed, times from the lock.
 
-mod disk;
+pub(crate) mod disk;
 mod error;
-mod initrd;
-mod uki;
+pub(crate) mod initrd;
+pub(crate) mod uki;
 
 use cvmkit_formats::sink::Sink;
 use cvmkit_formats::tree::Tree;

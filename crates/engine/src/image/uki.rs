@@ -1,11 +1,26 @@
 //! The unified kernel image, and the command line it carries.
 
-use cvmkit_formats::pe::uki::{Options, Plan};
+use cvmkit_formats::pe::uki::{Options, Plan, stub_within};
 use cvmkit_formats::source::Source;
 use cvmkit_formats::verity::RootHash;
 
 use super::{ImageError, Parts};
 use crate::definition::Definition;
+use crate::digest::Sha256;
+
+/// Longest stub that is taken out of a UKI: a guard, real ones have some 100 kB.
+pub(crate) const STUB_MAX: u64 = 64 << 20;
+
+/// The sections that are put behind the stub.
+const APPENDED: [&str; 5] = [".linux", ".osrel", ".cmdline", ".initrd", ".uname"];
+
+/// The digest of the stub as it lies in a UKI that was written.
+///
+/// # Errors
+/// What is wrong with the UKI.
+pub(crate) fn stub_digest<S: Source + ?Sized>(image: &S) -> Result<Sha256, ImageError> {
+    Ok(Sha256::of(&stub_within(image, &APPENDED, STUB_MAX)?))
+}
 
 /// Length of a root hash in hex: the algorithm is SHA-256.
 const ROOT_HASH_DIGITS: usize = 64;

@@ -474,11 +474,15 @@ fn changes(earlier: Option<&Lock>, lock: &Lock) -> Changes {
 
 /// The paths of local files that came, went or changed, sorted.
 fn changes_of_files(before: &[LocalFile], after: &[LocalFile]) -> Vec<String> {
-    let gone = before.iter().filter(|file| !after.contains(file));
-    let come = after.iter().filter(|file| !before.contains(file));
-    let paths: std::collections::BTreeSet<_> =
-        gone.chain(come).map(|file| file.path.clone()).collect();
-    paths.into_iter().collect()
+    let (before, after) = (by_path(before), by_path(after));
+    let paths: std::collections::BTreeSet<&str> =
+        before.keys().chain(after.keys()).copied().collect();
+    let changed = paths.into_iter().filter(|path| before.get(path) != after.get(path));
+    changed.map(str::to_owned).collect()
+}
+
+fn by_path(files: &[LocalFile]) -> BTreeMap<&str, &LocalFile> {
+    files.iter().map(|file| (file.path.as_str(), file)).collect()
 }
 
 #[cfg(test)]

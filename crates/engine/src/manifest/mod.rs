@@ -5,6 +5,7 @@ mod sums;
 
 use std::path::Path;
 
+use cvmkit_formats::gpt::Guid;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::build::MachineFile;
 use crate::definition::Definition;
 use crate::digest::Sha256;
 use crate::fault::{Diagnosis, Fault};
-use crate::files::{self, FileError, Staging, cannot};
+use crate::files::{self, FileError, FileSource, Staging, cannot};
 use crate::image::{self, Image, ImageError, Role};
 use crate::lock::{LockError, LockFile, root_role};
 use crate::reference::ReferenceValues;
@@ -30,7 +31,7 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const REFERENCE_FILE: &str = "reference-values.json";
 
 /// Version of the schema of the manifest.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
 /// What an image is and what it was made from.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub struct ImageRecord {
     pub architecture: String,
     /// The kernel command line, byte by byte.
     pub command_line: String,
+    /// The UUID that identities of the disk and its file systems are derived from.
+    pub seed: String,
     /// RFC 3339 time of everything the build made.
     #[schemars(with = "String")]
     pub timestamp: Timestamp,
@@ -96,6 +99,10 @@ pub struct InputsRecord {
     pub lock: Sha256,
     /// SHA-256 of the guest's PID 1.
     pub stage1: Sha256,
+    /// SHA-256 of the systemd stub as it lies in the UKI: without symbols, checksum and the headers
+    /// of the image's own sections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uki_stub: Option<Sha256>,
     /// What decides each part of the image.
     pub parts: PartsRecord,
     /// Where the files of the machines came from.
@@ -141,6 +148,8 @@ pub struct RootRecord {
     pub root_hash: String,
     /// dm-verity salt in hex.
     pub salt: String,
+    /// UUID in the dm-verity superblock.
+    pub uuid: String,
     /// dm-verity hash algorithm.
     pub algorithm: String,
     /// Bytes in a dm-verity data block.
@@ -336,7 +345,9 @@ pub(crate) fn write(
     // Each file on its own: a disk is hashed while all the others are.
     let artifacts = listed.into_par_iter().with_max_len(1);
     let artifacts = artifacts.map(|(name, role)| artifact(staging, name, role));
-    let manifest = manifest(description, artifacts.collect::<Result<_, _>>()?)?;
+    let uki = description.image.files.iter().find(|file| file.role == Role::Uki);
+    let uki_stub = uki.map(|uki| stub_of(&staging.path(&uki.name))).transpose()?;
+    let manifest = manifest(description, artifacts.collect::<Result<_, _>>()?, uki_stub)?;
     let text = json(&manifest)?;
     image::stage(staging, MANIFEST_FILE, &text)?;
     let listed = manifest.artifacts.iter().map(|file| (file.name.clone(), file.sha256));
@@ -351,6 +362,7 @@ pub(crate) fn write(
 fn manifest(
     description: &Description<'_>,
     artifacts: Vec<Artifact>,
+    uki_stub: Option<Sha256>,
 ) -> Result<Manifest, ManifestError> {
     let definition = description.definition;
     let lock = &description.lock.lock;
@@ -379,12 +391,14 @@ fn manifest(
             debug: definition.debug,
             architecture: "x86-64".into(),
             command_line: description.image.command_line.clone(),
+            seed: definition.seed.to_string(),
             timestamp: description.timestamp,
         },
         inputs: InputsRecord {
             definition: description.definition_digest,
             lock: description.lock_digest,
             stage1: description.stage1,
+            uki_stub,
             parts: description.parts.clone(),
             machine_files: machine_files.collect(),
         },
@@ -393,6 +407,7 @@ fn manifest(
             format: "squashfs".into(),
             root_hash: description.image.root_hash.to_string(),
             salt: hex::encode(&verity.salt),
+            uuid: Guid::from_text_order(verity.uuid).to_string(),
             algorithm: "sha256".into(),
             data_block_size: verity.data_block_size,
             hash_block_size: verity.hash_block_size,
@@ -402,6 +417,11 @@ fn manifest(
         artifacts,
         packages: packages.collect(),
     })
+}
+
+/// The digest of the stub in a staged UKI.
+fn stub_of(path: &Path) -> Result<Sha256, ManifestError> {
+    Ok(image::uki::stub_digest(&FileSource::open(path)?)?)
 }
 
 fn partition(partition: &image::Partition) -> PartitionRecord {
@@ -472,7 +492,8 @@ fn artifact(
     Ok(Artifact { name: name.to_owned(), role, media_type, size, sha256 })
 }
 
-fn json(value: &impl Serialize) -> Result<Vec<u8>, ManifestError> {
+/// The form in which documents are written, and in which alone they verify.
+pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>, ManifestError> {
     let mut text = serde_json::to_vec_pretty(value).map_err(ManifestError::Unserialisable)?;
     text.push(b'\n');
     Ok(text)

@@ -71,6 +71,32 @@ impl Sums {
         Ok(Self { by_name })
     }
 
+    /// The first line of a text that was read as these sums and is not as they are written: its
+    /// number, and what is wrong with it.
+    #[must_use]
+    pub fn flaw(&self, text: &str) -> Option<(usize, String)> {
+        let written = self.to_string();
+        let mut expected = written.split_inclusive('\n');
+        for (at, line) in text.split_inclusive('\n').enumerate() {
+            let wanted = expected.next().unwrap_or_default();
+            if line == wanted {
+                continue;
+            }
+            let name = |line: &str| line.get(66..).unwrap_or_default().trim_end().to_owned();
+            let flaw = if line.ends_with("\r\n") {
+                "ends in CR LF".to_owned()
+            } else if !line.ends_with('\n') {
+                "its end of line is missing".to_owned()
+            } else if name(line) == name(wanted) {
+                "its digest is not in lower-case hex digits".to_owned()
+            } else {
+                format!("`{}` is not in byte order of the names", name(line))
+            };
+            return Some((at + 1, flaw));
+        }
+        None
+    }
+
     /// The files, in byte order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
@@ -121,6 +147,23 @@ mod tests {
             assert!(Sums::parse(&format!("{digest}  {name}\n")).is_err(), "{name}");
         }
         assert_eq!(Sums::parse("nonsense\n").unwrap_err().line, 1);
+    }
+
+    #[test]
+    fn a_text_in_another_form_is_named_by_line() {
+        let [one, two] = [b"one", b"two"].map(|bytes| Sha256::of(bytes));
+        let form = |text: &str| Sums::parse(text).unwrap().flaw(text);
+        assert_eq!(form(&format!("{one}  a\n{two}  b\n")), None);
+        for (text, line, words) in [
+            (format!("{one}  a\n{two}  b\r\n"), 2, "ends in CR LF"),
+            (format!("{one}  a\r\n{two}  b\n"), 1, "ends in CR LF"),
+            (format!("{one}  a\n{two}  b"), 2, "its end of line is missing"),
+            (format!("{one}  b\n{two}  a\n"), 1, "byte order"),
+        ] {
+            let (found, flaw) = form(&text).unwrap();
+            assert_eq!(found, line, "{text:?}");
+            assert!(flaw.contains(words), "{flaw}");
+        }
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl ReferenceValues {
     /// None of this schema, or a value that is no digest.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let mut bytes = Vec::new();
-        let limited = files::open(path)?.take(VALUES_MAX + 1).read_to_end(&mut bytes);
+        let limited = files::open_stream(path)?.take(VALUES_MAX + 1).read_to_end(&mut bytes);
         limited.map_err(files::cannot("read", path))?;
         if bytes.len() as u64 > VALUES_MAX {
             return Err(ReadError::TooLong { path: path.to_owned() });

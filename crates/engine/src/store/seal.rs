@@ -11,18 +11,21 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 
-use super::{Store, open_own};
+use super::{Store, dropped};
 use crate::digest::Sha256;
-use crate::files::{self, FileError, cannot};
+use crate::files::{self, FileError, Folder, cannot};
 
 /// Bytes of the seal behind what it seals.
 const SEAL_LEN: usize = 32;
+
+/// Longest record of a build: sums of a few files.
+const RECORD_MAX: u64 = 1 << 20;
 
 /// What is read at once, to be hashed.
 const BUFFER: usize = 256 << 10;
@@ -65,14 +68,13 @@ impl SealKey {
     }
 
     fn create(path: &Path, bytes: [u8; 32]) -> Result<(), FileError> {
-        files::make_folder(files::parent(path))?;
-        let fresh = path.with_extension(format!("key-{}", std::process::id()));
-        let mut options = File::options();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh);
-        let mut file = file.map_err(cannot("create", &fresh))?;
-        file.write_all(&bytes).map_err(cannot("write", &fresh))?;
-        file.sync_all().map_err(cannot("write", &fresh))?;
-        files::place_new(&fresh, path)
+        let folder = Folder::make(files::parent(path))?;
+        let name = path.file_name().unwrap_or_default();
+        let fresh = files::partial_name(name);
+        let mut file = folder.create_with(&fresh, 0o600)?;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+        written.map_err(cannot("write", &folder.path(&fresh)))?;
+        files::place_new(&folder.path(&fresh), path)
     }
 
     /// Begins a seal over something of that kind and name.
@@ -125,18 +127,14 @@ impl Store {
     /// Names the file that can't be read.
     pub fn decoded(&self, package: Sha256) -> Result<Option<Unsealing>, FileError> {
         let Some(key) = &self.key else { return Ok(None) };
-        let path = self.sealed_path(Kind::Decoded, package);
-        let file = match files::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some((folder, file)) = self.sealed(Kind::Decoded, package)? else { return Ok(None) };
+        let path = folder.path(package.to_string());
         let len = file.metadata().map_err(cannot("read", &path))?.len();
         let Some(len) = len.checked_sub(SEAL_LEN as u64) else { return Ok(None) };
         let copy = file.try_clone().map_err(cannot("read", &path))?;
         let reader = BufReader::with_capacity(BUFFER, copy).take(len);
         let mac = key.begin(Kind::Decoded, package);
-        Ok(Some(Unsealing { reader, mac, file, len, path }))
+        Ok(Some(Unsealing { reader, mac, file, len, folder, name: package.to_string() }))
     }
 
     /// A place for what the package of that digest decodes to: sealed if there is a key, otherwise
@@ -148,13 +146,21 @@ impl Store {
         let Some(key) = &self.key else {
             return Ok(Sealing { store: self, file: self.scratch()?, len: 0, seal: None });
         };
-        let target = self.sealed_path(Kind::Decoded, package);
-        files::make_folder(files::parent(&target))?;
-        let partial = self.root.join("partial").join(format!("{package}.decoded"));
-        let file = open_own(&partial)?;
-        file.set_len(0).map_err(cannot("write", &partial))?;
-        let seal = Seal { mac: key.begin(Kind::Decoded, package), partial, target };
-        Ok(Sealing { store: self, file, len: 0, seal: Some(seal) })
+        let kept = || -> Result<_, FileError> {
+            let target = self.root.subfolder(Kind::Decoded.folder())?;
+            let partial = self.partial()?;
+            let file = partial.open_locked(decoded_name(package))?;
+            file.set_len(0).map_err(cannot("write", &partial.path(decoded_name(package))))?;
+            Ok((file, Seal { mac: key.begin(Kind::Decoded, package), package, partial, target }))
+        };
+        match kept() {
+            Ok((file, seal)) => Ok(Sealing { store: self, file, len: 0, seal: Some(seal) }),
+            // Nothing can be kept: it goes with the process.
+            Err(error) if error.is_denied() => {
+                Ok(Sealing { store: self, file: self.scratch()?, len: 0, seal: None })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The text that was recorded for a build, if any.
@@ -163,10 +169,13 @@ impl Store {
     /// Names the file that can't be read.
     pub fn recorded(&self, build: Sha256) -> Result<Option<Vec<u8>>, FileError> {
         let Some(key) = &self.key else { return Ok(None) };
-        let mut text = match files::read(&self.sealed_path(Kind::Build, build)) {
+        let Some((folder, file)) = self.sealed(Kind::Build, build)? else { return Ok(None) };
+        let path = folder.path(build.to_string());
+        let mut text = match files::bounded(file, RECORD_MAX) {
             Ok(text) => text,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
+            // No record is that long: it is nobody's.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+            Err(error) => return Err(cannot("read", &path)(error)),
         };
         let Some(len) = text.len().checked_sub(SEAL_LEN) else { return Ok(None) };
         let seal = text.split_off(len);
@@ -180,15 +189,31 @@ impl Store {
     /// Names the file that can't be written.
     pub fn record(&self, build: Sha256, text: &[u8]) -> Result<(), FileError> {
         let Some(key) = &self.key else { return Ok(()) };
-        let path = self.sealed_path(Kind::Build, build);
-        files::make_folder(files::parent(&path))?;
+        let folder = self.root.subfolder(Kind::Build.folder())?;
         let mac = key.begin(Kind::Build, build).chain_update(text).finalize();
-        files::replace(&path, &[text, &mac.into_bytes()].concat())
+        folder.replace(build.to_string(), &[text, &mac.into_bytes()].concat())
     }
 
-    fn sealed_path(&self, kind: Kind, name: Sha256) -> PathBuf {
-        self.root.join(kind.folder()).join(name.to_string())
+    /// An open file of this kind and name, and the folder it is in. What is no file is none.
+    fn sealed(&self, kind: Kind, name: Sha256) -> Result<Option<(Folder, File)>, FileError> {
+        let Some(folder) = self.existing(&[kind.folder()])? else { return Ok(None) };
+        match folder.file(name.to_string()) {
+            Ok(file) => Ok(Some((folder, file))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_unsuitable() || error.is_link() => {
+                dropped(&folder, &name.to_string())?;
+                Ok(None)
+            }
+            // Others' files, in a store that machines share, may be closed to this account.
+            Err(error) if error.is_denied() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// The name of what a package decodes to while it is written.
+fn decoded_name(package: Sha256) -> String {
+    format!("{package}.decoded")
 }
 
 /// Sealed bytes while they are read for the first time, from start to end.
@@ -198,7 +223,8 @@ pub struct Unsealing {
     mac: Hmac<sha2::Sha256>,
     file: File,
     len: u64,
-    path: PathBuf,
+    folder: Folder,
+    name: String,
 }
 
 impl Unsealing {
@@ -209,11 +235,12 @@ impl Unsealing {
     /// Names the file that can't be read or removed.
     pub fn finish(self) -> Result<Option<Arc<File>>, FileError> {
         let mut seal = [0; SEAL_LEN];
-        self.file.read_exact_at(&mut seal, self.len).map_err(cannot("read", &self.path))?;
+        let path = self.folder.path(&self.name);
+        self.file.read_exact_at(&mut seal, self.len).map_err(cannot("read", &path))?;
         if self.reader.limit() == 0 && self.mac.verify_slice(&seal).is_ok() {
             return Ok(Some(Arc::new(self.file)));
         }
-        files::remove(&self.path)?;
+        dropped(&self.folder, &self.name)?;
         Ok(None)
     }
 }
@@ -238,8 +265,9 @@ pub struct Sealing<'a> {
 #[derive(Debug)]
 struct Seal {
     mac: Hmac<sha2::Sha256>,
-    partial: PathBuf,
-    target: PathBuf,
+    package: Sha256,
+    partial: Folder,
+    target: Folder,
 }
 
 impl Sealing<'_> {
@@ -263,12 +291,13 @@ impl Sealing<'_> {
     /// # Errors
     /// Names the file.
     pub fn finish(self) -> Result<Arc<File>, FileError> {
-        if let Some(Seal { mac, partial, target }) = self.seal {
+        if let Some(Seal { mac, package, partial, target }) = self.seal {
             let written = self.file.write_all_at(&mac.finalize().into_bytes(), self.len);
             written.map_err(|error| self.store.scratch_error(error))?;
             // Not synced: after a power failure the seal does not match, and all is decoded anew.
-            files::rename(&partial, &target)?;
-            files::unlock(&self.file, &target)?;
+            let name = package.to_string();
+            partial.rename(decoded_name(package), &target, &name)?;
+            files::unlock(&self.file, &target.path(&name))?;
         }
         Ok(Arc::new(self.file))
     }
@@ -281,7 +310,7 @@ mod tests {
     const PACKAGE: Sha256 = Sha256([7; 32]);
 
     fn store(folder: &Path, key: Option<[u8; 32]>) -> Store {
-        Store::open(folder, key.map(SealKey::new)).unwrap()
+        Store::open(folder, key.map(SealKey::new), folder).unwrap()
     }
 
     fn decode(store: &Store, bytes: &[u8]) -> Arc<File> {
@@ -319,7 +348,7 @@ mod tests {
     fn one_changed_byte_or_a_lost_end_breaks_the_seal() {
         let folder = tempfile::tempdir().unwrap();
         let ours = store(folder.path(), Some([1; 32]));
-        let path = ours.sealed_path(Kind::Decoded, PACKAGE);
+        let path = ours.root.path("decoded").join(PACKAGE.to_string());
         decode(&ours, b"some bytes");
         let whole = files::read(&path).unwrap();
         for at in 0..whole.len() {
@@ -331,7 +360,7 @@ mod tests {
             files::replace(&path, &whole[..at]).unwrap();
             assert_eq!(read(&ours), None, "cut at {at}");
         }
-        let other = ours.sealed_path(Kind::Decoded, Sha256([8; 32]));
+        let other = ours.root.path("decoded").join(Sha256([8; 32]).to_string());
         files::replace(&other, &whole).unwrap();
         let mut moved = ours.decoded(Sha256([8; 32])).unwrap().unwrap();
         moved.read_to_end(&mut Vec::new()).unwrap();
@@ -365,7 +394,7 @@ mod tests {
         ours.record(PACKAGE, b"sums").unwrap();
         assert_eq!(ours.recorded(PACKAGE).unwrap().as_deref(), Some(&b"sums"[..]));
         assert_eq!(store(folder.path(), Some([2; 32])).recorded(PACKAGE).unwrap(), None);
-        let path = ours.sealed_path(Kind::Build, PACKAGE);
+        let path = ours.root.path("builds").join(PACKAGE.to_string());
         files::replace(&path, b"an unsealed text, as anybody may write it").unwrap();
         assert_eq!(ours.recorded(PACKAGE).unwrap(), None);
     }

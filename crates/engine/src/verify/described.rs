@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_formats::source::Source;
+use serde::Serialize;
 
 use super::examination::Examination;
 use super::folder::{Digests, Folder};
 use super::{Check, VerifyError};
+use crate::definition::Seed;
 use crate::digest::Sha256;
-use crate::manifest::{Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SCHEMA, SUMS_FILE, Sums};
+use crate::manifest::{
+    Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SCHEMA, SUMS_FILE, Sums, json,
+};
 use crate::versioned;
 
 /// The roles of files whose insides are checked, and the suffix of those named after the image.
@@ -41,6 +45,7 @@ pub(super) struct Described {
     pub(super) sums_bytes: Option<Vec<u8>>,
     sums: Result<Sums, String>,
     pub(super) manifest: Option<Manifest>,
+    manifest_bytes: Option<Vec<u8>>,
     malformed: String,
 }
 
@@ -60,17 +65,16 @@ impl Described {
                 .and_then(|text| Sums::parse(text).map_err(|error| error.to_string())),
             None => Err(folder.absence(SUMS_FILE).to_owned()),
         };
-        let manifest = match folder.text(MANIFEST_FILE)? {
-            Some(bytes) => {
-                versioned::json(&bytes, MANIFEST_FILE).map_err(|error| error.to_string())
-            }
+        let manifest_bytes = folder.text(MANIFEST_FILE)?;
+        let manifest = match &manifest_bytes {
+            Some(bytes) => versioned::json(bytes, MANIFEST_FILE).map_err(|error| error.to_string()),
             None => Err(folder.absence(MANIFEST_FILE).to_owned()),
         };
         let (manifest, malformed) = match manifest {
             Ok(manifest) => (Some(manifest), String::new()),
             Err(why) => (None, why),
         };
-        let described = Self { sums_bytes, sums, manifest, malformed };
+        let described = Self { sums_bytes, sums, manifest, manifest_bytes, malformed };
         for name in described.names() {
             folder.open(&name)?;
         }
@@ -119,10 +123,10 @@ pub(super) fn sums(described: &Described, folder: &Folder, digests: &Digests) ->
             return examination;
         }
     };
-    let text = sums.to_string();
-    if described.sums_bytes.as_deref() != Some(text.as_bytes()) {
-        let expected = "every file once, in byte order, each line ended";
-        examination.find(SUMS_FILE, "the form of the sums", expected, "the same in another form");
+    let text = described.sums_bytes.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    if let Some((line, flaw)) = sums.flaw(&text) {
+        let expected = "lines of `DIGEST  NAME`, in byte order of the names, each ended by LF";
+        examination.find(SUMS_FILE, format!("{SUMS_FILE}:{line}: {flaw}"), expected, flaw);
     }
     for name in sums.names() {
         let (expected, found) = (sums.get(name), digests.get(name));
@@ -161,6 +165,13 @@ pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests
     let architecture = manifest.image.architecture.as_str();
     examination.expect(MANIFEST_FILE, "architecture", "x86-64", architecture);
     examination.expect(MANIFEST_FILE, "root.format", "squashfs", manifest.root.format.as_str());
+    let seed = manifest.image.seed.parse::<Seed>().map(|seed| seed.to_string());
+    if seed.as_deref() != Ok(manifest.image.seed.as_str()) {
+        let found = format!("`{}`", manifest.image.seed);
+        examination.find(MANIFEST_FILE, "image.seed", "a UUID in lower case", found);
+    }
+    let bytes = described.manifest_bytes.as_deref().unwrap_or_default();
+    form(&mut examination, MANIFEST_FILE, manifest, bytes);
     roles(&mut examination, manifest);
     for artifact in &manifest.artifacts {
         file(&mut examination, artifact, described, folder, digests);
@@ -169,6 +180,28 @@ pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests
     let (files, packages) = (manifest.artifacts.len(), manifest.packages.len());
     examination.detail = format!("schema {SCHEMA}, {files} files, {packages} packages");
     examination
+}
+
+/// A document is written as a build writes it: no space, no field twice, nothing behind its end.
+pub(super) fn form(
+    examination: &mut Examination,
+    file: &str,
+    value: &impl Serialize,
+    found: &[u8],
+) {
+    match json(value) {
+        Ok(written) => {
+            let shared = written.iter().zip(found).position(|(written, found)| written != found);
+            let shorter = (written.len() != found.len()).then(|| written.len().min(found.len()));
+            if let Some(at) = shared.or(shorter) {
+                let line = found.iter().take(at).filter(|&&byte| byte == b'\n').count() + 1;
+                let what = format!("{file}:{line}: its form at byte {at:#x}");
+                let expected = "the fields once and in order, as a build writes them";
+                examination.find(file, what, expected, "the same in another form");
+            }
+        }
+        Err(error) => examination.find(file, "its form", "one that can be written again", error),
+    }
 }
 
 /// Each role has one file, named after the image.

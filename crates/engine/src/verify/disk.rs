@@ -6,12 +6,14 @@ use cvmkit_formats::verity::{self, Header, RootHash};
 
 use super::examination::Examination;
 use super::folder::not_zero;
+use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError};
 use crate::files::FileSource;
+use crate::image::disk::{self, Lengths};
 use crate::manifest::{MANIFEST_FILE, PartitionRecord};
 
-/// Bytes of the boot code of a protective MBR, which firmware must not run (UEFI 2.10, table 5-1).
-const BOOT_CODE: u64 = 440;
+/// Why nothing that is derived from the seed can be compared.
+pub(super) const NO_SEED: &str = "the manifest has no seed";
 
 /// The bytes of one partition.
 pub(super) type Part<'a> = Window<&'a FileSource>;
@@ -50,7 +52,9 @@ pub(super) fn partitions(
         partition(&mut examination, name, record, entry);
     }
     roles(&mut examination, subject, name, &table);
-    gaps(&mut examination, subject, name, source, &table)?;
+    if examination.is_clean() {
+        written_again(&mut examination, subject, name, source, &table)?;
+    }
     let window = |type_guid: Guid| {
         let entry = table.partitions.iter().find(|entry| entry.type_guid == type_guid);
         entry.and_then(|entry| entry.window(source).ok())
@@ -122,37 +126,67 @@ fn roles(examination: &mut Examination, subject: Subject<'_>, name: &str, table:
     }
 }
 
-/// What belongs to no structure is zero: the disk has no place for anything else.
-fn gaps(
+/// The table written again, with all that lies between the partitions.
+fn written_again(
     examination: &mut Examination,
     subject: Subject<'_>,
     name: &str,
     source: &FileSource,
     table: &Table,
 ) -> Result<(), VerifyError> {
-    let end = |lba: gpt::Lba| lba.to_bytes().unwrap_or(u64::MAX);
-    let mut places: Vec<_> =
-        table.partitions.iter().map(|entry| (entry.offset(), entry.len())).collect();
-    places.sort_unstable();
-    let mut ranges = vec![(0, BOOT_CODE)];
-    let mut free = end(table.first_usable);
-    for (offset, len) in places {
-        ranges.push((free, offset));
-        free = offset.saturating_add(len);
+    let Some(seed) = subject.seed() else {
+        examination.skip("the table written again", NO_SEED);
+        return Ok(());
+    };
+    let len = |type_guid: Guid| {
+        let entry = table.partitions.iter().find(|entry| entry.type_guid == type_guid);
+        entry.map(Entry::len)
+    };
+    let root_hash = subject.manifest.root.root_hash.parse::<RootHash>();
+    // What is missing is a finding already.
+    let (Some(root), Some(verity), Ok(root_hash)) =
+        (len(spec::ROOT_X86_64), len(spec::ROOT_VERITY_X86_64), root_hash)
+    else {
+        return Ok(());
+    };
+    let lengths = Lengths { esp: len(spec::ESP), root, verity };
+    let mut sink = Against::new(source);
+    let written =
+        disk::table(&seed, lengths, Some(&root_hash)).and_then(|table| table.plan.write(&mut sink));
+    if let Err(error) = written {
+        return examination.refused(subject.folder, name, "its partition table", error);
     }
-    ranges.push((free, end(table.last_usable).saturating_add(spec::SECTOR)));
-    for (start, stop) in ranges {
-        let zero = Window::new(source, start, stop.saturating_sub(start));
-        match zero.and_then(|window| not_zero(&window)) {
-            Ok(None) => {}
-            Ok(Some(at)) => {
-                let found = format!("something at byte {:#x}", start + at);
-                examination.find(name, "bytes of no partition", "zeros", found);
-            }
-            Err(error) => examination.refused(subject.folder, name, "its gaps", error)?,
+    match sink.finish() {
+        Ok(difference) => {
+            let place = |at| place_of(at, source.len()).to_owned();
+            rederive::report(examination, name, 0, difference, place);
+            Ok(())
         }
+        Err(error) => examination.refused(subject.folder, name, "its partition table", error),
     }
-    Ok(())
+}
+
+/// What a byte outside of the partitions belongs to.
+fn place_of(at: u64, len: u64) -> &'static str {
+    const HEADER: u64 = 92;
+    let backup = len.saturating_sub(spec::SECTOR);
+    match at {
+        0..440 => "the boot code of the protective MBR",
+        440..446 => "the disk signature of the protective MBR",
+        446..510 => "the records of the protective MBR",
+        510..512 => "the signature of the protective MBR",
+        512..604 => "the primary GPT header",
+        604..1024 => "the sector of the primary GPT header, behind it",
+        1024..17_408 => "the primary GPT entries",
+        _ if at >= backup.saturating_add(HEADER) => {
+            "the sector of the backup GPT header, behind it"
+        }
+        _ if at >= backup => "the backup GPT header",
+        _ if at >= len.saturating_sub(spec::BACKUP_SECTORS * spec::SECTOR) => {
+            "the backup GPT entries"
+        }
+        _ => "a gap between partitions",
+    }
 }
 
 /// The superblock says what the manifest says, and every block is under the root hash.
@@ -178,6 +212,9 @@ pub(super) fn verity(
         }
     };
     superblock(&mut examination, subject, disk.name, &header, root.len());
+    if examination.is_clean() {
+        superblock_again(&mut examination, subject, disk.name, hashes, root.len())?;
+    }
     let plan = match verity::Plan::new(root.len(), &header.options) {
         Ok(plan) => plan,
         Err(error) => {
@@ -231,6 +268,47 @@ fn superblock(
     ];
     for (field, expected, found) in numbers {
         expect(field, &expected.to_string(), &found.to_string());
+    }
+}
+
+/// The superblock written again, with what lies between it and the tree.
+fn superblock_again(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    hashes: Part<'_>,
+    root_len: u64,
+) -> Result<(), VerifyError> {
+    let record = &subject.manifest.root;
+    let what = "its dm-verity superblock";
+    let (Ok(salt), Ok(uuid)) = (hex::decode(&record.salt), record.uuid.parse::<Guid>()) else {
+        let expected = "a salt in hex and a UUID";
+        let found = format!("`{}` and `{}`", record.salt, record.uuid);
+        examination.find(MANIFEST_FILE, "root.salt and root.uuid", expected, found);
+        return Ok(());
+    };
+    let options = verity::Options {
+        data_block_size: record.data_block_size,
+        hash_block_size: record.hash_block_size,
+        ..verity::Options::new(salt, uuid.to_text_order())
+    };
+    let block = Window::new(hashes, 0, options.hash_block_size.into());
+    let block = match block {
+        Ok(block) => block,
+        Err(error) => return examination.refused(subject.folder, name, what, error),
+    };
+    let mut sink = Against::new(&block);
+    let plan = verity::Plan::new(root_len, &options);
+    if let Err(error) = plan.and_then(|plan| plan.write_superblock(&mut sink)) {
+        return examination.refused(subject.folder, name, what, error);
+    }
+    match sink.finish() {
+        Ok(difference) => {
+            let place = |_| "the block of the dm-verity superblock".to_owned();
+            rederive::report(examination, name, hashes.start(), difference, place);
+            Ok(())
+        }
+        Err(error) => examination.refused(subject.folder, name, what, error),
     }
 }
 

@@ -4,13 +4,12 @@ use cvmkit_formats::fat;
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::tree::Node;
 
-use super::disk::{Disk, NO_TABLE, Part};
+use super::disk::{Disk, NO_SEED, NO_TABLE, Part};
 use super::examination::Examination;
 use super::folder::{difference, not_zero};
+use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError};
-
-/// What firmware boots from a disk that no boot entry names (UEFI 2.10, section 3.5.1.1).
-const BOOT_FILE: &str = "EFI/BOOT/BOOTX64.EFI";
+use crate::image::disk::{self, BOOT_FILE};
 
 /// Checks the partition, if the image boots from its disk.
 pub(super) fn examine(
@@ -53,6 +52,9 @@ pub(super) fn examine(
         examination.find(name, what, format!("`{BOOT_FILE}`"), "no such file");
     }
     examination.detail = format!("{:?} of {} bytes", volume.width, volume.len);
+    if examination.is_clean() {
+        written_again(&mut examination, subject, name, part)?;
+    }
     Ok(Some(examination))
 }
 
@@ -78,6 +80,43 @@ fn boot_file<S: Source>(
         Err(error) => examination.refused(subject.folder, name, &what, error)?,
     }
     Ok(())
+}
+
+/// The volume written again, with all that no file owns.
+fn written_again(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    part: Part<'_>,
+) -> Result<(), VerifyError> {
+    let what = "its EFI system partition";
+    let Some(seed) = subject.seed() else {
+        examination.skip("the volume written again", NO_SEED);
+        return Ok(());
+    };
+    // Without a UKI there is nothing to write it of, and that is a finding.
+    let Some((_, uki)) = subject.file("uki") else { return Ok(()) };
+    let timestamp = subject.manifest.image.timestamp;
+    let tree = match disk::esp_tree(timestamp, uki) {
+        Ok(tree) => tree,
+        Err(error) => return examination.refused(subject.folder, name, what, error),
+    };
+    let mut sink = Against::new(&part);
+    let plan = match fat::Plan::new(&tree, &disk::esp_options(&seed, timestamp)) {
+        Ok(plan) => plan,
+        Err(error) => return examination.refused(subject.folder, name, what, error),
+    };
+    if let Err(error) = plan.write(&mut sink) {
+        return examination.refused(subject.folder, name, what, error);
+    }
+    match sink.finish() {
+        Ok(difference) => {
+            let place = |at| format!("{} of the EFI system partition", plan.place_of(at));
+            rederive::report(examination, name, part.start(), difference, place);
+            Ok(())
+        }
+        Err(error) => examination.refused(subject.folder, name, what, error),
+    }
 }
 
 /// Nothing lies behind the volume.

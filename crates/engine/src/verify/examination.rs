@@ -28,6 +28,8 @@ pub enum Check {
     RootFileSystem,
     /// Name, version and debug mark of the image in its os-release.
     OsRelease,
+    /// The packages of the manifest are those of the package database.
+    Packages,
     /// The EFI system partition holds the UKI and nothing else.
     Esp,
     /// The UKI holds the kernel, the initramfs and the command line beside it.
@@ -50,6 +52,7 @@ impl Check {
             Self::Verity => "dm-verity",
             Self::RootFileSystem => "root file system",
             Self::OsRelease => "os-release",
+            Self::Packages => "packages",
             Self::Esp => "EFI system partition",
             Self::Uki => "UKI",
             Self::Initrd => "initramfs",
@@ -130,6 +133,11 @@ impl Examination {
             expected: expected.to_string(),
             found: found.to_string(),
         });
+    }
+
+    /// True as long as nothing is known to be wrong.
+    pub(super) fn is_clean(&self) -> bool {
+        self.findings.is_empty()
     }
 
     /// Records a difference, if there is one.

@@ -6,16 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_debian::compression::{Compression, decompress};
 use cvmkit_formats::cpio::{self, Archive};
 use cvmkit_formats::source::{Source, Window, read_all};
-use cvmkit_formats::tree::{Device, Inode, Node};
+use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree};
 
+use super::error::in_one_line;
 use super::examination::Examination;
 use super::folder::not_zero;
+use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError, kernel};
 use crate::digest::Sha256;
+use crate::image::initrd::FOLDERS;
 use crate::image::{self, BUILT_FOR, MODULE_LIST};
 
 /// Most bytes of an initramfs, packed and unpacked: a guard, real ones have a few MB.
 const LIMIT: u64 = 1 << 30;
+
+/// How the frame begins that a build writes (RFC 8878, section 3.1.1.1): magic; a descriptor that says
+/// "with checksum" and no more; a window of 4 MiB, that of its level.
+const FRAME_HEAD: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x60];
 
 /// PID 1 of the guest.
 const INIT: &str = "init";
@@ -52,6 +59,9 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
             return Ok(examination);
         }
     };
+    if let Some(why) = frame(&packed) {
+        examination.find(name, "its compressed form", "one zstd frame as a build writes it", why);
+    }
     drop(packed);
     match cpio::read(&unpacked) {
         Ok(archive) => archive_of(&mut examination, subject, name, &unpacked, archive),
@@ -97,7 +107,83 @@ fn archive_of(
         let expected = "stage 1, its two lists, the listed modules and /dev/console";
         examination.find(name, "its files", expected, format!("also `/{path}`"));
     }
+    attributes(examination, subject, name, tree, &known);
     examination.detail = format!("stage 1 of {stage1} bytes, {count} modules");
+    if examination.is_clean() {
+        written_again(examination, name, unpacked, tree);
+    }
+}
+
+/// Owners, modes and times are those that a build gives, and no folder is there for nothing.
+fn attributes<C>(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    tree: &Tree<C>,
+    known: &BTreeSet<String>,
+) {
+    let needed = known.iter().map(String::as_str).chain(FOLDERS);
+    let needed = needed.flat_map(|path| path.match_indices('/').map(|(at, _)| path.split_at(at).0));
+    let folders: BTreeSet<&str> = needed.chain(FOLDERS).chain([""]).collect();
+    for (path, id) in tree.walk() {
+        let path = String::from_utf8_lossy(&path).into_owned();
+        let Inode { meta, node } = tree.inode(id);
+        let mode = match node {
+            Node::Directory(_) if !folders.contains(path.as_str()) => {
+                let expected = "folders of files and mount points";
+                examination.find(name, "its folders", expected, format!("also `/{path}`"));
+                continue;
+            }
+            Node::Directory(_) => 0o755,
+            _ if path == INIT => 0o755,
+            _ if path == CONSOLE.0 => 0o600,
+            _ => 0o644,
+        };
+        let expected = Meta::root(mode, subject.manifest.image.timestamp.0);
+        let shown = |meta: &Meta| {
+            format!("mode {:o}, owner {}:{}, time {}", meta.mode, meta.uid, meta.gid, meta.mtime)
+        };
+        examination.expect(name, &format!("/{path}"), shown(&expected), shown(meta));
+    }
+}
+
+/// The archive written again of the tree in it.
+fn written_again<C: Source>(
+    examination: &mut Examination,
+    name: &str,
+    unpacked: &[u8],
+    tree: &Tree<C>,
+) {
+    let what = "its cpio archive";
+    let mut sink = Against::new(unpacked);
+    let written = cpio::Plan::new(tree, &cpio::Options::default())
+        .and_then(|plan| plan.write(&mut sink))
+        .map_err(|error| in_one_line(&error));
+    // All of it is in memory: no disk of the host has a part in an error.
+    let difference = written.and_then(|()| sink.finish().map_err(|error| error.to_string()));
+    match difference {
+        Ok(difference) => {
+            let place = |_| "the cpio archive, unpacked".to_owned();
+            rederive::report(examination, name, 0, difference, place);
+        }
+        Err(why) => examination.find(name, what, "one that can be written again", why),
+    }
+}
+
+/// What is in a compressed initramfs besides its archive, if anything is: a decoder skips whole
+/// frames and ignores some bits.
+fn frame(packed: &[u8]) -> Option<String> {
+    let Some((head, _)) = packed.split_first_chunk() else {
+        return Some(format!("{} bytes", packed.len()));
+    };
+    if *head != FRAME_HEAD {
+        return Some(format!("a frame that begins with {}", hex::encode(head)));
+    }
+    match zstd::zstd_safe::find_frame_compressed_size(packed) {
+        Ok(len) if len == packed.len() => None,
+        Ok(len) => Some(format!("{} bytes behind it", packed.len().saturating_sub(len))),
+        Err(code) => Some(zstd::zstd_safe::get_error_name(code).to_owned()),
+    }
 }
 
 /// PID 1 is the stage 1 that the manifest names. Answers its length.

@@ -19,6 +19,8 @@ mod examination;
 mod folder;
 mod initrd;
 mod kernel;
+mod packages;
+mod rederive;
 mod reference;
 mod root;
 mod uki;
@@ -32,6 +34,7 @@ use serde::Serialize;
 pub use error::VerifyError;
 pub use examination::{Check, Checked, Finding, State};
 
+use crate::definition::Seed;
 use crate::digest::Sha256;
 use crate::files::FileSource;
 use crate::manifest::Manifest;
@@ -84,6 +87,12 @@ struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// What identities of the image are derived from; none if the manifest has no such text.
+    fn seed(&self) -> Option<Seed> {
+        let seed = self.manifest.image.seed.as_str();
+        seed.parse().ok().filter(|parsed: &Seed| parsed.to_string() == seed)
+    }
+
     /// The name and the bytes of the file of a role, if it is there.
     fn file(&self, role: &str) -> Option<(&'a str, &'a FileSource)> {
         let name = self.manifest.file(role)?;
@@ -127,7 +136,8 @@ fn image(subject: Subject<'_>) -> Result<Vec<Examination>, VerifyError> {
         || -> Result<_, VerifyError> {
             let (file_system, root) = root::file_system(subject, disk)?;
             let root = root.as_ref();
-            let mut rest = vec![file_system, root::os_release(subject, root)];
+            let packages = packages::examine(subject, root);
+            let mut rest = vec![file_system, root::os_release(subject, root), packages];
             rest.extend(esp::examine(subject, disk)?);
             rest.extend(uki::examine(subject, root)?);
             rest.push(initrd::examine(subject)?);
@@ -147,6 +157,7 @@ fn undescribed() -> Vec<Examination> {
         Check::Verity,
         Check::RootFileSystem,
         Check::OsRelease,
+        Check::Packages,
         Check::Esp,
         Check::Uki,
         Check::Initrd,

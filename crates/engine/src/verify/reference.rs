@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::described::form;
 use super::error::in_one_line;
 use super::examination::Examination;
 use super::{Check, Subject, VerifyError};
@@ -25,6 +26,7 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
         }
     };
     examination.detail = format!("{} values", found.values.len());
+    form(&mut examination, name, &found, &text);
     if !profiles(&mut examination, name, subject, &found.profiles) {
         examination.skip("the values", "a profile is none that could be computed");
         return Ok(examination);

@@ -5,12 +5,21 @@ use std::collections::BTreeMap;
 use cvmkit_formats::source::Source;
 use cvmkit_formats::squashfs::{self, FileExtent, Image, Limits};
 use cvmkit_formats::tree::{Node, Tree};
-use rayon::prelude::*;
 
 use super::disk::{Disk, NO_TABLE, Part};
 use super::examination::Examination;
+use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError};
 use crate::manifest::MANIFEST_FILE;
+
+/// Where the image's name and version are.
+const OS_RELEASE: &[u8] = b"etc/os-release";
+
+/// Where dpkg keeps what is installed.
+pub(super) const PACKAGES: &str = "var/lib/dpkg/status";
+
+/// Longest package database that is taken: a guard, one of 5,000 packages has some 5 MB.
+const PACKAGES_MAX: u64 = 64 << 20;
 
 /// Longest os-release that is taken, and that the build takes.
 const OS_RELEASE_MAX: u64 = 1 << 20;
@@ -22,6 +31,8 @@ const CONTENTS_MAX: u64 = 256 << 30;
 pub(super) struct Root {
     /// The contents of `/etc/os-release`.
     pub(super) os_release: Option<Vec<u8>>,
+    /// The package database, if there is one; empty if it can't be read.
+    pub(super) packages: Option<Vec<u8>>,
 }
 
 /// One root hash everywhere.
@@ -108,48 +119,88 @@ pub(super) fn file_system(
             return Ok((examination, None));
         }
     };
-    let extents = files(&tree);
-    let total = extents.iter().map(|extent| extent.len()).fold(0, u64::saturating_add);
+    let lengths = lengths(&tree);
+    let total = lengths.iter().fold(0, |sum: u64, len| sum.saturating_add(*len));
+    let names = tree.walk().len();
+    examination.detail = format!("{names} names, {} files of {total} bytes", lengths.len());
+    let os_release = text_of(&image, &tree, OS_RELEASE, OS_RELEASE_MAX);
+    let packages = tree
+        .lookup(PACKAGES.as_bytes())
+        .is_some()
+        .then(|| text_of(&image, &tree, PACKAGES.as_bytes(), PACKAGES_MAX).unwrap_or_default());
     if total > CONTENTS_MAX {
         let what = "contents of the root file system";
         examination.find(name, what, format!("at most {CONTENTS_MAX} bytes"), total);
-    } else if let Err(error) = contents(part, &extents) {
-        examination.refused(subject.folder, name, "contents of its root file system", error)?;
+    } else {
+        written_again(&mut examination, subject, name, part, &image, tree)?;
     }
-    let names = tree.walk().len();
-    examination.detail = format!("{names} names, {} files of {total} bytes", extents.len());
-    let os_release = os_release_of(&image, &tree);
-    Ok((examination, Some(Root { os_release })))
+    Ok((examination, Some(Root { os_release, packages })))
 }
 
-/// Each regular file once, in the order of the tree.
-fn files(tree: &Tree<FileExtent>) -> Vec<FileExtent> {
+/// The length of each regular file, once however many names it has.
+fn lengths(tree: &Tree<FileExtent>) -> Vec<u64> {
     let mut seen = vec![false; tree.inode_slots()];
     let mut found = Vec::new();
     for (_, id) in tree.walk() {
         let known = seen.get_mut(id.index()).is_some_and(|seen| std::mem::replace(seen, true));
         if let (false, Node::File(extent)) = (known, &tree.inode(id).node) {
-            found.push(extent.clone());
+            found.push(extent.len());
         }
     }
     found
 }
 
-/// Decodes all contents, on all threads. An open image remembers one fragment block, so each thread
-/// opens its own.
-fn contents(part: Part<'_>, extents: &[FileExtent]) -> Result<(), squashfs::Error> {
-    let share = extents.len().div_ceil(rayon::current_num_threads()).max(1);
-    extents.par_chunks(share).try_for_each(|extents| {
-        let image = Image::open(part, &Limits::default())?;
-        extents.iter().try_for_each(|extent| image.visit(extent, |_| Ok(())))
-    })
+/// The file system written again of what it decodes to, contents and all.
+fn written_again(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    part: Part<'_>,
+    image: &Image<Part<'_>>,
+    tree: Tree<FileExtent>,
+) -> Result<(), VerifyError> {
+    let what = "its root file system";
+    let seconds = subject.manifest.image.timestamp.0;
+    let Ok(mkfs_time) = u32::try_from(seconds) else {
+        examination.find(MANIFEST_FILE, "image.timestamp", "a time of 1970 to 2106", seconds);
+        return Ok(());
+    };
+    let mut sink = Against::new(&part);
+    if let Err(error) = squashfs::rewrite(image, tree, mkfs_time, &mut sink) {
+        return examination.refused(subject.folder, name, what, error);
+    }
+    match sink.finish() {
+        Ok(difference) => {
+            let place = |at| place_of(image, at).to_owned();
+            rederive::report(examination, name, part.start(), difference, place);
+            Ok(())
+        }
+        Err(error) => examination.refused(subject.folder, name, what, error),
+    }
 }
 
-/// The image's own os-release, as a boot would find it.
-fn os_release_of<S: Source>(image: &Image<S>, tree: &Tree<FileExtent>) -> Option<Vec<u8>> {
-    let id = tree.resolve(b"etc/os-release").ok()?;
+/// What a byte of the root file system belongs to.
+fn place_of<S: Source>(image: &Image<S>, at: u64) -> &'static str {
+    let superblock = image.superblock();
+    match at {
+        0..96 => "the superblock of the root file system",
+        _ if at < superblock.inode_table.get() => "the contents of the root file system",
+        _ if at < superblock.directory_table.get() => "the inodes of the root file system",
+        _ if at < superblock.bytes_used.get() => "the tables of the root file system",
+        _ => "the padding behind the root file system",
+    }
+}
+
+/// A small file, as a boot would find it.
+fn text_of<S: Source>(
+    image: &Image<S>,
+    tree: &Tree<FileExtent>,
+    path: &[u8],
+    limit: u64,
+) -> Option<Vec<u8>> {
+    let id = tree.resolve(path).ok()?;
     let Node::File(extent) = &tree.inode(id).node else { return None };
-    if extent.len() > OS_RELEASE_MAX {
+    if extent.len() > limit {
         return None;
     }
     let mut text = Vec::new();

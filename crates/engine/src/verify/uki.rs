@@ -1,13 +1,17 @@
 //! The unified kernel image: the files beside it, as sections.
 
-use cvmkit_formats::pe::Headers;
-use cvmkit_formats::pe::uki::SECTION_ORDER;
+use cvmkit_formats::pe::uki::{self, SECTION_ORDER};
+use cvmkit_formats::pe::{self, Headers};
 use cvmkit_formats::source::{Source, read_all};
 
 use super::examination::Examination;
 use super::folder::difference;
+use super::rederive::{self, Against};
 use super::root::Root;
 use super::{Check, Subject, VerifyError, kernel};
+use crate::digest::Sha256;
+use crate::files::FileSource;
+use crate::image::uki::STUB_MAX;
 
 /// The sections that an image's UKI has, and the role of the file with the same bytes. Others of
 /// UAPI.5, such as `.ucode` or `.profile`, would be measured, but nothing says what is in them.
@@ -64,7 +68,81 @@ pub(super) fn examine(
         }
     }
     examination.detail = format!("{} sections", headers.sections.len());
+    if examination.is_clean() {
+        written_again(&mut examination, subject, name, source)?;
+    }
     Ok(Some(examination))
+}
+
+/// The image written again: the stub in it, and its sections around that.
+fn written_again(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    source: &FileSource,
+) -> Result<(), VerifyError> {
+    let what = "the UKI";
+    let appended = SECTIONS.map(|(section, _)| section);
+    let again = uki::stub_within(source, &appended, STUB_MAX).and_then(|stub| {
+        let mut sink = Against::new(source);
+        write(&stub, source, &appended, &mut sink)?;
+        Ok((Sha256::of(&stub), sink))
+    });
+    let (stub, sink) = match again {
+        Ok(again) => again,
+        Err(error) => return examination.refused(subject.folder, name, what, error),
+    };
+    match sink.finish() {
+        Ok(difference) => {
+            let place = |_| "the headers of the UKI or between its sections".to_owned();
+            rederive::report(examination, name, 0, difference, place);
+        }
+        Err(error) => return examination.refused(subject.folder, name, what, error),
+    }
+    let shown = |digest: Option<Sha256>| digest.map_or("none".to_owned(), |it| it.to_string());
+    let (expected, found) = (shown(subject.manifest.inputs.uki_stub), shown(Some(stub)));
+    examination.expect(name, "SHA-256 of the stub in the UKI, by the manifest", expected, found);
+    nx(examination, subject, name, source)
+}
+
+/// Writes the sections of `image` behind `stub`.
+fn write(
+    stub: &[u8],
+    image: &FileSource,
+    appended: &[&str],
+    sink: &mut Against<'_, FileSource>,
+) -> Result<(), pe::Error> {
+    let headers = Headers::read(image)?;
+    let mut contents = Vec::new();
+    for section in headers.sections.iter().filter(|it| appended.contains(&it.name.as_str())) {
+        contents.push((section.name.as_str(), section.contents(image)?));
+    }
+    let lengths: Vec<_> = contents.iter().map(|(name, bytes)| (*name, bytes.len())).collect();
+    let options = uki::Options { keep_nx_compat: headers.is_nx_compatible() };
+    let sources: Vec<(&str, &dyn Source)> =
+        contents.iter().map(|(name, bytes)| (*name, bytes as &dyn Source)).collect();
+    uki::Plan::new(stub, &lengths, &options)?.write(&sources, sink)
+}
+
+/// An image promises to run with data pages not executable only if its kernel does.
+fn nx(
+    examination: &mut Examination,
+    subject: Subject<'_>,
+    name: &str,
+    source: &FileSource,
+) -> Result<(), VerifyError> {
+    let Some((file, kernel)) = subject.file("kernel") else { return Ok(()) };
+    match (Headers::read(source), Headers::read(kernel)) {
+        (Ok(image), Ok(kernel)) => {
+            if image.is_nx_compatible() && !kernel.is_nx_compatible() {
+                let expected = "no promise that the kernel does not give";
+                examination.find(name, "NX_COMPAT of the UKI", expected, "the promise");
+            }
+            Ok(())
+        }
+        (Err(error), _) => examination.refused(subject.folder, name, "the UKI", error),
+        (_, Err(error)) => examination.refused(subject.folder, file, "the kernel", error),
+    }
 }
 
 /// Each section once, and no other.

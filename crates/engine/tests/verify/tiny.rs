@@ -10,16 +10,19 @@ use cvmkit_engine::content::Content;
 use cvmkit_engine::definition::{Definition, Project};
 use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::files::Staging;
-use cvmkit_engine::image::{self, Image, InitrdParts, Parts, Role};
+use cvmkit_engine::image::{self, Image, InitrdParts, Parts, Role, RootExtent};
 use cvmkit_engine::kernel::Module;
 use cvmkit_engine::manifest::{
-    Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PartitionRecord, PartsRecord,
-    RootRecord,
+    Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PackageRecord,
+    PartitionRecord, PartsRecord, RootRecord,
 };
 use cvmkit_engine::profile::{self, Boot, Features, Profile, Technology};
 use cvmkit_engine::reference::{ReferenceValue, ReferenceValues};
 use cvmkit_engine::timestamp::Timestamp;
+use cvmkit_formats::gpt::Guid;
+use cvmkit_formats::pe;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
+use cvmkit_formats::verity;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, GuestFeatures, Vmm};
@@ -29,6 +32,38 @@ use crate::ovmf_image::OvmfImage;
 const STAGE1: &[u8] = b"\x7fELF stage 1";
 const OS_RELEASE: &str = "ID=debian\nIMAGE_ID=\"tiny\"\nIMAGE_VERSION=\"1\"\n";
 const RELEASE: &str = "6.12.1-tiny";
+
+/// Name, version and architecture of what the image says it is made of.
+const PACKAGES: [(&str, &str, &str); 2] = [("noise", "1.2-3", "amd64"), ("words", "7", "all")];
+
+/// A stanza of dpkg's `status`.
+fn stanza((name, version, architecture): (&str, &str, &str)) -> String {
+    format!(
+        "Package: {name}\nStatus: install ok installed\nArchitecture: {architecture}\n\
+         Version: {version}\nDescription: of no use\n of any kind\n\n"
+    )
+}
+
+fn package((name, version, architecture): (&str, &str, &str)) -> PackageRecord {
+    PackageRecord {
+        name: name.into(),
+        version: version.into(),
+        architecture: architecture.into(),
+        sha256: Sha256::of(name.as_bytes()),
+    }
+}
+
+/// The time of everything in the image.
+const TIMESTAMP: Timestamp = Timestamp(1_700_000_000);
+
+/// What is not as a build makes it.
+#[derive(Default)]
+pub(crate) struct Alteration {
+    /// Another initramfs.
+    pub(crate) initrd: Option<Vec<u8>>,
+    /// Changes the bytes of the root file system.
+    pub(crate) root: Option<Box<dyn Fn(&mut Vec<u8>)>>,
+}
 
 /// How the image boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +82,16 @@ pub(crate) struct Tiny {
 
 impl Tiny {
     pub(crate) fn new(kind: Kind) -> Self {
+        Self::altered(kind, &Alteration::default())
+    }
+
+    /// An image of other parts, described as it is.
+    pub(crate) fn altered(kind: Kind, alteration: &Alteration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let definition = definition(kind);
         let out = folder.path().join("out");
         let staging = Staging::new(&out).unwrap();
-        let image = write(&definition, &staging);
+        let image = write(&definition, alteration, &staging);
         let names: Vec<String> = image.files.iter().map(|file| file.name.clone()).collect();
         staging.publish(&names, &[]).unwrap();
         let mut tiny = Self { _folder: folder, out, whole: BTreeMap::new() };
@@ -199,6 +239,13 @@ impl Tiny {
         ReferenceValues { schema: 3, debug: false, profiles: vec![profile], values }
     }
 
+    fn stub_digest(&self, image: &Image) -> Option<Sha256> {
+        let uki = image.files.iter().find(|file| file.role == Role::Uki)?;
+        let appended = [".linux", ".osrel", ".cmdline", ".initrd", ".uname"];
+        let stub = pe::uki::stub_within(&self.get(&uki.name), &appended, 1 << 20).unwrap();
+        Some(Sha256::of(&stub))
+    }
+
     fn description(&self, definition: &Definition, image: &Image) -> Manifest {
         let role = |role| match role {
             Role::Disk => "disk",
@@ -226,7 +273,7 @@ impl Tiny {
             size: partition.len,
         };
         Manifest {
-            schema: 2,
+            schema: 3,
             cvmkit: "0.1.0".into(),
             image: ImageRecord {
                 id: "tiny".into(),
@@ -235,12 +282,14 @@ impl Tiny {
                 debug: false,
                 architecture: "x86-64".into(),
                 command_line: image.command_line.clone(),
-                timestamp: Timestamp(1_700_000_000),
+                seed: definition.seed.to_string(),
+                timestamp: TIMESTAMP,
             },
             inputs: InputsRecord {
                 definition: Sha256::of(b"definition"),
                 lock: Sha256::of(b"lock"),
                 stage1: Sha256::of(STAGE1),
+                uki_stub: self.stub_digest(image),
                 parts: PartsRecord::default(),
                 machine_files: vec![MachineFileRecord {
                     name: "OVMF.fd".into(),
@@ -253,6 +302,7 @@ impl Tiny {
                 format: "squashfs".into(),
                 root_hash: image.root_hash.to_string(),
                 salt: hex::encode(&definition.verity.salt),
+                uuid: Guid::from_text_order(definition.verity.uuid).to_string(),
                 algorithm: "sha256".into(),
                 data_block_size: definition.verity.data_block_size,
                 hash_block_size: definition.verity.hash_block_size,
@@ -260,7 +310,7 @@ impl Tiny {
             },
             partitions: image.partitions.iter().map(partition).collect(),
             artifacts: files.chain(beside).map(artifact).collect(),
-            packages: Vec::new(),
+            packages: PACKAGES.map(package).into(),
         }
     }
 }
@@ -287,36 +337,70 @@ fn definition(kind: Kind) -> Definition {
     Project::open(folder.path()).unwrap().definition(None).unwrap()
 }
 
-fn write(definition: &Definition, staging: &Staging) -> Image {
+/// The initramfs of an image that boots from its disk.
+pub(crate) fn initrd() -> Vec<u8> {
+    initrd_of(&definition(Kind::Disk))
+}
+
+fn initrd_of(definition: &Definition) -> Vec<u8> {
     let path = format!("/usr/lib/modules/{RELEASE}/kernel/a.ko");
     let module = Module { name: "a".into(), path, contents: noise(3000) };
-    let timestamp = Timestamp(1_700_000_000);
     let initrd = image::initrd(&InitrdParts {
         stage1: STAGE1,
         modules: &[module],
         built_for: &image::built_for(definition),
-        timestamp,
+        timestamp: TIMESTAMP,
     });
-    let initrd = initrd.unwrap();
-    let folder = Meta::root(0o755, timestamp.0);
+    initrd.unwrap()
+}
+
+fn tree() -> Tree<Content> {
+    let folder = Meta::root(0o755, TIMESTAMP.0);
     let mut tree = Tree::new(folder.clone());
     tree.make_directories(b"usr/lib", &folder).unwrap();
     tree.make_directories(b"etc", &folder).unwrap();
-    let file = |content: Content| Inode::file(Meta::root(0o644, timestamp.0), content);
+    let file = |content: Content| Inode::file(Meta::root(0o644, TIMESTAMP.0), content);
     tree.put(b"usr/lib/os-release", file(Content::from(OS_RELEASE))).unwrap();
     tree.put(b"usr/lib/noise", file(Content::from(noise(700_000)))).unwrap();
-    tree.put(b"etc/os-release", Inode::symlink("../usr/lib/os-release", timestamp.0)).unwrap();
+    tree.make_directories(b"var/lib/dpkg", &folder).unwrap();
+    let status: String = PACKAGES.map(stanza).concat();
+    tree.put(b"var/lib/dpkg/status", file(Content::from(status.as_str()))).unwrap();
+    let target = Inode::symlink("../usr/lib/os-release", TIMESTAMP.0);
+    tree.put(b"etc/os-release", target).unwrap();
+    tree
+}
+
+fn write(definition: &Definition, alteration: &Alteration, staging: &Staging) -> Image {
+    let initrd = alteration.initrd.clone().unwrap_or_else(|| initrd_of(definition));
     let parts = Parts {
         definition,
-        tree: &tree,
+        tree: &tree(),
         kernel: &kernel(),
         kernel_release: RELEASE,
         initrd: &initrd,
         stub: &pe(),
         os_release: OS_RELEASE.as_bytes(),
-        timestamp,
+        timestamp: TIMESTAMP,
     };
-    image::write(&parts, staging).unwrap()
+    let image = image::write(&parts, staging).unwrap();
+    let Some(alter) = &alteration.root else { return image };
+    // The root file system changes; all that follows from it is made anew.
+    let [root, hashes] = [1, 2].map(|at| image.partitions[at].clone());
+    let disk = fs::read(staging.path("tiny_1.raw")).unwrap();
+    let at = |offset: u64| usize::try_from(offset).unwrap();
+    let mut bytes = disk[at(root.offset)..at(root.offset + root.len)].to_vec();
+    alter(&mut bytes);
+    let verity = &definition.verity;
+    let options = verity::Options::new(verity.salt.clone(), verity.uuid);
+    let mut tree = Vec::new();
+    let plan = verity::Plan::new(root.len, &options).unwrap();
+    let root_hash = plan.write(&bytes, &mut tree).unwrap();
+    let extent = RootExtent { len: root.len, hashes_len: hashes.len, root_hash };
+    let image = image::write_outline(&parts, extent, staging).unwrap();
+    let disk = fs::File::options().write(true).open(staging.path("tiny_1.raw")).unwrap();
+    disk.write_all_at(&bytes, root.offset).unwrap();
+    disk.write_all_at(&tree, hashes.offset).unwrap();
+    image
 }
 
 /// A PE image that says its version where a bzImage does.

@@ -12,6 +12,7 @@
 
 mod dump;
 mod name;
+mod place;
 mod plan;
 mod read;
 pub mod spec;

@@ -24,7 +24,7 @@ use super::spec::{
 };
 use super::{Error, Headers};
 use crate::sink::Sink;
-use crate::source::Source;
+use crate::source::{Source, Window, read_all};
 use crate::stream;
 
 /// The sections of a UKI (UAPI.5, "UKI Components") in the order that systemd-stub 257 measures
@@ -356,6 +356,51 @@ fn strip_symbols(stub: &mut Vec<u8>, headers: &mut Headers) -> Result<(), Error>
     headers.file.symbol_table = U32::ZERO;
     headers.file.symbols = U32::ZERO;
     Ok(())
+}
+
+/// The stub of a UKI whose last sections are those `appended`: as it was but for symbols, checksum
+/// and sizes, with zeros where the headers of the appended sections are.
+///
+/// With it, the same contents and the NX promise of `image`, [`Plan`] gives `image` again.
+///
+/// # Errors
+/// As [`Headers::read`]; [`Error::Unsupported`] for other sections, or a stub of `limit` bytes.
+pub fn stub_within<S: Source + ?Sized>(
+    image: &S,
+    appended: &[&str],
+    limit: u64,
+) -> Result<Vec<u8>, Error> {
+    let mut headers = Headers::read(image)?;
+    let refused = |why: String| Error::Unsupported { what: "unified kernel image", why };
+    let own = headers.sections.len().saturating_sub(appended.len());
+    let behind = headers.sections.split_off(own);
+    let first = behind.first().ok_or_else(|| refused("it has no section of its own".into()))?;
+    if let Some(other) = behind.iter().find(|section| !appended.contains(&section.name.as_str())) {
+        return Err(refused(format!("`{}` stands among its last sections", other.name)));
+    }
+    let len = u64::from(first.raw_offset);
+    let window = Window::new(image, 0, len).and_then(|window| read_all(&window, limit));
+    let mut stub = window.map_err(|source| Error::Io { role: "reading a stub", source })?;
+    let table_end = headers.section_table_offset() + own as u64 * 40;
+    if table_end + behind.len() as u64 * 40 > len {
+        return Err(refused("its sections begin within its headers".into()));
+    }
+    patch(&mut stub, table_end, &vec![0; behind.len() * 40]);
+    let memory_end = headers
+        .sections
+        .last()
+        .map_or(0, |section| u64::from(section.virtual_address) + u64::from(section.virtual_size));
+    headers.file.sections.set(u16::try_from(own).unwrap_or(u16::MAX));
+    let optional = &mut headers.optional;
+    let added: u64 = behind.iter().map(|section| u64::from(section.virtual_size)).sum();
+    let initialized = u64::from(optional.initialized_data_size.get()).saturating_sub(added);
+    optional.initialized_data_size = small(initialized)?;
+    let alignment = u64::from(optional.section_alignment.get());
+    optional.image_size = small(memory_end.next_multiple_of(alignment))?;
+    optional.checksum = U32::ZERO;
+    patch(&mut stub, headers.file_header_offset, headers.file.as_bytes());
+    patch(&mut stub, headers.optional_offset(), headers.optional.as_bytes());
+    Ok(stub)
 }
 
 fn section_header(placed: &Placed) -> Result<SectionHeader, Error> {

@@ -20,18 +20,28 @@ const ZSTD_REUSE_LEVEL_MAX: u8 = 3;
 // hashes with CRC instructions where the processor has them: other bytes on other machines. So
 // zlib streams are made by `miniz_oxide` itself, which does the same everywhere.
 
-/// Compresses blocks on any thread; idle contexts are kept for the next block.
-pub(super) struct Encoder {
-    compression: Compression,
-    idle: Mutex<Vec<Context>>,
+/// Stores blocks on any thread.
+pub(super) struct Encoder<'a> {
+    method: Method<'a>,
 }
+
+/// Where the stored form of a block comes from.
+enum Method<'a> {
+    /// A compressor; idle contexts are kept for the next block.
+    Compress(Compression, Mutex<Vec<Context>>),
+    /// An image that has the block already.
+    Recall(&'a Recall<'a>),
+}
+
+/// The form in which an image stores a block, as [`Encoder::shrink`] answers it.
+pub(super) type Recall<'a> = dyn Fn(&[u8], &mut Vec<u8>) -> Result<bool, Error> + Sync + 'a;
 
 enum Context {
     Zstd(zstd::bulk::Compressor<'static>),
     Gzip(Box<CompressorOxide>),
 }
 
-impl Encoder {
+impl<'a> Encoder<'a> {
     pub(super) fn new(compression: Compression) -> Result<Self, Error> {
         let (option, level, max, expected) = match compression {
             Compression::Zstd { level } => ("the zstd level", level, 22, "1 to 22"),
@@ -40,16 +50,26 @@ impl Encoder {
         if level == 0 || level > max {
             return Err(Error::Option { option, expected, found: level.into() });
         }
-        Ok(Self { compression, idle: Mutex::new(Vec::new()) })
+        Ok(Self { method: Method::Compress(compression, Mutex::new(Vec::new())) })
+    }
+
+    /// Compresses nothing: blocks are stored as `recall` has them.
+    pub(super) fn recalling(recall: &'a Recall<'a>) -> Self {
+        Self { method: Method::Recall(recall) }
     }
 
     /// The compressed form of `block` into `out`, which is cleared; false (and nothing of use in
     /// `out`) if it would not be shorter.
     pub(super) fn shrink(&self, block: &[u8], out: &mut Vec<u8>) -> Result<bool, Error> {
         out.clear();
-        let mut context = match self.take() {
+        let (compression, idle) = match &self.method {
+            Method::Recall(recall) => return recall(block, out),
+            Method::Compress(compression, idle) => (*compression, idle),
+        };
+        let taken = idle.lock().ok().and_then(|mut idle| idle.pop());
+        let mut context = match taken {
             Some(context) => context,
-            None => self.context().map_err(Error::Compress)?,
+            None => new_context(compression).map_err(Error::Compress)?,
         };
         let shrunk = match &mut context {
             Context::Zstd(compressor) => {
@@ -66,35 +86,26 @@ impl Encoder {
                 result.status == Ok(MZStatus::StreamEnd) && out.len() < block.len()
             }
         };
-        self.give_back(context);
-        Ok(shrunk)
-    }
-
-    fn context(&self) -> io::Result<Context> {
-        Ok(match self.compression {
-            Compression::Zstd { level } => {
-                Context::Zstd(zstd::bulk::Compressor::new(level.into())?)
-            }
-            Compression::Gzip { level } => {
-                let mut compressor = Box::<CompressorOxide>::default();
-                compressor.set_format_and_level(DataFormat::Zlib, level);
-                Context::Gzip(compressor)
-            }
-        })
-    }
-
-    fn take(&self) -> Option<Context> {
-        self.idle.lock().ok()?.pop()
-    }
-
-    fn give_back(&self, context: Context) {
-        if matches!(self.compression, Compression::Zstd { level } if level > ZSTD_REUSE_LEVEL_MAX) {
-            return;
-        }
-        if let Ok(mut idle) = self.idle.lock() {
+        let spent = matches!(
+            compression,
+            Compression::Zstd { level } if level > ZSTD_REUSE_LEVEL_MAX
+        );
+        if let (false, Ok(mut idle)) = (spent, idle.lock()) {
             idle.push(context);
         }
+        Ok(shrunk)
     }
+}
+
+fn new_context(compression: Compression) -> io::Result<Context> {
+    Ok(match compression {
+        Compression::Zstd { level } => Context::Zstd(zstd::bulk::Compressor::new(level.into())?),
+        Compression::Gzip { level } => {
+            let mut compressor = Box::<CompressorOxide>::default();
+            compressor.set_format_and_level(DataFormat::Zlib, level);
+            Context::Gzip(compressor)
+        }
+    })
 }
 
 /// What decompresses an image's blocks.
@@ -113,10 +124,12 @@ impl Decoder {
         }
     }
 
-    /// At most `limit` bytes; more is an error, never more memory.
+    /// At most `limit` bytes; more is an error, never more memory. So is anything behind the
+    /// stream: a block has no room that nothing reads.
     pub(super) fn expand(self, block: &[u8], limit: usize) -> Result<Vec<u8>, String> {
         match self {
             Self::Zstd => {
+                check_frame(block)?;
                 let mut out = Vec::with_capacity(limit);
                 zstd::bulk::Decompressor::new()
                     .and_then(|mut context| context.decompress_to_buffer(block, &mut out))
@@ -126,16 +139,44 @@ impl Decoder {
             Self::Gzip => {
                 // One byte of room more tells a stream that ends at the limit from a longer one.
                 let mut out = Vec::with_capacity(limit + 1);
-                let status = Decompress::new(true)
+                let mut stream = Decompress::new(true);
+                let status = stream
                     .decompress_vec(block, &mut out, FlushDecompress::Finish)
                     .map_err(|error| format!("expected a zlib stream, found: {error}"))?;
+                let behind = (block.len() as u64).saturating_sub(stream.total_in());
                 match status {
+                    Status::StreamEnd if behind != 0 => {
+                        Err(format!("expected one zlib stream, found {behind} bytes behind it"))
+                    }
                     Status::StreamEnd if out.len() <= limit => Ok(out),
                     _ => Err(format!("expected a zlib stream of at most {limit} bytes")),
                 }
             }
         }
     }
+}
+
+/// One frame and no more: a decoder skips frames that hold no data, and bits that it does not know
+/// (RFC 8878, sections 3.1.1.1.1 and 3.1.2).
+fn check_frame(block: &[u8]) -> Result<(), String> {
+    const UNUSED_AND_RESERVED: u8 = 0b1_1000;
+    let [0x28, 0xb5, 0x2f, 0xfd, descriptor, ..] = block else {
+        return Err("expected a zstd frame, found none".into());
+    };
+    if descriptor & UNUSED_AND_RESERVED != 0 {
+        return Err(format!("expected no unused bits in a zstd frame, found {descriptor:#04x}"));
+    }
+    let len = zstd::zstd_safe::find_frame_compressed_size(block)
+        .map_err(|code| format!("expected a zstd frame, found: {}", error_name(code)))?;
+    if len != block.len() {
+        let behind = block.len().saturating_sub(len);
+        return Err(format!("expected one zstd frame, found {behind} bytes behind it"));
+    }
+    Ok(())
+}
+
+fn error_name(code: usize) -> &'static str {
+    zstd::zstd_safe::get_error_name(code)
 }
 
 #[cfg(test)]
@@ -173,6 +214,8 @@ mod tests {
                 };
                 assert!(decoder.expand(&first, block.len()).unwrap() == *block);
                 assert!(decoder.expand(&first, block.len() - 1).is_err());
+                let padded = [first.as_slice(), b"hidden"].concat();
+                assert!(decoder.expand(&padded, block.len()).is_err());
             }
         }
     }

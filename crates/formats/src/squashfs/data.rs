@@ -107,7 +107,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(encoder: &Encoder, block: &[u8]) -> Result<Self, Error> {
+    fn new(encoder: &Encoder<'_>, block: &[u8]) -> Result<Self, Error> {
         let mut bytes = Vec::new();
         let flag = if encoder.shrink(block, &mut bytes)? {
             bytes.shrink_to_fit();
@@ -129,7 +129,7 @@ enum Raw<'b> {
 }
 
 impl Step<Raw<'_>> {
-    fn compress(self, encoder: &Encoder) -> Result<Step<Stored>, Error> {
+    fn compress(self, encoder: &Encoder<'_>) -> Result<Step<Stored>, Error> {
         let stored = |raw| match raw {
             Raw::Read(bytes) => Stored::new(encoder, bytes),
             Raw::Packed(bytes) => Stored::new(encoder, &bytes),
@@ -217,7 +217,7 @@ struct Block<'b> {
 /// Turns files into steps, a batch at a time.
 struct Packer<'p, 'a, C> {
     files: &'p [FilePlan<'a, C>],
-    encoder: &'p Encoder,
+    encoder: &'p Encoder<'a>,
     block_size: usize,
     batch: u64,
     /// The next byte to read: a file and an offset in it.

@@ -40,7 +40,7 @@ pub(super) struct IndexEntry {
 pub(super) fn append(
     entries: &[Entry<'_>],
     table: &mut Metadata,
-    encoder: &Encoder,
+    encoder: &Encoder<'_>,
 ) -> Result<Listing, Error> {
     let mut listing = Listing { size: DIRECTORY_SIZE_BIAS, ..Listing::default() };
     if entries.is_empty() {

@@ -26,7 +26,7 @@ impl Metadata {
         Ok(Reference { block: self.stored.len() as u64, offset })
     }
 
-    pub(super) fn push(&mut self, encoder: &Encoder, mut bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn push(&mut self, encoder: &Encoder<'_>, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
             let room = METADATA_SIZE - self.pending.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -39,7 +39,7 @@ impl Metadata {
         Ok(())
     }
 
-    pub(super) fn flush(&mut self, encoder: &Encoder) -> Result<(), Error> {
+    pub(super) fn flush(&mut self, encoder: &Encoder<'_>) -> Result<(), Error> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -65,13 +65,13 @@ pub(super) struct Indexed {
 
 impl Indexed {
     /// Packs `records` into blocks from `start` of the image.
-    pub(super) fn new(encoder: &Encoder, start: u64, records: &[u8]) -> Result<Self, Error> {
+    pub(super) fn new(encoder: &Encoder<'_>, start: u64, records: &[u8]) -> Result<Self, Error> {
         Self::with_head(encoder, start, records, &[])
     }
 
     /// As [`Indexed::new`], with `head` between the blocks and the pointers.
     pub(super) fn with_head(
-        encoder: &Encoder,
+        encoder: &Encoder<'_>,
         start: u64,
         records: &[u8],
         head: &[u8],

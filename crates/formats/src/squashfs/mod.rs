@@ -27,6 +27,7 @@ mod listing;
 mod metadata;
 mod plan;
 mod read;
+mod rewrite;
 pub mod spec;
 mod table;
 mod write;
@@ -39,6 +40,7 @@ use thiserror::Error;
 pub use dump::dump;
 pub use plan::Plan;
 pub use read::{FileExtent, Image, Limits, read};
+pub use rewrite::rewrite;
 
 /// How blocks are compressed. A block that does not shrink is stored as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

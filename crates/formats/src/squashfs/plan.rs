@@ -17,7 +17,7 @@ pub(super) const PATH_LEN_MAX: usize = 4095;
 pub struct Plan<'a, C> {
     pub(super) tree: &'a Tree<C>,
     pub(super) options: Options,
-    pub(super) encoder: Encoder,
+    pub(super) encoder: Encoder<'a>,
     /// Inode numbers from 1 by slot; 0 for slots that are not reachable.
     pub(super) numbers: Vec<u32>,
     /// How many inodes are reachable.
@@ -82,6 +82,14 @@ impl<'a, C: Source> Plan<'a, C> {
     /// squashfs can't store: a time outside 1970 to 2106, an xattr outside `user.`, `trusted.` and
     /// `security.` (POSIX ACLs are one), a device number above 12 + 20 bits; [`Error::TooMany`].
     pub fn new(tree: &'a Tree<C>, options: &Options) -> Result<Self, Error> {
+        Self::with_encoder(tree, options, Encoder::new(options.compression)?)
+    }
+
+    pub(super) fn with_encoder(
+        tree: &'a Tree<C>,
+        options: &Options,
+        encoder: Encoder<'a>,
+    ) -> Result<Self, Error> {
         let block_size = options.block_size;
         let range = BLOCK_SIZE_MIN..=BLOCK_SIZE_MAX;
         if !block_size.is_power_of_two() || !range.contains(&block_size) {
@@ -95,7 +103,7 @@ impl<'a, C: Source> Plan<'a, C> {
         let mut plan = Self {
             tree,
             options: *options,
-            encoder: Encoder::new(options.compression)?,
+            encoder,
             numbers: vec![0; slots],
             inodes: 0,
             links: vec![0; slots],

@@ -1,6 +1,6 @@
 //! Reading an image: hostile bytes give an error, never a panic and never unbounded memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use zerocopy::FromBytes;
@@ -13,6 +13,9 @@ use super::spec::{self, BLOCK_STORED, FragmentEntry, Reference, Superblock, Xatt
 use super::table::{Bytes, Table};
 use crate::source::Source;
 use crate::tree::{Inode, InodeId, Meta, Node, Tree};
+
+/// Fragment blocks that an image keeps decoded: threads that read files side by side want some.
+const FRAGMENTS_KEPT: usize = 16;
 
 /// How much memory a foreign image may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +70,11 @@ pub struct Image<S> {
     pub(super) ids: Vec<u32>,
     pub(super) xattr_sets: Vec<XattrSet>,
     pub(super) xattr_pairs: Option<Table>,
+    /// Offsets of the metadata blocks of all tables of records.
+    pub(super) record_blocks: Vec<u64>,
     limits: Limits,
-    /// The fragment block used last: neighbours in a directory share one.
-    recent: Mutex<Option<(u32, Arc<Vec<u8>>)>>,
+    /// The fragment blocks used last: neighbours in a directory share one.
+    recent: Mutex<VecDeque<(u32, Arc<Vec<u8>>)>>,
 }
 
 /// Reads a whole image, contents and all.
@@ -111,12 +116,14 @@ impl<S: Source> Image<S> {
         let limit = limits.table_bytes;
         let fragments = u64::from(superblock.fragments.get());
         let mut directory_end = bytes.used;
+        let mut record_blocks = Vec::new();
         let mut records = |what, index: u64, count: u64, size: u64| {
             if count == 0 {
                 return Ok::<_, Error>(Vec::new());
             }
             let records = bytes.records(what, index, count, size, limit)?;
             directory_end = directory_end.min(records.first);
+            record_blocks.extend(records.blocks);
             Ok(records.bytes)
         };
         let ids = records("id table", superblock.id_table.get(), superblock.ids.get().into(), 4)?;
@@ -130,7 +137,8 @@ impl<S: Source> Image<S> {
         let directories = Table::load(&bytes, "directory table", start, directory_end, limit)?;
         let first = superblock.inode_table.get();
         let inodes = Table::load(&bytes, "inode table", first, start, limit)?;
-        let (xattr_sets, xattr_pairs) = xattr_tables(&bytes, &superblock, limit)?;
+        let (xattr_sets, xattr_pairs, blocks) = xattr_tables(&bytes, &superblock, limit)?;
+        record_blocks.extend(blocks);
         Ok(Self {
             superblock,
             inodes,
@@ -146,8 +154,9 @@ impl<S: Source> Image<S> {
                 .collect(),
             xattr_sets,
             xattr_pairs,
+            record_blocks,
             limits: *limits,
-            recent: Mutex::new(None),
+            recent: Mutex::default(),
             bytes,
         })
     }
@@ -286,7 +295,7 @@ impl<S: Source> Image<S> {
         }
     }
 
-    fn data_block(&self, at: u64, word: u32) -> Result<Vec<u8>, Error> {
+    pub(super) fn data_block(&self, at: u64, word: u32) -> Result<Vec<u8>, Error> {
         let limit = self.block_size();
         let len = usize::try_from(word & !BLOCK_STORED).unwrap_or(usize::MAX);
         if len > limit {
@@ -301,9 +310,13 @@ impl<S: Source> Image<S> {
         block.map_err(|why| Error::corrupt("data block", at, why))
     }
 
-    fn fragment(&self, index: u32) -> Result<Arc<Vec<u8>>, Error> {
-        let recent = self.recent.lock().ok().and_then(|recent| recent.clone());
-        if let Some((_, block)) = recent.filter(|&(known, _)| known == index) {
+    pub(super) fn fragment(&self, index: u32) -> Result<Arc<Vec<u8>>, Error> {
+        let recent = self.recent.lock().ok();
+        let known = recent.and_then(|recent| {
+            let known = recent.iter().find(|(known, _)| *known == index);
+            known.map(|(_, block)| Arc::clone(block))
+        });
+        if let Some(block) = known {
             return Ok(block);
         }
         let entry = usize::try_from(index).ok().and_then(|index| self.fragments.get(index));
@@ -313,7 +326,8 @@ impl<S: Source> Image<S> {
         })?;
         let block = Arc::new(self.data_block(entry.start.get(), entry.size.get())?);
         if let Ok(mut recent) = self.recent.lock() {
-            *recent = Some((index, Arc::clone(&block)));
+            recent.truncate(FRAGMENTS_KEPT - 1);
+            recent.push_front((index, Arc::clone(&block)));
         }
         Ok(block)
     }
@@ -442,14 +456,17 @@ fn superblock<S: Source>(source: &S) -> Result<Superblock, Error> {
     Ok(superblock)
 }
 
+/// The sets, the table they point into, and where the blocks of the sets are.
+type Xattrs = (Vec<XattrSet>, Option<Table>, Vec<u64>);
+
 fn xattr_tables<S: Source>(
     image: &Bytes<S>,
     superblock: &Superblock,
     limit: u64,
-) -> Result<(Vec<XattrSet>, Option<Table>), Error> {
+) -> Result<Xattrs, Error> {
     let at = superblock.xattr_table.get();
     if at == spec::NO_TABLE {
-        return Ok((Vec::new(), None));
+        return Ok((Vec::new(), None, Vec::new()));
     }
     let what = "xattr table";
     let header = image.get(what, at, size_of::<XattrTable>())?;
@@ -460,5 +477,5 @@ fn xattr_tables<S: Source>(
     let records = image.records(what, index, header.sets.get().into(), size as u64, limit)?;
     let sets = records.bytes.chunks_exact(size).flat_map(XattrSet::read_from_bytes).collect();
     let pairs = Table::load(image, what, header.start.get(), records.first, limit)?;
-    Ok((sets, Some(pairs)))
+    Ok((sets, Some(pairs), records.blocks))
 }

@@ -33,6 +33,18 @@ impl<S: Source> Bytes<S> {
 
     /// One uncompressed metadata block and the offset behind it.
     fn metadata_block(&self, what: &'static str, at: u64) -> Result<(Vec<u8>, u64), Error> {
+        let stored = self.metadata_place(what, at)?;
+        let end = stored.at + stored.len as u64;
+        let bytes = self.get(what, stored.at, stored.len)?;
+        if !stored.compressed {
+            return Ok((bytes, end));
+        }
+        let block = self.decoder.expand(&bytes, METADATA_SIZE);
+        Ok((block.map_err(|why| Error::corrupt(what, at, why))?, end))
+    }
+
+    /// Where the metadata block at `at` is stored.
+    pub(super) fn metadata_place(&self, what: &'static str, at: u64) -> Result<Place, Error> {
         let header = self.get(what, at, 2)?;
         let header = header.try_into().map_or(0, u16::from_le_bytes);
         let len = usize::from(header & !METADATA_STORED);
@@ -40,13 +52,7 @@ impl<S: Source> Bytes<S> {
             let why = format!("expected a metadata block of 1 to 8192 bytes, found {len}");
             return Err(Error::corrupt(what, at, why));
         }
-        let stored = self.get(what, at + 2, len)?;
-        let end = at + 2 + len as u64;
-        if header & METADATA_STORED != 0 {
-            return Ok((stored, end));
-        }
-        let block = self.decoder.expand(&stored, METADATA_SIZE);
-        Ok((block.map_err(|why| Error::corrupt(what, at, why))?, end))
+        Ok(Place { at: at + 2, len, compressed: header & METADATA_STORED == 0 })
     }
 
     /// A table of `count` records of `size` bytes behind block pointers at `index`, as one piece.
@@ -63,12 +69,14 @@ impl<S: Source> Bytes<S> {
         let total = total.ok_or_else(|| over(what, limit))?;
         let blocks = total.div_ceil(METADATA_SIZE);
         let pointers = self.get(what, index, blocks * size_of::<U64>())?;
-        let mut records = Records { bytes: Vec::with_capacity(total), first: index };
+        let mut records =
+            Records { bytes: Vec::with_capacity(total), first: index, blocks: Vec::new() };
         for (block, pointer) in pointers.chunks_exact(size_of::<U64>()).enumerate() {
             let at = pointer.try_into().map_or(0, u64::from_le_bytes);
             if block == 0 {
                 records.first = at;
             }
+            records.blocks.push(at);
             records.bytes.extend_from_slice(&self.metadata_block(what, at)?.0);
         }
         if records.bytes.len() != total {
@@ -79,11 +87,22 @@ impl<S: Source> Bytes<S> {
     }
 }
 
+/// Where a block is stored, without its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Offset in the image.
+    pub(super) at: u64,
+    pub(super) len: usize,
+    pub(super) compressed: bool,
+}
+
 /// The records of a table with block pointers.
 pub(super) struct Records {
     pub(super) bytes: Vec<u8>,
     /// Offset in the image of the first block.
     pub(super) first: u64,
+    /// Offsets in the image of all blocks.
+    pub(super) blocks: Vec<u64>,
 }
 
 /// The most bytes one table may take was exceeded.
@@ -94,6 +113,8 @@ fn over(what: &'static str, limit: u64) -> Error {
 /// All metadata blocks of one table, uncompressed and joined.
 pub(super) struct Table {
     what: &'static str,
+    /// Offset in the image of the first block.
+    start: u64,
     bytes: Vec<u8>,
     /// Offset in `bytes` of each block, by its offset from the table's start on disk.
     blocks: BTreeMap<u64, usize>,
@@ -108,7 +129,7 @@ impl Table {
         end: u64,
         limit: u64,
     ) -> Result<Self, Error> {
-        let mut table = Self { what, bytes: Vec::new(), blocks: BTreeMap::new() };
+        let mut table = Self { what, start, bytes: Vec::new(), blocks: BTreeMap::new() };
         let mut at = start;
         while at < end {
             let (block, next) = image.metadata_block(what, at)?;
@@ -128,6 +149,11 @@ impl Table {
 
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Offsets in the image of all blocks.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = u64> {
+        self.blocks.keys().map(|block| self.start + block)
     }
 
     /// Reads on from the start.

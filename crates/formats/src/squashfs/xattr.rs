@@ -37,7 +37,7 @@ impl<'a> XattrSets<'a> {
     }
 
     /// The two tables as stored from `start`, and the superblock's pointer to them.
-    pub(super) fn encode(&self, encoder: &Encoder, start: u64) -> Result<Indexed, Error> {
+    pub(super) fn encode(&self, encoder: &Encoder<'_>, start: u64) -> Result<Indexed, Error> {
         if self.sets.is_empty() {
             return Ok(Indexed { bytes: Vec::new(), index: NO_TABLE });
         }

@@ -75,7 +75,11 @@ impl Plan {
         Ok(digests)
     }
 
-    fn write_superblock(&self, sink: &mut impl Sink) -> Result<(), Error> {
+    /// Emits what lies before the tree: the superblock and the zeros that fill its hash block.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the sink fails.
+    pub fn write_superblock(&self, sink: &mut impl Sink) -> Result<(), Error> {
         let superblock = superblock(&self.options, self.data_blocks);
         let len = superblock.as_bytes().len() as u64;
         let rest = u64::from(self.options.hash_block_size) - len;

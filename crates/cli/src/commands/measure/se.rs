@@ -21,11 +21,8 @@ use cvmkit_measure::se::{
 use serde::Serialize;
 use thiserror::Error;
 
-use super::super::input;
+use super::super::input::{self, IMAGE_MAX};
 use crate::console::{Answer, Console};
-
-/// More than any image: the kernel and initrd of one fit into memory below it.
-const IMAGE_MAX: u64 = 1 << 32;
 
 /// Whose request a guest answers is not the image's matter.
 const ATTESTATION_PHKH: &str = "not in the image: it is the hash of the host key that the verifier's \

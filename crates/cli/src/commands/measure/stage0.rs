@@ -29,7 +29,7 @@ use acpi::AcpiArguments;
 use report::{Inputs, Report, Values};
 
 /// More than any kernel or initrd that a machine could load below 4 GiB.
-const FILE_MAX: u64 = 1 << 32;
+const FILE_MAX: u64 = input::IMAGE_MAX;
 
 /// What QEMU hands to stage0.
 #[derive(Debug, clap::Args)]

@@ -17,14 +17,13 @@ use std::process::ExitCode;
 
 use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
 use cvmkit_engine::profile::Memory;
-use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::Rule;
 use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
-use super::super::input::{self, InputError};
+use super::super::input::{self, FIRMWARE_MAX, IMAGE_MAX, InputError};
 use super::super::td::{Measured, QemuVersion};
 use crate::console::{Answer, CommandError, Console};
 use acpi::{Acpi, AcpiArguments};
@@ -95,7 +94,7 @@ impl Arguments {
     pub(super) fn run(self, console: &Console) -> Answer {
         self.check()?;
         let Some(path) = &self.firmware else { return self.foreign(console) };
-        let firmware = TdFirmware::new(path, input::read(path, FOUR_GIB)?)?;
+        let firmware = TdFirmware::new(path, input::read(path, FIRMWARE_MAX)?)?;
         let behaviour = match self.mrtd_only {
             true => None,
             false => Some(firmware.behaviour(self.layout, self.secure_boot)?),
@@ -169,7 +168,7 @@ impl Arguments {
             _ => return Ok(None),
         };
         let kernel = input::source(&kernel_path)?;
-        let initrd = self.initrd.as_deref().map(|path| input::read(path, FOUR_GIB)).transpose()?;
+        let initrd = self.initrd.as_deref().map(|path| input::read(path, IMAGE_MAX)).transpose()?;
         let command_line = self.append.clone().into_bytes();
         Ok(Some(TdBoot::direct(kernel_path, kernel, initrd.as_deref(), command_line)))
     }

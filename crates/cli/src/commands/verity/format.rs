@@ -78,7 +78,7 @@ impl Arguments {
         if let Some(path) = &self.root_hash_file {
             files::replace(path, root.to_string().as_bytes())?;
         }
-        files::place(&staging.path(NAME), &target.path)?;
+        staging.publish_file(NAME)?;
         Ok(root)
     }
 }

@@ -14,7 +14,7 @@ use cvmkit_measure::firmware::{Firmware, Section};
 use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::snp::{FirmwareFold, LaunchDigest};
 
-use super::super::super::input::{self, InputError};
+use super::super::super::input::{self, FIRMWARE_MAX, InputError};
 use super::{Arguments, Mode};
 
 /// What the options name.
@@ -60,7 +60,7 @@ struct Images {
 
 impl Images {
     fn read(arguments: &Arguments) -> Result<Self, InputError> {
-        let svsm = || arguments.svsm_path().map(|path| input::read(path, FOUR_GIB)).transpose();
+        let svsm = || arguments.svsm_path().map(|path| input::read(path, FIRMWARE_MAX)).transpose();
         // Where the list is printed it has to be folded from its start.
         let folds = arguments.mode == Mode::Snp && !arguments.explain;
         if folds
@@ -69,7 +69,7 @@ impl Images {
         {
             return Ok(Self { image, firmware_digest: Some(digest), svsm: svsm()? });
         }
-        let image = input::read(&arguments.ovmf, FOUR_GIB)?;
+        let image = input::read(&arguments.ovmf, FIRMWARE_MAX)?;
         Ok(Self { image, firmware_digest: arguments.snp_ovmf_hash, svsm: svsm()? })
     }
 }

@@ -1,0 +1,52 @@
+//! Text for people: what comes from archives, locks, definitions and images never reaches a terminal
+//! as it is.
+//!
+//! Control characters can move the cursor, repaint what was said before or answer for the user; marks
+//! of direction let a name read backwards. Both are shown as what they are, such as `\\u{1b}`.
+
+use std::fmt::Write as _;
+
+/// `text` with everything that a terminal would obey, or show elsewhere than it stands, written out.
+/// Line breaks and tabs stay: they are what our own text is laid out with.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\n' | '\t' => plain.push(char),
+            char if char.is_control() || is_mark(char) => {
+                // Writing to a String can't fail.
+                let _ = write!(plain, "{}", char.escape_unicode());
+            }
+            char => plain.push(char),
+        }
+    }
+    plain
+}
+
+/// Marks that no reader sees: of direction (Unicode Standard Annex 9, table 1), of lines and
+/// paragraphs, and those that join, hide or tag what stands beside them.
+fn is_mark(char: char) -> bool {
+    matches!(
+        char,
+        '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{9b}c\u{7f}\r"), "a\\u{1b}[2Jb\\u{9b}c\\u{7f}\\u{d}");
+        assert_eq!(plain("exe.\u{202e}gpj"), "exe.\\u{202e}gpj");
+        assert_eq!(plain("a\u{2066}b\u{200b}c\u{61c}"), "a\\u{2066}b\\u{200b}c\\u{61c}");
+        assert_eq!(plain("é漢\t1\n2"), "é漢\t1\n2");
+    }
+}
