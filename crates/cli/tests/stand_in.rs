@@ -77,18 +77,23 @@ fn a_server_that_does_not_answer_is_named_with_the_units_that_failed() {
     assert!(said.stderr.contains(words), "{}", said.stderr);
 }
 
+/// Finds the forwarded port among its arguments, and serves there.
+const SERVER: &str = r#"port=$(echo "$*" | sed 's/.*127.0.0.1:\([0-9]*\)-:8080.*/\1/')
+exec python3 -c '
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/good" else 503)
+        self.end_headers()
+        self.wfile.write(b"I am \x1b[1mwell\n")
+    def log_message(self, *_):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+' $port"#;
+
 #[test]
 fn what_a_server_answers_is_shown() {
-    let qemu = StandIn::new(
-        "port=$(echo \"$*\" | sed 's/.*127.0.0.1:\\([0-9]*\\)-:8080.*/\\1/')\n\
-         exec python3 -c 'import http.server, sys\n\
-class H(http.server.BaseHTTPRequestHandler):\n\
-    def do_GET(self):\n\
-        self.send_response(200 if self.path == \"/good\" else 503); self.end_headers()\n\
-        self.wfile.write(b\"I am \\x1b[1mwell\\n\")\n\
-    def log_message(self, *_): pass\n\
-http.server.HTTPServer((\"127.0.0.1\", int(sys.argv[1])), H).serve_forever()' $port",
-    );
+    let qemu = StandIn::new(SERVER);
     let said = run(&mut qemu.boot(&["--http-get", "8080/good"]));
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("8080/good answered 200: I am well\n"), "{}", said.stdout);

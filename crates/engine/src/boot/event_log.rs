@@ -45,7 +45,7 @@ const LOG_MAX: usize = 4 << 20;
 const FINAL_MAX: usize = 64 << 10;
 
 /// How much memory is copied at once.
-const PIECE: usize = 64 << 20;
+const PIECE: usize = 32 << 20;
 
 /// Where a q35 puts memory: all of it below 4 GiB if it is less than this, else the first 2 GiB
 /// (`hw/i386/pc_q35.c`, `pc_q35_init`).

@@ -17,7 +17,7 @@ use super::qemu::option;
 use super::scratch;
 use crate::files;
 
-/// How long a command may take: the longest copies 64 MiB.
+/// How long a command may take: the longest copies 32 MiB.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// No answer to the commands used here is longer.
