@@ -28,7 +28,7 @@ pub(crate) fn require(line: &[u8]) -> Result<(), Fatal> {
 }
 
 /// Compares word by word, so that a refusal can name the word, and then the white space.
-fn check(line: &[u8], built_for: &[u8]) -> Result<(), Fatal> {
+pub(crate) fn check(line: &[u8], built_for: &[u8]) -> Result<(), Fatal> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let all = words(line);
     let found = match all.as_slice() {
