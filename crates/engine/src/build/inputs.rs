@@ -15,7 +15,6 @@ use crate::definition::raw::RawDefinition;
 use crate::definition::{BootKind, Definition, FileKind, Input, Metadata, Ownership, Project};
 use crate::digest::Sha256;
 use crate::fetch::{self, Origins};
-use crate::files;
 use crate::local::LocalFolder;
 use crate::lock::{
     LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, input_role, root_role,
