@@ -86,7 +86,7 @@ fn an_input_without_an_end_is_refused_by_its_bound() {
         "cvmkit compare /dev/zero --with out".into(),
         "cvmkit compare <(cat /dev/zero) --with out".into(),
         "cvmkit dump /dev/zero".into(),
-        "cvmkit measure tdx --firmware /dev/zero".into(),
+        "cvmkit measure tdx --firmware /dev/zero --kernel out/tiny.efi --memory 2G".into(),
         "cvmkit measure image /dev/zero".into(),
         "cvmkit verify /dev/zero".into(),
         "cvmkit build /dev/zero".into(),

@@ -274,7 +274,7 @@ impl Manifest {
     pub fn read(folder: &Path) -> Result<Self, ManifestError> {
         let path = folder.join(MANIFEST_FILE);
         let bytes = files::read(&path).map_err(|error| {
-            if error.is_not_found() {
+            if error.is_not_found() || error.source.kind() == std::io::ErrorKind::NotADirectory {
                 ManifestError::NoImage { folder: folder.display().to_string() }
             } else {
                 ManifestError::File(error)
