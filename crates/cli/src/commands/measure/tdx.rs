@@ -182,7 +182,7 @@ impl Arguments {
     fn machine(
         &self,
         acpi: Option<AcpiTables>,
-        qemu: QemuVersion,
+        qemu: QemuRelease,
     ) -> Result<TdMachine, InputError> {
         Ok(TdMachine {
             acpi,
