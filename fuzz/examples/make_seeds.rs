@@ -124,9 +124,9 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         }
         // Not the whole volume: `volume` has read it.
         "fat" => true,
-        "firmware" if name == "tdvf" => Firmware::parse(bytes)
+        "firmware" if name == "tdvf" => Firmware::of_end(bytes)
             .is_ok_and(|firmware| mrtd::launch(&firmware, &Rule::of_qemu(9)).is_ok()),
-        "firmware" => Firmware::parse(bytes).is_ok_and(|firmware| firmware.sev_sections().is_ok()),
+        "firmware" => Firmware::of_end(bytes).is_ok_and(|firmware| firmware.sev_sections().is_ok()),
         "report" if name == "id-block" => IdBlock::decode(bytes).is_ok(),
         "report" if name == "id-auth" => IdAuthentication::decode(bytes).is_ok(),
         "report" => Report::parse(bytes).is_ok(),

@@ -53,7 +53,11 @@ fn check_td(firmware: &Firmware<'_>) {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(firmware) = Firmware::parse(bytes) else { return };
+    let whole = Firmware::parse(bytes);
+    let Ok(firmware) = Firmware::of_end(bytes) else {
+        assert!(whole.is_err(), "a whole image without a table");
+        return;
+    };
     check_td(&firmware);
     let _ = (firmware.hash_table_area(), firmware.svsm_entry_point());
     if let Ok(Some(at)) = firmware.tdx_metadata_offset() {

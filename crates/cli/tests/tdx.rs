@@ -35,6 +35,7 @@ use cvmkit_measure::event::{Bank, BankDigest, EventType, Events, PcrIndex, Regis
 use cvmkit_measure::linux::{self, Boot, SetupHeader};
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::rtmr::{ConfigurationItem, DirectBoot, Platform};
+use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use inputs::{COMMAND_LINE, Inputs, StubOf};
@@ -191,7 +192,7 @@ fn predicted(
     let nothing = Digests { sha256: Sha256::ZERO, sha384: Sha384::ZERO };
     let (kernel, initrd) = (fs::read(&inputs.kernel).unwrap(), fs::read(&inputs.initrd).unwrap());
     let layout = release.layout();
-    let qemu: u32 = acpi.qemu_version.split('.').next().unwrap().parse().unwrap();
+    let qemu = acpi.qemu_version.parse().unwrap();
     let command_line = COMMAND_LINE.as_bytes();
     let boot = Boot { memory, initrd: Some(initrd.len() as u64), command_line };
     let header = match layout.measures_patched_kernel(qemu) {
@@ -215,6 +216,7 @@ fn predicted(
         kernel: linux::digests(&kernel, &header).unwrap(),
         kernel_version: None,
         tpm: Some(false),
+        medium: Medium { is_writable: Some(false), ..Medium::default() },
         initrd: Some(Digests::of(&initrd)),
         command_line,
     };

@@ -12,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::tdx::prediction::Unknown;
+use crate::tpm;
 
 /// An enum of codes: `Variant = "code": "words"`, with `{}` in the words where values go.
 #[macro_export]
@@ -69,6 +70,9 @@ codes! {
     /// What a value rests on.
     ConditionCode, "condition" {
         NoOptionRom = "no-option-rom": "if no device has an option ROM",
+        NoForeignDisk = "no-foreign-disk": "if the firmware tries no other disk first",
+        NoAddedCommandLine = "no-added-command-line":
+            "if the machine adds no words to the command line (SMBIOS, boot option)",
         WithoutSecureBoot = "without-secure-boot": "of firmware without Secure Boot",
         SecureBootOff = "secure-boot-off": "if Secure Boot is off",
         ProviderKeys = "provider-keys":
@@ -81,11 +85,32 @@ codes! {
         UntilSoftwareExtends = "until-software-extends": "until software of the image extends it",
         UntouchedBeforeUserspace = "untouched-before-userspace":
             "nothing measures into it before userspace",
+        NotBooted = "not-booted":
+            "computed by the rules that boots of other machines show; no test boots this one",
         QemuRules = "qemu-rules":
             "computed by the rules that hold under QEMU; never compared with this platform's machines",
         DocumentedRules = "documented-rules":
             "computed by the rules that are documented for this platform; never compared with its \
              hardware",
+    }
+}
+
+impl ConditionCode {
+    /// Whether a value that rests on this alone is proven: it is a premise of every boot, and not a
+    /// doubt about the rule.
+    #[must_use]
+    pub const fn is_premise(self) -> bool {
+        matches!(self, Self::NoForeignDisk | Self::NoAddedCommandLine)
+    }
+}
+
+codes! {
+    /// What the rule of a value was compared with.
+    EvidenceCode, "evidence" {
+        Boot = "boot": "boots of {}",
+        Oracle = "oracle": "the answers of {}",
+        Vector = "vector": "recorded values of {}",
+        Document = "document": "nothing but the documentation of {}",
     }
 }
 
@@ -138,6 +163,18 @@ codes! {
         ExitBootServices = "exit-boot-services":
             "how often this firmware has to leave boot services after a boot from a disk that it \
              can write to is not known for a TD",
+        DiskBus = "disk-bus":
+            "decided by the bus of a disk that can be written to, and by how the machine is given its \
+             firmware: this firmware leaves boot services once or twice",
+        OldKernelForTpm = "old-kernel-for-tpm":
+            "Linux {} may not measure its command line and initrd, as 6.1 and later do",
+        MachineSection = "machine-section":
+            "the image has section {}: whether it is measured depends on the machine",
+        PinnedFromOtherDisk = "pinned-from-other-disk":
+            "the pinned log is of a boot from another kind of disk, or of a kernel from the VMM: boot \
+             options, which the firmware measures, name that",
+        PinnedWithOtherStub = "pinned-with-other-stub":
+            "the stub measures SMBIOS tables, and the pinned log is of a boot with one that does not",
         MemorySize = "memory-size":
             "the size of the memory, which the TD HOB describes, is not known",
         UnknownFirmware = "unknown-firmware":
@@ -226,6 +263,31 @@ impl fmt::Display for Condition {
     }
 }
 
+/// What the rule of a value was compared with. Displayed in words.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Evidence {
+    /// Of which kind.
+    pub code: EvidenceCode,
+    /// Of what, with versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Word>,
+}
+
+impl Evidence {
+    /// Evidence of these.
+    #[must_use]
+    pub fn with(code: EvidenceCode, values: impl IntoIterator<Item = Word>) -> Self {
+        Self { code, values: values.into_iter().collect() }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_values(f, self.code.words(), &self.values)
+    }
+}
+
 /// A value that a register has if the machine is as is said there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -287,6 +349,17 @@ impl From<Unknown> for Reason {
     }
 }
 
+impl From<tpm::Unknown> for Reason {
+    fn from(unknown: tpm::Unknown) -> Self {
+        let values = match unknown {
+            tpm::Unknown::OldKernel { found } => vec![Word::of(found)],
+            tpm::Unknown::MachineSection(section) => vec![Word::of(section)],
+            _ => Vec::new(),
+        };
+        Self::with(unknown.code(), values)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         with_values(f, self.code.words(), &self.values)?;
@@ -314,6 +387,7 @@ mod tests {
             assert!(codes.iter().all(|code| code.chars().all(plain)), "{codes:?}");
         }
         check(ConditionCode::ALL.iter().map(|code| code.code()).collect());
+        check(EvidenceCode::ALL.iter().map(|code| code.code()).collect());
         check(ReasonCode::ALL.iter().map(|code| code.code()).collect());
         for code in ConditionCode::ALL {
             let text = serde_json::to_string(&Condition::from(*code)).unwrap();

@@ -25,7 +25,7 @@
 //! #     "/tests/fixtures/ovmf_AmdSev_suffix.bin"
 //! # ));
 //!
-//! let firmware = Firmware::parse(image)?;
+//! let firmware = Firmware::of_end(image)?;
 //! let vcpu = "EPYC-v4".parse::<snp::VcpuType>()?.signature();
 //! let kernel = KernelHashes::from_bytes(b"", None, b"console=ttyS0 loglevel=7")?;
 //! let guest = snp::Guest { kernel: Some(kernel), ..snp::Guest::new(snp::Vmm::Qemu { vcpu }) };
@@ -54,6 +54,7 @@ pub mod guid;
 pub mod kernel_hashes;
 pub mod linux;
 pub mod names;
+pub mod qemu;
 pub mod se;
 pub mod sev;
 pub mod snp;

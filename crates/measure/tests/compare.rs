@@ -403,7 +403,7 @@ fn what_is_not_predicted_is_listed_and_what_must_stay_untouched_is_judged() {
 
     // RTMR 3 is no register of a TPM.
     let untouched = [pcr12, rtmr3];
-    let prediction = Prediction { events: &predicted, untouched: &untouched };
+    let prediction = Prediction { untouched: &untouched, ..(&predicted).into() };
     let found = compare(prediction, &observed);
     assert!(found.is_equal());
     assert!(found.registers.iter().any(|register| register.register == pcr12));
@@ -442,7 +442,7 @@ fn values_are_compared_without_a_log() {
         .collect();
     let (set, bank) = (RegisterSet::Tpm, Bank::Sha256);
     let pcr12: Register = "pcr12".parse().unwrap();
-    let prediction = Prediction { events: &predicted, untouched: &[pcr12] };
+    let prediction = Prediction { untouched: &[pcr12], ..(&predicted).into() };
     let found = compare_values(prediction, set, bank, &values).unwrap();
     assert_eq!(found.len(), 11, "PCR 0 to 7, 9, 11 and 12");
     assert!(found.iter().all(|register| register.is_equal() && register.causes.is_empty()));

@@ -25,14 +25,14 @@ fn with_kernel() -> Guest {
 
 fn launch_error(image: &OvmfImage, vcpus: u32) -> snp::Error {
     let bytes = image.bytes();
-    let firmware = Firmware::parse(&bytes).unwrap();
+    let firmware = Firmware::of_end(&bytes).unwrap();
     snp::launch(&firmware, &with_kernel(), vcpus).unwrap_err()
 }
 
 /// The values sev-snp-measure's parser prints for the fixture.
 #[test]
 fn an_edk2_image_is_read() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     assert_eq!(firmware.gpa(), Gpa(0xffff_f000));
     assert_eq!(firmware.ap_reset_vector(), Ok(0x0080_b004));
     let area = firmware.hash_table_area().unwrap().unwrap();
@@ -56,16 +56,16 @@ fn an_edk2_image_is_read() {
     assert_eq!(read, expected);
 
     // The general build has the entry for kernel hashes, with address 0.
-    assert_eq!(Firmware::parse(OVMF_X64).unwrap().hash_table_area(), Ok(None));
+    assert_eq!(Firmware::of_end(OVMF_X64).unwrap().hash_table_area(), Ok(None));
 }
 
 #[test]
 fn lengths_and_missing_tables_are_refused() {
     for len in [0, 1, 4095, 4097] {
         let image = vec![0; len];
-        assert_eq!(Firmware::parse(&image).unwrap_err(), Error::Length { found: len });
+        assert_eq!(Firmware::of_end(&image).unwrap_err(), Error::Length { found: len });
     }
-    let error = Firmware::parse(&[0; 4096]).unwrap_err();
+    let error = Firmware::of_end(&[0; 4096]).unwrap_err();
     assert!(matches!(error, Error::NoFooterTable { .. }), "{error}");
     assert!(error.to_string().contains("no footer table"), "{error}");
 }
@@ -94,7 +94,7 @@ fn kernel_hashes_must_be_where_the_firmware_reads_them() {
         assert!(error.to_string().contains("SNP_KERNEL_HASHES"), "{error}");
     }
     let fits = image(Some([0x81_0f50, 0xb0])).bytes();
-    let firmware = Firmware::parse(&fits).unwrap();
+    let firmware = Firmware::of_end(&fits).unwrap();
     assert!(snp::launch(&firmware, &with_kernel(), 1).is_ok());
 
     let mut twice = SECTIONS.to_vec();
@@ -134,14 +134,14 @@ fn numbers_of_processors_are_checked() {
         assert_eq!(launch_error(&image, vcpus), snp::Error::VcpuCount { found: vcpus });
     }
     let bytes = image.bytes();
-    let firmware = Firmware::parse(&bytes).unwrap();
+    let firmware = Firmware::of_end(&bytes).unwrap();
     let error = snp::digests(&firmware, &with_kernel(), &[1, 0]).unwrap_err();
     assert_eq!(error, snp::Error::VcpuCount { found: 0 });
     assert_eq!(snp::digests(&firmware, &with_kernel(), &[]), Ok([].into()));
     let single = OvmfImage { reset_vector: Some(0), ..image };
     assert_eq!(launch_error(&single, 2), snp::Error::NoApResetVector { vcpus: 2 });
     let bytes = single.bytes();
-    assert!(snp::launch(&Firmware::parse(&bytes).unwrap(), &with_kernel(), 1).is_ok());
+    assert!(snp::launch(&Firmware::of_end(&bytes).unwrap(), &with_kernel(), 1).is_ok());
 }
 
 #[test]
@@ -150,12 +150,12 @@ fn an_svsm_must_fit_below_the_firmware() {
     let svsm = [[0, 0x2000, 1], [0x2000, 0x1000, 2], [0x3000, 0x1000, 3]].to_vec();
     let svsm = OvmfImage { sections: Some(svsm), svsm_entry: Some(0x40), ..OvmfImage::default() };
     let svsm = svsm.bytes();
-    let (ovmf, svsm) = (Firmware::parse(&ovmf).unwrap(), Firmware::parse(&svsm).unwrap());
+    let (ovmf, svsm) = (Firmware::of_end(&ovmf).unwrap(), Firmware::svsm(&svsm).unwrap());
     let launch =
         |vars_size| snp::launch_svsm(&ovmf, &svsm, &SvsmGuest { vcpu: VCPU, vars_size }, 1);
     assert!(launch(0x1000).is_ok());
     let bare = OvmfImage { sections: None, ..OvmfImage::default() }.bytes();
-    let bare = Firmware::parse(&bare).unwrap();
+    let bare = Firmware::of_end(&bare).unwrap();
     let guest = SvsmGuest { vcpu: VCPU, vars_size: 0x1000 };
     for (firmware, svsm, expected) in
         [(&bare, &svsm, Error::NoSevMetadata), (&ovmf, &bare, Error::NoSvsmInfo)]
@@ -182,7 +182,7 @@ fn with_guid(from: Guid, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn an_entry_listed_twice_is_refused() {
     let secret = Guid::new(0x4c2eb361_7d9b_4cc3_8081_127c90d3d294);
-    let error = Firmware::parse(&with_guid(secret, &SEV_ES_RESET_BLOCK_GUID.0)).unwrap_err();
+    let error = Firmware::of_end(&with_guid(secret, &SEV_ES_RESET_BLOCK_GUID.0)).unwrap_err();
     assert!(error.to_string().contains("expected each GUID once"), "{error}");
 }
 
@@ -198,21 +198,21 @@ fn corrupt_metadata_is_told_by_field() {
     ] {
         let mut image = AMD_SEV.to_vec();
         image[start + offset..][..4].copy_from_slice(&bytes);
-        let error = Firmware::parse(&image).unwrap().sev_sections().unwrap_err();
+        let error = Firmware::of_end(&image).unwrap().sev_sections().unwrap_err();
         assert!(matches!(error, Error::CorruptMetadata { .. }), "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }
     let mut long = AMD_SEV.to_vec();
     long[start + 4..start + 8].copy_from_slice(&[0xff; 4]);
     long[start + 12..start + 16].copy_from_slice(&[0xff, 0, 0, 0]);
-    let error = Firmware::parse(&long).unwrap().sev_sections().unwrap_err();
+    let error = Firmware::of_end(&long).unwrap().sev_sections().unwrap_err();
     assert!(error.to_string().contains("number of sections is 255, expected up to"), "{error}");
     // A distance past the start of the image, for both kinds of metadata.
     for guid in [cvmkit_measure::firmware::SEV_METADATA_GUID, TDX_METADATA_GUID] {
         let mut image = AMD_SEV.to_vec();
         let at = image.windows(16).rposition(|window| window == guid.0).unwrap() - 6;
         image[at..at + 4].copy_from_slice(&[1, 0x10, 0, 0]);
-        let firmware = Firmware::parse(&image).unwrap();
+        let firmware = Firmware::of_end(&image).unwrap();
         let refused = firmware.sev_sections().is_err() ^ firmware.tdx_metadata_offset().is_err();
         assert!(refused, "{guid}");
     }
@@ -220,7 +220,7 @@ fn corrupt_metadata_is_told_by_field() {
 
 /// Uses everything a parsed image offers.
 fn exercise(image: &[u8]) -> usize {
-    let Ok(firmware) = Firmware::parse(image) else { return 0 };
+    let Ok(firmware) = Firmware::of_end(image) else { return 0 };
     let guest = with_kernel();
     let answers = [
         firmware.tdx_metadata_offset().is_ok(),

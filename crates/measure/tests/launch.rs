@@ -25,7 +25,7 @@ fn guest() -> Guest {
 }
 
 fn digest(image: &[u8], guest: &Guest, vcpus: u32) -> LaunchDigest {
-    snp::launch(&Firmware::parse(image).unwrap(), guest, vcpus).unwrap().digest()
+    snp::launch(&Firmware::of_end(image).unwrap(), guest, vcpus).unwrap().digest()
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn runs_of_equal_pages_fold_like_single_pages() {
     for (at, page) in (start..).step_by(4096).zip(image.chunks(4096)) {
         fold.page(PageType::Normal, Gpa(at), Some(Sha384::of(page)));
     }
-    let firmware = Firmware::parse(&image).unwrap();
+    let firmware = Firmware::of_end(&image).unwrap();
     assert_eq!(snp::firmware_digest(&firmware), fold.digest());
 
     let (pages, _) = image.as_chunks::<4096>();
@@ -106,7 +106,7 @@ fn a_fold_of_other_pages_than_were_promised_has_no_digest() {
 
 #[test]
 fn sev_and_sev_es_inputs_change_the_digest() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     let kernel = hashes(b"k", b"i", b"c");
     let es = |vmm, kernel: Option<KernelHashes>, vcpus| {
         sev::launch_es(&firmware, vmm, kernel.as_ref(), vcpus).unwrap().digest()
@@ -130,7 +130,7 @@ fn sev_and_sev_es_inputs_change_the_digest() {
 
 #[test]
 fn digests_for_many_counts_equal_those_for_one() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     let counts = [512, 1, 2, 4, 3, 2];
     for vmm in [guest().vmm, Vmm::Ec2, Vmm::Gce] {
         let guest = Guest { vmm, ..guest() };
@@ -145,7 +145,7 @@ fn digests_for_many_counts_equal_those_for_one() {
 
 #[test]
 fn the_explanation_ends_in_the_digest_and_folds_to_it() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     let launch = snp::launch(&firmware, &guest(), 2).unwrap();
     let steps: Vec<_> = launch.explain().collect();
     // 1 firmware, 9 + 3 + 15 SEC memory, 1 each of the four others, 2 VMSA.
@@ -172,7 +172,7 @@ fn the_explanation_ends_in_the_digest_and_folds_to_it() {
 
 #[test]
 fn ec2_measures_cpuid_last_and_gce_leaves_sec_memory_unmeasured() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     let types = |vmm| -> Vec<(PageType, Meaning)> {
         let launch = snp::launch(&firmware, &Guest { vmm, ..guest() }, 1).unwrap();
         launch.operations().iter().map(|op| (op.page_type, op.meaning)).collect()
@@ -188,7 +188,7 @@ fn ec2_measures_cpuid_last_and_gce_leaves_sec_memory_unmeasured() {
 
 #[test]
 fn steps_serialize_with_the_fields_of_the_listing() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     let launch = snp::launch(&firmware, &guest(), 1).unwrap();
     let steps: Vec<_> = launch.explain().collect();
     let json = serde_json::to_value(&steps[2]).unwrap();
@@ -261,7 +261,10 @@ fn names_are_found_or_the_near_ones_listed() {
 
     let near = |error: UnknownName| error.near;
     assert_eq!(near("epyc-turin".parse::<VcpuType>().unwrap_err()), ["EPYC-Turin"]);
-    assert_eq!(near("Genoa".parse::<VcpuType>().unwrap_err()), ["EPYC-Genoa", "EPYC-Genoa-v1"]);
+    assert_eq!(
+        near("Genoa".parse::<VcpuType>().unwrap_err()),
+        ["EPYC-Genoa", "EPYC-Genoa-v1", "EPYC-Genoa-v2"]
+    );
     assert_eq!(near("EPYC-Trin".parse::<VcpuType>().unwrap_err()), ["EPYC-Turin"]);
     assert_eq!(near("quemu".parse::<VmmType>().unwrap_err()), ["QEMU"]);
     let error = "host".parse::<VcpuType>().unwrap_err();

@@ -76,7 +76,7 @@ impl Case {
         }
         if self.by_hash {
             let image = read(&self.firmware);
-            let digest = snp::firmware_digest(&Firmware::parse(&image).unwrap());
+            let digest = snp::firmware_digest(&Firmware::of_end(&image).unwrap());
             arguments.push(("--snp-ovmf-hash", digest.to_string()));
         }
         arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
@@ -84,7 +84,7 @@ impl Case {
 
     fn digest(&self) -> Result<String, String> {
         let image = read(&self.firmware);
-        let parse = |image| Firmware::parse(image).map_err(|error| error.to_string());
+        let parse = |image| Firmware::of_end(image).map_err(|error| error.to_string());
         let firmware = parse(&image)?;
         let vcpu = self.vcpu_type.parse::<VcpuType>().unwrap().signature();
         let vmm = self.vmm.parse::<VmmType>().unwrap().with(Some(vcpu)).unwrap();
@@ -243,7 +243,11 @@ impl Files {
 fn small_cases(files: &Files) -> Vec<Case> {
     let kernels = files.kernels();
     let mut cases = Vec::new();
-    let mut types = VCPU_TYPES.iter().cycle();
+    // Those that sev-snp-measure 0.0.13 knows.
+    let is_known = |vcpu: &&VcpuType| {
+        vcpu.name == "EPYC-Turin" || (vcpu.since < (10, 1) && vcpu.name != "EPYC-Rome-v4")
+    };
+    let mut types = VCPU_TYPES.iter().filter(is_known).cycle();
     for firmware in files.small_firmware() {
         for (kernel, mode) in kernels.iter().flat_map(|kernel| {
             ["sev", "seves", "snp", "snp:ovmf-hash"].map(|mode| (kernel.clone(), mode))
@@ -351,7 +355,7 @@ fn shipped_images_have_the_oracle_s_digests() {
     let files = Files { folder: tempfile::tempdir().unwrap() };
     let (mut total, mut images) = (0, 0);
     for image in debian_firmware::images() {
-        assert!(Firmware::parse(&image.bytes).unwrap().sev_sections().is_ok());
+        assert!(Firmware::of_end(&image.bytes).unwrap().sev_sections().is_ok());
         let cases = shipped_cases(&files, &image.path);
         let [equal, refused] = compare(&interpreter, &cases);
         let (name, of) = (image.package.name, cases.len());

@@ -63,7 +63,7 @@ impl Case<'_> {
         });
         let features = GuestFeatures(self.features);
         let guest = Guest { features, kernel, ..Guest::new(vmm) };
-        snp::launch(&Firmware::parse(self.image).unwrap(), &guest, self.vcpus).unwrap()
+        snp::launch(&Firmware::of_end(self.image).unwrap(), &guest, self.vcpus).unwrap()
     }
 }
 

@@ -20,6 +20,7 @@ use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::{AcpiTables, Platform};
 use cvmkit_measure::tpm::{self, Behaviour, Disk, Error, MeasuredSection, Uki};
+use cvmkit_measure::uefi::medium::{DiskBus, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use small_uki::SmallUki;
 
@@ -88,7 +89,11 @@ fn table_of_the_log() -> Vec<u8> {
 }
 
 fn disk(partition_table: Option<&[u8]>) -> Disk<'_> {
-    Disk { partition_table, read_only: false, loader_is_file: false }
+    Disk { partition_table, medium: medium(true), loader_is_file: false }
+}
+
+fn medium(is_writable: bool) -> Medium {
+    Medium { is_writable: Some(is_writable), ..Medium::default() }
 }
 
 fn open(prediction: &Prediction, register: u8) -> Option<Unknown> {
@@ -140,7 +145,7 @@ fn where_the_kernel_measures_depends_on_a_tpm() {
     let firmware = tpm::Firmware {
         behaviour: Behaviour::OVMF_2025_02,
         secure_boot: SECURE_BOOT_OFF,
-        pinned: Events::default(),
+        pinned: None,
     };
     let tpm = tpm::disk_boot(&firmware, &uki, &disk(None)).unwrap();
     assert_eq!(predicted(&tpm.events, 2), events);
@@ -204,7 +209,7 @@ fn boot_options_of_devices_are_not_guessed() {
             firmware,
             smbios: Some(tables),
             uki: &uki,
-            disk: Disk { read_only: name == "edk2-stable202505", ..disk(None) },
+            disk: Disk { medium: medium(name != "edk2-stable202505"), ..disk(None) },
             tpm: Some(false),
         };
         boot.prediction().unwrap()
@@ -222,6 +227,19 @@ fn boot_options_of_devices_are_not_guessed() {
     let newest = boot("edk2-stable202508", Some(acpi));
     assert_eq!(open(&newest, 1), Some(Unknown::ExitBootServices));
     assert_eq!(open(&newest, 2), None);
+    // Where a TPM sees the call succeed at once, a TD does: it has its firmware by `-bios`.
+    let on = |medium| {
+        let (firmware, tpm) = (foreign("edk2-stable202508"), Some(false));
+        let disk = Disk { medium, ..disk(None) };
+        DiskBoot { firmware, smbios: None, uki: &uki, disk, tpm }.prediction().unwrap()
+    };
+    assert_eq!(open(&on(medium(true)), 1), Some(Unknown::ExitBootServices));
+    let scsi = Medium { bus: Some(DiskBus::VirtioScsi), ..medium(true) };
+    let blk = Medium { bus: Some(DiskBus::VirtioBlk), ..medium(true) };
+    assert_eq!(open(&on(blk), 1), Some(Unknown::ExitBootServices));
+    for known in [scsi, medium(false)] {
+        assert_eq!(open(&on(known), 1), None, "{known:?}");
+    }
 }
 
 #[test]

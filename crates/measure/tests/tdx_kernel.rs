@@ -178,7 +178,7 @@ fn the_td_hob_lists_qemu_s_memory() {
     let kernel_path = folder.path().join("kernel");
     fs::write(&kernel_path, KERNEL.bytes()).unwrap();
     let image = firmware(0x3000, &[0; 0x1000], &EDK2_MEMORY);
-    let parsed = Firmware::parse(&image).unwrap();
+    let parsed = Firmware::of_end(&image).unwrap();
     for memory in [512, 1024, 2048, 2815, 2816, 3072, 8192] {
         let memory = memory * MIB;
         let boot = Boot { memory, initrd: None, command_line: b"" };

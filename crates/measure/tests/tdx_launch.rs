@@ -99,7 +99,7 @@ fn is_equal(bytes: &[u8]) -> bool {
     let Some([name, _, single, two]) = SHIPPED.into_iter().find(|row| row[1] == hash) else {
         return false;
     };
-    let firmware = Firmware::parse(bytes).unwrap();
+    let firmware = Firmware::of_end(bytes).unwrap();
     assert_eq!(digest(&firmware, &SINGLE), single, "{name}");
     assert_eq!(digest(&firmware, &TWO), two, "{name}");
     eprintln!("COMPARED: MRTD, {name}: equal");
@@ -156,14 +156,14 @@ fn made_up_firmware_has_the_oracle_s_mrtd() {
              0d1409994a204c771dca31c78923dbd8",
         ),
     ] {
-        assert_eq!(digest(&Firmware::parse(bytes).unwrap(), &SINGLE), expected);
+        assert_eq!(digest(&Firmware::of_end(bytes).unwrap(), &SINGLE), expected);
     }
 }
 
 #[test]
 fn what_is_explained_is_what_is_measured() {
     let bytes = firmware(0x3000, &[0; 0x1000], &EDK2_MEMORY);
-    let parsed = Firmware::parse(&bytes).unwrap();
+    let parsed = Firmware::of_end(&bytes).unwrap();
     for (rule, operations) in [(SINGLE, 6), (TWO, 7)] {
         let launch = mrtd::launch(&parsed, &rule).unwrap();
         assert_eq!(launch.operations().len(), operations);
@@ -187,11 +187,11 @@ fn what_is_explained_is_what_is_measured() {
 #[test]
 fn each_byte_of_code_and_no_byte_of_variables_counts() {
     let bytes = firmware(0x3000, &[0; 0x1000], &EDK2_MEMORY);
-    let clean = digest(&Firmware::parse(&bytes).unwrap(), &SINGLE);
+    let clean = digest(&Firmware::of_end(&bytes).unwrap(), &SINGLE);
     for at in [0, 0xfff, 0x1000, 0x17ff, 0x2fff] {
         let mut other = bytes.clone();
         other[at] ^= 1;
-        let same = digest(&Firmware::parse(&other).unwrap(), &SINGLE) == clean;
+        let same = digest(&Firmware::of_end(&other).unwrap(), &SINGLE) == clean;
         assert_eq!(same, at < 0x1000, "{at:#x}");
     }
 }
@@ -200,7 +200,7 @@ fn each_byte_of_code_and_no_byte_of_variables_counts() {
 #[test]
 fn all_sections_can_be_measured() {
     let bytes = firmware(0x3000, &[0; 0x1000], &EDK2_MEMORY);
-    let parsed = Firmware::parse(&bytes).unwrap();
+    let parsed = Firmware::of_end(&bytes).unwrap();
     let all = |td_hob| Rule { passes: Passes::Single, extended: Extended::All { td_hob } };
     let measured = |rule: &Rule<'static>| mrtd::launch(&parsed, rule).map(|l| l.digest());
     assert_ne!(measured(&all(b"one")).unwrap(), measured(&all(b"two")).unwrap());
@@ -216,7 +216,7 @@ fn code_that_nothing_measures_is_refused() {
         Section { data: (0, 0x2000), gpa: 0xffff_e000, size: 0x2000, kind: BFV, attributes: 1 };
     let refused = |sections: &[Section]| {
         let bytes = image(0x2000, sections);
-        mrtd::launch(&Firmware::parse(&bytes).unwrap(), &SINGLE).unwrap_err()
+        mrtd::launch(&Firmware::of_end(&bytes).unwrap(), &SINGLE).unwrap_err()
     };
     let unmarked = Section { attributes: 0, ..code };
     assert_eq!(refused(&[unmarked]), Error::CodeNotMeasured { gpa: Gpa(0xffff_e000) });
@@ -243,11 +243,11 @@ fn corrupt_metadata_is_told_by_field() {
     ];
     for (section, word) in cases {
         let bytes = image(0x2000, &[section]);
-        let error = Firmware::parse(&bytes).unwrap().tdvf_sections().unwrap_err().to_string();
+        let error = Firmware::of_end(&bytes).unwrap().tdvf_sections().unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
     let overlap = image(0x2000, &[code, Section { gpa: 0xffff_d000, ..code }]);
-    let error = Firmware::parse(&overlap).unwrap().tdvf_sections().unwrap_err().to_string();
+    let error = Firmware::of_end(&overlap).unwrap().tdvf_sections().unwrap_err().to_string();
     assert!(error.contains("where another section starts"), "{error}");
 
     let start = 0x2000 - DESCRIPTOR_DISTANCE;
@@ -260,13 +260,13 @@ fn corrupt_metadata_is_told_by_field() {
     ] {
         let mut bad = image(0x2000, &[code]);
         bad[start + offset..][..4].copy_from_slice(&bytes);
-        let error = Firmware::parse(&bad).unwrap().tdvf_sections().unwrap_err().to_string();
+        let error = Firmware::of_end(&bad).unwrap().tdvf_sections().unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
     let mut many = image(0x2000, &[code]);
     many[start + 4..start + 8].copy_from_slice(&(16_u32 + 32 * 64).to_le_bytes());
     many[start + 12..start + 16].copy_from_slice(&64_u32.to_le_bytes());
-    let error = Firmware::parse(&many).unwrap().tdvf_sections().unwrap_err().to_string();
+    let error = Firmware::of_end(&many).unwrap().tdvf_sections().unwrap_err().to_string();
     assert!(error.contains("number of sections is 64, expected up to 63"), "{error}");
 }
 
@@ -274,14 +274,14 @@ fn corrupt_metadata_is_told_by_field() {
 fn firmware_without_metadata_is_refused() {
     let image = include_bytes!("fixtures/ovmf_AmdSev_suffix.bin");
     // The end of an image: its sections are of the rest.
-    let error = Firmware::parse(image).unwrap().tdvf_sections().unwrap_err();
+    let error = Firmware::of_end(image).unwrap().tdvf_sections().unwrap_err();
     assert!(error.to_string().contains("expected inside the image of 0x1000 bytes"), "{error}");
 
     let mut none = image.to_vec();
     let guid = cvmkit_measure::firmware::TDX_METADATA_GUID.0;
     let at = none.windows(16).rposition(|window| window == guid).unwrap();
     none[at] ^= 1;
-    let error = Firmware::parse(&none).unwrap().tdvf_sections().unwrap_err();
+    let error = Firmware::of_end(&none).unwrap().tdvf_sections().unwrap_err();
     assert_eq!(error, TdvfError::NoMetadata);
 }
 
@@ -289,7 +289,7 @@ fn firmware_without_metadata_is_refused() {
 #[test]
 fn the_td_hob_follows_the_memory() {
     let bytes = firmware(0x3000, &[0; 0x1000], &EDK2_MEMORY);
-    let parsed = Firmware::parse(&bytes).unwrap();
+    let parsed = Firmware::of_end(&bytes).unwrap();
     let last = |memory| {
         let hob = TdHob::q35(&parsed, memory).unwrap();
         let ranges = hob.ranges();
@@ -311,17 +311,17 @@ fn the_td_hob_follows_the_memory() {
     assert_eq!(error, expected);
     let many: Vec<_> = (0..50).map(|n| memory(TEMP_MEM, 0x90_0000 + n * 0x2000, 0x1000)).collect();
     let full = firmware(0x3000, &[0; 0x1000], &[&many[..], &[memory(TD_HOB, 0, 0x1000)]].concat());
-    let error = TdHob::q35(&Firmware::parse(&full).unwrap(), 1 << 30).unwrap_err();
+    let error = TdHob::q35(&Firmware::of_end(&full).unwrap(), 1 << 30).unwrap_err();
     assert!(matches!(error, Error::TdHobSize { expected: 0x1000, .. }), "{error}");
     let none = firmware(0x3000, &[0; 0x1000], &[]);
-    let error = TdHob::q35(&Firmware::parse(&none).unwrap(), 1 << 30).unwrap_err();
+    let error = TdHob::q35(&Firmware::of_end(&none).unwrap(), 1 << 30).unwrap_err();
     let section_type = TdvfSectionType::TdHob;
     assert_eq!(error, Error::Tdvf(TdvfError::NotOne { section_type, found: 0 }));
 }
 
 /// Uses everything the metadata leads to.
 fn exercise(bytes: &[u8]) -> usize {
-    let Ok(parsed) = Firmware::parse(bytes) else { return 0 };
+    let Ok(parsed) = Firmware::of_end(bytes) else { return 0 };
     let pages = |rule: &Rule<'static>| {
         let launch = mrtd::launch(&parsed, rule).ok()?;
         let pages: u64 = launch.operations().iter().map(|operation| operation.pages).sum();

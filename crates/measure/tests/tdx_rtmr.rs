@@ -21,6 +21,7 @@ use cvmkit_measure::tdx::quote::Quote;
 use cvmkit_measure::tdx::rtmr::{
     AcpiTables, ConfigurationItem, DirectBoot, Error, Platform, cfv_digests,
 };
+use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::{SecureBoot, authority_event};
 use tdvf_image::{EDK2_MEMORY, empty_variables, firmware};
 
@@ -90,7 +91,7 @@ fn of_type(log: &[Logged], event_type: EventType) -> Vec<Digests> {
 /// The prediction for a log of a TD with 2 GiB of memory and firmware without any variable set.
 fn predicted(layout: &str, log: &[Logged]) -> DirectBoot<'static> {
     let bytes = firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY);
-    let parsed = Firmware::parse(&bytes).unwrap();
+    let parsed = Firmware::of_end(&bytes).unwrap();
     let [loader, rsdp, tables] =
         of_type(log, EventType::EV_PLATFORM_CONFIG_FLAGS).try_into().unwrap();
     DirectBoot {
@@ -108,6 +109,7 @@ fn predicted(layout: &str, log: &[Logged]) -> DirectBoot<'static> {
         kernel: of_type(log, EventType::EV_EFI_BOOT_SERVICES_APPLICATION)[0],
         kernel_version: None,
         tpm: Some(false),
+        medium: Medium::default(),
         initrd: of_type(log, EventType::EV_EVENT_TAG).get(1).copied(),
         command_line: b"unknown",
     }
@@ -242,6 +244,7 @@ fn firmware_with_a_tpm_measures_the_same() {
             kernel: logged(EventType::EV_EFI_BOOT_SERVICES_APPLICATION, 0).unwrap(),
             kernel_version: None,
             tpm: Some(false),
+            medium: Medium { is_writable: Some(false), ..Medium::default() },
             initrd: logged(EventType::EV_EVENT_TAG, 1),
             command_line: TPM_COMMAND_LINE,
         };
@@ -278,12 +281,15 @@ fn later_firmware_measures_configuration_and_smbios() {
 fn the_command_line_is_what_the_kernel_is_given() {
     let text = |layout: &str, command_line: &[u8], has_initrd| {
         let layout: Layout = layout.parse().unwrap();
-        String::from_utf16(&layout.load_options(command_line, has_initrd)).unwrap()
+        let argument = layout.initrd_argument;
+        String::from_utf16(&argument.load_options(command_line, has_initrd)).unwrap()
     };
     assert_eq!(text("edk2-stable202505", b"quiet", true), "quiet initrd=initrd");
     assert_eq!(text("edk2-stable202508", b"quiet", true), "initrd=initrd quiet");
     assert_eq!(text("edk2-stable202508", b"quiet", false), "quiet");
     assert_eq!(text("edk2-stable202508", b"", true), "initrd=initrd ");
+    let bytes = "\u{e9}".as_bytes();
+    assert_eq!(text("edk2-stable202508", bytes, false), "\u{c3}\u{a9}", "a unit for each byte");
 
     let log = quote_log();
     let whole = predicted("edk2-stable202502", &log);
@@ -322,10 +328,17 @@ fn a_layout_holds_until_the_next() {
     assert!(LAYOUTS.iter().all(|layout| layout.name.parse() == Ok(*layout)));
     let error = "edk2-stable202509".parse::<Layout>().unwrap_err();
     assert!(error.to_string().contains("edk2-stable202508"), "{error}");
-    let patched =
-        |layout: &str, qemu| layout.parse::<Layout>().unwrap().measures_patched_kernel(qemu);
-    assert!(patched("edk2-stable202411", 10) && patched("edk2-stable202502", 9));
-    assert!(!patched("edk2-stable202502", 10) && !patched("edk2-stable202508", 11));
+    let patched = |layout: &str, qemu: &str| {
+        let layout: Layout = layout.parse().unwrap();
+        layout.measures_patched_kernel(qemu.parse().unwrap())
+    };
+    assert!(patched("edk2-stable202502", "9.2"));
+    assert!(!patched("edk2-stable202502", "10.0") && !patched("edk2-stable202508", "11.0"));
+    // Debian 12's firmware: QEMU leaves the kernel of a confidential guest alone from 10.2 on.
+    for (qemu, expected) in [("9.2", true), ("10.0", true), ("10.1.5", true), ("10.2.0", false)] {
+        assert_eq!(patched("edk2-stable202205", qemu), expected, "{qemu}");
+    }
+    assert!(!patched("edk2-stable202411", "11.0"));
 }
 
 /// The ACPI events of boots with a TPM, in their order: the room for its log is between RSDP and

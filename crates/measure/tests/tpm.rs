@@ -11,11 +11,13 @@ use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, PcrIndex, Register, RegisterSet};
 use cvmkit_measure::guid::Guid;
+use cvmkit_measure::linux::KernelVersion;
 use cvmkit_measure::tpm::{
-    self, Behaviour, Direct, Disk, Error, Firmware, PHASES, Prediction, Uki,
+    self, Behaviour, Direct, Disk, Error, Firmware, PHASES, Prediction, Uki, Unknown,
 };
 use cvmkit_measure::uefi::boot_option::{self, LoadOption, attributes};
 use cvmkit_measure::uefi::device_path::Node;
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use small_uki::SmallUki;
 
@@ -36,7 +38,15 @@ fn firmware() -> Firmware {
     }
 }
 
-const BARE_DISK: Disk<'_> = Disk { partition_table: None, read_only: false, loader_is_file: false };
+/// What machines of this project's tests have.
+const WRITABLE: Medium = Medium {
+    is_writable: Some(true),
+    bus: Some(DiskBus::VirtioBlk),
+    firmware_by: Some(FirmwareBy::Pflash),
+};
+const READ_ONLY: Medium = Medium { is_writable: Some(false), ..WRITABLE };
+
+const BARE_DISK: Disk<'_> = Disk { partition_table: None, medium: WRITABLE, loader_is_file: false };
 
 fn predicted(uki: &Uki) -> Prediction {
     tpm::disk_boot(&firmware(), uki, &BARE_DISK).unwrap()
@@ -44,7 +54,14 @@ fn predicted(uki: &Uki) -> Prediction {
 
 fn direct(command_line: &str) -> Prediction {
     let nothing = Digests::of(b"");
-    let direct = Direct { kernel: nothing, signatures: &[], command_line, initrd: nothing };
+    let direct = Direct {
+        kernel: nothing,
+        signatures: &[],
+        kernel_version: None,
+        command_line: command_line.as_bytes(),
+        initrd: nothing,
+        medium: WRITABLE,
+    };
     tpm::direct_boot(&firmware(), &direct).unwrap()
 }
 
@@ -196,7 +213,7 @@ fn a_changed_byte_moves_its_registers_and_no_other() {
     newer.behaviour = Behaviour::OVMF_2026_08;
     let after = tpm::disk_boot(&newer, &uki, &BARE_DISK).unwrap();
     assert_eq!(moved(&before, &after), BTreeSet::from([5]));
-    let after = tpm::disk_boot(&newer, &uki, &Disk { read_only: true, ..BARE_DISK }).unwrap();
+    let after = tpm::disk_boot(&newer, &uki, &Disk { medium: READ_ONLY, ..BARE_DISK }).unwrap();
     assert_eq!(moved(&before, &after), BTreeSet::new());
     assert_eq!(moved(&before, &before.clone().at(&PHASES)), BTreeSet::from([11]));
 }
@@ -211,7 +228,7 @@ fn what_is_not_known_before_the_boot_is_refused() {
     };
     let with_seed = Disk { partition_table: Some(b"table"), ..BARE_DISK };
     let without_seed =
-        [Disk { read_only: true, ..with_seed }, Disk { loader_is_file: true, ..with_seed }];
+        [Disk { medium: READ_ONLY, ..with_seed }, Disk { loader_is_file: true, ..with_seed }];
     let plain = |version| SmallUki::new(version).read();
     assert_eq!(refusal(plain(262), &BARE_DISK, false), "predicted");
     assert_eq!(refusal(plain(257), &with_seed, false), "predicted");
@@ -232,7 +249,92 @@ fn what_is_not_known_before_the_boot_is_refused() {
     assert!(with(".cmdline", Some(b"console=\xff")).contains("no UTF-8 text from byte 8"));
     assert_eq!(with(".cmdline", None), "the image has no section `.cmdline`");
     assert_eq!(with(".linux", None), "the image has no section `.linux`");
-    assert!(with(".dtbauto", Some(b"tree")).contains("depends on the machine"));
+}
+
+/// One register that is not known takes no other with it.
+#[test]
+fn what_is_unknown_of_one_register_leaves_the_others() {
+    let whole = predicted(&SmallUki::new(257).read().unwrap());
+    let open = |prediction: &Prediction| -> Vec<(u8, Unknown)> {
+        prediction.open.iter().map(|(pcr, reason)| (pcr.number(), *reason)).collect()
+    };
+    assert_eq!(open(&whole), []);
+    // A machine's device tree: none fits on x86, unless the image says how machines are told.
+    let with = |sections: &[&'static str]| {
+        let mut uki = SmallUki::new(257);
+        sections.iter().for_each(|section| uki.set(section, Some(b"a tree")));
+        predicted(&uki.read().unwrap())
+    };
+    let without_ids = with(&[".dtbauto"]);
+    assert_eq!(open(&without_ids), []);
+    assert_eq!(listed(&without_ids, Bank::Sha256, 11), listed(&whole, Bank::Sha256, 11));
+    let unknown = with(&[".dtbauto", ".hwids"]);
+    assert_eq!(open(&unknown), [(11, Unknown::MachineSection(".dtbauto"))]);
+    assert_eq!(listed(&unknown, Bank::Sha256, 11), Vec::<String>::new());
+    assert_eq!(listed(&unknown, Bank::Sha256, 9), listed(&whole, Bank::Sha256, 9));
+    assert!(!unknown.untouched.contains(&pcr(11)));
+
+    let mut uki = SmallUki::new(257).read().unwrap();
+    for (minor, is_known) in [(0, false), (1, true), (12, true)] {
+        let found = KernelVersion { major: 6, minor };
+        uki.kernel_version = Some(found);
+        let expected = if is_known { vec![] } else { vec![(9, Unknown::OldKernel { found })] };
+        assert_eq!(open(&predicted(&uki)), expected);
+    }
+    let mut newer = firmware();
+    newer.behaviour = Behaviour::OVMF_2026_08;
+    let uki = SmallUki::new(257).read().unwrap();
+    let of = |medium| {
+        let prediction = tpm::disk_boot(&newer, &uki, &Disk { medium, ..BARE_DISK }).unwrap();
+        (open(&prediction), listed(&prediction, Bank::Sha256, 5).len())
+    };
+    // Separator, invocation, success; with another try before.
+    assert_eq!(of(WRITABLE), (vec![], 5));
+    assert_eq!(of(READ_ONLY), (vec![], 3));
+    for bus in DiskBus::ALL.into_iter().skip(1) {
+        assert_eq!(of(Medium { bus: Some(bus), ..WRITABLE }), (vec![], 3), "{bus}");
+    }
+    assert_eq!(of(Medium { bus: None, ..WRITABLE }), (vec![(5, Unknown::ExitBootServices)], 0));
+}
+
+/// As `ukify --join-profile` joins them: sections for all, then those of each profile.
+#[test]
+fn a_profile_puts_its_sections_before_those_for_all() {
+    let sections: [(&str, &[u8]); 7] = [
+        (".linux", &SmallUki::new(257).contents(".linux")),
+        (".cmdline", b"console=ttyS0 of all"),
+        (".initrd", b"an initrd"),
+        (".profile", b"ID=main"),
+        (".profile", b"ID=other"),
+        (".cmdline", b"console=ttyS0 of the other"),
+        (".profile", b"ID=last"),
+    ];
+    let image = SmallUki::in_order(257, &sections);
+    let of = |number| Uki::of_profile(&image, number).unwrap();
+    let lines = [0, 1, 2].map(|number| of(number).command_line);
+    assert_eq!(
+        lines,
+        ["console=ttyS0 of all", "console=ttyS0 of the other", "console=ttyS0 of all"]
+    );
+    assert_eq!(of(0), Uki::read(&image).unwrap());
+    let section = |number: u32, name: &str| {
+        let uki = of(number);
+        let found = uki.sections.iter().find(|section| section.name == name);
+        found.unwrap().digests
+    };
+    assert_eq!(section(1, ".profile"), Digests::of(b"ID=other"));
+    assert_eq!(section(2, ".cmdline"), Digests::of(b"console=ttyS0 of all"));
+    // The image is the same whichever boots; a profile that is not the first is told in PCR 12.
+    let predictions = [0, 1].map(|number| predicted(&of(number)));
+    assert_eq!(moved(&predictions[0], &predictions[1]), BTreeSet::from([9, 11, 12]));
+    let number = Digests::of(b"1\0\0\0").sha256.to_string();
+    assert_eq!(listed(&predictions[1], Bank::Sha256, 12), [number]);
+    assert!(predictions[0].untouched.contains(&pcr(12)));
+    let error = Uki::of_profile(&image, 3).unwrap_err().to_string();
+    assert_eq!(error, "the image has no profile 3, expected one from 0 to 2");
+    let twice = [&sections[..], &[(".cmdline", b"console=ttyS0 again")]].concat();
+    let twice = SmallUki::in_order(257, &[&twice[..2], &twice[1..2], &twice[2..]].concat());
+    assert!(matches!(Uki::read(&twice), Err(Error::RepeatedSection(".cmdline"))));
 }
 
 /// Foreign bytes: an error or an answer, never a panic.
@@ -349,7 +451,7 @@ mod systemd_measure {
             assert!(uki.sections.len() >= least, "{:?}", uki.sections);
             for (at, phases) in MOMENTS.iter().enumerate() {
                 let events = Events(uki.section_events());
-                let prediction = Prediction { events, untouched: Vec::new() }.at(phases);
+                let prediction = Prediction { events, ..Prediction::default() }.at(phases);
                 let hash = |bank: &str| answer[bank][at]["hash"].as_str().unwrap().to_owned();
                 let ours = prediction.pcrs_sha256()[&pcr(11)].to_string();
                 assert_eq!(ours, hash("sha256"), "{phases:?}");

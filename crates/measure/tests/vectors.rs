@@ -167,7 +167,7 @@ fn snp_digests_are_the_published_ones() {
         ),
     ];
     for (image, vmm, vcpus, features, cmdline, expected) in cases {
-        let firmware = Firmware::parse(image).unwrap();
+        let firmware = Firmware::of_end(image).unwrap();
         let kernel = cmdline.and_then(empty_kernel);
         let guest = Guest { features: GuestFeatures(features), kernel, ..Guest::new(vmm) };
         let launch = snp::launch(&firmware, &guest, vcpus).unwrap();
@@ -177,7 +177,7 @@ fn snp_digests_are_the_published_ones() {
 
 #[test]
 fn a_precomputed_firmware_digest_stands_for_the_firmware() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     let digest = snp::firmware_digest(&firmware);
     assert_eq!(
         digest.to_string(),
@@ -194,8 +194,8 @@ fn a_precomputed_firmware_digest_stands_for_the_firmware() {
 
 #[test]
 fn sev_and_sev_es_digests_are_the_published_ones() {
-    let amd_sev = Firmware::parse(AMD_SEV).unwrap();
-    let x64 = Firmware::parse(OVMF_X64).unwrap();
+    let amd_sev = Firmware::of_end(AMD_SEV).unwrap();
+    let x64 = Firmware::of_end(OVMF_X64).unwrap();
     let sev = |firmware, kernel: Option<KernelHashes>| {
         sev::launch(firmware, kernel.as_ref()).unwrap().digest().to_string()
     };
@@ -227,7 +227,7 @@ fn sev_and_sev_es_digests_are_the_published_ones() {
 
 #[test]
 fn a_kernel_the_firmware_cannot_check_is_refused() {
-    let x64 = Firmware::parse(OVMF_X64).unwrap();
+    let x64 = Firmware::of_end(OVMF_X64).unwrap();
     let kernel = empty_kernel(b"");
     let guest = Guest { kernel, ..Guest::new(qemu()) };
     let error = snp::launch(&x64, &guest, 1).unwrap_err();
@@ -244,7 +244,7 @@ fn a_kernel_the_firmware_cannot_check_is_refused() {
 /// What sev-snp-measure 0.0.13 prints: no published EC2 digest has more than one vCPU.
 #[test]
 fn ec2_application_processors_differ_from_the_boot_processor() {
-    let firmware = Firmware::parse(AMD_SEV).unwrap();
+    let firmware = Firmware::of_end(AMD_SEV).unwrap();
     let guest = Guest { kernel: empty_kernel(b""), ..Guest::new(Vmm::Ec2) };
     assert_eq!(
         snp::launch(&firmware, &guest, 4).unwrap().digest().to_string(),
@@ -265,7 +265,7 @@ fn made_up_svsm_digests_stay() {
         ..OvmfImage::default()
     };
     let (ovmf, svsm) = (OvmfImage::default().bytes(), svsm.bytes());
-    let (ovmf, svsm) = (Firmware::parse(&ovmf).unwrap(), Firmware::parse(&svsm).unwrap());
+    let (ovmf, svsm) = (Firmware::of_end(&ovmf).unwrap(), Firmware::svsm(&svsm).unwrap());
     let vcpu = "EPYC-Milan".parse::<VcpuType>().unwrap().signature();
     let guest = SvsmGuest { vcpu, vars_size: 540_672 };
     let digests = snp::svsm_digests(&ovmf, &svsm, &guest, &[1, 3]).unwrap();
@@ -297,7 +297,7 @@ fn svsm_digests_are_the_published_ones() {
         );
         return;
     };
-    let (svsm, ovmf) = (Firmware::parse(&svsm).unwrap(), Firmware::parse(&ovmf).unwrap());
+    let (svsm, ovmf) = (Firmware::svsm(&svsm).unwrap(), Firmware::of_end(&ovmf).unwrap());
     let guest = SvsmGuest { vcpu: epyc_v4(), vars_size: 540_672 };
     let digests = snp::svsm_digests(&ovmf, &svsm, &guest, &[2, 4]).unwrap();
     assert_eq!(

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use cvmkit_engine::boot::{self, Direct, HttpGet, Kvm, Outcome, Request};
 use cvmkit_engine::compare::{self, Options};
-use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::files;
 use cvmkit_engine::manifest::Manifest;
 use cvmkit_engine::predict::{FirmwareBuild, Machine};
 use cvmkit_engine::profile::{Boot, Memory};
 use cvmkit_engine::progress::Progress;
 use cvmkit_measure::tpm::Platform;
+use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use self::report::{Report, Typed};
@@ -178,15 +178,16 @@ impl Arguments {
 /// What is known of the machine that was booted: QEMU's TPM, and its firmware if any boot was seen
 /// with it. The rest is tried in every way it can be.
 fn options(outcome: &Outcome) -> Result<Options, CommandError> {
-    let sha256 = outcome.firmware.as_deref().map(input::sha256).transpose()?;
+    let image = |path: &Path| input::read(path, input::FIRMWARE_MAX);
+    let image = outcome.firmware.as_deref().map(image).transpose()?;
     Ok(Options {
         platform: Some(Platform::QemuOvmf),
         machine: Machine {
-            firmware: sha256.and_then(|sha256: Sha256| FirmwareBuild::of_file(sha256).ok()),
+            firmware: image.and_then(|image| FirmwareBuild::of_file(&image).ok()),
             secure_boot: SecureBoot::default(),
-            read_only_disk: None,
+            medium: Medium::default(),
             kernel_header: None,
-            pinned: Default::default(),
+            pinned: None,
         },
         knows_secure_boot: false,
         boot: Some(Boot::UkiDisk),

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_engine::predict::{self, FirmwareBuild, KernelHeader, Machine, UnknownFirmware};
+use cvmkit_engine::predict::{self, FirmwareFileError, KernelHeader, KnownFirmware, Machine};
 use cvmkit_engine::profile::Memory;
 use cvmkit_measure::tpm::Platform;
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use thiserror::Error;
 
@@ -23,12 +24,12 @@ pub(super) struct MachineArguments {
     /// How the firmware measures: ovmf-2022.11, ovmf-2025.02, ovmf-2026.08, or the SHA-256 of a
     /// firmware file of these releases from Debian.
     #[arg(long, value_name = "NAME|SHA256")]
-    firmware_behaviour: Option<FirmwareBuild>,
+    firmware_behaviour: Option<KnownFirmware>,
     /// The firmware file, instead of its SHA-256.
     #[arg(long, value_name = "FD", conflicts_with = "firmware_behaviour")]
     firmware: Option<PathBuf>,
-    /// The firmware's variables with the keys of Secure Boot, such as `OVMF_VARS.fd`. Default:
-    /// firmware without Secure Boot.
+    /// The firmware's variables with the keys of Secure Boot, such as `OVMF_VARS.fd`. Default: none
+    /// enrolled, and firmware without Secure Boot unless its file is known to have it.
     #[arg(long, value_name = "FD")]
     vars: Option<PathBuf>,
     /// The firmware has Secure Boot, but no keys: it is off.
@@ -41,6 +42,13 @@ pub(super) struct MachineArguments {
     /// The machine can't write to its disk.
     #[arg(long)]
     pub(super) read_only_disk: bool,
+    /// The bus of its disk: virtio-blk, virtio-scsi, nvme, usb or ahci. OVMF 2026.08 leaves boot
+    /// services twice or once by it (PCR 5, RTMR 1).
+    #[arg(long, value_name = "BUS")]
+    disk_bus: Option<DiskBus>,
+    /// How QEMU gives the machine its firmware, pflash or bios: decides the same of a direct boot.
+    #[arg(long, value_name = "WAY")]
+    firmware_by: Option<FirmwareBy>,
     /// The kernel that firmware gets of a direct boot: as in its file (QEMU 10 and OVMF 2025.02, or
     /// later), or patched by QEMU.
     #[arg(long, value_enum)]
@@ -91,7 +99,7 @@ impl FromStr for Phases {
 #[error("cannot tell how `{}` measures", path.display())]
 struct Refusal {
     path: PathBuf,
-    source: UnknownFirmware,
+    source: FirmwareFileError,
 }
 
 impl Diagnosis for Refusal {
@@ -100,6 +108,9 @@ impl Diagnosis for Refusal {
     }
 
     fn hint(&self) -> Option<String> {
+        if let FirmwareFileError::NotWhole(error) = &self.source {
+            return error.next_step().map(str::to_owned);
+        }
         Some("say what it resembles with `--firmware-behaviour`, or leave it open".to_owned())
     }
 }
@@ -112,15 +123,17 @@ impl MachineArguments {
             (Some(Header::Patched), Some(memory)) => Some(KernelHeader::Patched { memory }),
             _ => None,
         };
+        let firmware = self.firmware()?;
         Ok(Machine {
-            firmware: self.firmware()?,
+            firmware: firmware.map(|known| known.build),
             secure_boot: match &self.vars {
                 Some(path) => predict::secure_boot(path)?,
-                None => SecureBoot { enabled: self.no_keys.then_some(false), ..Default::default() },
+                None if self.no_keys => SecureBoot { enabled: Some(false), ..Default::default() },
+                None => firmware.map(KnownFirmware::without_keys).unwrap_or_default(),
             },
-            read_only_disk: self.read_only_disk.then_some(true),
+            medium: self.medium(None),
             kernel_header,
-            pinned: self.pinned.as_deref().map(predict::pinned).transpose()?.unwrap_or_default(),
+            pinned: self.pinned.as_deref().map(predict::pinned).transpose()?,
         })
     }
 
@@ -138,10 +151,22 @@ impl MachineArguments {
             ("--no-keys", self.no_keys),
             ("--pinned", self.pinned.is_some()),
             ("--read-only-disk", self.read_only_disk),
+            ("--disk-bus", self.disk_bus.is_some()),
+            ("--firmware-by", self.firmware_by.is_some()),
             ("--kernel-header", self.kernel_header.is_some()),
             ("--memory", self.memory.is_some()),
         ];
         options.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+    }
+
+    /// How it has disk and firmware; whether it can write to the disk is `otherwise` if it was not said
+    /// that it can't.
+    pub(super) fn medium(&self, otherwise: Option<bool>) -> Medium {
+        Medium {
+            is_writable: if self.read_only_disk { Some(false) } else { otherwise },
+            bus: self.disk_bus,
+            firmware_by: self.firmware_by,
+        }
     }
 
     /// Whether the Secure Boot state was said.
@@ -149,9 +174,9 @@ impl MachineArguments {
         self.vars.is_some() || self.no_keys
     }
 
-    fn firmware(&self) -> Result<Option<FirmwareBuild>, CommandError> {
+    fn firmware(&self) -> Result<Option<KnownFirmware>, CommandError> {
         let Some(path) = &self.firmware else { return Ok(self.firmware_behaviour) };
-        let build = FirmwareBuild::of_file(input::sha256(path)?);
+        let build = KnownFirmware::of_file(&input::read(path, input::FIRMWARE_MAX)?);
         Ok(Some(build.map_err(|source| Refusal { path: path.clone(), source })?))
     }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use cvmkit_engine::compare::TdOptions;
 use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::qemu::QemuVersion as QemuRelease;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 
@@ -84,20 +85,21 @@ impl TdArguments {
         Ok(TdOptions {
             firmware: self.td_firmware.clone(),
             layout: self.layout,
-            qemu_major: self.qemu_version.as_ref().map(|version| version.major),
+            qemu: self.qemu_version.as_ref().map(|version| version.release),
             memory: machine.memory,
             acpi,
             smbios: digests(&self.smbios)?,
             tpm: self.tpm.map(|presence| presence == Presence::Present),
-            read_only_disk: machine.read_only_disk.then_some(true),
+            medium: machine.medium(None),
         })
     }
 }
 
-/// A version of QEMU, of which the first number counts.
+/// A version of QEMU as it was given.
 #[derive(Clone, Debug)]
 pub(super) struct QemuVersion {
-    pub(super) major: u32,
+    /// What it does is keyed by.
+    pub(super) release: QemuRelease,
     pub(super) text: String,
 }
 
@@ -105,10 +107,7 @@ impl FromStr for QemuVersion {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let major = text.split('.').next().and_then(|number| number.parse().ok());
-        let major = major.filter(|major| *major > 0);
-        let expected = || "expected a version such as 10.1".to_owned();
-        Ok(Self { major: major.ok_or_else(expected)?, text: text.to_owned() })
+        Ok(Self { release: text.parse()?, text: text.to_owned() })
     }
 }
 

@@ -59,6 +59,9 @@ pub(crate) fn reason(reason: &Reason, place: Place) -> String {
             "`--firmware-behaviour` and `--kernel-header`",
             "`firmware-behaviour`, `vmm-version` and `memory`",
         ),
+        ReasonCode::DiskBus => {
+            place.pick("`--disk-bus` and `--firmware-by`", "`disk-bus` and `firmware-by`")
+        }
         ReasonCode::NoFirmwareFile => place.pick("", "`firmware`"),
         ReasonCode::AcpiTables => place.pick(
             "`--acpi-from-qemu`, or `--acpi-loader`, `--acpi-rsdp` and `--acpi-tables`",

@@ -266,7 +266,7 @@ fn registers_are_compared_without_a_log() {
 /// An image for SEV-SNP with the reference values of 1, 2 and 4 vCPUs.
 fn snp_image() -> TinyImage {
     let image = TinyImage::new()
-        .file("firmware", "OVMF.fd", &fixture("ovmf_AmdSev_suffix.bin"))
+        .file("firmware", "OVMF.fd", &crate::ovmf_image::whole(&fixture("ovmf_AmdSev_suffix.bin")))
         .file("kernel", "tiny.vmlinuz", b"a kernel")
         .file("initrd", "tiny.initrd", b"an initrd")
         .file("command-line", "tiny.cmdline", b"console=ttyS0")

@@ -18,7 +18,7 @@ use crate::event_logs::{CCEL_GKE_UKI, CCEL_OVMF, Record, header_index, records, 
 use crate::measure_tdx::kernel;
 use crate::program::{Folder, Said};
 use crate::small_uki::SmallUki;
-use crate::tdvf_image::{EDK2_MEMORY, empty_variables, firmware};
+use crate::tdvf_image::{EDK2_MEMORY, empty_variables, whole_firmware};
 use crate::tiny_image::TinyImage;
 
 const LINE: &str = "console=ttyS0 quiet";
@@ -27,7 +27,7 @@ const MEMORY: u64 = 2 << 30;
 
 /// Firmware of which the TD HOB and the variables are those of the logs.
 fn fd() -> Vec<u8> {
-    firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY)
+    whole_firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY)
 }
 
 /// A folder with that firmware, a kernel, an initrd and a command line.
@@ -179,7 +179,7 @@ fn planted_mismatches_are_named() {
 fn other_machines_are_told_apart() {
     let image = image();
     image.folder.put("ccel", &bytes(CCEL_OVMF, &log()));
-    image.folder.put("other.fd", &firmware(0x40_0000, &vec![0x55; 0x8_4000], &EDK2_MEMORY));
+    image.folder.put("other.fd", &whole_firmware(0x40_0000, &vec![0x55; 0x8_4000], &EDK2_MEMORY));
     let with = |options: &str| {
         let line = format!("ccel --with out {} {options}", acpi());
         let said = image.folder.cvmkit(&format!("compare {line}"));
@@ -339,7 +339,11 @@ fn the_mrtd_is_told_apart() {
     image.folder.put("quote", &two_passes);
     image.folder.put("quote.json", answer.to_string().as_bytes());
     let (said, json) = compare(&image.folder, "quote.json --with out");
-    assert_eq!((said.code, &json["td"]["assumptions"]["qemu"]), (Some(0), &8.into()), "{json:#}");
+    assert_eq!(
+        (said.code, &json["td"]["assumptions"]["qemu"]),
+        (Some(0), &"8.0".into()),
+        "{json:#}"
+    );
     let said = image.folder.cvmkit("compare quote --with out --qemu-version 9.1");
     assert_eq!(said.code, Some(1));
     assert!(said.stdout.contains("MRTD    DIFFERS"), "{}", said.stdout);
@@ -479,7 +483,8 @@ fn planted_mismatches_of_a_disk_are_named() {
 /// An image for several technologies has firmware for each.
 #[test]
 fn firmware_that_starts_no_td_is_left_out() {
-    let snp = include_bytes!("../../../measure/tests/fixtures/ovmf_AmdSev_suffix.bin");
+    let end = include_bytes!("../../../measure/tests/fixtures/ovmf_AmdSev_suffix.bin");
+    let snp = &crate::ovmf_image::whole(end);
     let image = TinyImage::new()
         .file("firmware", "OVMF.amdsev.fd", snp)
         .file("firmware", "OVMF.fd", &fd())

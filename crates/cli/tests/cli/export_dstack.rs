@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::measure_tdx;
 use crate::program::Said;
-use crate::tdvf_image::{EDK2_MEMORY, empty_variables, firmware};
+use crate::tdvf_image::{EDK2_MEMORY, empty_variables, whole_firmware};
 use crate::tiny_image::{OUT, TinyImage};
 
 const LINE: &str = "console=ttyS0 dstack.rootfs_hash=\
@@ -27,7 +27,7 @@ fn kernel() -> Vec<u8> {
 
 /// Firmware with the variables and the memory of dstack's.
 fn fd() -> Vec<u8> {
-    firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY)
+    whole_firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY)
 }
 
 /// A profile of a TD that QEMU of this version starts, with firmware of this layout.
@@ -123,7 +123,7 @@ fn machines_of_other_memory_are_noted_and_the_document_is_the_same() {
 fn what_no_guest_would_be_verified_with_is_refused() {
     let mut variables = empty_variables();
     variables[0x8_3fff] = 0;
-    let other = firmware(0x40_0000, &variables, &EDK2_MEMORY);
+    let other = whole_firmware(0x40_0000, &variables, &EDK2_MEMORY);
     let layout = "edk2-stable202411";
     let said = [
         refusal("console=ttyS0", &fd(), layout),

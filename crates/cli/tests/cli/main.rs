@@ -19,6 +19,7 @@ mod host;
 mod id_block;
 mod linking;
 mod measure;
+mod measure_boot;
 mod measure_large;
 mod measure_se;
 mod measure_stage0;
@@ -32,6 +33,7 @@ mod program;
 #[path = "../../../measure/tests/se_image/mod.rs"]
 mod se_image;
 #[allow(dead_code, reason = "other tests need all of it")]
+mod small_disk;
 #[path = "../../../measure/tests/small_uki/mod.rs"]
 mod small_uki;
 #[expect(clippy::panic, clippy::disallowed_methods, reason = "the environment names the oracle")]

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::ovmf_image::OvmfImage;
+use crate::ovmf_image::{OvmfImage, whole};
 use crate::program::{Folder, Said};
 
-/// The last pages of two published OVMF builds: one for measured direct boot, one without.
+/// The last pages of two published OVMF builds, behind the start of a firmware volume: one for
+/// measured direct boot, one without.
 const FIXTURES: [(&str, &str); 2] =
     [("amdsev.fd", "ovmf_AmdSev_suffix.bin"), ("x64.fd", "ovmf_OvmfX64_suffix.bin")];
 
@@ -15,7 +16,7 @@ fn inputs() -> Folder {
     for (name, fixture) in FIXTURES {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
         let source = path.join(fixture);
-        folder.put(name, &cvmkit_engine::files::read(&source).unwrap());
+        folder.put(name, &whole(&cvmkit_engine::files::read(&source).unwrap()));
     }
     folder.put("kernel", &[0xc3; 70_000]);
     folder.put("initrd", b"an initrd of an odd length");
@@ -163,6 +164,20 @@ fn what_would_degrade_silently_is_refused() {
         let ours = measure(&folder, &line);
         assert_eq!((ours.code, ours.stdout.as_str()), (Some(2), ""), "{line}: {ours:?}");
     }
+    // A processor may have any signature, and versions of a model have the model's.
+    let of = |vcpu: &str| measure(&folder, &format!("--vcpus 2 --ovmf amdsev.fd {vcpu}")).answer();
+    assert_ne!(of("--vcpu-sig 0"), of("--vcpu-sig 1"));
+    for (version, model) in [
+        ("EPYC-Rome-v4", "EPYC-Rome"),
+        ("EPYC-v5", "EPYC"),
+        ("EPYC-Genoa-v2", "EPYC-Genoa"),
+        ("EPYC-Turin-v1", "EPYC-Turin"),
+    ] {
+        let [version, model] = [version, model].map(|name| of(&format!("--vcpu-type {name}")));
+        assert_eq!(version, model);
+    }
+    let turin = of("--vcpu-family 26 --vcpu-model 0 --vcpu-stepping 0");
+    assert_eq!(of("--vcpu-type EPYC-Turin"), turin);
     let agreeing = "--vcpu-sig 0x800f12 --vcpu-family 23 --vcpu-model 1 --vcpu-stepping 2";
     let all = measure(&folder, &format!("{snp} {agreeing}")).answer();
     assert_eq!(all, measure(&folder, snp).answer());
@@ -183,7 +198,8 @@ fn refusals_say_what_and_what_next() {
     insta::assert_snapshot!(said.refusal(), @r#"
     exit 2
     error: cannot measure `kernel`
-      caused by: the firmware has 70000 bytes, expected a multiple of 4096 from 4096 to below 4 GiB
+      caused by: no firmware volume at 0x0: expected `_FVH` at 0x28, found `\xc3\xc3\xc3\xc3`; a part of a firmware image, or no firmware
+    hint: name the whole firmware image, as the VMM maps it, such as Debian's OVMF.fd, and no part of one
     "#);
     let said = measure(&folder, &format!("{snp} --ovmf missing"));
     insta::assert_snapshot!(said.refusal(), @r#"
@@ -194,7 +210,7 @@ fn refusals_say_what_and_what_next() {
     let said = measure(&folder, "--vcpus 1 --vcpu-type EPYC-Mlan --ovmf amdsev.fd");
     insta::assert_snapshot!(said.refusal(), @r#"
     exit 2
-    error: invalid value 'EPYC-Mlan' for '--vcpu-type <CPUTYPE>': unknown vCPU type `EPYC-Mlan`, expected something like EPYC-Milan (known: EPYC, EPYC-v1, EPYC-v2, EPYC-IBPB, EPYC-v3, EPYC-v4, EPYC-Rome, EPYC-Rome-v1, EPYC-Rome-v2, EPYC-Rome-v3, EPYC-Milan, EPYC-Milan-v1, EPYC-Milan-v2, EPYC-Genoa, EPYC-Genoa-v1, EPYC-Turin)
+    error: invalid value 'EPYC-Mlan' for '--vcpu-type <CPUTYPE>': unknown vCPU type `EPYC-Mlan`, expected something like EPYC-Milan (known: EPYC, EPYC-v1, EPYC-v2, EPYC-IBPB, EPYC-v3, EPYC-v4, EPYC-v5, EPYC-Rome, EPYC-Rome-v1, EPYC-Rome-v2, EPYC-Rome-v3, EPYC-Rome-v4, EPYC-Rome-v5, EPYC-Milan, EPYC-Milan-v1, EPYC-Milan-v2, EPYC-Milan-v3, EPYC-Genoa, EPYC-Genoa-v1, EPYC-Genoa-v2, EPYC-Turin, EPYC-Turin-v1); --vcpu-sig takes the signature of any other
 
     For more information, try '--help'.
     "#);
@@ -247,7 +263,7 @@ fn json_has_what_was_measured() {
         "cmdline": "321c8eec6a77bad179511397f913a083067ad8cb737bb260aacbfe8df70fc50a"
       },
       "output_format": "hex",
-      "digest": "6d287813eb5222d770f75005c664e34c204f385ce832cc2ce7d0d6f354454362f390ef83a92046c042e706363b4b08fa"
+      "digest": "5ed9c48be5731526f49382c0e1d24100581be21846b89a36a50ff6b04ba9bfd757bed61786b0549b45775c7567f0dd5d"
     }
     "#);
 }

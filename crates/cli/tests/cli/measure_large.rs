@@ -2,7 +2,7 @@
 
 use cvmkit_measure::firmware::SEV_METADATA_GUID;
 
-use crate::ovmf_image::OvmfImage;
+use crate::ovmf_image::{OvmfImage, whole};
 use crate::program::{Folder, Said};
 
 const PAGE: usize = 4096;
@@ -34,9 +34,9 @@ fn inputs() -> Folder {
     folder
 }
 
-/// Pages of padding below an image that supports everything.
+/// Pages of padding below an image that supports everything, in one firmware volume with it.
 fn padded(pages: usize) -> Vec<u8> {
-    [vec![0xff; pages * PAGE], OvmfImage::default().bytes()].concat()
+    whole(&[vec![0xff; (pages - 1) * PAGE], OvmfImage::default().bytes()].concat())
 }
 
 #[test]

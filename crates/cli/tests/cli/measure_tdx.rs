@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::program::{Folder, Said};
 use crate::small_uki::SmallUki;
-use crate::tdvf_image::{EDK2_MEMORY, empty_variables, firmware};
+use crate::tdvf_image::{EDK2_MEMORY, empty_variables, whole_firmware};
 
 /// The firmware of Debian 12, which this suite runs on: SHA-256, and the MRTDs of td-shim's
 /// `td_shim_tee_info_hash.py` in one pass and two (`crates/measure/tests/fixtures/README.md`).
@@ -53,7 +53,7 @@ pub(crate) fn kernel() -> Vec<u8> {
 /// Firmware with variables and memory of edk2 releases before May 2025, a kernel, and tables.
 fn inputs() -> Folder {
     let folder = Folder::new();
-    folder.put("fd", &firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY));
+    folder.put("fd", &whole_firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY));
     folder.put("kernel", &kernel());
     folder.put("initrd", b"an initrd");
     for (name, bytes) in TABLES {
@@ -203,17 +203,70 @@ fn what_is_open_is_refused() {
         (whole.replace("--qemu-version 9.1", ""), "missing --qemu-version"),
         (whole.replace("--layout edk2-stable202411", ""), "edk2-stable202502"),
         (whole.replace("--secure-boot absent", ""), "--secure-boot built-in"),
-        (whole.replace("202411", "202505"), "give --smbios"),
         (whole.replace("--memory 2G", "--memory 2048"), "such as 2G or 2816M"),
         (whole.replace("--kernel kernel", "--kernel initrd"), "HdrS"),
         (whole.replace("--firmware fd", "--firmware kernel"), "TDX"),
-        (format!("--firmware fd --mrtd-only --qemu-version 9 {FILES}"), "--mrtd-only"),
+        (format!("--firmware fd --mrtd-only --qemu-version 9.0 {FILES}"), "--mrtd-only"),
+        (whole.replace("--qemu-version 9.1", "--qemu-version 9"), "such as 10.1"),
     ];
     for (line, words) in cases {
         let refused = measure(&folder, &line).refusal();
         assert!(refused.starts_with("exit 2\n"), "{line}\n{refused}");
         assert!(refused.contains(words), "{line}\n{refused}");
     }
+}
+
+/// A register that is not known takes no other with it.
+#[test]
+fn an_unknown_register_leaves_the_others() {
+    let folder = inputs();
+    let whole = format!("{TD} {FILES} --append quiet");
+    let known = json(&folder, &whole);
+    let without = |line: &str, register: &str, words: &str| {
+        let found = json(&folder, line);
+        for at in ["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"] {
+            assert_eq!(found[at].is_null(), at == register, "{at}: {found}");
+        }
+        let text = measure(&folder, line).answer();
+        assert!(text.contains(words), "{text}");
+        found
+    };
+    // Tables whose digest is not given.
+    let newer = whole.replace("202411", "202505");
+    without(&newer, "rtmr0", "measures the SMBIOS tables");
+    // Debian 12's kernel may not measure what it is given.
+    let mut kernel = folder.get("kernel");
+    kernel[0x20e..0x210].copy_from_slice(&0x70_u16.to_le_bytes());
+    kernel[0x270..0x280].copy_from_slice(b"6.1.0-47-cloud-a");
+    folder.put("old", &kernel);
+    let old = without(&whole.replace("--kernel kernel", "--kernel old"), "rtmr2", "Linux 6.1");
+    assert_eq!((&old["mrtd"], &old["rtmr0"]), (&known["mrtd"], &known["rtmr0"]));
+    // How often boot services are left is decided by the disk.
+    let newest = whole.replace("202411", "202508") + " --smbios loader";
+    without(&newest, "rtmr1", "leave boot services");
+    let on = |more: &str| json(&folder, &format!("{newest} {more}"))["rtmr1"].clone();
+    assert!(on("--disk-bus virtio-blk").is_null());
+    assert_eq!(on("--disk-bus nvme"), on("--read-only-disk"));
+    assert!(!on("--disk-bus nvme").is_null());
+}
+
+/// From 10.2.0 on QEMU leaves the kernel of a confidential guest alone.
+#[test]
+fn the_minor_version_of_qemu_counts() {
+    let folder = inputs();
+    let line = format!("{TD} {FILES} --append quiet --initrd initrd");
+    let rtmr1 = |version: &str| {
+        json(&folder, &line.replace("--qemu-version 9.1", version))["rtmr1"].clone()
+    };
+    let patched = rtmr1("--qemu-version 9.1");
+    assert_eq!(rtmr1("--qemu-version 10.0"), patched);
+    assert_eq!(rtmr1("--qemu-version 10.1.3"), patched);
+    let in_file = rtmr1("--qemu-version 10.2.0");
+    assert_ne!(in_file, patched);
+    assert_eq!(rtmr1("--qemu-version 11.0"), in_file);
+    // As firmware that takes the file has it, whatever QEMU does.
+    let newer = line.replace("202411", "202502").replace("9.1", "10.1");
+    assert_eq!(json(&folder, &newer)["rtmr1"], in_file);
 }
 
 /// The tables that QEMU makes, and the digests that are printed of them, give the same registers.

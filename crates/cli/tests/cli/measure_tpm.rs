@@ -147,9 +147,17 @@ fn what_is_open_is_not_predicted() {
     let (open, reasons) = pcrs(&json(&image, "out"));
     assert!(!open.contains_key(&5) && open.contains_key(&11));
     let named = |name| pcrs(&json(&image, &format!("out --firmware-behaviour {name}"))).0;
-    for name in ["ovmf-2025.02", "ovmf-2026.08"] {
-        assert!(reasons[&5].contains(&named(name)[&5]), "{}", reasons[&5]);
-        assert!(reasons[&5].contains(name), "{}", reasons[&5]);
+    // What decides it of the newest firmware is a property of the machine.
+    assert!(reasons[&5].contains("the bus of a disk"), "{}", reasons[&5]);
+    let newest =
+        |more: &str| pcrs(&json(&image, &format!("out --firmware-behaviour ovmf-2026.08{more}")));
+    let (open, reasons) = newest("");
+    assert!(!open.contains_key(&5) && reasons[&5].contains("boot services twice"));
+    let twice = newest(" --disk-bus virtio-blk").0[&5].clone();
+    for bus in ["virtio-scsi", "nvme", "usb", "ahci"] {
+        let (once, _) = newest(&format!(" --disk-bus {bus}"));
+        assert_eq!(once[&5], named("ovmf-2025.02")[&5], "{bus}");
+        assert_ne!(once[&5], twice, "{bus}");
     }
     // A file of ovmf 2022.11-6+deb12u2, which measures as 2025.02 does.
     let digest = "7b456907dd0786d415999e801a1ac4637b8ed4d7cf5378cfc6edbe5e574dd773";
@@ -160,7 +168,7 @@ fn what_is_open_is_not_predicted() {
     let unknown = image.folder.cvmkit("measure tpm out --firmware-behaviour edk2");
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("ovmf-2026.08"), "{}", unknown.stderr);
-    image.folder.put("other.fd", b"firmware");
+    image.folder.put("other.fd", &crate::ovmf_image::whole(&[0xff; 4096]));
     let unknown = image.folder.cvmkit("measure tpm out --firmware other.fd");
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("`other.fd`"), "{}", unknown.stderr);
@@ -168,7 +176,7 @@ fn what_is_open_is_not_predicted() {
 
 #[test]
 fn the_explanation_ends_in_the_values() {
-    let line = "out --firmware-behaviour ovmf-2026.08 --phase enter-initrd:leave-initrd --explain";
+    let line = "out --firmware-behaviour ovmf-2026.08 --disk-bus nvme --phase enter-initrd:leave-initrd --explain";
     let image = image();
     for bank in ["sha256", "sha384"] {
         let report = json(&image, &format!("{line} --bank {bank}"));
@@ -229,13 +237,14 @@ fn a_log_that_cannot_pin_is_refused() {
     image.folder.put("no-pcr-1", &write(&log.header, header_index(UKI), &no_pcr_1));
     image.folder.put("td", CCEL_OVMF);
     image.folder.put("cut", &UKI[..UKI.len() / 2]);
-    for (log, words) in [
-        ("one-bank", "sha384"),
-        ("no-pcr-1", "no event of PCR 1"),
-        ("td", ""),
-        ("cut", ""),
-        ("missing", "missing"),
-    ] {
+    // Of a TPM with one bank as swtpm_setup makes it: that bank is pinned.
+    let (sha256, _) = pcrs(&json(&image, "out --pinned one-bank"));
+    assert_eq!(sha256[&0], read_in_the_guest(0));
+    let (sha384, reasons) = pcrs(&json(&image, "out --pinned one-bank --bank sha384"));
+    assert!(!sha384.contains_key(&0) && reasons[&1].contains("pin it"), "{reasons:?}");
+    for (log, words) in
+        [("no-pcr-1", "no event of PCR 1"), ("td", ""), ("cut", ""), ("missing", "missing")]
+    {
         let said = image.folder.cvmkit(&format!("measure tpm out --pinned {log}"));
         assert_eq!(said.code, Some(2), "{log}: {said:?}");
         assert!(said.stderr.contains(words) && said.stderr.contains(log), "{log}: {said:?}");

@@ -4,6 +4,7 @@ use cvmkit_engine::digest::Sha256;
 use serde_json::{Value, json};
 
 use crate::program::Folder;
+use crate::small_disk;
 use crate::small_uki::SmallUki;
 
 /// What the folder is called.
@@ -36,7 +37,8 @@ impl TinyImage {
     /// Adds a UKI on a disk without a partition table.
     pub(crate) fn uki(self, uki: &SmallUki) -> Self {
         let image = uki.image();
-        self.file("uki", "tiny.efi", &image).file("disk", "tiny.raw", &[0; 8192])
+        let disk = small_disk::file_system(&[(small_disk::DEFAULT_PATH, &image)]);
+        self.file("uki", "tiny.efi", &image).file("disk", "tiny.raw", &disk)
     }
 
     /// Writes the manifest.

@@ -183,3 +183,59 @@ fn refusals_say_what_and_what_next() {
         "#
     );
 }
+
+/// A tree may cover less than the file it protects, as of a padded partition: veritysetup and the
+/// kernel say yes, and so does this.
+#[test]
+fn data_behind_the_tree_is_no_damage() {
+    let folder = inputs();
+    let options = "--data-blocks 200 --salt=ab";
+    let text = folder.cvmkit(&format!("verity format data hash {options}")).answer();
+    let root = root_hash(&text);
+    if let Some(theirs) = folder.accepts("veritysetup", &format!("format data their {options}")) {
+        assert_eq!(root_hash(&theirs), root);
+        assert!(folder.get("hash")[512..] == folder.get("their")[512..]);
+    }
+    let said = folder.cvmkit(&format!("verity verify data hash {root}")).answer();
+    assert!(said.contains("verified, 200 blocks of 4096 bytes"), "{said}");
+    assert!(said.contains("note: the tree does not cover the 409600 bytes behind them"), "{said}");
+    let json = folder.cvmkit(&format!("verity verify data hash {root} --format json")).answer();
+    assert!(json.contains("409600"), "{json}");
+    // Less than the tree covers is another matter.
+    folder.put("short", &noise(199 * 4096));
+    let said = folder.cvmkit(&format!("verity verify short hash {root}"));
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("less data than its hash tree"), "{said:?}");
+    let bare = "--no-superblock --data-blocks 200 --salt=ab";
+    let text = folder.cvmkit(&format!("verity format data bare {bare}")).answer();
+    let line = format!("verity verify data bare {} {bare}", root_hash(&text));
+    assert!(folder.cvmkit(&line).answer().contains("409600"));
+    let many = folder.cvmkit("verity format data other --data-blocks 301");
+    assert_eq!(many.code, Some(2), "{many:?}");
+    assert!(many.stderr.contains("--data-blocks 301 of 4096 bytes are more than"), "{many:?}");
+}
+
+/// A tree that is made otherwise is neither corrupt nor wrong.
+#[test]
+fn what_is_not_supported_is_no_answer() {
+    let folder = inputs();
+    let text = folder.cvmkit("verity format data hash").answer();
+    let root = root_hash(&text);
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut hash = folder.get("hash");
+        hash[at..at + bytes.len()].copy_from_slice(bytes);
+        folder.put("changed", &hash);
+        let verify = folder.cvmkit(&format!("verity verify data changed {root}"));
+        let dump = folder.cvmkit("verity dump changed");
+        assert_eq!((verify.code, dump.code), (Some(2), Some(2)), "{verify:?} {dump:?}");
+        assert!(verify.stderr.contains("`changed`"), "{verify:?}");
+        for said in [&verify, &dump] {
+            assert!(said.stderr.contains("is not supported"), "{said:?}");
+            assert!(!said.stderr.contains("corrupt"), "{said:?}");
+        }
+        verify.stderr
+    };
+    assert!(changed(12, &[0, 0, 0, 0]).contains("a tree of format 0 (Chrome OS)"));
+    assert!(changed(8, &[2, 0, 0, 0]).contains("version 2"));
+    assert!(changed(32, b"sha1\0\0").contains("hash algorithm `sha1`"));
+}

@@ -19,6 +19,9 @@ mod lock;
 mod machine;
 mod mirror;
 mod names;
+#[allow(dead_code, reason = "only what makes an image whole")]
+#[path = "../../../measure/tests/ovmf_image/mod.rs"]
+mod ovmf_image;
 mod packages;
 #[path = "../rig/mod.rs"]
 mod rig;

@@ -6,6 +6,7 @@ use std::path::Path;
 use cvmkit_engine::digest::Sha256;
 
 use crate::archive::{Archive, Deb};
+use crate::ovmf_image;
 
 #[test]
 fn a_truncated_package_is_named_although_its_hash_fits() {
@@ -67,10 +68,11 @@ fn measured_with(firmware: &[u8]) -> Option<Archive> {
     Some(archive)
 }
 
-/// The end of an OVMF image of Debian's packages, with the metadata that is read.
+/// The end of an OVMF image of Debian's packages, with the metadata that is read, behind the start of a
+/// firmware volume.
 fn shipped(name: &str) -> Vec<u8> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
-    fs::read(fixtures.join(name)).unwrap()
+    ovmf_image::whole(&fs::read(fixtures.join(name)).unwrap())
 }
 
 #[test]

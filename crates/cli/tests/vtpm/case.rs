@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cvmkit_engine::predict::{Booted, FirmwareBuild};
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::Log;
@@ -12,8 +13,9 @@ use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::tdx;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tpm::{self, Behaviour, Direct, Disk, Error, Prediction};
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use cvmkit_measure::uefi::variables::SecureBoot;
-use cvmkit_measure::uefi::{gpt, image, variable_store};
+use cvmkit_measure::uefi::{self, gpt, image, variable_store};
 
 use crate::inputs::{COMMAND_LINE, Inputs, StubOf, Uki};
 use crate::machine::{MEMORY, Machine};
@@ -37,6 +39,10 @@ pub(crate) enum Variables {
     Flash,
     /// Firmware with Secure Boot, and no keys.
     NoKeys,
+    /// The same of the build that forbids data pages to be executed, where the release has one.
+    StrictNoKeys,
+    /// One image of the package for machines without confidential computing, without flash.
+    Legacy,
     /// The same with Debian's test keys.
     Enrolled,
 }
@@ -65,6 +71,10 @@ pub(crate) struct Case {
     cpus: u32,
     /// None for a kernel that QEMU hands over.
     disk: Option<(Uki, Medium)>,
+    /// How the machine has its disk.
+    bus: DiskBus,
+    /// Whether a machine whose kernel QEMU hands over has a disk as well, that it can write to.
+    spare_disk: bool,
     /// Of such a kernel.
     command_line: &'static str,
 }
@@ -75,11 +85,47 @@ impl Case {
     }
 
     pub(crate) fn direct(firmware: Firmware) -> Self {
-        Self { firmware, cpus: 1, disk: None, command_line: COMMAND_LINE }
+        Self {
+            firmware,
+            cpus: 1,
+            disk: None,
+            bus: DiskBus::VirtioBlk,
+            spare_disk: false,
+            command_line: COMMAND_LINE,
+        }
     }
 
     pub(crate) fn with_command_line(self, command_line: &'static str) -> Self {
         Self { command_line, ..self }
+    }
+
+    pub(crate) fn on(self, bus: DiskBus) -> Self {
+        Self { bus, ..self }
+    }
+
+    /// A kernel that QEMU hands over, in a machine that has a disk as well.
+    pub(crate) fn beside_a_disk(self) -> Self {
+        Self { spare_disk: true, ..self }
+    }
+
+    /// The machine, as predictions know it.
+    pub(crate) fn booted(&self) -> Booted {
+        Booted {
+            firmware: match self.firmware.release {
+                Release::Bookworm | Release::Trixie => FirmwareBuild::Ovmf202502,
+                Release::Forky => FirmwareBuild::Ovmf202608,
+            },
+            firmware_by: self.firmware.given_by(),
+            from_disk: self.disk.is_some(),
+            bus: (self.disk.is_some() || self.spare_disk).then_some(self.bus),
+        }
+    }
+
+    fn can_write(&self) -> bool {
+        match self.disk {
+            Some((_, medium)) => medium != Medium::GptReadOnly,
+            None => self.spare_disk,
+        }
     }
 
     pub(crate) fn on_two_processors(self) -> Self {
@@ -95,7 +141,10 @@ impl Case {
         let boot = match self.disk {
             Some((uki, medium)) => {
                 let uki = uki.signed(secure_boot);
-                disk_boot(inputs, folder.path(), &uki, medium, &mut arguments)
+                let (boot, drive) = disk_boot(inputs, folder.path(), &uki, medium);
+                arguments.extend(["-drive".into(), drive]);
+                arguments.extend(devices(self.bus));
+                boot
             }
             None => {
                 let kernel = if secure_boot {
@@ -108,6 +157,12 @@ impl Case {
                 arguments.extend(["-kernel".into(), kernel.clone().into()]);
                 arguments.extend(["-initrd".into(), inputs.initrd.clone().into()]);
                 arguments.extend(["-append".into(), self.command_line.into()]);
+                if self.spare_disk {
+                    let disk = folder.path().join("spare.img");
+                    File::create(&disk).unwrap().set_len(64 << 20).unwrap();
+                    arguments.extend(["-drive".into(), drive(&disk, "snapshot=on")]);
+                    arguments.extend(devices(self.bus));
+                }
                 let (initrd, command_line) = (inputs.initrd.clone(), self.command_line);
                 Boot::Direct { kernel, initrd, command_line }
             }
@@ -115,10 +170,15 @@ impl Case {
         let firmware = tpm::Firmware {
             behaviour: self.firmware.behaviour(),
             secure_boot: secure_boot_state,
-            pinned: Default::default(),
+            pinned: None,
         };
         let patches = self.firmware.release == Release::Bookworm;
-        Prepared { machine: Machine { folder, arguments }, firmware, boot, patches }
+        let medium = uefi::medium::Medium {
+            is_writable: Some(self.can_write()),
+            bus: Some(self.bus),
+            firmware_by: Some(self.firmware.given_by()),
+        };
+        Prepared { machine: Machine { folder, arguments }, firmware, boot, patches, medium }
     }
 }
 
@@ -129,6 +189,8 @@ pub(crate) struct Prepared {
     boot: Boot,
     /// Whether the firmware takes the kernel as QEMU patches it.
     patches: bool,
+    /// How the machine has its disk and its firmware.
+    medium: uefi::medium::Medium,
 }
 
 enum Boot {
@@ -144,7 +206,7 @@ impl Prepared {
     /// The same, with PCR 0 and 1 from the log of another boot of the machine.
     pub(crate) fn pinned_by(mut self, log: &[u8]) -> Self {
         let log = Log::parse(log, RegisterSet::Tpm).unwrap();
-        self.firmware.pinned = tpm::pinned(&log).unwrap();
+        self.firmware.pinned = Some(tpm::pinned(&log).unwrap());
         self
     }
 
@@ -156,15 +218,11 @@ impl Prepared {
     /// From the files, by the product; for a disk that may be said to have a file named `loader`.
     pub(crate) fn predict(&self, loader_is_file: bool) -> Result<Prediction, Error> {
         match &self.boot {
-            Boot::Disk { uki, disk, medium } => {
+            Boot::Disk { uki, disk, .. } => {
                 let uki = tpm::Uki::read(&fs::read(uki).unwrap())?;
-                let table =
-                    (*medium != Medium::Fat).then(|| gpt::data(&fs::read(disk).unwrap()).unwrap());
-                let disk = Disk {
-                    partition_table: table.as_deref(),
-                    read_only: *medium == Medium::GptReadOnly,
-                    loader_is_file,
-                };
+                let table = gpt::data(&fs::read(disk).unwrap()).unwrap();
+                let disk =
+                    Disk { partition_table: table.as_deref(), medium: self.medium, loader_is_file };
                 tpm::disk_boot(&self.firmware, &uki, &disk)
             }
             Boot::Direct { kernel, initrd, command_line } => {
@@ -180,8 +238,10 @@ impl Prepared {
                 let direct = Direct {
                     kernel: linux::digests(&kernel, &header).unwrap(),
                     signatures: &image::signatures(&kernel).unwrap(),
-                    command_line,
+                    kernel_version: linux::version(&kernel),
+                    command_line: command_line.as_bytes(),
                     initrd: Digests::of(&initrd),
+                    medium: self.medium,
                 };
                 tpm::direct_boot(&self.firmware, &direct)
             }
@@ -194,7 +254,7 @@ impl Prepared {
     pub(crate) fn td_prediction(&self) -> Option<tdx::prediction::Prediction> {
         let Boot::Disk { uki, disk, medium } = &self.boot else { return None };
         let uki = tpm::Uki::read(&fs::read(uki).unwrap()).unwrap();
-        let table = (*medium != Medium::Fat).then(|| gpt::data(&fs::read(disk).unwrap()).unwrap());
+        let table = gpt::data(&fs::read(disk).unwrap()).unwrap();
         let layout = match self.firmware.behaviour {
             Behaviour::OVMF_2026_08 => Layout::of_edk2(2026, 8),
             _ => Layout::of_edk2(2025, 2),
@@ -206,7 +266,7 @@ impl Prepared {
             uki: &uki,
             disk: Disk {
                 partition_table: table.as_deref(),
-                read_only: *medium == Medium::GptReadOnly,
+                medium: self.medium,
                 loader_is_file: *medium == Medium::GptWithLoaderFile,
             },
             tpm: Some(false),
@@ -222,6 +282,14 @@ impl Firmware {
 
     pub(crate) const fn with(self, variables: Variables) -> Self {
         Self { variables, ..self }
+    }
+
+    /// How QEMU gives it to the machine.
+    pub(crate) fn given_by(self) -> FirmwareBy {
+        match self.variables {
+            Variables::InMemory | Variables::Legacy => FirmwareBy::Bios,
+            _ => FirmwareBy::Pflash,
+        }
     }
 
     pub(crate) fn pins_pcr_0(self) -> bool {
@@ -245,13 +313,21 @@ impl Firmware {
 
     /// Arguments of QEMU, and what is in the variables.
     fn arguments(self, inputs: &Inputs, folder: &Path) -> (Vec<OsString>, SecureBoot) {
-        let secure = matches!(self.variables, Variables::NoKeys | Variables::Enrolled);
+        let secure = matches!(
+            self.variables,
+            Variables::NoKeys | Variables::StrictNoKeys | Variables::Enrolled
+        );
         let machine = if secure { "q35,smm=on" } else { "q35" };
         let mut arguments: Vec<OsString> = vec!["-machine".into(), machine.into()];
         // Debian 12 builds Secure Boot into its one image, later releases do not.
         let without_keys = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
-        if self.variables == Variables::InMemory {
-            arguments.extend(["-bios".into(), self.file(inputs, "ovmf/OVMF.fd").into()]);
+        let whole = match self.variables {
+            Variables::InMemory => Some("ovmf/OVMF.fd"),
+            Variables::Legacy => Some("ovmf/OVMF.legacy.fd"),
+            _ => None,
+        };
+        if let Some(image) = whole {
+            arguments.extend(["-bios".into(), self.file(inputs, image).into()]);
             let state = match self.release {
                 Release::Bookworm => without_keys,
                 _ => SecureBoot::default(),
@@ -261,6 +337,7 @@ impl Firmware {
         let (code, template) = match self.variables {
             Variables::Enrolled => ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd"),
             Variables::NoKeys => ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.fd"),
+            Variables::StrictNoKeys => ("OVMF_CODE_4M.secboot.strictnx.fd", "OVMF_VARS_4M.fd"),
             _ => ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
         };
         let template = fs::read(self.file(inputs, &format!("OVMF/{template}"))).unwrap();
@@ -275,7 +352,12 @@ impl Firmware {
         arguments.extend(["-drive".into(), drive(",readonly=on", &code)]);
         arguments.extend(["-drive".into(), drive("", &variables)]);
         if !secure {
-            return (arguments, SecureBoot::default());
+            // Debian 12 builds Secure Boot into all of its images.
+            let state = match self.release {
+                Release::Bookworm => without_keys,
+                _ => SecureBoot::default(),
+            };
+            return (arguments, state);
         }
         let guarded = ["driver=cfi.pflash01,property=secure,value=on", "ICH9-LPC.disable_s3=1"];
         arguments.extend(guarded.iter().flat_map(|value| ["-global".into(), value.into()]));
@@ -285,13 +367,7 @@ impl Firmware {
 }
 
 /// Makes the image and its disk.
-fn disk_boot(
-    inputs: &Inputs,
-    folder: &Path,
-    uki: &Uki,
-    medium: Medium,
-    arguments: &mut Vec<OsString>,
-) -> Boot {
+fn disk_boot(inputs: &Inputs, folder: &Path, uki: &Uki, medium: Medium) -> (Boot, OsString) {
     let (unsigned, signed) = (folder.join("uki.efi"), folder.join("uki.signed.efi"));
     inputs.uki(uki, &unsigned);
     let image = if uki.signed {
@@ -304,11 +380,27 @@ fn disk_boot(
     write_disk(&disk, &image, medium);
     // Firmware and stub write to the disk; the prediction is of the file.
     let mode = if medium == Medium::GptReadOnly { "readonly=on" } else { "snapshot=on" };
+    let drive = drive(&disk, mode);
+    (Boot::Disk { uki: image, disk, medium }, drive)
+}
+
+fn drive(disk: &Path, mode: &str) -> OsString {
     let mut drive = OsString::from(format!("if=none,id=disk,format=raw,{mode},file="));
-    drive.push(&disk);
-    arguments.extend(["-drive".into(), drive]);
-    arguments.extend(["-device".into(), "virtio-blk-pci,drive=disk".into()]);
-    Boot::Disk { uki: image, disk, medium }
+    drive.push(disk);
+    drive
+}
+
+/// The controller of a bus and the disk on it.
+fn devices(bus: DiskBus) -> Vec<OsString> {
+    let devices: &[&str] = match bus {
+        DiskBus::VirtioBlk => &["virtio-blk-pci,drive=disk"],
+        DiskBus::VirtioScsi => &["virtio-scsi-pci", "scsi-hd,drive=disk"],
+        DiskBus::Nvme => &["nvme,drive=disk,serial=1"],
+        DiskBus::Usb => &["qemu-xhci", "usb-storage,drive=disk"],
+        // A q35 machine has the controller.
+        DiskBus::Ahci => &["ide-hd,drive=disk,bus=ide.0"],
+    };
+    devices.iter().flat_map(|device| ["-device".into(), OsString::from(device)]).collect()
 }
 
 /// A disk of 64 MiB with a FAT file system and the image in it, by tools of others.

@@ -18,9 +18,10 @@ mod machine;
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use cvmkit_engine::predict;
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{
@@ -29,6 +30,7 @@ use cvmkit_measure::event::{
 };
 use cvmkit_measure::tdx;
 use cvmkit_measure::tpm::{Error, Prediction};
+use cvmkit_measure::uefi::medium::DiskBus;
 
 use case::{Case, Firmware, Medium, Release, Variables};
 use inputs::{Inputs, StubOf, Uki};
@@ -44,6 +46,10 @@ const OF_262: Uki = Uki::new(StubOf::Forky);
 macro_rules! boots {
     ($($(#[$doc:meta])* $name:ident: $case:expr;)*) => {
         $($(#[$doc])* #[test] fn $name() { boot(stringify!($name), &$case); })*
+
+        fn cases() -> Vec<Case> {
+            vec![$($case),*]
+        }
     };
 }
 
@@ -74,6 +80,41 @@ boots! {
     /// Older firmware takes the kernel as QEMU patches it.
     direct_on_bookworm: Case::direct(BOOKWORM);
     direct_with_secure_boot: Case::direct(TRIXIE.with(Variables::Enrolled));
+    // Every bus, and both ways of giving firmware: with OVMF 2026.08 they decide PCR 5.
+    forky_from_virtio_scsi: Case::disk(FORKY.with(Variables::Flash), OF_257, Medium::Gpt)
+        .on(DiskBus::VirtioScsi);
+    forky_from_nvme: Case::disk(FORKY, OF_262, Medium::GptWithLoaderFile).on(DiskBus::Nvme);
+    forky_from_usb: Case::disk(FORKY.with(Variables::Flash), OF_262, Medium::Fat).on(DiskBus::Usb);
+    forky_from_ahci: Case::disk(FORKY, OF_257, Medium::Gpt).on(DiskBus::Ahci);
+    trixie_from_nvme: Case::disk(TRIXIE.with(Variables::Flash), OF_257, Medium::Gpt)
+        .on(DiskBus::Nvme);
+    trixie_from_usb: Case::disk(TRIXIE, OF_262, Medium::Fat).on(DiskBus::Usb);
+    bookworm_from_ahci: Case::disk(BOOKWORM.with(Variables::Flash), OF_257, Medium::Gpt)
+        .on(DiskBus::Ahci);
+    bookworm_from_virtio_scsi: Case::disk(BOOKWORM, OF_262, Medium::Fat).on(DiskBus::VirtioScsi);
+    direct_on_forky_beside_a_disk: Case::direct(FORKY).beside_a_disk();
+    direct_on_forky_by_pflash_beside_a_disk:
+        Case::direct(FORKY.with(Variables::Flash)).beside_a_disk();
+    direct_on_forky_beside_a_scsi_disk:
+        Case::direct(FORKY).beside_a_disk().on(DiskBus::VirtioScsi);
+    direct_on_trixie_beside_a_disk: Case::direct(TRIXIE).beside_a_disk();
+    // Every file of firmware that is known by its digest.
+    bookworm_with_secure_boot_without_keys:
+        Case::disk(BOOKWORM.with(Variables::NoKeys), OF_257, Medium::Fat);
+    trixie_strict_without_keys:
+        Case::disk(TRIXIE.with(Variables::StrictNoKeys), OF_257, Medium::Fat);
+    forky_strict_without_keys:
+        Case::disk(FORKY.with(Variables::StrictNoKeys), OF_262, Medium::GptReadOnly);
+    forky_legacy: Case::disk(FORKY.with(Variables::Legacy), OF_257, Medium::Gpt);
+}
+
+/// What is called proven is what is booted here, and the other way round.
+#[test]
+fn proven_machines_are_those_that_are_booted() {
+    let booted: BTreeSet<_> = cases().iter().map(Case::booted).collect();
+    let said: BTreeSet<_> = predict::BOOTED.iter().copied().collect();
+    assert_eq!(booted, said);
+    assert_eq!(said.len(), predict::BOOTED.len(), "each once");
 }
 
 /// What stub 262 does where it can keep a random seed is not predicted, because it can't be: the

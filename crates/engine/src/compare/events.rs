@@ -173,10 +173,15 @@ pub(super) fn compare(
         let prediction = on_platform(&prediction, options.platform());
         let untouched: Vec<Register> =
             prediction.untouched.iter().map(|p| Register::Pcr(*p)).collect();
-        let expected = compare::Prediction { events: &prediction.events, untouched: &untouched };
-        let bank = |observed: &Observed<'_>| BankComparison {
-            bank: observed.bank(),
-            comparison: compare::compare(expected, observed),
+        let bank = |observed: &Observed<'_>| {
+            let events = prediction.in_bank(observed.bank());
+            let expected = compare::Prediction {
+                events: &events,
+                untouched: &untouched,
+                startup_locality: prediction.startup_locality,
+            };
+            let comparison = compare::compare(expected, observed);
+            BankComparison { bank: observed.bank(), comparison }
         };
         EventsComparison { boot, assumptions, tried, banks: banks.iter().map(bank).collect() }
     });

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use cvmkit_measure::event::log::{self, AlgorithmId, Log, SPEC_ID_SIGNATURE};
+use cvmkit_measure::event::log::{self, AlgorithmId, CCEL_TABLE_SIGNATURE, Log, SPEC_ID_SIGNATURE};
 use cvmkit_measure::event::register::ParseBankDigestError;
 use cvmkit_measure::event::{
     Bank, BankDigest, EventType, Observed as Events, ObservedEvent, Register, RegisterSet,
@@ -124,6 +124,10 @@ impl Observed {
             Log::parse(&bytes, set)?;
             return Ok(Self::Log { set, bytes });
         }
+        if begins(0, CCEL_TABLE_SIGNATURE) {
+            // What is wrong with it is for the parser to say.
+            Log::parse(&bytes, RegisterSet::Td)?;
+        }
         if begins(TEE_TYPE_AT, &TEE_TYPE_TDX) {
             return Ok(Self::Quote(td_quote(&Quote::parse(&bytes)?)));
         }
@@ -132,7 +136,11 @@ impl Observed {
         }
         match str::from_utf8(&bytes) {
             Ok(text) if !text.contains('\0') => of_text(text.trim()),
-            _ => Err(ObservedError::Unknown { found: start(&bytes) }),
+            _ => Err(match Log::parse(&bytes, RegisterSet::Tpm) {
+                // A log of TPM 1.2 has no header to be told by.
+                Err(error @ log::Error::Legacy { .. }) => error.into(),
+                _ => ObservedError::Unknown { found: start(&bytes) },
+            }),
         }
     }
 }
@@ -142,7 +150,9 @@ impl Observed {
 fn register_set(log: &Log<'_>) -> RegisterSet {
     let is_sha384 = |(id, _): &(AlgorithmId, u16)| *id == AlgorithmId::SHA384;
     let algorithms = &log.header.algorithms;
-    let has_td_registers = log.entries.iter().all(|entry| entry.index <= 4);
+    // What extends nothing may name any register, or none.
+    let mut extending = log.entries.iter().filter(|entry| entry.extends());
+    let has_td_registers = extending.all(|entry| entry.index <= 4);
     if has_td_registers && algorithms.iter().all(is_sha384) {
         RegisterSet::Td
     } else {
@@ -267,5 +277,79 @@ fn start(bytes: &[u8]) -> String {
     match text {
         Some(text) => format!("{} bytes that start with {text:?}", bytes.len()),
         None => format!("{} bytes that start with {}", bytes.len(), hex::encode(head)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log with a digest of one algorithm in each entry.
+    fn log(algorithm: (u16, u16), entries: &[(u32, EventType, &[u8])]) -> Vec<u8> {
+        let (id, len) = algorithm;
+        let mut spec = SPEC_ID_SIGNATURE.to_vec();
+        spec.extend([0, 0, 0, 0, 0, 2, 0, 2, 1, 0, 0, 0]);
+        spec.extend([id.to_le_bytes(), len.to_le_bytes()].concat());
+        spec.push(0);
+        let word = |number: u32| number.to_le_bytes();
+        let sized = |bytes: &[u8]| [&word(u32::try_from(bytes.len()).unwrap())[..], bytes].concat();
+        let mut log = [word(0), word(EventType::EV_NO_ACTION.0)].concat();
+        log.extend([0; 20]);
+        log.extend(sized(&spec));
+        for (index, event_type, data) in entries {
+            log.extend([word(*index), word(event_type.0), word(1)].concat());
+            log.extend(id.to_le_bytes());
+            log.extend(vec![0x5a; usize::from(len)]);
+            log.extend(sized(data));
+        }
+        log
+    }
+
+    const SHA384: (u16, u16) = (0x0c, 48);
+
+    /// TCG PFP: entries with SP800-155 events are of index -1 and never extended, as Google's TDs
+    /// have them. They say nothing of the kind of log, and are not replayed.
+    #[test]
+    fn an_entry_that_extends_nothing_does_not_decide_whose_log_it_is() {
+        let separator = (1, EventType::EV_SEPARATOR, &[0; 4][..]);
+        let reference = (u32::MAX, EventType::EV_NO_ACTION, &b"SP800-155 Event"[..]);
+        let action = (2, EventType::EV_EFI_ACTION, &b"an action"[..]);
+        let without = log(SHA384, &[separator, action]);
+        let rows = [
+            without.clone(),
+            log(SHA384, &[reference, separator, action]),
+            log(SHA384, &[separator, reference, action, reference]),
+        ];
+        let replayed = |bytes: &[u8]| {
+            let log = Log::parse(bytes, RegisterSet::Td).unwrap();
+            log.observed(Bank::Sha384).unwrap().replay()
+        };
+        for bytes in rows {
+            let Observed::Log { set, bytes } = Observed::read(bytes).unwrap() else { panic!() };
+            assert_eq!(set, RegisterSet::Td);
+            assert_eq!(replayed(&bytes), replayed(&without));
+        }
+        let high = (7, EventType::EV_SEPARATOR, &[0; 4][..]);
+        let tpm = Observed::read(log(SHA384, &[separator, high])).unwrap();
+        assert_eq!(tpm.to_string(), "TPM event log");
+    }
+
+    #[test]
+    fn what_is_no_log_to_replay_is_named() {
+        let words = |bytes: Vec<u8>| {
+            let error = Observed::read(bytes).unwrap_err();
+            std::error::Error::source(&error).map_or_else(|| error.to_string(), |e| e.to_string())
+        };
+        let table = [b"CCEL".as_slice(), &[0x38, 0, 0, 0, 1, 0x9a], &[0; 46]].concat();
+        assert!(words(table).contains("this is the ACPI table CCEL"));
+        // TCG_PCR_EVENT of TPM 1.2: EV_S_CRTM_VERSION with a digest.
+        let mut old = [0_u32.to_le_bytes(), 8_u32.to_le_bytes()].concat();
+        old.extend([0x11; 20]);
+        old.extend([2, 0, 0, 0, 0, 0]);
+        assert!(words(old).contains("SHA-1 digests only"));
+        let header = [0_u32.to_le_bytes(), 3_u32.to_le_bytes()].concat();
+        let old = [&header[..], &[0; 20], &[16, 0, 0, 0], b"Spec ID Event00\0"].concat();
+        assert!(words(old).contains("SHA-1 digests only"));
+        assert!(words(vec![0xfe; 100]).contains("100 bytes that start with"));
     }
 }

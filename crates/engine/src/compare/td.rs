@@ -17,10 +17,12 @@ use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::{
     Bank, BankDigest, Event, EventType, Observed, ObservedEvent, Register, RegisterSet, RtmrIndex,
 };
+use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
 use cvmkit_measure::tdx::mrtd::{Extended, Passes, Rule};
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
+use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
@@ -40,8 +42,8 @@ pub struct TdOptions {
     pub firmware: Option<PathBuf>,
     /// How it measures.
     pub layout: Option<Layout>,
-    /// First number of QEMU's version.
-    pub qemu_major: Option<u32>,
+    /// QEMU's version.
+    pub qemu: Option<QemuVersion>,
     /// Bytes of memory.
     pub memory: Option<u64>,
     /// The tables that QEMU makes.
@@ -50,8 +52,8 @@ pub struct TdOptions {
     pub smbios: Option<Digests>,
     /// Whether it has a virtual TPM.
     pub tpm: Option<bool>,
-    /// Whether it can't write to its disk.
-    pub read_only_disk: Option<bool>,
+    /// How it has its disk.
+    pub medium: Medium,
 }
 
 /// What was assumed of a TD.
@@ -63,9 +65,9 @@ pub struct TdAssumptions {
     pub firmware: Option<PathBuf>,
     /// How the firmware measures.
     pub layout: Layout,
-    /// First number of QEMU's version, where it decides anything.
+    /// The release of QEMU from which on it does so, where that decides anything.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub qemu: Option<u32>,
+    pub qemu: Option<QemuVersion>,
     /// Bytes of memory; none if that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
@@ -294,7 +296,7 @@ fn firmware(
     let mut able = Vec::new();
     for path in ImageFiles::read(folder)?.firmware() {
         let firmware = read(&path)?;
-        match firmware.launch(&Rule::of_qemu(NEWEST)) {
+        match firmware.launch(&Rule::of_qemu(NEWEST.major)) {
             Ok(_) => able.push(Some(firmware)),
             // An image for several technologies has firmware for each.
             Err(error) => notes.push(format!("not tried: {}", in_full(&error))),
@@ -325,11 +327,13 @@ fn boots(folder: &Path, boot: Option<Boot>, refusals: &mut Vec<TdError>) -> Vec<
     possible
 }
 
-/// The versions of QEMU that differ in what they measure: two passes, the patched kernel, the file.
-const QEMU_MAJORS: [u32; 3] = [NEWEST, 9, 8];
+/// The releases of QEMU that differ in what they measure, each for all up to the next: the kernel as
+/// it is in its file, that or the patched one as the firmware asks, the patched one, two passes.
+const QEMU_RELEASES: [QemuVersion; 4] =
+    [NEWEST, QemuVersion::new(10, 0), QemuVersion::new(9, 0), QemuVersion::new(8, 0)];
 
-/// The first version that offers the kernel as it is in its file, and all later ones.
-const NEWEST: u32 = 10;
+/// The first release that leaves the kernel of a confidential guest alone, and all later ones.
+const NEWEST: QemuVersion = QemuVersion::new(10, 2);
 
 /// All ways the TD can be, the likeliest first.
 fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Vec<Way> {
@@ -341,12 +345,12 @@ fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Ve
         Some(Ok(_)) | None => vec![None],
         Some(Err(_)) => vec![Some(SecureBootBuild::Absent), Some(SecureBootBuild::BuiltIn)],
     };
-    let majors = options.qemu_major.map_or(QEMU_MAJORS.to_vec(), |major| vec![major]);
+    let releases = options.qemu.map_or(QEMU_RELEASES.to_vec(), |version| vec![version]);
     let tpms = options.tpm.map_or(vec![false, true], |tpm| vec![tpm]);
     let mut ways = Vec::new();
     for layout in layouts {
         for secure_boot in &builds {
-            for qemu_major in majors.iter().copied() {
+            for qemu in releases.iter().copied() {
                 for tpm in tpms.iter().copied() {
                     let machine = TdMachine {
                         acpi: options.acpi,
@@ -354,7 +358,7 @@ fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Ve
                         layout: Some(layout),
                         secure_boot: *secure_boot,
                         tpm,
-                        ..TdMachine::of_qemu(qemu_major, 0)
+                        ..TdMachine::of_qemu(qemu, 0)
                     };
                     ways.extend(of_machine(boot, layout, &machine, options));
                 }
@@ -366,28 +370,28 @@ fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Ve
 
 /// The ways that sizes of memory and disks make, where they matter.
 fn of_machine(boot: &TdBoot, layout: Layout, machine: &TdMachine, options: &TdOptions) -> Vec<Way> {
-    let patched = layout.measures_patched_kernel(machine.qemu_major);
+    let patched = layout.measures_patched_kernel(machine.qemu);
     let is_direct = matches!(boot, TdBoot::Direct(_));
     let sizes = match options.memory {
         Some(memory) => vec![memory],
         None if is_direct && patched => PATCHED_FOR.to_vec(),
         None => vec![1 << 30],
     };
-    let matters = !is_direct && layout.may_exit_twice_from_writable_disk;
-    let read_only = match options.read_only_disk {
-        Some(read_only) => vec![read_only],
-        None if matters => vec![false, true],
-        None => vec![false],
+    let with = |is_writable| Medium { is_writable: Some(is_writable), ..options.medium };
+    let media = match options.medium.is_writable {
+        Some(_) => vec![options.medium],
+        None if layout.first_exit_may_fail => vec![with(true), with(false)],
+        None => vec![with(true)],
     };
     let knows_memory = options.memory.is_some();
-    let way = |memory, read_only_disk| Way {
+    let way = |memory, medium| Way {
         layout,
-        machine: TdMachine { memory, read_only_disk, ..machine.clone() },
+        machine: TdMachine { memory, medium, ..machine.clone() },
         knows_memory,
     };
     let of_size = |memory: &u64| {
         let memory = *memory;
-        read_only.iter().map(move |read_only| way(memory, *read_only)).collect::<Vec<_>>()
+        media.iter().map(move |medium| way(memory, *medium)).collect::<Vec<_>>()
     };
     sizes.iter().flat_map(of_size).collect()
 }
@@ -430,11 +434,15 @@ impl Expected<'_> {
         let events = subject.log.map(|log| {
             let events = &self.prediction.listed;
             let open: Vec<_> = self.prediction.open.keys().map(|at| Register::Rtmr(*at)).collect();
-            compare_start(compare::Prediction { events, untouched: &untouched }, &open, log)
+            compare_start(
+                compare::Prediction { events, untouched: &untouched, startup_locality: 0 },
+                &open,
+                log,
+            )
         });
         if events.is_none() {
             let expected =
-                compare::Prediction { events: &self.prediction.events, untouched: &untouched };
+                compare::Prediction { untouched: &untouched, ..(&self.prediction.events).into() };
             let rtmrs = compare_values(expected, RegisterSet::Td, Bank::Sha384, &given)?;
             values.extend(rtmrs);
         }
@@ -487,7 +495,7 @@ impl Expected<'_> {
         TdAssumptions {
             firmware: firmware.map(|firmware| firmware.path().to_owned()),
             layout: self.way.layout,
-            qemu: (is_direct || has_mrtd).then_some(machine.qemu_major),
+            qemu: (is_direct || has_mrtd).then_some(machine.qemu),
             memory: self.way.knows_memory.then_some(machine.memory),
             tpm: machine.tpm,
         }

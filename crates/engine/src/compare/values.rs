@@ -119,10 +119,15 @@ fn with_prediction(
     expected: String,
 ) -> Result<ValuesComparison, CompareError> {
     let untouched: Vec<Register> = prediction.untouched.iter().map(|p| Register::Pcr(*p)).collect();
-    let events = compare::Prediction { events: &prediction.events, untouched: &untouched };
     let mut comparison =
         ValuesComparison { expected, tried: 1, registers: Vec::new(), not_predicted: Vec::new() };
     for (bank, values) in registers.banks() {
+        let events = prediction.in_bank(bank);
+        let events = compare::Prediction {
+            events: &events,
+            untouched: &untouched,
+            startup_locality: prediction.startup_locality,
+        };
         let compared = compare_values(events, RegisterSet::Tpm, bank, values)?;
         let is_silent =
             |register: &&Register| compared.iter().all(|value| value.register != **register);

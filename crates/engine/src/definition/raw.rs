@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -452,9 +453,19 @@ pub struct RawPlatform {
     /// How the firmware of a machine with a TPM measures, if its SHA-256 is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware_behaviour: Option<String>,
-    /// Whether the machine can write to its disk (`tpm`, and `tdx` with `uki-disk`).
+    /// Whether the machine can write to its disk (`tpm` and `tdx`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskAccess>,
+    /// The bus of that disk (`tpm` and `tdx` of QEMU): `virtio-blk`, `virtio-scsi`, `nvme`, `usb` or
+    /// `ahci`. Decides how often firmware of edk2 2025.08 and later leaves boot services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub disk_bus: Option<DiskBus>,
+    /// How QEMU gives the machine its firmware (`tpm`): `pflash` or `bios`. Decides the same of a
+    /// direct boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub firmware_by: Option<FirmwareBy>,
 }
 
 impl RawDefinition {

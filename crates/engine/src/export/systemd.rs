@@ -8,6 +8,7 @@ use std::path::Path;
 
 use cvmkit_measure::event::{Bank, BankDigest, PcrIndex};
 use cvmkit_measure::tpm::{PCR_UKI, PHASES};
+use cvmkit_measure::uefi::medium::Medium;
 use serde::Serialize;
 
 use super::{Document, ExportError, json};
@@ -57,7 +58,10 @@ impl SystemdMeasure {
 /// The values of the unified kernel image in `folder`.
 pub(super) fn document(folder: &Path) -> Result<Document, ExportError> {
     // What only the other registers depend on may be as it likes.
-    let machine = Machine { read_only_disk: Some(true), ..Machine::default() };
+    let machine = Machine {
+        medium: Medium { is_writable: Some(false), ..Medium::default() },
+        ..Machine::default()
+    };
     let predictions = Bootable::of_image(folder, false)?.predictions(&machine)?;
     let values = SystemdMeasure::new(&predictions, &Bank::ALL, &SystemdMeasure::moments());
     json(&values, &[], Vec::new())

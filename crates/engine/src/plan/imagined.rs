@@ -11,7 +11,6 @@ use super::changes::Earlier;
 use super::{Edit, PlanError};
 use crate::build::MachineFile;
 use crate::build::inputs::{External, Inputs};
-use crate::digest::Sha256;
 use crate::files::{self, Staging};
 use crate::image::{self, Parts, RootExtent};
 use crate::manifest::MachineRole;
@@ -234,7 +233,7 @@ fn remember_behaviour(profiles: &mut [Profile], file: &MachineFile) {
                 profile.secure_boot.get_or_insert(secure_boot);
             }
             (Technology::Tpm, _) => {
-                let build = FirmwareBuild::of_file(Sha256::of(&file.bytes)).ok();
+                let build = FirmwareBuild::of_file(&file.bytes).ok();
                 let name = build.map(|build| build.to_string());
                 profile.firmware_behaviour = name.or(profile.firmware_behaviour.take());
             }

@@ -4,19 +4,26 @@
 //! `reference` writes predictions down, `compare` holds them against what a machine reports, and
 //! the command line prints them: all three ask here.
 
+mod disk;
+mod error;
+mod esp;
+mod evidence;
 mod firmware;
 pub mod outlook;
 mod tdx;
 mod tpm;
 
-pub use firmware::{FirmwareBuild, UnknownFirmware};
+pub use disk::DiskBoot;
+pub use error::PredictionError;
+pub use evidence::{BOOTED, Booted};
+pub use firmware::{FirmwareBuild, FirmwareFileError, KnownFirmware, UnknownFirmware};
 pub(crate) use tdx::RTMR_0;
 pub use tdx::{
     FirmwareCause, SecureBootBuild, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine,
     TdPrediction,
 };
 pub use tpm::{
-    Assumed, Assumptions, Bootable, DirectBoot, DiskBoot, KernelHeader, Machine, PredictionError,
-    on_platform, pinned, secure_boot,
+    Assumed, Assumptions, Bootable, DirectBoot, KernelHeader, Machine, on_platform, pinned,
+    secure_boot,
 };
 pub(crate) use tpm::{ImageFiles, PATCHED_FOR};

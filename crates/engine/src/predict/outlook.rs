@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_measure::claim::{Candidate, Condition, ConditionCode, Reason, ReasonCode, Word};
 use cvmkit_measure::event::{Bank, BankDigest, PcrIndex};
-use cvmkit_measure::tpm::{Platform, Prediction, Prospect};
-use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_SECURE_BOOT};
+use cvmkit_measure::tpm::{PCR_KERNEL, PCR_KERNEL_CONFIG, Platform, Prediction, Prospect};
+use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_MACHINE, PCR_SECURE_BOOT};
 
-use super::{Assumptions, Bootable, KernelHeader};
+use super::{Assumptions, Bootable, KernelHeader, evidence};
 use crate::profile::Memory;
 
 /// What is known of the machine, beside what each prediction assumes.
@@ -31,7 +31,7 @@ pub enum Outlook {
     Predicted {
         /// In the bank that was asked for.
         value: BankDigest,
-        /// What it rests on; nothing if boots have proven it.
+        /// What it rests on; nothing but premises if boots have proven it.
         conditions: Vec<Condition>,
     },
     /// It has no value, for this reason.
@@ -47,6 +47,12 @@ impl Known<'_> {
         pcr: PcrIndex,
         predictions: &[(Assumptions, Prediction)],
     ) -> Outlook {
+        let unknown = predictions.iter().find_map(|(_, prediction)| prediction.open.get(&pcr));
+        // PCR 1 is predicted where it is pinned.
+        let may_be_known = pcr == PCR_MACHINE || self.platform.prospect(pcr).is_predicted();
+        if let Some(reason) = unknown.filter(|_| may_be_known) {
+            return Outlook::Open((*reason).into());
+        }
         if let Some(value) = pinned(bank, pcr, predictions) {
             return Outlook::Predicted {
                 value,
@@ -71,8 +77,28 @@ impl Known<'_> {
         if values.iter().any(|(_, value)| value != first) {
             return Outlook::Open(open(&values));
         }
-        let conditions = of_platform.iter().copied().chain(self.unsaid(pcr));
+        let conditions = of_platform.iter().copied().chain(self.of_image(pcr));
+        let conditions = conditions.chain(self.unsaid(pcr)).chain(self.not_booted(predictions));
         Outlook::Predicted { value: *first, conditions: conditions.map(Into::into).collect() }
+    }
+
+    /// What a value of a boot from a disk takes for granted of what else the machine has: the stub takes
+    /// words from the machine's SMBIOS tables, and firmware starts the first disk that it can.
+    fn of_image(&self, pcr: PcrIndex) -> Option<ConditionCode> {
+        let is_disk = matches!(self.boot, Bootable::Disk(_));
+        match pcr {
+            PCR_BOOT_CODE if is_disk => Some(ConditionCode::NoForeignDisk),
+            PCR_KERNEL | PCR_KERNEL_CONFIG if is_disk => Some(ConditionCode::NoAddedCommandLine),
+            _ => None,
+        }
+    }
+
+    /// That no test boots such a machine. Of a cloud its own condition says that.
+    fn not_booted(&self, predictions: &[(Assumptions, Prediction)]) -> Option<ConditionCode> {
+        let loaded = self.boot.loaded();
+        let is_booted = predictions.iter().all(|(it, _)| evidence::is_booted(it, loaded));
+        let is_qemu = self.platform == Platform::QemuOvmf;
+        (is_qemu && !is_booted).then_some(ConditionCode::NotBooted)
     }
 
     /// What a value takes for granted because it was not said.

@@ -5,127 +5,27 @@
 //! which file is what. Nothing about the machine is guessed: what the caller does not say becomes
 //! several predictions, each with its assumptions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use cvmkit_formats::gpt::spec::ESP;
-use cvmkit_formats::source::Window;
-use cvmkit_formats::{fat, gpt as table};
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::log::Log;
-use cvmkit_measure::event::{Event, Events, PcrIndex, RegisterSet};
-use cvmkit_measure::linux::{self, SetupHeader};
-use cvmkit_measure::tpm::{self, Direct, Disk, Firmware, Platform, Uki};
-use cvmkit_measure::uefi::variable_store::{self, Variables};
+use cvmkit_measure::event::{Event, PcrIndex, RegisterSet};
+use cvmkit_measure::linux::{self, KernelVersion, SetupHeader};
+use cvmkit_measure::tpm::{self, Direct, Firmware, Pinned, Platform};
+use cvmkit_measure::uefi::image;
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Loaded, Medium};
+use cvmkit_measure::uefi::variable_store::Variables;
 use cvmkit_measure::uefi::variables::SecureBoot;
-use cvmkit_measure::uefi::{gpt, image};
 use serde::Serialize;
-use thiserror::Error;
 
-use super::FirmwareBuild;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::{self, FileError, FileSource};
-use crate::manifest::{MachineRole, Manifest, ManifestError};
+use super::{DiskBoot, FirmwareBuild, PredictionError};
+use crate::files::{self, FileSource};
+use crate::manifest::{MachineRole, Manifest};
 
-/// Why there is no prediction.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum PredictionError {
-    /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The folder's manifest.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The folder has no file that the boot needs.
-    #[error("the image in `{}` has no {role}", folder.display())]
-    NoFile {
-        /// The folder.
-        folder: PathBuf,
-        /// What is missing.
-        role: &'static str,
-    },
-    /// An image of which it is not known what is measured.
-    #[error("cannot predict a boot of `{}`", path.display())]
-    Image {
-        /// The image.
-        path: PathBuf,
-        /// Why.
-        source: Box<tpm::Error>,
-    },
-    /// A kernel that can't be booted directly.
-    #[error("cannot predict a direct boot of `{}`", path.display())]
-    Kernel {
-        /// The kernel.
-        path: PathBuf,
-        /// Why.
-        source: Box<linux::Error>,
-    },
-    /// A disk with a broken partition table.
-    #[error("cannot read the partition table of `{}`", path.display())]
-    PartitionTable {
-        /// The disk.
-        path: PathBuf,
-        /// Why.
-        source: gpt::Error,
-    },
-    /// A log that pins no register.
-    #[error("cannot pin PCR 0 and 1 by `{}`", path.display())]
-    Pinned {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: tpm::PinnedError,
-    },
-    /// Variables that can't be read.
-    #[error("cannot read the firmware variables in `{}`", path.display())]
-    Variables {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: variable_store::Error,
-    },
-}
-
-impl Diagnosis for PredictionError {
-    fn fault(&self) -> Fault {
-        match self {
-            Self::File(error) if !error.is_not_found() => error.fault(),
-            Self::Manifest(error) => error.fault(),
-            _ => Fault::Definition,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::File(error) => return error.hint(),
-            Self::Manifest(error) => return error.hint(),
-            Self::NoFile { role: UKI, .. } => {
-                "this image boots directly only: predict it with `--direct`"
-            }
-            Self::Image { source, .. } => match **source {
-                tpm::Error::BootSecret { .. } => {
-                    "say `--read-only-disk` if the machine can't write to the disk"
-                }
-                tpm::Error::NotAuthorized { .. } => {
-                    "sign the image with a key of `db`, or name the variables the machine has"
-                }
-                _ => return None,
-            },
-            Self::Pinned { .. } => {
-                "name a TPM event log with SHA-256 and SHA-384, of a boot of the same firmware in \
-                 the same machine, such as /sys/kernel/security/tpm0/binary_bios_measurements"
-            }
-            Self::Variables { .. } => {
-                "name an `OVMF_VARS.fd`, or a flash image that starts with it"
-            }
-            _ => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
-const UKI: &str = "unified kernel image";
+pub(super) const UKI: &str = "unified kernel image";
 
 /// The kernel that the firmware gets when QEMU boots it directly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,12 +61,13 @@ pub struct Machine {
     pub firmware: Option<FirmwareBuild>,
     /// What is in the firmware's variables; none for firmware without Secure Boot.
     pub secure_boot: SecureBoot,
-    /// Whether it can't write to the disk.
-    pub read_only_disk: Option<bool>,
+    /// How it has its disk and its firmware; every way is tried if it is not said whether it can write
+    /// to the disk.
+    pub medium: Medium,
     /// Which kernel the firmware gets.
     pub kernel_header: Option<KernelHeader>,
-    /// All events of PCR 0 and 1, if a boot of the same firmware in the same machine recorded them.
-    pub pinned: Events,
+    /// PCR 0 and 1, if a boot of the same firmware in the same machine recorded them.
+    pub pinned: Option<Pinned>,
 }
 
 /// What was assumed of the machine for a prediction, where it is of any importance.
@@ -180,6 +81,12 @@ pub struct Assumptions {
     /// Whether the disk can't be written to; of a boot from a disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_only_disk: Option<bool>,
+    /// The bus of that disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bus: Option<DiskBus>,
+    /// How the machine has its firmware.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware_by: Option<FirmwareBy>,
     /// Which kernel the firmware gets; of a direct boot.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
     pub kernel: Option<KernelHeader>,
@@ -205,6 +112,8 @@ impl fmt::Display for Assumptions {
             Some(false) => f.write_str(", a writable disk")?,
             None => {}
         }
+        self.disk_bus.iter().try_for_each(|bus| write!(f, " on {bus}"))?;
+        self.firmware_by.iter().try_for_each(|by| write!(f, ", firmware by {by}"))?;
         self.kernel.map_or(Ok(()), |kernel| write!(f, ", {kernel}"))
     }
 }
@@ -227,26 +136,18 @@ pub enum Bootable {
     Direct(Box<DirectBoot>),
 }
 
-/// A unified kernel image on a disk.
-#[derive(Debug)]
-pub struct DiskBoot {
-    path: PathBuf,
-    /// The image.
-    pub uki: Uki,
-    /// The bytes measured of the partition table, if the disk has one.
-    pub partition_table: Option<Vec<u8>>,
-    loader_is_file: bool,
-}
-
 /// Kernel, initrd and command line.
 #[derive(Debug)]
 pub struct DirectBoot {
     path: PathBuf,
     kernel: FileSource,
     signatures: Vec<u8>,
-    command_line: String,
+    kernel_version: Option<KernelVersion>,
+    command_line: Vec<u8>,
     initrd: Digests,
     initrd_len: u64,
+    /// The kernel's, by the memory that it was patched for; none for the file.
+    digests: Mutex<BTreeMap<Option<u64>, Digests>>,
 }
 
 /// The Secure Boot state in a file of variables.
@@ -262,8 +163,8 @@ pub fn secure_boot(path: &Path) -> Result<SecureBoot, PredictionError> {
 /// The events of PCR 0 and 1 in the event log of an earlier boot.
 ///
 /// # Errors
-/// A file that is no such log, or one without these registers in both banks.
-pub fn pinned(path: &Path) -> Result<Events, PredictionError> {
+/// A file that is no such log, or one without these registers.
+pub fn pinned(path: &Path) -> Result<Pinned, PredictionError> {
     let bytes = files::read(path)?;
     let refused = |source| PredictionError::Pinned { path: path.to_owned(), source };
     let log = Log::parse(&bytes, RegisterSet::Tpm).map_err(|error| refused(error.into()))?;
@@ -284,13 +185,13 @@ impl Bootable {
         Self::direct(kernel, &initrd, &files.path("command-line", "command line")?)
     }
 
-    /// A unified kernel image on a disk; without a file of the disk it is one without a partition
-    /// table.
+    /// A unified kernel image, of which this profile boots, on a disk; without a file of the disk it is
+    /// one without a partition table.
     ///
     /// # Errors
     /// An image of which it is not known what is measured, or a broken partition table.
-    pub fn disk(uki: PathBuf, disk: Option<&Path>) -> Result<Self, PredictionError> {
-        Ok(Self::Disk(Box::new(DiskBoot::open(uki, disk)?)))
+    pub fn disk(uki: PathBuf, profile: u32, disk: Option<&Path>) -> Result<Self, PredictionError> {
+        Ok(Self::Disk(Box::new(DiskBoot::open(uki, profile, disk)?)))
     }
 
     /// A kernel with what QEMU hands over beside it.
@@ -306,11 +207,13 @@ impl Bootable {
         let initrd = files::read(initrd)?;
         Ok(Self::Direct(Box::new(DirectBoot {
             path: kernel,
+            kernel_version: linux::version(&source),
             kernel: source,
             signatures,
-            command_line: files::read_text(line)?,
+            command_line: files::read(line)?,
             initrd: Digests::of(&initrd),
             initrd_len: initrd.len() as u64,
+            digests: Mutex::default(),
         })))
     }
 
@@ -339,8 +242,8 @@ impl Bootable {
     ) -> Result<(Vec<Assumed>, Option<PredictionError>), PredictionError> {
         let mut predictions = Vec::new();
         let mut refusal = None;
-        for assumptions in self.ways(machine) {
-            match self.predict(machine, assumptions) {
+        for (assumptions, medium) in self.ways(machine) {
+            match self.predict(machine, assumptions, medium) {
                 Ok(prediction) => predictions.push(Assumed { assumptions, prediction }),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
@@ -352,35 +255,34 @@ impl Bootable {
     }
 
     /// All ways the machine can be, the likeliest first.
-    fn ways(&self, machine: &Machine) -> Vec<Assumptions> {
+    fn ways(&self, machine: &Machine) -> Vec<(Assumptions, Medium)> {
         let builds = machine.firmware.map_or(FirmwareBuild::ALL.to_vec(), |build| vec![build]);
         let secure_boot = machine.secure_boot.enabled;
-        let of_build = |firmware| -> Vec<Assumptions> {
-            match self {
-                Self::Disk(_) => {
-                    let known = machine.read_only_disk;
-                    let ways = known.map_or(vec![false, true], |read_only| vec![read_only]);
-                    let way = |read_only| Assumptions {
-                        firmware,
-                        secure_boot,
-                        read_only_disk: Some(read_only),
-                        kernel: None,
-                    };
-                    ways.into_iter().map(way).collect()
-                }
+        let of_build = |firmware: FirmwareBuild| -> Vec<(Assumptions, Medium)> {
+            let may_fail = firmware.behaviour().first_exit_may_fail;
+            let media = media(machine.medium, self.loaded(), may_fail);
+            let headers = match self {
+                Self::Disk(_) => vec![None],
                 Self::Direct(_) => {
                     let patched = PATCHED_FOR.map(|memory| KernelHeader::Patched { memory });
                     let all = [KernelHeader::InFile].into_iter().chain(patched).collect();
                     let ways = machine.kernel_header.map_or(all, |header| vec![header]);
-                    let way = |header| Assumptions {
-                        firmware,
-                        secure_boot,
-                        read_only_disk: None,
-                        kernel: Some(header),
-                    };
-                    ways.into_iter().map(way).collect()
+                    ways.into_iter().map(Some).collect()
                 }
-            }
+            };
+            let is_disk = matches!(self, Self::Disk(_));
+            let way = |kernel, medium: Medium| Assumptions {
+                firmware,
+                secure_boot,
+                read_only_disk: medium.is_writable.filter(|_| is_disk).map(|writable| !writable),
+                disk_bus: medium.bus,
+                firmware_by: medium.firmware_by,
+                kernel,
+            };
+            let of_header = |kernel: Option<KernelHeader>| {
+                media.iter().map(move |medium| (way(kernel, *medium), *medium)).collect::<Vec<_>>()
+            };
+            headers.into_iter().flat_map(of_header).collect()
         };
         builds.into_iter().flat_map(of_build).collect()
     }
@@ -389,6 +291,7 @@ impl Bootable {
         &self,
         machine: &Machine,
         assumptions: Assumptions,
+        medium: Medium,
     ) -> Result<tpm::Prediction, PredictionError> {
         let firmware = Firmware {
             behaviour: assumptions.firmware.behaviour(),
@@ -396,10 +299,46 @@ impl Bootable {
             pinned: machine.pinned.clone(),
         };
         match self {
-            Self::Disk(boot) => boot.predict(&firmware, assumptions),
-            Self::Direct(boot) => boot.predict(&firmware, assumptions),
+            Self::Disk(boot) => boot.predict(&firmware, medium),
+            Self::Direct(boot) => boot.predict(&firmware, assumptions.kernel, medium),
         }
     }
+
+    /// From where the firmware has it.
+    #[must_use]
+    pub fn loaded(&self) -> Loaded {
+        match self {
+            Self::Disk(_) => Loaded::FromDisk,
+            Self::Direct(_) => Loaded::FromVmm,
+        }
+    }
+}
+
+/// The ways in which a machine can have its disk and its firmware; of those that measure alike one.
+/// What was said of it is the only one, though it may leave something open.
+fn media(said: Medium, loaded: Loaded, may_fail: bool) -> Vec<Medium> {
+    if said.is_writable.is_some() {
+        return vec![said];
+    }
+    let read_only = Medium { is_writable: Some(false), ..said };
+    let writable = Medium { is_writable: Some(true), ..said };
+    if !may_fail {
+        return match loaded {
+            Loaded::FromDisk => vec![writable, read_only],
+            Loaded::FromVmm => vec![said],
+        };
+    }
+    let fails = Medium {
+        is_writable: Some(true),
+        bus: said.bus.or(Some(DiskBus::VirtioBlk)),
+        firmware_by: said.firmware_by.or(Some(FirmwareBy::Bios)),
+    };
+    // A disk that can be written to matters to the stub too.
+    let other = Medium { bus: said.bus.or(Some(DiskBus::VirtioScsi)), ..writable };
+    let mut media = vec![fails];
+    media.extend((other != fails).then_some(other));
+    media.push(read_only);
+    media
 }
 
 /// The folder of an image: its manifest says which file is what.
@@ -426,103 +365,47 @@ impl<'a> ImageFiles<'a> {
     }
 }
 
-impl DiskBoot {
-    /// As [`Bootable::of_image`].
-    pub(super) fn of_image(folder: &Path) -> Result<Self, PredictionError> {
-        let files = ImageFiles::read(folder)?;
-        let (uki, disk) = (files.path("uki", UKI)?, files.path("disk", "disk")?);
-        Self::open(uki, Some(&disk))
-    }
-
-    /// As [`Bootable::disk`].
-    pub(super) fn open(uki: PathBuf, disk: Option<&Path>) -> Result<Self, PredictionError> {
-        let source = FileSource::open(&uki)?;
-        let refused =
-            |source| PredictionError::Image { path: uki.clone(), source: Box::new(source) };
-        let image = Uki::read(&source).map_err(refused)?;
-        let mut boot = Self { path: uki, uki: image, partition_table: None, loader_is_file: false };
-        if let Some(path) = disk {
-            let disk = FileSource::open(path)?;
-            boot.partition_table = match gpt::data(&disk) {
-                Ok(data) => Some(data),
-                Err(gpt::Error::NoTable { .. }) => None,
-                Err(source) => {
-                    return Err(PredictionError::PartitionTable { path: path.to_owned(), source });
-                }
-            };
-            boot.loader_is_file = has_loader_file(&disk);
-        }
-        Ok(boot)
-    }
-
-    /// The disk, in a machine that can write to it or not.
-    pub(super) fn medium(&self, read_only: bool) -> Disk<'_> {
-        Disk {
-            partition_table: self.partition_table.as_deref(),
-            read_only,
-            loader_is_file: self.loader_is_file,
-        }
-    }
-
-    pub(super) fn refused(&self, source: tpm::Error) -> PredictionError {
-        PredictionError::Image { path: self.path.clone(), source: Box::new(source) }
-    }
-
-    fn predict(
-        &self,
-        firmware: &Firmware,
-        assumptions: Assumptions,
-    ) -> Result<tpm::Prediction, PredictionError> {
-        let disk = self.medium(assumptions.read_only_disk == Some(true));
-        tpm::disk_boot(firmware, &self.uki, &disk).map_err(|source| self.refused(source))
-    }
-}
-
 impl DirectBoot {
     fn predict(
         &self,
         firmware: &Firmware,
-        assumptions: Assumptions,
+        header: Option<KernelHeader>,
+        medium: Medium,
     ) -> Result<tpm::Prediction, PredictionError> {
-        let header = match assumptions.kernel {
-            Some(KernelHeader::Patched { memory }) => SetupHeader::Patched(linux::Boot {
-                memory,
-                initrd: Some(self.initrd_len),
-                command_line: self.command_line.as_bytes(),
-            }),
-            _ => SetupHeader::AsInFile,
-        };
-        let kernel = linux::digests(&self.kernel, &header).map_err(|source| {
-            PredictionError::Kernel { path: self.path.clone(), source: Box::new(source) }
-        })?;
         let direct = Direct {
-            kernel,
+            kernel: self.digests(header)?,
             signatures: &self.signatures,
+            kernel_version: self.kernel_version,
             command_line: &self.command_line,
             initrd: self.initrd,
+            medium,
         };
         tpm::direct_boot(firmware, &direct).map_err(|source| PredictionError::Image {
             path: self.path.clone(),
             source: Box::new(source),
         })
     }
-}
 
-/// Whether the EFI system partition has a file named `loader`. A partition that can't be read has
-/// none: then nothing is promised that depends on it.
-fn has_loader_file(disk: &FileSource) -> bool {
-    let esp = || {
-        let partitions = table::read(disk).ok()?.partitions;
-        let esp = partitions.into_iter().find(|entry| entry.type_guid == ESP)?;
-        Window::new(disk, esp.offset(), esp.len()).ok()
-    };
-    esp().is_some_and(|part| {
-        fat::read(&part).is_ok_and(|volume| {
-            let is_file =
-                |id| matches!(volume.tree.inode(id).node, cvmkit_formats::tree::Node::File(_));
-            volume.tree.lookup(b"loader").is_some_and(is_file)
-        })
-    })
+    /// The kernel's digests, once for each header.
+    fn digests(&self, header: Option<KernelHeader>) -> Result<Digests, PredictionError> {
+        let (key, header) = match header {
+            Some(KernelHeader::Patched { memory }) => {
+                let initrd = Some(self.initrd_len);
+                let boot = linux::Boot { memory, initrd, command_line: &self.command_line };
+                (Some(memory), SetupHeader::Patched(boot))
+            }
+            _ => (None, SetupHeader::AsInFile),
+        };
+        let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(digests) = known.get(&key) {
+            return Ok(*digests);
+        }
+        let refused =
+            |source| PredictionError::Kernel { path: self.path.clone(), source: Box::new(source) };
+        let digests = linux::digests(&self.kernel, &header).map_err(refused)?;
+        known.insert(key, digests);
+        Ok(digests)
+    }
 }
 
 /// What is predicted on a platform: the events and untouched registers of those registers that it
@@ -533,5 +416,9 @@ pub fn on_platform(prediction: &tpm::Prediction, platform: Platform) -> tpm::Pre
     let is_predicted = |pcr: PcrIndex| pcr.number() < 2 || platform.prospect(pcr).is_predicted();
     let events = prediction.events.0.iter().filter(|event: &&Event| is_predicted(event.pcr));
     let untouched = prediction.untouched.iter().copied().filter(|pcr| is_predicted(*pcr));
-    tpm::Prediction { events: events.cloned().collect(), untouched: untouched.collect() }
+    tpm::Prediction {
+        events: events.cloned().collect(),
+        untouched: untouched.collect(),
+        ..prediction.clone()
+    }
 }

@@ -20,6 +20,8 @@ impl RawPlatform {
             firmware_behaviour: self.firmware_behaviour.clone().or(profile.firmware_behaviour),
             secure_boot: self.secure_boot.or(profile.secure_boot),
             disk: self.disk.or(profile.disk),
+            disk_bus: self.disk_bus.or(profile.disk_bus),
+            firmware_by: self.firmware_by.or(profile.firmware_by),
             ..profile
         };
         changed.check()?;

@@ -18,8 +18,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use cvmkit_measure::claim::ConditionCode;
+use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::snp::VcpuType;
 use cvmkit_measure::tdx::layout::Layout;
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +193,14 @@ pub struct Profile {
     /// Whether the machine can write to its disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskAccess>,
+    /// The bus of that disk, where it counts, such as `virtio-blk`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub disk_bus: Option<DiskBus>,
+    /// How QEMU gives the machine its firmware, where it counts: `pflash` or `bios`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub firmware_by: Option<FirmwareBy>,
     /// Arguments of QEMU that give the machine its devices: those that its ACPI tables were recorded
     /// with. Nothing is computed of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -251,6 +261,9 @@ impl Profile {
         only(!self.memory.is_empty(), "memory", &[Tdx, Tpm], "only for `tdx` and `tpm`")?;
         only(!self.vcpus.is_empty(), "vcpus", &[SevSnp, Tdx], "only for `sev-snp` and `tdx`")?;
         only(self.disk.is_some(), "disk", &[Tdx, Tpm], "only for `tdx` and `tpm`")?;
+        only(self.disk_bus.is_some(), "disk-bus", &[Tdx, Tpm], "only for `tdx` and `tpm`")?;
+        // A TD has it by `-bios`.
+        only(self.firmware_by.is_some(), "firmware-by", &[Tpm], "only for `tpm`")?;
         only(!self.acpi.is_empty(), "acpi", &[Tdx], "only for `tdx`")?;
         only(self.smbios.is_some(), "smbios", &[Tdx], "only for `tdx`")?;
         only(self.firmware_layout.is_some(), "firmware-layout", &[Tdx], "only for `tdx`")?;
@@ -309,10 +322,8 @@ impl Profile {
         if self.technology == Technology::Tdx && self.memory.is_empty() {
             return Err(self.invalid("memory", "nothing", "sizes such as `2G`"));
         }
-        if self.technology == Technology::Tdx
-            && self.vmm == Vmm::Qemu
-            && self.qemu_major().is_none()
-        {
+        let is_wanted = self.technology == Technology::Tdx || self.vmm_version.is_some();
+        if is_wanted && self.vmm == Vmm::Qemu && self.qemu_version().is_none() {
             let found = self.vmm_version.clone().unwrap_or_default();
             return Err(self.invalid("vmm-version", found, "a version of QEMU such as `10.1`"));
         }
@@ -406,13 +417,21 @@ impl Profile {
         Ok(())
     }
 
-    /// The first number of QEMU's version.
+    /// QEMU's version.
     #[must_use]
-    pub fn qemu_major(&self) -> Option<u32> {
-        let version = self.vmm_version.as_deref().filter(|_| self.vmm == Vmm::Qemu)?;
-        let numbers: Vec<u32> =
-            version.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
-        numbers.first().copied().filter(|major| *major > 0)
+    pub fn qemu_version(&self) -> Option<QemuVersion> {
+        self.vmm_version.as_deref().filter(|_| self.vmm == Vmm::Qemu)?.parse().ok()
+    }
+
+    /// How the machine has its disk and its firmware; one that is not said to be read-only may be
+    /// written to.
+    #[must_use]
+    pub fn medium(&self) -> Medium {
+        Medium {
+            is_writable: Some(self.disk != Some(DiskAccess::ReadOnly)),
+            bus: self.disk_bus,
+            firmware_by: self.firmware_by,
+        }
     }
 
     /// The ACPI tables that were recorded of a machine.

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-use cvmkit_measure::claim::{ConditionCode, ReasonCode};
+use cvmkit_measure::claim::{ConditionCode, EvidenceCode, ReasonCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 /// Stands for [`cvmkit_measure::claim::Condition`].
 pub(super) struct ConditionSchema;
+
+/// Stands for [`cvmkit_measure::claim::Evidence`].
+pub(super) struct EvidenceSchema;
 
 /// Stands for [`cvmkit_measure::claim::Reason`].
 pub(super) struct ReasonSchema;
@@ -31,6 +34,23 @@ impl JsonSchema for ConditionSchema {
         let codes: Vec<_> = ConditionCode::ALL.iter().map(|code| code.code()).collect();
         json_schema!({
             "description": "What a value rests on.",
+            "type": "object",
+            "properties": { "code": { "type": "string", "enum": codes }, "values": words() },
+            "required": ["code"],
+            "additionalProperties": false
+        })
+    }
+}
+
+impl JsonSchema for EvidenceSchema {
+    fn schema_name() -> Cow<'static, str> {
+        "Evidence".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let codes: Vec<_> = EvidenceCode::ALL.iter().map(|code| code.code()).collect();
+        json_schema!({
+            "description": "What the rules of values were compared with.",
             "type": "object",
             "properties": { "code": { "type": "string", "enum": codes }, "values": words() },
             "required": ["code"],

@@ -121,6 +121,9 @@ impl Diagnosis for ReferenceError {
                 ),
                 _ => source.hint(),
             },
+            Self::Firmware { source, .. } if source.next_step().is_some() => {
+                source.next_step().map(str::to_owned)
+            }
             Self::Firmware { .. } | Self::Snp { .. } => {
                 Some("use a firmware built for SEV-SNP with kernel hashes, such as `OVMF.amdsev.fd` of package `ovmf-amdsev`".into())
             }

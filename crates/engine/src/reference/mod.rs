@@ -8,6 +8,7 @@
 
 mod claims;
 mod error;
+mod evidence;
 mod read;
 mod schema;
 mod se;

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cvmkit_measure::claim::{Condition, Reason};
+use cvmkit_measure::claim::{Condition, Evidence, Reason};
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::claims::{ConditionSchema, ReasonSchema};
+use super::claims::{ConditionSchema, EvidenceSchema, ReasonSchema};
+use super::evidence;
 use crate::profile::{Boot, DiskAccess, Features, Memory, Profile, Technology, Vmm, word};
 
 /// Version of the schema of the reference values.
@@ -77,6 +79,14 @@ pub struct ReferenceValue {
     /// Whether the machine can write to its disk, where it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskAccess>,
+    /// The bus of that disk, where it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub disk_bus: Option<DiskBus>,
+    /// How QEMU gives the machine its firmware, where it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub firmware_by: Option<FirmwareBy>,
     /// SNP launch digest, 96 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_digest: Option<String>,
@@ -90,6 +100,10 @@ pub struct ReferenceValue {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, Vec<ConditionSchema>>")]
     pub conditions: BTreeMap<String, Vec<Condition>>,
+    /// What the rules of the values were compared with, as codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<EvidenceSchema>")]
+    pub compared_with: Vec<Evidence>,
     /// Why a register has no value, as a code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, ReasonSchema>")]
@@ -162,10 +176,13 @@ impl ReferenceValue {
             firmware_behaviour: profile.firmware_behaviour.clone(),
             firmware_layout: profile.firmware_layout.clone(),
             disk: profile.disk,
+            disk_bus: profile.disk_bus,
+            firmware_by: profile.firmware_by,
             launch_digest: None,
             registers: BTreeMap::new(),
             secure_execution: None,
             conditions: BTreeMap::new(),
+            compared_with: evidence::of(profile),
             not_predicted: BTreeMap::new(),
         }
     }

@@ -110,7 +110,7 @@ impl Subject {
     pub(super) fn uki_disk(&self, profile: &Profile) -> Result<&Bootable, ReferenceError> {
         once(&self.uki_disk, || {
             let uki = need(profile, self.uki.as_ref(), "unified kernel image")?;
-            Bootable::disk(uki.clone(), self.disk.as_deref()).map_err(of_tpm(profile))
+            Bootable::disk(uki.clone(), 0, self.disk.as_deref()).map_err(of_tpm(profile))
         })
     }
 

@@ -1,8 +1,9 @@
 //! MRTD and RTMRs of TDs.
 
-use cvmkit_measure::claim::{ConditionCode, ReasonCode};
+use cvmkit_measure::claim::{Condition, ConditionCode, ReasonCode};
 use cvmkit_measure::digest::{Digests, Sha256};
 use cvmkit_measure::event::RtmrIndex;
+use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tdx::mrtd::Mrtd;
 use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
@@ -12,16 +13,19 @@ use super::schema::ReferenceValue;
 use super::subject::of_td;
 use super::{ReferenceError, Subject};
 use crate::predict::{TdBoot, TdFirmware, TdMachine};
-use crate::profile::{Boot, DiskAccess, Memory, Profile, Recorded, RecordedAcpi, Vmm};
+use crate::profile::{Boot, Memory, Profile, Recorded, RecordedAcpi, Vmm};
 
 /// The rule of a cloud's MRTD is that of QEMU from this version on: page by page.
-const SINGLE_PASS: u32 = 10;
+const SINGLE_PASS: QemuVersion = QemuVersion::new(10, 0);
 
 /// What is booted, which Secure Boot changes.
 const BOOT: u8 = 1;
 
 /// Set by software at run time.
 const RUNTIME: u8 = 3;
+
+/// What the kernel is given.
+const KERNEL: u8 = 2;
 
 /// One value for each number of vCPUs and size of memory.
 pub(super) fn values(
@@ -92,18 +96,32 @@ fn with_registers(
         let condition = ConditionCode::UntilSoftwareExtends;
         value.conditions.insert(name(runtime), vec![condition.into()]);
     }
-    if value.vmm != Vmm::Qemu && known.keys().any(|index| index.number() == BOOT) {
-        let condition = ConditionCode::SecureBootOff;
-        value.conditions.insert(format!("rtmr{BOOT}"), vec![condition.into()]);
+    for index in known.keys() {
+        let conditions = conditions(&value, index.number());
+        if !conditions.is_empty() {
+            value.conditions.entry(name(index)).or_default().extend(conditions);
+        }
     }
     let open = prediction.open.iter();
     value.not_predicted.extend(open.map(|(index, open)| (name(index), open.reason.into())));
     value
 }
 
+/// What RTMR 1 and 2 rest on beside the profile: what PCR 2, 4 and 9 do of a machine with a TPM.
+fn conditions(value: &ReferenceValue, rtmr: u8) -> Vec<Condition> {
+    let is_disk = value.boot == Boot::UkiDisk;
+    let codes = [
+        (ConditionCode::SecureBootOff, rtmr == BOOT && value.vmm != Vmm::Qemu),
+        (ConditionCode::NoOptionRom, rtmr == BOOT),
+        (ConditionCode::NoForeignDisk, rtmr == BOOT && is_disk),
+        (ConditionCode::NoAddedCommandLine, rtmr == KERNEL && is_disk),
+    ];
+    codes.into_iter().filter(|(_, holds)| *holds).map(|(code, _)| code.into()).collect()
+}
+
 /// The machine, as far as the profile says.
 pub(crate) fn machine(profile: &Profile, vcpus: u32, memory: Memory) -> TdMachine {
-    let major = profile.qemu_major().unwrap_or(SINGLE_PASS);
+    let qemu = profile.qemu_version().unwrap_or(SINGLE_PASS);
     TdMachine {
         acpi: profile.acpi_of(vcpus, memory).map(tables),
         smbios: profile.smbios.map(recorded),
@@ -111,8 +129,8 @@ pub(crate) fn machine(profile: &Profile, vcpus: u32, memory: Memory) -> TdMachin
         secure_boot: profile.secure_boot,
         // Every machine of a cloud has one.
         tpm: profile.vmm != Vmm::Qemu,
-        read_only_disk: profile.disk == Some(DiskAccess::ReadOnly),
-        ..TdMachine::of_qemu(major, memory.0)
+        medium: profile.medium(),
+        ..TdMachine::of_qemu(qemu, memory.0)
     }
 }
 

@@ -1,21 +1,24 @@
 //! PCRs of machines with a TPM.
 
 use cvmkit_measure::event::{Bank, PcrIndex};
+use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tpm::{Platform, Prediction};
 
 use super::schema::ReferenceValue;
 use super::subject::of_tpm;
 use super::{ReferenceError, Subject};
-use crate::digest::Sha256;
 use crate::predict::outlook::{Known, Outlook};
-use crate::predict::{self, Assumptions, FirmwareBuild, KernelHeader, Machine};
-use crate::profile::{Boot, DiskAccess, Memory, Profile, Vmm};
+use crate::predict::{
+    self, Assumptions, FirmwareBuild, FirmwareFileError, KernelHeader, KnownFirmware, Machine,
+};
+use crate::profile::{Boot, Memory, Profile, Vmm};
 
 /// Registers of a boot; those above are for dynamic launches, debugging and applications.
 const PCRS: u8 = 16;
 
-/// The first version of QEMU that hands over a kernel as it is in its file.
-const QEMU_WITH_KERNEL_FILE: u32 = 10;
+/// The first version of QEMU that hands over a kernel as it is in its file. That later ones leave the
+/// header alone is for confidential guests only.
+const QEMU_WITH_KERNEL_FILE: QemuVersion = QemuVersion::new(10, 0);
 
 /// Firmware by name that takes it, and that does not.
 const TAKES_KERNEL_FILE: [(&str, bool); 3] =
@@ -26,9 +29,9 @@ pub(super) fn values(
     profile: &Profile,
     subject: &Subject,
 ) -> Result<Vec<ReferenceValue>, ReferenceError> {
-    let build = behaviour(profile, subject)?;
-    let headers = headers(profile, build);
-    let value = |(memory, header)| value(profile, subject, build, memory, header);
+    let firmware = behaviour(profile, subject)?;
+    let headers = headers(profile, firmware.map(|known| known.build));
+    let value = |(memory, header)| value(profile, subject, firmware, memory, header);
     headers.into_iter().map(value).collect()
 }
 
@@ -40,7 +43,7 @@ fn headers(
     if profile.boot == Boot::UkiDisk {
         return vec![(None, None)];
     }
-    let by_qemu = profile.qemu_major().map(|major| major >= QEMU_WITH_KERNEL_FILE);
+    let by_qemu = profile.qemu_version().map(|version| version >= QEMU_WITH_KERNEL_FILE);
     match (by_qemu, takes_kernel_file(profile, build)) {
         (Some(true), Some(true)) => vec![(None, Some(KernelHeader::InFile))],
         (Some(false), _) | (Some(true), Some(false)) if !profile.memory.is_empty() => {
@@ -68,32 +71,34 @@ fn takes_kernel_file(profile: &Profile, build: Option<FirmwareBuild>) -> Option<
 /// The machine of a profile whose files are beside an image, and which kernel it gets if the profile
 /// leaves no choice.
 pub(super) fn machine_of(profile: &Profile, subject: &Subject) -> Result<Machine, ReferenceError> {
-    let build = behaviour(profile, subject)?;
-    let header = match headers(profile, build)[..] {
+    let firmware = behaviour(profile, subject)?;
+    let header = match headers(profile, firmware.map(|known| known.build))[..] {
         [(_, header)] => header,
         _ => None,
     };
-    machine(profile, subject, build, header)
+    machine(profile, subject, firmware, header)
 }
 
 fn machine(
     profile: &Profile,
     subject: &Subject,
-    build: Option<FirmwareBuild>,
+    firmware: Option<KnownFirmware>,
     kernel_header: Option<KernelHeader>,
 ) -> Result<Machine, ReferenceError> {
     let variables = profile.variables.as_deref().map(|name| subject.machine_path(name));
     Ok(Machine {
-        firmware: build,
+        firmware: firmware.map(|known| known.build),
         secure_boot: match &variables {
             Some(path) => predict::secure_boot(path).map_err(of_tpm(profile))?,
-            None => Default::default(),
+            None => firmware.map(KnownFirmware::without_keys).unwrap_or_default(),
         },
-        read_only_disk: Some(profile.disk == Some(DiskAccess::ReadOnly)),
+        medium: profile.medium(),
         kernel_header,
         pinned: match &profile.pinned {
-            Some(log) => predict::pinned(&subject.machine_path(log)).map_err(of_tpm(profile))?,
-            None => Default::default(),
+            Some(log) => {
+                Some(predict::pinned(&subject.machine_path(log)).map_err(of_tpm(profile))?)
+            }
+            None => None,
         },
     })
 }
@@ -101,7 +106,7 @@ fn machine(
 fn value(
     profile: &Profile,
     subject: &Subject,
-    build: Option<FirmwareBuild>,
+    firmware: Option<KnownFirmware>,
     memory: Option<Memory>,
     kernel_header: Option<KernelHeader>,
 ) -> Result<ReferenceValue, ReferenceError> {
@@ -109,7 +114,7 @@ fn value(
         Boot::Direct => subject.direct(profile)?,
         Boot::UkiDisk => subject.uki_disk(profile)?,
     };
-    let machine = machine(profile, subject, build, kernel_header)?;
+    let machine = machine(profile, subject, firmware, kernel_header)?;
     let predictions = boot.predictions(&machine).map_err(of_tpm(profile))?;
     let predictions: Vec<(Assumptions, Prediction)> =
         predictions.into_iter().map(|it| (it.assumptions, it.prediction)).collect();
@@ -149,22 +154,26 @@ fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, outlook: Outlook)
 fn behaviour(
     profile: &Profile,
     subject: &Subject,
-) -> Result<Option<FirmwareBuild>, ReferenceError> {
-    let named = profile.firmware_behaviour.as_deref().and_then(|name| name.parse().ok());
+) -> Result<Option<KnownFirmware>, ReferenceError> {
+    let named: Option<KnownFirmware> =
+        profile.firmware_behaviour.as_deref().and_then(|name| name.parse().ok());
     let Some(firmware) = &profile.firmware else { return Ok(named) };
-    let digest = Sha256::of(&subject.machine_file(firmware)?);
-    match (FirmwareBuild::of_file(digest), named) {
-        (Ok(build), Some(named)) if build != named => {
+    match (KnownFirmware::of_file(&subject.machine_file(firmware)?), named) {
+        (Ok(known), Some(named)) if known.build != named.build => {
+            let build = known.build;
             let expected = format!("{build}, as `{firmware}` is known to measure, or nothing");
-            Err(profile.invalid("firmware-behaviour", named.to_string(), expected).into())
+            Err(profile.invalid("firmware-behaviour", named.build.to_string(), expected).into())
         }
-        (Ok(build), _) => Ok(Some(build)),
-        (Err(source), None) => Err(ReferenceError::Behaviour {
+        (Ok(known), _) => Ok(Some(known)),
+        (Err(FirmwareFileError::NotWhole(source)), _) => {
+            Err(ReferenceError::Firmware { firmware: firmware.clone(), source: Box::new(source) })
+        }
+        (Err(FirmwareFileError::Unknown(source)), None) => Err(ReferenceError::Behaviour {
             profile: profile.name.clone(),
             firmware: firmware.clone(),
             source,
         }),
-        (Err(_), named) => Ok(named),
+        (Err(FirmwareFileError::Unknown(_)), named) => Ok(named),
     }
 }
 

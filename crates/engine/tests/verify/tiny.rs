@@ -23,6 +23,7 @@ use cvmkit_formats::gpt::Guid;
 use cvmkit_formats::pe;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 use cvmkit_formats::verity;
+use cvmkit_measure::claim::{Evidence, EvidenceCode, Word};
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, GuestFeatures, Vmm};
@@ -228,6 +229,12 @@ impl Tiny {
             registers: BTreeMap::new(),
             secure_execution: None,
             conditions: BTreeMap::new(),
+            disk_bus: None,
+            firmware_by: None,
+            compared_with: vec![Evidence::with(
+                EvidenceCode::Oracle,
+                [Word::of("sev-snp-measure-0.0.13")],
+            )],
             not_predicted: BTreeMap::new(),
         };
         let profile = Profile {

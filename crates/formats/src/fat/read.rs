@@ -11,7 +11,7 @@ use super::spec::{
 };
 use super::{Error, Width};
 use crate::source::Source;
-use crate::tree::{Inode, Meta, Tree};
+use crate::tree::{Inode, InodeId, Meta, Tree};
 
 /// A decoded volume.
 #[derive(Debug)]
@@ -32,6 +32,27 @@ pub struct Volume<'a, S: ?Sized> {
     pub free_clusters: u64,
     /// Directories are mode 0755, files 0644, owned by root; times are those of the last change.
     pub tree: Tree<File<'a, S>>,
+}
+
+impl<S: ?Sized> Volume<'_, S> {
+    /// The file or folder at a path, whatever the case of its names: as firmware looks one up (UEFI
+    /// 2.11, section 13.3.1.2). Tools write `loader` as `LOADER`, with or without a mark that it was
+    /// lower-case.
+    #[must_use]
+    pub fn lookup(&self, path: &str) -> Option<InodeId> {
+        let mut at = self.tree.root();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let is_it =
+                |found: &[u8]| str::from_utf8(found).is_ok_and(|found| same_name(found, name));
+            at = self.tree.entries(at).find(|(found, _)| is_it(found)).map(|(_, id)| id)?;
+        }
+        Some(at)
+    }
+}
+
+/// Whether two names are the same to firmware.
+fn same_name(one: &str, other: &str) -> bool {
+    one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
 }
 
 /// A file of a volume.

@@ -147,3 +147,6 @@ pub struct SectionHeader {
 }
 
 const _: () = assert!(size_of::<SectionHeader>() == 40);
+
+/// `IMAGE_FILE_MACHINE_AMD64` (PE format, "Machine Types").
+pub const MACHINE_X86_64: u16 = 0x8664;

@@ -25,7 +25,7 @@ pub struct Header {
 /// Decodes the superblock at the start of a hash area.
 ///
 /// # Errors
-/// [`Error::Corrupt`] names the field; [`Error::Invalid`] for sizes out of range; [`Error::Io`].
+/// [`Error::Corrupt`] and [`Error::Unsupported`] name the field; [`Error::Invalid`] for sizes out of range; [`Error::Io`].
 pub fn read<S: Source + ?Sized>(hash: &S) -> Result<Header, Error> {
     let mut bytes = [0; size_of::<Superblock>()];
     hash.read_at(0, &mut bytes).map_err(Error::io("read the superblock", 0))?;
@@ -37,21 +37,14 @@ pub fn read<S: Source + ?Sized>(hash: &S) -> Result<Header, Error> {
         let found = superblock.signature.escape_ascii();
         return corrupt("signature", 0, format!("expected `verity\\0\\0`, found `{found}`"));
     }
-    let fields = [
-        ("version", 8, superblock.version.get(), VERSION),
-        ("hash_type", 12, superblock.hash_type.get(), HASH_TYPE),
-    ];
-    for (what, at, found, expected) in fields {
-        if found != expected {
-            return corrupt(what, at, format!("expected {expected}, found {found}"));
-        }
-    }
+    check_supported(&superblock)?;
     let name = superblock.algorithm.split(|&byte| byte == 0).next().unwrap_or_default();
     let algorithms = [Algorithm::Sha256, Algorithm::Sha512];
     let found = algorithms.into_iter().find(|algorithm| algorithm.name().as_bytes() == name);
     let Some(algorithm) = found else {
-        let name = name.escape_ascii();
-        return corrupt("algorithm", 32, format!("expected sha256 or sha512, found `{name}`"));
+        let found = format!("`{}`", name.escape_ascii());
+        let expected = "sha256 or sha512";
+        return Err(Error::Unsupported { what: "hash algorithm", expected, found });
     };
     let salt_len = superblock.salt_size.get();
     let Some(salt) = superblock.salt.get(..usize::from(salt_len)) else {
@@ -67,6 +60,18 @@ pub fn read<S: Source + ?Sized>(hash: &S) -> Result<Header, Error> {
     };
     super::check_options(&options)?;
     Ok(Header { options, data_blocks: superblock.data_blocks.get() })
+}
+
+/// Refuses trees that are made otherwise, and no less right for that.
+fn check_supported(superblock: &Superblock) -> Result<(), Error> {
+    let (version, hash_type) = (superblock.version.get(), superblock.hash_type.get());
+    let refused = |what, expected, found| Err(Error::Unsupported { what, expected, found });
+    match (version, hash_type) {
+        (VERSION, HASH_TYPE) => Ok(()),
+        (VERSION, 0) => refused("a tree of format", "1", "0 (Chrome OS)".to_owned()),
+        (VERSION, other) => refused("a tree of format", "1", other.to_string()),
+        (other, _) => refused("version", "1", other.to_string()),
+    }
 }
 
 /// Checks `data` with the tree in `hash`, as its superblock describes it. Data behind the blocks

@@ -159,6 +159,16 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
+    /// A superblock of a tree that is made in another way than those that are read here.
+    #[error("dm-verity superblock: {what} {found} is not supported, expected {expected}")]
+    Unsupported {
+        /// The field.
+        what: &'static str,
+        /// What is.
+        expected: &'static str,
+        /// What it says, and what that is.
+        found: String,
+    },
     /// A block does not have the digest the level above says, or the root hash is another.
     #[error("dm-verity: {place} does not match: expected {expected}, computed {computed}")]
     Mismatch {

@@ -34,11 +34,13 @@ pub struct Prediction<'a> {
     /// Registers nothing may be extended into, such as PCR 12 of a UKI that takes no command line
     /// from outside.
     pub untouched: &'a [Register],
+    /// The locality that the TPM is started at, which PCR 0 begins with.
+    pub startup_locality: u8,
 }
 
 impl<'a> From<&'a Events> for Prediction<'a> {
     fn from(events: &'a Events) -> Self {
-        Self { events, untouched: &[] }
+        Self { events, untouched: &[], startup_locality: 0 }
     }
 }
 
@@ -62,7 +64,7 @@ impl<'a> Prediction<'a> {
         let registers = self.by_register(set).into_iter();
         let folded = |(register, events): (Register, Vec<(usize, &Event)>)| {
             let digests = events.iter().map(|(_, event)| bank.pick(&event.digests));
-            (register, fold(bank.initial(register, 0), digests))
+            (register, fold(bank.initial(register, self.startup_locality), digests))
         };
         registers.map(folded).collect()
     }
@@ -279,7 +281,7 @@ pub fn compare_start(
         let reported = reported.remove(&register).unwrap_or_default();
         let bank = observed.bank();
         let sides = Sides { register, bank, ruled_out, expected, reported };
-        let whole = sides.comparison(observed.startup_locality());
+        let whole = sides.comparison([prediction.startup_locality, observed.startup_locality()]);
         if !open.contains(&register) {
             comparison.registers.push(whole);
             continue;
@@ -304,10 +306,10 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    fn comparison(&self, startup_locality: u8) -> RegisterComparison {
+    fn comparison(&self, startup_localities: [u8; 2]) -> RegisterComparison {
         let register = self.register;
         let [expected_initial, observed_initial] =
-            [0, startup_locality].map(|locality| self.bank.initial(register, locality));
+            startup_localities.map(|locality| self.bank.initial(register, locality));
         let expected =
             fold(expected_initial, self.expected.iter().map(|(_, event)| self.digest(event)));
         let observed = fold(observed_initial, self.reported.iter().map(|(_, event)| event.digest));

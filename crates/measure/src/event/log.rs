@@ -38,7 +38,7 @@ const SPEC_ID_ANY: &[u8] = b"Spec ID Event";
 pub const STARTUP_LOCALITY_SIGNATURE: &[u8; 16] = b"StartupLocality\0";
 
 /// Signature of the ACPI table that says where a TD's log is, but does not hold it.
-const CCEL_TABLE_SIGNATURE: &[u8; 4] = b"CCEL";
+pub const CCEL_TABLE_SIGNATURE: &[u8; 4] = b"CCEL";
 
 /// Bytes of the SHA-1 digest of a TCG_PCR_EVENT.
 const SHA1_LEN: usize = 20;

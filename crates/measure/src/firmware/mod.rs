@@ -6,16 +6,21 @@
 //!
 //! Layout: edk2 `OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm` (footer table),
 //! `OvmfPkg/ResetVector/X64/OvmfSevMetadata.asm` (SEV metadata). A COCONUT-SVSM image ends in the
-//! same table. Deliberately absent: firmware volumes, variable stores, IGVM files. Oracle:
+//! same table. A file whose end has that table may still be a part of an image, or hold it in another
+//! form: [`check_whole`] looks at it from its beginning, and [`Firmware::parse`] asks it first.
+//! Deliberately absent: what is in firmware volumes, variable stores, IGVM files. Oracle:
 //! sev-snp-measure.
 
 mod footer;
 mod sev;
 mod tdvf;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 
+use cvmkit_formats::container::Container;
 use thiserror::Error;
 
 use crate::gpa::{FOUR_GIB, Gpa, PAGE_SIZE};
@@ -23,6 +28,7 @@ use crate::guid::Guid;
 
 pub use sev::{Section, SectionType};
 pub use tdvf::{TdvfError, TdvfSection, TdvfSectionType};
+pub use volumes::{check_container, check_whole};
 
 /// `OVMF_TABLE_FOOTER_GUID`, the entry that closes the table.
 pub const TABLE_FOOTER_GUID: Guid = Guid::new(0x96b582de_1fb2_45f7_baea_a366c55a082d);
@@ -41,6 +47,55 @@ pub const SVSM_INFO_GUID: Guid = Guid::new(0xa789a612_0597_4c4b_a49f_cbb1fe9d1dd
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
+    /// The file holds the image in another form.
+    #[error("the file is {found}, expected a raw firmware image")]
+    Container {
+        /// What it is.
+        found: Container,
+    },
+    /// Something else than a firmware volume: a part of an image, or another kind of file.
+    #[error(
+        "no firmware volume at {at:#x}: expected `_FVH` at {place:#x}, found `{}`; a part of a \
+         firmware image, or no firmware",
+        found.escape_ascii(),
+        place = at + 40
+    )]
+    NoVolume {
+        /// Byte offset in the file.
+        at: u64,
+        /// What is in the place of the signature.
+        found: [u8; 4],
+    },
+    /// A firmware volume whose header contradicts itself.
+    #[error("corrupt firmware volume at {at:#x}: {what} is {found}, expected {expected}")]
+    CorruptVolume {
+        /// Byte offset in the file.
+        at: u64,
+        /// Which field.
+        what: &'static str,
+        /// What it is.
+        found: String,
+        /// What the field can be.
+        expected: String,
+    },
+    /// The file ends inside a firmware volume.
+    #[error(
+        "the file ends inside the firmware volume at {at:#x}: expected {length} bytes, found {left}"
+    )]
+    Cut {
+        /// Byte offset in the file.
+        at: u64,
+        /// Bytes of the volume.
+        length: u64,
+        /// Bytes up to the end of the file.
+        left: u64,
+    },
+    /// The file can't be read.
+    #[error("cannot read the firmware: {kind}")]
+    Read {
+        /// What the storage said.
+        kind: io::ErrorKind,
+    },
     /// The image is not made of whole pages, is empty, or is larger than the space below 4 GiB.
     #[error(
         "the firmware has {found} bytes, expected a multiple of {PAGE_SIZE} from {PAGE_SIZE} \
@@ -112,6 +167,22 @@ pub enum Error {
     NoSvsmInfo,
 }
 
+impl Error {
+    /// What to do about a file that is no whole firmware image.
+    #[must_use]
+    pub const fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Container { found } => Some(found.hint()),
+            Self::Cut { .. } => Some("get the file again: it was cut"),
+            Self::NoVolume { .. } => Some(
+                "name the whole firmware image, as the VMM maps it, such as Debian's OVMF.fd, and \
+                 no part of one",
+            ),
+            _ => None,
+        }
+    }
+}
+
 /// Where the firmware expects the table of kernel hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashTableArea {
@@ -136,11 +207,32 @@ impl fmt::Debug for Firmware<'_> {
 }
 
 impl<'a> Firmware<'a> {
-    /// Reads the footer table of `image`, the file as the VMM maps it below 4 GiB.
+    /// Reads the footer table of `image`, the whole file as the VMM maps it below 4 GiB.
+    ///
+    /// # Errors
+    /// Those of [`check_whole`]; [`Error::Length`], [`Error::NoFooterTable`] or
+    /// [`Error::CorruptFooterTable`].
+    pub fn parse(image: &'a [u8]) -> Result<Self, Error> {
+        check_whole(image)?;
+        Self::of_end(image)
+    }
+
+    /// Reads the footer table of an SVSM, which has no firmware volumes.
+    ///
+    /// # Errors
+    /// [`Error::Container`]; [`Error::Length`], [`Error::NoFooterTable`] or
+    /// [`Error::CorruptFooterTable`].
+    pub fn svsm(image: &'a [u8]) -> Result<Self, Error> {
+        check_container(image)?;
+        Self::of_end(image)
+    }
+
+    /// Reads the footer table of the last bytes of an image. That they are of a whole image is for
+    /// the caller to see, with [`check_whole`].
     ///
     /// # Errors
     /// [`Error::Length`], [`Error::NoFooterTable`] or [`Error::CorruptFooterTable`].
-    pub fn parse(image: &'a [u8]) -> Result<Self, Error> {
+    pub fn of_end(image: &'a [u8]) -> Result<Self, Error> {
         let whole_pages = !image.is_empty() && image.len().is_multiple_of(PAGE_SIZE);
         if !whole_pages || image.len() as u64 >= FOUR_GIB {
             return Err(Error::Length { found: image.len() });

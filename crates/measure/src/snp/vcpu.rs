@@ -69,11 +69,17 @@ pub struct VcpuType {
     pub model: u32,
     /// CPUID stepping.
     pub stepping: u32,
+    /// The release of QEMU that it came with, major and minor.
+    pub since: (u32, u32),
 }
 
 impl VcpuType {
-    const fn new(name: &'static str, [family, model, stepping]: [u32; 3]) -> Self {
-        Self { name, family, model, stepping }
+    const fn new(
+        name: &'static str,
+        [family, model, stepping]: [u32; 3],
+        since: (u32, u32),
+    ) -> Self {
+        Self { name, family, model, stepping, since }
     }
 
     /// What CPUID says.
@@ -90,24 +96,32 @@ const MILAN: [u32; 3] = [25, 1, 1];
 const GENOA: [u32; 3] = [25, 17, 0];
 const TURIN: [u32; 3] = [26, 0, 0];
 
-/// Every name sev-snp-measure 0.0.13 knows, in its order.
-pub const VCPU_TYPES: [VcpuType; 16] = [
-    VcpuType::new("EPYC", NAPLES),
-    VcpuType::new("EPYC-v1", NAPLES),
-    VcpuType::new("EPYC-v2", NAPLES),
-    VcpuType::new("EPYC-IBPB", NAPLES),
-    VcpuType::new("EPYC-v3", NAPLES),
-    VcpuType::new("EPYC-v4", NAPLES),
-    VcpuType::new("EPYC-Rome", ROME),
-    VcpuType::new("EPYC-Rome-v1", ROME),
-    VcpuType::new("EPYC-Rome-v2", ROME),
-    VcpuType::new("EPYC-Rome-v3", ROME),
-    VcpuType::new("EPYC-Milan", MILAN),
-    VcpuType::new("EPYC-Milan-v1", MILAN),
-    VcpuType::new("EPYC-Milan-v2", MILAN),
-    VcpuType::new("EPYC-Genoa", GENOA),
-    VcpuType::new("EPYC-Genoa-v1", GENOA),
-    VcpuType::new("EPYC-Turin", TURIN),
+/// Every EPYC of QEMU 11.0, as `-cpu help` lists them, with the release it came with: a name is an
+/// alias of one of its versions, and no version of a model has another signature than the first.
+/// Those that sev-snp-measure 0.0.13 knows are among them.
+pub const VCPU_TYPES: [VcpuType; 22] = [
+    VcpuType::new("EPYC", NAPLES, (2, 12)),
+    VcpuType::new("EPYC-v1", NAPLES, (4, 1)),
+    VcpuType::new("EPYC-v2", NAPLES, (4, 1)),
+    VcpuType::new("EPYC-IBPB", NAPLES, (2, 12)),
+    VcpuType::new("EPYC-v3", NAPLES, (5, 0)),
+    VcpuType::new("EPYC-v4", NAPLES, (7, 0)),
+    VcpuType::new("EPYC-v5", NAPLES, (10, 1)),
+    VcpuType::new("EPYC-Rome", ROME, (5, 0)),
+    VcpuType::new("EPYC-Rome-v1", ROME, (5, 0)),
+    VcpuType::new("EPYC-Rome-v2", ROME, (6, 0)),
+    VcpuType::new("EPYC-Rome-v3", ROME, (7, 0)),
+    VcpuType::new("EPYC-Rome-v4", ROME, (8, 1)),
+    VcpuType::new("EPYC-Rome-v5", ROME, (10, 1)),
+    VcpuType::new("EPYC-Milan", MILAN, (6, 0)),
+    VcpuType::new("EPYC-Milan-v1", MILAN, (6, 0)),
+    VcpuType::new("EPYC-Milan-v2", MILAN, (7, 0)),
+    VcpuType::new("EPYC-Milan-v3", MILAN, (10, 1)),
+    VcpuType::new("EPYC-Genoa", GENOA, (8, 1)),
+    VcpuType::new("EPYC-Genoa-v1", GENOA, (8, 1)),
+    VcpuType::new("EPYC-Genoa-v2", GENOA, (10, 1)),
+    VcpuType::new("EPYC-Turin", TURIN, (10, 1)),
+    VcpuType::new("EPYC-Turin-v1", TURIN, (10, 1)),
 ];
 
 impl FromStr for VcpuType {

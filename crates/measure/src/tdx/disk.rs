@@ -16,12 +16,13 @@
 
 use super::layout::Layout;
 use super::prediction::{Prediction, Step, Unknown};
-use super::rtmr::{Platform, kernel_input_steps, smbios_step};
+use super::rtmr::{Platform, exit_step, kernel_input_steps, smbios_step};
 use crate::digest::Digests;
 use crate::tpm::{Disk, Error, Uki, UkiEvents};
+use crate::uefi::PCR_MACHINE;
 use crate::uefi::action::{Action, exit_boot_services, separator};
+use crate::uefi::medium::Loaded;
 use crate::uefi::variables::SecureBoot;
-use crate::uefi::{PCR_BOOT_CONFIG, PCR_MACHINE};
 
 /// The firmware of a TD that boots from a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +69,11 @@ impl DiskBoot<'_> {
         steps.extend(boot.sections.into_iter().map(Step::from));
         steps.extend(boot.kernel.map(Step::from));
         steps.extend(kernel_input_steps(boot.kernel_inputs, self.uki.kernel_version, self.tpm));
-        if self.may_exit_twice() {
-            steps.push(Step::unknown(PCR_BOOT_CONFIG, Unknown::ExitBootServices));
-        }
+        let layout = match &self.firmware {
+            Firmware::Known(platform) => platform.layout,
+            Firmware::Foreign { layout, .. } => *layout,
+        };
+        steps.extend(exit_step(layout, &self.disk.medium, Loaded::FromDisk));
         steps.extend(exit_boot_services().map(Step::from));
         Ok(Prediction::of_steps(steps))
     }
@@ -91,16 +94,6 @@ impl DiskBoot<'_> {
         let last = [Action::CallingApplication.event(), separator(layout.separator_pcr())];
         steps.extend(last.map(Step::from));
         steps
-    }
-
-    /// Whether it is not known how often the firmware leaves boot services: as a TPM of the same
-    /// firmware has it, and no log of a TD is at hand.
-    fn may_exit_twice(&self) -> bool {
-        let layout = match &self.firmware {
-            Firmware::Known(platform) => platform.layout,
-            Firmware::Foreign { layout, .. } => *layout,
-        };
-        layout.may_exit_twice_from_writable_disk && !self.disk.read_only
     }
 }
 

@@ -16,8 +16,10 @@ use serde::{Serialize, Serializer};
 use crate::event::PcrIndex;
 use crate::guid::Guid;
 use crate::names::UnknownName;
+use crate::qemu::QemuVersion;
 use crate::uefi::boot_option::{LoadOption, attributes};
 use crate::uefi::device_path::Node;
+use crate::uefi::load_options::InitrdArgument;
 use crate::uefi::{PCR_BOOT_CODE, PCR_MACHINE};
 
 /// `FvNameGuid` of the volume that OVMF's DXE drivers and applications are in.
@@ -26,16 +28,6 @@ const DXE_VOLUME: Guid = Guid::new(0x7cb8bdc9_f8eb_4f34_aaea_3ee4af6516a1);
 const UI_APP: Guid = Guid::new(0x462caa21_7614_4503_836e_8ab6f4662331);
 /// `FILE_GUID` of `BootManagerMenuApp`.
 const BOOT_MANAGER_MENU: Guid = Guid::new(0xeec25bdc_67f2_4d95_b1d5_f81b2039d11d);
-
-/// Where firmware puts `initrd=initrd`, by which the kernel finds the initrd it was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InitrdArgument {
-    /// Before the command line.
-    First,
-    /// Behind it.
-    Last,
-}
 
 /// How the firmware of a TD measures; see [`LAYOUTS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,9 +49,9 @@ pub struct Layout {
     has_setup_option: bool,
     /// Where `initrd=initrd` is.
     pub initrd_argument: InitrdArgument,
-    /// Whether boot services may have to be left twice after a boot from a disk that can be written
-    /// to: seen in logs of TPMs.
-    pub may_exit_twice_from_writable_disk: bool,
+    /// Whether boot services have to be left twice where [`crate::uefi::medium`] says so: seen in logs
+    /// of TPMs.
+    pub first_exit_may_fail: bool,
 }
 
 /// Every layout, oldest first.
@@ -73,7 +65,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: false,
         has_setup_option: false,
         initrd_argument: InitrdArgument::Last,
-        may_exit_twice_from_writable_disk: false,
+        first_exit_may_fail: false,
     },
     // efaf8931bb: the separator is that of RTMR 1.
     Layout {
@@ -85,7 +77,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: false,
         has_setup_option: false,
         initrd_argument: InitrdArgument::Last,
-        may_exit_twice_from_writable_disk: false,
+        first_exit_may_fail: false,
     },
     // 20df7c42bd: `etc/boot/kernel` of fw_cfg.
     Layout {
@@ -97,7 +89,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: false,
         has_setup_option: false,
         initrd_argument: InitrdArgument::Last,
-        may_exit_twice_from_writable_disk: false,
+        first_exit_may_fail: false,
     },
     // be529ef3c9: fw_cfg; cd76265f1a: SMBIOS; d433b4c8e4: boot options.
     Layout {
@@ -109,7 +101,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: true,
         has_setup_option: true,
         initrd_argument: InitrdArgument::Last,
-        may_exit_twice_from_writable_disk: false,
+        first_exit_may_fail: false,
     },
     // a2ac0fea49: the command line.
     Layout {
@@ -121,7 +113,7 @@ pub const LAYOUTS: &[Layout] = &[
         measures_smbios: true,
         has_setup_option: true,
         initrd_argument: InitrdArgument::First,
-        may_exit_twice_from_writable_disk: true,
+        first_exit_may_fail: true,
     },
 ];
 
@@ -133,11 +125,13 @@ impl Layout {
         LAYOUTS.iter().copied().rfind(|layout| layout.release <= (year, month))
     }
 
-    /// Whether the kernel is measured as QEMU patched it, under that major version of QEMU: since
-    /// version 10 it offers the file as well.
+    /// Whether the kernel is measured as QEMU patched it, under that release of QEMU: since 10.0 it
+    /// offers the file as well, and since 10.2 it leaves the kernel of a confidential guest alone
+    /// (`x86_load_linux`).
     #[must_use]
-    pub const fn measures_patched_kernel(self, qemu_major: u32) -> bool {
-        !(self.takes_kernel_as_in_file && qemu_major >= 10)
+    pub const fn measures_patched_kernel(self, qemu: QemuVersion) -> bool {
+        let takes_file = self.takes_kernel_as_in_file && qemu.is_at_least(10, 0);
+        !(takes_file || qemu.is_at_least(10, 2))
     }
 
     /// The register that the last separator is extended into.
@@ -157,19 +151,6 @@ impl Layout {
         } else {
             vec![application(hidden, "UiApp", UI_APP)]
         }
-    }
-
-    /// What the kernel is given as its command line: the firmware names the initrd, if there is
-    /// one. Bytes become UTF-16 one by one.
-    #[must_use]
-    pub fn load_options(self, command_line: &[u8], has_initrd: bool) -> Vec<u16> {
-        let (before, behind) = match self.initrd_argument {
-            _ if !has_initrd => ("", ""),
-            InitrdArgument::First => ("initrd=initrd ", ""),
-            InitrdArgument::Last => ("", " initrd=initrd"),
-        };
-        let parts = [before.as_bytes(), command_line, behind.as_bytes()];
-        parts.concat().into_iter().map(u16::from).collect()
     }
 }
 

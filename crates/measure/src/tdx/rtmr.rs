@@ -25,8 +25,9 @@ use crate::event::{Event, EventType, Events, PcrIndex, Source};
 use crate::firmware::{Firmware, TdvfError, TdvfSectionType};
 use crate::linux::KernelVersion;
 use crate::uefi::action::{Action, exit_boot_services, separator};
+use crate::uefi::medium::{FirmwareBy, Loaded, Medium};
 use crate::uefi::variables::SecureBoot;
-use crate::uefi::{PCR_MACHINE, boot_option, image};
+use crate::uefi::{PCR_BOOT_CONFIG, PCR_MACHINE, boot_option, image, load_options};
 
 /// Where the kernel's EFI stub measures what it was given (Linux, `EFISTUB_EVT_LOAD_OPTIONS`,
 /// `EFISTUB_EVT_INITRD`).
@@ -197,6 +198,8 @@ pub struct DirectBoot<'a> {
     pub kernel_version: Option<KernelVersion>,
     /// Whether the TD has a virtual TPM, which Linux prefers; none if it may.
     pub tpm: Option<bool>,
+    /// What is known of its disk; its firmware is given by `-bios`.
+    pub medium: Medium,
     /// The initrd, if there is one.
     pub initrd: Option<Digests>,
     /// The command line, as QEMU is given it.
@@ -232,6 +235,7 @@ impl DirectBoot<'_> {
         steps.extend(started.map(Step::from));
         let inputs = self.kernel_input_events()?;
         steps.extend(kernel_input_steps(inputs, self.kernel_version, self.tpm));
+        steps.extend(exit_step(layout, &self.medium, Loaded::FromVmm));
         steps.extend(exit_boot_services().map(Step::from));
         Ok(Prediction::of_steps(steps))
     }
@@ -248,12 +252,11 @@ impl DirectBoot<'_> {
             source,
             digests,
         };
-        let layout = self.platform.layout;
-        let options = layout.load_options(self.command_line, self.initrd.is_some());
+        let argument = self.platform.layout.initrd_argument;
+        let options = argument.load_options(self.command_line, self.initrd.is_some());
         let mut events = Vec::new();
         if !options.is_empty() {
-            let with_nul = options.into_iter().chain([0]);
-            let bytes: Vec<u8> = with_nul.flat_map(u16::to_le_bytes).collect();
+            let bytes = load_options::measured(&options);
             events.push(event("command line", Source::CommandLine, Digests::of(&bytes)));
         }
         events.extend(self.initrd.map(|digests| event("initrd", Source::Initrd, digests)));
@@ -267,6 +270,14 @@ fn boot_option_events(layout: Layout) -> Vec<Event> {
     let order: Vec<u16> = options.iter().map(|(number, _)| *number).collect();
     let each = options.iter().map(|(number, option)| boot_option::option_event(*number, option));
     [boot_option::order_event(&order)].into_iter().chain(each).collect()
+}
+
+/// What is not known of leaving boot services: where a TPM of the same firmware sees the first call
+/// fail, or may. No log of such a TD is at hand.
+pub(super) fn exit_step(layout: Layout, medium: &Medium, loaded: Loaded) -> Option<Step> {
+    let medium = Medium { firmware_by: Some(FirmwareBy::Bios), ..*medium };
+    let is_once = !layout.first_exit_may_fail || medium.first_exit_fails(loaded) == Some(false);
+    (!is_once).then(|| Step::unknown(PCR_BOOT_CONFIG, Unknown::ExitBootServices))
 }
 
 /// The SMBIOS tables, of a layout that measures them.

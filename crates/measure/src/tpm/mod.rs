@@ -7,9 +7,10 @@
 //!
 //! Nothing is predicted that can't be known: a stub whose rules are not proven, a command line that
 //! the stub completes with a console of the machine, an initrd with a secret in it, an image that
-//! Secure Boot would not start — each is an error. Deliberately absent: boot loaders between
-//! firmware and image (shim, GRUB, systemd-boot), addons, credentials and extensions beside the
-//! image, UKIs with profiles, option ROMs, boots without an initrd.
+//! Secure Boot would not start — each is an error. What is unknown of one register only leaves that
+//! one open ([`Prediction::open`]). Deliberately absent: boot loaders between firmware and image
+//! (shim, GRUB, systemd-boot), addons, credentials and extensions beside the image, option ROMs,
+//! boots without an initrd.
 //!
 //! Standards: TCG PC Client Platform Firmware Profile 1.06; UAPI.7 "Linux TPM PCR Registry";
 //! systemd-stub(7). Oracles: PCRs and event logs of boots under QEMU with swtpm; systemd-measure.
@@ -28,14 +29,19 @@ use cvmkit_formats::pe;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::claim::{Reason, ReasonCode};
 use crate::digest::{Digests, Sha256, Sha384};
-use crate::event::{Event, EventType, Events, PcrIndex, PcrSha256, PcrSha384, Source};
-use crate::tdx::layout::InitrdArgument;
+use crate::event::{
+    Bank, BankDigest, Event, EventType, Events, PcrIndex, PcrSha256, PcrSha384, Register, Source,
+};
+use crate::linux::KernelVersion;
 use crate::uefi::action::{self, Action};
+use crate::uefi::load_options::{self, InitrdArgument};
+use crate::uefi::medium::{Loaded, Medium};
 use crate::uefi::variables::SecureBoot;
-use crate::uefi::{gpt, image, utf16};
+use crate::uefi::{PCR_BOOT_CONFIG, PCR_MACHINE, gpt, image, utf16};
 
-pub use pinned::{PinnedError, pinned};
+pub use pinned::{Booted, Pinned, PinnedError, pinned};
 pub use platform::{Platform, Prospect};
 pub use stub::{Stub, StubVersion};
 pub use uki::{MeasuredSection, Uki};
@@ -45,6 +51,9 @@ pub const PCR_KERNEL: PcrIndex = PcrIndex::new(9).unwrap();
 
 /// The sections of a unified kernel image, and the phases of the boot (UAPI.7, PCR 11).
 pub const PCR_UKI: PcrIndex = PcrIndex::new(11).unwrap();
+
+/// What the stub is told beside its image: command line, addons, credentials, profile (UAPI.7, PCR 12).
+pub const PCR_KERNEL_CONFIG: PcrIndex = PcrIndex::new(12).unwrap();
 
 /// The phases that systemd-pcrphase extends into PCR 11, each when it is reached
 /// (systemd-pcrphase.service(8)): the first two in the initrd.
@@ -79,12 +88,19 @@ pub enum Error {
     /// A section without which the measurements are not known.
     #[error("the image has no section `{0}`")]
     MissingSection(&'static str),
-    /// A section that comes more than once: the stub chooses when it runs.
-    #[error("the image has section `{0}` more than once: which one counts is decided at boot")]
+    /// A section that comes more than once where the stub looks for one.
+    #[error(
+        "a profile of the image, or what is before the first, has section `{0}` more than once"
+    )]
     RepeatedSection(&'static str),
-    /// A section that the stub measures on machines it fits, and not on others.
-    #[error("the image has section `{0}`: whether it is measured depends on the machine")]
-    MachineSection(&'static str),
+    /// A profile that the image does not have.
+    #[error("the image has no profile {found}, expected one from 0 to {last}", last = count.saturating_sub(1))]
+    NoProfile {
+        /// Its number.
+        found: u32,
+        /// How many there are.
+        count: usize,
+    },
     /// A section too large to be what its name says.
     #[error("section `{section}` has {found} bytes, expected at most {expected}")]
     LargeSection {
@@ -131,24 +147,63 @@ pub enum Error {
     },
 }
 
+/// Why a register is not known, while others are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// A kernel that may not measure what it is given.
+    OldKernel {
+        /// Its version.
+        found: KernelVersion,
+    },
+    /// Firmware that leaves boot services twice on some machines.
+    ExitBootServices,
+    /// A section that the stub measures on machines it fits, and not on others.
+    MachineSection(&'static str),
+    /// The pinned log is of a boot from something else, and boot options name it.
+    PinnedDisk,
+    /// The pinned log lacks what this stub measures.
+    PinnedStub,
+}
+
+impl Unknown {
+    /// As it is published.
+    #[must_use]
+    pub const fn code(self) -> ReasonCode {
+        match self {
+            Self::OldKernel { .. } => ReasonCode::OldKernelForTpm,
+            Self::ExitBootServices => ReasonCode::DiskBus,
+            Self::MachineSection(_) => ReasonCode::MachineSection,
+            Self::PinnedDisk => ReasonCode::PinnedFromOtherDisk,
+            Self::PinnedStub => ReasonCode::PinnedWithOtherStub,
+        }
+    }
+}
+
+impl Serialize for Unknown {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Reason::from(*self).serialize(serializer)
+    }
+}
+
 /// What differs between builds of OVMF and reaches a register that is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behaviour {
     /// Where `initrd=initrd` is in the command line of a kernel that QEMU hands over.
     pub initrd_argument: InitrdArgument,
-    /// Whether the first `ExitBootServices` fails and the second succeeds when the system was
-    /// loaded from a disk that can be written: two more events in PCR 5.
-    pub exits_twice_from_writable_disk: bool,
+    /// Whether the first `ExitBootServices` fails and the second succeeds where
+    /// [`crate::uefi::medium`] says so: two more events in PCR 5.
+    pub first_exit_may_fail: bool,
 }
 
 impl Behaviour {
     /// Debian's OVMF 2022.11 and 2025.02.
     pub const OVMF_2025_02: Self =
-        Self { initrd_argument: InitrdArgument::Last, exits_twice_from_writable_disk: false };
+        Self { initrd_argument: InitrdArgument::Last, first_exit_may_fail: false };
 
     /// Debian's OVMF 2026.08.
     pub const OVMF_2026_08: Self =
-        Self { initrd_argument: InitrdArgument::First, exits_twice_from_writable_disk: true };
+        Self { initrd_argument: InitrdArgument::First, first_exit_may_fail: true };
 }
 
 /// The firmware of a boot.
@@ -158,9 +213,8 @@ pub struct Firmware {
     pub behaviour: Behaviour,
     /// What its variables hold.
     pub secure_boot: SecureBoot,
-    /// All events of PCR 0 and 1, if they are known from a boot of this firmware on this machine
-    /// ([`pinned`]); otherwise empty.
-    pub pinned: Events,
+    /// PCR 0 and 1, if they are known from a boot of this firmware on this machine ([`pinned()`]).
+    pub pinned: Option<Pinned>,
 }
 
 /// The disk that holds the image.
@@ -168,8 +222,8 @@ pub struct Firmware {
 pub struct Disk<'a> {
     /// What [`gpt::data`] makes of its partition table; none for a file system without one.
     pub partition_table: Option<&'a [u8]>,
-    /// Whether the machine can't write to it.
-    pub read_only: bool,
+    /// How the machine has it.
+    pub medium: Medium,
     /// Whether its EFI system partition has a file named `loader`, where systemd-stub expects a
     /// folder for its random seed.
     pub loader_is_file: bool,
@@ -179,7 +233,8 @@ impl Disk<'_> {
     /// Whether systemd-stub can keep a random seed. It finds an EFI system partition by the
     /// partition table.
     fn keeps_random_seed(&self) -> bool {
-        self.partition_table.is_some() && !self.read_only && !self.loader_is_file
+        let is_writable = self.medium.is_writable != Some(false);
+        self.partition_table.is_some() && is_writable && !self.loader_is_file
     }
 }
 
@@ -191,29 +246,62 @@ pub struct Direct<'a> {
     pub kernel: Digests,
     /// What [`image::signatures`] finds in the kernel.
     pub signatures: &'a [u8],
+    /// The version of the kernel, if it says one.
+    pub kernel_version: Option<KernelVersion>,
     /// The command line of `-append`.
-    pub command_line: &'a str,
+    pub command_line: &'a [u8],
     /// The digests of the file of `-initrd`.
     pub initrd: Digests,
+    /// How the machine has its disk, if it has one, and its firmware.
+    pub medium: Medium,
 }
 
 /// What is known of a boot before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Prediction {
-    /// What is extended, in order.
+    /// What is extended, in order; nothing of registers that are open.
     pub events: Events,
+    /// Registers that are not known, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub open: BTreeMap<PcrIndex, Unknown>,
+    /// PCR 0 begins with it.
+    #[serde(skip)]
+    pub startup_locality: u8,
+    /// The bank of which PCR 0 and 1 are not pinned, if they are of another.
+    #[serde(skip)]
+    pub unpinned: Vec<Bank>,
     /// Registers that stay as the TPM starts them. Something in them is something unforeseen: in
     /// PCR 12 a command line, addon or credential from outside the image.
     pub untouched: Vec<PcrIndex>,
 }
 
 impl Prediction {
-    fn new(events: Events) -> Self {
+    fn new(mut events: Events, open: BTreeMap<PcrIndex, Unknown>, pinned: Option<&Pinned>) -> Self {
         // 8: GRUB. 11: UKIs. 12 and 13: what lies beside a UKI. 14: shim (UAPI.7).
         let possible = [8, 11, 12, 13, 14].into_iter().filter_map(PcrIndex::new);
         let used = |pcr: &PcrIndex| events.0.iter().any(|event| event.pcr == *pcr);
-        let untouched = possible.filter(|pcr| !used(pcr)).collect();
-        Self { events, untouched }
+        let untouched = possible.filter(|pcr| !used(pcr) && !open.contains_key(pcr)).collect();
+        events.0.retain(|event| !open.contains_key(&event.pcr));
+        let startup_locality = pinned.map_or(0, Pinned::startup_locality);
+        let is_missing = |bank: &Bank| pinned.is_some_and(|pinned| !pinned.banks().contains(bank));
+        let unpinned = Bank::ALL.into_iter().filter(is_missing).collect();
+        Self { events, open, startup_locality, unpinned, untouched }
+    }
+
+    /// The events that are known in a bank.
+    #[must_use]
+    pub fn in_bank(&self, bank: Bank) -> Events {
+        let is_known = |event: &&Event| event.pcr.number() > 1 || !self.unpinned.contains(&bank);
+        self.events.0.iter().filter(is_known).cloned().collect()
+    }
+
+    /// PCR 0 of a bank, which begins with the locality that the TPM was started at.
+    fn first(&self, bank: Bank, events: &Events) -> Option<BankDigest> {
+        let first = PcrIndex::new(0)?;
+        let mut own = events.0.iter().filter(|event| event.pcr == first).peekable();
+        own.peek()?;
+        let initial = bank.initial(Register::Pcr(first), self.startup_locality);
+        own.try_fold(initial, |value, event| value.extend(bank.pick(&event.digests)))
     }
 
     /// The same boot, later: userspace has extended these phases, such as the first two of
@@ -227,7 +315,11 @@ impl Prediction {
     /// Every predicted register of the SHA-256 bank.
     #[must_use]
     pub fn pcrs_sha256(&self) -> BTreeMap<PcrIndex, PcrSha256> {
-        let mut bank = self.events.pcrs_sha256();
+        let events = self.in_bank(Bank::Sha256);
+        let mut bank = events.pcrs_sha256();
+        if let Some(BankDigest::Sha256(value)) = self.first(Bank::Sha256, &events) {
+            bank.extend(PcrIndex::new(0).map(|first| (first, PcrSha256(value))));
+        }
         bank.extend(self.untouched.iter().map(|&pcr| (pcr, PcrSha256(Sha256::ZERO))));
         bank
     }
@@ -235,7 +327,11 @@ impl Prediction {
     /// Every predicted register of the SHA-384 bank.
     #[must_use]
     pub fn pcrs_sha384(&self) -> BTreeMap<PcrIndex, PcrSha384> {
-        let mut bank = self.events.pcrs_sha384();
+        let events = self.in_bank(Bank::Sha384);
+        let mut bank = events.pcrs_sha384();
+        if let Some(BankDigest::Sha384(value)) = self.first(Bank::Sha384, &events) {
+            bank.extend(PcrIndex::new(0).map(|first| (first, PcrSha384(value))));
+        }
         bank.extend(self.untouched.iter().map(|&pcr| (pcr, PcrSha384(Sha384::ZERO))));
         bank
     }
@@ -248,18 +344,21 @@ impl Prediction {
 /// [`Error::NoConsole`], [`Error::BootSecret`] and [`Error::NotAuthorized`].
 pub fn disk_boot(firmware: &Firmware, uki: &Uki, disk: &Disk<'_>) -> Result<Prediction, Error> {
     let boot = UkiEvents::new(&firmware.secure_boot, uki, disk)?;
-    let mut events = firmware.before_boot();
+    let booted = match disk.partition_table {
+        Some(_) => Booted::FromTable,
+        None => Booted::FromFileSystem,
+    };
+    let mut open = uki.open.clone();
+    let mut events = firmware.before_boot(booted, Some(&uki.stub), &mut open);
     events.extend([Action::CallingApplication.event()]);
     events.extend(separators());
     events.extend(boot.loading);
     events.extend(boot.sections);
     events.extend(boot.kernel);
     events.extend(boot.kernel_inputs);
-    if firmware.behaviour.exits_twice_from_writable_disk && !disk.read_only {
-        events.extend([Action::ExitBootServices.event(), Action::ExitBootServicesFailed.event()]);
-    }
-    events.extend(action::exit_boot_services());
-    Ok(Prediction::new(events))
+    open.extend(old_kernel(uki.kernel_version));
+    events.extend(firmware.exit(&disk.medium, Loaded::FromDisk, &mut open));
+    Ok(Prediction::new(events, open, firmware.pinned.as_ref()))
 }
 
 /// What loading a unified kernel image from a disk measures, whoever keeps the registers: the parts
@@ -293,7 +392,8 @@ impl UkiEvents {
         let is_measured = uki.stub.loads_kernel && secure_boot.enabled != Some(true);
         let meaning = "kernel in the unified kernel image";
         let kernel = is_measured.then(|| image::application(uki.kernel, meaning, Source::Kernel));
-        let kernel_inputs = linux_events(&uki.command_line, uki.initrd);
+        let options = [utf16(&uki.command_line).as_slice(), &[0, 0]].concat();
+        let kernel_inputs = linux_events(&options, uki.initrd);
         Ok(Self { loading, sections: uki.section_events(), kernel, kernel_inputs })
     }
 }
@@ -304,28 +404,69 @@ impl UkiEvents {
 /// [`Error::NotAuthorized`].
 pub fn direct_boot(firmware: &Firmware, direct: &Direct<'_>) -> Result<Prediction, Error> {
     let authority = authority(&firmware.secure_boot, direct.signatures, "kernel")?;
-    let mut events = firmware.before_boot();
+    let mut open = BTreeMap::new();
+    let mut events = firmware.before_boot(Booted::FromVmm, None, &mut open);
     events.extend(authority);
     // The kernel is loaded before OVMF declares itself ready to boot, and started after.
     events.extend([image::application(direct.kernel, "kernel", Source::Kernel)]);
     events.extend([Action::CallingApplication.event()]);
     events.extend(separators());
-    let command_line = match firmware.behaviour.initrd_argument {
-        InitrdArgument::Last => format!("{} initrd=initrd", direct.command_line),
-        InitrdArgument::First => format!("initrd=initrd {}", direct.command_line),
-    };
-    events.extend(linux_events(&command_line, direct.initrd));
-    events.extend(action::exit_boot_services());
-    Ok(Prediction::new(events))
+    let argument = firmware.behaviour.initrd_argument;
+    let options = load_options::measured(&argument.load_options(direct.command_line, true));
+    events.extend(linux_events(&options, direct.initrd));
+    open.extend(old_kernel(direct.kernel_version));
+    events.extend(firmware.exit(&direct.medium, Loaded::FromVmm, &mut open));
+    Ok(Prediction::new(events, open, firmware.pinned.as_ref()))
 }
 
 impl Firmware {
     /// What every boot of it begins with.
-    fn before_boot(&self) -> Events {
-        let mut events = self.pinned.clone();
+    fn before_boot(
+        &self,
+        booted: Booted,
+        stub: Option<&Stub>,
+        open: &mut BTreeMap<PcrIndex, Unknown>,
+    ) -> Events {
+        let pinned = self.pinned.as_ref().map(|pinned| pinned.of_boot(booted, stub));
+        let (mut events, unknown) = pinned.unwrap_or_default();
+        open.extend(unknown.map(|reason| (PCR_MACHINE, reason)));
         events.extend(self.secure_boot.events());
         events
     }
+
+    /// Leaving boot services: at once, or at the second try.
+    fn exit(
+        &self,
+        medium: &Medium,
+        loaded: Loaded,
+        open: &mut BTreeMap<PcrIndex, Unknown>,
+    ) -> Vec<Event> {
+        let fails = match self.behaviour.first_exit_may_fail {
+            true => medium.first_exit_fails(loaded),
+            false => Some(false),
+        };
+        let mut events = Vec::new();
+        match fails {
+            Some(true) => {
+                let failed = Action::ExitBootServicesFailed.event();
+                events.extend([Action::ExitBootServices.event(), failed]);
+            }
+            Some(false) => {}
+            None => drop(open.insert(PCR_BOOT_CONFIG, Unknown::ExitBootServices)),
+        }
+        events.extend(action::exit_boot_services());
+        events
+    }
+}
+
+/// The first release of which it is known that its EFI stub measures command line and initrd into a
+/// TPM (the strings of both events are in Debian's 6.1, and boots of 6.12 and later have them).
+const MEASURES_INTO_TPM: KernelVersion = KernelVersion { major: 6, minor: 1 };
+
+/// That a kernel may not measure what it is given.
+fn old_kernel(version: Option<KernelVersion>) -> Option<(PcrIndex, Unknown)> {
+    let found = version.filter(|version| *version < MEASURES_INTO_TPM)?;
+    Some((PCR_KERNEL, Unknown::OldKernel { found }))
 }
 
 /// The separators of the registers that are predicted without a boot: [`Firmware::pinned`] has
@@ -346,9 +487,9 @@ fn authority(
     secure_boot.authority(signatures).map(Some).ok_or(Error::NotAuthorized { what })
 }
 
-/// What the kernel's EFI stub measures: the command line as it got it, with a final NUL, and the
+/// What the kernel's EFI stub measures: its load options as it got them, with a final NUL, and the
 /// initrd (Linux, `drivers/firmware/efi/libstub/efi-stub-helper.c`).
-fn linux_events(command_line: &str, initrd: Digests) -> [Event; 2] {
+fn linux_events(load_options: &[u8], initrd: Digests) -> [Event; 2] {
     let event = |meaning: &'static str, source, digests| Event {
         pcr: PCR_KERNEL,
         event_type: EventType::EV_EVENT_TAG,
@@ -356,9 +497,9 @@ fn linux_events(command_line: &str, initrd: Digests) -> [Event; 2] {
         source,
         digests,
     };
-    let text = Digests::of_parts([utf16(command_line).as_slice(), &[0, 0]]);
+    let options = Digests::of(load_options);
     [
-        event("command line of the kernel", Source::CommandLine, text),
+        event("command line of the kernel", Source::CommandLine, options),
         event("initrd of the kernel", Source::Initrd, initrd),
     ]
 }

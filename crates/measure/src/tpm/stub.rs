@@ -30,6 +30,8 @@ pub struct Stub {
     pub loads_kernel: bool,
     /// Whether it measures SMBIOS tables of the machine into PCR 1.
     pub measures_smbios: bool,
+    /// Whether it loses characters above U+FFFF of the command line.
+    pub drops_above_ffff: bool,
     /// Whether it adds a console of the machine to a command line without `console=`.
     pub adds_console: bool,
     /// Whether it adds a secret of the machine to the initrd where it can keep a random seed in
@@ -43,6 +45,7 @@ const KNOWN: [Stub; 2] = [
         version: StubVersion(257),
         loads_kernel: true,
         measures_smbios: false,
+        drops_above_ffff: true,
         adds_console: false,
         adds_boot_secret: false,
     },
@@ -50,6 +53,7 @@ const KNOWN: [Stub; 2] = [
         version: StubVersion(262),
         loads_kernel: false,
         measures_smbios: true,
+        drops_above_ffff: true,
         adds_console: true,
         adds_boot_secret: true,
     },
@@ -77,12 +81,19 @@ impl Stub {
     }
 }
 
-/// The command line as the stub hands it over: without control characters, and without space at
-/// its ends.
-pub(super) fn handed_over(section: &str) -> String {
-    let is_space = |c: char| c <= ' ' || c == '\x7f';
-    let text = section.split('\0').next().unwrap_or_default().trim_matches(is_space);
-    text.chars().map(|c| if is_space(c) { ' ' } else { c }).collect()
+impl Stub {
+    /// The command line that it makes of section `.cmdline`: characters above U+FFFF are lost when it
+    /// becomes UTF-16, then control characters become spaces, and the ends lose theirs (systemd,
+    /// `xstrn8_to_16` and `mangle_stub_cmdline` of `src/boot/efi-string.c`).
+    #[must_use]
+    pub fn handed_over(&self, section: &str) -> String {
+        let is_space = |c: char| c <= ' ' || c == '\x7f';
+        let text = section.split('\0').next().unwrap_or_default();
+        let is_kept = |c: &char| !self.drops_above_ffff || c.len_utf16() == 1;
+        let kept: String = text.chars().filter(is_kept).collect();
+        let trimmed = kept.trim_matches(is_space);
+        trimmed.chars().map(|c| if is_space(c) { ' ' } else { c }).collect()
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +117,10 @@ mod tests {
 
     #[test]
     fn command_lines_lose_their_ends() {
-        assert_eq!(handed_over(" \t quiet\n\x7fro \n\0hidden"), "quiet  ro");
-        assert_eq!(handed_over("\n"), "");
+        for stub in KNOWN {
+            assert_eq!(stub.handed_over(" \t quiet\n\x7fro \n\0hidden"), "quiet  ro");
+            assert_eq!(stub.handed_over("\n"), "");
+            assert_eq!(stub.handed_over("a=é漢 b=\u{1f600}c \u{1f600}"), "a=é漢 b=c");
+        }
     }
 }

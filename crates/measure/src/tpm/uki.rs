@@ -1,16 +1,20 @@
 //! What of a unified kernel image is measured.
 
+use std::collections::BTreeMap;
+
+use cvmkit_formats::pe::spec::MACHINE_X86_64;
 use cvmkit_formats::pe::uki::SECTION_ORDER;
 use cvmkit_formats::pe::{Headers, Section};
 use cvmkit_formats::source::{Source as Bytes, Window, read_all};
 use serde::Serialize;
 
-use super::stub::{Stub, handed_over};
-use super::{Error, PCR_UKI, newc};
+use super::stub::Stub;
+use super::{Error, PCR_KERNEL_CONFIG, PCR_UKI, Unknown, newc};
 use crate::digest::Digests;
-use crate::event::{Event, EventType, Source};
+use crate::event::{Event, EventType, PcrIndex, Source};
 use crate::linux::{self, KernelVersion};
 use crate::uefi::image::{self, Hashing};
+use crate::uefi::utf16;
 
 /// The most that is read of a section that is text.
 const TEXT_MAX: u64 = 16 << 20;
@@ -27,8 +31,15 @@ const EXTRA: [(&str, &str); 4] = [
     (".profile", "profile"),
 ];
 
-/// Sections that the stub uses and measures on some machines only.
+/// Sections of which the stub uses and measures the one that fits the machine, if one does. The
+/// machine is found in `.hwids`; without it by the device tree of the firmware, and no x86 firmware
+/// has one (systemd, `pe_locate_sections` in `src/boot/pe.c`).
 const MACHINE: [&str; 2] = [".dtbauto", ".efifw"];
+const MACHINE_IDS: &str = ".hwids";
+
+/// What starts the sections of a profile; those before the first are for all of them (systemd-stub(7),
+/// "PE Sections").
+const PROFILE: &str = ".profile";
 
 /// A section that the stub measures, if the image has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -56,19 +67,34 @@ pub struct Uki {
     pub initrd: Digests,
     /// The command line that the stub hands over.
     pub command_line: String,
+    /// Which profile boots, if it is not the first: the stub measures that too.
+    #[serde(skip)]
+    pub profile: Option<u32>,
+    /// Registers that are not known of this image, and why.
+    #[serde(skip)]
+    pub open: BTreeMap<PcrIndex, Unknown>,
     /// The image's certificate table; empty if nobody signed it.
     #[serde(skip)]
     pub signatures: Vec<u8>,
 }
 
 impl Uki {
-    /// Reads an image.
+    /// Reads an image, of which the first profile boots if it has several: as it does unless a boot
+    /// option names another.
     ///
     /// # Errors
     /// What makes the measurements unknown: see [`enum@Error`].
     pub fn read<S: Bytes + ?Sized>(image: &S) -> Result<Self, Error> {
+        Self::of_profile(image, 0)
+    }
+
+    /// Reads an image of which this profile boots, named by the boot option's `@N`.
+    ///
+    /// # Errors
+    /// As [`Uki::read`], and [`Error::NoProfile`].
+    pub fn of_profile<S: Bytes + ?Sized>(image: &S, profile: u32) -> Result<Self, Error> {
         let headers = Headers::read(image)?;
-        let reader = Reader { image, headers: &headers };
+        let reader = Reader::new(image, &headers, profile)?;
         let magic = reader.text(".sdmagic")?.ok_or(Error::NoStub)?;
         let stub = Stub::of_magic(&magic)?;
         let kernel = reader.contents(".linux")?.ok_or(Error::MissingSection(".linux"))?;
@@ -79,14 +105,32 @@ impl Uki {
             kernel_version: linux::version(&kernel),
             sections: reader.measured()?,
             initrd: reader.initrd()?,
-            command_line: reader.command_line()?,
+            command_line: reader.command_line(&stub)?,
+            profile: (profile > 0).then_some(profile),
+            open: reader.open(),
             signatures: image::signatures(image)?,
         })
     }
 
-    /// The events of PCR 11: name with its NUL, then contents, for each section.
+    /// The events of PCR 12 and 11: the number of a profile that is not the first, as UTF-16 with its
+    /// NUL; name with its NUL, then contents, for each section.
     #[must_use]
     pub fn section_events(&self) -> Vec<Event> {
+        let profile = self.profile.map(|number| {
+            let text = [utf16(&number.to_string()).as_slice(), &[0, 0]].concat();
+            Event {
+                pcr: PCR_KERNEL_CONFIG,
+                event_type: EventType::EV_EVENT_TAG,
+                meaning: format!("profile {number} of the image").into(),
+                source: Source::UkiSection,
+                digests: Digests::of(&text),
+            }
+        });
+        let sections = self.own_section_events();
+        profile.into_iter().chain(sections).collect()
+    }
+
+    fn own_section_events(&self) -> Vec<Event> {
         let event = |meaning: String, source, digests| Event {
             pcr: PCR_UKI,
             event_type: EventType::EV_IPL,
@@ -117,17 +161,61 @@ fn source_of(section: &str) -> Source {
 
 struct Reader<'a, S: ?Sized> {
     image: &'a S,
-    headers: &'a Headers,
+    /// The sections for all profiles, and those of the one that boots, which come before them.
+    common: &'a [Section],
+    own: &'a [Section],
+    is_x86: bool,
 }
 
 impl<'a, S: Bytes + ?Sized> Reader<'a, S> {
-    fn section(&self, name: &'static str) -> Result<Option<&'a Section>, Error> {
-        let mut found = self.headers.sections.iter().filter(|section| section.name == name);
-        match (found.next(), found.next()) {
-            (_, Some(_)) => Err(Error::RepeatedSection(name)),
-            // As the stub does: a section of no bytes is not there.
-            (section, None) => Ok(section.filter(|section| section.virtual_size != 0)),
+    fn new(image: &'a S, headers: &'a Headers, profile: u32) -> Result<Self, Error> {
+        let is_start = |section: &Section| section.name == PROFILE;
+        let mut parts = Vec::new();
+        let mut rest = headers.sections.as_slice();
+        // Each part but the first begins with what starts a profile.
+        while let Some(at) = rest.iter().skip(usize::from(!parts.is_empty())).position(is_start) {
+            let (part, behind) = rest.split_at(at + usize::from(!parts.is_empty()));
+            parts.push(part);
+            rest = behind;
         }
+        parts.push(rest);
+        let count = parts.len() - 1;
+        let own = usize::try_from(profile).ok().and_then(|number| parts.get(number + 1)).copied();
+        let own = match (own, profile) {
+            (Some(own), _) => own,
+            // The first is implied.
+            (None, 0) => &[],
+            (None, found) => return Err(Error::NoProfile { found, count }),
+        };
+        let common = parts.first().copied().unwrap_or_default();
+        let is_x86 = headers.file.machine.get() == MACHINE_X86_64;
+        Ok(Self { image, common, own, is_x86 })
+    }
+
+    fn section(&self, name: &'static str) -> Result<Option<&'a Section>, Error> {
+        for part in [self.own, self.common] {
+            let mut found = part.iter().filter(|section| section.name == name);
+            match (found.next(), found.next()) {
+                (_, Some(_)) => return Err(Error::RepeatedSection(name)),
+                // As the stub does: a section of no bytes is not there.
+                (Some(section), None) => {
+                    return Ok(Some(section).filter(|section| section.virtual_size != 0));
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.own.iter().chain(self.common).any(|section| section.name == name)
+    }
+
+    /// What is not known of the image, whatever the machine.
+    fn open(&self) -> BTreeMap<PcrIndex, Unknown> {
+        let may_fit = !self.is_x86 || self.has(MACHINE_IDS);
+        let found = MACHINE.into_iter().find(|name| may_fit && self.has(name));
+        found.map(|name| (PCR_UKI, Unknown::MachineSection(name))).into_iter().collect()
     }
 
     fn contents(&self, name: &'static str) -> Result<Option<Window<&'a S>>, Error> {
@@ -148,11 +236,9 @@ impl<'a, S: Bytes + ?Sized> Reader<'a, S> {
 
     fn measured(&self) -> Result<Vec<MeasuredSection>, Error> {
         let mut sections = Vec::new();
-        for name in SECTION_ORDER.into_iter().filter(|name| *name != SIGNATURE) {
+        let is_measured = |name: &&str| *name != SIGNATURE && !MACHINE.contains(name);
+        for name in SECTION_ORDER.into_iter().filter(is_measured) {
             let Some(contents) = self.contents(name)? else { continue };
-            if MACHINE.contains(&name) {
-                return Err(Error::MachineSection(name));
-            }
             let mut hashing = Hashing::default();
             let hashed = hashing.source(&contents, 0..contents.len());
             hashed.map_err(|source| Error::Io { section: name, source })?;
@@ -190,9 +276,9 @@ impl<'a, S: Bytes + ?Sized> Reader<'a, S> {
         Ok(hashing.digests())
     }
 
-    fn command_line(&self) -> Result<String, Error> {
+    fn command_line(&self, stub: &Stub) -> Result<String, Error> {
         let bytes = self.text(".cmdline")?.ok_or(Error::MissingSection(".cmdline"))?;
         let refused = |error: std::str::Utf8Error| Error::CommandLine { at: error.valid_up_to() };
-        std::str::from_utf8(&bytes).map(handed_over).map_err(refused)
+        std::str::from_utf8(&bytes).map(|text| stub.handed_over(text)).map_err(refused)
     }
 }

@@ -7,6 +7,7 @@
 
 use std::io;
 
+use cvmkit_formats::container::Container;
 use cvmkit_formats::gpt::spec;
 use cvmkit_formats::source::Source as Bytes;
 use thiserror::Error;
@@ -28,11 +29,36 @@ pub enum Error {
     /// The disk can't be read.
     #[error("reading the partition table")]
     Io(#[from] io::Error),
-    /// The disk has no header where one must be.
-    #[error("no partition table: expected `EFI PART` at byte 512, found {found:02x?}")]
-    NoTable {
+    /// The file holds the disk in another form.
+    #[error("the file is {found}, expected a raw disk")]
+    Container {
+        /// What it is.
+        found: Container,
+    },
+    /// The table of a disk with larger sectors.
+    #[error(
+        "the partition table is of a disk with 4096-byte sectors (`EFI PART` at byte 4096), expected \
+         512-byte sectors"
+    )]
+    SectorSize,
+    /// A first sector that promises a table, and no table.
+    #[error(
+        "broken partition table: the first sector is that of a disk with GPT, expected `EFI PART` at \
+         byte 512, found `{}`",
+        found.escape_ascii()
+    )]
+    NoHeader {
         /// The eight bytes there.
         found: [u8; 8],
+    },
+    /// Neither a partition table of any kind nor a FAT file system.
+    #[error(
+        "no raw disk: expected `EFI PART` at byte 512, or 55 aa at the end of the first sector with \
+         partitions or a FAT file system, found {found:02x?} there"
+    )]
+    NoDisk {
+        /// The two bytes there.
+        found: [u8; 2],
     },
     /// The header asks for entries that can't be.
     #[error(
@@ -47,18 +73,23 @@ pub enum Error {
     },
 }
 
-/// The bytes of UEFI_GPT_DATA for a disk of 512-byte sectors.
+/// The bytes of UEFI_GPT_DATA for a disk of 512-byte sectors; none for a disk that has another table
+/// or a FAT file system alone, of which firmware measures nothing.
 ///
 /// # Errors
-/// [`Error::NoTable`] for a disk without one: firmware then measures nothing. Check sums are not
+/// What is no such disk, or not known to be one: nothing can be said of it. Check sums are not
 /// looked at; firmware would not boot from a table that fails them.
-pub fn data<S: Bytes + ?Sized>(disk: &S) -> Result<Vec<u8>, Error> {
+pub fn data<S: Bytes + ?Sized>(disk: &S) -> Result<Option<Vec<u8>>, Error> {
+    if let Some(found) = Container::of(disk)? {
+        return Err(Error::Container { found });
+    }
     let mut raw = [0; size_of::<spec::Header>()];
-    disk.read_at(spec::SECTOR, &mut raw)?;
+    read_head(disk, spec::SECTOR, &mut raw)?;
     let header = spec::Header::ref_from_bytes(&raw)
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    if &header.signature != b"EFI PART" {
-        return Err(Error::NoTable { found: header.signature });
+    if header.signature != SIGNATURE {
+        check_without_table(disk, header.signature)?;
+        return Ok(None);
     }
     let (entries, size) = (header.entries.get(), header.entry_size.get());
     let fits = u64::from(entries) <= ENTRIES_MAX
@@ -81,7 +112,57 @@ pub fn data<S: Bytes + ?Sized>(disk: &S) -> Result<Vec<u8>, Error> {
             array.extend_from_slice(&entry);
         }
     }
-    Ok([raw.as_slice(), &used.to_le_bytes(), &array].concat())
+    Ok(Some([raw.as_slice(), &used.to_le_bytes(), &array].concat()))
+}
+
+/// `Signature` of the header (UEFI 2.11, section 5.3.2).
+const SIGNATURE: [u8; 8] = *b"EFI PART";
+
+/// The other size of sectors that disks have.
+const LARGE_SECTOR: u64 = 4096;
+
+/// Where the first sector has four records of 16 bytes, and in each the type of a partition (UEFI
+/// 2.11, section 5.2.1).
+const MBR_RECORDS: usize = 446;
+const MBR_RECORD_LEN: usize = 16;
+const MBR_TYPE: usize = 4;
+/// Type of the record that keeps other tools off a disk with GPT (the same, section 5.2.3).
+const MBR_GPT: u8 = 0xee;
+
+/// `BPB_BytsPerSec` of a FAT file system, which starts with a jump (Microsoft, "FAT: General
+/// Overview of On-Disk Format" 1.03, page 9).
+const FAT_SECTOR: usize = 11;
+
+/// Insists that a disk without a header of GPT where one would be is one that firmware can boot from
+/// all the same.
+fn check_without_table<S: Bytes + ?Sized>(disk: &S, header: [u8; 8]) -> Result<(), Error> {
+    let mut found = [0; 8];
+    read_head(disk, LARGE_SECTOR, &mut found)?;
+    if found == SIGNATURE {
+        return Err(Error::SectorSize);
+    }
+    let mut first = [0; 512];
+    read_head(disk, 0, &mut first)?;
+    let end = [first[510], first[511]];
+    let is_fat = matches!(first[0], 0xeb | 0xe9) && first[FAT_SECTOR..].starts_with(&[0, 2]);
+    let types = || {
+        let records = first[MBR_RECORDS..510].chunks_exact(MBR_RECORD_LEN);
+        records.filter_map(|record| record.get(MBR_TYPE).copied()).filter(|kind| *kind != 0)
+    };
+    if end != [0x55, 0xaa] || (!is_fat && types().next().is_none()) {
+        return Err(Error::NoDisk { found: end });
+    }
+    if !is_fat && types().any(|kind| kind == MBR_GPT) {
+        return Err(Error::NoHeader { found: header });
+    }
+    Ok(())
+}
+
+/// Fills a buffer from a place; with zeros behind the end of the disk.
+fn read_head<S: Bytes + ?Sized>(disk: &S, at: u64, buf: &mut [u8]) -> io::Result<()> {
+    let left = usize::try_from(disk.len().saturating_sub(at)).unwrap_or(buf.len());
+    let part = left.min(buf.len());
+    buf.get_mut(..part).map_or(Ok(()), |buf| disk.read_at(at, buf))
 }
 
 /// The event of those bytes.
@@ -110,7 +191,7 @@ mod tests {
     #[test]
     fn only_entries_in_use_count() {
         let disk = disk(4, 128);
-        let data = data(&disk).unwrap();
+        let data = data(&disk).unwrap().unwrap();
         assert_eq!(data.len(), 92 + 8 + 2 * 128);
         assert_eq!(data[..92], disk[512..604]);
         assert_eq!(data[92..100], 2u64.to_le_bytes());
@@ -119,8 +200,14 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_refused() {
-        assert!(matches!(data(&vec![0; 4096]), Err(Error::NoTable { .. })));
-        assert!(matches!(data(&vec![0; 600]), Err(Error::Io(_))));
+        for len in [0, 600, 4096] {
+            assert!(matches!(data(&vec![0; len]), Err(Error::NoDisk { found: [0, 0] })), "{len}");
+        }
+        let text = "any text, of which there is enough for some sectors\n".repeat(100);
+        let error = data(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("no raw disk: expected `EFI PART` at byte 512"), "{error}");
+        let qcow2 = [&b"QFI\xfb"[..], &disk(4, 128)].concat();
+        assert!(matches!(data(&qcow2), Err(Error::Container { .. })));
         for (entries, size) in [(u32::MAX, 128), (4, 0), (4, 100), (4, u32::MAX)] {
             assert!(matches!(data(&disk(entries, size)), Err(Error::Entries { .. })));
         }

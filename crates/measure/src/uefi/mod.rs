@@ -15,6 +15,8 @@ pub mod boot_option;
 pub mod device_path;
 pub mod gpt;
 pub mod image;
+pub mod load_options;
+pub mod medium;
 pub mod variable_store;
 pub mod variables;
 

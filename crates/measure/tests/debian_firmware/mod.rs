@@ -26,6 +26,7 @@ pub(crate) const PACKAGES: [Package; 6] = [
 
 /// A package's firmware on this machine.
 #[derive(Clone, Debug)]
+#[allow(dead_code, reason = "each test uses a part")]
 pub(crate) struct Image {
     pub(crate) package: Package,
     pub(crate) path: PathBuf,

@@ -47,6 +47,7 @@ impl OvmfImage {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let len = self.pages * 4096;
         let mut image: Vec<u8> = (0..len).map(|at| u8::try_from(at / 7 % 251).unwrap()).collect();
+        put_volume_header(&mut image);
         let metadata_distance = 0x800;
         let words = |words: &[u32]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_le_bytes()).collect()
@@ -77,6 +78,28 @@ impl OvmfImage {
         image[start..len - 32].copy_from_slice(&table);
         image
     }
+}
+
+/// The header of a firmware volume that is as long as these bytes, at their start (UEFI PI 1.9, volume
+/// 3, section 3.2.1).
+pub(crate) fn put_volume_header(volume: &mut [u8]) {
+    let len = volume.len();
+    volume[..72].fill(0);
+    volume[32..40].copy_from_slice(&(len as u64).to_le_bytes());
+    volume[40..44].copy_from_slice(b"_FVH");
+    volume[48..50].copy_from_slice(&72_u16.to_le_bytes());
+    volume[55] = 2;
+    let words = volume[..72].chunks_exact(2).map(|word| u16::from_le_bytes([word[0], word[1]]));
+    let sum = words.fold(0_u16, u16::wrapping_add);
+    volume[50..52].copy_from_slice(&sum.wrapping_neg().to_le_bytes());
+}
+
+/// The last page of an image as a whole one: behind a page that starts a firmware volume.
+#[allow(dead_code, reason = "not every test has such a page")]
+pub(crate) fn whole(end: &[u8]) -> Vec<u8> {
+    let mut image = [&[0xff; 4096], end].concat();
+    put_volume_header(&mut image);
+    image
 }
 
 fn push_entry(table: &mut Vec<u8>, guid: Guid, data: &[u8], size: usize) {

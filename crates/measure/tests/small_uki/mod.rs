@@ -69,6 +69,21 @@ impl SmallUki {
         image
     }
 
+    /// The contents of a section.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn contents(&self, section: &str) -> Vec<u8> {
+        self.sections.iter().find(|(name, _)| *name == section).unwrap().1.clone()
+    }
+
+    /// An image with these sections behind the stub's own, each as often as it is given.
+    #[allow(dead_code, reason = "not every test makes profiles")]
+    pub(crate) fn in_order(version: u32, sections: &[(&str, &[u8])]) -> Vec<u8> {
+        let magic = format!("#### LoaderInfo: systemd-stub {version}.1-1 ####");
+        let own: [(&str, &[u8]); 3] =
+            [(".text", b"code"), (".sbat", SBAT), (".sdmagic", magic.as_bytes())];
+        application(&[&own, sections].concat())
+    }
+
     pub(crate) fn read(&self) -> Result<Uki, Error> {
         Uki::read(&self.image())
     }

@@ -57,6 +57,16 @@ pub(crate) fn firmware(len: u32, variables: &[u8], memory: &[Section]) -> Vec<u8
     bytes
 }
 
+/// The same with variables and code in a firmware volume each, as a file is that is named.
+pub(crate) fn whole_firmware(len: u32, variables: &[u8], memory: &[Section]) -> Vec<u8> {
+    let mut bytes = firmware(len, variables, memory);
+    if variables[40..44] != *b"_FVH" {
+        put_volume_header(&mut bytes[..variables.len()]);
+    }
+    put_volume_header(&mut bytes[variables.len()..]);
+    bytes
+}
+
 /// An image with these entries; bytes outside the structures differ from page to page.
 pub(crate) fn image(len: u32, sections: &[Section]) -> Vec<u8> {
     let len = usize::try_from(len).unwrap();
@@ -85,6 +95,20 @@ pub(crate) fn image(len: u32, sections: &[Section]) -> Vec<u8> {
     let start = len - 32 - table.len();
     image[start..len - 32].copy_from_slice(&table);
     image
+}
+
+/// The header of a firmware volume that is as long as these bytes, at their start (UEFI PI 1.9, volume
+/// 3, section 3.2.1).
+fn put_volume_header(volume: &mut [u8]) {
+    let len = volume.len();
+    volume[..72].fill(0);
+    volume[32..40].copy_from_slice(&(len as u64).to_le_bytes());
+    volume[40..44].copy_from_slice(b"_FVH");
+    volume[48..50].copy_from_slice(&72_u16.to_le_bytes());
+    volume[55] = 2;
+    let words = volume[..72].chunks_exact(2).map(|word| u16::from_le_bytes([word[0], word[1]]));
+    let sum = words.fold(0_u16, u16::wrapping_add);
+    volume[50..52].copy_from_slice(&sum.wrapping_neg().to_le_bytes());
 }
 
 /// The variable store that edk2 builds for OVMF of 4 MiB: headers of a firmware volume and of two

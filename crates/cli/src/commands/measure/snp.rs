@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use cvmkit_engine::files::replace;
 use cvmkit_measure::digest::Sha256;
-use cvmkit_measure::firmware::Firmware;
+use cvmkit_measure::firmware::{self, Firmware};
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::sev;
 use cvmkit_measure::snp::{
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N")]
     vcpus: Option<u32>,
     /// Type of guest vCPU, by QEMU's name, such as EPYC-v4.
-    #[arg(long, value_name = "CPUTYPE")]
+    #[arg(long, value_name = "CPUTYPE", value_parser = vcpu_type)]
     vcpu_type: Option<VcpuType>,
     /// Guest vCPU signature: CPUID Fn0000_0001_EAX.
     #[arg(long, value_name = "VALUE", value_parser = signature)]
@@ -150,9 +150,10 @@ impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Answer {
         self.check()?;
         let files = Files::read(self)?;
-        let firmware = parsed(&files.image, &self.ovmf)?;
+        let read = if files.is_checked { Firmware::of_end } else { Firmware::parse };
+        let firmware = parsed(read(&files.image), &self.ovmf)?;
         let svsm = match (&files.svsm, &self.svsm) {
-            (Some(image), Some(path)) => Some(parsed(image, path)?),
+            (Some(image), Some(path)) => Some(parsed(Firmware::svsm(image), path)?),
             _ => None,
         };
         let kernel = self.kernel_hashes(&files)?;
@@ -301,9 +302,17 @@ impl Arguments {
     }
 }
 
-fn parsed<'a>(image: &'a [u8], path: &Path) -> Result<Firmware<'a>, Refusal> {
-    Firmware::parse(image)
-        .map_err(|source| Refusal::Image { path: path.to_owned(), source: source.into() })
+fn parsed<'a>(
+    firmware: Result<Firmware<'a>, firmware::Error>,
+    path: &Path,
+) -> Result<Firmware<'a>, Refusal> {
+    firmware.map_err(|source| Refusal::Image { path: path.to_owned(), source: source.into() })
+}
+
+/// A model by QEMU's name.
+fn vcpu_type(name: &str) -> Result<VcpuType, String> {
+    let more = "--vcpu-sig takes the signature of any other";
+    name.parse::<VcpuType>().map_err(|error| format!("{error}; {more}"))
 }
 
 /// A number in the spelling of sev-snp-measure: decimal, or behind `0x`, `0o` or `0b`.
@@ -321,7 +330,7 @@ fn integer(text: &str) -> Result<u64, String> {
 }
 
 fn signature(text: &str) -> Result<VcpuSignature, String> {
-    let number = u32::try_from(integer(text)?).ok().filter(|number| *number != 0);
-    let expected = || "expected a CPUID signature of 32 bits, not 0".to_owned();
+    let number = u32::try_from(integer(text)?).ok();
+    let expected = || "expected a CPUID signature of 32 bits".to_owned();
     number.map(VcpuSignature).ok_or_else(expected)
 }

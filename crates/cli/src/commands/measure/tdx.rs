@@ -17,10 +17,12 @@ use std::process::ExitCode;
 
 use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
 use cvmkit_engine::profile::Memory;
+use cvmkit_measure::qemu::QemuVersion as QemuRelease;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::Rule;
 use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
+use cvmkit_measure::uefi::medium::{DiskBus, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::super::input::{self, FIRMWARE_MAX, IMAGE_MAX, InputError};
@@ -46,9 +48,13 @@ pub(super) struct Arguments {
     /// The disk that holds --uki; without it one that has no partition table.
     #[arg(long, value_name = "RAW", requires = "uki")]
     disk: Option<PathBuf>,
-    /// The TD can't write to its disk.
-    #[arg(long, requires = "uki")]
+    /// The TD can't write to its disk, or has none.
+    #[arg(long)]
     read_only_disk: bool,
+    /// The bus of its disk: virtio-blk, virtio-scsi, nvme, usb or ahci. Firmware of edk2 2025.08 and
+    /// later leaves boot services twice or once by it (RTMR 1).
+    #[arg(long, value_name = "BUS")]
+    disk_bus: Option<DiskBus>,
     /// The TD has a virtual TPM too, as Google's have: then Linux measures command line and initrd
     /// there, and not into RTMR 2, and the room for its log is in RTMR 0.
     #[arg(long)]
@@ -101,7 +107,7 @@ impl Arguments {
         };
         let acpi = self.acpi.tables(self.vcpus, self.memory)?;
         let qemu = self.qemu(acpi.as_ref())?;
-        let launch = firmware.launch(&Rule::of_qemu(qemu.major))?;
+        let launch = firmware.launch(&Rule::of_qemu(qemu.release.major))?;
         let registers = match self.boot()? {
             Some(boot) => Some(self.registers(&boot, &firmware, acpi.as_ref(), &qemu)?),
             None => None,
@@ -109,7 +115,7 @@ impl Arguments {
         let inputs = Inputs {
             firmware: Some(firmware.digest()),
             layout: behaviour.map(|(layout, _)| layout),
-            qemu_version: Some(qemu.text),
+            qemu_version: Some(qemu.to_string()),
             vcpus: self.vcpus,
             memory: self.memory,
             acpi: acpi.map(|acpi| acpi.tables.into()),
@@ -139,7 +145,7 @@ impl Arguments {
     fn foreign(&self, console: &Console) -> Answer {
         let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
         let Some(boot) = self.boot()? else { return Err(TdError::NoFirmware.into()) };
-        let registers = boot.predict_foreign(off, &self.machine(None, 0)?)?;
+        let registers = boot.predict_foreign(off, &self.machine(None, ANY_QEMU)?)?;
         let inputs = Inputs { layout: self.layout, memory: self.memory, ..Inputs::default() };
         console.answer(&Report::new(inputs, None, Some(&registers), self.explain));
         Ok(ExitCode::SUCCESS)
@@ -173,15 +179,23 @@ impl Arguments {
         Ok(Some(TdBoot::direct(kernel_path, kernel, initrd.as_deref(), command_line)))
     }
 
-    fn machine(&self, acpi: Option<AcpiTables>, qemu_major: u32) -> Result<TdMachine, InputError> {
+    fn machine(
+        &self,
+        acpi: Option<AcpiTables>,
+        qemu: QemuRelease,
+    ) -> Result<TdMachine, InputError> {
         Ok(TdMachine {
             acpi,
             smbios: self.smbios.as_ref().map(Measured::digests).transpose()?,
             layout: self.layout,
             secure_boot: self.secure_boot,
             tpm: self.tpm,
-            read_only_disk: self.read_only_disk,
-            ..TdMachine::of_qemu(qemu_major, self.memory.unwrap_or_default())
+            medium: Medium {
+                is_writable: Some(!self.read_only_disk),
+                bus: self.disk_bus,
+                firmware_by: None,
+            },
+            ..TdMachine::of_qemu(qemu, self.memory.unwrap_or_default())
         })
     }
 
@@ -193,7 +207,10 @@ impl Arguments {
         acpi: Option<&Acpi>,
         qemu: &QemuVersion,
     ) -> Result<Prediction, CommandError> {
-        let machine = self.machine(acpi.map(|acpi| acpi.tables), qemu.major)?;
+        let machine = self.machine(acpi.map(|acpi| acpi.tables), qemu.release)?;
         Ok(boot.predict(firmware, &machine)?.registers)
     }
 }
+
+/// Of a cloud, where nothing that QEMU decides is predicted.
+const ANY_QEMU: QemuRelease = QemuRelease::new(10, 0);

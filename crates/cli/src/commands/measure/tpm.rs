@@ -35,6 +35,10 @@ pub(super) struct Arguments {
     /// The disk that holds --uki; without it one that has no partition table.
     #[arg(long, value_name = "RAW", requires = "uki")]
     disk: Option<PathBuf>,
+    /// The profile of --uki that boots, by its number: the one that the boot option names with `@N`.
+    /// Default: the first.
+    #[arg(long, value_name = "N", requires = "uki")]
+    profile: Option<u32>,
     /// QEMU hands kernel, initrd and command line of OUT to the firmware.
     #[arg(long, conflicts_with_all = ["uki", "json_systemd_measure"])]
     direct: bool,
@@ -96,12 +100,14 @@ impl Arguments {
             (Some(profile), Some(out)) => reference::tpm_machine(profile, out)?,
             _ => Machine {
                 // What can be written is, as far as firmware and stub may know.
-                read_only_disk: Some(self.machine.read_only_disk),
+                medium: self.machine.medium(Some(true)),
                 ..self.machine.machine()?
             },
         };
         let boot = match (&self.uki, &self.out) {
-            (Some(uki), _) => Bootable::disk(uki.clone(), self.disk.as_deref())?,
+            (Some(uki), _) => {
+                Bootable::disk(uki.clone(), self.profile.unwrap_or(0), self.disk.as_deref())?
+            }
             (None, Some(out)) => Bootable::of_image(out, self.direct)?,
             // clap asks for one of them.
             (None, None) => return Ok(ExitCode::from(2)),

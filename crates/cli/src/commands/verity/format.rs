@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use cvmkit_engine::files::{self, FileSource, Staging};
 use cvmkit_formats::sink::{Shifted, Sink};
-use cvmkit_formats::source::Source;
+use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::verity::{Plan, RootHash};
 
 use super::super::input;
@@ -44,7 +44,9 @@ impl Arguments {
             return Err(Refusal::Unaligned { found: offset, block_size }.into());
         }
         let data = input::source(&self.data)?;
-        let plan = Plan::new(data.len(), &options).map_err(Refusal::of(&self.data))?;
+        let len = self.tree.covered(&self.data, data.len(), &options)?;
+        let data = Window::new(data, 0, len).map_err(files::cannot("read", &self.data))?;
+        let plan = Plan::new(len, &options).map_err(Refusal::of(&self.data))?;
         let target = Target::new(&self.data, &self.hash, offset)?;
         let root = self.write(&plan, &data, &target)?;
         console.answer(&Described::of(&plan, &self.hash).with(&root));
@@ -55,7 +57,7 @@ impl Arguments {
     fn write(
         &self,
         plan: &Plan,
-        data: &FileSource,
+        data: &impl Source,
         target: &Target,
     ) -> Result<RootHash, CommandError> {
         const NAME: &str = "hash";

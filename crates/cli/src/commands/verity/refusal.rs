@@ -17,10 +17,15 @@ pub(super) enum Refusal {
     #[error("`{}` with `{}` is not what the root hash says", data.display(), hash.display())]
     NotVerified { data: PathBuf, hash: PathBuf, source: verity::Error },
     #[error(
-        "`{}` holds other data than its hash tree: {found} bytes, expected {expected}",
+        "`{}` holds less data than its hash tree: {found} bytes, expected {expected}",
         path.display()
     )]
     OtherLength { path: PathBuf, expected: u64, found: u64 },
+    #[error(
+        "--data-blocks {blocks} of {size} bytes are more than `{}` has: {found} bytes",
+        path.display()
+    )]
+    FewerBlocks { path: PathBuf, blocks: u64, size: u32, found: u64 },
     #[error("the root hash has {found} bytes, expected the {expected} of {algorithm}")]
     RootHashLength { algorithm: &'static str, expected: usize, found: usize },
     #[error("`{}` has {len} bytes, expected a hash area at --hash-offset {offset}", path.display())]
@@ -63,6 +68,10 @@ impl Refusal {
             let (data, hash) = (data.to_owned(), hash.to_owned());
             match environment(&source) {
                 true => Self::Verity { path: data, source },
+                // What can't be read says neither yes nor no.
+                false if matches!(source, verity::Error::Unsupported { .. }) => {
+                    Self::Verity { path: hash, source }
+                }
                 false => Self::NotVerified { data, hash, source },
             }
         }

@@ -8,6 +8,8 @@ use cvmkit_formats::gpt::Guid;
 use cvmkit_formats::verity::{Algorithm, Error, Header, Options, Plan, RootHash};
 use serde::Serialize;
 
+use super::refusal::Refusal;
+
 /// How a tree is made; each option is veritysetup's.
 #[derive(Debug, clap::Args)]
 pub(super) struct TreeArguments {
@@ -24,6 +26,9 @@ pub(super) struct TreeArguments {
     /// Hash algorithm; sha256 by default.
     #[arg(long = "hash", value_enum, value_name = "NAME")]
     pub(super) algorithm: Option<Hash>,
+    /// How many data blocks the tree covers; all of DATA by default.
+    #[arg(long, value_name = "N")]
+    pub(super) data_blocks: Option<u64>,
     /// The hash area has no superblock.
     #[arg(long)]
     pub(super) no_superblock: bool,
@@ -43,6 +48,21 @@ impl TreeArguments {
             superblock: !self.no_superblock,
             ..base
         }
+    }
+}
+
+impl TreeArguments {
+    /// Bytes of DATA that the tree covers: those of --data-blocks, or all.
+    pub(super) fn covered(
+        &self,
+        path: &Path,
+        found: u64,
+        options: &Options,
+    ) -> Result<u64, Refusal> {
+        let Some(blocks) = self.data_blocks else { return Ok(found) };
+        let size = options.data_block_size;
+        let len = blocks.checked_mul(size.into()).filter(|len| *len <= found);
+        len.ok_or_else(|| Refusal::FewerBlocks { path: path.to_owned(), blocks, size, found })
     }
 }
 

@@ -60,7 +60,7 @@ impl Arguments {
             }
             .into());
         }
-        let len = self.data_len(data.len(), blocks, &options)?;
+        let (len, bytes_behind) = self.data_len(data.len(), blocks, &options)?;
         let data = Window::new(&data, 0, len).map_err(|_| Refusal::OtherLength {
             path: self.data.clone(),
             expected: len,
@@ -73,6 +73,7 @@ impl Arguments {
             verified: true,
             data_blocks: plan.data_blocks(),
             data_block_size: options.data_block_size,
+            bytes_behind,
         });
         Ok(ExitCode::SUCCESS)
     }
@@ -103,6 +104,7 @@ impl Arguments {
             ("--data-block-size", self.tree.data_block_size.is_some()),
             ("--hash-block-size", self.tree.hash_block_size.is_some()),
             ("--hash", self.tree.algorithm.is_some()),
+            ("--data-blocks", self.tree.data_blocks.is_some()),
         ];
         if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
             return Err(Refusal::Described { option }.into());
@@ -111,20 +113,23 @@ impl Arguments {
         Ok((header.options, Some(header.data_blocks)))
     }
 
-    /// How much of DATA the tree covers: all, or what lies before the hash area in the same file.
+    /// How much of DATA the tree covers, and how much lies behind that: nothing before the hash area in
+    /// the same file is looked at. The kernel does not read what the tree does not cover.
     fn data_len(
         &self,
         found: u64,
         blocks: Option<u64>,
         options: &Options,
-    ) -> Result<u64, CommandError> {
+    ) -> Result<(u64, u64), CommandError> {
         let is_hash = super::format::identity(&self.data)? == super::format::identity(&self.hash)?;
         let limit = if is_hash { self.tree.hash_offset } else { found };
-        let Some(blocks) = blocks else { return Ok(limit) };
-        let expected = blocks.saturating_mul(options.data_block_size.into());
-        // A padded gap before the hash area is not data; anything else behind it is a question.
-        if expected == limit || is_hash && expected < limit {
-            return Ok(expected);
+        let expected = match blocks {
+            Some(blocks) => blocks.saturating_mul(options.data_block_size.into()),
+            None => self.tree.covered(&self.data, limit, options)?,
+        };
+        // A padded gap before the hash area is not data.
+        if let Some(behind) = limit.checked_sub(expected) {
+            return Ok((expected, if is_hash { 0 } else { behind }));
         }
         Err(Refusal::OtherLength { path: self.data.clone(), expected, found: limit }.into())
     }
@@ -137,11 +142,22 @@ struct Verified {
     verified: bool,
     data_blocks: u64,
     data_block_size: u32,
+    /// Bytes of the file that the tree does not cover.
+    #[serde(skip_serializing_if = "is_nothing")]
+    bytes_behind: u64,
+}
+
+fn is_nothing(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (blocks, size) = (self.data_blocks, self.data_block_size);
-        write!(f, "{}: verified, {blocks} blocks of {size} bytes", self.data)
+        write!(f, "{}: verified, {blocks} blocks of {size} bytes", self.data)?;
+        match self.bytes_behind {
+            0 => Ok(()),
+            behind => write!(f, "\nnote: the tree does not cover the {behind} bytes behind them"),
+        }
     }
 }

@@ -24,6 +24,7 @@ use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Extended, Mrtd, Passes, Rule};
 use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::{AcpiTables, DirectBoot, Platform};
+use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::super::cbor::bytes;
@@ -122,7 +123,7 @@ fn note_of_kernel(profile: &Profile, firmware: &TdFirmware) -> Result<Option<Str
     let version = vmm_version.as_deref().unwrap_or_default();
     let rule = "has this firmware measure the kernel as it is in its file, and so does the document; \
                 under QEMU before 10 it is another";
-    let is_patched = layout.measures_patched_kernel(machine.qemu_major);
+    let is_patched = layout.measures_patched_kernel(machine.qemu);
     Ok((!is_patched).then(|| format!("{name}: QEMU {version} {rule}")))
 }
 
@@ -196,6 +197,7 @@ fn granted(inputs: &Inputs, td_hob: Sha384, acpi: AcpiTables) -> Result<Events, 
         kernel: known(inputs.kernel),
         kernel_version: None,
         tpm: Some(false),
+        medium: Medium::default(),
         initrd: Some(known(inputs.initrd)),
         // Of which only the digest counts, and is put in its place.
         command_line: b"",

@@ -141,6 +141,10 @@ impl Diagnosis for TdError {
             }
             Self::OtherLayout { .. } | Self::OtherSecureBoot { .. } => "leave the option out",
             Self::Firmware {
+                source: FirmwareCause::Tdx(tdx::Error::Tdvf(TdvfError::Firmware(error))),
+                ..
+            } if error.next_step().is_some() => error.next_step()?,
+            Self::Firmware {
                 source:
                     FirmwareCause::Tdx(tdx::Error::Tdvf(TdvfError::NoMetadata | TdvfError::Firmware(_))),
                 ..

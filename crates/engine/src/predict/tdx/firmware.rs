@@ -84,6 +84,12 @@ const KNOWN: &[Known] = &[
         layout: "edk2-stable202508",
         secure_boot: SecureBootBuild::Absent,
     },
+    // ovmf-legacy 2026.08+ds-2, OVMF.legacy.fd
+    Known {
+        sha256: "2f88d4dc4c4d8391acd9848b582aac434061c3480c30d3414af86a6ff8d5e620",
+        layout: "edk2-stable202508",
+        secure_boot: SecureBootBuild::Absent,
+    },
 ];
 
 impl Known {

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use cvmkit_measure::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::{Event, RtmrIndex};
 use cvmkit_measure::linux::{self, SetupHeader};
+use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tdx::disk;
 use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::Layout;
@@ -21,6 +22,7 @@ use cvmkit_measure::tdx::mrtd::{Mrtd, Rule};
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform};
 use cvmkit_measure::uefi::image;
+use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 pub use error::{FirmwareCause, TdError};
@@ -34,8 +36,8 @@ use crate::files::{self, FileSource};
 /// and nowhere else.
 #[derive(Clone, Debug)]
 pub struct TdMachine {
-    /// First number of QEMU's version: decides the kernel that the firmware gets.
-    pub qemu_major: u32,
+    /// QEMU's release: decides the kernel that the firmware gets.
+    pub qemu: QemuVersion,
     /// How its VMM builds a TD: [`Rule::of_qemu`].
     pub rule: Rule<'static>,
     /// Bytes of memory, `-m`.
@@ -51,24 +53,24 @@ pub struct TdMachine {
     /// Whether it has a virtual TPM, into which Linux measures rather than into the TD, and whose log
     /// is among the ACPI tables.
     pub tpm: bool,
-    /// Whether it can't write to its disk.
-    pub read_only_disk: bool,
+    /// How it has its disk.
+    pub medium: Medium,
 }
 
 impl TdMachine {
     /// A machine without a TPM, of which no more is known.
     #[must_use]
-    pub const fn of_qemu(major: u32, memory: u64) -> Self {
+    pub const fn of_qemu(qemu: QemuVersion, memory: u64) -> Self {
         Self {
-            qemu_major: major,
-            rule: Rule::of_qemu(major),
+            qemu,
+            rule: Rule::of_qemu(qemu.major),
             memory,
             acpi: None,
             smbios: None,
             layout: None,
             secure_boot: None,
             tpm: false,
-            read_only_disk: false,
+            medium: Medium { is_writable: None, bus: None, firmware_by: None },
         }
     }
 }
@@ -144,7 +146,7 @@ impl TdBoot {
     /// # Errors
     /// An image of which it is not known what is measured, or a broken partition table.
     pub fn disk(uki: PathBuf, disk: Option<&Path>) -> Result<Self, TdError> {
-        Ok(Self::Disk(Box::new(DiskBoot::open(uki, disk)?)))
+        Ok(Self::Disk(Box::new(DiskBoot::open(uki, 0, disk)?)))
     }
 
     /// How it boots: `uki-disk` or `direct`.
@@ -235,7 +237,7 @@ fn of_disk(
         firmware,
         smbios: machine.smbios,
         uki: &boot.uki,
-        disk: boot.medium(machine.read_only_disk),
+        disk: boot.in_machine(machine.medium),
         tpm: Some(machine.tpm),
     };
     of_td.prediction().map_err(|source| boot.refused(source).into())
@@ -248,7 +250,7 @@ impl TdDirectBoot {
             initrd: self.initrd.map(|(_, len)| len),
             command_line: &self.command_line,
         };
-        let header = match platform.layout.measures_patched_kernel(machine.qemu_major) {
+        let header = match platform.layout.measures_patched_kernel(machine.qemu) {
             true => SetupHeader::Patched(boot),
             false => SetupHeader::AsInFile,
         };
@@ -260,6 +262,7 @@ impl TdDirectBoot {
             smbios: machine.smbios,
             kernel_version: linux::version(&self.kernel),
             tpm: Some(machine.tpm),
+            medium: machine.medium,
             initrd: self.initrd.map(|(digests, _)| digests),
             command_line: &self.command_line,
         };

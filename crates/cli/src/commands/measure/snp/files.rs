@@ -10,7 +10,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use cvmkit_engine::digest::Sha256;
-use cvmkit_measure::firmware::{Firmware, Section};
+use cvmkit_engine::files::FileSource;
+use cvmkit_measure::firmware::{self, Firmware, Section};
 use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::snp::{FirmwareFold, LaunchDigest};
 
@@ -21,6 +22,8 @@ use super::{Arguments, Mode};
 pub(super) struct Files {
     /// The firmware; its end suffices beside `firmware_digest`.
     pub(super) image: Vec<u8>,
+    /// Whether all of it was seen to be one whole image, so that this may be its end.
+    pub(super) is_checked: bool,
     /// The digest after the pages of the firmware.
     pub(super) firmware_digest: Option<LaunchDigest>,
     /// The SVSM.
@@ -46,14 +49,15 @@ impl Files {
                 (images, kernel.map(Some), initrd)
             }
         };
-        let Images { image, firmware_digest, svsm } = images?;
-        Ok(Self { image, firmware_digest, svsm, kernel: kernel?, initrd: initrd? })
+        let Images { image, is_checked, firmware_digest, svsm } = images?;
+        Ok(Self { image, is_checked, firmware_digest, svsm, kernel: kernel?, initrd: initrd? })
     }
 }
 
 /// The files that are measured page by page.
 struct Images {
     image: Vec<u8>,
+    is_checked: bool,
     firmware_digest: Option<LaunchDigest>,
     svsm: Option<Vec<u8>>,
 }
@@ -67,10 +71,12 @@ impl Images {
             && arguments.snp_ovmf_hash.is_none()
             && let Some((image, digest)) = folded(&arguments.ovmf)?
         {
-            return Ok(Self { image, firmware_digest: Some(digest), svsm: svsm()? });
+            let firmware_digest = Some(digest);
+            return Ok(Self { image, is_checked: true, firmware_digest, svsm: svsm()? });
         }
         let image = input::read(&arguments.ovmf, FIRMWARE_MAX)?;
-        Ok(Self { image, firmware_digest: arguments.snp_ovmf_hash, svsm: svsm()? })
+        let firmware_digest = arguments.snp_ovmf_hash;
+        Ok(Self { image, is_checked: false, firmware_digest, svsm: svsm()? })
     }
 }
 
@@ -85,6 +91,11 @@ fn folded(path: &Path) -> Result<Option<(Vec<u8>, LaunchDigest)>, InputError> {
     let mut file = input::open(path)?;
     let len = file.metadata().ok().filter(Metadata::is_file).map_or(0, |meta| meta.len());
     let Ok(mut fold) = FirmwareFold::new(len) else { return Ok(None) };
+    // The end that is kept does not say whether it is that of a whole image.
+    let whole = file.try_clone().and_then(FileSource::of);
+    if !whole.is_ok_and(|whole| firmware::check_whole(&whole).is_ok()) {
+        return Ok(None);
+    }
     let mut piece = vec![0; PIECE];
     // The first piece is the odd one, so that the last one is whole.
     let odd = usize::try_from(len % PIECE as u64).unwrap_or(0);
@@ -105,7 +116,7 @@ fn folded(path: &Path) -> Result<Option<(Vec<u8>, LaunchDigest)>, InputError> {
 /// Whether the end of an image of `len` bytes says all that a launch takes from it besides its
 /// pages. What depends on where the image starts is that no section lies in it.
 fn is_enough(end: &[u8], len: u64) -> bool {
-    let Ok(firmware) = Firmware::parse(end) else { return false };
+    let Ok(firmware) = Firmware::of_end(end) else { return false };
     let outside = |sections: Vec<Section>| {
         sections.iter().all(|section| section.end().0 <= FOUR_GIB.saturating_sub(len))
     };

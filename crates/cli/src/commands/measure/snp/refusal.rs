@@ -68,6 +68,7 @@ impl Diagnosis for Refusal {
                 "use a whole firmware image built for AMD SEV-SNP, such as Debian's ovmf-amdsev, \
                  not its variables and not an image split from them"
             }
+            snp::Error::Firmware(error) => error.next_step()?,
             _ => return None,
         };
         Some(hint.to_owned())

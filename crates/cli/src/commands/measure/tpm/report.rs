@@ -120,8 +120,9 @@ fn row(subject: &Subject<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Predic
             reason: Some(reason),
         },
         Outlook::Predicted { value, conditions } => {
-            let is_proven = conditions.is_empty();
-            let words = (!is_proven).then(|| wording::conditions(&conditions, Place::TpmOptions));
+            let is_proven = conditions.iter().all(|condition| condition.code.is_premise());
+            let words = (!conditions.is_empty())
+                .then(|| wording::conditions(&conditions, Place::TpmOptions));
             let status = if is_proven { "proven" } else { "computed" };
             Row { pcr, status, value: Some(value), conditions, reason: None, words }
         }
@@ -134,7 +135,9 @@ fn steps(bank: Bank, prediction: &Prediction, known: &BTreeSet<PcrIndex>) -> Vec
     let step = |(index, event): (usize, &Event)| {
         let register = Register::Pcr(event.pcr);
         let digest = bank.pick(&event.digests);
-        let value = values.entry(event.pcr).or_insert_with(|| bank.initial(register, 0));
+        let value = values
+            .entry(event.pcr)
+            .or_insert_with(|| bank.initial(register, prediction.startup_locality));
         // Both are of the same bank.
         *value = value.extend(digest).unwrap_or(*value);
         let (event_type, source) = (event.event_type, event.source);

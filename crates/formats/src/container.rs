@@ -1,0 +1,186 @@
+//! Files that hold another file: told by their signatures, so that none is taken for what is in it.
+//!
+//! A disk and a firmware image are bytes as the machine has them. The same file in a container or
+//! compressed has other bytes everywhere, some of which can look right. The contract: a name and
+//! what to do, for the containers that disks and firmware are distributed in. Deliberately absent:
+//! reading them. Sources: the specifications of the formats, as cited at the signatures.
+
+use std::fmt;
+use std::io;
+
+use crate::source::Source;
+
+/// A format that holds another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Container {
+    /// QEMU's copy-on-write image, of any version, and its predecessors.
+    Qcow,
+    /// VMware's.
+    Vmdk,
+    /// VirtualBox's.
+    Vdi,
+    /// Hyper-V's, of Azure too: with a footer, and dynamic ones with its copy in front.
+    Vhd,
+    /// Hyper-V's newer one.
+    Vhdx,
+    /// gzip.
+    Gzip,
+    /// xz.
+    Xz,
+    /// Zstandard.
+    Zstd,
+    /// bzip2.
+    Bzip2,
+    /// LZ4 frames.
+    Lz4,
+    /// ZIP, and what is built on it.
+    Zip,
+    /// 7-Zip.
+    SevenZip,
+    /// tar.
+    Tar,
+    /// A Debian package, or another archive of `ar`.
+    Deb,
+    /// An RPM package.
+    Rpm,
+    /// A UEFI capsule, which updates firmware.
+    Capsule,
+    /// An IGVM file, which holds the pages of a guest one by one.
+    Igvm,
+}
+
+/// Where a signature is and what it says, for each format.
+const SIGNATURES: [(Container, usize, &[u8]); 19] = [
+    // QEMU, docs/interop/qcow2.rst, "Header".
+    (Container::Qcow, 0, b"QFI\xfb"),
+    (Container::Qcow, 0, b"QED\0"),
+    // Virtual Disk Format 5.0: sparse extents, and the descriptor file.
+    (Container::Vmdk, 0, b"KDMV"),
+    (Container::Vmdk, 0, b"# Disk DescriptorFile"),
+    (Container::Vdi, 0x40, b"\x7f\x10\xda\xbe"),
+    // Virtual Hard Disk Image Format Specification, "Cookie".
+    (Container::Vhd, 0, b"conectix"),
+    // MS-VHDX, section 2.2.1.
+    (Container::Vhdx, 0, b"vhdxfile"),
+    // RFC 1952, section 2.3.1, with the only method there is.
+    (Container::Gzip, 0, b"\x1f\x8b\x08"),
+    (Container::Xz, 0, b"\xfd7zXZ\0"),
+    // RFC 8878, section 3.1.1.
+    (Container::Zstd, 0, b"\x28\xb5\x2f\xfd"),
+    (Container::Bzip2, 0, b"BZh"),
+    (Container::Lz4, 0, b"\x04\x22\x4d\x18"),
+    // PKWARE APPNOTE, section 4.3.7.
+    (Container::Zip, 0, b"PK\x03\x04"),
+    (Container::SevenZip, 0, b"7z\xbc\xaf\x27\x1c"),
+    // POSIX.1-2017, pax, "ustar Interchange Format".
+    (Container::Tar, 257, b"ustar"),
+    (Container::Deb, 0, b"!<arch>\n"),
+    (Container::Rpm, 0, b"\xed\xab\xee\xdb"),
+    // EFI_FIRMWARE_MANAGEMENT_CAPSULE_ID_GUID (UEFI 2.11, section 23.3).
+    (Container::Capsule, 0, b"\xed\xd5\xcb\x6d\x2d\xe8\x44\x4c\xbd\xa1\x71\x94\x19\x9a\xd9\x2a"),
+    // IGVM, `IGVM_FIXED_HEADER`.
+    (Container::Igvm, 0, b"IGVM"),
+];
+
+/// Bytes in which every signature is.
+const HEAD: usize = 512;
+
+/// A fixed VHD is the disk itself with this footer behind it.
+const FOOTER: u64 = 512;
+
+impl Container {
+    /// The container that a file is, if it is one of these.
+    ///
+    /// # Errors
+    /// What the source says.
+    pub fn of<S: Source + ?Sized>(file: &S) -> io::Result<Option<Self>> {
+        let mut head = [0; HEAD];
+        let len = usize::try_from(file.len()).unwrap_or(HEAD).min(HEAD);
+        let head = head.get_mut(..len).unwrap_or_default();
+        file.read_at(0, head)?;
+        let begins = |(_, at, signature): &&(Self, usize, &[u8])| {
+            head.get(*at..).is_some_and(|rest| rest.starts_with(signature))
+        };
+        if let Some((container, ..)) = SIGNATURES.iter().find(begins) {
+            return Ok(Some(*container));
+        }
+        let Some(at) = file.len().checked_sub(FOOTER) else { return Ok(None) };
+        let mut cookie = [0; 8];
+        file.read_at(at, &mut cookie)?;
+        Ok((&cookie == b"conectix").then_some(Self::Vhd))
+    }
+
+    /// What to do to get what is in it.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Qcow | Self::Vmdk | Self::Vdi | Self::Vhd | Self::Vhdx => {
+                "convert it with `qemu-img convert -O raw FILE FILE.raw` and name the raw file"
+            }
+            Self::Gzip => "decompress it with `gunzip` and name the file that comes out",
+            Self::Xz => "decompress it with `unxz` and name the file that comes out",
+            Self::Zstd => "decompress it with `unzstd` and name the file that comes out",
+            Self::Bzip2 => "decompress it with `bunzip2` and name the file that comes out",
+            Self::Lz4 => "decompress it with `unlz4` and name the file that comes out",
+            Self::Zip | Self::SevenZip | Self::Tar | Self::Deb | Self::Rpm => {
+                "unpack it and name the file in it"
+            }
+            Self::Capsule => "name the firmware image itself, as the machine maps it",
+            Self::Igvm => {
+                "name the firmware image that it was made of: IGVM files are not supported"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Qcow => "a qcow2 disk image",
+            Self::Vmdk => "a VMDK disk image",
+            Self::Vdi => "a VDI disk image",
+            Self::Vhd => "a VHD disk image",
+            Self::Vhdx => "a VHDX disk image",
+            Self::Gzip => "compressed with gzip",
+            Self::Xz => "compressed with xz",
+            Self::Zstd => "compressed with zstd",
+            Self::Bzip2 => "compressed with bzip2",
+            Self::Lz4 => "compressed with lz4",
+            Self::Zip => "a ZIP archive",
+            Self::SevenZip => "a 7-Zip archive",
+            Self::Tar => "a tar archive",
+            Self::Deb => "a Debian package",
+            Self::Rpm => "an RPM package",
+            Self::Capsule => "a UEFI capsule",
+            Self::Igvm => "an IGVM file",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_container_is_told_by_its_signature() {
+        for (container, at, signature) in SIGNATURES {
+            let mut file = vec![0; 4096];
+            file[at..at + signature.len()].copy_from_slice(signature);
+            assert_eq!(Container::of(&file).unwrap(), Some(container), "{container}");
+            let cut = file[..at + signature.len()].to_vec();
+            assert_eq!(Container::of(&cut).unwrap(), Some(container), "{container}, cut");
+            file[at] ^= 1;
+            assert_eq!(Container::of(&file).unwrap(), None, "{container}, changed");
+        }
+    }
+
+    #[test]
+    fn a_fixed_vhd_is_told_by_its_footer() {
+        let mut file = vec![0; 4096 + 512];
+        assert_eq!(Container::of(&file).unwrap(), None);
+        file[4096..4104].copy_from_slice(b"conectix");
+        assert_eq!(Container::of(&file).unwrap(), Some(Container::Vhd));
+        assert_eq!(Container::of(&Vec::new()).unwrap(), None);
+    }
+}
