@@ -57,6 +57,20 @@ impl Parts {
         }
     }
 
+    /// Another initrd, of another length.
+    fn edit_initrd(&mut self) {
+        let at = self.initrd.len() / 3;
+        flip(&mut self.initrd, at);
+        self.initrd.extend([0; 4]);
+    }
+
+    /// The root hash of another root file system.
+    fn edit_root_hash(&mut self) {
+        let (before, hash) = self.command_line.split_once("roothash=").unwrap();
+        let other = if hash.starts_with('0') { '1' } else { '0' };
+        self.command_line = format!("{before}roothash={other}{}", &hash[1..]);
+    }
+
     /// Every register: `snp`, `mrtd`, `rtmr0`, `pcr4`.
     fn measured(&self, image: &Image) -> Registers {
         let folder = tempfile::tempdir().unwrap();
@@ -178,14 +192,15 @@ fn one_byte_changes_exactly_the_registers_that_the_plan_names() {
     let before = parts.measured(image);
     type Make = fn(&mut Parts);
     let edits: [(&str, Make); 8] = [
+        // What the packages do that these are from: a kernel brings its modules, and nothing keeps its
+        // length.
         ("kernel", |parts| {
             let at = parts.kernel.len() / 3;
             flip(&mut parts.kernel, at);
+            parts.edit_initrd();
+            parts.edit_root_hash();
         }),
-        ("initrd", |parts| {
-            let at = parts.initrd.len() / 3;
-            flip(&mut parts.initrd, at);
-        }),
+        ("initrd", Parts::edit_initrd),
         ("command-line", |parts| {
             // The last parameter is before the end of parameters, and the initramfs has it too.
             let edited = parts.command_line.replace("=off --", "=ofx --");
@@ -198,7 +213,9 @@ fn one_byte_changes_exactly_the_registers_that_the_plan_names() {
         ("stub", |parts| {
             let headers = Headers::read(&parts.stub).unwrap();
             let code = headers.section(".text").unwrap().raw_range();
+            let sbat = headers.section(".sbat").unwrap().raw_range();
             flip(&mut parts.stub, usize::try_from(code.start).unwrap() + 100);
+            flip(&mut parts.stub, usize::try_from(sbat.start).unwrap() + 20);
         }),
         ("firmware", |parts| {
             let at = in_section(&parts.td_firmware, TdvfSectionType::Bfv);

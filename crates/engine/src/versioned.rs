@@ -21,12 +21,17 @@ pub trait Versioned {
     const REMAKE: &'static str;
 }
 
+/// What is wrong with a file, and where.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct Flaw(String);
+
 /// Why a file of ours can't be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum VersionedError {
     /// Not the format at all, or no version in it.
-    #[error("`{place}` holds no {name} of {key} {expected}\n  {message}")]
+    #[error("`{place}` holds no {name} of {key} {expected}")]
     Malformed {
         /// The file.
         place: String,
@@ -37,7 +42,7 @@ pub enum VersionedError {
         /// The version that is read.
         expected: u32,
         /// What is wrong, and where.
-        message: String,
+        source: Flaw,
         /// How to make it anew.
         remake: &'static str,
     },
@@ -139,7 +144,7 @@ fn malformed<T: Versioned>(place: String, message: String) -> VersionedError {
         name: T::NAME,
         key: T::KEY,
         expected: T::VERSION,
-        message,
+        source: Flaw(message),
         remake: T::REMAKE,
     }
 }
@@ -194,7 +199,9 @@ mod tests {
         ] {
             for result in both(version, more) {
                 let error = result.unwrap_err();
-                assert!(error.to_string().contains(words), "{error}");
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                let said = format!("{error}: {}", source.unwrap_or_default());
+                assert!(said.contains(words), "{said}");
                 assert!(error.hint().unwrap().contains(hint), "{error:?}");
             }
         }

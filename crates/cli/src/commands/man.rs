@@ -21,12 +21,17 @@ impl Arguments {
         files::make_folder(&self.folder)?;
         let mut whole = crate::Arguments::command();
         whole.build();
-        page(&whole, "cvmkit", &self.folder)?;
-        for command in whole.get_subcommands() {
-            page(command, &format!("cvmkit-{}", command.get_name()), &self.folder)?;
-        }
+        pages(&whole, "cvmkit", &self.folder)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The page of a command, and those of its own commands.
+fn pages(command: &clap::Command, name: &str, folder: &Path) -> Result<(), CommandError> {
+    page(command, name, folder)?;
+    command
+        .get_subcommands()
+        .try_for_each(|own| pages(own, &format!("{name}-{}", own.get_name()), folder))
 }
 
 fn page(command: &clap::Command, name: &str, folder: &Path) -> Result<(), CommandError> {

@@ -1,20 +1,31 @@
 //! `cvmkit profile`: the platform profiles that a definition can name.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
+use cvmkit_engine::files;
 use cvmkit_engine::profile::{BUILT_IN, Profile, ProfileError};
 use cvmkit_measure::claim::ConditionCode;
 use serde::Serialize;
 
-use crate::console::{Answer, Console};
+use crate::console::{Answer, CommandError, Console};
 
 /// Which profile to print.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Print this one, to copy and change it; without a name list all.
-    #[arg(value_name = "NAME")]
+    /// Print this one, to copy and change it, or check a file of your own (`./mine.toml`); without a
+    /// name list all.
+    #[arg(value_name = "NAME|FILE")]
     name: Option<String>,
+}
+
+/// The profile of that name, or in that file: a definition tells them apart in the same way.
+pub(super) fn own_or_built_in(name: &str) -> Result<Profile, CommandError> {
+    if name.contains('/') || name.ends_with(".toml") {
+        return Ok(Profile::parse(&files::read_text(Path::new(name))?, name)?);
+    }
+    Ok(Profile::built_in(name)?)
 }
 
 impl Arguments {
@@ -22,9 +33,11 @@ impl Arguments {
         match self.name {
             None => console.answer(&List::new()?),
             Some(name) => {
-                let profile = Profile::built_in(&name)?;
-                let text = BUILT_IN.iter().find(|(known, _)| *known == name);
-                let text = text.map_or("", |(_, text)| text);
+                let profile = own_or_built_in(&name)?;
+                let text = match BUILT_IN.iter().find(|(known, _)| *known == name) {
+                    Some((_, text)) => (*text).to_owned(),
+                    None => files::read_text(Path::new(&name))?,
+                };
                 console.answer(&Printed::new(profile, text));
             }
         }
@@ -40,7 +53,7 @@ struct List {
 
 impl List {
     fn new() -> Result<Self, ProfileError> {
-        let printed = |(name, text)| Ok(Printed::new(Profile::built_in(name)?, text));
+        let printed = |(name, text)| Ok(Printed::new(Profile::built_in(name)?, text.to_owned()));
         Ok(Self { profiles: BUILT_IN.into_iter().map(printed).collect::<Result<_, _>>()? })
     }
 }
@@ -64,17 +77,17 @@ struct Printed {
     #[serde(skip_serializing_if = "Option::is_none")]
     condition: Option<ConditionCode>,
     #[serde(skip)]
-    text: &'static str,
+    text: String,
 }
 
 impl Printed {
-    fn new(profile: Profile, text: &'static str) -> Self {
+    fn new(profile: Profile, text: String) -> Self {
         Self { condition: profile.condition(), profile, text }
     }
 }
 
 impl fmt::Display for Printed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
+        f.write_str(&self.text)
     }
 }

@@ -307,7 +307,7 @@ fn launches_that_are_expected_are_named() {
             let (said, json) = compare(&image.folder, &format!("{observed} --with {with}"));
             assert_eq!(said.code, Some(0), "{observed} {with}: {json:#}");
             let [name] = &json["launch"]["matching"].as_array().unwrap()[..] else { panic!() };
-            assert!(name.as_str().unwrap().contains("vcpus 2"), "{name}");
+            assert!(name.as_str().unwrap().contains("2 vCPUs EPYC-v4"), "{name}");
         }
     }
     // POLICY with bit 19, by which the host may debug the guest.

@@ -109,7 +109,7 @@ fn the_log_of_a_direct_boot_is_equal() {
     image.folder.put("ccel", &bytes(CCEL_OVMF, &log()));
     let (said, json) = compare(&image.folder, &format!("ccel --with out {}", acpi()));
     assert_eq!((said.code, &json["equal"]), (Some(0), &true.into()), "{json:#}");
-    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2"]);
+    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2", "rtmr3"]);
     let assumed = &json["td"]["assumptions"];
     // The memory is found by the TD HOB.
     assert_eq!((&assumed["memory"], &assumed["tpm"]), (&MEMORY.into(), &false.into()));
@@ -117,11 +117,11 @@ fn the_log_of_a_direct_boot_is_equal() {
     assert_eq!(json["td"]["boot"], "direct");
     let text = image.folder.cvmkit(&format!("compare ccel --with out {}", acpi())).answer();
     assert!(text.starts_with("TD event log with `out`: equal\n"), "{text}");
-    assert!(text.contains("RTMR 3  not predicted: ") && text.contains("RTMR 0  equal"), "{text}");
+    assert!(text.contains("RTMR 3  equal") && text.contains("RTMR 0  equal"), "{text}");
 
     // Without the tables, RTMR 0 is judged as far as it is known, and never equal.
     let (said, json) = compare(&image.folder, "ccel --with out");
-    assert_eq!((said.code, judged(&json)), (Some(0), vec!["rtmr1", "rtmr2"]), "{json:#}");
+    assert_eq!((said.code, judged(&json)), (Some(0), vec!["rtmr1", "rtmr2", "rtmr3"]), "{json:#}");
     assert_eq!(json["td"]["events"]["open"][0]["known"], 8);
     let reason = json["td"]["not-predicted"]["rtmr0"].as_str().unwrap();
     assert!(reason.contains("ACPI tables"), "{reason}");
@@ -229,14 +229,18 @@ fn other_machines_are_told_apart() {
 const MRTD_AT: usize = 48 + 136;
 const RTMR_AT: [usize; 3] = [48 + 328, 48 + 376, 48 + 424];
 
-/// The quote of a real TD with its log, as they would be of this image; `rule` says how its VMM
-/// built it.
+const RTMR_3_AT: usize = 48 + 472;
+
+/// The quote of a real TD with its log, as they would be of this image before its software extends
+/// RTMR 3; `rule` says how its VMM built it.
 fn quote(rule: &Rule<'_>) -> (Vec<u8>, Value) {
     let fixture = include_str!("../../../measure/tests/fixtures/tdx/quote.json");
     let fixture: Value = serde_json::from_str(fixture).unwrap();
     let mut quote = hex::decode(fixture["quote"].as_str().unwrap()).unwrap();
     let mut log: Value = serde_json::from_str(fixture["event_log"].as_str().unwrap()).unwrap();
     let events = log.as_array_mut().unwrap();
+    events.retain(|event| event["imr"] != 3);
+    quote[RTMR_3_AT..RTMR_3_AT + 48].fill(0);
     let [kernel, line, initrd] = of_image().map(|digests| digests.sha384.to_string());
     let is = |event: &Value, imr: u64, event_type: EventType| {
         event["imr"] == imr && event["event_type"] == u64::from(event_type.0)
@@ -290,7 +294,7 @@ fn a_quote_is_compared_with_and_without_its_log() {
     let (said, json) = compare(&image.folder, &format!("quote.json --with out {acpi}"));
     assert_eq!(said.code, Some(0), "{json:#}");
     assert_eq!(values(&json), [("mrtd", Some(true))]);
-    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2"]);
+    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2", "rtmr3"]);
     assert_eq!(json["td"]["assumptions"]["memory"], MEMORY);
 
     // Without a log, what decides a register must be said, or is not judged.
@@ -301,7 +305,10 @@ fn a_quote_is_compared_with_and_without_its_log() {
     assert_eq!(values(&json)[..3], all);
     let (said, json) = compare(&image.folder, "quote --with out");
     assert_eq!(said.code, Some(0), "{json:#}");
-    assert_eq!(values(&json).iter().map(|of| of.0).collect::<Vec<_>>(), ["mrtd", "rtmr1", "rtmr2"]);
+    assert_eq!(
+        values(&json).iter().map(|of| of.0).collect::<Vec<_>>(),
+        ["mrtd", "rtmr1", "rtmr2", "rtmr3"]
+    );
     assert!(json["td"]["not-predicted"]["rtmr0"].as_str().unwrap().contains("memory"));
 
     // Of the same quote as registers.
@@ -318,6 +325,15 @@ fn a_quote_is_compared_with_and_without_its_log() {
     let line = "registers --with out --memory 2G --require mrtd,rtmr2";
     let (said, json) = compare(&image.folder, line);
     assert_eq!(said.code, Some(0), "{json:#}");
+
+    // RTMR 3 is judged in the same way with and without a log: who extends it is named.
+    let mut extended = bytes.clone();
+    extended[RTMR_3_AT] ^= 1;
+    image.folder.put("extended", &extended);
+    let said = image.folder.cvmkit(&format!("compare extended --with out --memory 2G {acpi}"));
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("RTMR 3  DIFFERS"), "{}", said.stdout);
+    assert!(said.stdout.contains("the running system extended the register"), "{}", said.stdout);
 
     // Each register that differs is named, with what decides it.
     for (register, cause) in [("RTMR 1", "kernel is another"), ("RTMR 2", "command line")] {
@@ -406,7 +422,10 @@ fn the_log_of_a_cloud_is_equal() {
     image.folder.put("ccel", &bytes(CCEL_GKE_UKI, &untouched));
     let (said, json) = compare(&image.folder, "ccel --with out");
     assert_eq!(said.code, Some(0), "{json:#}");
-    assert_eq!((judged(&json), &json["td"]["boot"]), (vec!["rtmr1", "rtmr2"], &"uki-disk".into()));
+    assert_eq!(
+        (judged(&json), &json["td"]["boot"]),
+        (vec!["rtmr1", "rtmr2", "rtmr3"], &"uki-disk".into())
+    );
     assert_eq!(json["td"]["assumptions"]["tpm"], true);
     assert!(json["td"]["not-predicted"]["rtmr0"].as_str().unwrap().contains("firmware"));
 
@@ -496,7 +515,7 @@ fn firmware_that_starts_no_td_is_left_out() {
     let (said, json) = compare(&image.folder, &format!("ccel --with out {}", acpi()));
     assert_eq!(said.code, Some(0), "{json:#}");
     assert_eq!(json["td"]["assumptions"]["firmware"], "out/OVMF.fd");
-    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2"]);
+    assert_eq!(judged(&json), ["rtmr0", "rtmr1", "rtmr2", "rtmr3"]);
 
     let image = TinyImage::new().file("firmware", "OVMF.amdsev.fd", snp).uki(&uki()).finish();
     image.folder.put("ccel", &bytes(CCEL_GKE_UKI, &cloud_log(&uki())));

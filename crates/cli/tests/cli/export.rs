@@ -266,6 +266,8 @@ fn what_can_not_be_exported_is_refused() {
         "export values.json --as corim --profile qemu-sev",
         "export key.pem --as corim",
         "export nowhere --as corim",
+        "export values.json --as oasis --profile gce-tdx",
+        "export values.json --as corim --not-after 2026-01-01T00:00:00Z",
     ];
     let said = lines.map(|line| format!("{line}\n{}", folder.cvmkit(line).refusal()));
     insta::assert_snapshot!(said.join("\n"), @r#"
@@ -307,5 +309,77 @@ fn what_can_not_be_exported_is_refused() {
     exit 2
     error: cannot read `nowhere`
       caused by: No such file or directory (os error 2)
+
+    export values.json --as oasis --profile gce-tdx
+    exit 2
+    error: `oasis` needs mrtd of gce-tdx (gce, uki-disk boot): the firmware is not given: what it measures of itself and the machine is not known
+    hint: name the `firmware` of this platform in the definition
+
+    export values.json --as corim --not-after 2026-01-01T00:00:00Z
+    exit 2
+    error: --not-after 2026-01-01T00:00:00Z is past: nobody would accept the document
     "#);
+}
+
+/// Values of a debug image do not leave by mistake, and say what they are when they do.
+#[test]
+fn values_of_a_debug_image_are_marked() {
+    let folder = folder();
+    let values: Value = serde_json::from_str(VALUES).unwrap();
+    let mut debug = values.clone();
+    debug["debug"] = true.into();
+    folder.put("debug.json", debug.to_string().as_bytes());
+    for shape in ["corim", "rvps"] {
+        let said = folder.cvmkit(&format!("export debug.json --as {shape} --out document"));
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains("is of a debug image"), "{}", said.stderr);
+        assert!(said.stderr.contains("hint: say `--allow-debug`"), "{}", said.stderr);
+        assert!(!folder.names().contains(&"document".to_owned()), "a document was written");
+    }
+    let line = "export debug.json --as corim --allow-debug --out debug.corim --format json";
+    let said = folder.cvmkit(line);
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(report["debug"], true);
+    assert!(report["notes"][0].as_str().unwrap().contains("DEBUG image"), "{report:#}");
+    assert!(said.stderr.contains("DEBUG image"), "{}", said.stderr);
+    assert!(is_in(&folder.get("debug.corim"), b"DEBUG IMAGE qemu-snp"), "no tag-id says so");
+    let said = folder.cvmkit("export values.json --as corim --allow-debug --out plain.corim");
+    assert!(!said.stderr.contains("DEBUG") && !is_in(&folder.get("plain.corim"), b"DEBUG"));
+}
+
+/// Platforms that differ in their variables only are two machines with two names.
+#[test]
+fn machines_have_distinct_names() {
+    let folder = folder();
+    let mut values: Value = serde_json::from_str(VALUES).unwrap();
+    let of_tpm = |value: &&Value| value["profile"] == "qemu-vtpm";
+    let mut first = values["values"].as_array().unwrap().iter().find(of_tpm).unwrap().clone();
+    let mut second = first.clone();
+    first["variables"] = "OVMF_VARS.fd".into();
+    second["variables"] = "OVMF_VARS.ms.fd".into();
+    values["values"] = json!([first, second, second]);
+    folder.put("two.json", values.to_string().as_bytes());
+    let said = folder.cvmkit("export two.json --as corim --out two.corim --format json").stdout;
+    let report: Value = serde_json::from_str(&said).unwrap();
+    let names: Vec<_> =
+        report["machines"].as_array().unwrap().iter().map(Value::to_string).collect();
+    assert!(names[0].contains("variables OVMF_VARS.fd"), "{names:?}");
+    assert!(names[1].contains("variables OVMF_VARS.ms.fd") && names[2].contains("#2"), "{names:?}");
+    for name in names {
+        assert!(is_in(&folder.get("two.corim"), name.trim_matches('"').as_bytes()), "{name}");
+    }
+}
+
+/// Base64 can't be reviewed, and what is left out is said.
+#[test]
+fn a_message_for_rvps_is_shown_in_hex_with_what_it_lacks() {
+    let folder = folder();
+    let said = folder.cvmkit("export values.json --as rvps --out message --format json");
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    let notes = report["notes"].to_string();
+    assert!(
+        notes.contains("left out, because the policy asks for no such value: PCR 4"),
+        "{notes}"
+    );
+    assert!(notes.contains("tpm_pcr11 = e7d6adb318e18ba1"), "{notes}");
 }

@@ -34,3 +34,17 @@ fn commands_are_described_where_they_are_listed() {
     assert!(say(&["measure", "snp", "--help"]).contains("--guest-features <VALUE>"));
     assert!(say(&["completions", "bash"]).contains("--guest-features"));
 }
+
+/// `measure`'s own commands have more options than any other.
+#[test]
+fn every_command_at_any_depth_has_a_manual_page() {
+    let folder = Folder::new();
+    folder.cvmkit("man pages").answer();
+    let page = |name: &str| String::from_utf8(folder.get(&format!("pages/{name}.1"))).unwrap();
+    for name in
+        ["cvmkit", "cvmkit-build", "cvmkit-measure", "cvmkit-measure-tdx", "cvmkit-verity-format"]
+    {
+        assert!(page(name).starts_with(".ie"), "{name}: {}", page(name));
+    }
+    assert!(page("cvmkit-measure-snp").contains("guest\\-features"));
+}

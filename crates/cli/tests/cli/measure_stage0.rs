@@ -204,7 +204,8 @@ fn what_is_not_known_has_a_reason_and_what_is_wrong_is_refused() {
     ");
     folder.put("kernel", &kernel(1));
     for (line, word) in [
-        ("--machine q35 --memory 2T", "a number of K, M or G"),
+        ("--machine q35 --memory 2T", "expected 4 MiB to 960 GiB"),
+        ("--machine q35 --memory 2048", "a number of K, M, G or T"),
         ("--machine q35 --memory 3M", "expected 4 MiB to 960 GiB"),
         ("--machine q35 --memory 2G --acpi-loader loader", "--acpi-rsdp"),
         (

@@ -353,3 +353,22 @@ fn a_uki_from_a_disk_has_the_events_of_a_tpm() {
         assert!(refused.starts_with("exit 2\n") && refused.contains(words), "{line}\n{refused}");
     }
 }
+
+/// Without ACPI tables RTMR 0 alone has no value, and the others are those that they are with them.
+#[test]
+fn a_kernel_without_acpi_tables_is_measured_but_for_rtmr_0() {
+    let folder = inputs();
+    let whole = json(&folder, &format!("{TD} {FILES}"));
+    let without = json(&folder, TD);
+    for register in ["mrtd", "rtmr1", "rtmr2", "rtmr3"] {
+        assert!(whole[register].is_string(), "{register}");
+        assert_eq!(without[register], whole[register], "{register}");
+    }
+    assert_eq!(without.get("rtmr0"), None);
+    assert_eq!(without["not-predicted"]["rtmr0"]["code"], "acpi-tables");
+    let said = measure(&folder, TD).answer();
+    assert!(said.contains("--acpi-from-qemu"), "{said}");
+    // Firmware that measures more needs more.
+    let newer = measure(&folder, &format!("{TD} {FILES}").replace("202411", "202505")).answer();
+    assert!(newer.contains("rtmr0  not predicted: ") && newer.contains("--smbios"), "{newer}");
+}

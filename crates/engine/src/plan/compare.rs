@@ -72,7 +72,11 @@ impl Plan {
         let unmoved = all.iter().filter(|moved| stays(moved)).count();
         let moved = all.into_iter().filter(|moved| !stays(moved)).collect();
         let grows = reached.contains(&Edit::Initrd) && !reached.contains(&Edit::Root);
-        let notes = if grows { vec![LENGTH.to_owned()] } else { Vec::new() };
+        let mut notes = if grows { vec![LENGTH.to_owned()] } else { Vec::new() };
+        for edit in edits.iter().filter(|edit| !edit.follows().is_empty()) {
+            let follows: Vec<String> = edit.follows().iter().map(ToString::to_string).collect();
+            notes.push(format!("another {edit} changes {} too", follows.join(" and ")));
+        }
         Self { changes, edits, moved, unmoved, notes }
     }
 }

@@ -63,6 +63,15 @@ pub struct UnknownEdit {
 }
 
 impl Edit {
+    /// What else changes when the package changes that this is from: a kernel's modules are in the
+    /// initramfs and in the root file system.
+    pub(super) const fn follows(self) -> &'static [Self] {
+        match self {
+            Self::Kernel => &[Self::Initrd, Self::Root],
+            _ => &[],
+        }
+    }
+
     /// Every one, in the order of the documentation.
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.into_iter().map(|(_, edit)| edit)

@@ -100,7 +100,7 @@ impl Imagined {
         }
     }
 
-    /// One byte of the stub's code.
+    /// One byte of the stub's code, and one of the section that carries its version.
     fn edit_stub(&mut self) -> Result<(), PlanError> {
         if self.stub.is_empty() {
             return Ok(());
@@ -110,7 +110,11 @@ impl Imagined {
         let code = headers.section(".text").map(pe::Section::raw_range);
         let at = code
             .map_or(self.stub.len() as u64 / 2, |code| code.start + (code.end - code.start) / 2);
+        let sbat = headers.section(".sbat").map(pe::Section::raw_range);
         flip(&mut self.stub, at);
+        if let Some(sbat) = sbat {
+            flip(&mut self.stub, sbat.start);
+        }
         Ok(())
     }
 
@@ -136,6 +140,8 @@ impl Imagined {
         let mut initrd = image::initrd_for(&self.initrd, &image::built_for(&definition))?;
         if self.other_initrd {
             flip_middle(&mut initrd);
+            // Nothing keeps its length, which QEMU writes into the header of a kernel that it patches.
+            initrd.extend([0; 4]);
         }
         let parts = Parts {
             definition: &definition,

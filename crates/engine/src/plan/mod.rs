@@ -34,8 +34,8 @@ pub use error::PlanError;
 use changes::Earlier;
 use imagined::Imagined;
 
-/// What an edit changes: that which was made since `out` was built, or in addition `edits`, of one
-/// byte each.
+/// What an edit changes: that which was made since `out` was built, or in addition `edits`, as the
+/// packages change that these are from.
 ///
 /// # Errors
 /// There is no earlier build, or what would be built can't be.
@@ -63,7 +63,14 @@ pub fn plan(
         return Ok(Plan::between(changes, Vec::new(), &reached, &earlier.values, &values));
     }
     let before = now.values(&inputs, &scratch("plan-before")?)?;
-    now.apply(edits)?;
+    let follows = edits.iter().flat_map(|edit| edit.follows()).copied();
+    let mut reached = edits.to_vec();
+    for edit in follows {
+        if !reached.contains(&edit) {
+            reached.push(edit);
+        }
+    }
+    now.apply(&reached)?;
     let after = now.values(&inputs, &scratch("plan-after")?)?;
-    Ok(Plan::between(changes, edits.to_vec(), edits, &before, &after))
+    Ok(Plan::between(changes, edits.to_vec(), &reached, &before, &after))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_formats::source::Source;
 use serde::Serialize;
 
+use super::error::in_one_line;
 use super::examination::Examination;
 use super::folder::{Digests, Folder};
 use super::{Check, VerifyError};
@@ -67,7 +68,9 @@ impl Described {
         };
         let manifest_bytes = folder.text(MANIFEST_FILE)?;
         let manifest = match &manifest_bytes {
-            Some(bytes) => versioned::json(bytes, MANIFEST_FILE).map_err(|error| error.to_string()),
+            Some(bytes) => {
+                versioned::json(bytes, MANIFEST_FILE).map_err(|error| in_one_line(&error))
+            }
             None => Err(folder.absence(MANIFEST_FILE).to_owned()),
         };
         let (manifest, malformed) = match manifest {

@@ -4,6 +4,7 @@
 //! for machines that the definition did not name. A register that can't be known has no value, and a
 //! line that says why.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,9 +13,11 @@ use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::manifest::{Manifest, REFERENCE_FILE};
 use cvmkit_engine::profile::{Memory, Profile, Technology, Vmm};
 use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject};
+use cvmkit_measure::event::Register;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::super::profile::own_or_built_in;
 use super::super::wording::{self, Place};
 use crate::console::{Answer, CommandError, Console};
 
@@ -24,12 +27,16 @@ pub(super) struct Arguments {
     /// The folder of an image, as `cvmkit build` wrote it.
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// A profile that `cvmkit profile` lists, once for each. Default: those of the image.
-    #[arg(long, value_name = "NAME")]
+    /// A profile that `cvmkit profile` lists, or a file of your own (`./mine.toml`), once for each.
+    /// Default: those of the image.
+    #[arg(long, value_name = "NAME|FILE")]
     profile: Vec<String>,
     /// Numbers of vCPUs, parted by commas, in place of the profiles'.
     #[arg(long, value_name = "N", value_delimiter = ',', requires = "profile")]
     vcpus: Vec<u32>,
+    /// vCPU types, such as EPYC-v4,EPYC-Milan, in place of the profiles'.
+    #[arg(long, value_name = "CPUTYPE", value_delimiter = ',', requires = "profile")]
+    vcpu_type: Vec<String>,
     /// Sizes of memory, such as 2G,4G, in place of the profiles'.
     #[arg(long, value_name = "SIZE", value_delimiter = ',', requires = "profile")]
     memory: Vec<Memory>,
@@ -89,7 +96,10 @@ impl Arguments {
 
     /// A profile with what the options say otherwise.
     fn named(&self, name: &str, manifest: &Manifest) -> Result<Profile, CommandError> {
-        let mut profile = Profile::built_in(name)?;
+        let mut profile = own_or_built_in(name)?;
+        if !self.vcpu_type.is_empty() && !profile.vcpu_types.is_empty() {
+            profile.vcpu_types.clone_from(&self.vcpu_type);
+        }
         let counts = matches!(profile.technology, Technology::SevSnp | Technology::Tdx);
         if counts && !self.vcpus.is_empty() {
             profile.vcpus.clone_from(&self.vcpus);
@@ -129,6 +139,13 @@ impl Arguments {
     }
 }
 
+/// By the numbers of the registers: PCR 2 comes before PCR 10.
+fn in_order<V>(named: &BTreeMap<String, V>) -> Vec<(&String, &V)> {
+    let mut all: Vec<_> = named.iter().collect();
+    all.sort_by_key(|(name, _)| name.parse::<Register>().ok());
+    all
+}
+
 /// A file of the user's, wherever the image is.
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
@@ -152,7 +169,7 @@ fn machine(value: &ReferenceValue, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  launch-digest  {digest}")?;
     }
     for (bank, registers) in &value.registers {
-        for (register, digest) in registers {
+        for (register, digest) in in_order(registers) {
             writeln!(f, "  {register:<6} {bank}:{digest}")?;
         }
     }
@@ -162,11 +179,11 @@ fn machine(value: &ReferenceValue, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             writeln!(f, "  host key       {key}")?;
         }
     }
-    for (register, conditions) in &value.conditions {
+    for (register, conditions) in in_order(&value.conditions) {
         let words = wording::conditions(conditions, Place::Platform);
         writeln!(f, "  {register:<6} {words}")?;
     }
-    for (register, reason) in &value.not_predicted {
+    for (register, reason) in in_order(&value.not_predicted) {
         let words = wording::reason(reason, Place::Platform);
         writeln!(f, "  {register:<6} not predicted: {words}")?;
     }

@@ -58,7 +58,7 @@ pub enum TdError {
         digest: Sha256,
     },
     /// A layout that is not that of a known firmware.
-    #[error("--layout says {given}, but `{}` is known to measure as {known}", path.display())]
+    #[error("`{}` is known to measure as {known}, not as {given}", path.display())]
     OtherLayout {
         /// The firmware.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum TdError {
         path: PathBuf,
     },
     /// Something said of a known firmware that it is not.
-    #[error("--secure-boot says something else than is known of `{}`", path.display())]
+    #[error("of `{}` it is known whether it has Secure Boot, and something else is said", path.display())]
     OtherSecureBoot {
         /// The firmware.
         path: PathBuf,
@@ -139,7 +139,10 @@ impl Diagnosis for TdError {
                 "use --secure-boot built-in if its event log has data for the variable \
                  SecureBoot, otherwise --secure-boot absent"
             }
-            Self::OtherLayout { .. } | Self::OtherSecureBoot { .. } => "leave the option out",
+            Self::OtherLayout { .. } => "leave `layout` out: it is known by the file's SHA-256",
+            Self::OtherSecureBoot { .. } => {
+                "leave `secure-boot` out: it is known by the file's SHA-256"
+            }
             Self::Firmware {
                 source: FirmwareCause::Tdx(tdx::Error::Tdvf(TdvfError::Firmware(error))),
                 ..
