@@ -1,6 +1,7 @@
 //! Packages that can't become a root file system, and firmware that can't be measured.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cvmkit_engine::digest::Sha256;
@@ -23,14 +24,49 @@ fn a_maintainer_script_that_nobody_read_is_shown() {
     let hello = Deb { postinst: Some(script), ..Deb::new("hello") };
     let Some(archive) = Archive::new(&[hello, Deb::base(), Deb::kernel()]) else { return };
     archive.lock();
-    let words = ["postinst of `hello`", "frobnicate --every-boot", "scripts.hello = \"skip\""];
-    archive.build().refused(2, &words);
+    let words = ["postinst of `hello`", "frobnicate --every-boot", "scripts.hello = { skip = [\""];
+    let said = archive.build();
+    said.refused(2, &words);
     archive.nothing_built();
-    let skip = "[packages]\ninstall = [\"hello\", \"kernel\"]\nessential = false\n\
-                scripts.hello = \"skip\"\n";
-    archive.define(skip);
+    // The hint is put into the definition as it is.
+    let start = said.stderr.find("scripts.hello = {").unwrap();
+    let key = said.stderr[start..].split('`').next().unwrap();
+    let packages = "[packages]\ninstall = [\"hello\", \"kernel\"]\nessential = false\n";
+    archive.define(&format!("{packages}{key}\n"));
     archive.lock();
-    archive.build().answer();
+    let said = archive.build();
+    assert!(said.stderr.contains("postinst of hello was skipped"), "{}", said.stderr);
+    said.answer();
+    // An unchanged build says it again, from the manifest.
+    assert!(archive.build().stderr.contains("postinst of hello was skipped"));
+    let manifest = fs::read_to_string(archive.path("out/manifest.json")).unwrap();
+    assert!(manifest.contains("\"script-skipped\""), "{manifest}");
+}
+
+#[test]
+fn what_an_overlay_does_not_bring_along_is_told() {
+    let Some(archive) = Archive::new(&[Deb::base(), Deb::kernel()]) else { return };
+    let packages = "[packages]\ninstall = [\"kernel\"]\nessential = false\n\
+                    [[overlays]]\nsource = \"tree\"\n";
+    let folder = archive.project().join("tree/etc");
+    fs::create_dir_all(&folder).unwrap();
+    archive.define(&packages.replace("\"tree\"", "\"tree/etc\""));
+    archive.lock();
+    archive.build().refused(2, &["overlays.source: `tree/etc` is an empty folder"]);
+    fs::write(folder.join("secret"), "x").unwrap();
+    fs::set_permissions(folder.join("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    archive.define(packages);
+    archive.lock();
+    let said = archive.build();
+    assert!(said.stderr.contains("`tree/etc/secret` (0600)"), "{}", said.stderr);
+    said.answer();
+    // Said in the definition, it is a mode of the image.
+    let mode = "[[files]]\npath = \"/etc/secret\"\nmode = \"0600\"\n";
+    archive.define(&format!("{packages}{mode}"));
+    archive.lock();
+    let said = archive.build();
+    assert!(!said.stderr.contains("secret"), "{}", said.stderr);
+    said.answer();
 }
 
 #[test]

@@ -100,7 +100,10 @@ impl<'a> Inputs<'a> {
     }
 
     /// The locked files below a folder, in byte order, each with its path from there.
-    fn locked_below(&self, folder: &str) -> impl Iterator<Item = (&'a str, &'a LocalFile)> {
+    pub(super) fn locked_below(
+        &self,
+        folder: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a LocalFile)> {
         let below = format!("{folder}/");
         let range =
             self.locked.range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded));

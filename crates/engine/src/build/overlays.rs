@@ -4,6 +4,7 @@
 //! decides the rest, and an image must not depend on that (I1). A file that others can't read on this
 //! machine comes out readable; that is said, and `[[files]]` can give it a mode.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use super::BuildError;
@@ -17,13 +18,16 @@ const OTHERS_READ: u32 = 0o004;
 
 /// Files that are closed to others here and will not be in the image, in one line.
 pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Option<String>, BuildError> {
+    let with_mode: BTreeSet<&str> = inputs
+        .definition
+        .files
+        .iter()
+        .filter(|file| file.mode.is_some())
+        .map(|file| file.path.as_str())
+        .collect();
     let mut closed = Vec::new();
     for (file, path) in laid_over(inputs) {
-        let has_mode = inputs
-            .definition
-            .files
-            .iter()
-            .any(|entry| format!("/{}", entry.path) == path && entry.mode.is_some());
+        let has_mode = with_mode.contains(path.as_str());
         if has_mode || !matches!(file.kind, LocalKind::File { .. }) {
             continue;
         }
@@ -49,8 +53,7 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Option<String>, BuildError> {
 pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildError> {
     let mut idle = Vec::new();
     for overlay in &inputs.definition.overlays {
-        let below = format!("{}/", overlay.source);
-        if !inputs.lock.lock.files.iter().any(|file| file.path.starts_with(&below)) {
+        if inputs.locked_below(&overlay.source).next().is_none() {
             idle.push(Idle {
                 key: "overlays.source".to_owned(),
                 value: overlay.source.clone(),
@@ -69,19 +72,16 @@ pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildE
     if idle.is_empty() { Ok(()) } else { Err(RootfsError::NoEffect(idle).into()) }
 }
 
-/// The files of overlays with their paths in the image.
-fn laid_over<'a>(inputs: &'a Inputs<'_>) -> Vec<(&'a LocalFile, String)> {
+/// The files of overlays with their paths in the image, without leading slash.
+fn laid_over<'a>(inputs: &Inputs<'a>) -> Vec<(&'a LocalFile, String)> {
     let mut found = Vec::new();
     for overlay in &inputs.definition.overlays {
-        let below = format!("{}/", overlay.source);
-        for file in &inputs.lock.lock.files {
-            if let Some(relative) = file.path.strip_prefix(&below) {
-                let path = match overlay.target.as_str() {
-                    "" => format!("/{relative}"),
-                    target => format!("/{target}/{relative}"),
-                };
-                found.push((file, path));
-            }
+        for (relative, file) in inputs.locked_below(&overlay.source) {
+            let path = match overlay.target.as_str() {
+                "" => relative.to_owned(),
+                target => format!("{target}/{relative}"),
+            };
+            found.push((file, path));
         }
     }
     found

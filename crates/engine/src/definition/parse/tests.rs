@@ -1,0 +1,205 @@
+//! What a definition may say, and what it may not.
+
+use super::*;
+use crate::definition::Project;
+use crate::fault::Diagnosis;
+
+const MINIMAL: &str = r#"
+id = "tiny"
+version = "1"
+architecture = "x86-64"
+seed = "0e9a6fe0-68f6-408c-bbeb-136054d20445"
+[[sources]]
+suites = ["trixie"]
+[variant.debug]
+debug = true
+[variant.debug.packages]
+install = ["strace"]
+[packages]
+install = ["systemd"]
+"#;
+
+fn project(text: &str) -> Result<Project, DefinitionError> {
+    let path = Path::new("image.toml").to_owned();
+    Ok(Project { raw: toml(text, &path)?, path })
+}
+
+#[test]
+fn variants_append_lists_and_replace_keys() {
+    let project = project(MINIMAL).unwrap();
+    let base = project.definition(None).unwrap();
+    assert_eq!((base.stem().as_str(), base.debug), ("tiny_1", false));
+    let debug = project.definition(Some("debug")).unwrap();
+    assert_eq!((debug.stem().as_str(), debug.debug), ("tiny_1_debug", true));
+    assert_eq!(debug.packages.install, ["systemd", "strace"]);
+    let error = project.definition(Some("debgu")).unwrap_err();
+    assert_eq!(error.hint().unwrap(), "did you mean `debug`?");
+}
+
+#[test]
+fn unknown_keys_say_where_and_what_was_meant() {
+    let error = project("id = \"x\"\n[packages]\n  instal = []\n").unwrap_err();
+    let DefinitionError::UnknownKey { line, column, key, .. } = &error else { panic!("{error}") };
+    assert_eq!((*line, *column, key.as_str()), (3, 3, "instal"));
+    assert_eq!(error.hint().unwrap(), "did you mean `install`?");
+}
+
+#[test]
+fn bad_toml_says_where() {
+    let error = project("id = \"x\"\nversion = \n").unwrap_err();
+    assert!(error.to_string().contains("image.toml:2:"), "{error}");
+}
+
+#[test]
+fn production_images_have_no_way_to_a_shell() {
+    for parameter in ["rd.shell", "systemd.debug-shell=1", "single", "kgdboc=ttyS0"] {
+        let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
+        let project = project(&text).unwrap();
+        assert!(project.definition(None).is_err(), "{parameter}");
+        assert!(project.definition(Some("debug")).is_ok(), "{parameter}");
+    }
+    let text = format!("{MINIMAL}\n[[users]]\nname = \"x\"\nshell = \"/bin/bash\"");
+    assert!(project(&text).unwrap().definition(None).is_err());
+    assert!(project(&format!("debug = true\n{MINIMAL}")).unwrap().definition(None).is_err());
+}
+
+#[test]
+fn nothing_is_said_twice_or_to_stage1_in_vain() {
+    let refused = |more: &str| project(&format!("{MINIMAL}\n{more}")).unwrap().definition(None);
+    for parameter in [
+        "roothash",
+        "roothash=00",
+        "--",
+        "a=\\\"b\\\"",
+        "init=sbin/init",
+        "init",
+        "cvmkit.root_wait=",
+        "cvmkit.root_wait=3601",
+    ] {
+        let error = refused(&format!("[kernel]\ncommand-line = [\"{parameter}\"]")).unwrap_err();
+        assert!(matches!(error, DefinitionError::Invalid { .. }), "{parameter}: {error}");
+    }
+    assert!(refused("[kernel]\ncommand-line = [\"init=/a\", \"init=/b\"]").is_err());
+    assert!(refused("[kernel]\ncommand-line = [\"init=/a\", \"quiet\"]").is_ok());
+    assert!(refused("[[users]]\nname = \"x\"\n[[users]]\nname = \"x\"\nuid = 7").is_err());
+    for source in [
+        "suites = [\"trixie\"]\ncomponents = [\"contrib\"]",
+        "suites = []",
+        "suites = [\"forky\"]\ncomponents = []",
+        "suites = [\"forky\"]\narchive = \"../debian\"",
+        "suites = [\"../forky\"]",
+    ] {
+        assert!(refused(&format!("[[sources]]\n{source}")).is_err(), "{source}");
+    }
+    assert!(refused("[[sources]]\narchive = \"other\"\nsuites = [\"trixie\"]").is_ok());
+}
+
+#[test]
+fn production_images_take_no_credentials_or_variables_of_the_host() {
+    let base = project(MINIMAL).unwrap();
+    let own = [NO_EFI_VARIABLES, NO_HOST_CREDENTIALS];
+    assert_eq!(base.definition(None).unwrap().command_line, own);
+    assert!(base.definition(Some("debug")).unwrap().command_line.is_empty());
+    for parameter in [
+        "systemd.import_credentials=yes",
+        "systemd.import-credentials",
+        "efi=runtime",
+        "efi=debug,runtime",
+    ] {
+        let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
+        assert!(project(&text).unwrap().definition(None).is_err(), "{parameter}");
+    }
+    let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"efi=debug\"]");
+    assert!(project(&text).unwrap().definition(None).is_ok());
+}
+
+#[test]
+fn files_have_capabilities_and_attributes_and_may_be_there_already() {
+    let files = |more: &str| {
+        project(&format!("{MINIMAL}\n[[files]]\npath = \"/usr/bin/x\"\n{more}"))?.definition(None)
+    };
+    let definition = files("capabilities = \"cap_net_raw+ep\"\nmode = \"0750\"").unwrap();
+    let [file] = definition.files.as_slice() else { panic!("{:?}", definition.files) };
+    assert_eq!((&file.kind, file.mode), (&FileKind::Existing, Some(0o750)));
+    let value = file.xattrs.get(&b"security.capability"[..]).map(hex::encode);
+    assert_eq!(value.as_deref(), Some("0100000200200000000000000000000000000000"));
+    let xattrs =
+        files("content = \"x\"\nxattrs = { \"user.a\" = \"t\", \"security.b\" = \"0x00ff\" }");
+    let xattrs = &xattrs.unwrap().files[0].xattrs;
+    assert_eq!(xattrs.get(&b"security.b"[..]), Some(&vec![0, 0xff]));
+    for more in [
+        "",
+        "capabilities = \"cap_net_raw\"",
+        "capabilities = \"cap_nonsense+ep\"",
+        "symlink = \"y\"\ncapabilities = \"cap_net_raw+ep\"",
+        "symlink = \"y\"\nmode = \"0600\"",
+        "xattrs = { \"system.posix_acl_access\" = \"x\" }",
+        "xattrs = { \"user.\" = \"x\" }",
+        "xattrs = { \"user.a\" = \"0xzz\" }",
+        "capabilities = \"cap_kill+p\"\nxattrs = { \"security.capability\" = \"0x00\" }",
+        "mode = \"0600\"\n[[files]]\npath = \"/usr/bin/x\"\ncontent = \"y\"",
+    ] {
+        let error = files(more).unwrap_err();
+        assert!(matches!(error, DefinitionError::Invalid { .. }), "{more}: {error}");
+    }
+}
+
+#[test]
+fn a_skip_names_what_was_read_and_a_variant_says_something() {
+    let scripts = |text: &str| {
+        project(&MINIMAL.replace("[packages]\n", &format!("[packages]\nscripts.x = {text}\n")))?
+            .definition(None)
+    };
+    let digest = "a".repeat(64);
+    let definition = scripts(&format!("{{ skip = [\"{digest}\"] }}")).unwrap();
+    assert_eq!(definition.packages.skip["x"].len(), 1);
+    let error = scripts("\"skip\"").unwrap_err();
+    assert!(error.to_string().contains("{ skip = [\"SHA-256\"] }"), "{error}");
+    assert!(scripts("{ skip = [] }").is_err());
+    assert!(scripts("{ skip = [\"abc\"] }").is_err());
+    let empty = project(&format!("{MINIMAL}\n[variant.same]\n")).unwrap();
+    let error = empty.definition(Some("same")).unwrap_err();
+    assert!(error.to_string().contains("variant.same"), "{error}");
+}
+
+/// `MyImage` passed `new` and `lock`, and failed a build after it had unpacked everything.
+#[test]
+fn one_rule_for_ids_wherever_they_go() {
+    let named = |id: &str| {
+        project(&MINIMAL.replace("\"tiny\"", &format!("\"{id}\""))).unwrap().definition(None)
+    };
+    for id in ["a", "my-image", "node.v2", "0", &"x".repeat(64)] {
+        assert_eq!(named(id).unwrap().id, id);
+    }
+    for id in ["MyImage", "a_b", "a+b", "a~b", "-a", "a-", "a.", ".a", "a..b", "a.-b", "ä", ""] {
+        let error = named(id).unwrap_err().to_string();
+        assert!(error.contains("lower-case letters and digits"), "{id}: {error}");
+    }
+    let host = |name: &str| {
+        project(&format!("hostname = \"{name}\"\n{MINIMAL}")).unwrap().definition(None)
+    };
+    assert_eq!(host("Node.example").unwrap().hostname, "Node.example");
+    assert!(host("a+b").is_err() && host("a-").is_err());
+}
+
+#[test]
+fn the_checksum_of_the_base_is_not_of_its_variants() {
+    let plain = project(MINIMAL).unwrap();
+    let more = project(&format!("{MINIMAL}\n[variant.other]\nversion = \"2\"")).unwrap();
+    assert_ne!(plain.checksum(), more.checksum());
+    assert_eq!(plain.checksum_of(None), more.checksum_of(None));
+    assert_eq!(plain.checksum_of(Some("debug")), more.checksum_of(Some("debug")));
+    assert_ne!(plain.checksum_of(None), plain.checksum_of(Some("debug")));
+}
+
+#[test]
+fn the_checksum_is_of_what_is_said_not_how() {
+    let plain = project(MINIMAL).unwrap();
+    let commented = project(&format!("# a comment\n{MINIMAL}")).unwrap();
+    assert_eq!(plain.checksum(), commented.checksum());
+    let other = project(&MINIMAL.replace("\"1\"", "\"2\"")).unwrap();
+    assert_ne!(plain.checksum(), other.checksum());
+    assert_eq!(plain.package_checksum(), other.package_checksum());
+    let more = project(&MINIMAL.replace("\"systemd\"", "\"systemd\", \"dbus\"")).unwrap();
+    assert_ne!(plain.package_checksum(), more.package_checksum());
+}
