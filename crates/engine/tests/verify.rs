@@ -194,7 +194,7 @@ fn every_field_of_the_manifest_is_compared() {
         ("\"format\": \"squashfs\"".into(), "\"format\": \"erofs\"".into(), Check::Manifest),
         ("\"schema\": 3".into(), "\"schema\": 9".into(), Check::Manifest),
         ("\"firmware\": \"OVMF.fd\"".into(), "\"firmware\": \"X.fd\"".into(), Check::Manifest),
-        ("quiet\"".into(), "loud\"".into(), Check::RootHash),
+        ("quiet --\"".into(), "loud --\"".into(), Check::RootHash),
         ("\"seed\": \"5".into(), "\"seed\": \"6".into(), Check::Esp),
         (manifest.root.uuid.clone(), "1".repeat(36), Check::Verity),
         (manifest.inputs.uki_stub.unwrap().to_string(), "33".repeat(32), Check::Uki),
