@@ -53,7 +53,9 @@ struct List {
 
 impl List {
     fn new() -> Result<Self, ProfileError> {
-        let printed = |(name, text)| Ok(Printed::new(Profile::built_in(name)?, text.to_owned()));
+        let printed = |(name, text): (&str, &str)| {
+            Ok(Printed::new(Profile::built_in(name)?, text.to_owned()))
+        };
         Ok(Self { profiles: BUILT_IN.into_iter().map(printed).collect::<Result<_, _>>()? })
     }
 }
