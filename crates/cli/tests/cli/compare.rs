@@ -461,7 +461,7 @@ fn tpm_values(image: &TinyImage) -> Vec<(String, String)> {
     };
     let values: Vec<_> = report["pcrs"].as_array().unwrap().iter().filter_map(row).collect();
     let registers: serde_json::Map<_, _> =
-        values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        values.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
     let text = json!({
         "schema": 3, "debug": false, "profiles": [],
         "values": [{
