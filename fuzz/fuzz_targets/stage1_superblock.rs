@@ -10,7 +10,6 @@
 use libfuzzer_sys::fuzz_target;
 
 /// Stage 1 is a program, not a library; these modules of it need nothing of the others.
-#[expect(dead_code, reason = "what reads the initramfs is for stage 1 itself")]
 #[path = "../../crates/stage1/src/built_for.rs"]
 mod built_for;
 #[expect(dead_code, reason = "what reads devices is for stage 1 itself")]

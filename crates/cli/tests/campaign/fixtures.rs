@@ -25,6 +25,7 @@ pub(crate) struct Fixtures {
     pub(crate) image: PathBuf,
     address: String,
     pages: Pages,
+    index: Vec<u8>,
 }
 
 /// The definition of the image.
@@ -80,7 +81,10 @@ impl Fixtures {
                 std::thread::spawn(move || drop(answer(stream, &site)));
             }
         });
-        Some(Self { archive, image, address, pages })
+        let zipped = archive.path("index.gz");
+        fs::write(&zipped, archive.content("Packages.gz")).unwrap();
+        let index = run(Command::new("gzip").arg("-dc").arg(&zipped)).answer().into_bytes();
+        Some(Self { archive, image, address, pages, index })
     }
 
     /// The committed seeds of a fuzz target.
@@ -117,10 +121,7 @@ impl Fixtures {
 
     /// The index that names it, as text.
     pub(crate) fn index(&self) -> Vec<u8> {
-        let mut command = Command::new("gzip");
-        let zipped = self.archive.path("index.gz");
-        fs::write(&zipped, self.archive.content("Packages.gz")).unwrap();
-        run(command.arg("-dc").arg(&zipped)).answer().into_bytes()
+        self.index.clone()
     }
 
     /// A text signed by the key of the archive.
@@ -178,7 +179,12 @@ pub(crate) struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub(crate) fn new(fixtures: &'a Fixtures, worker: usize) -> Self {
-        Self { fixtures, worker, folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        // The mirrors of the machine are no part of a campaign.
+        let user = folder.path().join("config/cvmkit");
+        fs::create_dir_all(&user).unwrap();
+        fs::write(user.join("config.toml"), "host-mirrors = false\n").unwrap();
+        Self { fixtures, worker, folder }
     }
 
     /// The program, with a store of this place.
@@ -189,6 +195,7 @@ impl<'a> Place<'a> {
         let mut command = rig::cvmkit(arguments);
         command.env("CVMKIT_STORE", self.path("store")).env("XDG_STATE_HOME", self.path("state"));
         command.env("CVMKIT_MIRROR", format!("{}/{}", self.fixtures.address, self.worker));
+        command.env("XDG_CONFIG_HOME", self.path("config"));
         command.current_dir(self.folder.path());
         command
     }

@@ -325,13 +325,16 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
     };
     vec![
         of("definition", "image.toml", 900, definitions, offline),
-        of("lock", "image.lock", 900, vec![fixtures.of_project("image.lock")], |place| {
-            vec![
-                place.cvmkit(["lock", "--check"]),
-                place.cvmkit(["lock", "--explain", "hello"]),
-                place.cvmkit(["build", "--offline", "--out", "built"]),
-            ]
-        }),
+        Reader {
+            repair: resum::lock,
+            ..of("lock", "image.lock", 900, vec![fixtures.of_project("image.lock")], |place| {
+                vec![
+                    place.cvmkit(["lock", "--check"]),
+                    place.cvmkit(["lock", "--explain", "hello"]),
+                    place.cvmkit(["build", "--offline", "--out", "built"]),
+                ]
+            })
+        },
         Reader {
             name: "profile",
             nature: Text,

@@ -114,6 +114,18 @@ pub(crate) fn volume(bytes: &mut [u8]) {
     put(bytes, 50, &sum.wrapping_neg().to_le_bytes());
 }
 
+/// The digest in the head of a lock, which is of all that follows its comment but the line of the digest.
+pub(crate) fn lock(bytes: &mut [u8]) {
+    const LINE: &str = "\nsha256 = \"";
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(start) = text.find("format = ") else { return };
+    let Some(line) = text[start..].find(LINE).map(|at| start + at) else { return };
+    let Some(end) = text[line + 1..].find('\n').map(|at| line + 1 + at) else { return };
+    let body = format!("{}{}", &text[start..line], &text[end..]);
+    let digest = Sha256::of(body.as_bytes()).to_string();
+    put(bytes, line + LINE.len(), digest.as_bytes());
+}
+
 /// A gzip file with the bytes as they are (RFC 1951, section 3.2.4; RFC 1952).
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -175,6 +187,10 @@ mod tests {
     #[test]
     fn sums_are_the_known_ones() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        let mut text = b"# x\n\nformat = 2\nsha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\nrest\n".to_vec();
+        lock(&mut text);
+        let digest = Sha256::of(b"format = 2\nrest\n").to_string();
+        assert!(String::from_utf8(text).unwrap().contains(&digest));
         let members = [("debian-binary", b"2.0\n".as_slice()), ("data.tar", b"abc")];
         let back = super::members(&deb(&members));
         assert_eq!(back[1], ("data.tar".to_owned(), b"abc".to_vec()));
