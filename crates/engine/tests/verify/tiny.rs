@@ -57,13 +57,16 @@ fn package((name, version, architecture): (&str, &str, &str)) -> PackageRecord {
 /// The time of everything in the image.
 const TIMESTAMP: Timestamp = Timestamp(1_700_000_000);
 
+/// A change of bytes.
+type Change = Box<dyn Fn(&mut Vec<u8>)>;
+
 /// What is not as a build makes it.
 #[derive(Default)]
 pub(crate) struct Alteration {
     /// Another initramfs.
     pub(crate) initrd: Option<Vec<u8>>,
     /// Changes the bytes of the root file system.
-    pub(crate) root: Option<Box<dyn Fn(&mut Vec<u8>)>>,
+    pub(crate) root: Option<Change>,
 }
 
 /// How the image boots.
