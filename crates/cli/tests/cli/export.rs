@@ -307,7 +307,7 @@ fn what_can_not_be_exported_is_refused() {
 
     export nowhere --as corim
     exit 2
-    error: cannot read `nowhere`
+    error: cannot open `nowhere`
       caused by: No such file or directory (os error 2)
 
     export values.json --as oasis --profile gce-tdx
@@ -341,6 +341,7 @@ fn values_of_a_debug_image_are_marked() {
     let report: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(report["debug"], true);
     assert!(report["notes"][0].as_str().unwrap().contains("DEBUG image"), "{report:#}");
+    let said = folder.cvmkit("export debug.json --as corim --allow-debug --out debug.corim");
     assert!(said.stderr.contains("DEBUG image"), "{}", said.stderr);
     assert!(is_in(&folder.get("debug.corim"), b"DEBUG IMAGE qemu-snp"), "no tag-id says so");
     let said = folder.cvmkit("export values.json --as corim --allow-debug --out plain.corim");

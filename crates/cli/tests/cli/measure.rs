@@ -253,16 +253,16 @@ fn json_has_what_was_measured() {
     insta::assert_snapshot!(json, @r#"
     {
       "mode": "snp",
-      "vmm_type": "QEMU",
+      "vmm-type": "QEMU",
       "vcpus": 1,
-      "vcpu_signature": "0x00800f12",
-      "guest_features": "0x1",
-      "kernel_hashes": {
+      "vcpu-signature": "0x00800f12",
+      "guest-features": "0x1",
+      "kernel-hashes": {
         "kernel": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "initrd": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "cmdline": "321c8eec6a77bad179511397f913a083067ad8cb737bb260aacbfe8df70fc50a"
       },
-      "output_format": "hex",
+      "output-format": "hex",
       "digest": "5ed9c48be5731526f49382c0e1d24100581be21846b89a36a50ff6b04ba9bfd757bed61786b0549b45775c7567f0dd5d"
     }
     "#);

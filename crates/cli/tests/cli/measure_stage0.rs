@@ -84,7 +84,7 @@ fn the_kernel_is_what_qemu_hands_over() {
         let plain = json(&folder, &format!("{line} plain"))["measurement"].clone();
         assert_eq!(plain["kernel_image_sha256"], expected["kernel_image"], "{machine}");
         assert_eq!(plain["kernel_setup_data_sha256"], expected["setup_data"], "{machine}");
-        assert_eq!(plain["memory_map_sha256"], expected["memory-map"][1], "{machine}");
+        assert_eq!(plain["memory_map_sha256"], expected["memory_map"][1], "{machine}");
         let tdx = json(&folder, &format!("{line} tdx"))["measurement"].clone();
         assert_eq!(tdx, plain);
         // Of an encrypted guest of AMD the header is the file's, without place and size of an initrd.

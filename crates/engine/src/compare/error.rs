@@ -118,6 +118,8 @@ impl Diagnosis for CompareError {
             Self::Prediction(error) => return error.hint(),
             Self::Td(error) => return error.hint(),
             Self::Reference(error) => return error.hint(),
+            // A newer or an older version of the file is no wrong file.
+            Self::Known(error @ ReadError::Versioned(_)) => return error.hint(),
             Self::Known(_) => {
                 "name a folder that `cvmkit build` wrote, or the `reference-values.json` in it"
             }
