@@ -100,6 +100,8 @@ fn no_mirror_is_named() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// A task of the project is a program in Rust. In the tree of a recipe is what a guest runs, which has
+/// nothing but a shell.
 #[test]
 fn shell_scripts_are_short() {
     for (name, text) in files() {
@@ -108,7 +110,9 @@ fn shell_scripts_are_short() {
                 .lines()
                 .next()
                 .is_some_and(|line| line.starts_with("#!") && line.contains("bash"));
-        assert!(!shell || text.lines().count() <= 50, "{name} has more than 50 lines");
+        let in_guest = name.starts_with("recipes/") && name.contains("/tree/");
+        let limit = if in_guest { 150 } else { 50 };
+        assert!(!shell || text.lines().count() <= limit, "{name} has more than {limit} lines");
     }
 }
 

@@ -159,7 +159,8 @@ mod tests {
     fn a_version_covers_those_that_it_begins() {
         for (given, found, covers) in [
             ("10.1", "10.1.2", true),
-            ("10", "10.0.2", true),
+            // Without the minor number it is none.
+            ("10", "10.0.2", false),
             ("10.0.2", "10.0.2", true),
             ("10.1", "10.0.2", false),
             ("10.1", "10.10.0", false),

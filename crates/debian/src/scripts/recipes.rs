@@ -130,7 +130,7 @@ pub(super) struct Recipe {
 
 /// The recipe for a residual.
 pub(super) fn find(package: &str, script: ScriptKind, sha256: &str) -> Option<&'static Recipe> {
-    trixie::RECIPES.iter().find(|recipe| {
+    trixie::RECIPES.into_iter().flatten().find(|recipe| {
         recipe.package == package && recipe.script == script && recipe.sha256 == sha256
     })
 }

@@ -162,6 +162,10 @@ fn check_without_table<S: Bytes + ?Sized>(disk: &S, header: [u8; 8]) -> Result<(
 fn read_head<S: Bytes + ?Sized>(disk: &S, at: u64, buf: &mut [u8]) -> io::Result<()> {
     let left = usize::try_from(disk.len().saturating_sub(at)).unwrap_or(buf.len());
     let part = left.min(buf.len());
+    if part == 0 {
+        // A place behind the end is none to read at, not even nothing.
+        return Ok(());
+    }
     buf.get_mut(..part).map_or(Ok(()), |buf| disk.read_at(at, buf))
 }
 
