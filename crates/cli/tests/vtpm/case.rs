@@ -159,7 +159,8 @@ impl Case {
                 arguments.extend(["-append".into(), self.command_line.into()]);
                 if self.spare_disk {
                     let disk = folder.path().join("spare.img");
-                    File::create(&disk).unwrap().set_len(64 << 20).unwrap();
+                    // With a file system: of a kernel from QEMU that decides PCR 5 too.
+                    write_disk(&disk, &inputs.initrd, Medium::Gpt);
                     arguments.extend(["-drive".into(), drive(&disk, "snapshot=on")]);
                     arguments.extend(devices(self.bus));
                 }
