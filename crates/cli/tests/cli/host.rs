@@ -1,11 +1,7 @@
 //! What the machine around cvmkit does to it: streams that are closed or full, inputs without an end,
 //! pipes in the place of files, names that a terminal would obey.
 
-#![expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "the tests start the program as a shell does"
-)]
+#![expect(clippy::disallowed_types, reason = "the tests start the program as a shell does")]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
