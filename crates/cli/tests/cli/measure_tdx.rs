@@ -205,7 +205,7 @@ fn what_is_open_is_refused() {
         (whole.replace("--secure-boot absent", ""), "--secure-boot built-in"),
         (whole.replace("--memory 2G", "--memory 2048"), "such as 2G or 2816M"),
         (whole.replace("--kernel kernel", "--kernel initrd"), "HdrS"),
-        (whole.replace("--firmware fd", "--firmware kernel"), "TDX"),
+        (whole.replace("--firmware fd", "--firmware kernel"), "no firmware volume"),
         (format!("--firmware fd --mrtd-only --qemu-version 9.0 {FILES}"), "--mrtd-only"),
         (whole.replace("--qemu-version 9.1", "--qemu-version 9"), "such as 10.1"),
     ];
