@@ -26,6 +26,9 @@ use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use rig::{Image, cvmkit, found, oracle, run, skip};
 use serde_json::Value;
 
+/// Type of an EFI system partition (UEFI 2.11, section 5.3.3), as sfdisk prints it.
+const ESP: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
+
 /// The parts of a machine and its image, as files and words.
 #[derive(Clone)]
 struct Parts {
@@ -90,7 +93,7 @@ impl Parts {
         ukify.arg(format!("--cmdline={}", self.command_line));
         ukify.args(["--os-release=ID=test", "--uname=6.12"]);
         run(&mut ukify).answer();
-        registers.extend(tpm(&uki, &image.file(".raw")));
+        registers.extend(tpm(&uki, &disk_with(&uki, image, folder.path())));
         registers
     }
 
@@ -118,6 +121,18 @@ impl Parts {
         let names = ["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"];
         names.map(|name| (name.to_owned(), said[name].as_str().unwrap().to_owned())).into()
     }
+}
+
+/// A copy of the image's disk that boots another UKI, by mtools.
+fn disk_with(uki: &Path, image: &Image, folder: &Path) -> PathBuf {
+    let disk = folder.join("disk.raw");
+    fs::copy(image.file(".raw"), &disk).unwrap();
+    let partitions = image.partitions().unwrap();
+    let esp = partitions.iter().find(|partition| partition.kind == ESP).unwrap();
+    let mut mcopy = Command::new(found("mcopy").unwrap());
+    mcopy.arg("-i").arg(format!("{}@@{}", disk.display(), esp.start)).arg("-o").arg(uki);
+    run(mcopy.arg("::/EFI/BOOT/BOOTX64.EFI")).answer();
+    disk
 }
 
 /// The PCRs that are predicted.

@@ -23,7 +23,7 @@ use serde_json::Value;
 const UNITS: [(&str, &str, &str); 6] = [
     (
         "test-condition.service",
-        "[Unit]\nConditionPathExists=/nonexistent\n[Service]\nExecStart=/bin/true",
+        "[Unit]\nConditionPathExists=/run/nonexistent\n[Service]\nExecStart=/bin/true",
         "condition failed",
     ),
     ("test-fails.service", "[Service]\nType=oneshot\nExecStart=/bin/false", "failed"),
