@@ -264,7 +264,7 @@ fn made_up_svsm_digests_stay() {
         svsm_entry: Some(0x40),
         ..OvmfImage::default()
     };
-    let (ovmf, svsm) = (OvmfImage::default().bytes(), svsm.bytes());
+    let (ovmf, svsm) = (OvmfImage::default().without_volume(), svsm.without_volume());
     let (ovmf, svsm) = (Firmware::of_end(&ovmf).unwrap(), Firmware::svsm(&svsm).unwrap());
     let vcpu = "EPYC-Milan".parse::<VcpuType>().unwrap().signature();
     let guest = SvsmGuest { vcpu, vars_size: 540_672 };

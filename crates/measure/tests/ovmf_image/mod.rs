@@ -43,11 +43,18 @@ impl Default for OvmfImage {
 }
 
 impl OvmfImage {
-    /// The image; bytes outside the structures differ from page to page.
+    /// The image, in one firmware volume; bytes outside the structures differ from page to page.
+    #[allow(dead_code, reason = "vectors of others have no volume")]
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut image = self.without_volume();
+        put_volume_header(&mut image);
+        image
+    }
+
+    /// The same without the header of the volume.
+    pub(crate) fn without_volume(&self) -> Vec<u8> {
         let len = self.pages * 4096;
         let mut image: Vec<u8> = (0..len).map(|at| u8::try_from(at / 7 % 251).unwrap()).collect();
-        put_volume_header(&mut image);
         let metadata_distance = 0x800;
         let words = |words: &[u32]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_le_bytes()).collect()
