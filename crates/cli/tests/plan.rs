@@ -23,11 +23,8 @@ use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::image;
 use cvmkit_formats::pe::Headers;
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
-use rig::{Image, cvmkit, found, oracle, run, skip};
+use rig::{ESP, Image, ROOT, ROOT_VERITY, cvmkit, found, oracle, run, skip};
 use serde_json::Value;
-
-/// Type of an EFI system partition (UEFI 2.11, section 5.3.3), as sfdisk prints it.
-const ESP: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
 
 /// The parts of a machine and its image, as files and words.
 #[derive(Clone)]
@@ -93,7 +90,8 @@ impl Parts {
         ukify.arg(format!("--cmdline={}", self.command_line));
         ukify.args(["--os-release=ID=test", "--uname=6.12"]);
         run(&mut ukify).answer();
-        registers.extend(tpm(&uki, &disk_with(&uki, image, folder.path())));
+        let (_, rest) = self.command_line.split_once("roothash=").unwrap();
+        registers.extend(tpm(&uki, &disk_with(&uki, &rest[..64], image, folder.path())));
         registers
     }
 
@@ -123,11 +121,19 @@ impl Parts {
     }
 }
 
-/// A copy of the image's disk that boots another UKI, by mtools.
-fn disk_with(uki: &Path, image: &Image, folder: &Path) -> PathBuf {
+/// A copy of the image's disk for another UKI and its root hash, by sgdisk and mtools: the GUIDs of the
+/// partitions are the halves of the root hash (UAPI.2).
+fn disk_with(uki: &Path, root_hash: &str, image: &Image, folder: &Path) -> PathBuf {
     let disk = folder.join("disk.raw");
     fs::copy(image.file(".raw"), &disk).unwrap();
     let partitions = image.partitions().unwrap();
+    let mut sgdisk = Command::new(found("sgdisk").unwrap());
+    for (kind, half) in [(ROOT, &root_hash[..32]), (ROOT_VERITY, &root_hash[32..])] {
+        let number = partitions.iter().position(|partition| partition.kind == kind).unwrap() + 1;
+        let parts = [&half[..8], &half[8..12], &half[12..16], &half[16..20], &half[20..]];
+        sgdisk.arg(format!("--partition-guid={number}:{}", parts.join("-")));
+    }
+    run(sgdisk.arg(&disk)).answer();
     let esp = partitions.iter().find(|partition| partition.kind == ESP).unwrap();
     let mut mcopy = Command::new(found("mcopy").unwrap());
     mcopy.arg("-i").arg(format!("{}@@{}", disk.display(), esp.start)).arg("-o").arg(uki);

@@ -166,7 +166,8 @@ fn every_profile_has_its_values() {
         fs::write(&observed, value["registers"].to_string()).unwrap();
         let with = project.out().join("reference-values.json");
         let mut compare = cvmkit(["compare".as_ref(), observed.as_os_str()]);
-        let said = run(compare.arg("--with").arg(with));
+        compare.arg("--with").arg(with).arg("--profile").arg(value["profile"].as_str().unwrap());
+        let said = run(&mut compare);
         assert_eq!(said.code, Some(0), "{}: {said:?}", value["profile"]);
     }
 
