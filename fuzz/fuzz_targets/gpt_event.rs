@@ -15,7 +15,7 @@ const HEADER: usize = 92;
 const COUNT: usize = 8;
 
 fuzz_target!(|disk: &[u8]| {
-    let Ok(data) = gpt::data(disk) else { return };
+    let Ok(Some(data)) = gpt::data(disk) else { return };
     assert_eq!(data.get(..HEADER), disk.get(512..512 + HEADER), "another header");
     let number = |bytes: &[u8], at: usize| {
         u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
