@@ -126,7 +126,16 @@ fn units_that_are_not_well_are_named_and_the_event_log_is_the_one_that_linux_has
     assert!(verdict.starts_with("failed units: test-condition.service [condition failed]"));
 
     // The log.
-    assert_eq!(answer["comparison"]["equal"], true, "{}", said.stdout);
+    // Every event is as predicted for this firmware, which has Secure Boot; the reference values of the
+    // image's profile are of firmware without it.
+    let comparison = &answer["comparison"];
+    for bank in comparison["events"]["banks"].as_array().unwrap() {
+        for register in bank["registers"].as_array().unwrap() {
+            assert_eq!(register["divergence"], Value::Null, "{register}");
+        }
+    }
+    let differing = &comparison["judgement"]["differing"];
+    assert_eq!(differing, &Value::from(vec!["pcr7"]), "{}", said.stdout);
     let bytes = fs::read(file("log")).unwrap();
     let (pcrs, log) = printed(&console);
     assert_eq!(Sha256::of(&bytes).to_string(), log, "byte by byte what Linux has");
