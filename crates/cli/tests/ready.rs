@@ -125,17 +125,12 @@ fn units_that_are_not_well_are_named_and_the_event_log_is_the_one_that_linux_has
     let verdict = answer["verdict"].as_str().unwrap();
     assert!(verdict.starts_with("failed units: test-condition.service [condition failed]"));
 
-    // The log.
-    // Every event is as predicted for this firmware, which has Secure Boot; the reference values of the
-    // image's profile are of firmware without it.
+    // The log, of firmware that has Secure Boot; that of the image's profile has none, which is no
+    // matter here.
     let comparison = &answer["comparison"];
-    for bank in comparison["events"]["banks"].as_array().unwrap() {
-        for register in bank["registers"].as_array().unwrap() {
-            assert_eq!(register["divergence"], Value::Null, "{register}");
-        }
-    }
-    let differing = &comparison["judgement"]["differing"];
-    assert_eq!(differing, &Value::from(vec!["pcr7"]), "{}", said.stdout);
+    assert_eq!(comparison["equal"], true, "{}", said.stdout);
+    let equal = comparison["judgement"]["equal"].as_array().unwrap();
+    assert!(equal.contains(&Value::from("pcr7")), "{}", said.stdout);
     let bytes = fs::read(file("log")).unwrap();
     let (pcrs, log) = printed(&console);
     assert_eq!(Sha256::of(&bytes).to_string(), log, "byte by byte what Linux has");

@@ -15,7 +15,6 @@ use cvmkit_engine::predict::{FirmwareBuild, Machine};
 use cvmkit_engine::profile::{Boot, Memory};
 use cvmkit_engine::progress::Progress;
 use cvmkit_measure::tpm::Platform;
-use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use self::report::{Report, Typed};
@@ -185,7 +184,7 @@ fn options(outcome: &Outcome) -> Result<Options, CommandError> {
         machine: Machine {
             firmware: image.and_then(|image| FirmwareBuild::of_file(&image).ok()),
             secure_boot: SecureBoot::default(),
-            medium: Medium::default(),
+            medium: boot::MEDIUM,
             kernel_header: None,
             pinned: None,
         },
@@ -195,7 +194,8 @@ fn options(outcome: &Outcome) -> Result<Options, CommandError> {
         td: Default::default(),
         profile: None,
         required: None,
-        described: Vec::new(),
+        // Its registers follow from this machine, whatever those are of that the image has values for.
+        described: vec!["--compare"],
     })
 }
 

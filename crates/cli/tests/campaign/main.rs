@@ -198,6 +198,7 @@ fn planted() {
         Ok("hang") => loop {
             std::hint::spin_loop();
         },
+        Ok("sleep") => std::thread::sleep(Duration::from_secs(600)),
         Ok("allocation") => {
             let bytes = vec![1_u8; 600 << 20];
             std::hint::black_box(&bytes);
@@ -215,8 +216,13 @@ fn faults_are_found() {
         run(command.env("CVMKIT_CAMPAIGN_PLANT", fault), folder.path())
     };
     assert_eq!(planted("nothing").end, End::Accepted);
-    for (fault, words) in [("panic", "panic"), ("hang", "over 5 s"), ("allocation", "over 512 MiB")]
-    {
+    let faults = [
+        ("panic", "panic"),
+        ("hang", "over 5 s"),
+        ("sleep", "waited for over 5 s"),
+        ("allocation", "over 512 MiB"),
+    ];
+    for (fault, words) in faults {
         let found = planted(fault);
         assert_eq!(found.end, End::Finding(words.into()), "{fault}: {}", found.said);
     }

@@ -1,9 +1,9 @@
 //! Runs the program on one changed input, and judges how it ended.
 //!
 //! The kernel keeps the limits: 512 MiB of private memory (`RLIMIT_DATA`; an allocation beyond it
-//! aborts the program) and 5 seconds of processor time of all threads together (`RLIMIT_CPU`). Time on
-//! the wall has a limit too, for what waits for ever; it is generous, because the machine may be busy
-//! with other things.
+//! aborts the program) and 5 seconds of processor time of all threads together (`RLIMIT_CPU`). What sleeps
+//! as long without any work waits for ever. Time that it spends in a queue for a processor or a disk is
+//! the machine's, which may be busy with other things, and has a limit of its own.
 
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 pub(crate) const MEMORY: u64 = 512 << 10;
 /// Seconds of processor time.
 pub(crate) const SECONDS: u64 = 5;
-/// Longest wait.
+/// Longest sleep without any work.
+const SLEEP: Duration = Duration::from_secs(SECONDS);
+/// Longest time on the wall, whatever the machine does.
 const WALL: Duration = Duration::from_secs(120);
 
 /// Sets the limits, then becomes the program. No core is dumped.
@@ -60,13 +62,18 @@ pub(crate) fn run(command: &Command, folder: &Path) -> Run {
     limited.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said).unwrap());
     let started = Instant::now();
     let mut child = limited.spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
+    let process = Process(format!("/proc/{}", child.id()));
     let mut peak = 0;
+    let (mut worked, mut since) = (String::new(), started);
     let ended = loop {
-        peak = resident(&status).max(peak);
+        peak = process.resident().max(peak);
+        let work = process.work();
+        if work != worked {
+            (worked, since) = (work, Instant::now());
+        }
         match child.try_wait().unwrap() {
             Some(ended) => break Some(ended),
-            None if started.elapsed() > WALL => {
+            None if since.elapsed() > SLEEP || started.elapsed() > WALL => {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 break None;
@@ -80,16 +87,37 @@ pub(crate) fn run(command: &Command, folder: &Path) -> Run {
     Run { end: judge(ended, &said), took, peak, said }
 }
 
-/// The highest resident memory of a process so far, in KiB; 0 of one that has ended.
-fn resident(status: &str) -> u64 {
-    let text = fs::read_to_string(status).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+/// A process, by its folder in `/proc` (`proc_pid_stat(5)`, `proc_pid_status(5)`).
+struct Process(String);
+
+impl Process {
+    /// The highest resident memory so far, in KiB; 0 of one that has ended.
+    fn resident(&self) -> u64 {
+        let text = fs::read_to_string(format!("{}/status", self.0)).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// What changes while it works or is in a queue to: the processor time of all threads, and the
+    /// clock for as long as a thread is runnable or waits for a disk.
+    fn work(&self) -> String {
+        let tasks = fs::read_dir(format!("{}/task", self.0)).into_iter().flatten().flatten();
+        let states: Vec<String> = tasks
+            .filter_map(|task| fs::read_to_string(task.path().join("stat")).ok())
+            .filter_map(|stat| {
+                let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+                Some(format!("{} {} {}", fields.first()?, fields.get(11)?, fields.get(12)?))
+            })
+            .collect();
+        let is_queued = states.iter().any(|state| state.starts_with(['R', 'D']));
+        let clock = is_queued.then(Instant::now);
+        format!("{states:?} {clock:?}")
+    }
 }
 
 fn judge(ended: Option<ExitStatus>, said: &str) -> End {
     let finding = |what: String| End::Finding(what);
-    let Some(ended) = ended else { return finding(format!("waited for {} s", WALL.as_secs())) };
+    let Some(ended) = ended else { return finding(format!("waited for over {SECONDS} s")) };
     if said.contains("memory allocation of") {
         return finding(format!("over {} MiB", MEMORY >> 10));
     }

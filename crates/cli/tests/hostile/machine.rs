@@ -5,9 +5,10 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// After which a boot hangs; one takes 10 to 40 seconds under emulation.
@@ -22,6 +23,10 @@ pub(crate) const PANIC: &str = "Kernel panic - not syncing";
 /// How Linux panics when an emulator on a busy host lets it wait for its timer
 /// (`arch/x86/kernel/apic/io_apic.c`): that says nothing of the image, so the machine starts anew.
 const BUSY_HOST: &str = "IO-APIC + timer doesn't work";
+
+/// How QEMU itself ends when its emulation meets what it holds for impossible (`abort(3)`), such as
+/// `msix_table_mmio_write: Assertion` of 10.0: nothing of the guest either.
+const ABORTED: i32 = 6;
 
 /// How often.
 const ATTEMPTS: usize = 5;
@@ -168,14 +173,29 @@ impl Machine {
 
     /// True while the machine may say more.
     fn read(&mut self, time: Duration) -> bool {
-        let Ok(bytes) = self.running.output.recv_timeout(time) else { return false };
-        self.console.push_str(&String::from_utf8_lossy(&bytes));
-        if self.console.contains(BUSY_HOST) && self.attempts < ATTEMPTS {
-            eprintln!("NOTE: the host is too busy for the guest's timer; once more");
-            self.attempts += 1;
-            self.console.clear();
-            self.running = Running::start(&self.arguments, self.folder.path());
+        match self.running.output.recv_timeout(time) {
+            Ok(bytes) => self.console.push_str(&String::from_utf8_lossy(&bytes)),
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => {
+                let ended = self.running.child.wait().unwrap();
+                return ended.signal() == Some(ABORTED) && self.starts_anew("QEMU aborted");
+            }
         }
+        if self.console.contains(BUSY_HOST) {
+            self.starts_anew("the host is too busy for the guest's timer");
+        }
+        true
+    }
+
+    /// Starts the machine once more, if it may.
+    fn starts_anew(&mut self, why: &str) -> bool {
+        if self.attempts == ATTEMPTS {
+            return false;
+        }
+        eprintln!("NOTE: {why}; once more");
+        self.attempts += 1;
+        self.console.clear();
+        self.running = Running::start(&self.arguments, self.folder.path());
         true
     }
 }

@@ -38,6 +38,7 @@ pub use self::error::BootError;
 use self::firmware::Firmware;
 pub use self::http::HttpAnswer;
 pub use self::outcome::{Accelerator, Outcome, Verdict};
+pub use self::qemu::MEDIUM;
 use self::qemu::Qemu;
 pub use self::request::{Direct, HttpGet, Kvm, Request};
 use self::scratch::Scratch;

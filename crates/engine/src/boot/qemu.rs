@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use cvmkit_measure::uefi::medium::{DiskBus, Medium};
+
 use super::process::{self, Guarded};
 use super::{Accelerator, BootError, Request};
 use crate::files::{self, cannot};
@@ -173,6 +175,10 @@ fn machine(accelerator: &Accelerator, memory_mib: u32, vcpus: u32) -> Vec<OsStri
     .map(OsString::from)
     .into()
 }
+
+/// The disk of the machines of [`arguments`], which the guest may write to: what it writes is dropped.
+pub const MEDIUM: Medium =
+    Medium { is_writable: Some(true), bus: Some(DiskBus::VirtioBlk), firmware_by: None };
 
 /// The whole machine of a request, except firmware and TPM.
 pub(super) fn arguments(

@@ -18,13 +18,17 @@ use super::{CompareError, Expectation, Options};
 use crate::predict::{Assumed, on_platform};
 
 /// Values beside those that fit them best.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ValuesComparison {
     /// What is expected, in words.
     pub expected: String,
     /// Number of expectations that were tried.
     pub tried: usize,
+    /// Other expectations that fit as well and are of fewer registers: of one of them more may be
+    /// decided, once it is said that it is the machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fits_as_well: Vec<String>,
     /// Every register of which a value is expected, bank by bank.
     pub registers: Vec<ValueComparison>,
     /// Registers of which a value was given and none is expected.
@@ -52,6 +56,7 @@ impl ValuesComparison {
 impl fmt::Display for ValuesComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "expected: {}", self.expected)?;
+        self.fits_as_well.iter().try_for_each(|other| writeln!(f, "fits as well: {other}"))?;
         self.registers.iter().try_for_each(|register| write_value(f, register))?;
         for register in &self.not_predicted {
             writeln!(f, "  {register:<7} not judged: nothing is expected of it")?;
@@ -119,8 +124,13 @@ fn with_prediction(
     expected: String,
 ) -> Result<ValuesComparison, CompareError> {
     let untouched: Vec<Register> = prediction.untouched.iter().map(|p| Register::Pcr(*p)).collect();
-    let mut comparison =
-        ValuesComparison { expected, tried: 1, registers: Vec::new(), not_predicted: Vec::new() };
+    let mut comparison = ValuesComparison {
+        expected,
+        tried: 1,
+        fits_as_well: Vec::new(),
+        registers: Vec::new(),
+        not_predicted: Vec::new(),
+    };
     for (bank, values) in registers.banks() {
         let events = prediction.in_bank(bank);
         let events = compare::Prediction {
@@ -196,14 +206,22 @@ fn with_known(registers: &Registers, known: &KnownValue) -> ValuesComparison {
     ValuesComparison {
         expected: known.name.clone(),
         tried: 1,
+        fits_as_well: Vec::new(),
         registers: expected,
         not_predicted: silent.copied().collect(),
     }
 }
 
-/// The comparison that fits best; of several the first.
+/// The comparison that fits best; of several the first, which names those that ask for less. It is
+/// not for whoever reports to choose the machine by leaving registers out.
 fn best(compared: Vec<ValuesComparison>) -> Option<ValuesComparison> {
     let tried = compared.len();
-    let best = compared.into_iter().min_by_key(ValuesComparison::distance);
-    best.map(|best| ValuesComparison { tried, ..best })
+    let first = compared.iter().min_by_key(|comparison| comparison.distance())?;
+    let open =
+        |comparison: &ValuesComparison| comparison.registers.len() - comparison.given().count();
+    let asks_less = |other: &&ValuesComparison| {
+        other.distance() == first.distance() && open(other) < open(first)
+    };
+    let fits_as_well = compared.iter().filter(asks_less).map(|other| other.expected.clone());
+    Some(ValuesComparison { tried, fits_as_well: fits_as_well.collect(), ..first.clone() })
 }
