@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use cvmkit_engine::digest::Sha256;
 
 use crate::archive::{Archive, Deb, SUITE};
-use crate::resum;
 use crate::rig::{self, run};
+use crate::{ovmf_image, resum};
 
 type Pages = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
@@ -145,10 +145,11 @@ impl Drop for Fixtures {
     }
 }
 
-/// The end of an OVMF image of Debian's packages, with the metadata that is read.
+/// The end of an OVMF image of Debian's packages, with the metadata that is read, behind the start of a
+/// firmware volume.
 pub(crate) fn shipped(name: &str) -> Vec<u8> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
-    fs::read(fixtures.join(name)).unwrap()
+    ovmf_image::whole(&fs::read(fixtures.join(name)).unwrap())
 }
 
 /// Answers one request with a page of the site.

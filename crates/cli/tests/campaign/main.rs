@@ -18,6 +18,8 @@
 mod archive;
 mod fixtures;
 mod mutate;
+#[path = "../../../measure/tests/ovmf_image/mod.rs"]
+mod ovmf_image;
 mod readers;
 mod resum;
 #[path = "../rig/mod.rs"]

@@ -8,7 +8,7 @@ use cvmkit_engine::digest::Sha256;
 
 use crate::fixtures::{Fixtures, Place, shipped};
 use crate::mutate::Nature::{self, Binary, Text};
-use crate::resum;
+use crate::{ovmf_image, resum};
 
 /// Puts a changed input where commands find it; answers the commands.
 pub(crate) type Placer<'a> = Box<dyn Fn(&Place<'_>, &[u8]) -> Vec<Command> + Sync + 'a>;
@@ -70,6 +70,12 @@ fn with(mut command: Command, file: PathBuf) -> Command {
     command
 }
 
+/// Whole images of the seeds, of which some are the last page alone.
+fn firmware(fixtures: &Fixtures) -> Vec<Vec<u8>> {
+    let seeds = fixtures.seeds("firmware").into_iter();
+    seeds.map(|seed| if seed.len() > 4096 { seed } else { ovmf_image::whole(&seed) }).collect()
+}
+
 /// What `dump` lists.
 fn listings(fixtures: &Fixtures) -> Vec<Reader<'_>> {
     let of = |name: &'static str, count, seeds: Vec<Vec<u8>>, repair| Reader {
@@ -85,7 +91,7 @@ fn listings(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         of("initrd", 200, vec![initrd], nothing),
         of("PE", 700, fixtures.seeds("pe"), resum::pe),
         of("UKI", 700, fixtures.seeds("uki_measurements"), resum::pe),
-        of("firmware metadata", 700, fixtures.seeds("firmware"), nothing),
+        of("firmware metadata", 700, firmware(fixtures), resum::firmware),
         of_file("verity superblock", 700, fixtures.seeds("verity"), |place, file| {
             let data = place.file("data", &[3; 512 * 5]);
             let mut verify = place.cvmkit(["verity", "verify"]);
@@ -121,6 +127,7 @@ fn measured(fixtures: &Fixtures) -> Vec<Reader<'_>> {
     let variables = fixtures.seeds("variable_store").into_iter().map(|seed| seed[8..].to_vec());
     let kernels = fixtures.seeds("linux_kernel").into_iter().map(|seed| seed[8..].to_vec());
     let kernels = kernels.chain([fixtures.seed("stage0", "bzimage")]).collect();
+    let snp_firmware = shipped("ovmf_AmdSev_suffix.bin");
     let logs = ["tpm-uki", "tpm-direct"].map(|name| fixtures.seed("event_log", name));
     vec![
         Reader {
@@ -147,14 +154,20 @@ fn measured(fixtures: &Fixtures) -> Vec<Reader<'_>> {
                 vec![with(tpm, file)]
             })
         },
-        of_file("firmware, SNP", 600, vec![shipped("ovmf_AmdSev_suffix.bin")], |place, file| {
-            let words = ["measure", "snp", "--vcpus", "2", "--vcpu-type", "EPYC-v4", "--explain"];
-            vec![with(place.cvmkit(words.into_iter().chain(["--ovmf"])), file)]
-        }),
-        of_file("firmware, TDX", 600, fixtures.seeds("firmware"), |place, file| {
-            let words = ["measure", "tdx", "--mrtd-only", "--explain", "--qemu-version", "9.2"];
-            vec![with(place.cvmkit(words.into_iter().chain(["--firmware"])), file)]
-        }),
+        Reader {
+            repair: resum::firmware,
+            ..of_file("firmware, SNP", 600, vec![snp_firmware], |place, file| {
+                let words = ["measure", "snp", "--vcpus", "2", "--vcpu-type", "EPYC-v4"];
+                vec![with(place.cvmkit(words.into_iter().chain(["--explain", "--ovmf"])), file)]
+            })
+        },
+        Reader {
+            repair: resum::firmware,
+            ..of_file("firmware, TDX", 600, firmware(fixtures), |place, file| {
+                let words = ["measure", "tdx", "--mrtd-only", "--explain", "--qemu-version", "9.2"];
+                vec![with(place.cvmkit(words.into_iter().chain(["--firmware"])), file)]
+            })
+        },
         of_file("Secure Execution header", 600, fixtures.seeds("se_header"), |place, file| {
             vec![with(place.cvmkit(["measure", "se"]), file)]
         }),
@@ -270,7 +283,7 @@ fn images(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         of("image's disk", ".raw", 400, Binary, resum::gpt, alone),
         of("image's initrd", ".initrd", 300, Binary, nothing, alone),
         of("image's command line", ".cmdline", 200, Text, nothing, readers_of_manifest),
-        of("image's firmware", ".fd", 200, Binary, nothing, readers_of_manifest),
+        of("image's firmware", ".fd", 200, Binary, resum::firmware, readers_of_manifest),
     ];
     // A changed file is another image, which the manifest does not describe.
     let described =

@@ -3,6 +3,8 @@
 
 use cvmkit_engine::digest::Sha256;
 
+use crate::ovmf_image;
+
 /// CRC-32 (ISO 3309), bit by bit.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = u32::MAX;
@@ -47,6 +49,13 @@ pub(crate) fn pe(bytes: &mut [u8]) {
     }
     let sum = u32::try_from(sum).unwrap() + u32::try_from(bytes.len()).unwrap();
     put(bytes, at, &sum.to_le_bytes());
+}
+
+/// A firmware image starts with a volume and ends in the table that is read.
+pub(crate) fn firmware(bytes: &mut [u8]) {
+    if bytes.len() > 4096 {
+        ovmf_image::put_volume_header(bytes);
+    }
 }
 
 /// Both headers of a GPT and their arrays of entries (UEFI 2.10, table 5.5).
