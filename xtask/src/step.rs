@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -15,9 +16,13 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// Says what is about to happen.
+/// When the first step was announced.
+static STARTED: OnceLock<Instant> = OnceLock::new();
+
+/// Says what is about to happen, and how long all before it took.
 pub(crate) fn announce(what: &str) {
-    println!("\n==> {what}");
+    let seconds = STARTED.get_or_init(Instant::now).elapsed().as_secs();
+    println!("\n==> {what} ({}:{:02})", seconds / 60, seconds % 60);
 }
 
 /// A command with its arguments.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use crate::inputs::Inputs;
-use crate::{Workspace, demo, fuzz, licences, oracles, step};
+use crate::{Workspace, fuzz, licences, oracles, step};
 
 /// How much to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,11 +42,24 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     step::announce("lints");
     let mut lints = cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
     step::run(lints.args(CROSS_CHECK).args(["--", "-D", "warnings"]))?;
+    let targets: &[&str] = match extent {
+        Extent::Whole => &[],
+        Extent::Quick => &["--lib", "--bins"],
+    };
+    let tests = || {
+        let mut test = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
+        test.args(CROSS_CHECK).args(targets);
+        test
+    };
     let inputs = match extent {
         Extent::Quick => None,
         Extent::Whole => {
-            step::announce("the product, for the tests that run it");
-            demo::build_cvmkit(workspace)?;
+            // The tests bring features of dependencies that the product alone has to do without.
+            step::announce("the product alone");
+            step::run(&mut cargo(&["check", "--release", "--package", "cvmkit"]))?;
+            // With the tests comes the product that they run, and that makes their inputs.
+            step::announce("the tests and the product");
+            step::run(tests().arg("--no-run"))?;
             Some(Inputs::ensure(workspace)?)
         }
     };
@@ -57,12 +70,8 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     };
     fuzzed.as_ref().inspect_err(|error| eprintln!("error: {error:#}")).ok();
     step::announce("tests");
-    let targets: &[&str] = match extent {
-        Extent::Whole => &[],
-        Extent::Quick => &["--lib", "--bins"],
-    };
-    let mut test = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
-    test.args(CROSS_CHECK).args(targets).args(["--", "--show-output"]);
+    let mut test = tests();
+    test.args(["--", "--show-output"]);
     test.env("CVMKIT_SNP_MEASURE", oracles::snp_measure(workspace));
     if let Some(inputs) = &inputs {
         inputs.tell(&mut test)?;
