@@ -542,3 +542,155 @@ fn what_cannot_be_predicted_of_a_td_is_refused() {
     refused("ccel --with out --acpi-loader fd", "--acpi-rsdp");
     refused("ccel --with out --layout edk2", "edk2-stable202205");
 }
+
+/// The reference values of that image as `build` has them: a machine of the profile for each size of
+/// memory, of which no ACPI tables are known.
+fn with_reference_values(
+    image: &TinyImage,
+    (layout, secure_boot): (&str, &str),
+    values: &[(&str, [String; 4])],
+) {
+    let value = |(memory, [mrtd, rtmr1, rtmr2, rtmr3]): &(&str, [String; 4])| {
+        json!({
+            "profile": "td", "profile-version": 1, "platform": "tdx", "vmm": "qemu",
+            "vmm-version": "9.1", "boot": "direct", "vcpus": 1, "memory": memory,
+            "firmware": "OVMF.fd", "firmware-layout": layout,
+            "registers": { "sha384": {
+                "mrtd": mrtd, "rtmr1": rtmr1, "rtmr2": rtmr2, "rtmr3": rtmr3,
+            } },
+            "conditions": { "rtmr3": [{ "code": "until-software-extends" }] },
+            "not-predicted": { "rtmr0": { "code": "acpi-tables" } },
+        })
+    };
+    let profile = json!({
+        "name": "td", "version": 1, "technology": "tdx", "vmm": "qemu", "vmm-version": "9.1",
+        "boot": "direct", "firmware": "OVMF.fd", "firmware-layout": layout, "secure-boot": secure_boot,
+        "vcpus": [1], "memory": ["2G", "1G"],
+    });
+    let values: Vec<Value> = values.iter().map(value).collect();
+    let file = json!({ "schema": 3, "debug": false, "profiles": [profile], "values": values });
+    image.folder.put("out/reference-values.json", file.to_string().as_bytes());
+}
+
+/// The firmware of the quote, and that of the log: layout and Secure Boot.
+const OF_QUOTE: (&str, &str) = ("edk2-stable202411", "absent");
+const OF_LOG: (&str, &str) = ("edk2-stable202205", "absent");
+
+/// MRTD, RTMR 1, 2 and 3 of a quote.
+fn registers_of(quote: &[u8]) -> [String; 4] {
+    [MRTD_AT, RTMR_AT[1], RTMR_AT[2], RTMR_3_AT].map(|at| hex::encode(&quote[at..at + 48]))
+}
+
+/// An image for two technologies, with the firmware of the other one first: it starts TDs too.
+fn image_of_two() -> TinyImage {
+    let other = whole_firmware(0x40_0000, &vec![0x55; 0x8_4000], &EDK2_MEMORY);
+    TinyImage::new()
+        .file("firmware", "A.fd", &other)
+        .file("firmware", "OVMF.fd", &fd())
+        .file("kernel", "tiny.vmlinuz", &kernel())
+        .file("initrd", "tiny.initrd", INITRD)
+        .file("command-line", "tiny.cmdline", LINE.as_bytes())
+        .finish()
+}
+
+/// How often each register is judged in what a person sees: lines that begin with its name.
+fn lines_of<'a>(text: &'a str, register: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.trim_start().starts_with(register)).collect()
+}
+
+/// The case `rtmr3-two-answers`, with the folder: each register has one verdict, one line and one list
+/// of causes, for the machine that the profile names.
+#[test]
+fn a_td_has_one_answer_for_each_register() {
+    let image = image_of_two();
+    let (bytes, _) = quote(&Rule::of_qemu(9));
+    let known = registers_of(&bytes);
+    let [mrtd, rtmr1, rtmr2, zero] = &known;
+    let other = "11".repeat(48);
+    let of_1g = [mrtd.clone(), other.clone(), rtmr2.clone(), zero.clone()];
+    with_reference_values(&image, OF_QUOTE, &[("2G", known.clone()), ("1G", of_1g)]);
+    let one_line_each = |text: &str| {
+        for register in ["MRTD", "RTMR 0", "RTMR 1", "RTMR 2", "RTMR 3"] {
+            assert!(lines_of(text, register).len() <= 1, "{register}: {text}");
+        }
+        assert!(!text.contains("A.fd"), "{text}");
+        let judged = lines_of(text, "not judged, because").concat();
+        let names: Vec<_> =
+            judged.match_indices("RTMR").map(|(at, _)| &judged[at..at + 6]).collect();
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(names.len(), distinct.len(), "{text}");
+    };
+
+    image.folder.put("lone", format!("rtmr3={zero}\n").as_bytes());
+    let said = image.folder.cvmkit("compare lone --with out");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    one_line_each(&said.stdout);
+    assert!(said.stdout.contains("expected: td (qemu 9.1, direct boot, 1 vCPU, 2G, OVMF.fd)"));
+    assert!(said.stdout.contains("not judged, because not given: MRTD, RTMR 1 and RTMR 2\n"));
+
+    let ab = "ab".repeat(48);
+    let registers = format!("mrtd={mrtd}\nrtmr1={rtmr1}\nrtmr2={rtmr2}\nrtmr3={ab}\n");
+    image.folder.put("extended", registers.as_bytes());
+    let said = image.folder.cvmkit("compare extended --with out");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    one_line_each(&said.stdout);
+    let likely: Vec<_> = lines_of(&said.stdout, "likely:");
+    assert_eq!(likely.len(), 1, "{}", said.stdout);
+    assert!(likely[0].contains("the running system extended the register"), "{likely:?}");
+
+    // Another kernel has one list of causes, and none that the other registers exclude.
+    let planted = registers.replace(rtmr1, &ab).replace(&format!("rtmr3={ab}"), "");
+    image.folder.put("kernel", planted.as_bytes());
+    let said = image.folder.cvmkit("compare kernel --with out");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    one_line_each(&said.stdout);
+    let kernel = "likely: the kernel is another one";
+    assert_eq!(said.stdout.matches(kernel).count(), 1, "{}", said.stdout);
+}
+
+/// A log says at which event a value parts, of the machine that the values are of.
+#[test]
+fn the_log_of_a_td_explains_its_values() {
+    let image = image_of_two();
+    let (_, answer) = quote(&Rule::of_qemu(9));
+    let (bytes, _) = quote(&Rule::of_qemu(9));
+    let known = registers_of(&bytes);
+    with_reference_values(&image, OF_QUOTE, &[("1G", known.clone()), ("2G", known.clone())]);
+    image.folder.put("quote.json", answer.to_string().as_bytes());
+    let (said, json) = compare(&image.folder, "quote.json --with out");
+    assert_eq!(said.code, Some(0), "{json:#}");
+    // Of machines with the same values the log has one: the TD HOB is of 2 GiB.
+    assert!(json["values"]["expected"].as_str().unwrap().contains(", 2G, "), "{json:#}");
+    assert_eq!(json["td"]["events"]["registers"], json!([]));
+    assert_eq!(json["judgement"]["equal"], json!(["mrtd", "rtmr1", "rtmr2", "rtmr3"]));
+    assert_eq!(json["td"]["events"]["open"][0]["divergence"], Value::Null);
+    let said = image.folder.cvmkit("compare quote.json --with out");
+    assert_eq!(lines_of(&said.stdout, "RTMR 0").len(), 1, "{}", said.stdout);
+    assert!(said.stdout.contains("RTMR 0  not judged beyond its first"), "{}", said.stdout);
+
+    // A log that parts: one verdict, and the event has the causes.
+    let mut records = log();
+    image.folder.put("ccel", &self::bytes(CCEL_OVMF, &records));
+    cvmkit_engine::files::remove(&image.folder.path("out/reference-values.json")).unwrap();
+    let (_, json) = compare(&image.folder, "ccel --with out --td-firmware out/OVMF.fd");
+    let observed = json["td"]["events"]["registers"].as_array().unwrap().iter();
+    let mut observed = observed.map(|of| of["observed"].as_str().unwrap().to_owned());
+    let of_log = [known[0].clone()].into_iter().chain(observed.by_ref()).collect::<Vec<_>>();
+    with_reference_values(&image, OF_LOG, &[("2G", of_log.try_into().unwrap())]);
+    flip(&mut records, 16);
+    image.folder.put("ccel", &self::bytes(CCEL_OVMF, &records));
+    let (said, json) = compare(&image.folder, "ccel --with out");
+    assert_eq!(said.code, Some(1), "{json:#}");
+    assert_eq!(parted(&json), [("rtmr2".to_owned(), 0, "differs".to_owned())], "{json:#}");
+    assert_eq!(json["judgement"]["differing"], json!(["rtmr2"]));
+    assert_eq!(json["judgement"]["equal"], json!(["rtmr1", "rtmr3"]));
+    let said = image.folder.cvmkit("compare ccel --with out");
+    assert_eq!(lines_of(&said.stdout, "RTMR 2  DIFFERS").len(), 1, "{}", said.stdout);
+    let cause = "likely: the kernel command line is another one";
+    assert_eq!(said.stdout.matches(cause).count(), 1, "{}", said.stdout);
+
+    // What is said of the machine has effect, and no other firmware is guessed.
+    let said = image.folder.cvmkit("compare ccel --with out --tpm absent");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stdout.contains("out/OVMF.fd") && !said.stdout.contains("A.fd"), "{said:?}");
+}

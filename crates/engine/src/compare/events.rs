@@ -5,13 +5,13 @@ use std::fmt;
 
 use cvmkit_measure::compare::{self, Comparison};
 use cvmkit_measure::event::log::Log;
-use cvmkit_measure::event::{Bank, Observed, Register, RegisterSet};
+use cvmkit_measure::event::{Bank, Observed, Register, RegisterSet, RtmrIndex};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
 use super::registers::Registers;
 use super::values::ValuesComparison;
-use super::{CompareError, Expectation, Options, Report, in_full, td, values};
+use super::{CompareError, Expectation, Options, Report, explain, in_full, named, td, values};
 use crate::predict::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};
 use crate::profile::Boot;
 
@@ -53,15 +53,22 @@ impl EventsComparison {
         let parting: Vec<usize> = parting.map(|divergence| divergence.index).collect();
         (parting.len(), Reverse(parting.iter().sum()))
     }
+
+    /// The bank that is shown: the first that differs, or the first.
+    fn shown(&self) -> Option<&BankComparison> {
+        self.banks.iter().find(|bank| !bank.comparison.is_equal()).or(self.banks.first())
+    }
+
+    /// Where the log parts, and nothing of registers that don't.
+    pub(super) fn write_divergences(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explain::write_divergences(f, self.shown().map(|bank| &bank.comparison))
+    }
 }
 
 impl fmt::Display for EventsComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "boot: {}, {}", self.boot, self.assumptions)?;
-        let differing = self.banks.iter().find(|bank| !bank.comparison.is_equal());
-        let Some(BankComparison { bank, comparison }) = differing.or(self.banks.first()) else {
-            return Ok(());
-        };
+        let Some(BankComparison { bank, comparison }) = self.shown() else { return Ok(()) };
         for register in &comparison.registers {
             let state = if register.divergence.is_some() { "DIFFERS" } else { "equal" };
             writeln!(f, "  {:<7} {state:<7}  {bank}:{}", register.register, register.observed)?;
@@ -69,14 +76,7 @@ impl fmt::Display for EventsComparison {
         for register in &comparison.not_predicted {
             writeln!(f, "  {register:<7} not predicted")?;
         }
-        let first = comparison.first();
-        if let Some(first) = first {
-            writeln!(f, "first divergence: {first}")?;
-        }
-        for other in comparison.divergences().filter(|other| Some(*other) != first) {
-            writeln!(f, "then: {other}")?;
-        }
-        Ok(())
+        self.write_divergences(f)
     }
 }
 
@@ -157,7 +157,7 @@ pub(super) fn compare(
             return Err(expectation.without("an event log of two banks"));
         };
         let subject = td::Subject { log: Some(log), values: None };
-        return td_registers(&subject, &replay(&banks), expectation, options, report);
+        return td_registers(&subject, &replay_td(log), expectation, options, report);
     }
     if expectation.folder.is_none() || expectation.answers_for_tpm(options) {
         report.values = Some(values::of_known(&replay(&banks), expectation, options)?);
@@ -186,10 +186,15 @@ pub(super) fn compare(
         EventsComparison { boot, assumptions, tried, banks: banks.iter().map(bank).collect() }
     });
     report.events = compared.min_by_key(EventsComparison::distance);
+    if let (Some(values), Some(events)) = (&mut report.values, &mut report.events) {
+        let banks = events.banks.iter_mut();
+        banks.for_each(|of| explain::of_values(values, &mut of.comparison, Some(of.bank)));
+    }
     Ok(())
 }
 
-/// Compares a TD with the image, and with the reference values if they have any of its registers.
+/// Compares a TD with the reference values; with the boot of the image where those have none of its
+/// registers, or where it is said what the machine is.
 pub(super) fn td_registers(
     subject: &td::Subject<'_>,
     registers: &Registers,
@@ -197,24 +202,36 @@ pub(super) fn td_registers(
     options: &Options,
     report: &mut Report,
 ) -> Result<(), CompareError> {
-    let known = match expectation.folder {
-        // What is said of the machine is taken into account by the prediction alone.
-        Some(_) if !options.described.is_empty() => {
-            Err(expectation.without("a machine as it is described"))
+    // What is said of the machine is taken into account by the prediction alone.
+    let known = match options.described.is_empty() {
+        true => values::beside_known(registers, expectation, options),
+        false => Vec::new(),
+    };
+    match expectation.folder {
+        None if known.is_empty() => Err(expectation.without("any of these registers")),
+        Some(folder) if known.is_empty() => {
+            let (named, notes) = (&expectation.named, &mut report.notes);
+            report.td =
+                Some(td::compare(subject, folder, named, &options.td, options.boot, notes)?);
+            Ok(())
         }
-        _ => values::of_known(registers, expectation, options),
-    };
-    let Some(folder) = expectation.folder else {
-        report.values = Some(known?);
-        return Ok(());
-    };
-    report.values = known.ok();
-    match td::compare(subject, folder, &options.td, options.boot, &mut report.notes) {
-        Ok(compared) => report.td = Some(compared),
-        Err(error) if report.values.is_none() => return Err(error),
-        Err(error) => report.notes.push(format!("not predicted: {}", in_full(&error))),
+        folder => {
+            named::compare(subject, folder, &known, report);
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+/// The registers that the log of a TD comes to: all of them, as it is the log of all.
+fn replay_td(log: &Observed<'_>) -> Registers {
+    let replayed = log.replay();
+    let mut registers = Registers::default();
+    for register in RtmrIndex::all().map(Register::Rtmr) {
+        let untouched = log.bank().initial(register, log.startup_locality());
+        // A register comes once in a bank.
+        let _ = registers.insert(register, replayed.get(&register).copied().unwrap_or(untouched));
+    }
+    registers
 }
 
 fn replay(banks: &[Observed<'_>]) -> Registers {

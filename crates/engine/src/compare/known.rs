@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cvmkit_measure::snp::GuestFeatures;
 
-use crate::profile::Features;
+use crate::profile::{Features, Profile};
 use crate::reference::{Digests, ReadError, ReferenceValue, ReferenceValues};
 
 /// The reference values of one machine.
@@ -13,6 +13,8 @@ pub(super) struct KnownValue {
     /// The machine.
     pub(super) name: String,
     pub(super) value: ReferenceValue,
+    /// What is taken for granted of it.
+    pub(super) profile: Option<Profile>,
     pub(super) digests: Digests,
 }
 
@@ -25,12 +27,14 @@ impl KnownValue {
 
 /// Reads a file of reference values.
 pub(super) fn read(path: &Path) -> Result<Vec<KnownValue>, ReadError> {
+    let ReferenceValues { profiles, values, .. } = ReferenceValues::read(path)?;
     let known = |value: ReferenceValue| {
+        let profile = profiles.iter().find(|profile| profile.name == value.profile).cloned();
         let name = value.to_string();
         let refused =
             |fault| ReadError::Value { path: path.to_owned(), machine: name.clone(), fault };
         let digests = value.digests().map_err(refused)?;
-        Ok(KnownValue { name: name.clone(), digests, value })
+        Ok(KnownValue { name: name.clone(), digests, value, profile })
     };
-    ReferenceValues::read(path)?.values.into_iter().map(known).collect()
+    values.into_iter().map(known).collect()
 }

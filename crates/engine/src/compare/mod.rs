@@ -11,8 +11,10 @@
 
 mod error;
 mod events;
+mod explain;
 mod known;
 mod launch;
+mod named;
 mod observed;
 mod registers;
 mod td;
@@ -32,6 +34,7 @@ use crate::predict::Machine;
 use crate::profile::{Boot, Technology, Vmm};
 use crate::reference::ReadError;
 use known::KnownValue;
+use named::Named;
 
 pub use error::CompareError;
 pub use events::EventsComparison;
@@ -109,9 +112,18 @@ impl fmt::Display for Report {
             writeln!(f, "  not to be trusted: {refusal}")?;
         }
         self.launch.iter().try_for_each(|launch| write!(f, "{launch}"))?;
-        self.events.iter().try_for_each(|events| write!(f, "{events}"))?;
-        self.td.iter().try_for_each(|td| write!(f, "{td}"))?;
-        self.values.iter().try_for_each(|values| write!(f, "{values}"))?;
+        match &self.values {
+            // Events say why a value differs, and no more: each register has one verdict.
+            Some(values) => {
+                write!(f, "{values}")?;
+                self.td.iter().try_for_each(|td| td.write_events(f, values))?;
+                self.events.iter().try_for_each(|events| events.write_divergences(f))?;
+            }
+            None => {
+                self.events.iter().try_for_each(|events| write!(f, "{events}"))?;
+                self.td.iter().try_for_each(|td| write!(f, "{td}"))?;
+            }
+        }
         write!(f, "{}", self.judgement)
     }
 }
@@ -122,6 +134,8 @@ struct Expectation<'a> {
     /// The image, if it is there and not its reference values alone.
     folder: Option<&'a Path>,
     known: Vec<KnownValue>,
+    /// The TDs that the image's profiles name, whatever is said of the machine.
+    named: Named,
 }
 
 impl Options {
@@ -170,14 +184,19 @@ impl<'a> Expectation<'a> {
 
     fn of_path(path: &'a Path) -> Result<Self, CompareError> {
         if !path.is_dir() {
-            return Ok(Self { path, folder: None, known: known::read(path)? });
+            return Ok(Self::new(path, None, known::read(path)?));
         }
         // A folder without reference values still has the files to predict from.
         let known = match known::read(&path.join(REFERENCE_FILE)) {
             Err(ReadError::File(error)) if error.is_not_found() => Vec::new(),
             known => known?,
         };
-        Ok(Self { path, folder: Some(path), known })
+        Ok(Self::new(path, Some(path), known))
+    }
+
+    fn new(path: &'a Path, folder: Option<&'a Path>, known: Vec<KnownValue>) -> Self {
+        let named = Named::of(&known);
+        Self { path, folder, known, named }
     }
 }
 

@@ -6,7 +6,7 @@
 //! equal; the events of it that are known can still part.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -26,9 +26,10 @@ use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
+use super::named::Named;
 use super::registers::Registers;
-use super::values::write_value;
-use super::{CompareError, in_full};
+use super::values::{ValuesComparison, write_value};
+use super::{CompareError, explain, in_full};
 use crate::files;
 use crate::predict::{
     ImageFiles, PATCHED_FOR, RTMR_0, SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine,
@@ -105,6 +106,9 @@ pub struct TdComparison {
     /// Number of reported events that are predicted somewhere in their register.
     #[serde(skip)]
     alike: usize,
+    /// What was reported.
+    #[serde(skip)]
+    reported: BTreeSet<Register>,
 }
 
 impl TdComparison {
@@ -132,11 +136,70 @@ impl TdComparison {
     }
 
     /// Fewer differences are better, then more that is equal, then more events that are alike.
-    fn distance(&self) -> (usize, Reverse<usize>, Reverse<usize>) {
+    pub(super) fn distance(&self) -> (usize, Reverse<usize>, Reverse<usize>) {
         let values = self.given().filter(|register| register.is_equal()).count();
         let registers = self.events.iter().flat_map(|events| &events.registers);
         let equal = registers.filter(|register| register.divergence.is_none()).count();
         (self.differing(), Reverse(values + equal), Reverse(self.alike))
+    }
+
+    /// What was reported and is not predicted.
+    pub(super) fn silent(&self) -> impl Iterator<Item = &Register> {
+        self.not_predicted.keys().filter(|register| self.reported.contains(register))
+    }
+
+    /// The registers of the log that values have no line for, and where it parts.
+    pub(super) fn write_events(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        values: &ValuesComparison,
+    ) -> fmt::Result {
+        self.write_registers(f, |register| !values.has_line(register))?;
+        explain::write_divergences(f, self.events.as_ref())
+    }
+
+    /// One line for each register of the log that is `wanted`.
+    fn write_registers(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        wanted: impl Fn(Register) -> bool,
+    ) -> fmt::Result {
+        let whole = self.events.iter().flat_map(|events| &events.registers);
+        for register in whole.filter(|of| wanted(of.register)) {
+            let state = if register.divergence.is_some() { "DIFFERS" } else { "equal" };
+            let (name, value) = (register.register, register.observed);
+            writeln!(f, "  {name:<7} {state:<7}  {}:{value}", value.bank())?;
+        }
+        let open = self.events.iter().flat_map(|events| &events.open);
+        for open in open.filter(|of| wanted(of.register)) {
+            let (name, known) = (open.register, open.known);
+            let reason = self.not_predicted.get(&name).map(|reason| format!(": {reason}"));
+            let reason = reason.unwrap_or_default();
+            match &open.divergence {
+                Some(_) => {
+                    writeln!(f, "  {name:<7} DIFFERS  within the {known} events known of it")?
+                }
+                None => {
+                    writeln!(f, "  {name:<7} not judged beyond its first {known} events{reason}")?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the reasons of the registers that the log has a line for: others have theirs where values
+    /// are.
+    pub(super) fn keep_reasons_of_lines(&mut self) {
+        let mut reasons = std::mem::take(&mut self.not_predicted);
+        reasons.retain(|register, _| self.has_line(*register));
+        self.not_predicted = reasons;
+    }
+
+    /// Whether the log has a line for a register.
+    fn has_line(&self, register: Register) -> bool {
+        let whole = self.events.iter().flat_map(|events| &events.registers);
+        let open = self.events.iter().flat_map(|events| &events.open);
+        whole.map(|of| of.register).chain(open.map(|of| of.register)).any(|of| of == register)
     }
 }
 
@@ -144,27 +207,14 @@ impl fmt::Display for TdComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "boot: {}, {}", self.boot, self.assumptions)?;
         self.values.iter().try_for_each(|value| write_value(f, value))?;
-        for register in self.events.iter().flat_map(|events| &events.registers) {
-            let state = if register.divergence.is_some() { "DIFFERS" } else { "equal" };
-            let (name, value) = (register.register, register.observed);
-            writeln!(f, "  {name:<7} {state:<7}  {}:{value}", value.bank())?;
-        }
-        for register in self.events.iter().flat_map(|events| &events.open) {
-            let (name, known) = (register.register, register.known);
-            match &register.divergence {
-                Some(_) => {
-                    writeln!(f, "  {name:<7} DIFFERS  within the {known} events known of it")?
-                }
-                None => writeln!(f, "  {name:<7} not judged beyond its first {known} events")?,
+        self.write_registers(f, |_| true)?;
+        for (register, reason) in &self.not_predicted {
+            // Each register has one line.
+            if !self.has_line(*register) {
+                writeln!(f, "  {register:<7} not predicted: {reason}")?;
             }
         }
-        for (register, reason) in &self.not_predicted {
-            writeln!(f, "  {register:<7} not predicted: {reason}")?;
-        }
-        let Some(first) = self.first() else { return Ok(()) };
-        writeln!(f, "first divergence: {first}")?;
-        let all = self.events.iter().flat_map(Comparison::divergences);
-        all.filter(|other| *other != first).try_for_each(|other| writeln!(f, "then: {other}"))
+        explain::write_divergences(f, self.events.as_ref())
     }
 }
 
@@ -179,6 +229,12 @@ impl Subject<'_> {
     fn given(&self) -> BTreeMap<Register, BankDigest> {
         let banks = self.values.iter().flat_map(|values| values.banks());
         banks.filter(|(bank, _)| *bank == Bank::Sha384).flat_map(|(_, of)| of.clone()).collect()
+    }
+
+    /// The registers that anything is reported of.
+    fn reported(&self) -> BTreeSet<Register> {
+        let extended = self.log.iter().flat_map(|log| log.events()).map(|event| event.register);
+        self.given().into_keys().chain(extended).collect()
     }
 
     /// The size of the memory by the TD HOB, with this firmware.
@@ -201,27 +257,30 @@ struct Way {
     knows_memory: bool,
 }
 
-/// Compares what a TD reports with the image in a folder.
+/// Compares what a TD reports with the image in a folder, as the TDs that are named first.
 pub(super) fn compare(
     subject: &Subject<'_>,
     folder: &Path,
+    named: &Named,
     options: &TdOptions,
     boot: Option<Boot>,
     notes: &mut Vec<String>,
 ) -> Result<TdComparison, CompareError> {
-    let firmware = firmware(folder, options, notes)?;
+    let firmware = firmware(folder, named, options, notes)?;
     let mut refusals = Vec::new();
-    let boots = boots(folder, boot, &mut refusals);
+    let mut boots = boots(folder, boot, &mut refusals);
+    boots.sort_by_key(|boot| !named.boots(boot.kind()));
     let mut compared = Vec::new();
     for firmware in &firmware {
         let firmware = firmware.as_ref();
-        compared.extend(with_firmware(subject, firmware, &boots, options, &mut refusals)?);
+        compared.extend(with_firmware(subject, firmware, &boots, (named, options), &mut refusals)?);
     }
     let tried = compared.len();
     let Some(best) = compared.into_iter().min_by_key(TdComparison::distance) else {
         return Err(refusals.into_iter().next().unwrap_or(TdError::NoFirmware).into());
     };
-    notes.extend(firmware.iter().flatten().find_map(|it| other_memory(subject, it, options)));
+    notes
+        .extend(firmware.iter().flatten().find_map(|it| other_memory(subject, it, options.memory)));
     let mut refusals: Vec<String> = refusals.iter().map(|error| in_full(error)).collect();
     refusals.sort_unstable();
     refusals.dedup();
@@ -234,7 +293,7 @@ fn with_firmware(
     subject: &Subject<'_>,
     firmware: Option<&TdFirmware>,
     boots: &[TdBoot],
-    options: &TdOptions,
+    (named, options): (&Named, &TdOptions),
     refusals: &mut Vec<TdError>,
 ) -> Result<Vec<TdComparison>, CompareError> {
     let found = || firmware.and_then(|firmware| subject.memory(firmware));
@@ -245,7 +304,7 @@ fn with_firmware(
     };
     let mut compared = Vec::new();
     for boot in boots {
-        for way in ways(boot, firmware, &options) {
+        for way in ways(boot, firmware, named, &options) {
             match predict(boot, firmware, &way) {
                 Ok(prediction) => {
                     let expected = Expected { boot, way: &way, prediction: &prediction };
@@ -258,13 +317,37 @@ fn with_firmware(
     Ok(compared)
 }
 
+/// Compares a log with the boot of a machine that reference values are of.
+pub(super) fn of_machine_known(
+    subject: &Subject<'_>,
+    boot: &TdBoot,
+    firmware: Option<&TdFirmware>,
+    machine: TdMachine,
+    notes: &mut Vec<String>,
+) -> Result<TdComparison, CompareError> {
+    let (layout, prediction) = match firmware {
+        Some(firmware) => {
+            let (layout, _) = firmware.behaviour(machine.layout, machine.secure_boot)?;
+            (layout, boot.registers(firmware, &machine)?)
+        }
+        None => {
+            let layout = machine.layout.ok_or(TdError::NoFirmware)?;
+            (layout, boot.predict_foreign(SecureBoot::default(), &machine)?)
+        }
+    };
+    notes.extend(firmware.and_then(|it| other_memory(subject, it, Some(machine.memory))));
+    let way = Way { layout, machine, knows_memory: true };
+    let expected = Expected { boot, way: &way, prediction: &prediction };
+    expected.beside(subject, firmware, &Mrtds::default())
+}
+
 /// That the log is of a machine with another memory than is said.
 fn other_memory(
     subject: &Subject<'_>,
     firmware: &TdFirmware,
-    options: &TdOptions,
+    memory: Option<u64>,
 ) -> Option<String> {
-    let (given, found) = (options.memory?, subject.memory(firmware)?);
+    let (given, found) = (memory?, subject.memory(firmware)?);
     let (given, found) = (given >> 20, found >> 20);
     let words = "the TD HOB of the log is that of a machine with";
     (given != found).then(|| format!("{words} {found} MiB of memory, not {given}"))
@@ -281,10 +364,11 @@ fn mrtds(firmware: &TdFirmware) -> Result<Mrtds, TdError> {
     [Passes::Single, Passes::Two].into_iter().map(of).collect()
 }
 
-/// The firmware that is named, or those of the image's folder that can start a TD; one that is not
-/// at hand if there is none.
+/// The firmware that is said, or those that the image's profiles name, or those of its folder that can
+/// start a TD; one that is not at hand if there is none.
 fn firmware(
     folder: &Path,
+    named: &Named,
     options: &TdOptions,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Option<TdFirmware>>, CompareError> {
@@ -292,6 +376,10 @@ fn firmware(
         |path: &Path| -> Result<_, CompareError> { Ok(TdFirmware::new(path, files::read(path)?)?) };
     if let Some(path) = &options.firmware {
         return Ok(vec![Some(read(path)?)]);
+    }
+    if let Some(named) = named.firmware() {
+        let read = |name: Option<&str>| name.map(|name| read(&folder.join(name))).transpose();
+        return named.map(read).collect();
     }
     let mut able = Vec::new();
     for path in ImageFiles::read(folder)?.firmware() {
@@ -336,7 +424,12 @@ const QEMU_RELEASES: [QemuVersion; 4] =
 const NEWEST: QemuVersion = QemuVersion::new(10, 2);
 
 /// All ways the TD can be, the likeliest first.
-fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Vec<Way> {
+fn ways(
+    boot: &TdBoot,
+    firmware: Option<&TdFirmware>,
+    named: &Named,
+    options: &TdOptions,
+) -> Vec<Way> {
     let known = options.layout.or_else(|| firmware.and_then(TdFirmware::known_layout));
     let layouts: Vec<Layout> =
         known.map_or_else(|| LAYOUTS.iter().rev().copied().collect(), |layout| vec![layout]);
@@ -345,7 +438,8 @@ fn ways(boot: &TdBoot, firmware: Option<&TdFirmware>, options: &TdOptions) -> Ve
         Some(Ok(_)) | None => vec![None],
         Some(Err(_)) => vec![Some(SecureBootBuild::Absent), Some(SecureBootBuild::BuiltIn)],
     };
-    let releases = options.qemu.map_or(QEMU_RELEASES.to_vec(), |version| vec![version]);
+    let every = || named.qemu().chain(QEMU_RELEASES).collect();
+    let releases: Vec<QemuVersion> = options.qemu.map_or_else(every, |version| vec![version]);
     let tpms = options.tpm.map_or(vec![false, true], |tpm| vec![tpm]);
     let mut ways = Vec::new();
     for layout in layouts {
@@ -454,6 +548,7 @@ impl Expected<'_> {
             events,
             not_predicted: self.not_predicted(firmware),
             alike: subject.log.map_or(0, |log| self.alike(log)),
+            reported: subject.reported(),
         })
     }
 

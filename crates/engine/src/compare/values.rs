@@ -1,6 +1,7 @@
 //! Values of registers, without a log: against the boot of an image, or against reference values.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use cvmkit_measure::compare::{
@@ -33,11 +34,20 @@ pub struct ValuesComparison {
     pub registers: Vec<ValueComparison>,
     /// Registers of which a value was given and none is expected.
     pub not_predicted: Vec<Register>,
+    /// Why registers of that machine have no expected value, in words, where there is a reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<Register, String>,
 }
 
 impl ValuesComparison {
     fn given(&self) -> impl Iterator<Item = &ValueComparison> {
         self.registers.iter().filter(|register| register.observed.is_some())
+    }
+
+    /// Whether a register has a line.
+    pub(super) fn has_line(&self, register: Register) -> bool {
+        let expected = self.registers.iter().map(|value| value.register);
+        expected.chain(self.not_predicted.iter().copied()).any(|of| of == register)
     }
 
     /// Whether every value that was given and can be judged is the expected one, and there is any.
@@ -47,7 +57,7 @@ impl ValuesComparison {
     }
 
     /// Fewer differences are better, and of as many the one with more that is equal.
-    fn distance(&self) -> (usize, Reverse<usize>) {
+    pub(super) fn distance(&self) -> (usize, Reverse<usize>) {
         let equal = self.given().filter(|register| register.is_equal()).count();
         (self.given().count() - equal, Reverse(equal))
     }
@@ -59,7 +69,9 @@ impl fmt::Display for ValuesComparison {
         self.fits_as_well.iter().try_for_each(|other| writeln!(f, "fits as well: {other}"))?;
         self.registers.iter().try_for_each(|register| write_value(f, register))?;
         for register in &self.not_predicted {
-            writeln!(f, "  {register:<7} not judged: nothing is expected of it")?;
+            let reason =
+                self.reasons.get(register).map_or("nothing is expected of it", String::as_str);
+            writeln!(f, "  {register:<7} not judged: {reason}")?;
         }
         Ok(())
     }
@@ -130,6 +142,7 @@ fn with_prediction(
         fits_as_well: Vec::new(),
         registers: Vec::new(),
         not_predicted: Vec::new(),
+        reasons: BTreeMap::new(),
     };
     for (bank, values) in registers.banks() {
         let events = prediction.in_bank(bank);
@@ -155,12 +168,31 @@ pub(super) fn of_known(
     expectation: &Expectation<'_>,
     options: &Options,
 ) -> Result<ValuesComparison, CompareError> {
+    let compared = beside_known(registers, expectation, options);
+    let compared = compared.into_iter().map(|(_, comparison)| comparison).collect();
+    best(compared).ok_or_else(|| expectation.without("any of these registers"))
+}
+
+/// Every machine of the reference values that has any of these registers, with the comparison.
+pub(super) fn beside_known(
+    registers: &Registers,
+    expectation: &Expectation<'_>,
+    options: &Options,
+) -> Vec<(KnownValue, ValuesComparison)> {
     let moments = moments(options);
     let at_moments = |known| moments.iter().filter_map(move |phases| at(known, phases));
     let known = expectation.known.iter().flat_map(at_moments);
-    let compared = known.map(|known| with_known(registers, &known));
-    let judged = compared.filter(|comparison| comparison.given().next().is_some()).collect();
-    best(judged).ok_or_else(|| expectation.without("any of these registers"))
+    let compared = known.map(|known| {
+        let comparison = with_known(registers, &known);
+        (known, comparison)
+    });
+    compared.filter(|(_, comparison)| comparison.given().next().is_some()).collect()
+}
+
+/// Why a machine's registers have no value.
+fn reasons(known: &KnownValue) -> BTreeMap<Register, String> {
+    let reasons = known.value.not_predicted.iter();
+    reasons.filter_map(|(name, why)| Some((name.parse().ok()?, why.to_string()))).collect()
 }
 
 /// What is expected after these phases: userspace has extended each into PCR 11 then. Nothing for a
@@ -209,19 +241,25 @@ fn with_known(registers: &Registers, known: &KnownValue) -> ValuesComparison {
         fits_as_well: Vec::new(),
         registers: expected,
         not_predicted: silent.copied().collect(),
+        reasons: reasons(known),
     }
 }
 
 /// The comparison that fits best; of several the first, which names those that ask for less. It is
 /// not for whoever reports to choose the machine by leaving registers out.
 fn best(compared: Vec<ValuesComparison>) -> Option<ValuesComparison> {
-    let tried = compared.len();
     let first = compared.iter().min_by_key(|comparison| comparison.distance())?;
+    Some(among(first, &compared))
+}
+
+/// A comparison with what is to be said of the others beside it.
+pub(super) fn among(first: &ValuesComparison, compared: &[ValuesComparison]) -> ValuesComparison {
+    let tried = compared.len();
     let open =
         |comparison: &ValuesComparison| comparison.registers.len() - comparison.given().count();
     let asks_less = |other: &&ValuesComparison| {
         other.distance() == first.distance() && open(other) < open(first)
     };
     let fits_as_well = compared.iter().filter(asks_less).map(|other| other.expected.clone());
-    Some(ValuesComparison { tried, fits_as_well: fits_as_well.collect(), ..first.clone() })
+    ValuesComparison { tried, fits_as_well: fits_as_well.collect(), ..first.clone() }
 }

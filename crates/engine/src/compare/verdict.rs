@@ -12,7 +12,7 @@ use std::str::FromStr;
 use cvmkit_measure::event::{PcrIndex, Register, RtmrIndex};
 use serde::{Serialize, Serializer};
 
-use super::Report;
+use super::{Report, TdComparison};
 
 /// What can be judged: a register, or the launch digest of SEV-SNP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -235,6 +235,6 @@ fn silent(report: &Report) -> BTreeSet<Judged> {
     let events = report.events.iter().filter(|_| report.values.is_none());
     let banks = events.flat_map(|events| &events.banks);
     let of_events = banks.flat_map(|bank| &bank.comparison.not_predicted);
-    let of_td = report.td.iter().flat_map(|td| td.not_predicted.keys());
+    let of_td = report.td.iter().flat_map(TdComparison::silent);
     of_values.chain(of_events).chain(of_td).map(|register| Judged::Register(*register)).collect()
 }
