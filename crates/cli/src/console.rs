@@ -159,6 +159,15 @@ impl Console {
         }
     }
 
+    /// Says what must not be overlooked, `--quiet` or not; a result in JSON says it itself.
+    pub(crate) fn warning(&self, text: &str) {
+        if self.format == Format::Text {
+            self.bar.suspend(|| {
+                complain(&format!("{} {}", self.paint("warning:", "1;31"), plain(text)));
+            });
+        }
+    }
+
     /// Says why the answer is no, where the result alone would not be seen.
     pub(crate) fn failure(&self, text: &str) {
         if self.format == Format::Text {

@@ -3,7 +3,8 @@
 //!
 //! The document goes to standard output or, with `--out`, to a file; then the result says what is
 //! in it, as it does with `--format json`, where the document is one of its fields: binary ones in
-//! Base64. What a document does not say is a note. A binary document is never printed to a
+//! Base64. What a document does not say is a note; that it is of a debug image is a warning, which no
+//! option hides. A binary document is never printed to a
 //! terminal.
 
 use std::fmt;
@@ -150,9 +151,9 @@ impl Arguments {
         };
         let subject = Subject::open(&self.of)?;
         let document = export::export(&subject, self.shape.shape(), &selection, &options)?;
-        for note in &document.notes {
-            console.note(note);
-        }
+        let (first, others) = document.notes.split_at(usize::from(document.debug));
+        first.iter().for_each(|warning| console.warning(warning));
+        others.iter().for_each(|note| console.note(note));
         match &self.out {
             Some(path) => {
                 files::replace(path, &document.bytes)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use cvmkit_engine::digest::Sha256;
 use serde_json::{Value, json};
 
+use crate::export_dstack;
 use crate::ovmf_image::OvmfImage;
 use crate::program::{Folder, skip};
 use crate::small_uki::SmallUki;
@@ -346,6 +347,80 @@ fn values_of_a_debug_image_are_marked() {
     assert!(is_in(&folder.get("debug.corim"), b"DEBUG IMAGE qemu-snp"), "no tag-id says so");
     let said = folder.cvmkit("export values.json --as corim --allow-debug --out plain.corim");
     assert!(!said.stderr.contains("DEBUG") && !is_in(&folder.get("plain.corim"), b"DEBUG"));
+}
+
+/// Every shape, with the options that leave it machines that it has place for.
+const SHAPES: [(&str, &str); 10] = [
+    ("corim", ""),
+    ("corim", "--key key.pem"),
+    ("rvps", ""),
+    ("dstack", "--profile td"),
+    ("dstack", "--profile qemu-snp"),
+    ("dstack", "--profile nitro-tpm"),
+    ("dstack", "--profile gce-tdx"),
+    ("dstack-mr", "--profile qemu-tdx-direct"),
+    ("oasis", ""),
+    ("katana", "--vcpus 2"),
+];
+/// Without a choice of machines.
+const OF_THE_UKI: &str = "systemd-measure";
+
+/// The image of which every shape can be made.
+fn image_of_all(is_debug: bool) -> TinyImage {
+    let line = format!("console=ttyS0 dstack.rootfs_hash={}", "5a".repeat(32));
+    let image = TinyImage::new()
+        .file("firmware", "OVMF.amdsev.fd", &OvmfImage::default().bytes())
+        .file("firmware", "OVMF.fd", &export_dstack::fd())
+        .file("kernel", "tiny.vmlinuz", &export_dstack::kernel())
+        .file("initrd", "tiny.initrd", b"an initrd")
+        .file("command-line", "tiny.cmdline", line.as_bytes())
+        .uki(&SmallUki::new(257))
+        .finish();
+    let fixture: Value = serde_json::from_str(VALUES).unwrap();
+    let mut values = fixture["values"].as_array().unwrap().clone();
+    values.push(export_dstack::value("td", "2G"));
+    let profiles = [export_dstack::profile("td", "9.1", "edk2-stable202502")];
+    let all = json!({ "schema": 3, "debug": is_debug, "profiles": profiles, "values": values });
+    image.folder.put(&format!("{OUT}/reference-values.json"), all.to_string().as_bytes());
+    image.folder.put("key.pem", KEY.as_bytes());
+    image
+}
+
+/// The shapes that the program itself knows.
+fn shapes_known(folder: &Folder) -> Vec<String> {
+    let said = folder.cvmkit("export out --as nothing").stderr;
+    let (_, list) = said.split_once("[possible values: ").unwrap();
+    let (list, _) = list.split_once(']').unwrap();
+    list.split(", ").map(str::to_owned).collect()
+}
+
+/// Whatever the shape, and with every note hidden: what is said of a debug image is in the document.
+#[test]
+fn every_document_of_a_debug_image_is_marked() {
+    let (debug, production) = (image_of_all(true), image_of_all(false));
+    let mut known = shapes_known(&debug.folder);
+    let mut tried: Vec<String> = SHAPES.iter().map(|(shape, _)| (*shape).to_owned()).collect();
+    tried.push(OF_THE_UKI.to_owned());
+    tried.dedup();
+    (known.sort(), tried.sort());
+    assert_eq!(known, tried, "a shape that this test does not try");
+    for (shape, options) in SHAPES.into_iter().chain([(OF_THE_UKI, "")]) {
+        let line = format!("export {OUT} --as {shape} {options} --out document");
+        let said = debug.folder.cvmkit(&line);
+        assert_eq!(said.code, Some(2), "{line}: {said:?}");
+        assert!(!debug.folder.names().contains(&"document".to_owned()), "{line}");
+        let said = debug.folder.cvmkit(&format!("{line} --allow-debug --quiet"));
+        assert_eq!(said.code, Some(0), "{line}: {said:?}");
+        assert!(said.stderr.starts_with("warning: these are values of a DEBUG image"), "{said:?}");
+        assert_eq!(said.stderr.lines().count(), 1, "{line}: {said:?}");
+        assert!(is_in(&debug.folder.get("document"), b"DEBUG IMAGE"), "{line}: no mark");
+        cvmkit_engine::files::remove(&debug.folder.path("document")).unwrap();
+        let said = production.folder.cvmkit(&format!("{line} --allow-debug"));
+        assert_eq!(said.code, Some(0), "{line}: {said:?}");
+        let document = production.folder.get("document");
+        assert!(!is_in(&document, b"DEBUG") && !is_in(&document, b"debug"), "{line}");
+        assert!(!said.stderr.contains("DEBUG"), "{line}: {said:?}");
+    }
 }
 
 /// Platforms that differ in their variables only are two machines with two names.

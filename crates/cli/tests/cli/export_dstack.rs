@@ -38,19 +38,19 @@ const OF_DSTACK_MR: &str = "c18defdf72aa0ccf801c861b1cf2b56194101a48d54827271653
 
 /// A kernel with the flags of one with page tables of five levels, by which dstack-mr tells that
 /// the initrd can be anywhere.
-fn kernel() -> Vec<u8> {
+pub(crate) fn kernel() -> Vec<u8> {
     let mut bytes = measure_tdx::kernel();
     bytes[0x236] = 0x7f;
     bytes
 }
 
 /// Firmware with the variables and the memory of dstack's.
-fn fd() -> Vec<u8> {
+pub(crate) fn fd() -> Vec<u8> {
     whole_firmware(0x40_0000, &empty_variables(), &EDK2_MEMORY)
 }
 
 /// A profile of a TD that QEMU of this version starts, with firmware of this layout.
-fn profile(name: &str, version: &str, layout: &str) -> Value {
+pub(crate) fn profile(name: &str, version: &str, layout: &str) -> Value {
     json!({
         "name": name, "version": 1, "technology": "tdx", "vmm": "qemu", "vmm-version": version,
         "boot": "direct", "firmware": "OVMF.fd", "firmware-layout": layout,
@@ -59,7 +59,7 @@ fn profile(name: &str, version: &str, layout: &str) -> Value {
 }
 
 /// A machine of a profile.
-fn value(profile: &str, memory: &str) -> Value {
+pub(crate) fn value(profile: &str, memory: &str) -> Value {
     json!({
         "profile": profile, "profile-version": 1, "platform": "tdx", "vmm": "qemu",
         "boot": "direct", "vcpus": 1, "memory": memory, "firmware": "OVMF.fd",

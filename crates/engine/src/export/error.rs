@@ -36,6 +36,12 @@ pub enum ExportError {
         /// What was exported.
         path: PathBuf,
     },
+    /// A document of a debug image that does not say so.
+    #[error("the document of a debug image does not say so: `{shape}` has no mark")]
+    Unmarked {
+        /// The shape.
+        shape: Shape,
+    },
     /// A machine of which it is not said what is taken for granted.
     #[error("`{}` has machines of `{profile}`, and no profile of that name", path.display())]
     NoProfile {
@@ -194,7 +200,7 @@ impl Diagnosis for ExportError {
             Self::Values(error) => error.fault(),
             Self::Prediction(error) => error.fault(),
             Self::Td(error) => error.fault(),
-            Self::Json(_) | Self::Cbor { .. } => Fault::Bug,
+            Self::Unmarked { .. } | Self::Json(_) | Self::Cbor { .. } => Fault::Bug,
             _ => Fault::Definition,
         }
     }

@@ -26,7 +26,7 @@ struct Expected {
     boot_mode: &'static str,
     components: Components,
     vm_config: VmConfig,
-    notes: &'static str,
+    notes: String,
 }
 
 #[derive(Serialize)]
@@ -75,13 +75,21 @@ pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Docum
             vcpus: machine.value.vcpus.ok_or_else(|| lacks("vcpus"))?,
             vcpu_type: machine.value.vcpu_type.clone().ok_or_else(|| lacks("vcpu-type"))?,
         },
-        notes: if is_direct {
-            "firmware, kernel, initrd and command line are measured"
-        } else {
-            "the firmware is measured and nothing on the disk"
-        },
+        notes: notes(machine, is_direct),
     };
     json(&expected, &[machine], Vec::new())
+}
+
+/// What is measured, in words, and that it is a debug image.
+fn notes(machine: &Machine, is_direct: bool) -> String {
+    let measured = match is_direct {
+        true => "firmware, kernel, initrd and command line are measured",
+        false => "the firmware is measured and nothing on the disk",
+    };
+    match machine.mark() {
+        Some(mark) => format!("{mark}, never to be accepted in production: {measured}"),
+        None => measured.to_owned(),
+    }
 }
 
 /// What a machine is started with.

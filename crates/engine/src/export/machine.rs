@@ -7,7 +7,7 @@ use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest};
 use cvmkit_measure::snp::LaunchDigest;
 
-use super::{ExportError, Selection, Shape};
+use super::{DEBUG_MARK, ExportError, Selection, Shape};
 use crate::profile::{Technology, word};
 use crate::reference::{Digests, ReferenceValue, ValueFault};
 
@@ -29,15 +29,18 @@ pub(super) struct Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.debug {
-            f.write_str("DEBUG IMAGE ")?;
-        }
+        self.mark().iter().try_for_each(|mark| write!(f, "{mark} "))?;
         self.value.fmt(f)?;
         if self.number > 1 { write!(f, " #{}", self.number) } else { Ok(()) }
     }
 }
 
 impl Machine {
+    /// What its document says if it boots a debug image.
+    pub(super) fn mark(&self) -> Option<&'static str> {
+        self.debug.then_some(DEBUG_MARK)
+    }
+
     /// What measures it.
     pub(super) fn platform(&self) -> Technology {
         self.value.platform

@@ -136,6 +136,10 @@ impl Document {
     }
 }
 
+/// What every document of a debug image has in its bytes, whatever its shape: readers of each shape
+/// ignore what they don't know, so there is a place in all of them.
+pub const DEBUG_MARK: &str = "DEBUG IMAGE";
+
 /// Media type of the shapes that are JSON.
 const JSON: &str = "application/json";
 
@@ -183,6 +187,11 @@ impl Subject {
         Ok(chosen)
     }
 
+    /// What every document says if the image is a debug image.
+    fn mark(&self) -> Option<&'static str> {
+        self.debug.then_some(DEBUG_MARK)
+    }
+
     /// What is taken for granted of a machine.
     fn profile(&self, machine: &Machine) -> Result<&Profile, ExportError> {
         let found = self.profiles.iter().find(|profile| profile.name == machine.value.profile);
@@ -218,8 +227,16 @@ pub fn export(
         let note = "these are values of a DEBUG image, which may have shells and logins: no verifier \
                     in production may accept them";
         document.notes.insert(0, note.to_owned());
+        // Of every shape, so that a new one can't forget.
+        if !has_mark(&document.bytes) {
+            return Err(ExportError::Unmarked { shape });
+        }
     }
     Ok(document)
+}
+
+fn has_mark(bytes: &[u8]) -> bool {
+    bytes.windows(DEBUG_MARK.len()).any(|window| window == DEBUG_MARK.as_bytes())
 }
 
 fn document(
@@ -233,7 +250,7 @@ fn document(
         return Err(ExportError::Unsigned { shape });
     }
     if shape == Shape::SystemdMeasure {
-        return systemd::document(subject.folder(shape, "unified kernel image")?);
+        return systemd::document(subject, subject.folder(shape, "unified kernel image")?);
     }
     let machines = subject.select(selection)?;
     match shape {

@@ -35,6 +35,10 @@ struct Message {
     version: &'static str,
     r#type: &'static str,
     payload: String,
+    /// That the values are those of a debug image. The service takes messages with more fields; in the
+    /// payload it would be a reference value that stays when others take the place of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debug: Option<&'static str>,
 }
 
 /// The message with the values of all `machines`.
@@ -70,7 +74,8 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
         notes.extend(accepted.iter().map(|value| format!("{name} = {value}")));
     }
     let payload = serde_json::to_vec(&values).map_err(ExportError::Json)?;
-    let message = Message { version: VERSION, r#type: SAMPLE, payload: base64(&payload) };
+    let debug = carried.iter().find_map(|machine| machine.mark());
+    let message = Message { version: VERSION, r#type: SAMPLE, payload: base64(&payload), debug };
     json(&message, &carried, notes)
 }
 

@@ -1,7 +1,7 @@
 //! What `systemd-measure calculate --json=pretty` prints: PCR 11 by bank, after each phase.
 //!
-//! The shape: an object of banks, each a list of `{"phase", "pcr", "hash"}`. Oracle:
-//! systemd-measure.
+//! The shape: an object of banks, each a list of `{"phase", "pcr", "hash"}`, and of a debug image
+//! `"debug"` in each. Oracle: systemd-measure.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use cvmkit_measure::tpm::{PCR_UKI, PHASES};
 use cvmkit_measure::uefi::medium::Medium;
 use serde::Serialize;
 
-use super::{Document, ExportError, json};
+use super::{Document, ExportError, Subject, json};
 use crate::predict::outlook::value;
 use crate::predict::{Assumed, Bootable, Machine};
 
@@ -22,6 +22,9 @@ struct Moment {
     phase: Option<String>,
     pcr: PcrIndex,
     hash: BankDigest,
+    /// That it is the value of a debug image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debug: Option<&'static str>,
 }
 
 /// PCR 11 by bank.
@@ -40,11 +43,17 @@ impl SystemdMeasure {
                 let names: Vec<&str> = phases.iter().map(String::as_str).collect();
                 let hash = value(*bank, &prediction?.clone().at(&names), PCR_UKI)?;
                 let phase = (!phases.is_empty()).then(|| phases.join(":"));
-                Some(Moment { phase, pcr: PCR_UKI, hash })
+                Some(Moment { phase, pcr: PCR_UKI, hash, debug: None })
             });
             (bank.to_string(), values.collect())
         };
         Self(banks.iter().map(of_bank).collect())
+    }
+
+    /// The same with what every value of a debug image says.
+    fn marked(mut self, mark: Option<&'static str>) -> Self {
+        self.0.values_mut().flatten().for_each(|moment| moment.debug = mark);
+        self
     }
 
     /// The moments that systemd-measure has values for when it is not told which.
@@ -56,7 +65,7 @@ impl SystemdMeasure {
 }
 
 /// The values of the unified kernel image in `folder`.
-pub(super) fn document(folder: &Path) -> Result<Document, ExportError> {
+pub(super) fn document(subject: &Subject, folder: &Path) -> Result<Document, ExportError> {
     // What only the other registers depend on may be as it likes.
     let machine = Machine {
         medium: Medium { is_writable: Some(false), ..Medium::default() },
@@ -64,5 +73,5 @@ pub(super) fn document(folder: &Path) -> Result<Document, ExportError> {
     };
     let predictions = Bootable::of_image(folder, false)?.predictions(&machine)?;
     let values = SystemdMeasure::new(&predictions, &Bank::ALL, &SystemdMeasure::moments());
-    json(&values, &[], Vec::new())
+    json(&values.marked(subject.mark()), &[], Vec::new())
 }

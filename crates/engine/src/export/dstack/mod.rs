@@ -107,6 +107,9 @@ struct TdxMeasurements {
     rtmr0: String,
     rtmr1: String,
     rtmr2: String,
+    /// That they are those of a debug image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debug: Option<&'static str>,
 }
 
 /// What `dstack-mr measure --json` prints of one TD.
@@ -129,6 +132,7 @@ pub(super) fn registers(machines: &[&Machine]) -> Result<Document, ExportError> 
         rtmr0: register("rtmr0")?,
         rtmr1: register("rtmr1")?,
         rtmr2: register("rtmr2")?,
+        debug: machine.mark(),
     };
     json(&measurements, &[machine], Vec::new())
 }
@@ -206,7 +210,13 @@ fn in_order<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
 }
 
-fn cbor(value: Value, machines: &[&Machine]) -> Result<Document, ExportError> {
+/// A document, which says of a debug image that it is one: dstack skips keys that it does not know.
+fn cbor(mut value: Value, machines: &[&Machine]) -> Result<Document, ExportError> {
+    if let (Value::Map(entries), Some(mark)) =
+        (&mut value, machines.iter().find_map(|machine| machine.mark()))
+    {
+        entries.push(("debug".into(), mark.into()));
+    }
     let machines = machines.iter().map(ToString::to_string).collect();
     Ok(Document {
         bytes: encode(&value)?,
