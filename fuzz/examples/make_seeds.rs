@@ -19,6 +19,8 @@ use cvmkit_debian::scripts::{self, ScriptKind};
 use cvmkit_debian::version::Version;
 use cvmkit_debian::{deb822, packages, relation, resolver};
 use cvmkit_engine::definition::Project;
+use cvmkit_engine::export::corim::CorimFile;
+use cvmkit_engine::export::{Options, Selection, Shape, Signer, Subject, Validity, export};
 use cvmkit_engine::kernel::ModuleInfo;
 use cvmkit_engine::kernel::index::Index;
 use cvmkit_engine::lock::Lock;
@@ -55,6 +57,13 @@ const NV_DATA_VOLUME: [u8; 16] =
 
 const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// The fixtures of the crate that measures; their folder says where they are from.
+macro_rules! measured {
+    ($name:literal) => {
+        include_bytes!(concat!("../../crates/measure/tests/fixtures/", $name))
+    };
+}
+
 fn main() {
     for (target, seeds) in [("deb", debs()), ("tar", vec![("ustar", tarball())])] {
         write(target, &seeds);
@@ -63,6 +72,7 @@ fn main() {
     texts();
     recipes();
     openpgp();
+    write("corim", &corims());
     write("cpio", &[("initramfs", initramfs())]);
     write("squashfs", &[("gzip", image(squashfs::Compression::Gzip { level: 9 }))]);
     write("squashfs", &[("zstd", image(squashfs::Compression::Zstd { level: 1 }))]);
@@ -137,6 +147,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "stage0" => stage0::split(bytes).is_ok(),
         "gpt" => gpt::read(bytes).is_ok(),
         "gpt_event" => uefi::gpt::data(bytes).is_ok_and(|data| data.len() == 92 + 8 + 2 * 128),
+        "corim" => CorimFile::read(bytes).is_ok(),
         // Some are clearsigned well, by the wrong key or with the wrong digest.
         "inrelease" => matches!(
             openpgp::verify(bytes, &Keyring::default(), &Policy::new(&[], 0)),
@@ -250,6 +261,26 @@ fn recipes() {
     write("manifest", &seeds);
 }
 
+/// All machines of the fixture, and a signed CoRIM of some.
+fn corims() -> [(&'static str, Vec<u8>); 2] {
+    let fixture = "../crates/engine/tests/fixtures/export/reference-values.json";
+    let subject = Subject::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture));
+    let subject = subject.expect("the fixture is of this schema");
+    let corim = |selection: &Selection, options: &Options| {
+        export(&subject, Shape::Corim, selection, options).expect("the fixture has values").bytes
+    };
+    let pem = std::str::from_utf8(measured!("id_key_test.pem")).expect("PEM is text");
+    let key = PrivateKey::from_pem("key", pem).expect("the fixture is a key");
+    let not_after = "2027-12-31T23:59:59Z".parse().expect("that is a time");
+    let signed = Options {
+        signer: Some(Signer { key, name: None }),
+        validity: Some(Validity { not_before: None, not_after }),
+        allow_debug: false,
+    };
+    let snp = Selection { profile: Some("qemu-snp".to_owned()), ..Selection::default() };
+    [("all", corim(&Selection::default(), &Options::default())), ("signed", corim(&snp, &signed))]
+}
+
 /// The fixtures of the crate that verifies; their folder says how GnuPG made them.
 fn openpgp() {
     macro_rules! fixture {
@@ -302,13 +333,6 @@ fn firmware() -> [(&'static str, Vec<u8>); 2] {
         };
     }
     [("amdsev", fixture!("ovmf_AmdSev_suffix.bin")), ("x64", fixture!("ovmf_OvmfX64_suffix.bin"))]
-}
-
-/// The fixtures of the crate that measures; their folder says where they are from.
-macro_rules! measured {
-    ($name:literal) => {
-        include_bytes!(concat!("../../crates/measure/tests/fixtures/", $name))
-    };
 }
 
 fn reports() -> [(&'static str, Vec<u8>); 4] {

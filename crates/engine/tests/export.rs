@@ -18,6 +18,7 @@ use corim::types::measurement::{
 };
 use corim::types::signed::decode_and_validate_signed_corim_at;
 use corim::validate::{EvidenceClaim, decode_and_validate_at, match_reference_values};
+use cvmkit_engine::export::corim::CorimFile;
 use cvmkit_engine::export::{
     Document, ExportError, Options, Selection, Shape, Signer, Subject, Validity, export,
 };
@@ -253,6 +254,113 @@ fn a_corim_of_several_platforms_names_no_profile_and_says_so() {
     let ids: std::collections::BTreeSet<_> =
         comids.iter().map(|comid| format!("{:?}", comid.tag_identity.tag_id)).collect();
     assert_eq!(ids.len(), comids.len(), "a CoMID of its own for each machine");
+}
+
+/// Every document of the encoder, signed or not, of one platform or of all.
+fn corims() -> Vec<Vec<u8>> {
+    let validity = Validity {
+        not_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        not_after: "2027-12-31T23:59:59Z".parse().unwrap(),
+    };
+    let names = ["qemu-snp", "qemu-tdx-direct", "qemu-vtpm", "azure-vtpm", "nitro-tpm", "se"];
+    let mut selections: Vec<Selection> = names.into_iter().map(profile).collect();
+    selections.push(Selection::default());
+    let mut documents = Vec::new();
+    for selection in selections {
+        for signer in [None, Some(signer())] {
+            let options = Options { signer, validity: Some(validity), ..Options::default() };
+            let document = export(&subject(), Shape::Corim, &selection, &options).unwrap();
+            documents.push(document.bytes);
+        }
+        documents.push(of(Shape::Corim, &selection).unwrap().bytes);
+    }
+    documents
+}
+
+#[test]
+fn a_corim_is_read_as_it_was_written_and_is_of_its_image() {
+    for bytes in corims() {
+        let file = CorimFile::read(&bytes).unwrap();
+        assert!(CorimFile::is_start(&bytes));
+        assert_eq!(file.write().unwrap(), bytes);
+        let of_image = file.corim.of_image(&subject());
+        assert_eq!(of_image.differences, []);
+        assert_eq!(of_image.machines + of_image.silent.len(), 8);
+    }
+    let all = of(Shape::Corim, &Selection::default()).unwrap().bytes;
+    insta::assert_snapshot!("corim_dump", CorimFile::read(&all).unwrap().dump());
+}
+
+/// No byte of a CoRIM has a place to hide: with another one it is no CoRIM, is not of the image, or says
+/// other things of its use, which the signature covers.
+#[test]
+fn every_other_byte_of_a_corim_is_noticed() {
+    let (key, image) = (signer().key.public_key(), subject());
+    let mut read = 0;
+    // Of each platform one that is not signed, and a signed one: signatures take their time.
+    let corims = corims();
+    let one = corims.iter().skip(1).step_by(3).take(1);
+    for bytes in corims.iter().step_by(3).chain(one) {
+        let original = CorimFile::read(bytes).unwrap();
+        for at in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[at] ^= 1 << (at % 8);
+            let Ok(file) = CorimFile::read(&other) else { continue };
+            read += 1;
+            assert_ne!(file, original, "byte {at}");
+            assert_eq!(file.write().unwrap(), other, "byte {at}");
+            let is_of_image = file.corim.of_image(&image).differences.is_empty();
+            let is_valid_otherwise = file.corim.validity != original.corim.validity;
+            match &file.signed {
+                Some(signed) => assert!(signed.verify(&key).is_err(), "byte {at}"),
+                None => assert!(!is_of_image || is_valid_otherwise, "byte {at}"),
+            }
+        }
+        for len in 0..bytes.len() {
+            CorimFile::read(&bytes[..len]).unwrap_err();
+        }
+        CorimFile::read(&[&bytes[..], &[0]].concat()).unwrap_err();
+    }
+    assert!(read > 1000, "{read} were read: the values behind the structure were not reached");
+}
+
+/// What the draft allows and cvmkit does not write: nothing of it becomes a value.
+#[test]
+fn what_is_not_written_here_is_refused_with_its_place() {
+    let bytes = of(Shape::Corim, &profile("qemu-snp")).unwrap().bytes;
+    let map = bytes.iter().position(|byte| *byte == 0xa3).unwrap();
+    let refused = |at: usize, with: &[u8], instead_of: usize| {
+        let other = [&bytes[..at], with, &bytes[at + instead_of..]].concat();
+        CorimFile::read(&other).unwrap_err().to_string()
+    };
+    // One more entry, of a key that the draft has (5, entities), and of one that it has not.
+    let end = bytes.len();
+    let entity = |key: u8| {
+        let other = [&bytes[..map], &[0xa4], &bytes[map + 1..end], &[key, 0x80]].concat();
+        CorimFile::read(&other).unwrap_err().to_string()
+    };
+    let place = format!("byte {end}: expected ");
+    let expected = format!("{place}a key of corim-map: 0, 1, 3 or 4, found 5");
+    assert_eq!(entity(5), expected);
+    assert_eq!(entity(3), format!("{place}keys in their order, each once, found 3"));
+    // The id: a number of its length in two bytes, a length that is left open, bytes.
+    let id = map + 2;
+    assert_eq!(bytes[id], 0x78);
+    let form = format!("byte {id}: expected the id as a text");
+    let longer = refused(id, &[0x79, 0, bytes[id + 1]], 2);
+    assert_eq!(longer, format!("{form}, in the shortest form, found 78 in 2 bytes"));
+    assert_eq!(refused(id, &[0x7f], 2), format!("{form}, found a value without a length"));
+    assert_eq!(refused(id, &[0x58], 1), format!("{form}, found 78 bytes"));
+    // A length beyond the end takes no memory.
+    let huge = refused(id, &[0x7b, 0xff, 0, 0, 0, 0, 0, 0, 0], 2);
+    assert!(huge.contains("the id of 18374686479671623680 bytes, found"), "{huge}");
+    // Another `mkey`, such as HOST_DATA; another function, SM3 (IANA: 24... is none of ours).
+    let digest = bytes.windows(2).position(|pair| pair == [0x58, 48]).unwrap();
+    let refusal = refused(digest - 1, &[0x02], 1);
+    assert!(refusal.contains("a hash function: 1 (SHA-256), 7 (SHA-384)"), "{refusal}");
+    let mkey = bytes.windows(3).position(|part| part == [0x19, 0x02, 0x81]).unwrap();
+    let refusal = refused(mkey, &[0x19, 0x02, 0x82], 3);
+    assert!(refusal.ends_with("`ald` or `tld`, found 642"), "{refusal}");
 }
 
 /// Decoded as the service does (`rvps/src/extractors/sample/mod.rs`), and asked for as the policy

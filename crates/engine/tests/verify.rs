@@ -16,12 +16,19 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
+use cvmkit_engine::export::{Options, Selection, Shape, Signer, Subject, export};
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::image;
 use cvmkit_engine::manifest::Manifest;
 use cvmkit_engine::progress::Silent;
-use cvmkit_engine::verify::{Check, Report, State, VerifyError, verify};
+use cvmkit_engine::verify::{
+    Check, Endorsement, Finding, Report, State, VerifyError, verify, verify_endorsed,
+};
+use cvmkit_measure::snp::id_block::{PrivateKey, PublicKey};
 use tiny::{Kind, Tiny};
+
+/// A key of sev-snp-measure's tests; `measure/tests/fixtures`.
+const KEY: &str = include_str!("../../measure/tests/fixtures/id_key_test.pem");
 
 fn report(tiny: &Tiny) -> Report {
     verify(tiny.path(), &Silent).unwrap()
@@ -285,6 +292,76 @@ fn what_is_extra_is_a_note_and_what_is_no_image_an_error() {
         assert_eq!(error.fault(), Fault::Definition);
         assert!(error.hint().unwrap().contains("cvmkit build"));
     }
+}
+
+/// The CoRIM of an image of these kinds, and of the same with other values.
+#[test]
+fn a_corim_is_of_the_image_or_says_what_is_not() {
+    let tiny = Tiny::new(Kind::Direct);
+    let key = |text: &str| PrivateKey::from_pem("key", text).unwrap();
+    let signer = Signer { key: key(KEY), name: None };
+    let public = signer.key.public_key();
+    let subject = Subject::open(tiny.path()).unwrap();
+    let corim = |selection: Selection, signer: Option<Signer>| {
+        let options = Options { signer, ..Options::default() };
+        export(&subject, Shape::Corim, &selection, &options).unwrap().bytes
+    };
+    let verified = |bytes: &[u8], key: Option<PublicKey>| {
+        let endorsement = Endorsement::read("it.corim".as_ref(), bytes, key).unwrap();
+        verify_endorsed(tiny.path(), &endorsement, &Silent).unwrap()
+    };
+    let signed = corim(Selection::default(), Some(signer));
+    let report = verified(&signed, Some(public));
+    assert!(report.verified && report.notes.is_empty(), "{report:#?}");
+    let last = report.checks.last().unwrap();
+    assert_eq!((last.check, last.detail.as_str()), (Check::Corim, "2 machines, signed"));
+    // Without the key its signature says nothing; of one machine it says nothing of the other one.
+    assert!(verified(&signed, None).notes[0].contains("is not verified: name the signer"));
+    let unsigned = corim(Selection { vcpus: Some(2), ..Selection::default() }, None);
+    let report = verified(&unsigned, None);
+    assert!(report.verified, "{report:#?}");
+    assert!(report.notes[0].contains("not signed"), "{:?}", report.notes);
+    assert!(
+        report.notes[1].starts_with("the CoRIM says nothing of qemu-snp (qemu, direct boot, 1")
+    );
+
+    let findings = |bytes: &[u8], key| {
+        let report = verified(bytes, key);
+        assert!(!report.verified);
+        let checks = report.findings.iter().map(|finding| finding.check);
+        assert!(checks.clone().all(|check| check == Check::Corim), "{report:#?}");
+        let words = |finding: Finding| {
+            assert_eq!(finding.file, "it.corim");
+            format!("{}: {} instead of {}", finding.what, finding.found, finding.expected)
+        };
+        report.findings.into_iter().map(words).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        findings(&unsigned, Some(public)),
+        ["the signature: none instead of a signature by the key that was named"]
+    );
+    // Another value, with the signature that was of the right one.
+    let values: serde_json::Value =
+        serde_json::from_slice(&tiny.get("reference-values.json")).unwrap();
+    let digest = hex::decode(values["values"][0]["launch-digest"].as_str().unwrap()).unwrap();
+    let mut other = signed.clone();
+    let place = other.windows(48).position(|part| part == digest).unwrap();
+    other[place] ^= 1;
+    let found = findings(&other, Some(public));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("the signature: the signature does not verify instead of one by"));
+    let begins = "launch digest, sha384 (1.3.6.1.4.1.3704.3.1 (SEV-SNP, signed by the chip)) of \
+                  qemu-snp (qemu, direct boot, 1 vCPU";
+    assert!(found[1].starts_with(begins), "{found:#?}");
+    // A machine of another image.
+    let mut other = unsigned;
+    let place = other.windows(7).position(|part| part == b"2 vCPUs").unwrap();
+    other[place] = b'3';
+    let found = findings(&other, None);
+    assert!(found[0].starts_with("a machine: `qemu-snp (qemu, direct boot, 3 vCPUs"), "{found:#?}");
+    // What is no CoRIM of ours is neither of the image nor not.
+    let error = Endorsement::read("it.corim".as_ref(), &signed[..50], None).unwrap_err();
+    assert_eq!(error.fault(), Fault::Definition);
 }
 
 #[test]

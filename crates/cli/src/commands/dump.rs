@@ -25,7 +25,7 @@ use listing::Format;
 /// Which file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A disk, file system, hash area, archive, PE image or firmware.
+    /// A disk, file system, hash area, archive, PE image, firmware or CoRIM.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

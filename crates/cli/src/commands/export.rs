@@ -28,9 +28,6 @@ use super::{counted, input};
 use crate::console::{Answer, CommandError, Console};
 use crate::environment;
 
-/// No key in PEM is longer.
-const KEY_FILE_MAX: u64 = 1 << 16;
-
 /// What to export, of which machines, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -173,7 +170,7 @@ impl Arguments {
 
     fn signer(&self) -> Result<Option<Signer>, CommandError> {
         let Some(path) = &self.key else { return Ok(None) };
-        let pem = input::read(path, KEY_FILE_MAX)?;
+        let pem = input::read(path, input::KEY_FILE_MAX)?;
         let refusal = |source| Refusal::Key { path: path.clone(), source };
         let key = PrivateKey::from_pem("signing key", &String::from_utf8_lossy(&pem));
         Ok(Some(Signer { key: key.map_err(refusal)?, name: self.signer.clone() }))

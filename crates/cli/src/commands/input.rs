@@ -16,6 +16,9 @@ pub(super) const FIRMWARE_MAX: u64 = 256 << 20;
 /// Longest kernel, initrd or image that is read whole.
 pub(super) const IMAGE_MAX: u64 = 1 << 30;
 
+/// No key in PEM is longer.
+pub(super) const KEY_FILE_MAX: u64 = 1 << 16;
+
 /// Longest file that is hashed: what boots a kernel directly counts bytes in 32 bits.
 const HASHED_MAX: u64 = 1 << 32;
 

@@ -4,11 +4,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::verify::{self, Checked, Finding, State};
+use cvmkit_engine::export::corim::CorimFile;
+use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_engine::progress::Progress as _;
+use cvmkit_engine::verify::{self, Check, Checked, Endorsement, Finding, State};
+use cvmkit_measure::snp::id_block::{self, PublicKey};
 use serde::Serialize;
+use thiserror::Error;
 
 use super::counted;
-use crate::console::{Answer, Console};
+use super::input::{self, KEY_FILE_MAX};
+use crate::console::{Answer, CommandError, Console};
+use crate::environment;
 
 /// What to verify.
 #[derive(Debug, clap::Args)]
@@ -16,13 +23,40 @@ pub(crate) struct Arguments {
     /// The folder of an image, as `cvmkit build` wrote it.
     #[arg(value_name = "OUT")]
     out: PathBuf,
+    /// A CoRIM that `cvmkit export` wrote: check that its values are those of the image.
+    #[arg(long, value_name = "FILE")]
+    corim: Option<PathBuf>,
+    /// The public key that signed the CoRIM: P-384 in PEM.
+    #[arg(long, value_name = "PEM", requires = "corim")]
+    corim_key: Option<PathBuf>,
+}
+
+/// A key that verifies nothing.
+#[derive(Debug, Error)]
+#[error("cannot use `{}`", path.display())]
+struct KeyRefusal {
+    path: PathBuf,
+    source: id_block::Error,
+}
+
+impl Diagnosis for KeyRefusal {
+    fn fault(&self) -> Fault {
+        Fault::Definition
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("print the public key with `openssl pkey -in KEY.pem -pubout`".to_owned())
+    }
 }
 
 impl Arguments {
     pub(crate) fn run(self, console: &Console) -> Answer {
-        let report = Report(verify::verify(&self.out, console)?);
+        let report = Report(match self.endorsement(console)? {
+            Some(endorsement) => verify::verify_endorsed(&self.out, &endorsement, console)?,
+            None => verify::verify(&self.out, console)?,
+        });
         for note in &report.0.notes {
-            cvmkit_engine::progress::Progress::note(console, note);
+            console.note(note);
         }
         console.result(&report);
         for finding in &report.0.findings {
@@ -30,12 +64,37 @@ impl Arguments {
         }
         Ok(if report.0.verified { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+
+    /// The CoRIM that is to speak of the image.
+    fn endorsement(&self, console: &Console) -> Result<Option<Endorsement>, CommandError> {
+        let Some(path) = &self.corim else { return Ok(None) };
+        let key = self.corim_key.as_deref().map(public_key).transpose()?;
+        let endorsement = Endorsement::read(path, &input::read(path, CorimFile::MAX)?, key)?;
+        let now = environment::now();
+        for validity in endorsement.validities() {
+            if validity.not_after < now || validity.not_before.is_some_and(|from| from > now) {
+                console.note(&format!("the CoRIM is to be used {validity}, which is not now"));
+            }
+        }
+        Ok(Some(endorsement))
+    }
+}
+
+fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
+    let pem = input::read(path, KEY_FILE_MAX)?;
+    let refusal = |source| KeyRefusal { path: path.to_owned(), source };
+    let key = PublicKey::from_pem("public key", &String::from_utf8_lossy(&pem));
+    Ok(key.map_err(refusal)?)
 }
 
 /// Names the thing, the place, what was expected and what was found.
 fn finding_text(out: &Path, finding: &Finding) -> String {
     let Finding { check, file, what, expected, found } = finding;
-    let path = out.join(file);
+    let path = match check {
+        // The one file that is not of the folder.
+        Check::Corim => PathBuf::from(file),
+        _ => out.join(file),
+    };
     format!(
         "`{}` does not verify ({}): {what}\n    expected: {expected}\n    found:    {found}",
         path.display(),

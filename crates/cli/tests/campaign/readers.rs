@@ -91,6 +91,7 @@ fn listings(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         of("initrd", 200, vec![initrd], nothing),
         of("PE", 700, fixtures.seeds("pe"), resum::pe),
         of("UKI", 700, fixtures.seeds("uki_measurements"), resum::pe),
+        of("CoRIM", 700, fixtures.seeds("corim"), nothing),
         of("firmware metadata", 700, firmware(fixtures), resum::firmware),
         of_file("verity superblock", 700, fixtures.seeds("verity"), |place, file| {
             let data = place.file("data", &[3; 512 * 5]);
@@ -286,8 +287,19 @@ fn images(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         of("image's firmware", ".fd", 200, Binary, resum::firmware, readers_of_manifest),
     ];
     // A changed file is another image, which the manifest does not describe.
-    let described =
-        ["image's disk", "image's initrd", "image's command line", "image's firmware", "sums"];
+    readers.push(of_file("CoRIM, verified", 300, fixtures.seeds("corim"), |place, file| {
+        let mut verify = place.cvmkit(["verify"]);
+        verify.arg(&fixtures.image).arg("--corim");
+        vec![with(verify, file)]
+    }));
+    let described = [
+        "CoRIM, verified",
+        "image's disk",
+        "image's initrd",
+        "image's command line",
+        "image's firmware",
+        "sums",
+    ];
     for reader in &mut readers {
         reader.takes_nothing = described.contains(&reader.name);
     }

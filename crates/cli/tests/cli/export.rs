@@ -123,6 +123,56 @@ fn openssl_names_the_key_as_the_corim_does() {
     assert!(is_in(&corim, &digest.0), "the key id");
 }
 
+/// What was signed is read back, listed, and held against an image; openssl writes the public key.
+#[test]
+fn verify_and_dump_take_the_corim_of_an_image() {
+    let values = json!({ "schema": 3, "debug": false, "profiles": [], "values": snp_values() });
+    let values = values.to_string();
+    let image = TinyImage::new().file("kernel", "tiny.vmlinuz", b"kernel").file(
+        "reference-values",
+        "reference-values.json",
+        values.as_bytes(),
+    );
+    let image = image.finish();
+    let folder = &image.folder;
+    folder.put("key.pem", KEY.as_bytes());
+    let public = "pkey -in key.pem -pubout -out public.pem";
+    let Some(_) = folder.accepts("openssl", public) else { return };
+    let line = format!("export {OUT} --as corim --key key.pem --not-after 2027-12-31T23:59:59Z");
+    folder.cvmkit(&format!("{line} --out it.corim")).answer();
+    let listing = folder.cvmkit("dump it.corim").answer();
+    for words in ["ES384 by `sha256:", "until 2027-12-31T23:59:59Z", "launch digest, sha384"] {
+        assert!(listing.contains(words), "{listing}");
+    }
+    // These values are not those of the files, which is what other checks say.
+    let checked = |file: &str, key: &str| {
+        let line = format!("verify {OUT} --corim {file} --corim-key {key} --format json");
+        let said = folder.cvmkit(&line);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let report: Value = serde_json::from_str(&said.stdout).unwrap();
+        let check = report["checks"].as_array().unwrap().last().unwrap();
+        assert_eq!(check["check"], "corim");
+        let findings = report["findings"].as_array().unwrap().iter();
+        let findings = findings.filter(|finding| finding["check"] == "corim");
+        let found = findings.map(|finding| finding["what"].as_str().unwrap().to_owned());
+        (check["state"].as_str().unwrap().to_owned(), found.collect::<Vec<_>>())
+    };
+    assert_eq!(checked("it.corim", "public.pem"), ("passed".to_owned(), vec![]));
+    folder.put("values.json", VALUES.as_bytes());
+    let all = "export values.json --as corim --key key.pem --profile qemu-snp --vcpus 1";
+    folder.cvmkit(&format!("{all} --out of-another.corim")).answer();
+    let differs = ("failed".to_owned(), vec!["the id".to_owned()]);
+    assert_eq!(checked("of-another.corim", "public.pem"), differs);
+    let said = folder.cvmkit(&format!("verify {OUT} --corim {OUT}/tiny.vmlinuz"));
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("is no CoRIM that `cvmkit export` wrote\n  caused by: byte 0: "));
+    let said = folder.cvmkit(&format!("verify {OUT} --corim it.corim --corim-key it.corim"));
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("expected a P-384 public key in PEM"), "{said:?}");
+    assert_eq!(folder.cvmkit(&format!("verify {OUT} --corim none")).code, Some(2));
+    assert_eq!(folder.cvmkit(&format!("verify {OUT} --corim-key public.pem")).code, Some(2));
+}
+
 #[test]
 fn a_file_a_pipe_and_json_have_the_same_document() {
     let folder = folder();

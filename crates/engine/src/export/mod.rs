@@ -9,12 +9,13 @@
 //! A value that a shape has no place for, or that was not predicted, is an error where the shape is
 //! useless without it, and a note where it is not.
 //!
-//! Deliberately absent: reading these shapes, uploading them, keys of other curves than P-384.
+//! Deliberately absent: reading other shapes than [`corim`], uploading them, keys of other curves than
+//! P-384.
 //! Oracles: the crate `corim`, the CDDL of CoRIM, pycose, TupleHash of PyCryptodome, the published
 //! values of each consumer.
 
 mod cbor;
-mod corim;
+pub mod corim;
 mod cose;
 mod dstack;
 mod error;

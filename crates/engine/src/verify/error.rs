@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::export::corim::CborError;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
 
@@ -20,6 +21,14 @@ pub enum VerifyError {
         folder: PathBuf,
         /// What is missing.
         why: &'static str,
+    },
+    /// A file that is no CoRIM as cvmkit writes it: nothing is known of what it says.
+    #[error("`{}` is no CoRIM that `cvmkit export` wrote", path.display())]
+    Corim {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: CborError,
     },
     /// The host can't read a file.
     #[error(transparent)]
@@ -37,8 +46,9 @@ pub enum VerifyError {
 impl Diagnosis for VerifyError {
     fn fault(&self) -> Fault {
         match self {
-            Self::NoImage { .. } => Fault::Definition,
-            Self::File(_) | Self::Unreadable { .. } => Fault::Environment,
+            Self::NoImage { .. } | Self::Corim { .. } => Fault::Definition,
+            Self::File(error) => error.fault(),
+            Self::Unreadable { .. } => Fault::Environment,
         }
     }
 
@@ -46,7 +56,7 @@ impl Diagnosis for VerifyError {
         match self {
             Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
             Self::File(error) => error.hint(),
-            Self::Unreadable { .. } => None,
+            Self::Corim { .. } | Self::Unreadable { .. } => None,
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Check {
     Initrd,
     /// Every reference value computed again.
     ReferenceValues,
+    /// A CoRIM that was given says of the image what its reference values say.
+    Corim,
 }
 
 impl Check {
@@ -57,6 +59,7 @@ impl Check {
             Self::Uki => "UKI",
             Self::Initrd => "initramfs",
             Self::ReferenceValues => "reference values",
+            Self::Corim => "CoRIM",
         }
     }
 }

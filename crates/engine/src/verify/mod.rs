@@ -11,6 +11,7 @@
 //!
 //! Oracle: `sha256sum -c`, `sgdisk -v`, `veritysetup verify`, `unsquashfs`.
 
+mod corim;
 mod described;
 mod disk;
 mod error;
@@ -31,6 +32,7 @@ use cvmkit_formats::source::Source;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use corim::Endorsement;
 pub use error::VerifyError;
 pub use examination::{Check, Checked, Finding, State};
 
@@ -107,6 +109,26 @@ impl<'a> Subject<'a> {
 /// [`VerifyError::Unreadable`] if the host can't read it. An image that is wrong is no error but a
 /// [`Report`] that says so.
 pub fn verify(folder: &Path, progress: &dyn Progress) -> Result<Report, VerifyError> {
+    verify_all(folder, None, progress)
+}
+
+/// Checks the image in `folder`, and that a CoRIM says of it what its reference values say.
+///
+/// # Errors
+/// Those of [`verify`].
+pub fn verify_endorsed(
+    folder: &Path,
+    endorsement: &Endorsement,
+    progress: &dyn Progress,
+) -> Result<Report, VerifyError> {
+    verify_all(folder, Some(endorsement), progress)
+}
+
+fn verify_all(
+    folder: &Path,
+    endorsement: Option<&Endorsement>,
+    progress: &dyn Progress,
+) -> Result<Report, VerifyError> {
     let mut folder = Folder::list(folder)?;
     let described = Described::read(&mut folder)?;
     progress.begin("verifying", folder.total());
@@ -123,7 +145,11 @@ pub fn verify(folder: &Path, progress: &dyn Progress) -> Result<Report, VerifyEr
         Some(subject) => reference::examine(subject)?,
         None => unmanifested(Check::ReferenceValues),
     });
-    Ok(report(&folder, described, &digests, examinations))
+    let mut notes = described.notes(&folder);
+    if let Some(endorsement) = endorsement {
+        examinations.push(endorsement.examine(&folder, &mut notes)?);
+    }
+    Ok(report(&folder, described, &digests, examinations, notes))
 }
 
 /// All checks of the image's own structure.
@@ -176,8 +202,8 @@ fn report(
     described: Described,
     digests: &Digests,
     examinations: Vec<Examination>,
+    notes: Vec<String>,
 ) -> Report {
-    let notes = described.notes(folder);
     let Described { sums_bytes, manifest, .. } = described;
     let (checks, findings): (Vec<_>, Vec<_>) =
         examinations.into_iter().map(Examination::finish).unzip();

@@ -18,6 +18,7 @@ use std::fmt;
 
 use p384::ecdsa::signature::{Signer as _, Verifier as _};
 use p384::ecdsa::{Signature, SigningKey, VerifyingKey};
+use p384::pkcs8::DecodePublicKey as _;
 use thiserror::Error;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -37,6 +38,9 @@ pub const PUBLIC_KEY_LEN: usize = 1028;
 
 /// Bytes of a signature (chapter 10, table 141).
 pub const SIGNATURE_LEN: usize = 512;
+
+/// Bytes of a signature as COSE and JOSE carry it.
+pub const COSE_SIGNATURE_LEN: usize = 2 * FIELD_LEN;
 
 /// VERSION of an ID block.
 const VERSION: u32 = 1;
@@ -115,6 +119,14 @@ pub enum Error {
          PKCS #8): {reason}"
     )]
     PrivateKey {
+        /// Which key.
+        what: &'static str,
+        /// What its decoder said.
+        reason: String,
+    },
+    /// Text that is no public key of the curve.
+    #[error("the {what} can't be used, expected a P-384 public key in PEM: {reason}")]
+    PublicKey {
         /// Which key.
         what: &'static str,
         /// What its decoder said.
@@ -289,6 +301,16 @@ impl PublicKey {
         Self::named("public key", point)
     }
 
+    /// Reads a key in PEM: `PUBLIC KEY`, what `openssl pkey -pubout` writes (RFC 5480). `what` names the
+    /// key in errors.
+    ///
+    /// # Errors
+    /// [`Error::PublicKey`].
+    pub fn from_pem(what: &'static str, pem: &str) -> Result<Self, Error> {
+        let key = VerifyingKey::from_public_key_pem(&key_section(pem));
+        key.map(Self).map_err(|error| Error::PublicKey { what, reason: error.to_string() })
+    }
+
     fn named(what: &'static str, point: &[u8]) -> Result<Self, Error> {
         VerifyingKey::from_sec1_bytes(point).map(Self).map_err(|_| Error::NoPoint { what })
     }
@@ -321,6 +343,22 @@ impl PublicKey {
     /// and [`Error::Signature`] for one of another key or of other bytes.
     pub fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), Error> {
         let signature = read_signature(structure("signature", signature)?, "signature")?;
+        let wrong = |_| Error::Signature { what: "signature", key: "key", signed: "message" };
+        self.0.verify(signed, &signature).map_err(wrong)
+    }
+
+    /// Checks that `signature`, as [`PrivateKey::sign_for_cose`] makes it, is of `signed`.
+    ///
+    /// # Errors
+    /// [`Error::NoSignature`] for numbers that are none, and [`Error::Signature`] for one of another
+    /// key or of other bytes.
+    pub fn verify_for_cose(
+        &self,
+        signed: &[u8],
+        signature: &[u8; COSE_SIGNATURE_LEN],
+    ) -> Result<(), Error> {
+        let none = |_| Error::NoSignature { what: "signature" };
+        let signature = Signature::from_slice(signature).map_err(none)?;
         let wrong = |_| Error::Signature { what: "signature", key: "key", signed: "message" };
         self.0.verify(signed, &signature).map_err(wrong)
     }
@@ -385,8 +423,8 @@ impl PrivateKey {
     /// A signature of `bytes` as COSE and JOSE carry it: R and S, big-endian (RFC 9053, section
     /// 2.1).
     #[must_use]
-    pub fn sign_for_cose(&self, bytes: &[u8]) -> [u8; 2 * FIELD_LEN] {
-        let mut both = [0; 2 * FIELD_LEN];
+    pub fn sign_for_cose(&self, bytes: &[u8]) -> [u8; COSE_SIGNATURE_LEN] {
+        let mut both = [0; COSE_SIGNATURE_LEN];
         both.copy_from_slice(&self.sign(bytes).to_bytes());
         both
     }

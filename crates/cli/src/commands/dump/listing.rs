@@ -2,7 +2,8 @@
 
 use std::io;
 
-use cvmkit_formats::source::Source;
+use cvmkit_engine::export::corim::CorimFile;
+use cvmkit_formats::source::{Source, read_all};
 use cvmkit_formats::squashfs::Limits;
 use cvmkit_formats::{fat, gpt, pe, squashfs, verity};
 
@@ -22,11 +23,12 @@ pub(super) enum Format {
     Pe,
     Fat,
     Firmware,
+    Corim,
 }
 
 /// In the order of recognition: a kernel is PE although it ends its first sector as FAT does, and a
 /// GPT disk has a boot record in front.
-const FORMATS: [Format; 7] = [
+const FORMATS: [Format; 8] = [
     Format::Squashfs,
     Format::Verity,
     Format::Initrd,
@@ -34,6 +36,7 @@ const FORMATS: [Format; 7] = [
     Format::Pe,
     Format::Fat,
     Format::Firmware,
+    Format::Corim,
 ];
 
 impl Format {
@@ -57,6 +60,7 @@ impl Format {
             Self::Pe => "PE image (UKI, EFI application, kernel)",
             Self::Fat => "FAT volume",
             Self::Firmware => "OVMF firmware",
+            Self::Corim => "CoRIM of `cvmkit export`",
         }
     }
 
@@ -74,6 +78,7 @@ impl Format {
             Self::Pe => is_pe(source),
             Self::Fat => is_fat(source),
             Self::Firmware => firmware::is_firmware(source),
+            Self::Corim => is_corim(source),
         }
     }
 
@@ -87,6 +92,7 @@ impl Format {
             Self::Pe => pe::dump(&pe::Headers::read(source)?),
             Self::Fat => fat::dump(&fat::read(source)?),
             Self::Firmware => firmware::listing(source)?,
+            Self::Corim => CorimFile::read(&read_all(source, CorimFile::MAX)?)?.dump(),
         })
     }
 }
@@ -103,6 +109,11 @@ fn bytes(source: &impl Source, at: u64, found: &mut [u8]) -> io::Result<bool> {
         Some(end) if end <= source.len() => source.read_at(at, found).map(|()| true),
         _ => Ok(false),
     }
+}
+
+fn is_corim(source: &impl Source) -> io::Result<bool> {
+    let mut head = [0; 3];
+    Ok(bytes(source, 0, &mut head)? && CorimFile::is_start(&head))
 }
 
 /// `MZ`, and `PE` where the DOS header says (Microsoft "PE Format", "MS-DOS Stub").

@@ -21,9 +21,6 @@ use thiserror::Error;
 use super::super::input;
 use crate::console::{Answer, CommandError, Console};
 
-/// No key in PEM is longer.
-const KEY_FILE_MAX: u64 = 1 << 16;
-
 /// What to sign, and with which keys.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -102,7 +99,7 @@ impl Arguments {
 }
 
 fn key(what: &'static str, path: &Path) -> Result<PrivateKey, CommandError> {
-    let pem = input::read(path, KEY_FILE_MAX)?;
+    let pem = input::read(path, input::KEY_FILE_MAX)?;
     let refusal = |source| Refusal::Key { path: path.to_owned(), source };
     Ok(PrivateKey::from_pem(what, &String::from_utf8_lossy(&pem)).map_err(refusal)?)
 }
