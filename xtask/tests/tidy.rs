@@ -81,6 +81,74 @@ fn no_file_is_too_long() {
     assert!(long.is_empty(), "more than {LINES_MAX} lines: {long:#?}");
 }
 
+/// Shapes that others defined, with their names of fields.
+const NAMES_OF_OTHERS: [&str; 2] =
+    ["crates/engine/src/export/", "crates/cli/src/commands/measure/stage0/report.rs"];
+
+/// Keys of JSON are in kebab-case: what is serialized and has a field of several words says so.
+#[test]
+fn fields_are_serialized_in_kebab_case() {
+    let mut found = Vec::new();
+    for (name, text) in files() {
+        let is_code =
+            name.starts_with("crates/") && name.contains("/src/") && name.ends_with(".rs");
+        if is_code && !NAMES_OF_OTHERS.iter().any(|others| name.starts_with(others)) {
+            found.extend(
+                snake_case_fields(&text).into_iter().map(|field| format!("{name}: {field}")),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The fields of structures that derive `Serialize` that would be written with an underscore.
+fn snake_case_fields(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let (mut attributes, mut is_open) = (String::new(), false);
+    for line in text.lines() {
+        let (line, is_top) = (line.trim_end(), !line.starts_with([' ', '}', ')']));
+        if is_top && line.starts_with("#[") || !is_open && line.starts_with([' ', ')']) {
+            attributes.push_str(line);
+        } else if is_top {
+            let is_written = attributes.contains("derive(") && attributes.contains("Serialize");
+            let is_named = ["kebab-case", "transparent", "untagged"];
+            is_open = line.contains("struct ")
+                && line.ends_with('{')
+                && is_written
+                && !is_named.iter().any(|word| attributes.contains(word));
+            attributes.clear();
+        } else if line == "}" {
+            (is_open, attributes) = (false, String::new());
+        } else if is_open {
+            let line = line.trim_start();
+            let field = line.split_once(": ").map(|(field, _)| field.rsplit(' ').next());
+            let is_other = ["rename", "skip)", "skip,", "flatten"];
+            match field.flatten() {
+                _ if line.starts_with("//") => {}
+                _ if line.starts_with("#[") => attributes.push_str(line),
+                Some(field) => {
+                    let is_other = is_other.iter().any(|word| attributes.contains(word));
+                    if field.contains('_') && !is_other {
+                        found.push(field.to_owned());
+                    }
+                    attributes.clear();
+                }
+                None => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn fields_that_break_the_rule_are_found() {
+    let text = "#[derive(Debug, Serialize)]\nstruct A {\n    /// a_b: c\n    pub(crate) page_type: u8,\n    \
+                #[serde(skip)]\n    not_this: u8,\n}\n#[derive(Serialize)]\n\
+                #[serde(rename_all = \"kebab-case\")]\nstruct B {\n    page_type: u8,\n}\n\
+                #[derive(\n    Serialize,\n)]\nstruct C {\n    of_c: u8,\n}\nstruct D {\n    of_d: u8,\n}\n";
+    assert_eq!(snake_case_fields(text), ["page_type", "of_c"]);
+}
+
 #[test]
 fn the_path_of_the_checkout_is_not_named() {
     let here = root().to_string_lossy().into_owned() + "/";

@@ -193,7 +193,7 @@ fn steps_serialize_with_the_fields_of_the_listing() {
     let steps: Vec<_> = launch.explain().collect();
     let json = serde_json::to_value(&steps[2]).unwrap();
     let expected = serde_json::json!({
-        "index": 2, "page_type": "ZERO", "gpa": "0x000000801000", "meaning": "SEC memory",
+        "index": 2, "page-type": "ZERO", "gpa": "0x000000801000", "meaning": "SEC memory",
         "offset": 4096, "contents": null, "digest": steps[2].digest.to_string(),
     });
     assert_eq!(json, expected);

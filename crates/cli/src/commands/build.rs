@@ -47,6 +47,7 @@ impl Arguments {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Report {
     folder: String,
     unchanged: bool,

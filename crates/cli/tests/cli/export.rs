@@ -416,7 +416,7 @@ const SHAPES: [(&str, &str); 10] = [
 const OF_THE_UKI: &str = "systemd-measure";
 
 /// The image of which every shape can be made.
-fn image_of_all(is_debug: bool) -> TinyImage {
+pub(crate) fn image_of_all(is_debug: bool) -> TinyImage {
     let line = format!("console=ttyS0 dstack.rootfs_hash={}", "5a".repeat(32));
     let image = TinyImage::new()
         .file("firmware", "OVMF.amdsev.fd", &OvmfImage::default().bytes())

@@ -3,7 +3,7 @@
 use crate::program::Folder;
 
 /// The names below `Commands:` and how their descriptions begin.
-fn listed(help: &str) -> Vec<(String, String)> {
+pub(crate) fn listed(help: &str) -> Vec<(String, String)> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let lines = lines.take_while(|line| !line.is_empty());
     let command = |line: &str| {

@@ -17,6 +17,9 @@ mod export_dstack;
 mod help;
 mod host;
 mod id_block;
+mod json;
+#[path = "../rig/json_keys.rs"]
+mod json_keys;
 mod linking;
 mod measure;
 mod measure_boot;

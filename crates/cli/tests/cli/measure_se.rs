@@ -55,7 +55,7 @@ fn the_pages_of_an_image_are_compared_with_its_header() {
     let report = json(&folder);
     for of in ["header", "image"] {
         let digests = [PLD, ALD, TLD].map(Value::from);
-        let fields = ["page_digest", "address_digest", "tweak_digest"];
+        let fields = ["page-digest", "address-digest", "tweak-digest"];
         assert_eq!(fields.map(|field| report[of][field].clone()), digests, "{of}");
         assert_eq!(report[of]["pages"], 7);
     }

@@ -12,6 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::json_keys;
+
 /// What a process said.
 #[derive(Debug)]
 pub(crate) struct Said {
@@ -96,6 +98,10 @@ impl Folder {
             Ok(output) => {
                 let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
                 let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+                if json_keys::asked_for(arguments.iter().copied()) {
+                    json_keys::check(&stdout);
+                    json_keys::check(&stderr);
+                }
                 Some(Said { code: output.status.code(), stdout, stderr })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,

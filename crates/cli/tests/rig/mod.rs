@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+pub(crate) mod json_keys;
+
 /// Printed by the recipe once systemd has reached multi-user.
 pub(crate) const READY: &str = "cvmkit: ready (failed units: 0)";
 
@@ -73,6 +75,10 @@ fn said(command: &mut Command) -> io::Result<Said> {
     let output = command.output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    if json_keys::asked_for(command.get_args().filter_map(OsStr::to_str)) {
+        json_keys::check(&stdout);
+        json_keys::check(&stderr);
+    }
     Ok(Said { code: output.status.code(), stdout, stderr })
 }
 

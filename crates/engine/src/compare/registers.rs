@@ -52,11 +52,8 @@ pub struct Registers(BTreeMap<Bank, BTreeMap<Register, BankDigest>>);
 
 impl Serialize for Registers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let named = |(bank, values): (&Bank, &BTreeMap<Register, BankDigest>)| {
-            let values = values.iter().map(|(register, value)| (register.key(), *value));
-            (bank.to_string(), values.collect::<BTreeMap<_, _>>())
-        };
-        serializer.collect_map(self.0.iter().map(named))
+        // By the numbers of the registers, as the map has them.
+        self.0.serialize(serializer)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Change, Edit};
 use crate::profile::{Technology, Vmm};
-use crate::reference::{ReferenceValue, ReferenceValues};
+use crate::reference::{ReferenceValue, ReferenceValues, names_by_number, set_by_number};
 
 /// What the length of something decides that is not made yet.
 const LENGTH: &str = "if the initramfs gets longer by so much that the EFI system partition grows (in \
@@ -42,11 +42,13 @@ pub struct Moved {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// What will have another value: `launch-digest`, `mrtd`, `rtmr0`, `pcr4`.
+    #[serde(serialize_with = "set_by_number")]
     pub registers: BTreeSet<String>,
     /// What will have another value and is not predicted.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", serialize_with = "set_by_number")]
     pub not_predicted: BTreeSet<String>,
     /// What keeps its value.
+    #[serde(serialize_with = "set_by_number")]
     pub unchanged: BTreeSet<String>,
 }
 
@@ -233,10 +235,5 @@ impl Moved {
 
 /// Names in the order of their numbers.
 fn listed(names: &BTreeSet<String>) -> String {
-    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-    names.sort_by_key(|name| {
-        let letters = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
-        (letters, name.get(letters.len()..).and_then(|number| number.parse::<u8>().ok()))
-    });
-    names.join(", ")
+    names_by_number(names).into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

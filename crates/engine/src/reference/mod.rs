@@ -9,6 +9,7 @@
 mod claims;
 mod error;
 mod evidence;
+mod order;
 mod read;
 mod schema;
 mod se;
@@ -23,6 +24,8 @@ use cvmkit_measure::tpm::Platform;
 use rayon::prelude::*;
 
 pub use error::ReferenceError;
+pub(crate) use order::set as set_by_number;
+pub use order::{by_number, names_by_number};
 pub use read::{Digests, ReadError, ValueFault};
 pub use schema::{ReferenceValue, ReferenceValues, SCHEMA, SecureExecutionValue};
 pub(crate) use snp::kernel_hashes;

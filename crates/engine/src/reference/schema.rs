@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::claims::{ConditionSchema, EvidenceSchema, ReasonSchema};
-use super::evidence;
+use super::{evidence, order};
 use crate::profile::{Boot, DiskAccess, Features, Memory, Profile, Technology, Vmm, word};
 
 /// Version of the schema of the reference values.
@@ -91,13 +91,13 @@ pub struct ReferenceValue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_digest: Option<String>,
     /// Values of registers (`mrtd`, `rtmr0`, `pcr4`) in hex, by bank (`sha256`, `sha384`).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "order::banks")]
     pub registers: BTreeMap<String, BTreeMap<String, String>>,
     /// What a verifier compares of a Secure Execution image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secure_execution: Option<SecureExecutionValue>,
     /// What the values of registers, and `launch-digest`, rest on, as codes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "order::map")]
     #[schemars(with = "BTreeMap<String, Vec<ConditionSchema>>")]
     pub conditions: BTreeMap<String, Vec<Condition>>,
     /// What the rules of the values were compared with, as codes.
@@ -105,7 +105,7 @@ pub struct ReferenceValue {
     #[schemars(with = "Vec<EvidenceSchema>")]
     pub compared_with: Vec<Evidence>,
     /// Why a register has no value, as a code.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "order::map")]
     #[schemars(with = "BTreeMap<String, ReasonSchema>")]
     pub not_predicted: BTreeMap<String, Reason>,
 }

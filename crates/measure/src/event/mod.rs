@@ -160,6 +160,7 @@ pub enum Source {
 
 /// One extension of one register.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Event {
     /// The register of a TPM; [`RtmrIndex::of_pcr`] says which one of a TD.
     pub pcr: PcrIndex,

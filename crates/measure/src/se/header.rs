@@ -162,6 +162,7 @@ impl PlaintextFlags {
 
 /// The header protection key, wrapped for one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct KeySlot {
     /// PHKH: SHA-256 of the host's public key, as its coordinates in 80 bytes each.
     pub host_key_hash: Sha256,
@@ -175,6 +176,7 @@ pub struct KeySlot {
 
 /// A header of version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Header {
     /// As it is written: 0x100 for version 1.
     pub version: u32,

@@ -95,6 +95,7 @@ impl<'a> Component<'a> {
 
 /// What a header says of an image's pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ImageDigests {
     /// NEP.
     pub pages: u64,

@@ -76,6 +76,7 @@ pub enum ParametersError {
 
 /// Where one component lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Place {
     /// Where the machine puts it, and where it is in the image.
     #[serde(serialize_with = "hexadecimal")]

@@ -340,6 +340,7 @@ impl<'a> Launch<'a> {
 /// Prints as `index | type | gpa | meaning | contents | running digest`; `-` stands for contents
 /// that are not measured. Digests are never shortened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Step {
     /// Counted from 0.
     pub index: usize,

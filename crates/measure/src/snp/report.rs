@@ -104,6 +104,7 @@ const _: () = assert!(size_of::<Raw>() == REPORT_LEN);
 
 /// TCB_VERSION: security versions of what the processor runs beneath the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct TcbVersion {
     /// FMC; none before Turin.
     pub fmc: Option<u8>,
@@ -198,6 +199,7 @@ impl PlatformInfo {
 
 /// A report: every field, read and not verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Report {
     /// VERSION, 2 to 5.
     pub version: u32,

@@ -270,6 +270,7 @@ fn step(fold: &mut Fold, gpa: Gpa, chunk: Option<&[u8; CHUNK]>) {
 /// Prints as `index | function | gpa | section | contents | running digest`; `-` stands for a page
 /// that is added without its contents. Digests are never shortened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Step {
     /// Counted from 0.
     pub index: usize,

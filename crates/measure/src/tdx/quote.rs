@@ -240,6 +240,7 @@ pub enum KeyType {
 
 /// What TDX 1.5 adds to a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Body15 {
     /// TEE_TCB_SVN_2: as TEE_TCB_SVN, of the TDX module that runs now.
     pub tee_tcb_svn_2: TeeTcbSvn,
@@ -249,6 +250,7 @@ pub struct Body15 {
 
 /// A TD quote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Quote<'a> {
     /// 4 or 5.
     pub version: u16,

@@ -22,6 +22,7 @@ impl fmt::Display for StubVersion {
 
 /// How a version behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Stub {
     /// Which.
     pub version: StubVersion,

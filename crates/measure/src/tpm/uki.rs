@@ -52,6 +52,7 @@ pub struct MeasuredSection {
 
 /// A unified kernel image, as digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Uki {
     /// The stub it starts with.
     pub stub: Stub,

@@ -4,7 +4,6 @@
 //! for machines that the definition did not name. A register that can't be known has no value, and a
 //! line that says why.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,8 +11,7 @@ use std::process::ExitCode;
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::manifest::{Manifest, REFERENCE_FILE};
 use cvmkit_engine::profile::{Memory, Profile, Technology, Vmm};
-use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject};
-use cvmkit_measure::event::Register;
+use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject, by_number};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -139,13 +137,6 @@ impl Arguments {
     }
 }
 
-/// By the numbers of the registers: PCR 2 comes before PCR 10.
-fn in_order<V>(named: &BTreeMap<String, V>) -> Vec<(&String, &V)> {
-    let mut all: Vec<_> = named.iter().collect();
-    all.sort_by_key(|(name, _)| name.parse::<Register>().ok());
-    all
-}
-
 /// A file of the user's, wherever the image is.
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
@@ -169,7 +160,7 @@ fn machine(value: &ReferenceValue, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  launch-digest  {digest}")?;
     }
     for (bank, registers) in &value.registers {
-        for (register, digest) in in_order(registers) {
+        for (register, digest) in by_number(registers) {
             writeln!(f, "  {register:<6} {bank}:{digest}")?;
         }
     }
@@ -179,11 +170,11 @@ fn machine(value: &ReferenceValue, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             writeln!(f, "  host key       {key}")?;
         }
     }
-    for (register, conditions) in in_order(&value.conditions) {
+    for (register, conditions) in by_number(&value.conditions) {
         let words = wording::conditions(conditions, Place::Platform);
         writeln!(f, "  {register:<6} {words}")?;
     }
-    for (register, reason) in in_order(&value.not_predicted) {
+    for (register, reason) in by_number(&value.not_predicted) {
         let words = wording::reason(reason, Place::Platform);
         writeln!(f, "  {register:<6} not predicted: {words}")?;
     }
