@@ -8,7 +8,7 @@ use cvmkit_engine::lock::{
 };
 use serde::Serialize;
 
-use super::{DefinitionArgument, Places, counted};
+use super::{DefinitionArgument, OriginArguments, Places, counted};
 use crate::console::{Answer, Console};
 use crate::environment;
 
@@ -17,6 +17,8 @@ use crate::environment;
 pub(crate) struct Arguments {
     #[command(flatten)]
     definition: DefinitionArgument,
+    #[command(flatten)]
+    origins: OriginArguments,
     /// Only ask whether the lock fits the definition and its local files; exit 1 if not.
     #[arg(long, conflicts_with_all = ["update", "explain"])]
     check: bool,
@@ -65,20 +67,21 @@ impl Arguments {
             Some(packages) => Update::Only(packages),
         };
         let resolving = Resolving {
-            mirrors: &places.mirrors,
+            origins: places.origins(self.origins.offline, self.origins.vendor.as_deref(), console),
             now: environment::now(),
             accepted: Accepted {
                 expired: &self.accept_expired,
                 older: &self.accept_older,
                 expired_keys: &self.accept_expired_key,
             },
-            progress: console,
         };
         let (lock, changes) = lock::lock(&project, &update, &resolving)?;
         console.result(&Locked {
             path: project.lock_path().display().to_string(),
             packages: lock.packages.len(),
             bytes: lock.packages.iter().map(|package| package.size).sum(),
+            accounts: lock.accounts.len(),
+            unknown_ids_of: lock.unknown_ids_of,
             files: lock.files.len(),
             changes,
         });
@@ -115,6 +118,10 @@ struct Locked {
     path: String,
     packages: usize,
     bytes: u64,
+    /// How many accounts have their id from it.
+    accounts: usize,
+    /// The root file systems whose accounts could not be told.
+    unknown_ids_of: Vec<String>,
     files: usize,
     changes: Changes,
 }
@@ -128,7 +135,9 @@ impl fmt::Display for Locked {
         write!(f, "{}: {packages} ({megabytes} MB), {files}", self.path)?;
         match (self.changes.is_empty(), self.changes.rewritten) {
             (false, _) => Ok(()),
-            (true, true) => f.write_str(", written anew: no package and no local file changed"),
+            (true, true) => {
+                f.write_str(", written anew: no package, account or local file changed")
+            }
             (true, false) => f.write_str(", unchanged"),
         }
     }

@@ -11,6 +11,7 @@
     reason = "runs processes, found by the environment, on files it makes"
 )]
 
+mod accounts;
 mod archive;
 mod definition;
 mod fetched;

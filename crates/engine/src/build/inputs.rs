@@ -22,7 +22,7 @@ use crate::lock::{
 };
 use crate::manifest::MachineRole;
 use crate::rootfs::{
-    self, GroupRequest, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
+    self, GroupRequest, Ids, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
 };
 use crate::store::Store;
 use crate::timestamp::Timestamp;
@@ -256,6 +256,7 @@ impl<'a> Inputs<'a> {
             users: self.definition.users.iter().map(user).collect(),
             groups: self.definition.users.iter().filter_map(group).collect(),
             exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
+            ids: Ids::Locked(self.lock.lock.ids(self.definition.variant.as_deref())),
             mtime: self.timestamp.0,
         })
     }
@@ -374,6 +375,17 @@ fn file_of(package: &Package, path: &str) -> io::Result<Option<Vec<u8>>> {
     read_all(&content as &dyn Source, INPUT_MAX).map(Some)
 }
 
+/// The ids of the accounts that nothing else fixes, to put into a lock: of `ids`, or new ones.
+pub(crate) fn unfixed_ids(
+    inputs: &Inputs<'_>,
+    ids: Ids,
+    origins: Origins<'_>,
+) -> Result<BTreeMap<String, u32>, BuildError> {
+    let packages = packages::unpack(inputs, origins)?;
+    let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
+    Ok(rootfs::unfixed_ids(&parts.as_request())?)
+}
+
 /// Owns what a [`Request`] borrows.
 pub(crate) struct RootfsParts<'a> {
     definition: &'a Definition,
@@ -382,6 +394,7 @@ pub(crate) struct RootfsParts<'a> {
     users: Vec<UserRequest>,
     groups: Vec<GroupRequest>,
     exclude: Vec<String>,
+    ids: Ids,
     mtime: i64,
 }
 
@@ -393,7 +406,7 @@ impl RootfsParts<'_> {
             architecture: "amd64",
             users: &self.users,
             groups: &self.groups,
-            ids: BTreeMap::new(),
+            ids: self.ids.clone(),
             command_line: &definition.command_line,
             units: rootfs::Units {
                 enable: definition.units_enable.clone(),

@@ -43,6 +43,7 @@ impl Inputs<'_> {
             root: digest(&(
                 root_definition(self.raw()),
                 named(&|_| true),
+                self.lock.lock.ids(definition.variant.as_deref()),
                 self.root_files(),
                 identity,
                 time,

@@ -368,7 +368,7 @@ pub struct RawOverlay {
 pub struct RawUser {
     /// Login name.
     pub name: String,
-    /// Number. Default: allocated below 1000, the same for the same definition.
+    /// Number. Default: that of the lock, which gives out each below 1000 once and keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// Number of the group of the same name. Default: the uid.

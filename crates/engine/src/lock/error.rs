@@ -11,6 +11,7 @@ use crate::digest::Sha256;
 use crate::fault::{Diagnosis, Fault};
 use crate::files::FileError;
 use crate::local::LocalError;
+use crate::rootfs::RootfsError;
 use crate::versioned::VersionedError;
 
 /// Why there is no usable lock.
@@ -73,6 +74,24 @@ pub enum LockError {
         /// What it should be there for.
         role: String,
     },
+    /// When it was made, the accounts of some root file systems could not be told.
+    #[error(
+        "`{}` may lack ids of system accounts (of {}): they could not be told when it was made",
+        path.display(),
+        .roles.join(", ")
+    )]
+    UnknownIds {
+        /// The file.
+        path: PathBuf,
+        /// The roles of the root file systems.
+        roles: Vec<String>,
+    },
+    /// An id of the lock is another account's by now.
+    #[error(transparent)]
+    Ids(Box<RootfsError>),
+    /// The network is needed, and not to be used.
+    #[error("packages have to be chosen anew, and the network is not to be used")]
+    Offline,
     /// It has no package of a root file system.
     #[error("the lock has no package of role `{role}`")]
     NoRootPackages {
@@ -202,6 +221,8 @@ impl Diagnosis for LockError {
             Self::Definition(error) => error.fault(),
             Self::Suite(error) => error.fault(),
             Self::Local(error) => error.fault(),
+            Self::Ids(error) => error.fault(),
+            Self::Offline => Fault::Environment,
             Self::Unfit(_) => Fault::Negative,
             Self::Unserialisable { .. } => Fault::Bug,
             _ => Fault::Definition,
@@ -224,6 +245,11 @@ impl Diagnosis for LockError {
             Self::NotHeld { .. } | Self::NoRootPackages { .. } => {
                 "restore the lock from version control, or run `cvmkit lock --update`".into()
             }
+            Self::UnknownIds { .. } => {
+                "run `cvmkit lock` again, which says why they can't be told".into()
+            }
+            Self::Ids(error) => return error.hint(),
+            Self::Offline => "run `cvmkit lock` without `--offline`".into(),
             Self::Versioned(error) => return error.hint(),
             Self::AmbiguousSuite { .. } => {
                 "name the input's `archive`; or list the suite in the source that is meant".into()

@@ -5,6 +5,7 @@
 //! paths and digests, never hosts. Its records are sorted, one to a block, so that a change reviews
 //! well; it has one form, and its head has the digest of its body, so that nobody edits it by chance.
 
+mod accounts;
 mod error;
 mod inputs;
 mod local;
@@ -12,7 +13,7 @@ mod resolve;
 mod suite;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cvmkit_debian::openpgp::Fingerprint as KeyFingerprint;
@@ -36,10 +37,13 @@ use crate::versioned::{Versioned, VersionedError};
 pub type Fingerprint = KeyFingerprint;
 
 /// Version of the format of lock files.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
-/// The format before it, which `cvmkit lock` alone reads: it had no digest of its body.
-const FORMAT_BEFORE: u32 = 1;
+/// The first format, which `cvmkit lock` alone reads: it had no digest of its body.
+const FORMAT_WITHOUT_DIGEST: u32 = 1;
+
+/// The format after it, which `cvmkit lock` alone reads: it had no ids of accounts.
+const FORMAT_WITHOUT_IDS: u32 = 2;
 
 /// No lock is longer: 100 000 local files have 20 MB.
 const LOCK_MAX: u64 = 64 << 20;
@@ -82,12 +86,19 @@ pub struct Lock {
     pub definition: Sha256,
     /// Checksum of the part of the definition that decides about packages.
     pub package_request: Sha256,
+    /// The roles of root file systems whose accounts could not be told when the lock was made: they
+    /// may have some without an id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_ids_of: Vec<String>,
     /// The suites that packages were chosen from.
     #[serde(rename = "suite", skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<LockedSuite>,
     /// The packages, sorted by name, architecture and version.
     #[serde(rename = "package", skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<LockedPackage>,
+    /// The accounts whose ids nothing else fixes, sorted by name.
+    #[serde(rename = "account", skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<LockedAccount>,
     /// The local files, sorted by path.
     #[serde(rename = "file", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LocalFile>,
@@ -162,6 +173,18 @@ pub struct LockedPackage {
     pub reason: String,
 }
 
+/// An account of the image, with the id that it got when it first was in the lock.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedAccount {
+    /// Its name.
+    pub name: String,
+    /// The id of the user, and of the group of that name.
+    pub id: u32,
+    /// The root file systems that have it: `root`, `root:VARIANT`.
+    pub roles: Vec<String>,
+}
+
 impl LockedPackage {
     /// What no lock that was made says: files are written where these lead (`cvmkit vendor`).
     fn fault(&self) -> Option<String> {
@@ -215,6 +238,14 @@ impl Lock {
         self.packages.iter().filter(move |package| package.roles.iter().any(|has| has == role))
     }
 
+    /// The ids of a variant's accounts that nothing else fixes, by name.
+    #[must_use]
+    pub fn ids(&self, variant: Option<&str>) -> BTreeMap<String, u32> {
+        let role = root_role(variant);
+        let own = self.accounts.iter().filter(|account| account.roles.contains(&role));
+        own.map(|account| (account.name.clone(), account.id)).collect()
+    }
+
     /// The newest release date of the suites that a variant's root packages come from: the time of
     /// everything its build makes. `None` if it has none.
     #[must_use]
@@ -250,6 +281,9 @@ impl Lock {
                 let message = format!("package `{}` is twice of role `{role}`", package.name);
                 return Some((message, package.words()));
             }
+        }
+        if let Some(found) = accounts::fault(self) {
+            return Some(found);
         }
         let suites: BTreeSet<_> =
             self.suites.iter().map(|suite| (&suite.archive, &suite.name)).collect();
@@ -313,7 +347,7 @@ impl Lock {
             })
             .map(|suite| (&suite.archive, &suite.name, suite.date, suite.inrelease))
             .collect();
-        let part = serde_json::to_vec(&(suites, used, files));
+        let part = serde_json::to_vec(&(suites, used, self.ids(variant), files));
         Sha256::of(&part.expect("strings, numbers and lists serialise"))
     }
 
@@ -341,8 +375,8 @@ impl Versioned for Lock {
     const NAME: &'static str = "lock";
     const KEY: &'static str = "format";
     const VERSION: u32 = FORMAT;
-    const REMAKE: &'static str = "run `cvmkit lock`, which writes a lock of format 1 anew and moves no \
-                                  package, or make it anew with `cvmkit lock --update`";
+    const REMAKE: &'static str = "run `cvmkit lock`, which writes a lock of an older format anew and \
+                                  moves no package, or make it anew with `cvmkit lock --update`";
 }
 
 /// A lock and the file it was read from.
@@ -365,15 +399,16 @@ impl LockFile {
         Self::read_format(path, FORMAT)
     }
 
-    /// Reads a lock of this format or the one before, to make the next of it.
+    /// Reads a lock of this format or one before, to make the next of it.
     fn read_earlier(path: &Path) -> Result<Self, LockError> {
-        match Self::read(path) {
-            Err(LockError::Versioned(VersionedError::Version { found, .. }))
-                if found == u64::from(FORMAT_BEFORE) =>
-            {
-                Self::read_format(path, FORMAT_BEFORE)
-            }
-            read => read,
+        let read = Self::read(path);
+        let Err(LockError::Versioned(VersionedError::Version { found, .. })) = &read else {
+            return read;
+        };
+        let before = [FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS];
+        match before.into_iter().find(|format| *found == u64::from(*format)) {
+            Some(format) => Self::read_format(path, format),
+            None => read,
         }
     }
 
@@ -472,6 +507,20 @@ impl LockFile {
     }
 }
 
+/// A lock of nothing.
+fn empty(definition: Sha256, package_request: Sha256) -> Lock {
+    Lock {
+        format: FORMAT,
+        definition,
+        package_request,
+        unknown_ids_of: Vec::new(),
+        suites: Vec::new(),
+        packages: Vec::new(),
+        accounts: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,8 +557,12 @@ mod tests {
 
     fn lock(packages: Vec<LockedPackage>) -> Lock {
         let (definition, package_request) = (Sha256::of(b"d"), Sha256::of(b"p"));
-        let (suites, files) = (vec![suite("x", 7)], Vec::new());
-        Lock { format: FORMAT, definition, package_request, suites, packages, files }
+        Lock { suites: vec![suite("x", 7)], packages, ..empty(definition, package_request) }
+    }
+
+    fn account(name: &str, id: u32, roles: &[&str]) -> LockedAccount {
+        let roles = roles.iter().map(ToString::to_string).collect();
+        LockedAccount { name: name.into(), id, roles }
     }
 
     fn read(text: &str) -> Result<Lock, LockError> {
@@ -559,10 +612,66 @@ mod tests {
         }
     }
 
+    #[test]
+    fn accounts_that_no_lock_has_are_refused() {
+        let with = |accounts: &[LockedAccount], unknown: &[&str]| {
+            let unknown_ids_of = unknown.iter().map(ToString::to_string).collect();
+            let accounts = accounts.to_vec();
+            let lock = Lock { accounts, unknown_ids_of, ..lock(vec![package("a")]) };
+            read(&lock.to_text().unwrap()).map(|read| assert_eq!(read, lock))
+        };
+        let (root, both) = (&["root"][..], &["root", "root:debug"][..]);
+        with(&[account("a", 999, both), account("b", 100, root)], &["root:debug"]).unwrap();
+        for (accounts, words) in [
+            (vec![account("b", 999, root), account("a", 998, root)], "not in its place"),
+            (vec![account("a", 999, root), account("a", 998, root)], "`a` is twice"),
+            (vec![account("a", 999, root), account("b", 999, root)], "id 999 is that of `a`"),
+            (vec![account("a", 1000, root)], "id = 1000, expected 100 to 999"),
+            (vec![account("a", 99, root)], "id = 99, expected 100 to 999"),
+            (vec![account("a", 0, root)], "id = 0, expected 100 to 999"),
+            (vec![account("a:0", 500, root)], "is no account name"),
+            (vec![account("a", 500, &[])], "no roles"),
+            (vec![account("a", 500, &["root", "root"])], "role `root`"),
+            (vec![account("a", 500, &["stub"])], "role `stub`"),
+        ] {
+            let error = with(&accounts, &[]).unwrap_err();
+            assert!(matches!(error, LockError::Malformed { line: Some(_), .. }), "{error:?}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        for unknown in [&["root", "root"][..], &["firmware"], &["root:b", "root"]] {
+            let error = with(&[], unknown).unwrap_err();
+            assert!(error.to_string().contains("unknown-ids-of"), "{error}");
+        }
+    }
+
+    /// The format before had a digest already, and no ids.
+    #[test]
+    fn a_lock_without_ids_is_read_to_make_the_next_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.lock");
+        let before = Lock { format: FORMAT_WITHOUT_IDS, ..lock(vec![package("a")]) };
+        let put = |lock: &Lock| files::replace(&path, lock.to_text().unwrap().as_bytes()).unwrap();
+        put(&before);
+        let error = LockFile::read(&path).unwrap_err();
+        assert!(error.to_string().contains("has lock format 2, expected 3"), "{error}");
+        let read = LockFile::read_earlier(&path).unwrap().lock;
+        let unknown_ids_of = vec!["root".to_owned()];
+        assert_eq!(read, Lock { format: FORMAT, unknown_ids_of, ..before.clone() });
+        let text = before.to_text().unwrap().replace("essential", "requested");
+        files::replace(&path, text.as_bytes()).unwrap();
+        let edited = LockFile::read_earlier(&path).unwrap_err();
+        assert!(matches!(edited, LockError::Edited { .. }), "{edited:?}");
+        put(&Lock { accounts: vec![account("a", 999, &["root"])], ..before });
+        let mixed = LockFile::read_earlier(&path).unwrap_err();
+        assert!(matches!(mixed, LockError::Malformed { line: Some(_), .. }), "{mixed:?}");
+    }
+
     /// Every byte of a lock is bound: by its form, or by the digest in its head.
     #[test]
     fn an_edited_lock_is_refused() {
-        let text = lock(vec![package("a"), package("b")]).to_text().unwrap();
+        let accounts = vec![account("a", 999, &["root"]), account("b", 998, &["root"])];
+        let lock = Lock { accounts, ..lock(vec![package("a"), package("b")]) };
+        let text = lock.to_text().unwrap();
         assert!(read(&text).is_ok());
         for at in 0..text.len() {
             let mut edited = text.clone().into_bytes();
@@ -591,14 +700,16 @@ mod tests {
 
     #[test]
     fn other_formats_are_named_before_they_are_read() {
-        for (found, more) in [(1, ""), (3, "brand-new = true\n"), (u32::MAX, "[[thing]]\n")] {
+        for (found, more) in
+            [(1, ""), (2, ""), (4, "brand-new = true\n"), (u32::MAX, "[[thing]]\n")]
+        {
             let error = read(&format!("format = {found}\n{more}")).unwrap_err();
             let LockError::Versioned(VersionedError::Version { found: named, .. }) = error else {
                 panic!("{error:?}")
             };
             assert_eq!(named, u64::from(found));
         }
-        for text in ["", "format = \"2\"\n", "format = -1\n", "\0", "[[package]]\n", "format = 2\n"]
+        for text in ["", "format = \"3\"\n", "format = -1\n", "\0", "[[package]]\n", "format = 3\n"]
         {
             let error = read(text).unwrap_err();
             assert!(matches!(error, LockError::Malformed { .. }), "{text:?}: {error:?}");
@@ -620,6 +731,10 @@ mod tests {
         assert_eq!(both.timestamp(Some("debug")), Some(Timestamp(99)));
         assert_eq!(both.timestamp(Some("other")), None);
         assert_ne!(both.part(Some("debug"), &[]), both.part(None, &[]));
+        both.accounts = vec![account("b", 999, &["root:debug"])];
+        assert_eq!(base.part(None, &[]), both.part(None, &[]));
+        both.accounts[0].roles = vec!["root".into()];
+        assert_ne!(base.part(None, &[]), both.part(None, &[]), "an id is a part of an image");
         let mut moved = base.clone();
         moved.packages[0].sha256 = Sha256::of(b"other");
         assert_ne!(base.part(None, &[]), moved.part(None, &[]));

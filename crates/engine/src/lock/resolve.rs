@@ -1,6 +1,6 @@
 //! Definition to lock: suites are trusted, packages are chosen, local files are surveyed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -8,21 +8,21 @@ use cvmkit_debian::packages::{Index, Package};
 use cvmkit_debian::resolver::{self, Options, Selected, Suite};
 use serde::Serialize;
 
+use super::accounts::give_ids;
 use super::inputs::{inputs, source_of};
 use super::suite::{Accepted, Judge, SuiteError, TrustedSuite};
 use super::{
-    FORMAT, LOCK_MAX, LocalFile, Lock, LockError, LockFile, LockedPackage, input_role, root_role,
+    LOCK_MAX, LocalFile, Lock, LockError, LockFile, LockedPackage, empty, input_role, root_role,
     survey,
 };
 use crate::definition::raw::RawSource;
 use crate::definition::{Definition, Input, Project};
 use crate::digest::Sha256;
 use crate::fault::{Diagnosis, Fault, in_one_line};
+use crate::fetch::Origins;
 use crate::files;
 use crate::http::{Client, Limits};
 use crate::local::LocalFolder;
-use crate::mirrors::Mirrors;
-use crate::progress::Progress;
 use crate::timestamp::Timestamp;
 
 /// Debian's name of the one architecture there is so far.
@@ -42,14 +42,12 @@ pub enum Update {
 /// What resolving needs besides the definition.
 #[derive(Clone, Copy)]
 pub struct Resolving<'a> {
-    /// Where suites are fetched from.
-    pub mirrors: &'a Mirrors,
+    /// Where suites and packages come from.
+    pub origins: Origins<'a>,
     /// The time, for signatures and releases that expire.
     pub now: Timestamp,
     /// What is taken although it is out of date.
     pub accepted: Accepted<'a>,
-    /// Told of long work.
-    pub progress: &'a dyn Progress,
 }
 
 /// How a lock differs from the one before it.
@@ -61,6 +59,10 @@ pub struct Changes {
     pub removed: Vec<(String, String)>,
     /// Packages of which the version changed: name, before, after.
     pub moved: Vec<(String, String, String)>,
+    /// Accounts that came with the id that they got.
+    pub new_accounts: Vec<(String, u32)>,
+    /// Accounts that went, with their id.
+    pub gone_accounts: Vec<(String, u32)>,
     /// Local files that came, went or changed.
     pub files: Vec<String>,
     /// True if the lock was written anew: what the definition says may have changed, or the dates of
@@ -69,7 +71,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// True if no package and no file differs.
+    /// True if no package, no account and no file differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self { rewritten: self.rewritten, ..Self::default() }
@@ -86,6 +88,12 @@ impl fmt::Display for Changes {
         }
         for (name, before, after) in &self.moved {
             writeln!(f, "  ~ {name} {before} -> {after}")?;
+        }
+        for (name, id) in &self.new_accounts {
+            writeln!(f, "  + account {name}, id {id}")?;
+        }
+        for (name, id) in &self.gone_accounts {
+            writeln!(f, "  - account {name}, id {id}")?;
         }
         for path in &self.files {
             writeln!(f, "  ~ local file {path}")?;
@@ -120,6 +128,7 @@ pub fn lock(
     lock.definition = project.checksum();
     lock.package_request = request;
     lock.files = local;
+    give_ids(&mut lock, earlier.as_ref(), project, &definitions, resolving.origins)?;
     let mut changes = changes(earlier.as_ref(), &lock);
     let text = lock.to_text()?;
     let there = files::read_up_to(&project.lock_path(), LOCK_MAX);
@@ -141,8 +150,8 @@ fn earlier(
         Err(LockError::Missing { .. }) => Ok(None),
         // A lock that can't be read can't be kept to either.
         Err(error) if *update == Update::All && error.fault() == Fault::Definition => {
-            resolving.progress.note(&format!(
-                "{}; everything is locked anew, and whether a mirror shows an older state than the \
+            resolving.origins.progress.note(&format!(
+                "{}; everything is locked anew, the ids of system accounts too, and whether a mirror shows an older state than the \
                  lock had seen can't be told",
                 in_one_line(&error)
             ));
@@ -161,6 +170,7 @@ pub fn check(project: &Project) -> Result<(), LockError> {
         error @ (LockError::Stale { .. }
         | LockError::Missing { .. }
         | LockError::Edited { .. }
+        | LockError::UnknownIds { .. }
         | LockError::NotHeld { .. }) => LockError::Unfit(Box::new(error)),
         // A local file that is gone is an answer too, not a fault of the machine.
         LockError::File(error) if error.is_not_found() => LockError::Unfit(Box::new(error.into())),
@@ -169,6 +179,7 @@ pub fn check(project: &Project) -> Result<(), LockError> {
     let file = LockFile::open(project).map_err(refuse)?;
     let definitions = project.definitions()?;
     definitions.iter().try_for_each(|definition| file.holds(definition)).map_err(refuse)?;
+    file.has_all_ids().map_err(refuse)?;
     let local = survey(&definitions, project.folder()).map_err(refuse)?;
     match changes_of_files(&file.lock.files, &local).first() {
         None => Ok(()),
@@ -191,19 +202,22 @@ fn resolve(
     earlier: Option<&Lock>,
     resolving: &Resolving<'_>,
 ) -> Result<Lock, LockError> {
+    if resolving.origins.offline {
+        return Err(LockError::Offline);
+    }
     let judge = Judge {
         client: Client::new(Limits::default()),
-        mirrors: resolving.mirrors,
+        mirrors: resolving.origins.mirrors,
         now: resolving.now,
         architecture: ARCHITECTURE,
         earlier: earlier.map_or(&[], |lock| &lock.suites),
         accepted: resolving.accepted,
-        progress: resolving.progress,
+        progress: resolving.origins.progress,
     };
     let trusted = trust(definitions, project.folder(), &judge)?;
     for suite in trusted.iter().map(|suite| &suite.locked).filter(|suite| suite.expired) {
         if let Some(until) = suite.valid_until {
-            resolving.progress.note(&format!(
+            resolving.origins.progress.note(&format!(
                 "suite `{}` expired at {until}; newer versions may exist and be withheld",
                 suite.name
             ));
@@ -218,12 +232,9 @@ fn resolve(
         archives.choose(definition, &mut packages)?;
     }
     Ok(Lock {
-        format: FORMAT,
-        definition: Sha256::of(b""),
-        package_request: Sha256::of(b""),
         suites: trusted.into_iter().map(|suite| suite.locked).collect(),
         packages: packages.into_values().collect(),
-        files: Vec::new(),
+        ..empty(Sha256::of(b""), Sha256::of(b""))
     })
 }
 
@@ -469,14 +480,19 @@ fn changes(earlier: Option<&Lock>, lock: &Lock) -> Changes {
     changes.removed.extend(gone);
     let files_before = earlier.map_or(&[][..], |lock| &lock.files);
     changes.files = changes_of_files(files_before, &lock.files);
+    let ids = |lock: &Lock| -> BTreeSet<(String, u32)> {
+        lock.accounts.iter().map(|account| (account.name.clone(), account.id)).collect()
+    };
+    let (before, after) = (earlier.map(ids).unwrap_or_default(), ids(lock));
+    changes.new_accounts = after.difference(&before).cloned().collect();
+    changes.gone_accounts = before.difference(&after).cloned().collect();
     changes
 }
 
 /// The paths of local files that came, went or changed, sorted.
 fn changes_of_files(before: &[LocalFile], after: &[LocalFile]) -> Vec<String> {
     let (before, after) = (by_path(before), by_path(after));
-    let paths: std::collections::BTreeSet<&str> =
-        before.keys().chain(after.keys()).copied().collect();
+    let paths: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     let changed = paths.into_iter().filter(|path| before.get(path) != after.get(path));
     changed.map(str::to_owned).collect()
 }
@@ -538,9 +554,7 @@ mod tests {
     }
 
     fn lock_of(packages: Vec<LockedPackage>) -> Lock {
-        let (definition, package_request) = (Sha256::of(b""), Sha256::of(b""));
-        let (suites, files) = (Vec::new(), Vec::new());
-        Lock { format: FORMAT, definition, package_request, suites, packages, files }
+        Lock { packages, ..empty(Sha256::of(b""), Sha256::of(b"")) }
     }
 
     #[test]

@@ -3,20 +3,24 @@
 //! ```text
 //! # two lines of words
 //!
-//! format = 2                       read first, and loosely: another format says so before all else
+//! format = 3                       read first, and loosely: another format says so before all else
 //! sha256 = "…"                     of the text without the words and this line
 //! definition = "…"
 //! package-request = "…"
 //!
-//! [[suite]], [[package]], [[file]] records, parsed one at a time: a lock of any length takes no more
-//!                                  memory than what it says
+//! [[suite]], [[package]], [[account]], [[file]] records, parsed one at a time: a lock of any length
+//!                                  takes no more memory than what it says
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{FORMAT, FORMAT_BEFORE, LocalFile, Lock, LockError, LockedPackage, LockedSuite};
+use super::{
+    FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, LocalFile, Lock, LockError, LockedAccount,
+    LockedPackage, LockedSuite, ROOT_ROLE, empty,
+};
 use crate::digest::Sha256;
 use crate::versioned;
 
@@ -28,7 +32,7 @@ const HEADER: &str = "\
 ";
 
 /// How a record begins.
-const RECORDS: [&str; 3] = ["[[suite]]", "[[package]]", "[[file]]"];
+const RECORDS: [&str; 4] = ["[[suite]]", "[[package]]", "[[account]]", "[[file]]"];
 
 /// The head of a lock of the current format.
 #[derive(Deserialize)]
@@ -38,12 +42,14 @@ struct Head {
     sha256: Sha256,
     definition: Sha256,
     package_request: Sha256,
+    #[serde(default)]
+    unknown_ids_of: Vec<String>,
 }
 
-/// The head of a lock of the format before.
+/// The head of a lock of the first format.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct HeadBefore {
+struct FirstHead {
     format: u32,
     definition: Sha256,
     package_request: Sha256,
@@ -70,6 +76,8 @@ struct Record {
     suite: Vec<LockedSuite>,
     #[serde(default)]
     package: Vec<LockedPackage>,
+    #[serde(default)]
+    account: Vec<LockedAccount>,
     #[serde(default)]
     file: Vec<LocalFile>,
 }
@@ -155,10 +163,21 @@ impl Lock {
             let line = text.lines().enumerate().filter(|(_, line)| line.contains(&words)).last();
             return Err(Unreadable::Malformed { line: line.map(|(at, _)| at + 1), message });
         }
-        match stated {
-            Some(stated) => check_form(text, &lock, stated).map(|()| lock),
-            None => Ok(Self { format: FORMAT, ..lock }),
+        if let Some(stated) = stated {
+            check_form(text, &lock, stated)?;
         }
+        Ok(lock.of_this_format())
+    }
+
+    /// What a lock of an older format says, as one of this format: none had ids of accounts.
+    fn of_this_format(self) -> Self {
+        if self.format == FORMAT {
+            return self;
+        }
+        let roles = self.packages.iter().flat_map(|package| &package.roles);
+        let roots = roles.filter(|role| role.starts_with(ROOT_ROLE));
+        let roots: BTreeSet<String> = roots.cloned().collect();
+        Self { format: FORMAT, unknown_ids_of: roots.into_iter().collect(), ..self }
     }
 }
 
@@ -201,26 +220,29 @@ fn parse(text: &str, format: u32) -> Result<(Lock, Option<Sha256>), Unreadable> 
     if found != format {
         return Err(Unreadable::Format(found));
     }
-    let (mut lock, stated) = if format == FORMAT_BEFORE {
-        let head: HeadBefore = toml_of(0, head)?;
-        let HeadBefore { format, definition, package_request, suites, packages, files } = head;
-        (Lock { format, definition, package_request, suites, packages, files }, None)
+    let (mut lock, stated) = if format == FORMAT_WITHOUT_DIGEST {
+        let head: FirstHead = toml_of(0, head)?;
+        let FirstHead { format, definition, package_request, suites, packages, files } = head;
+        let lock = empty(definition, package_request);
+        (Lock { format, suites, packages, files, ..lock }, None)
     } else {
-        let Head { format, sha256, definition, package_request } = toml_of(0, head)?;
-        (empty(format, definition, package_request), Some(sha256))
+        let head: Head = toml_of(0, head)?;
+        let Head { format, sha256, definition, package_request, unknown_ids_of } = head;
+        let lock = empty(definition, package_request);
+        (Lock { format, unknown_ids_of, ..lock }, Some(sha256))
     };
     for (line, part) in parts {
-        let Record { suite, package, file } = toml_of(line, part)?;
+        let Record { suite, package, account, file } = toml_of(line, part)?;
+        if format <= FORMAT_WITHOUT_IDS && !account.is_empty() {
+            let message = format!("a lock of format {format} has no `[[account]]`");
+            return Err(Unreadable::Malformed { line: Some(line + 1), message });
+        }
         lock.suites.extend(suite);
         lock.packages.extend(package);
+        lock.accounts.extend(account);
         lock.files.extend(file);
     }
     Ok((lock, stated))
-}
-
-fn empty(format: u32, definition: Sha256, package_request: Sha256) -> Lock {
-    let (suites, packages, files) = (Vec::new(), Vec::new(), Vec::new());
-    Lock { format, definition, package_request, suites, packages, files }
 }
 
 /// The head and the records, each with the number of lines before it. No line of a record's own

@@ -1,9 +1,10 @@
 //! Users and groups: the master files, sysusers.d, scripts and the definition, with ids that are
 //! the same on every build.
 //!
-//! Ids that are given are honoured; the others are taken downwards from 999 in the order of their
-//! names, unless the lock pins them. Every account is locked, and in a production image no account
-//! has a login shell. No backup files (`passwd-`) are written.
+//! Ids that are given are honoured; the others are those of the lock. A new one gets the highest that
+//! is free, from 999 down and in the order of names, when the lock is made ([`Ids`]): never by a
+//! build, so that another package renumbers nobody. Every account is locked, and in a production
+//! image no account has a login shell. No backup files (`passwd-`) are written.
 //!
 //! Oracle: getent(1), pwck(8) and grpck(8) of the passwd package.
 
@@ -17,10 +18,10 @@ use super::native::Effects;
 use super::sysusers::{Line, PrimaryGroup, is_account_name, read};
 
 /// The highest id of a system account (`SYS_UID_MAX`, login.defs(5)).
-const SYSTEM_ID_MAX: u32 = 999;
+pub(crate) const SYSTEM_ID_MAX: u32 = 999;
 
 /// The lowest id given out automatically (`FIRST_SYSTEM_UID`, adduser.conf(5)).
-const SYSTEM_ID_MIN: u32 = 100;
+pub(crate) const SYSTEM_ID_MIN: u32 = 100;
 
 const PASSWD_MASTER: &str = "/usr/share/base-passwd/passwd.master";
 const GROUP_MASTER: &str = "/usr/share/base-passwd/group.master";
@@ -29,6 +30,30 @@ const NOLOGIN: &str = "/usr/sbin/nologin";
 /// Shells that end at once, so that an account that has one can't log in.
 const NO_SHELLS: &[&str] =
     &[NOLOGIN, "/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/sync", "/usr/bin/sync"];
+
+/// Where the ids come from that neither a package nor the definition fixes: one for a user and the
+/// group of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// The lock has each: an account without one is refused, and so is an id without its account.
+    Locked(BTreeMap<String, u32>),
+    /// These stay; other accounts get others. This is how a lock comes by them.
+    GivenOut(BTreeMap<String, u32>),
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::GivenOut(BTreeMap::new())
+    }
+}
+
+impl Ids {
+    fn known(&self) -> &BTreeMap<String, u32> {
+        match self {
+            Self::Locked(ids) | Self::GivenOut(ids) => ids,
+        }
+    }
+}
 
 /// A user of the definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +122,7 @@ pub struct Group {
 pub struct Accounts {
     users: Vec<User>,
     groups: Vec<Group>,
+    unfixed: BTreeMap<String, u32>,
 }
 
 impl Accounts {
@@ -110,6 +136,12 @@ impl Accounts {
     #[must_use]
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// The ids that neither a package nor the definition fixes, by name: they belong into the lock.
+    #[must_use]
+    pub fn unfixed(&self) -> &BTreeMap<String, u32> {
+        &self.unfixed
     }
 
     /// The id of a user given by name or number; `what` asks for it.
@@ -171,7 +203,7 @@ struct Collection<'a> {
     users: BTreeMap<String, NewUser>,
     groups: BTreeMap<String, Option<u32>>,
     members: BTreeSet<(String, String)>,
-    ids: &'a BTreeMap<String, u32>,
+    ids: &'a Ids,
 }
 
 /// Gathers every account the image has.
@@ -381,34 +413,15 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// Gives out ids: first those that are fixed, then the others by name.
+    /// Settles ids: those that are fixed, those that are known, and new ones by name.
     fn finish(mut self) -> Result<Accounts, RootfsError> {
         let mut taken = Taken::of(&self.accounts)?;
-        let names: BTreeSet<&String> = self.users.keys().chain(self.groups.keys()).collect();
-        let mut given: BTreeMap<String, u32> = BTreeMap::new();
-        for name in &names {
-            let pinned = self.ids.get(*name).copied();
-            let user = self.users.get(*name).and_then(|user| user.id);
-            let group = self.groups.get(*name).copied().flatten();
-            let Some(id) = user.or(group).or(pinned) else { continue };
-            if self.users.contains_key(*name) {
-                taken.user(name, id)?;
-            }
-            if self.groups.contains_key(*name) {
-                taken.group(name, group.unwrap_or(id))?;
-            }
-            given.insert((*name).clone(), id);
-        }
-        for name in names {
-            if !given.contains_key(name) {
-                let id = taken.next_free().ok_or_else(|| RootfsError::Account {
-                    name: name.clone(),
-                    why: format!("no id is free from {SYSTEM_ID_MAX} down to {SYSTEM_ID_MIN}"),
-                })?;
-                taken.user(name, id)?;
-                taken.group(name, id)?;
-                given.insert(name.clone(), id);
-            }
+        let (mut given, unfixed) = self.fixed(&mut taken)?;
+        self.known(&unfixed, &mut taken, &mut given)?;
+        self.new(&unfixed, &mut taken, &mut given)?;
+        for name in unfixed {
+            let id = id_of(&given, &name)?;
+            self.accounts.unfixed.insert(name, id);
         }
         for (name, gid) in std::mem::take(&mut self.groups) {
             let gid = match gid {
@@ -423,6 +436,83 @@ impl Collection<'_> {
         }
         self.add_members()?;
         Ok(self.accounts)
+    }
+
+    /// The ids that a package or the definition fixes, and the names without one.
+    fn fixed(
+        &self,
+        taken: &mut Taken,
+    ) -> Result<(BTreeMap<String, u32>, BTreeSet<String>), RootfsError> {
+        let (mut given, mut unfixed) = (BTreeMap::new(), BTreeSet::new());
+        let names: BTreeSet<&String> = self.users.keys().chain(self.groups.keys()).collect();
+        for name in names {
+            let user = self.users.get(name).and_then(|user| user.id);
+            let group = self.groups.get(name).copied().flatten();
+            let Some(id) = user.or(group) else {
+                unfixed.insert(name.clone());
+                continue;
+            };
+            if self.users.contains_key(name) {
+                taken.user(name, id)?;
+            }
+            if self.groups.contains_key(name) {
+                taken.group(name, group.unwrap_or(id))?;
+            }
+            given.insert(name.clone(), id);
+        }
+        Ok((given, unfixed))
+    }
+
+    /// The ids that are known already. Each is a user's and a group's, so that nobody else gets it.
+    fn known(
+        &self,
+        unfixed: &BTreeSet<String>,
+        taken: &mut Taken,
+        given: &mut BTreeMap<String, u32>,
+    ) -> Result<(), RootfsError> {
+        for (name, id) in self.ids.known() {
+            if !unfixed.contains(name) {
+                // Of another variant, or of an account that is gone: only a lock is made with those.
+                if let Ids::Locked(_) = self.ids {
+                    return Err(RootfsError::IdleLockedId { name: name.clone(), id: *id });
+                }
+                continue;
+            }
+            if let Some(other) = taken.other(name, *id) {
+                let (name, id) = (name.clone(), *id);
+                return Err(RootfsError::LockedIdTaken { name, id, other });
+            }
+            taken.user(name, *id)?;
+            taken.group(name, *id)?;
+            given.insert(name.clone(), *id);
+        }
+        Ok(())
+    }
+
+    /// The ids of accounts that have none yet.
+    fn new(
+        &self,
+        unfixed: &BTreeSet<String>,
+        taken: &mut Taken,
+        given: &mut BTreeMap<String, u32>,
+    ) -> Result<(), RootfsError> {
+        let new: Vec<&String> = unfixed.iter().filter(|name| !given.contains_key(*name)).collect();
+        let Ids::GivenOut(known) = self.ids else {
+            let names: Vec<String> = new.into_iter().cloned().collect();
+            let none_is_new = names.is_empty();
+            return if none_is_new { Ok(()) } else { Err(RootfsError::NoLockedId { names }) };
+        };
+        let reserved: BTreeSet<u32> = known.values().copied().collect();
+        for name in new {
+            let id = taken.next_free(&reserved).ok_or_else(|| RootfsError::Account {
+                name: name.clone(),
+                why: format!("no id is free from {SYSTEM_ID_MAX} down to {SYSTEM_ID_MIN}"),
+            })?;
+            taken.user(name, id)?;
+            taken.group(name, id)?;
+            given.insert(name.clone(), id);
+        }
+        Ok(())
     }
 
     fn add(&mut self, name: String, uid: u32, user: NewUser) -> Result<(), RootfsError> {
@@ -501,9 +591,16 @@ impl Taken {
         claim(&mut self.groups, "group", name, id)
     }
 
-    fn next_free(&self) -> Option<u32> {
+    /// Who else has this id, as a user or as a group.
+    fn other(&self, name: &str, id: u32) -> Option<String> {
+        let mut holders = [&self.users, &self.groups].into_iter().filter_map(|ids| ids.get(&id));
+        holders.find(|holder| *holder != name).cloned()
+    }
+
+    fn next_free(&self, reserved: &BTreeSet<u32>) -> Option<u32> {
         let mut ids = (SYSTEM_ID_MIN..=SYSTEM_ID_MAX).rev();
-        ids.find(|id| !self.users.contains_key(id) && !self.groups.contains_key(id))
+        let used = |id: &u32| self.users.contains_key(id) || self.groups.contains_key(id);
+        ids.find(|id| !used(id) && !reserved.contains(id))
     }
 }
 

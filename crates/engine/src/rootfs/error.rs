@@ -131,6 +131,37 @@ pub enum RootfsError {
         /// The other.
         second: String,
     },
+    /// Accounts that the lock does not know.
+    #[error(
+        "the lock has no id for the {} {}, which nothing else gives one",
+        if .names.len() == 1 { "account" } else { "accounts" },
+        quoted(.names)
+    )]
+    NoLockedId {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// An id of the lock that no account of the image takes.
+    #[error(
+        "the lock gives the account `{name}` the id {id}, but the image has none of that name that \
+         needs one"
+    )]
+    IdleLockedId {
+        /// The name.
+        name: String,
+        /// The id.
+        id: u32,
+    },
+    /// An id of the lock that somebody else has by a package or the definition.
+    #[error("the lock gives the account `{name}` the id {id}, which is fixed as that of `{other}`")]
+    LockedIdTaken {
+        /// The name.
+        name: String,
+        /// The id.
+        id: u32,
+        /// Who has it.
+        other: String,
+    },
     /// An account can't be made as it is asked for.
     #[error("account `{name}`: {why}")]
     Account {
@@ -197,6 +228,10 @@ fn skip_key(package: &str, skipped: &[Sha256], sha256: &str) -> String {
     format!("scripts.{name} = {{ skip = [{}] }}", digests.join(", "))
 }
 
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 fn lines(idle: &[Idle]) -> String {
     let line = |Idle { key, value, why }: &Idle| format!("\n  {key}: `{value}` {why}");
     idle.iter().map(line).collect()
@@ -252,6 +287,13 @@ impl Diagnosis for RootfsError {
                 format!("leave `{package}` out; dpkg would overwrite one with the other")
             }
             Self::NoEffect(_) => "correct it or leave it out".to_owned(),
+            Self::NoLockedId { .. } | Self::IdleLockedId { .. } => {
+                "run `cvmkit lock`, which keeps the ids that are there".to_owned()
+            }
+            Self::LockedIdTaken { name, other, .. } => format!(
+                "give one of them another id with `uid` in a table `[[users]]` of the definition: \
+                 `{other}`, or `{name}` if nothing outside of the image is its"
+            ),
             Self::DuplicateId { .. } => "pin another id in the definition".to_owned(),
             _ => return None,
         })

@@ -43,12 +43,14 @@ use std::sync::Arc;
 use cvmkit_debian::deb::{Control, Entry};
 use cvmkit_formats::tree::Tree;
 
-pub use accounts::{Accounts, GroupRequest, UserRequest};
+pub use accounts::{Accounts, GroupRequest, Ids, UserRequest};
+pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN};
 pub use dpkg::PackageDatabase;
 pub use error::{Idle, RootfsError};
 pub(crate) use identity::is_hostname;
 pub use notice::Notice;
 pub use overlay::{Changes, Placed, PlacedNode};
+pub(crate) use sysusers::is_account_name;
 pub use units::Units;
 pub use volatile::remake_var_at_boot;
 
@@ -84,8 +86,8 @@ pub struct Request<'a> {
     pub users: &'a [UserRequest],
     /// Groups the definition adds.
     pub groups: &'a [GroupRequest],
-    /// User and group ids by name that the lock or the definition pins.
-    pub ids: BTreeMap<String, u32>,
+    /// Where ids come from that nothing else fixes.
+    pub ids: Ids,
     /// The kernel command line but `roothash=`.
     pub command_line: &'a [String],
     /// Units to enable and mask.
@@ -131,16 +133,34 @@ pub struct Rootfs {
     pub kernels: Vec<String>,
 }
 
+/// The ids of the accounts that a root file system has and nothing fixes, by name: with
+/// [`Ids::GivenOut`], those that belong into its lock.
+///
+/// # Errors
+/// As for [`assemble`], as far as it goes for this.
+pub fn unfixed_ids(request: &Request<'_>) -> Result<BTreeMap<String, u32>, RootfsError> {
+    let (_, _, accounts) = populate(&mut Assembly::new(request))?;
+    Ok(accounts.unfixed().clone())
+}
+
+/// Puts packages and local files into the tree, and tells what scripts come to and who lives there.
+fn populate<'a>(
+    assembly: &mut Assembly<'a>,
+) -> Result<(BTreeSet<&'a str>, native::Effects, Accounts), RootfsError> {
+    unpack::packages(assembly)?;
+    let kept = overlay::place(assembly)?;
+    let effects = native::classify_request(assembly)?;
+    let accounts = accounts::collect(assembly, &effects)?;
+    Ok((kept, effects, accounts))
+}
+
 /// Assembles a root file system.
 ///
 /// # Errors
 /// [`RootfsError`], each naming the package or path it is about.
 pub fn assemble(request: &Request<'_>) -> Result<Rootfs, RootfsError> {
     let mut assembly = Assembly::new(request);
-    unpack::packages(&mut assembly)?;
-    let kept = overlay::place(&mut assembly)?;
-    let effects = native::classify_request(&mut assembly)?;
-    let accounts = accounts::collect(&mut assembly, &effects)?;
+    let (kept, effects, accounts) = populate(&mut assembly)?;
     accounts::write(&mut assembly, &accounts)?;
     native::apply(&mut assembly, &effects, &accounts)?;
     tmpfiles::apply(&mut assembly, &accounts)?;

@@ -134,7 +134,7 @@ fn number(text: &str) -> Result<u32, String> {
 }
 
 /// Debian's and systemd's common ground: a lower-case letter or `_`, then those, digits and `-`.
-pub(super) fn is_account_name(name: &str) -> bool {
+pub(crate) fn is_account_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
     first

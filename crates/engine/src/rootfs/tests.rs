@@ -284,10 +284,15 @@ fn accounts_have_the_same_ids_every_time_and_are_those_of_sysusers() {
     assert!(text(&rootfs, "etc/shadow").contains("zed:!*:1:::::1:\n"));
     assert!(text(&rootfs, "etc/passwd").starts_with("root:x:0:0:root:/root:/usr/sbin/nologin\n"));
     // Ids of the lock stay when an account comes before the others in the alphabet.
-    let ids = users.iter().map(|user| (user.name.clone(), user.uid)).collect();
+    let known = rootfs.accounts.unfixed().clone();
+    assert_eq!(known, ids_of(&[("kvm", 999), ("mail-bot", 998), ("zed", 997)]));
     let more = [GroupRequest { name: "aaa".into(), gid: None }];
+    let ids = Ids::GivenOut(known);
     let grown = assemble(&Request { ids, groups: &more, ..request(&packages) }).unwrap();
     assert_eq!(grown.accounts.users(), users);
+    assert_eq!(grown.accounts.unfixed().get("aaa"), Some(&996));
+    let afresh = assemble(&Request { groups: &more, ..request(&packages) }).unwrap();
+    assert_ne!(afresh.accounts.users(), users, "the lock is what keeps them");
 
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("etc")).unwrap();
@@ -308,6 +313,38 @@ fn accounts_have_the_same_ids_every_time_and_are_those_of_sysusers() {
     for (name, fields) in without_ids(&theirs).iter().filter(|(name, _)| *name != "root") {
         assert_eq!(ours.get(name), Some(fields), "{name}");
     }
+}
+
+fn ids_of(ids: &[(&str, u32)]) -> BTreeMap<String, u32> {
+    ids.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect()
+}
+
+#[test]
+fn a_locked_id_is_of_an_account_that_needs_it_and_of_nobody_else() {
+    let packages = accounts_packages();
+    let all = [("kvm", 996), ("mail-bot", 500), ("zed", 100)];
+    let with = |ids: Ids| assemble(&Request { ids, ..request(&packages) });
+    let rootfs = with(Ids::Locked(ids_of(&all))).unwrap();
+    assert_eq!(*rootfs.accounts.unfixed(), ids_of(&all));
+    assert!(text(&rootfs, "etc/passwd").contains("mail-bot:x:500:500:"));
+    let locked = |ids: &[(&str, u32)]| with(Ids::Locked(ids_of(ids))).unwrap_err();
+    let missing = locked(&all[..1]);
+    assert!(missing.to_string().contains("no id for the accounts `mail-bot`, `zed`"), "{missing}");
+    assert!(missing.hint().unwrap().contains("cvmkit lock"), "{missing:?}");
+    // `fixed` has its id from the package, `nobody` from the master files.
+    for (name, id) in [("fixed", 800), ("nobody", 801), ("gone", 802)] {
+        let idle = locked(&[&all[..], &[(name, id)]].concat());
+        assert!(idle.to_string().contains(&format!("`{name}` the id {id}")), "{idle}");
+        with(Ids::GivenOut(ids_of(&[(name, id)]))).unwrap();
+    }
+    for ids in [Ids::Locked(ids_of(&[("zed", 950)])), Ids::GivenOut(ids_of(&[("zed", 950)]))] {
+        let taken = with(ids).unwrap_err();
+        assert!(matches!(taken, RootfsError::LockedIdTaken { .. }), "{taken:?}");
+        assert!(taken.to_string().contains("950, which is fixed as that of `fixed`"), "{taken}");
+    }
+    // What another variant has is not given to a new account.
+    let other = with(Ids::GivenOut(ids_of(&[("elsewhere", 999), ("zed", 998)]))).unwrap();
+    assert_eq!(*other.accounts.unfixed(), ids_of(&[("kvm", 997), ("mail-bot", 996), ("zed", 998)]));
 }
 
 /// systemd-sysusers gives its files to root.

@@ -1,0 +1,160 @@
+//! The ids of accounts that neither a package nor the definition fixes: given out once, by the lock.
+//!
+//! Which accounts an image has is known when its packages and local files are put together
+//! ([`rootfs::unfixed_ids`]), so a lock is made of the packages themselves, not of their index alone.
+//! One table serves all variants: a name has one id, and an id that is in the lock stays. Where the
+//! accounts can't be told (a package is not to be had, or does not fit the image), the lock says so,
+//! and keeps the ids that it had; a build refuses an account without one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+
+use super::{Lock, LockError, LockFile, LockedAccount, ROOT_ROLE, root_role};
+use crate::build::inputs::{Inputs, unfixed_ids};
+use crate::build::{BuildError, title};
+use crate::definition::{Definition, Project};
+use crate::fetch::Origins;
+use crate::rootfs::{Ids, RootfsError, SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
+
+/// Gives every account of every variant its id; those of `earlier` stay.
+pub(super) fn give_ids(
+    lock: &mut Lock,
+    earlier: Option<&Lock>,
+    project: &Project,
+    definitions: &[Definition],
+    origins: Origins<'_>,
+) -> Result<(), LockError> {
+    if let Some(earlier) = earlier.filter(|earlier| has_accounts_of(earlier, lock)) {
+        lock.accounts.clone_from(&earlier.accounts);
+        return Ok(());
+    }
+    let earlier = earlier.map_or(&[][..], |lock| &lock.accounts);
+    let mut known: BTreeMap<String, u32> =
+        earlier.iter().map(|account| (account.name.clone(), account.id)).collect();
+    let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut unknown = BTreeSet::new();
+    lock.accounts.clear();
+    let file = LockFile { path: project.lock_path(), text: String::new(), lock: lock.clone() };
+    for definition in definitions {
+        let role = root_role(definition.variant.as_deref());
+        let names = match ids_of(&file, &known, project, definition, origins) {
+            Ok(ids) => {
+                known.extend(ids.clone());
+                ids.into_keys().collect::<Vec<_>>()
+            }
+            Err(BuildError::Rootfs(error))
+                if matches!(*error, RootfsError::LockedIdTaken { .. }) =>
+            {
+                return Err(LockError::Ids(error));
+            }
+            Err(error) => {
+                origins.progress.note(&format!(
+                    "{}: the ids of its system accounts are not in the lock: {}",
+                    title(definition),
+                    first_lines(&error)
+                ));
+                unknown.insert(role.clone());
+                let had = earlier.iter().filter(|account| account.roles.contains(&role));
+                had.map(|account| account.name.clone()).collect()
+            }
+        };
+        names.into_iter().for_each(|name| roles.entry(name).or_default().push(role.clone()));
+    }
+    let account = |(name, roles): (String, Vec<String>)| {
+        let id = known.get(&name).copied()?;
+        Some(LockedAccount { name, id, roles })
+    };
+    lock.accounts = roles.into_iter().filter_map(account).collect();
+    lock.unknown_ids_of = unknown.into_iter().collect();
+    Ok(())
+}
+
+/// Whether a lock has the accounts of another: nothing that decides about them differs.
+fn has_accounts_of(earlier: &Lock, lock: &Lock) -> bool {
+    let packages = |lock: &Lock| -> Vec<_> {
+        let packages = lock.packages.iter();
+        packages.map(|package| (package.sha256, package.roles.clone())).collect()
+    };
+    earlier.unknown_ids_of.is_empty()
+        && earlier.definition == lock.definition
+        && earlier.files == lock.files
+        && packages(earlier) == packages(lock)
+}
+
+/// The ids of one variant's accounts; those in `known` as they are there.
+fn ids_of(
+    file: &LockFile,
+    known: &BTreeMap<String, u32>,
+    project: &Project,
+    definition: &Definition,
+    origins: Origins<'_>,
+) -> Result<BTreeMap<String, u32>, BuildError> {
+    let inputs = Inputs::of_folder(project, definition, file)?;
+    unfixed_ids(&inputs, Ids::GivenOut(known.clone()), origins)
+}
+
+/// An error's message and its causes, of each the first line: scripts have hundreds.
+fn first_lines(error: &dyn Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let line = error.to_string().lines().next().unwrap_or_default().to_owned();
+        if !parts.contains(&line) {
+            parts.push(line);
+        }
+        cause = error.source();
+    }
+    parts.join(": ")
+}
+
+impl LockFile {
+    /// Refuses a lock whose maker could not tell all accounts.
+    pub(super) fn has_all_ids(&self) -> Result<(), LockError> {
+        match self.lock.unknown_ids_of.as_slice() {
+            [] => Ok(()),
+            roles => Err(LockError::UnknownIds { path: self.path.clone(), roles: roles.to_vec() }),
+        }
+    }
+}
+
+/// What no lock that was made says of accounts, and words of the line that says it.
+pub(super) fn fault(lock: &Lock) -> Option<(String, String)> {
+    let strictly_sorted = |roles: &[String]| roles.is_sorted_by(|one, next| one < next);
+    let is_root = |role: &String| {
+        let kind = role.split_once(':').map_or(role.as_str(), |(kind, _)| kind);
+        kind == ROOT_ROLE
+    };
+    let unknown = &lock.unknown_ids_of;
+    if !strictly_sorted(unknown) || !unknown.iter().all(is_root) {
+        let expected = format!("`{ROOT_ROLE}`, with `:VARIANT` or not, each once and in its place");
+        return Some((format!("unknown-ids-of: expected {expected}"), "unknown-ids-of".to_owned()));
+    }
+    let mut holders: BTreeMap<u32, &str> = BTreeMap::new();
+    for (at, LockedAccount { name, id, roles }) in lock.accounts.iter().enumerate() {
+        let own_line = format!("name = \"{name}\"");
+        let refuse = |why: String| Some((format!("account `{name}`: {why}"), own_line.clone()));
+        if !is_account_name(name) {
+            return refuse("is no account name".to_owned());
+        }
+        let before = at.checked_sub(1).and_then(|at| lock.accounts.get(at));
+        if let Some(before) = before.filter(|before| before.name >= *name) {
+            let twice = before.name == *name;
+            let what = if twice { "twice" } else { "not in its place" };
+            return Some((format!("account `{name}` is {what}"), own_line));
+        }
+        if !(SYSTEM_ID_MIN..=SYSTEM_ID_MAX).contains(id) {
+            return refuse(format!("id = {id}, expected {SYSTEM_ID_MIN} to {SYSTEM_ID_MAX}"));
+        }
+        if let Some(other) = holders.insert(*id, name) {
+            return refuse(format!("id {id} is that of `{other}`"));
+        }
+        if roles.is_empty() {
+            return refuse("no roles, expected the root file systems that have it".to_owned());
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(role) = roles.iter().find(|role| !is_root(role) || !seen.insert(*role)) {
+            return refuse(format!("role `{role}`, expected `{ROOT_ROLE}` ones, each once"));
+        }
+    }
+    None
+}
