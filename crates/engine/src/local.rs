@@ -114,16 +114,23 @@ impl LocalFolder {
             return Err(LocalError::Absolute { path: own });
         }
         let named = self.folder.join(path);
-        let found = match named.file_name() {
-            Some(name) => real(files::parent(&named))?.join(name),
-            // It ends in `..`.
-            None => real(&named)?,
-        };
+        let found = found(&named)?;
         if self.allowed.iter().any(|allowed| found.starts_with(allowed)) {
             return Ok(named);
         }
         let folder = self.allowed.first().cloned().unwrap_or_default();
         Err(LocalError::Outside { path: own, folder, found })
+    }
+
+    /// Which of the folders outside a local file is in, counted in the definition's order; none for
+    /// one below the definition's own.
+    ///
+    /// # Errors
+    /// Its folder is not there.
+    pub(crate) fn outside_folder_of(&self, path: &str) -> Result<Option<usize>, LocalError> {
+        let found = found(&self.folder.join(path))?;
+        let within = self.allowed.iter().position(|allowed| found.starts_with(allowed));
+        Ok(within.and_then(|at| at.checked_sub(1)))
     }
 
     /// The bytes of a local file, which is no link.
@@ -142,6 +149,15 @@ impl LocalFolder {
             return Err(LocalError::TooLong { path, limit, len });
         }
         Ok(bytes)
+    }
+}
+
+/// Where a path leads; its last name is not followed.
+fn found(named: &Path) -> Result<PathBuf, FileError> {
+    match named.file_name() {
+        Some(name) => Ok(real(files::parent(named))?.join(name)),
+        // It ends in `..`.
+        None => real(named),
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod archive;
+mod asked;
 mod definition;
 mod fetched;
 mod local_files;

@@ -2,11 +2,13 @@
 
 use super::inputs::Inputs;
 use super::{BuildError, MachineFile};
+use crate::definition::raw::RawPlatform;
 use crate::definition::{Input, Platform};
 use crate::fetch::Origins;
 use crate::lock::FIRMWARE_ROLE;
 use crate::manifest::{MANIFEST_FILE, MachineRole, REFERENCE_FILE, SUMS_FILE};
 use crate::profile::{Profile, Technology};
+use crate::rootfs::Idle;
 
 /// No profile is longer; those of the program have 2 kB.
 const PROFILE_MAX: u64 = 1 << 20;
@@ -43,7 +45,52 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Vec<String>, BuildError> {
         let note = profile.condition().map(|code| format!("{}: {}", profile.name, code.words()));
         notes.extend(note.filter(|note| !notes.contains(note)));
     }
+    notes.extend(idle(inputs)?.iter().map(|idle| format!("no effect: {idle}")));
     Ok(notes)
+}
+
+/// What the definition says of machines that no value is computed with.
+fn idle(inputs: &Inputs<'_>) -> Result<Vec<Idle>, BuildError> {
+    let definition = inputs.definition;
+    let mut found = Vec::new();
+    let mut idle = |key: &str, value: String, why: &str| {
+        found.push(Idle { key: key.to_owned(), value, why: why.to_owned() });
+    };
+    let mut takes_default = false;
+    for platform in &definition.platforms {
+        let profile = resolved(inputs, platform)?;
+        takes_default |= platform.firmware.is_none() && profile.takes_default_firmware();
+        if let Some(firmware) = platform.firmware.as_ref().filter(|_| !profile.has_firmware()) {
+            let why =
+                format!("is beside the image, but `{}` starts without firmware", profile.name);
+            idle("platforms.firmware", in_words(firmware), &why);
+        }
+    }
+    if let Some(firmware) = definition.firmware.as_ref().filter(|_| !takes_default) {
+        let why = "is beside the image, but no platform is measured with it";
+        idle("firmware", in_words(firmware), why);
+    }
+    let platforms = inputs.raw().platforms;
+    let said = |platform: &RawPlatform| serde_json::to_string(platform).ok();
+    for (at, platform) in platforms.iter().enumerate() {
+        let before = platforms.iter().take(at);
+        if before.into_iter().any(|other| said(other) == said(platform)) {
+            idle(
+                "platforms",
+                platform.profile.clone().unwrap_or_default(),
+                "says what an earlier one says",
+            );
+        }
+    }
+    Ok(found)
+}
+
+/// An input as messages name it.
+fn in_words(input: &Input) -> String {
+    match input {
+        Input::Package { package, path, .. } => format!("{package}: /{path}"),
+        Input::Local { path, .. } => path.clone(),
+    }
 }
 
 /// The profile of a platform, which may be a file beside the definition.

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod error;
+mod idle;
 mod inputs;
 mod local;
 mod resolve;

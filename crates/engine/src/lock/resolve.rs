@@ -9,6 +9,7 @@ use cvmkit_debian::resolver::{self, Options, Selected, Suite};
 use serde::Serialize;
 
 use super::accounts::give_ids;
+use super::idle::idle;
 use super::inputs::{inputs, source_of};
 use super::suite::{Accepted, Judge, SuiteError, TrustedSuite};
 use super::{
@@ -129,6 +130,9 @@ pub fn lock(
     lock.package_request = request;
     lock.files = local;
     give_ids(&mut lock, earlier.as_ref(), project, &definitions, resolving.origins)?;
+    for idle in idle(&definitions, &lock, project.folder())? {
+        resolving.origins.progress.note(&format!("no effect: {idle}"));
+    }
     let mut changes = changes(earlier.as_ref(), &lock);
     let text = lock.to_text()?;
     let there = files::read_up_to(&project.lock_path(), LOCK_MAX);

@@ -369,6 +369,12 @@ impl Profile {
         }
     }
 
+    /// Whether it starts firmware at all: a Secure Execution image is started by the machine itself.
+    #[must_use]
+    pub fn has_firmware(&self) -> bool {
+        self.technology != Technology::Se
+    }
+
     /// The firmware that it needs, in words.
     #[must_use]
     pub fn required_firmware(&self) -> &'static str {

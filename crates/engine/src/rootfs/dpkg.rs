@@ -38,6 +38,7 @@ pub enum PackageDatabase {
 /// Writes the database, without what the packages themselves have in its folder.
 pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<(), RootfsError> {
     let request = assembly.request;
+    nothing_is_diverted(request.packages, effects)?;
     if request.package_database == PackageDatabase::Absent {
         return Ok(());
     }
@@ -67,6 +68,32 @@ pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
     }
     for (name, text) in if full { triggers(&packages) } else { BTreeMap::new() } {
         assembly.write(&format!("{ADMIN_DIRECTORY}/triggers/{name}"), 0o644, text.as_str())?;
+    }
+    Ok(())
+}
+
+/// Refuses a diversion of a file that another package has: dpkg would unpack it elsewhere. Those of
+/// recipes are of names that only an upgrade could lose.
+fn nothing_is_diverted(packages: &[Package], effects: &Effects) -> Result<(), RootfsError> {
+    let diverted: BTreeMap<&[u8], &String> = effects
+        .native
+        .iter()
+        .filter_map(|(package, native)| match native {
+            Native::Divert { from, .. } => Some((bare(from).as_bytes(), package)),
+            _ => None,
+        })
+        .collect();
+    for package in packages {
+        for entry in &package.entries {
+            let by = diverted.get(entry.path.as_slice()).filter(|by| ***by != package.name);
+            // A directory is never diverted (dpkg-divert(1)).
+            let Some(by) = by.filter(|_| entry.kind != EntryKind::Directory) else { continue };
+            return Err(RootfsError::Diverted {
+                path: format!("/{}", String::from_utf8_lossy(&entry.path)),
+                first: (*by).clone(),
+                second: package.name.clone(),
+            });
+        }
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Why a root file system can't be assembled.
 
+use std::fmt;
+
 use cvmkit_debian::scripts::{UnknownScript, UnknownTrigger};
 use cvmkit_formats::tree::TreeError;
 use thiserror::Error;
@@ -74,6 +76,18 @@ pub enum RootfsError {
         path: String,
         /// Why.
         source: TreeError,
+    },
+    /// A package that has its file elsewhere, for the sake of another one.
+    #[error(
+        "`{first}` diverts `{path}`, which is a file of `{second}`: moving it there is not supported"
+    )]
+    Diverted {
+        /// The path.
+        path: String,
+        /// Who diverts it.
+        first: String,
+        /// Whose file it is.
+        second: String,
     },
     /// A path of an effect or of the definition does not fit into the tree.
     #[error("can't make `/{path}`: {source}")]
@@ -216,6 +230,13 @@ pub struct Idle {
     pub why: String,
 }
 
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, value, why } = self;
+        write!(f, "{key}: `{value}` {why}")
+    }
+}
+
 /// A key that can be put into a definition: names with a dot or a plus need quotes in TOML.
 fn skip_key(package: &str, skipped: &[Sha256], sha256: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
@@ -233,8 +254,7 @@ fn quoted(names: &[String]) -> String {
 }
 
 fn lines(idle: &[Idle]) -> String {
-    let line = |Idle { key, value, why }: &Idle| format!("\n  {key}: `{value}` {why}");
-    idle.iter().map(line).collect()
+    idle.iter().map(|idle| format!("\n  {idle}")).collect()
 }
 
 impl Diagnosis for RootfsError {
@@ -272,6 +292,7 @@ impl Diagnosis for RootfsError {
                 "write a table `[[users]]` with `name = \"{name}\"`, or install the package that \
                  makes it"
             ),
+            Self::Diverted { first, second, .. } => format!("leave `{first}` or `{second}` out"),
             Self::PackageConflict { first, second, .. } => {
                 format!("leave `{first}` or `{second}` out, or exclude the path")
             }

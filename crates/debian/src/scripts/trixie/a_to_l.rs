@@ -64,8 +64,8 @@ pub(super) static RECIPES: &[Recipe] = &[
             Copy { from: "/usr/share/base-files/info.dir", to: "/usr/share/info/dir" },
         ],
         why: "Makes the directories of the file hierarchy and the first versions of files that \
-              belong to the administrator. The login records are made at boot by tmpfiles.d \
-              when they are wanted.",
+              belong to the administrator. The login records (wtmp, btmp and lastlog in \
+              /var/log) are left out: who would write them does so only where they are.",
     },
     Recipe {
         package: "base-passwd",

@@ -1,7 +1,9 @@
 //! Packages from m to z.
 
 use super::super::ScriptKind::{Postinst, Preinst};
-use super::super::recipes::Native::{Alternatives, Capabilities, Copy, Enable, Link, SystemGroup};
+use super::super::recipes::Native::{
+    Alternatives, Capabilities, Copy, Divert, Enable, Link, SystemGroup,
+};
 use super::super::recipes::{Recipe, directory, file, owner};
 
 /// Sorted by package.
@@ -274,5 +276,19 @@ pub(super) static RECIPES: &[Recipe] = &[
         sha256: "b769646dde603ea69a6a9de904d4b6031dab9d1b42afd6061ecb1ff6c6eb8e95",
         effects: &[Alternatives],
         why: "The pager is an alternative.",
+    },
+    Recipe {
+        package: "util-linux-extra",
+        script: Preinst,
+        sha256: "372d474303319682c8fddc6f4cf1efdc99aa2b2107e25e33a3d5e4fcec9d46e7",
+        effects: &[
+            Divert { from: "/sbin/ctrlaltdel", to: "/sbin/ctrlaltdel.usr-is-merged" },
+            Divert { from: "/sbin/fsck.cramfs", to: "/sbin/fsck.cramfs.usr-is-merged" },
+            Divert { from: "/sbin/fsck.minix", to: "/sbin/fsck.minix.usr-is-merged" },
+            Divert { from: "/sbin/mkfs.bfs", to: "/sbin/mkfs.bfs.usr-is-merged" },
+            Divert { from: "/sbin/mkfs.cramfs", to: "/sbin/mkfs.cramfs.usr-is-merged" },
+            Divert { from: "/sbin/mkfs.minix", to: "/sbin/mkfs.minix.usr-is-merged" },
+        ],
+        why: "Diverts names that only an upgrade could lose.",
     },
 ];

@@ -79,6 +79,42 @@ fn a_full_database_has_conffiles_diversions_and_triggers() {
     assert_eq!(found, "diversion of /lib32 to /.lib32.usr-is-merged by base-files\n");
 }
 
+/// The preinst of trixie's util-linux-extra 2.41.5-0+deb13u1.
+const DIVERTS: &str = "#!/bin/sh\n\nset -e\n\n\
+    if test \"$1\" = upgrade || test \"$1\" = install; then\n  \
+    for f in ctrlaltdel fsck.cramfs fsck.minix mkfs.bfs mkfs.cramfs mkfs.minix; do\n    \
+    dpkg-divert --no-rename --package util-linux-extra --divert \"/sbin/$f.usr-is-merged\" --add \
+    \"/sbin/$f\"\n  done\nfi\n\n\n";
+
+/// Packages divert in their preinst: what is known is in the database, what would move a file of
+/// another package is an error, and so is every diversion that nobody has read.
+#[test]
+fn a_package_that_diverts_is_in_the_database_or_refused() {
+    let control = "Maintainer: X <x@example.org>\nDescription: one\n";
+    let files: &[(&str, &str)] = &[("usr/", ""), ("usr/sbin/", ""), ("usr/sbin/ctrlaltdel", "c")];
+    let diverting = || with_script(package("util-linux-extra", control, files), "preinst", DIVERTS);
+    let packages = [diverting()];
+    let full = PackageDatabase::Full;
+    let rootfs = assemble(&Request { package_database: full, ..request(&packages) }).unwrap();
+    let listed = text(&rootfs, "var/lib/dpkg/diversions");
+    assert_eq!(listed.matches("\nutil-linux-extra\n").count(), 6, "{listed}");
+    assert!(listed.starts_with("/sbin/ctrlaltdel\n/sbin/ctrlaltdel.usr-is-merged\n"), "{listed}");
+    assert_eq!(text(&rootfs, "usr/sbin/ctrlaltdel"), "c", "the package's own file stays");
+
+    // dpkg would unpack this one as /sbin/mkfs.bfs.usr-is-merged.
+    let other = package("other", control, &[("sbin/", ""), ("sbin/mkfs.bfs", "m")]);
+    let error = assemble(&request(&[diverting(), other])).unwrap_err();
+    assert!(matches!(error, RootfsError::Diverted { .. }), "{error:?}");
+    let words = "`util-linux-extra` diverts `/sbin/mkfs.bfs`, which is a file of `other`";
+    assert!(error.to_string().contains(words), "{error}");
+
+    let unread = "#!/bin/sh\nset -e\ndpkg-divert --rename --add /usr/bin/x\n";
+    let unread = [with_script(package("another", control, files), "preinst", unread)];
+    let error = assemble(&request(&unread)).unwrap_err();
+    assert!(error.to_string().contains("preinst of `another`"), "{error}");
+    assert!(error.to_string().contains("dpkg-divert --rename --add /usr/bin/x"), "{error}");
+}
+
 #[test]
 fn a_volatile_var_is_made_again_by_systemd_tmpfiles() {
     let packages = [package(
