@@ -17,6 +17,7 @@ pub mod image;
 pub mod kernel;
 pub mod local;
 pub mod lock;
+pub mod machine_name;
 pub mod manifest;
 pub mod mirrors;
 mod package;

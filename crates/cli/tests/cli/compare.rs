@@ -22,7 +22,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 /// The image whose sections are those of the UKI in the real log.
-fn uki() -> SmallUki {
+pub(crate) fn uki() -> SmallUki {
     let mut uki = SmallUki::new(257);
     for section in [".splash", ".pcrpkey", ".pcrsig"] {
         uki.set(section, None);
@@ -32,7 +32,7 @@ fn uki() -> SmallUki {
 
 /// The real boot of a UKI, as its log would be of another image: the digests that the image
 /// decides are replaced, all others are the machine's.
-fn log_of(uki: &SmallUki) -> Vec<Record> {
+pub(crate) fn log_of(uki: &SmallUki) -> Vec<Record> {
     let log = Log::parse(UKI, RegisterSet::Tpm).unwrap();
     let mut records = records(&log);
     let image = uki.read().unwrap();
@@ -66,7 +66,7 @@ fn set(record: &mut Record, digests: Digests) {
     }
 }
 
-fn bytes(records: &[Record]) -> Vec<u8> {
+pub(crate) fn bytes(records: &[Record]) -> Vec<u8> {
     let log = Log::parse(UKI, RegisterSet::Tpm).unwrap();
     write(&log.header, header_index(UKI), records)
 }
@@ -264,7 +264,7 @@ fn registers_are_compared_without_a_log() {
 }
 
 /// An image for SEV-SNP with the reference values of 1, 2 and 4 vCPUs.
-fn snp_image() -> TinyImage {
+pub(crate) fn snp_image() -> TinyImage {
     let image = TinyImage::new()
         .file("firmware", "OVMF.fd", &crate::ovmf_image::whole(&fixture("ovmf_AmdSev_suffix.bin")))
         .file("kernel", "tiny.vmlinuz", b"a kernel")
@@ -285,10 +285,11 @@ fn snp_image() -> TinyImage {
     image
 }
 
-const FILES: &str = "--kernel out/tiny.vmlinuz --initrd out/tiny.initrd --append console=ttyS0";
+pub(crate) const FILES: &str =
+    "--kernel out/tiny.vmlinuz --initrd out/tiny.initrd --append console=ttyS0";
 
 /// What `cvmkit measure snp` says, which is what sev-snp-measure says.
-fn digest(image: &TinyImage, line: &str) -> String {
+pub(crate) fn digest(image: &TinyImage, line: &str) -> String {
     let line = format!("measure snp --ovmf out/OVMF.fd {line}");
     image.folder.cvmkit(&line).answer().trim().to_owned()
 }
@@ -453,7 +454,7 @@ fn what_cannot_be_compared_is_refused() {
 }
 
 /// Reference values of a machine with a TPM, for the image in `out`: what `measure tpm` predicts.
-fn tpm_values(image: &TinyImage) -> Vec<(String, String)> {
+pub(crate) fn tpm_values(image: &TinyImage) -> Vec<(String, String)> {
     let line = "measure tpm out --firmware-behaviour ovmf-2025.02 --read-only-disk --format json";
     let report: Value = serde_json::from_str(&image.folder.cvmkit(line).answer()).unwrap();
     let row = |row: &Value| {
@@ -473,7 +474,7 @@ fn tpm_values(image: &TinyImage) -> Vec<(String, String)> {
     values
 }
 
-fn lines(values: &[(String, String)]) -> String {
+pub(crate) fn lines(values: &[(String, String)]) -> String {
     values.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 

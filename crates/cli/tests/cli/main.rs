@@ -8,6 +8,7 @@
 mod bzimage;
 mod compare;
 mod compare_td;
+mod compare_words;
 mod dump;
 #[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/event_logs/mod.rs"]

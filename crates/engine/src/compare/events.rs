@@ -67,7 +67,7 @@ impl EventsComparison {
 
 impl fmt::Display for EventsComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "boot: {}, {}", self.boot, self.assumptions)?;
+        writeln!(f, "expected: {}", self.assumptions.name(self.boot))?;
         let Some(BankComparison { bank, comparison }) = self.shown() else { return Ok(()) };
         for register in &comparison.registers {
             let state = if register.divergence.is_some() { "DIFFERS" } else { "equal" };

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::CompareError;
 use super::known::KnownValue;
 use crate::files;
+use crate::machine_name::MachineName;
 use crate::manifest::Manifest;
 use crate::profile;
 use crate::reference::{ReferenceError, kernel_hashes};
@@ -57,18 +58,15 @@ pub struct Start {
 
 impl fmt::Display for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.vcpus == 1 { "" } else { "s" };
-        write!(f, "{} with {} vCPU{plural}", self.vmm, self.vcpus)?;
-        if !self.vcpu_types.is_empty() {
-            write!(f, " of type {}", self.vcpu_types.join(" or "))?;
-        }
-        write!(f, ", guest features {}", self.guest_features)?;
-        f.write_str(match self.kernel {
-            KernelFiles::AsBuilt => ", kernel, initrd and command line of the image",
-            KernelFiles::WithoutInitrd => ", kernel and command line of the image, no initrd",
-            KernelFiles::WithoutCommandLine => ", kernel and initrd of the image, no command line",
-            KernelFiles::NotMeasured => ", no kernel measured",
-        })
+        let types = (!self.vcpu_types.is_empty()).then(|| self.vcpu_types.join(" or "));
+        let kernel = match self.kernel {
+            KernelFiles::AsBuilt => "kernel, initrd and command line of the image",
+            KernelFiles::WithoutInitrd => "kernel and command line of the image, no initrd",
+            KernelFiles::WithoutCommandLine => "kernel and initrd of the image, no command line",
+            KernelFiles::NotMeasured => "no kernel measured",
+        };
+        let machine = MachineName::default().with(&self.vmm).vcpus(Some(self.vcpus), types);
+        machine.features(Some(&self.guest_features)).with(kernel).fmt(f)
     }
 }
 
@@ -241,7 +239,8 @@ fn start(
     };
     let causes = causes(vmm_type, vcpus, &vcpu_types, features, kernel, expected);
     let guest_features = format!("{:#x}", features.0);
-    Start { vmm: vmm_type.to_string(), vcpus, vcpu_types, guest_features, kernel, causes }
+    let vmm = word_of(vmm_type);
+    Start { vmm, vcpus, vcpu_types, guest_features, kernel, causes }
 }
 
 /// In what a way to start the image is none of the expected ones.
@@ -256,6 +255,7 @@ fn causes(
     let mut causes = Vec::new();
     if !expected.iter().any(|value| of_profile(value.value.vmm) == Some(vmm)) {
         let others = listed(expected.iter().map(|value| value.value.vmm));
+        let vmm = word_of(vmm);
         causes.push(format!("the VMM is {vmm}; the reference values are for {others}"));
     }
     let counts = listed(expected.iter().filter_map(|value| value.value.vcpus));
@@ -297,6 +297,13 @@ fn causes(
         causes.push("each of these is expected, but not together".to_owned());
     }
     causes
+}
+
+/// The VMM as profiles name it.
+fn word_of(vmm: VmmType) -> String {
+    let known = [profile::Vmm::Qemu, profile::Vmm::Ec2, profile::Vmm::Gce];
+    let named = known.into_iter().find(|known| of_profile(*known) == Some(vmm));
+    named.map_or_else(|| vmm.to_string(), |named| named.to_string())
 }
 
 /// The VMM as launches know it; Azure starts none that could be computed.

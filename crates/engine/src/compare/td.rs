@@ -31,10 +31,11 @@ use super::registers::Registers;
 use super::values::{ValuesComparison, write_value};
 use super::{CompareError, explain, in_full};
 use crate::files;
+use crate::machine_name::MachineName;
 use crate::predict::{
     ImageFiles, PATCHED_FOR, RTMR_0, SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine,
 };
-use crate::profile::Boot;
+use crate::profile::{Boot, Vmm};
 
 /// What is said of a TD; what is not said is open.
 #[derive(Clone, Debug, Default)]
@@ -76,13 +77,14 @@ pub struct TdAssumptions {
     pub tpm: bool,
 }
 
-impl fmt::Display for TdAssumptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.firmware.as_ref().map(|path| format!("`{}` ", path.display()));
-        write!(f, "firmware {}as {}", file.unwrap_or_default(), self.layout)?;
-        self.qemu.iter().try_for_each(|major| write!(f, ", QEMU {major}"))?;
-        self.memory.iter().try_for_each(|memory| write!(f, ", {} MiB of memory", memory >> 20))?;
-        f.write_str(if self.tpm { ", with a TPM" } else { ", without a TPM" })
+impl TdAssumptions {
+    /// The machine in words.
+    fn name(&self, boot: &str) -> MachineName {
+        let file = self.firmware.as_ref().map(|path| path.display());
+        let vmm = self.qemu.map(|version| format!("{} {version}", Vmm::Qemu));
+        let machine = MachineName::default().with_any(vmm).boot(boot).memory(self.memory);
+        let machine = machine.firmware(file, Some(self.layout));
+        machine.with(if self.tpm { "with a TPM" } else { "without a TPM" })
     }
 }
 
@@ -205,7 +207,7 @@ impl TdComparison {
 
 impl fmt::Display for TdComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "boot: {}, {}", self.boot, self.assumptions)?;
+        writeln!(f, "expected: {}", self.assumptions.name(self.boot))?;
         self.values.iter().try_for_each(|value| write_value(f, value))?;
         self.write_registers(f, |_| true)?;
         for (register, reason) in &self.not_predicted {

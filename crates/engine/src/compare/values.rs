@@ -8,7 +8,7 @@ use cvmkit_measure::compare::{
     self, ValueComparison, causes_of_known, compare_values, judge_jointly,
 };
 use cvmkit_measure::digest::Digests;
-use cvmkit_measure::event::{Register, RegisterSet};
+use cvmkit_measure::event::{Bank, Register, RegisterSet};
 use cvmkit_measure::tpm::{self, PCR_UKI, PHASES};
 use serde::Serialize;
 
@@ -44,6 +44,20 @@ impl ValuesComparison {
         self.registers.iter().filter(|register| register.observed.is_some())
     }
 
+    /// The values bank by bank, in their order.
+    fn banks(&self) -> impl Iterator<Item = (Bank, Vec<&ValueComparison>)> {
+        let of = |bank: Bank| {
+            let values = self.registers.iter().filter(move |value| value.expected.bank() == bank);
+            (bank, values.collect::<Vec<_>>())
+        };
+        Bank::ALL.into_iter().map(of).filter(|(_, values)| !values.is_empty())
+    }
+
+    /// Whether values of several banks are expected, whose registers have the same names.
+    fn has_several_banks(&self) -> bool {
+        self.banks().count() > 1
+    }
+
     /// Whether a register has a line.
     pub(super) fn has_line(&self, register: Register) -> bool {
         let expected = self.registers.iter().map(|value| value.register);
@@ -67,7 +81,18 @@ impl fmt::Display for ValuesComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "expected: {}", self.expected)?;
         self.fits_as_well.iter().try_for_each(|other| writeln!(f, "fits as well: {other}"))?;
-        self.registers.iter().try_for_each(|register| write_value(f, register))?;
+        for (bank, values) in self.banks() {
+            let is_given = values.iter().any(|value| value.observed.is_some());
+            match (self.has_several_banks(), is_given) {
+                (false, _) => {}
+                (true, true) => writeln!(f, " bank {bank}")?,
+                (true, false) => {
+                    writeln!(f, " bank {bank} not given")?;
+                    continue;
+                }
+            }
+            values.iter().try_for_each(|value| write_value(f, value))?;
+        }
         for register in &self.not_predicted {
             let reason =
                 self.reasons.get(register).map_or("nothing is expected of it", String::as_str);
@@ -109,10 +134,8 @@ pub(super) fn compare(
         let prediction = on_platform(&prediction, options.platform());
         for phases in &moments {
             let phases: Vec<&str> = phases.iter().map(String::as_str).collect();
-            let mut expected = format!("{boot} boot, {assumptions}");
-            if !phases.is_empty() {
-                expected.push_str(&format!(", after phase {}", phases.join(":")));
-            }
+            let after = (!phases.is_empty()).then(|| format!("after phase {}", phases.join(":")));
+            let expected = assumptions.name(boot).with_any(after).to_string();
             compared.push(with_prediction(registers, &prediction.clone().at(&phases), expected)?);
         }
     }

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use super::{DiskBoot, FirmwareBuild, PredictionError};
 use crate::files::{self, FileSource};
+use crate::machine_name::MachineName;
 use crate::manifest::{MachineRole, Manifest};
 
 pub(super) const UKI: &str = "unified kernel image";
@@ -99,22 +100,24 @@ fn in_words<S: serde::Serializer>(
     serializer.serialize_some(&header.map(|header| header.to_string()))
 }
 
-impl fmt::Display for Assumptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "firmware as {}", self.firmware)?;
-        f.write_str(match self.secure_boot {
-            Some(true) => ", Secure Boot on",
-            Some(false) => ", Secure Boot off",
-            None => " without Secure Boot",
-        })?;
-        match self.read_only_disk {
-            Some(true) => f.write_str(", a read-only disk")?,
-            Some(false) => f.write_str(", a writable disk")?,
-            None => {}
-        }
-        self.disk_bus.iter().try_for_each(|bus| write!(f, " on {bus}"))?;
-        self.firmware_by.iter().try_for_each(|by| write!(f, ", firmware by {by}"))?;
-        self.kernel.map_or(Ok(()), |kernel| write!(f, ", {kernel}"))
+impl Assumptions {
+    /// The machine in words.
+    #[must_use]
+    pub fn name(&self, boot: &str) -> MachineName {
+        let secure_boot = match self.secure_boot {
+            Some(true) => "Secure Boot on",
+            Some(false) => "Secure Boot off",
+            None => "no Secure Boot",
+        };
+        let none: Option<&str> = None;
+        let machine = MachineName::default().boot(boot).firmware(none, Some(self.firmware));
+        let machine = machine.with(secure_boot);
+        let machine = match self.read_only_disk {
+            Some(is_read_only) => machine.disk(is_read_only, self.disk_bus),
+            None => machine,
+        };
+        let machine = machine.with_any(self.firmware_by.map(|by| format!("firmware by {by}")));
+        machine.with_any(self.kernel)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::{ConditionSchema, EvidenceSchema, ReasonSchema};
 use super::{evidence, order};
+use crate::machine_name::MachineName;
 use crate::profile::{Boot, DiskAccess, Features, Memory, Profile, Technology, Vmm, word};
 
 /// Version of the schema of the reference values.
@@ -129,30 +130,18 @@ pub struct SecureExecutionValue {
 /// The machine in words, with all that tells it from the other ones.
 impl fmt::Display for ReferenceValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}", self.profile, self.vmm)?;
-        self.vmm_version.iter().try_for_each(|version| write!(f, " {version}"))?;
-        write!(f, ", {} boot", word(&self.boot))?;
-        match self.vcpus {
-            Some(1) => f.write_str(", 1 vCPU")?,
-            Some(count) => write!(f, ", {count} vCPUs")?,
-            None => {}
-        }
-        self.vcpu_type.iter().try_for_each(|name| write!(f, " {name}"))?;
-        self.memory.iter().try_for_each(|memory| write!(f, ", {memory}"))?;
-        self.guest_features.iter().try_for_each(|bits| write!(f, ", features {bits}"))?;
-        if self.disk == Some(DiskAccess::ReadOnly) {
-            f.write_str(", read-only disk")?;
-        }
-        match &self.firmware {
-            Some(name) => write!(f, ", {name}")?,
-            None => {
-                let named = self.firmware_behaviour.iter().chain(&self.firmware_layout);
-                named.into_iter().try_for_each(|name| write!(f, ", firmware as {name}"))?;
-            }
-        }
-        self.variables.iter().try_for_each(|name| write!(f, ", variables {name}"))?;
-        self.pinned.iter().try_for_each(|name| write!(f, ", pinned by {name}"))?;
-        f.write_str(")")
+        let named = self.firmware_behaviour.as_ref().or(self.firmware_layout.as_ref());
+        let name = MachineName::of(&self.profile)
+            .vmm(self.vmm, self.vmm_version.as_ref())
+            .boot(word(&self.boot))
+            .vcpus(self.vcpus, self.vcpu_type.as_ref())
+            .memory(self.memory.map(|memory| memory.0))
+            .features(self.guest_features.as_ref())
+            .with_any((self.disk == Some(DiskAccess::ReadOnly)).then_some("read-only disk"))
+            .firmware(self.firmware.as_ref(), named.filter(|_| self.firmware.is_none()))
+            .with_any(self.variables.as_ref().map(|name| format!("variables {name}")))
+            .with_any(self.pinned.as_ref().map(|name| format!("pinned by {name}")));
+        name.fmt(f)
     }
 }
 

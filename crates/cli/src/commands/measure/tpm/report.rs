@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use cvmkit_engine::machine_name::MachineName;
 use cvmkit_engine::predict::outlook::{Known, Outlook};
 use cvmkit_engine::predict::{Assumed, Assumptions, Bootable};
 use cvmkit_measure::claim::{Condition, Reason};
@@ -173,14 +174,10 @@ impl fmt::Display for Report {
             }
         }
         let phases = if self.phases.is_empty() { "none".into() } else { self.phases.join(":") };
-        write!(f, "{}, {} boot", self.platform, self.boot)?;
-        if let Some(stub) = self.stub {
-            write!(f, ", systemd-stub {stub}")?;
-        }
-        if let Some(profile) = &self.profile {
-            write!(f, ", as profile {profile} of the image")?;
-        }
-        writeln!(f, ", phases: {phases}")?;
+        let machine = MachineName::of(self.profile.as_ref().unwrap_or(&self.platform))
+            .boot(self.boot)
+            .with_any(self.stub.map(|version| format!("systemd-stub {version}")));
+        writeln!(f, "{machine}, phases: {phases}")?;
         for Row { pcr, value, words, .. } in &self.pcrs {
             let register = Register::Pcr(*pcr);
             match (value, words) {
