@@ -215,6 +215,20 @@ fn data_behind_the_tree_is_no_damage() {
     assert!(many.stderr.contains("--data-blocks 301 of 4096 bytes are more than"), "{many:?}");
 }
 
+/// Parity for forward error correction is beside the tree and changes nothing of what it covers; it
+/// repairs data, and whether that is right is for the tree to say.
+#[test]
+fn parity_beside_the_tree_changes_no_answer() {
+    let folder = inputs();
+    let format = "format data hash --salt=ab --fec-device=parity";
+    let Some(text) = folder.accepts("veritysetup", format) else { return };
+    let verify = format!("verity verify data hash {}", root_hash(&text));
+    let said = folder.cvmkit(&verify).answer();
+    assert!(said.contains("verified, 300 blocks of 4096 bytes"), "{said}");
+    folder.put("hash", &[folder.get("hash"), folder.get("parity")].concat());
+    assert_eq!(folder.cvmkit(&verify).answer(), said);
+}
+
 /// A tree that is made otherwise is neither corrupt nor wrong.
 #[test]
 fn what_is_not_supported_is_no_answer() {
