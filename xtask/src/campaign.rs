@@ -18,7 +18,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 }
 
 /// Changes files for every reader of foreign bytes and runs the program on them. `only` is a part of
-/// a reader's name, and perhaps the number of one mutation.
+/// readers' names, or several with commas between them, and perhaps the number of one mutation.
 fn readers(workspace: &Workspace, only: &str) -> Result<()> {
     oracles::ensure(workspace, oracles::Need::Tests)?;
     let arguments = ["test", "--release", "--package", "cvmkit", "--test", "campaign", "--"];

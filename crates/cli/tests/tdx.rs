@@ -214,7 +214,7 @@ fn predicted(
         authority: None,
         smbios: smbios.map(|event| event.2),
         kernel: linux::digests(&kernel, &header).unwrap(),
-        kernel_version: None,
+        kernel_version: linux::version(&kernel),
         tpm: Some(false),
         medium: Medium { is_writable: Some(false), ..Medium::default() },
         initrd: Some(Digests::of(&initrd)),

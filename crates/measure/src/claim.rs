@@ -74,6 +74,8 @@ codes! {
         NoAddedCommandLine = "no-added-command-line":
             "if the machine adds no words to the command line (SMBIOS, boot option)",
         WithoutSecureBoot = "without-secure-boot": "of firmware without Secure Boot",
+        NoSecureBootKeys = "no-secure-boot-keys":
+            "of firmware with Secure Boot whose variables hold no keys",
         SecureBootOff = "secure-boot-off": "if Secure Boot is off",
         ProviderKeys = "provider-keys":
             "of the Secure Boot keys that are given, which the instance must have been created with",
@@ -168,6 +170,9 @@ codes! {
              firmware: this firmware leaves boot services once or twice",
         OldKernelForTpm = "old-kernel-for-tpm":
             "Linux {} may not measure its command line and initrd, as 6.1 and later do",
+        KernelVersion = "kernel-version":
+            "the kernel does not say which version it is: whether it measures its command line and \
+             initrd is not known",
         MachineSection = "machine-section":
             "the image has section {}: whether it is measured depends on the machine",
         PinnedFromOtherDisk = "pinned-from-other-disk":

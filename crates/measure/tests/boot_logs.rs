@@ -11,6 +11,7 @@ mod small_uki;
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::log::{AlgorithmId, Header, Log};
 use cvmkit_measure::event::{Bank, EventType, PcrIndex, Register, RegisterSet};
+use cvmkit_measure::linux::KernelVersion;
 use cvmkit_measure::tpm::{
     self, Behaviour, Direct, Disk, Firmware, PinnedError, Prediction, Uki, Unknown,
 };
@@ -62,7 +63,7 @@ fn direct(firmware: &Firmware, command_line: &[u8]) -> Prediction {
     let direct = Direct {
         kernel: nothing,
         signatures: &[],
-        kernel_version: None,
+        kernel_version: Some(KernelVersion { major: 6, minor: 12 }),
         command_line,
         initrd: nothing,
         medium: MEDIUM,

@@ -14,6 +14,7 @@ use cvmkit_measure::event::{
     Bank, BankDigest, EventType, Events, PcrIndex, Register, RegisterSet, Rtmr, RtmrIndex, Source,
 };
 use cvmkit_measure::firmware::Firmware;
+use cvmkit_measure::linux::KernelVersion;
 use cvmkit_measure::tdx::hob::TdHob;
 use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
 use cvmkit_measure::tdx::prediction::Unknown;
@@ -107,7 +108,7 @@ fn predicted(layout: &str, log: &[Logged]) -> DirectBoot<'static> {
         authority: None,
         smbios: None,
         kernel: of_type(log, EventType::EV_EFI_BOOT_SERVICES_APPLICATION)[0],
-        kernel_version: None,
+        kernel_version: Some(KernelVersion { major: 6, minor: 12 }),
         tpm: Some(false),
         medium: Medium::default(),
         initrd: of_type(log, EventType::EV_EVENT_TAG).get(1).copied(),
@@ -242,7 +243,7 @@ fn firmware_with_a_tpm_measures_the_same() {
             authority: None,
             smbios: logged(EventType::EV_EFI_HANDOFF_TABLES, 0),
             kernel: logged(EventType::EV_EFI_BOOT_SERVICES_APPLICATION, 0).unwrap(),
-            kernel_version: None,
+            kernel_version: Some(KernelVersion { major: 6, minor: 12 }),
             tpm: Some(false),
             medium: Medium { is_writable: Some(false), ..Medium::default() },
             initrd: logged(EventType::EV_EVENT_TAG, 1),

@@ -57,7 +57,7 @@ fn direct(command_line: &str) -> Prediction {
     let direct = Direct {
         kernel: nothing,
         signatures: &[],
-        kernel_version: None,
+        kernel_version: Some(KernelVersion { major: 6, minor: 12 }),
         command_line: command_line.as_bytes(),
         initrd: nothing,
         medium: WRITABLE,

@@ -26,7 +26,13 @@ pub(crate) struct Fixtures {
     address: String,
     pages: Pages,
     index: Vec<u8>,
+    /// The root hash of [`VERITY_DATA`], of the hash area that is a seed.
+    pub(crate) verity_root: String,
+    verity_hash: Vec<u8>,
 }
+
+/// What a hash tree protects.
+pub(crate) const VERITY_DATA: &[u8] = &[3; 4096 * 5];
 
 /// The definition of the image.
 const DEFINITION: &str = r#"id = "tiny"
@@ -84,7 +90,13 @@ impl Fixtures {
         let zipped = archive.path("index.gz");
         fs::write(&zipped, archive.content("Packages.gz")).unwrap();
         let index = run(Command::new("gzip").arg("-dc").arg(&zipped)).answer().into_bytes();
-        Some(Self { archive, image, address, pages, index })
+        let (verity_root, verity_hash) = verity(&archive);
+        Some(Self { archive, image, address, pages, index, verity_root, verity_hash })
+    }
+
+    /// Hash areas; the first is that of [`VERITY_DATA`].
+    pub(crate) fn verity_seeds(&self) -> Vec<Vec<u8>> {
+        [vec![self.verity_hash.clone()], self.seeds("verity")].concat()
     }
 
     /// The committed seeds of a fuzz target.
@@ -152,6 +164,16 @@ pub(crate) fn shipped(name: &str) -> Vec<u8> {
     ovmf_image::whole(&fs::read(fixtures.join(name)).unwrap())
 }
 
+/// Root hash and hash area of [`VERITY_DATA`].
+fn verity(archive: &Archive) -> (String, Vec<u8>) {
+    let (data, hash) = (archive.path("verity-data"), archive.path("verity-hash"));
+    fs::write(&data, VERITY_DATA).unwrap();
+    let mut format = rig::cvmkit(["verity", "format", "--format", "json"]);
+    let said = run(format.arg(data).arg(&hash)).answer();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    (said["root-hash"].as_str().unwrap().to_owned(), fs::read(hash).unwrap())
+}
+
 /// Answers one request with a page of the site.
 fn answer(mut stream: TcpStream, site: &Pages) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
@@ -195,10 +217,29 @@ impl<'a> Place<'a> {
     {
         let mut command = rig::cvmkit(arguments);
         command.env("CVMKIT_STORE", self.path("store")).env("XDG_STATE_HOME", self.path("state"));
-        command.env("CVMKIT_MIRROR", format!("{}/{}", self.fixtures.address, self.worker));
+        command.env("CVMKIT_MIRROR", format!("{}/{}/debian", self.fixtures.address, self.worker));
         command.env("XDG_CONFIG_HOME", self.path("config"));
         command.current_dir(self.folder.path());
         command
+    }
+
+    /// The program, with a store that has all packages of the project.
+    pub(crate) fn cvmkit_offline<I>(&self, arguments: I) -> Command
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        let filled = self.path("filled");
+        if !filled.exists() {
+            rig::copy_folder(&self.fixtures.archive.path("store"), &filled);
+        }
+        let mut command = self.cvmkit(arguments);
+        command.env("CVMKIT_STORE", filled);
+        command
+    }
+
+    /// The image of the project as it is.
+    pub(crate) fn built(&self) -> &Path {
+        &self.fixtures.image
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -262,7 +303,7 @@ impl<'a> Place<'a> {
         signed: impl FnOnce(Vec<u8>) -> Vec<u8>,
     ) {
         let (name, index) = index;
-        let page = |path: &str| format!("/{}/{path}", self.worker);
+        let page = |path: &str| format!("/{}/debian/{path}", self.worker);
         let original =
             String::from_utf8(self.fixtures.archive.content("InRelease").to_vec()).unwrap();
         let field = |name: &str| {

@@ -6,9 +6,10 @@ use std::process::Command;
 
 use cvmkit_engine::digest::Sha256;
 
-use crate::fixtures::{Fixtures, Place, shipped};
+use crate::fixtures::{Fixtures, Place, VERITY_DATA, shipped};
 use crate::mutate::Nature::{self, Binary, Text};
-use crate::{ovmf_image, resum};
+use crate::sparse::Sparse;
+use crate::{ovmf_image, resum, small_disk, tdvf_image};
 
 /// Puts a changed input where commands find it; answers the commands.
 pub(crate) type Placer<'a> = Box<dyn Fn(&Place<'_>, &[u8]) -> Vec<Command> + Sync + 'a>;
@@ -26,8 +27,11 @@ pub(crate) struct Reader<'a> {
     /// Makes the sums of a changed input right.
     pub(crate) repair: fn(&mut [u8]),
     pub(crate) place: Placer<'a>,
-    /// No changed input can be accepted.
+    /// No input is accepted: what is made of it has no signature, or is another image than the one that it
+    /// is compared with.
     pub(crate) takes_nothing: bool,
+    /// Of seeds that are the pages that count of a large file.
+    pub(crate) sparse: Option<Sparse>,
 }
 
 fn nothing(_: &mut [u8]) {}
@@ -58,6 +62,7 @@ fn of_file<'a>(
         repair: nothing,
         place: Box::new(move |place, bytes| commands(place, place.file("input", bytes))),
         takes_nothing: false,
+        sparse: None,
     }
 }
 
@@ -83,9 +88,13 @@ fn listings(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         ..of_file(name, count, seeds, dump)
     };
     let initrd = fixtures.of_image(".initrd").1;
+    let (volume, pages) = Sparse::of_zeros(small_disk::file_system(&[
+        ("EFI/BOOT/BOOTX64.EFI", &[7; 9000]),
+        ("a-name-that-is-not-short.txt", b"text"),
+    ]));
     vec![
         of("GPT", 700, fixtures.seeds("gpt"), resum::gpt),
-        of("FAT", 700, fixtures.seeds("fat"), resum::fat),
+        Reader { sparse: Some(volume), ..of("FAT", 700, vec![pages], resum::fat) },
         of("squashfs", 900, fixtures.seeds("squashfs"), nothing),
         of("cpio", 700, fixtures.seeds("cpio"), nothing),
         of("initrd", 200, vec![initrd], nothing),
@@ -93,10 +102,10 @@ fn listings(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         of("UKI", 700, fixtures.seeds("uki_measurements"), resum::pe),
         of("CoRIM", 700, fixtures.seeds("corim"), nothing),
         of("firmware metadata", 700, firmware(fixtures), resum::firmware),
-        of_file("verity superblock", 700, fixtures.seeds("verity"), |place, file| {
-            let data = place.file("data", &[3; 512 * 5]);
+        of_file("verity superblock", 700, fixtures.verity_seeds(), |place, file| {
+            let data = place.file("data", VERITY_DATA);
             let mut verify = place.cvmkit(["verity", "verify"]);
-            verify.arg(data).arg(&file).arg("00".repeat(32));
+            verify.arg(data).arg(&file).arg(&fixtures.verity_root);
             vec![with(place.cvmkit(["verity", "dump"]), file), verify]
         }),
     ]
@@ -122,12 +131,28 @@ fn measured(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         stage0.args(["--machine", "q35", "--any-tail", "--kernel"]).arg(&file);
         let mut tdx = place.cvmkit(["measure", "tdx", "--memory", "2G", "--explain", "--kernel"]);
         tdx.arg(&file).arg("--initrd").arg(initrd).args(["--qemu-version", "9.2"]);
+        let firmware = tdvf_image::whole_firmware(
+            0x40_0000,
+            &tdvf_image::empty_variables(),
+            &tdvf_image::EDK2_MEMORY,
+        );
+        tdx.arg("--firmware").arg(place.file("td.fd", &firmware));
+        tdx.args(["--layout", "edk2-stable202411", "--secure-boot", "absent"]);
         vec![snp, stage0, tdx]
     };
     // Behind eight bytes that are for the fuzz target.
     let variables = fixtures.seeds("variable_store").into_iter().map(|seed| seed[8..].to_vec());
+    let variables = variables.chain([tdvf_image::empty_variables()]);
     let kernels = fixtures.seeds("linux_kernel").into_iter().map(|seed| seed[8..].to_vec());
     let kernels = kernels.chain([fixtures.seed("stage0", "bzimage")]).collect();
+    let small_uki = fixtures.seed("uki_measurements", "small");
+    let (disk, disk_pages) =
+        Sparse::of_zeros(small_disk::partitioned(&[(small_disk::DEFAULT_PATH, &small_uki)]));
+    let variables_of_td = tdvf_image::empty_variables();
+    let whole = tdvf_image::whole_firmware(0x40_0000, &variables_of_td, &tdvf_image::EDK2_MEMORY);
+    // The start of both volumes, and the end, where the metadata is.
+    let (td_firmware, td_pages) =
+        Sparse::new(whole, |at, _| at < 2 || (0x84..0x86).contains(&at) || at >= 0x3fe);
     let snp_firmware = shipped("ovmf_AmdSev_suffix.bin");
     let logs = ["tpm-uki", "tpm-direct"].map(|name| fixtures.seed("event_log", name));
     vec![
@@ -142,14 +167,16 @@ fn measured(fixtures: &Fixtures) -> Vec<Reader<'_>> {
             ..of_file("UKI, measured", 700, fixtures.seeds("uki_measurements"), |place, file| {
                 let mut tpm = place.cvmkit(["measure", "tpm", "--uki"]);
                 tpm.arg(&file);
-                let mut tdx = place.cvmkit(["measure", "tdx", "--explain", "--uki"]);
-                vec![tpm, with(tdx.args(["--layout", "edk2-stable202502"]).take(), file)]
+                let mut tdx = place.cvmkit(["measure", "tdx", "--explain"]);
+                tdx.args(["--layout", "edk2-stable202502", "--uki"]);
+                vec![tpm, with(tdx, file)]
             })
         },
         Reader {
             repair: resum::gpt,
-            ..of_file("disk, measured", 500, fixtures.seeds("gpt"), |place, file| {
-                let uki = place.file("uki.efi", &fixtures.seed("uki_measurements", "small"));
+            sparse: Some(disk),
+            ..of_file("disk, measured", 500, vec![disk_pages], move |place, file| {
+                let uki = place.file("uki.efi", &small_uki);
                 let mut tpm = place.cvmkit(["measure", "tpm", "--uki"]);
                 tpm.arg(uki).arg("--disk");
                 vec![with(tpm, file)]
@@ -164,7 +191,8 @@ fn measured(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         },
         Reader {
             repair: resum::firmware,
-            ..of_file("firmware, TDX", 600, firmware(fixtures), |place, file| {
+            sparse: Some(td_firmware),
+            ..of_file("firmware, TDX", 600, vec![td_pages], |place, file| {
                 let words = ["measure", "tdx", "--mrtd-only", "--explain", "--qemu-version", "9.2"];
                 vec![with(place.cvmkit(words.into_iter().chain(["--firmware"])), file)]
             })
@@ -189,17 +217,6 @@ fn measured(fixtures: &Fixtures) -> Vec<Reader<'_>> {
             },
         ),
     ]
-}
-
-/// Takes a command built by method calls out of its variable.
-trait Take {
-    fn take(&mut self) -> Command;
-}
-
-impl Take for Command {
-    fn take(&mut self) -> Command {
-        std::mem::replace(self, Command::new("true"))
-    }
 }
 
 /// What a machine reports.
@@ -266,14 +283,14 @@ fn images(fixtures: &Fixtures) -> Vec<Reader<'_>> {
             let verify = with(place.cvmkit(["verify"]), out.clone());
             std::iter::once(verify).chain(more(place, out)).collect()
         });
-        Reader { name, nature, seeds, count, repair, place, takes_nothing: false }
+        Reader { name, nature, seeds, count, repair, place, takes_nothing: false, sparse: None }
     };
     let readers_of_manifest = |place: &Place<'_>, out: PathBuf| {
         let boot = ["boot", "--direct", "--no-kvm", "--print-command"];
         vec![with(place.cvmkit(boot), out.clone()), with(place.cvmkit(["measure", "image"]), out)]
     };
     let readers_of_values = |place: &Place<'_>, out: PathBuf| {
-        let shapes = ["corim", "rvps", "oasis"];
+        let shapes = ["corim", "rvps"];
         shapes.map(|shape| with(place.cvmkit(["export", "--as", shape]), out.clone())).into()
     };
     let alone = |_: &Place<'_>, _: PathBuf| Vec::new();
@@ -320,6 +337,7 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
                 commands(place).into_iter().map(|command| with(command, project.clone())).collect()
             }),
             takes_nothing: false,
+            sparse: None,
         };
     let recipe = std::fs::read(
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/minimal/image.toml"),
@@ -330,10 +348,12 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
         std::fs::read(folder.join(format!("{name}.toml"))).unwrap()
     });
     let offline = |place: &Place<'_>| {
+        let mut plan = place.cvmkit_offline(["plan", "--offline", "--with"]);
+        plan.arg(place.built());
         vec![
-            place.cvmkit(["lock", "--check"]),
-            place.cvmkit(["plan", "--offline"]),
-            place.cvmkit(["build", "--offline", "--out", "built"]),
+            place.cvmkit_offline(["lock", "--check"]),
+            plan,
+            place.cvmkit_offline(["build", "--offline", "--out", "built"]),
         ]
     };
     let profile_of = move |place: &Place<'_>, bytes: &[u8]| {
@@ -354,9 +374,9 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
             repair: resum::lock,
             ..of("lock", "image.lock", 900, vec![fixtures.of_project("image.lock")], |place| {
                 vec![
-                    place.cvmkit(["lock", "--check"]),
-                    place.cvmkit(["lock", "--explain", "hello"]),
-                    place.cvmkit(["build", "--offline", "--out", "built"]),
+                    place.cvmkit_offline(["lock", "--check"]),
+                    place.cvmkit_offline(["lock", "--explain", "hello"]),
+                    place.cvmkit_offline(["build", "--offline", "--out", "built"]),
                 ]
             })
         },
@@ -368,6 +388,7 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
             repair: nothing,
             place: Box::new(profile_of),
             takes_nothing: true,
+            sparse: None,
         },
     ]
 }
@@ -385,7 +406,7 @@ fn of_archive<'a>(
         serve(place, bytes);
         place.lock_and_build()
     });
-    Reader { name, nature, seeds, count, repair, place, takes_nothing: false }
+    Reader { name, nature, seeds, count, repair, place, takes_nothing: false, sparse: None }
 }
 
 /// What an archive serves, signed anew.

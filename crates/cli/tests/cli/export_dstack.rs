@@ -2,6 +2,7 @@
 
 use cvmkit_engine::digest::Sha256;
 use cvmkit_measure::firmware::Firmware;
+use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::tdx::mrtd::{self, Rule};
 use cvmkit_measure::uefi::image::authenticode;
 use serde_json::{Value, json};
@@ -15,8 +16,9 @@ const LINE: &str = "console=ttyS0 dstack.rootfs_hash=\
                     5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a \
                     dstack.rootfs_size=490713088";
 
-/// The document as it is of the firmware that dstack-mr was given: that had no headers of firmware
-/// volumes, without which a file is taken for none here, so its MRTDs are others.
+/// The document as it is of the firmware and the kernel that dstack-mr was given. That firmware had no
+/// headers of firmware volumes, without which a file is taken for none here, so its MRTDs are others; that
+/// kernel did not say its version, of which nothing is predicted here.
 fn of_the_oracle(mut document: Vec<u8>) -> Vec<u8> {
     let mrtd = |image: &[u8], qemu| {
         let firmware = Firmware::of_end(image).unwrap();
@@ -29,6 +31,14 @@ fn of_the_oracle(mut document: Vec<u8>) -> Vec<u8> {
         let at = document.windows(ours.len()).position(|part| part == ours).unwrap();
         document[at..at + ours.len()].copy_from_slice(&theirs);
     }
+    let mut silent = kernel();
+    silent[0x20e..0x210].fill(0);
+    silent[0x240..0x247].fill(0);
+    let boot = linux::Boot { memory: 2 << 30, initrd: Some(9), command_line: LINE.as_bytes() };
+    let digest = |kernel| linux::digests(&kernel, &SetupHeader::Patched(boot)).unwrap().sha384.0;
+    let (ours, theirs) = (digest(kernel()), digest(silent));
+    let at = document.windows(ours.len()).position(|part| part == ours).unwrap();
+    document[at..at + ours.len()].copy_from_slice(&theirs);
     document
 }
 

@@ -44,6 +44,8 @@ pub(crate) fn kernel() -> Vec<u8> {
     put(0x1fe, &[0x55, 0xaa, 0xeb, 0x6a]);
     put(0x202, b"HdrS");
     put(0x206, &0x20f_u16.to_le_bytes());
+    put(0x20e, &0x40_u16.to_le_bytes());
+    put(0x240, b"6.12.0\0");
     put(0x211, &[1]);
     put(0x22c, &0x7fff_ffff_u32.to_le_bytes());
     put(0x236, &0x29_u16.to_le_bytes());

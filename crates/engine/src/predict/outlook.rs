@@ -78,7 +78,8 @@ impl Known<'_> {
             return Outlook::Open(open(&values));
         }
         let conditions = of_platform.iter().copied().chain(self.of_image(pcr));
-        let conditions = conditions.chain(self.unsaid(pcr)).chain(self.not_booted(predictions));
+        let conditions =
+            conditions.chain(self.unsaid(pcr, predictions)).chain(self.not_booted(predictions));
         Outlook::Predicted { value: *first, conditions: conditions.map(Into::into).collect() }
     }
 
@@ -102,9 +103,17 @@ impl Known<'_> {
     }
 
     /// What a value takes for granted because it was not said.
-    fn unsaid(&self, pcr: PcrIndex) -> Option<ConditionCode> {
+    fn unsaid(
+        &self,
+        pcr: PcrIndex,
+        predictions: &[(Assumptions, Prediction)],
+    ) -> Option<ConditionCode> {
+        let has_secure_boot = || predictions.iter().any(|(it, _)| it.secure_boot.is_some());
         let loads_kernel = matches!(self.boot, Bootable::Disk(disk) if disk.uki.stub.loads_kernel);
         match pcr {
+            PCR_SECURE_BOOT if !self.variables && has_secure_boot() => {
+                Some(ConditionCode::NoSecureBootKeys)
+            }
             PCR_SECURE_BOOT if !self.variables => Some(ConditionCode::WithoutSecureBoot),
             PCR_BOOT_CODE if !self.variables && loads_kernel => Some(ConditionCode::SecureBootOff),
             PCR_BOOT_CONFIG if !self.disk => Some(ConditionCode::WithoutPartitionTable),

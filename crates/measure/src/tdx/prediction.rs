@@ -35,6 +35,8 @@ pub enum Unknown {
         /// Its version.
         found: KernelVersion,
     },
+    /// A kernel that does not say which it is.
+    KernelVersion,
     /// Firmware that may have to leave boot services twice.
     ExitBootServices,
     /// The size of the memory is not given.
@@ -53,6 +55,7 @@ impl Unknown {
             Self::BootOptions => ReasonCode::BootOptions,
             Self::Tpm => ReasonCode::VirtualTpm,
             Self::OldKernel { .. } => ReasonCode::OldKernel,
+            Self::KernelVersion => ReasonCode::KernelVersion,
             Self::ExitBootServices => ReasonCode::ExitBootServices,
             Self::Memory => ReasonCode::MemorySize,
             Self::Firmware => ReasonCode::UnknownFirmware,

@@ -193,7 +193,7 @@ pub struct DirectBoot<'a> {
     /// [`crate::linux::digests`], with the header that [`Layout::measures_patched_kernel`] asks
     /// for.
     pub kernel: Digests,
-    /// [`crate::linux::version`]; a kernel that does not say is taken for one that measures what it
+    /// [`crate::linux::version`]; of a kernel that does not say it is not known whether it measures what it
     /// is given.
     pub kernel_version: Option<KernelVersion>,
     /// Whether the TD has a virtual TPM, which Linux prefers; none if it may.
@@ -303,12 +303,12 @@ pub(super) fn kernel_input_steps(
     if events.peek().is_none() || tpm == Some(true) {
         return Vec::new();
     }
-    match (version.filter(|version| *version < MEASURES_INTO_TD), tpm) {
+    let unknown = match (version, tpm) {
+        (None, _) => Unknown::KernelVersion,
         // A distribution may have brought it to an older kernel.
-        (Some(found), _) => {
-            vec![Step::unknown(PCR_KERNEL_INPUTS, Unknown::OldKernel { found })]
-        }
-        (None, None) => vec![Step::unknown(PCR_KERNEL_INPUTS, Unknown::Tpm)],
-        (None, Some(_)) => events.collect(),
-    }
+        (Some(found), _) if found < MEASURES_INTO_TD => Unknown::OldKernel { found },
+        (Some(_), None) => Unknown::Tpm,
+        (Some(_), Some(_)) => return events.collect(),
+    };
+    vec![Step::unknown(PCR_KERNEL_INPUTS, unknown)]
 }

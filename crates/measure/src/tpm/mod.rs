@@ -156,6 +156,8 @@ pub enum Unknown {
         /// Its version.
         found: KernelVersion,
     },
+    /// A kernel that does not say which it is.
+    KernelVersion,
     /// Firmware that leaves boot services twice on some machines.
     ExitBootServices,
     /// A section that the stub measures on machines it fits, and not on others.
@@ -172,6 +174,7 @@ impl Unknown {
     pub const fn code(self) -> ReasonCode {
         match self {
             Self::OldKernel { .. } => ReasonCode::OldKernelForTpm,
+            Self::KernelVersion => ReasonCode::KernelVersion,
             Self::ExitBootServices => ReasonCode::DiskBus,
             Self::MachineSection(_) => ReasonCode::MachineSection,
             Self::PinnedDisk => ReasonCode::PinnedFromOtherDisk,
@@ -465,8 +468,12 @@ const MEASURES_INTO_TPM: KernelVersion = KernelVersion { major: 6, minor: 1 };
 
 /// That a kernel may not measure what it is given.
 fn old_kernel(version: Option<KernelVersion>) -> Option<(PcrIndex, Unknown)> {
-    let found = version.filter(|version| *version < MEASURES_INTO_TPM)?;
-    Some((PCR_KERNEL, Unknown::OldKernel { found }))
+    let unknown = match version {
+        Some(found) if found < MEASURES_INTO_TPM => Unknown::OldKernel { found },
+        Some(_) => return None,
+        None => Unknown::KernelVersion,
+    };
+    Some((PCR_KERNEL, unknown))
 }
 
 /// The separators of the registers that are predicted without a boot: [`Firmware::pinned`] has

@@ -34,7 +34,10 @@ impl SmallUki {
         let magic = format!("#### LoaderInfo: systemd-stub {version}.1-1 ####");
         let stub =
             application(&[(".text", b"code"), (".sbat", SBAT), (".sdmagic", magic.as_bytes())]);
-        let kernel = application(&[(".text", b"a kernel")]);
+        let mut kernel = application(&[(".text", b"a kernel")]);
+        // The version, and where it is behind 0x200 (Linux, `Documentation/arch/x86/boot.rst`).
+        kernel[0x20e..0x210].copy_from_slice(&0x0100_u16.to_le_bytes());
+        kernel[0x300..0x306].copy_from_slice(b"6.12.0");
         let mut sections: Vec<_> =
             SECTIONS.iter().map(|(name, contents)| (*name, contents.to_vec())).collect();
         sections[0].1 = kernel;
