@@ -71,6 +71,8 @@ codes! {
     ConditionCode, "condition" {
         NoOptionRom = "no-option-rom": "if no device has an option ROM",
         NoForeignDisk = "no-foreign-disk": "if the firmware tries no other disk first",
+        NamedByBootOption = "named-by-boot-option":
+            "if a boot option of the machine names the image, and no other loader starts it",
         NoAddedCommandLine = "no-added-command-line":
             "if the machine adds no words to the command line (SMBIOS, boot option)",
         WithoutSecureBoot = "without-secure-boot": "of firmware without Secure Boot",

@@ -106,8 +106,19 @@ fn a_disk_that_boots_more_or_something_else_is_refused() {
     let own = (DEFAULT_PATH, uki.as_slice());
     let harmless: (&str, &[u8]) = ("EFI/BOOT/BOOTX64.EFI.extra.d/readme.txt", b"text");
     with(&[own, ("loader/loader.conf", b""), harmless]).answer();
-    // Names are compared as firmware does.
-    with(&[("EFI/linux/A+3-1.EFI", &uki), ("EFI/BOOT/BOOTX64.EFI", &other)]).answer();
+    // Names are compared as firmware does. What it starts only if it is told to is a condition.
+    let words = "if a boot option of the machine names the image";
+    let elsewhere = ("EFI/linux/A+3-1.EFI", uki.as_slice());
+    let said = with(&[elsewhere, ("EFI/BOOT/BOOTX64.EFI", &other)]).answer();
+    assert!(said.contains(words), "{said}");
+    assert!(!with(&[elsewhere, own]).answer().contains(words));
+    // Of a copy that is not started nothing counts, and of several it is not known which is.
+    with(&[elsewhere, own, ("EFI/linux/A.efi.extra.d/a.cred", b"x")]).answer();
+    let beside_default = ("EFI/BOOT/BOOTX64.EFI.extra.d/a.cred", b"x".as_slice());
+    let copy = ("EFI/A.EFI", uki.as_slice());
+    refused(&with(&[copy, own, beside_default]), &["systemd-stub adds", "a.cred"]);
+    let beside_copy = ("EFI/A.EFI.extra.d/a.cred", b"x".as_slice());
+    refused(&with(&[elsewhere, copy, beside_copy]), &["systemd-stub adds", "a.cred"]);
     let companions = [
         "EFI/BOOT/BOOTX64.EFI.extra.d/a.addon.efi",
         "EFI/BOOT/BOOTX64.EFI.extra.d/a.cred",

@@ -20,6 +20,8 @@ pub struct DiskBoot {
     /// The bytes measured of the partition table, if the disk has one.
     pub partition_table: Option<Vec<u8>>,
     loader_is_file: bool,
+    /// Whether firmware starts the image without a boot option that names it.
+    pub is_default: bool,
 }
 
 impl DiskBoot {
@@ -40,14 +42,15 @@ impl DiskBoot {
         let refused =
             |source| PredictionError::Image { path: uki.clone(), source: Box::new(source) };
         let image = Uki::of_profile(&source, profile).map_err(refused)?;
-        let (mut partition_table, mut loader_is_file) = (None, false);
+        let (mut partition_table, mut loader_is_file, mut is_default) = (None, false, true);
         if let Some(path) = disk {
             let disk = FileSource::open(path)?;
             let broken = |source| PredictionError::PartitionTable { path: path.to_owned(), source };
             partition_table = gpt::data(&disk).map_err(broken)?;
-            loader_is_file = Esp::read(path, &disk, &uki, &source)?.loader_is_file;
+            let esp = Esp::read(path, &disk, &uki, &source)?;
+            (loader_is_file, is_default) = (esp.loader_is_file, esp.is_default);
         }
-        Ok(Self { path: uki, uki: image, partition_table, loader_is_file })
+        Ok(Self { path: uki, uki: image, partition_table, loader_is_file, is_default })
     }
 
     /// The disk, as a machine has it.

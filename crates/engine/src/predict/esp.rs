@@ -1,6 +1,10 @@
 //! The EFI system partition as firmware and systemd-stub find it: the image that boots, and what the
 //! stub would take beside it.
 //!
+//! Firmware without a boot option of the disk starts `EFI/BOOT/BOOTX64.EFI` (UEFI 2.10, section 3.5.1.1). An
+//! image that is elsewhere is started by a boot option that names it, which is a condition of what is
+//! predicted.
+//!
 //! The stub adds to the image what lies in the folder named after it and in `loader`: addons,
 //! credentials, system extensions (systemd-stub(7), "Companion Files"). Each is measured, and loaded
 //! or handed to the kernel. A prediction of the image alone would be wrong, so they are refused.
@@ -26,6 +30,9 @@ const FOR_ALL: [(&str, &[&str]); 3] = [
 /// What it takes of the folder that is named after the image.
 const FOR_ONE: &[&str] = &[".addon.efi", ".cred", ".raw"];
 
+/// What firmware starts of a disk that no boot option says more of.
+const DEFAULT: &str = "EFI/BOOT/BOOTX64.EFI";
+
 /// Bytes that are compared at once.
 const PIECE: usize = 1 << 20;
 
@@ -34,6 +41,8 @@ const PIECE: usize = 1 << 20;
 pub(super) struct Esp {
     /// Whether it has a file named `loader`, where the stub expects a folder for its random seed.
     pub(super) loader_is_file: bool,
+    /// Whether firmware starts the image without being told its name.
+    pub(super) is_default: bool,
 }
 
 impl Esp {
@@ -57,15 +66,21 @@ impl Esp {
                     continue;
                 }
             };
-            if let Some(at) = place_of(&volume, uki) {
-                let companions = companions(&volume, &at);
-                if !companions.is_empty() {
-                    return Err(PredictionError::Companions { path: path.to_owned(), companions });
-                }
-                let loader = volume.lookup("loader");
-                let is_file = |id| matches!(volume.tree.inode(id).node, Node::File(_));
-                return Ok(Self { loader_is_file: loader.is_some_and(is_file) });
+            let copies = places_of(&volume, uki);
+            if copies.is_empty() {
+                continue;
             }
+            let default = copies.iter().find(|copy| copy.eq_ignore_ascii_case(DEFAULT));
+            // Of copies that only a boot option starts it is not known which.
+            let started = default.map_or(copies.as_slice(), std::slice::from_ref);
+            let companions = companions(&volume, started);
+            if !companions.is_empty() {
+                return Err(PredictionError::Companions { path: path.to_owned(), companions });
+            }
+            let loader = volume.lookup("loader");
+            let is_file = |id| matches!(volume.tree.inode(id).node, Node::File(_));
+            let loader_is_file = loader.is_some_and(is_file);
+            return Ok(Self { loader_is_file, is_default: default.is_some() });
         }
         Err(refusal.unwrap_or_else(|| PredictionError::OtherImage {
             path: path.to_owned(),
@@ -97,13 +112,14 @@ fn places(path: &Path, disk: &FileSource) -> Result<Vec<(u64, u64)>, PredictionE
     Ok(whole.into_iter().chain(parts.filter(|(start, len)| *start > 0 && *len > 0)).collect())
 }
 
-/// The path of a file of a volume that holds the image.
-fn place_of<S: Source + ?Sized>(volume: &Volume<'_, S>, uki: &FileSource) -> Option<String> {
-    volume.tree.walk().into_iter().find_map(|(path, id)| {
+/// The paths of the files of a volume that hold the image.
+fn places_of<S: Source + ?Sized>(volume: &Volume<'_, S>, uki: &FileSource) -> Vec<String> {
+    let files = volume.tree.walk().into_iter().filter_map(|(path, id)| {
         let Node::File(file) = &volume.tree.inode(id).node else { return None };
         let path = String::from_utf8(path).ok()?;
         (ends_with(&path, ".efi") && same_bytes(file, uki)).then_some(path)
-    })
+    });
+    files.collect()
 }
 
 fn same_bytes(one: &impl Source, other: &impl Source) -> bool {
@@ -127,10 +143,12 @@ fn same_bytes(one: &impl Source, other: &impl Source) -> bool {
     true
 }
 
-/// The files that the stub would take beside the image at a path.
-fn companions<S: ?Sized>(volume: &Volume<'_, S>, image: &str) -> Vec<String> {
-    let own = format!("{}.extra.d", without_counters(image));
-    let folders = FOR_ALL.into_iter().chain([(own.as_str(), FOR_ONE)]);
+/// The files that the stub would take beside the image at one of these paths.
+fn companions<S: ?Sized>(volume: &Volume<'_, S>, images: &[String]) -> Vec<String> {
+    let own: Vec<String> =
+        images.iter().map(|image| format!("{}.extra.d", without_counters(image))).collect();
+    let own = own.iter().map(|folder| (folder.as_str(), FOR_ONE));
+    let folders = FOR_ALL.into_iter().chain(own);
     let in_folder = |(folder, suffixes): (&str, &'static [&str])| {
         let id = volume.lookup(folder);
         let names = id.map(|id| names(volume, id)).unwrap_or_default().into_iter();

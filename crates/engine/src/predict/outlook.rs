@@ -85,13 +85,19 @@ impl Known<'_> {
 
     /// What a value of a boot from a disk takes for granted of what else the machine has: the stub takes
     /// words from the machine's SMBIOS tables, and firmware starts the first disk that it can.
-    fn of_image(&self, pcr: PcrIndex) -> Option<ConditionCode> {
-        let is_disk = matches!(self.boot, Bootable::Disk(_));
-        match pcr {
-            PCR_BOOT_CODE if is_disk => Some(ConditionCode::NoForeignDisk),
-            PCR_KERNEL | PCR_KERNEL_CONFIG if is_disk => Some(ConditionCode::NoAddedCommandLine),
-            _ => None,
+    fn of_image(&self, pcr: PcrIndex) -> Vec<ConditionCode> {
+        let Bootable::Disk(disk) = self.boot else { return Vec::new() };
+        let mut conditions = match pcr {
+            PCR_BOOT_CODE => vec![ConditionCode::NoForeignDisk],
+            PCR_KERNEL | PCR_KERNEL_CONFIG => vec![ConditionCode::NoAddedCommandLine],
+            _ => Vec::new(),
+        };
+        // A loader before it is an image, has a configuration and may add words.
+        let by_loader = [PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_KERNEL, PCR_KERNEL_CONFIG];
+        if !disk.is_default && by_loader.contains(&pcr) {
+            conditions.push(ConditionCode::NamedByBootOption);
         }
+        conditions
     }
 
     /// That no test boots such a machine. Of a cloud its own condition says that.
