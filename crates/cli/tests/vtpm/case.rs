@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cvmkit_engine::predict::{Booted, FirmwareBuild};
+use cvmkit_engine::predict::{Booted, FirmwareBuild, KnownFirmware};
 use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::Log;
@@ -112,13 +112,21 @@ impl Case {
     pub(crate) fn booted(&self) -> Booted {
         Booted {
             firmware: match self.firmware.release {
-                Release::Bookworm | Release::Trixie => FirmwareBuild::Ovmf202502,
+                Release::Bookworm => FirmwareBuild::Ovmf202211,
+                Release::Trixie => FirmwareBuild::Ovmf202502,
                 Release::Forky => FirmwareBuild::Ovmf202608,
             },
+            secure_boot: self.firmware.secure_boot(),
             firmware_by: self.firmware.given_by(),
-            from_disk: self.disk.is_some(),
+            stub: self.disk.map(|(uki, _)| uki.stub_version()),
+            read_only: self.disk.is_some_and(|(_, medium)| medium == Medium::GptReadOnly),
             bus: (self.disk.is_some() || self.spare_disk).then_some(self.bus),
         }
+    }
+
+    /// What is known of the file of its firmware, of which nothing else is said.
+    pub(crate) fn known_firmware(&self, inputs: &Inputs) -> KnownFirmware {
+        KnownFirmware::of_file(&fs::read(self.firmware.image(inputs)).unwrap()).unwrap()
     }
 
     fn can_write(&self) -> bool {
@@ -293,6 +301,28 @@ impl Firmware {
         }
     }
 
+    /// Whether Secure Boot is on; none of firmware that is built without it. Debian 12 builds it into all
+    /// of its images.
+    fn secure_boot(self) -> Option<bool> {
+        match self.variables {
+            Variables::Enrolled => Some(true),
+            Variables::NoKeys | Variables::StrictNoKeys => Some(false),
+            _ => (self.release == Release::Bookworm).then_some(false),
+        }
+    }
+
+    /// The image, or its code if the variables are in flash.
+    fn image(self, inputs: &Inputs) -> PathBuf {
+        let path = match self.variables {
+            Variables::InMemory => "ovmf/OVMF.fd",
+            Variables::Legacy => "ovmf/OVMF.legacy.fd",
+            Variables::Enrolled | Variables::NoKeys => "OVMF/OVMF_CODE_4M.secboot.fd",
+            Variables::StrictNoKeys => "OVMF/OVMF_CODE_4M.secboot.strictnx.fd",
+            Variables::Flash => "OVMF/OVMF_CODE_4M.fd",
+        };
+        self.file(inputs, path)
+    }
+
     pub(crate) fn pins_pcr_0(self) -> bool {
         self.release != Release::Bookworm
     }
@@ -320,26 +350,14 @@ impl Firmware {
         );
         let machine = if secure { "q35,smm=on" } else { "q35" };
         let mut arguments: Vec<OsString> = vec!["-machine".into(), machine.into()];
-        // Debian 12 builds Secure Boot into its one image, later releases do not.
-        let without_keys = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
-        let whole = match self.variables {
-            Variables::InMemory => Some("ovmf/OVMF.fd"),
-            Variables::Legacy => Some("ovmf/OVMF.legacy.fd"),
-            _ => None,
-        };
-        if let Some(image) = whole {
-            arguments.extend(["-bios".into(), self.file(inputs, image).into()]);
-            let state = match self.release {
-                Release::Bookworm => without_keys,
-                _ => SecureBoot::default(),
-            };
-            return (arguments, state);
+        let without_keys = SecureBoot { enabled: self.secure_boot(), ..SecureBoot::default() };
+        if self.given_by() == FirmwareBy::Bios {
+            arguments.extend(["-bios".into(), self.image(inputs).into()]);
+            return (arguments, without_keys);
         }
-        let (code, template) = match self.variables {
-            Variables::Enrolled => ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd"),
-            Variables::NoKeys => ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.fd"),
-            Variables::StrictNoKeys => ("OVMF_CODE_4M.secboot.strictnx.fd", "OVMF_VARS_4M.fd"),
-            _ => ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+        let template = match self.variables {
+            Variables::Enrolled => "OVMF_VARS_4M.snakeoil.fd",
+            _ => "OVMF_VARS_4M.fd",
         };
         let template = fs::read(self.file(inputs, &format!("OVMF/{template}"))).unwrap();
         let variables = folder.join("vars.fd");
@@ -349,16 +367,10 @@ impl Firmware {
             text.push(path);
             text
         };
-        let code = self.file(inputs, &format!("OVMF/{code}"));
-        arguments.extend(["-drive".into(), drive(",readonly=on", &code)]);
+        arguments.extend(["-drive".into(), drive(",readonly=on", &self.image(inputs))]);
         arguments.extend(["-drive".into(), drive("", &variables)]);
         if !secure {
-            // Debian 12 builds Secure Boot into all of its images.
-            let state = match self.release {
-                Release::Bookworm => without_keys,
-                _ => SecureBoot::default(),
-            };
-            return (arguments, state);
+            return (arguments, without_keys);
         }
         let guarded = ["driver=cfi.pflash01,property=secure,value=on", "ICH9-LPC.disable_s3=1"];
         arguments.extend(guarded.iter().flat_map(|value| ["-global".into(), value.into()]));

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use cvmkit_formats::pe::uki::{Options, Plan};
 use cvmkit_formats::source::Source;
+use cvmkit_measure::tpm::StubVersion;
 
 use crate::rig::{found, names, run, skip};
 
@@ -59,6 +60,13 @@ pub(crate) struct Uki {
 }
 
 impl Uki {
+    pub(crate) const fn stub_version(self) -> StubVersion {
+        match self.stub {
+            StubOf::Trixie => StubVersion(257),
+            StubOf::Forky => StubVersion(262),
+        }
+    }
+
     pub(crate) const fn new(stub: StubOf) -> Self {
         Self { stub, extra: false, bare: false, signed: false }
     }

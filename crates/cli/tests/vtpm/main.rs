@@ -19,6 +19,8 @@ mod machine;
 mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use cvmkit_engine::predict;
@@ -28,6 +30,7 @@ use cvmkit_measure::event::{
     Bank, BankDigest, Event, EventType, Events, ObservedEvent, PcrIndex, Register, RegisterSet,
     RtmrIndex, Source,
 };
+use cvmkit_measure::linux;
 use cvmkit_measure::tdx;
 use cvmkit_measure::tpm::{Error, Prediction};
 use cvmkit_measure::uefi::medium::DiskBus;
@@ -115,6 +118,29 @@ fn proven_machines_are_those_that_are_booted() {
     let said: BTreeSet<_> = predict::BOOTED.iter().copied().collect();
     assert_eq!(booted, said);
     assert_eq!(said.len(), predict::BOOTED.len(), "each once");
+}
+
+/// The versions that evidence names are those of the boots.
+#[test]
+fn proven_machines_have_this_kernel_and_this_qemu() {
+    let Some(inputs) = Inputs::get() else { return };
+    let kernel = fs::read(&inputs.kernel).unwrap();
+    assert_eq!(linux::version(&kernel), Some(predict::BOOTED_KERNEL));
+    let said = rig::run(Command::new("qemu-system-x86_64").arg("--version")).answer();
+    assert!(said.contains(&format!("version {}.", predict::BOOTED_QEMU)), "{said}");
+}
+
+/// A file of firmware says of itself what the boots of it show: its release, and PCR 7 of a machine
+/// without keys.
+#[test]
+fn files_of_firmware_are_known_for_what_they_do() {
+    let Some(inputs) = Inputs::get() else { return };
+    for case in cases() {
+        let (known, booted) = (case.known_firmware(inputs), case.booted());
+        assert_eq!(known.build, booted.firmware, "{booted:?}");
+        let expected = booted.secure_boot.map(|_| false);
+        assert_eq!(known.without_keys().enabled, expected, "{booted:?}");
+    }
 }
 
 /// What stub 262 does where it can keep a random seed is not predicted, because it can't be: the

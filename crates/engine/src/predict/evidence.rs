@@ -1,65 +1,157 @@
 //! Which machines with a TPM a test boots: of those, and of no others, a prediction is called proven.
 
-use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Loaded};
+use std::fmt;
+
+use cvmkit_measure::linux::KernelVersion;
+use cvmkit_measure::tpm::StubVersion;
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 
 use super::{Assumptions, FirmwareBuild};
 
 /// A machine that a test boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Booted {
-    /// How its firmware measures.
+    /// Its firmware.
     pub firmware: FirmwareBuild,
-    /// How it has it.
+    /// Whether Secure Boot is on; none for firmware without it.
+    pub secure_boot: Option<bool>,
+    /// How it has its firmware.
     pub firmware_by: FirmwareBy,
-    /// Whether the firmware loads the image from the disk, or a kernel from QEMU.
-    pub from_disk: bool,
+    /// The stub of the image that the firmware loads from the disk; none for a kernel from QEMU.
+    pub stub: Option<StubVersion>,
+    /// Whether it can't write to that disk.
+    pub read_only: bool,
     /// The bus of its disk, if it has one.
     pub bus: Option<DiskBus>,
 }
 
+/// The kernel of all of them, which the test insists on.
+pub const BOOTED_KERNEL: KernelVersion = KernelVersion { major: 6, minor: 12 };
+
+/// The QEMU of all of them, which the test insists on.
+pub const BOOTED_QEMU: &str = "10.0";
+
+/// As evidence has it: `ovmf-2025.02/secure-boot-off/pflash/virtio-blk/systemd-257/linux-6.12/qemu-10.0`.
+impl fmt::Display for Booted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secure_boot = match self.secure_boot {
+            None => "no-secure-boot",
+            Some(false) => "secure-boot-off",
+            Some(true) => "secure-boot-on",
+        };
+        write!(f, "{}/{secure_boot}/{}", self.firmware, self.firmware_by)?;
+        match self.bus {
+            Some(bus) => write!(f, "/{bus}")?,
+            None => f.write_str("/no-disk")?,
+        }
+        f.write_str(if self.read_only { "/read-only" } else { "" })?;
+        match self.stub {
+            Some(stub) => write!(f, "/systemd-{stub}")?,
+            None => f.write_str("/direct")?,
+        }
+        write!(f, "/linux-{BOOTED_KERNEL}/qemu-{BOOTED_QEMU}")
+    }
+}
+
 macro_rules! booted {
-    ($($build:ident $by:ident $from_disk:literal $bus:expr;)+) => {
+    ($($build:ident $secure_boot:expr, $by:ident $stub:expr, $read_only:literal $bus:expr;)+) => {
         &[$(Booted {
             firmware: FirmwareBuild::$build,
+            secure_boot: $secure_boot,
             firmware_by: FirmwareBy::$by,
-            from_disk: $from_disk,
+            stub: $stub,
+            read_only: $read_only,
             bus: $bus,
         }),+]
     };
 }
 
+const OF_257: Option<StubVersion> = Some(StubVersion(257));
+const OF_262: Option<StubVersion> = Some(StubVersion(262));
+
 /// What `crates/cli/tests/vtpm` boots; it insists that this is the list of its cases.
 pub const BOOTED: &[Booted] = booted! {
-    Ovmf202502 Pflash true Some(DiskBus::VirtioBlk);
-    Ovmf202502 Pflash true Some(DiskBus::Nvme);
-    Ovmf202502 Pflash true Some(DiskBus::Ahci);
-    Ovmf202502 Pflash false None;
-    Ovmf202502 Bios true Some(DiskBus::VirtioBlk);
-    Ovmf202502 Bios true Some(DiskBus::VirtioScsi);
-    Ovmf202502 Bios true Some(DiskBus::Usb);
-    Ovmf202502 Bios false None;
-    Ovmf202502 Bios false Some(DiskBus::VirtioBlk);
-    Ovmf202608 Pflash true Some(DiskBus::VirtioBlk);
-    Ovmf202608 Pflash true Some(DiskBus::VirtioScsi);
-    Ovmf202608 Pflash true Some(DiskBus::Usb);
-    Ovmf202608 Pflash false Some(DiskBus::VirtioBlk);
-    Ovmf202608 Bios true Some(DiskBus::VirtioBlk);
-    Ovmf202608 Bios true Some(DiskBus::Nvme);
-    Ovmf202608 Bios true Some(DiskBus::Ahci);
-    Ovmf202608 Bios false None;
-    Ovmf202608 Bios false Some(DiskBus::VirtioBlk);
-    Ovmf202608 Bios false Some(DiskBus::VirtioScsi);
+    Ovmf202211 Some(false), Pflash OF_257, false Some(DiskBus::VirtioBlk);
+    Ovmf202211 Some(false), Pflash OF_257, false Some(DiskBus::Ahci);
+    Ovmf202211 Some(false), Bios None, false None;
+    Ovmf202211 Some(false), Bios OF_257, false Some(DiskBus::VirtioBlk);
+    Ovmf202211 Some(false), Bios OF_262, false Some(DiskBus::VirtioScsi);
+    Ovmf202502 None, Pflash OF_257, false Some(DiskBus::Nvme);
+    Ovmf202502 None, Bios None, false None;
+    Ovmf202502 None, Bios None, false Some(DiskBus::VirtioBlk);
+    Ovmf202502 None, Bios OF_257, false Some(DiskBus::VirtioBlk);
+    Ovmf202502 None, Bios OF_262, false Some(DiskBus::VirtioBlk);
+    Ovmf202502 None, Bios OF_262, false Some(DiskBus::Usb);
+    Ovmf202502 Some(false), Pflash OF_257, false Some(DiskBus::VirtioBlk);
+    Ovmf202502 Some(true), Pflash None, false None;
+    Ovmf202502 Some(true), Pflash OF_257, false Some(DiskBus::VirtioBlk);
+    Ovmf202608 None, Pflash None, false Some(DiskBus::VirtioBlk);
+    Ovmf202608 None, Pflash OF_257, false Some(DiskBus::VirtioBlk);
+    Ovmf202608 None, Pflash OF_257, false Some(DiskBus::VirtioScsi);
+    Ovmf202608 None, Pflash OF_262, false Some(DiskBus::Usb);
+    Ovmf202608 None, Pflash OF_262, true Some(DiskBus::VirtioBlk);
+    Ovmf202608 None, Bios None, false None;
+    Ovmf202608 None, Bios None, false Some(DiskBus::VirtioBlk);
+    Ovmf202608 None, Bios None, false Some(DiskBus::VirtioScsi);
+    Ovmf202608 None, Bios OF_257, false Some(DiskBus::VirtioBlk);
+    Ovmf202608 None, Bios OF_257, false Some(DiskBus::Ahci);
+    Ovmf202608 None, Bios OF_262, false Some(DiskBus::VirtioBlk);
+    Ovmf202608 None, Bios OF_262, false Some(DiskBus::Nvme);
+    Ovmf202608 Some(false), Pflash OF_262, true Some(DiskBus::VirtioBlk);
+    Ovmf202608 Some(true), Pflash OF_262, false Some(DiskBus::VirtioBlk);
 };
 
-/// Whether a test boots such a machine; what is not said of it is taken to be as there.
-pub(super) fn is_booted(assumptions: &Assumptions, loaded: Loaded) -> bool {
-    let same = |said: Option<DiskBus>, booted: &Booted| {
-        said.is_none() || booted.bus.is_none() || said == booted.bus
+/// What boots in a machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// As [`Booted::stub`].
+    pub(crate) stub: Option<StubVersion>,
+    /// None of a kernel that does not say.
+    pub(crate) kernel: Option<KernelVersion>,
+}
+
+/// Whether a test boots such a machine. What is not said of it leaves several, and each has to be
+/// booted; of a disk beside a kernel from QEMU that means none.
+pub(super) fn is_booted(assumptions: &Assumptions, start: Start) -> bool {
+    let ways = assumptions.firmware_by.map_or(FirmwareBy::ALL.to_vec(), |by| vec![by]);
+    let buses = match (assumptions.disk_bus, start.stub) {
+        (Some(bus), _) => vec![Some(bus)],
+        (None, Some(_)) => DiskBus::ALL.iter().copied().map(Some).collect(),
+        (None, None) => vec![None],
     };
-    BOOTED.iter().any(|booted| {
-        booted.firmware == assumptions.firmware
-            && booted.from_disk == (loaded == Loaded::FromDisk)
-            && assumptions.firmware_by.is_none_or(|by| by == booted.firmware_by)
-            && same(assumptions.disk_bus, booted)
-    })
+    let machine = |firmware_by, bus| Booted {
+        firmware: assumptions.firmware,
+        secure_boot: assumptions.secure_boot,
+        firmware_by,
+        stub: start.stub,
+        read_only: assumptions.read_only_disk == Some(true),
+        bus,
+    };
+    let mut machines = ways.iter().flat_map(|by| buses.iter().map(move |bus| machine(*by, *bus)));
+    start.kernel == Some(BOOTED_KERNEL) && machines.all(|machine| BOOTED.contains(&machine))
+}
+
+/// The boots of machines whose firmware measures as this one's does, of such an image: those that are
+/// most alike.
+pub(crate) fn alike(assumptions: &Assumptions, start: Start) -> Vec<Booted> {
+    let said = |booted: &&Booted| {
+        booted.stub.is_some() == start.stub.is_some()
+            && booted.firmware.behaviour() == assumptions.firmware.behaviour()
+    };
+    let likeness = |booted: &Booted| {
+        [
+            booted.firmware == assumptions.firmware,
+            booted.secure_boot == assumptions.secure_boot,
+            booted.stub == start.stub,
+            assumptions.firmware_by.is_none_or(|by| by == booted.firmware_by),
+            assumptions.disk_bus.is_none_or(|bus| Some(bus) == booted.bus),
+            assumptions.read_only_disk.is_none_or(|read_only| read_only == booted.read_only),
+        ]
+        .iter()
+        .filter(|is_alike| **is_alike)
+        .count()
+    };
+    let fitting: Vec<Booted> = BOOTED.iter().filter(said).copied().collect();
+    let most = fitting.iter().map(likeness).max();
+    fitting.into_iter().filter(|booted| Some(likeness(booted)) == most).collect()
 }

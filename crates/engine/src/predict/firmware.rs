@@ -11,20 +11,22 @@ use thiserror::Error;
 
 use crate::digest::Sha256;
 
-/// Builds of OVMF that measure alike.
+/// Releases of OVMF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FirmwareBuild {
-    /// edk2 2022.11 to 2025.02.
+    /// edk2 2022.11.
+    Ovmf202211,
+    /// edk2 2025.02.
     Ovmf202502,
     /// edk2 2026.08.
     Ovmf202608,
 }
 
-/// Names, each with the release it stands for; the first of a build is the one that is printed.
+/// Their names.
 const NAMES: [(&str, FirmwareBuild); 3] = [
+    ("ovmf-2022.11", FirmwareBuild::Ovmf202211),
     ("ovmf-2025.02", FirmwareBuild::Ovmf202502),
     ("ovmf-2026.08", FirmwareBuild::Ovmf202608),
-    ("ovmf-2022.11", FirmwareBuild::Ovmf202502),
 ];
 
 /// What is known of one file.
@@ -41,22 +43,22 @@ const fn file(sha256: &'static str, build: FirmwareBuild, secure_boot: Option<bo
 
 /// Firmware of Debian. Boots of all but the older release of 2025.02 are in `crates/cli/tests/vtpm`.
 const FILES: [File; 16] = {
-    use FirmwareBuild::{Ovmf202502, Ovmf202608};
+    use FirmwareBuild::{Ovmf202211, Ovmf202502, Ovmf202608};
     [
         // ovmf 2022.11-6+deb12u2: OVMF.fd, OVMF_CODE_4M.fd, OVMF_CODE_4M.secboot.fd.
         file(
             "7b456907dd0786d415999e801a1ac4637b8ed4d7cf5378cfc6edbe5e574dd773",
-            Ovmf202502,
+            Ovmf202211,
             Some(true),
         ),
         file(
             "b157d97b1f69729514feb7f201d2cbe4957f23ab77920e361fe9f822ba49ca4c",
-            Ovmf202502,
+            Ovmf202211,
             Some(true),
         ),
         file(
             "d50189a486d22af418198226a3a5bcb6ddac775590f6a808bd629474ee034d62",
-            Ovmf202502,
+            Ovmf202211,
             Some(true),
         ),
         // ovmf 2025.02-8+deb13u1: OVMF.fd, OVMF_CODE_4M.secboot.fd, OVMF_CODE_4M.fd,
@@ -146,8 +148,8 @@ pub enum FirmwareFileError {
 }
 
 impl FirmwareBuild {
-    /// Every one.
-    pub const ALL: [Self; 2] = [Self::Ovmf202502, Self::Ovmf202608];
+    /// The latest of each [`Behaviour`].
+    pub const OF_EACH_BEHAVIOUR: [Self; 2] = [Self::Ovmf202502, Self::Ovmf202608];
 
     /// The build that this file is.
     ///
@@ -158,11 +160,17 @@ impl FirmwareBuild {
         Ok(Sha256::of(image).to_string().parse::<KnownFirmware>()?.build)
     }
 
+    /// Whether it takes a kernel as it is in its file, where QEMU offers that.
+    #[must_use]
+    pub const fn takes_kernel_file(self) -> bool {
+        !matches!(self, Self::Ovmf202211)
+    }
+
     /// What it does.
     #[must_use]
     pub const fn behaviour(self) -> Behaviour {
         match self {
-            Self::Ovmf202502 => Behaviour::OVMF_2025_02,
+            Self::Ovmf202211 | Self::Ovmf202502 => Behaviour::OVMF_2025_02,
             Self::Ovmf202608 => Behaviour::OVMF_2026_08,
         }
     }

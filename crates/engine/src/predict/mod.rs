@@ -15,7 +15,8 @@ mod tpm;
 
 pub use disk::DiskBoot;
 pub use error::PredictionError;
-pub use evidence::{BOOTED, Booted};
+pub use evidence::{BOOTED, BOOTED_KERNEL, BOOTED_QEMU, Booted};
+pub(crate) use evidence::{Start, alike};
 pub use firmware::{FirmwareBuild, FirmwareFileError, KnownFirmware, UnknownFirmware};
 pub(crate) use tdx::RTMR_0;
 pub use tdx::{

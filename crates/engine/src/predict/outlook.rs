@@ -102,8 +102,8 @@ impl Known<'_> {
 
     /// That no test boots such a machine. Of a cloud its own condition says that.
     fn not_booted(&self, predictions: &[(Assumptions, Prediction)]) -> Option<ConditionCode> {
-        let loaded = self.boot.loaded();
-        let is_booted = predictions.iter().all(|(it, _)| evidence::is_booted(it, loaded));
+        let start = self.boot.start();
+        let is_booted = predictions.iter().all(|(it, _)| evidence::is_booted(it, start));
         let is_qemu = self.platform == Platform::QemuOvmf;
         (is_qemu && !is_booted).then_some(ConditionCode::NotBooted)
     }

@@ -21,6 +21,7 @@ use cvmkit_measure::uefi::variable_store::Variables;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
+use super::evidence::Start;
 use super::{DiskBoot, FirmwareBuild, PredictionError};
 use crate::files::{self, FileSource};
 use crate::machine_name::MachineName;
@@ -259,7 +260,8 @@ impl Bootable {
 
     /// All ways the machine can be, the likeliest first.
     fn ways(&self, machine: &Machine) -> Vec<(Assumptions, Medium)> {
-        let builds = machine.firmware.map_or(FirmwareBuild::ALL.to_vec(), |build| vec![build]);
+        let builds =
+            machine.firmware.map_or(FirmwareBuild::OF_EACH_BEHAVIOUR.to_vec(), |build| vec![build]);
         let secure_boot = machine.secure_boot.enabled;
         let of_build = |firmware: FirmwareBuild| -> Vec<(Assumptions, Medium)> {
             let may_fail = firmware.behaviour().first_exit_may_fail;
@@ -304,6 +306,17 @@ impl Bootable {
         match self {
             Self::Disk(boot) => boot.predict(&firmware, medium),
             Self::Direct(boot) => boot.predict(&firmware, assumptions.kernel, medium),
+        }
+    }
+
+    /// What of it decides how it is measured.
+    pub(crate) fn start(&self) -> Start {
+        match self {
+            Self::Disk(boot) => {
+                let uki = &boot.uki;
+                Start { stub: Some(uki.stub.version), kernel: uki.kernel_version }
+            }
+            Self::Direct(boot) => Start { stub: None, kernel: boot.kernel_version },
         }
     }
 

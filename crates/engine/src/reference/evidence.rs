@@ -4,9 +4,12 @@
 //! Each row stands for tests of this project, which fail if it does not hold: boots of
 //! `crates/cli/tests/{vtpm,tdx}`, oracles and vectors of `crates/measure/tests`.
 
-use cvmkit_measure::claim::{Evidence, EvidenceCode, Word};
+use std::collections::BTreeSet;
 
-use crate::predict::BOOTED;
+use cvmkit_measure::claim::{Evidence, EvidenceCode, Word};
+use cvmkit_measure::uefi::medium::FirmwareBy;
+
+use crate::predict::{self, Assumptions, BOOTED, Booted, Start};
 use crate::profile::{Boot, Profile, Technology, Vmm};
 
 /// Of the values of a profile.
@@ -22,13 +25,13 @@ pub(super) fn of(profile: &Profile) -> Vec<Evidence> {
             let mrtd = one(Oracle, &["td-shim-tee-info-hash"]);
             let events = match profile.boot {
                 Boot::Direct => one(Vector, &["dstack-quote", "ccel-ovmf"]),
-                // Of the same digests in another register.
-                Boot::UkiDisk => boots(profile),
+                Boot::UkiDisk => of_td_from_disk(profile),
             };
             vec![mrtd, events]
         }
         (Technology::Tdx, _) => vec![one(Vector, &["ccel-gke-uki"])],
-        (Technology::Tpm, Vmm::Qemu) => vec![boots(profile)],
+        // That depends on more than the profile: [`boots`].
+        (Technology::Tpm, Vmm::Qemu) => Vec::new(),
         (Technology::Tpm, vmm) => vec![document(vmm)],
         (Technology::Se, _) => vec![one(Vector, &["pvimg-header"])],
     }
@@ -38,18 +41,21 @@ fn document(vmm: Vmm) -> Evidence {
     Evidence::with(EvidenceCode::Document, [Word::of(vmm)])
 }
 
-/// The boots of such machines with a TPM: firmware, how it is given, bus.
-fn boots(profile: &Profile) -> Evidence {
-    let from_disk = profile.boot == Boot::UkiDisk;
-    let is_alike = |booted: &&crate::predict::Booted| {
-        booted.from_disk == from_disk
-            && profile.firmware_by.is_none_or(|by| by == booted.firmware_by)
-            && profile.disk_bus.is_none_or(|bus| booted.bus.is_none_or(|booted| booted == bus))
+/// The boots of machines with a TPM that are most like these.
+pub(super) fn boots<'a>(assumed: impl Iterator<Item = &'a Assumptions>, start: Start) -> Evidence {
+    let booted: BTreeSet<Booted> =
+        assumed.flat_map(|assumptions| predict::alike(assumptions, start)).collect();
+    Evidence::with(EvidenceCode::Boot, booted.into_iter().map(Word::of))
+}
+
+/// Of a TD the events of an image from a disk were seen in machines with a TPM: the same digests in
+/// another register.
+fn of_td_from_disk(profile: &Profile) -> Evidence {
+    let is_alike = |booted: &&Booted| {
+        booted.stub.is_some()
+            && profile.disk_bus.is_none_or(|bus| booted.bus == Some(bus))
+            && booted.firmware_by == FirmwareBy::Bios
     };
-    let word = |booted: &crate::predict::Booted| {
-        let bus = booted.bus.map_or("no-disk".to_owned(), |bus| bus.to_string());
-        Word::of(format!("{}/{}/{bus}", booted.firmware, booted.firmware_by))
-    };
-    let alike: Vec<Word> = BOOTED.iter().filter(is_alike).map(word).collect();
-    if alike.is_empty() { document(profile.vmm) } else { Evidence::with(EvidenceCode::Boot, alike) }
+    let booted = BOOTED.iter().filter(is_alike).map(Word::of);
+    Evidence::with(EvidenceCode::Boot, booted)
 }

@@ -6,7 +6,7 @@ use cvmkit_measure::tpm::{Platform, Prediction};
 
 use super::schema::ReferenceValue;
 use super::subject::of_tpm;
-use super::{ReferenceError, Subject};
+use super::{ReferenceError, Subject, evidence};
 use crate::predict::outlook::{Known, Outlook};
 use crate::predict::{
     self, Assumptions, FirmwareBuild, FirmwareFileError, KernelHeader, KnownFirmware, Machine,
@@ -19,10 +19,6 @@ const PCRS: u8 = 16;
 /// The first version of QEMU that hands over a kernel as it is in its file. That later ones leave the
 /// header alone is for confidential guests only.
 const QEMU_WITH_KERNEL_FILE: QemuVersion = QemuVersion::new(10, 0);
-
-/// Firmware by name that takes it, and that does not.
-const TAKES_KERNEL_FILE: [(&str, bool); 3] =
-    [("ovmf-2022.11", false), ("ovmf-2025.02", true), ("ovmf-2026.08", true)];
 
 /// One value, or for a kernel that QEMU patches one for each size of memory.
 pub(super) fn values(
@@ -44,7 +40,7 @@ fn headers(
         return vec![(None, None)];
     }
     let by_qemu = profile.qemu_version().map(|version| version >= QEMU_WITH_KERNEL_FILE);
-    match (by_qemu, takes_kernel_file(profile, build)) {
+    match (by_qemu, build.map(FirmwareBuild::takes_kernel_file)) {
         (Some(true), Some(true)) => vec![(None, Some(KernelHeader::InFile))],
         (Some(false), _) | (Some(true), Some(false)) if !profile.memory.is_empty() => {
             let patched =
@@ -52,19 +48,6 @@ fn headers(
             profile.memory.iter().map(patched).collect()
         }
         _ => vec![(None, None)],
-    }
-}
-
-/// Whether the firmware takes a kernel as it is in its file: by its name, or by its file if that
-/// leaves no doubt.
-fn takes_kernel_file(profile: &Profile, build: Option<FirmwareBuild>) -> Option<bool> {
-    match &profile.firmware {
-        None => {
-            let name = profile.firmware_behaviour.as_deref()?;
-            TAKES_KERNEL_FILE.iter().find(|(known, _)| *known == name).map(|(_, takes)| *takes)
-        }
-        // Files that measure as 2025.02 may be of 2022.11.
-        Some(_) => (build == Some(FirmwareBuild::Ovmf202608)).then_some(true),
     }
 }
 
@@ -121,6 +104,10 @@ fn value(
     let platform = platform(profile.vmm);
     let known = Known { boot, platform, variables: profile.variables.is_some(), disk: true };
     let mut value = ReferenceValue { memory, ..ReferenceValue::of(profile) };
+    if profile.vmm == Vmm::Qemu {
+        let assumed = predictions.iter().map(|(assumptions, _)| assumptions);
+        value.compared_with = vec![evidence::boots(assumed, boot.start())];
+    }
     let (sha256, sha384) = platform.banks();
     let banks = [(Bank::Sha256, sha256), (Bank::Sha384, sha384)];
     for (bank, _) in banks.into_iter().filter(|(_, has)| *has) {
@@ -190,12 +177,10 @@ pub(super) fn platform(vmm: Vmm) -> Platform {
 mod tests {
     use super::*;
 
-    fn direct(vmm_version: &str, behaviour: Option<&str>, firmware: Option<&str>) -> Profile {
+    fn direct(vmm_version: &str) -> Profile {
         Profile {
             boot: Boot::Direct,
             vmm_version: Some(vmm_version.to_owned()),
-            firmware_behaviour: behaviour.map(str::to_owned),
-            firmware: firmware.map(str::to_owned),
             memory: vec![Memory(2 << 30)],
             ..Profile::built_in("qemu-vtpm").unwrap()
         }
@@ -207,19 +192,17 @@ mod tests {
         let patched = [(Some(Memory(2 << 30)), Some(KernelHeader::Patched { memory: 2 << 30 }))];
         let in_file = [(None, Some(KernelHeader::InFile))];
         let open = [(None, None)];
-        let (old, new) = (Some(FirmwareBuild::Ovmf202502), Some(FirmwareBuild::Ovmf202608));
         let rows = [
-            (direct("10.0", Some("ovmf-2025.02"), None), old, in_file),
-            (direct("10.0", Some("ovmf-2022.11"), None), old, patched),
-            (direct("7.2", Some("ovmf-2025.02"), None), old, patched),
-            (direct("10.0", None, Some("x.fd")), new, in_file),
-            (direct("10.0", None, Some("x.fd")), old, open),
-            (direct("10.0", None, None), None, open),
+            (direct("10.0"), Some(FirmwareBuild::Ovmf202608), in_file),
+            (direct("10.0"), Some(FirmwareBuild::Ovmf202502), in_file),
+            (direct("10.0"), Some(FirmwareBuild::Ovmf202211), patched),
+            (direct("7.2"), Some(FirmwareBuild::Ovmf202502), patched),
+            (direct("10.0"), None, open),
         ];
         for (profile, build, expected) in rows {
             assert_eq!(headers(&profile, build), expected, "{profile:?}");
         }
-        let disk = Profile { boot: Boot::UkiDisk, ..direct("10.0", None, None) };
+        let disk = Profile { boot: Boot::UkiDisk, ..direct("10.0") };
         assert_eq!(headers(&disk, None), open);
     }
 }

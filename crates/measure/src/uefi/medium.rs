@@ -40,6 +40,11 @@ const BUSES: [(&str, DiskBus); 5] = [
     ("ahci", DiskBus::Ahci),
 ];
 
+impl FirmwareBy {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Pflash, Self::Bios];
+}
+
 impl DiskBus {
     /// Every one.
     pub const ALL: [Self; 5] =
