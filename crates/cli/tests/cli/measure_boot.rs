@@ -112,6 +112,16 @@ fn a_disk_that_boots_more_or_something_else_is_refused() {
     let said = with(&[elsewhere, ("EFI/BOOT/BOOTX64.EFI", &other)]).answer();
     assert!(said.contains(words), "{said}");
     assert!(!with(&[elsewhere, own]).answer().contains(words));
+    folder.put("disk", &partitioned(&[elsewhere]));
+    let of_td = "measure tdx --uki uki.efi --disk disk --layout edk2-stable202411 --format json";
+    let said: Value = serde_json::from_str(&folder.cvmkit(of_td).answer()).unwrap();
+    let codes = |register: &str| {
+        let conditions = said["conditions"][register].as_array().unwrap();
+        conditions.iter().map(|it| it["code"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    let of_boot = ["secure-boot-off", "no-option-rom", "no-foreign-disk", "named-by-boot-option"];
+    assert_eq!(codes("rtmr1"), of_boot);
+    assert_eq!(codes("rtmr2"), ["no-added-command-line", "named-by-boot-option"]);
     // Of a copy that is not started nothing counts, and of several it is not known which is.
     with(&[elsewhere, own, ("EFI/linux/A.efi.extra.d/a.cred", b"x")]).answer();
     let beside_default = ("EFI/BOOT/BOOTX64.EFI.extra.d/a.cred", b"x".as_slice());

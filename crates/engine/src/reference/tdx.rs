@@ -1,6 +1,6 @@
 //! MRTD and RTMRs of TDs.
 
-use cvmkit_measure::claim::{Condition, ConditionCode, ReasonCode};
+use cvmkit_measure::claim::ReasonCode;
 use cvmkit_measure::digest::{Digests, Sha256};
 use cvmkit_measure::event::RtmrIndex;
 use cvmkit_measure::qemu::QemuVersion;
@@ -17,15 +17,6 @@ use crate::profile::{Boot, Memory, Profile, Recorded, RecordedAcpi, Vmm};
 
 /// The rule of a cloud's MRTD is that of QEMU from this version on: page by page.
 const SINGLE_PASS: QemuVersion = QemuVersion::new(10, 0);
-
-/// What is booted, which Secure Boot changes.
-const BOOT: u8 = 1;
-
-/// Set by software at run time.
-const RUNTIME: u8 = 3;
-
-/// What the kernel is given.
-const KERNEL: u8 = 2;
 
 /// One value for each number of vCPUs and size of memory.
 pub(super) fn values(
@@ -51,7 +42,7 @@ pub(super) fn values(
                 memory: Some(memory),
                 ..ReferenceValue::of(profile)
             };
-            values.push(with_registers(value, mrtd, &registers));
+            values.push(with_registers(value, boot, mrtd, &registers));
         }
     }
     Ok(values)
@@ -79,6 +70,7 @@ fn registers(
 
 fn with_registers(
     mut value: ReferenceValue,
+    boot: &TdBoot,
     mrtd: Option<Mrtd>,
     prediction: &Prediction,
 ) -> ReferenceValue {
@@ -92,31 +84,12 @@ fn with_registers(
     let name = |index: &RtmrIndex| format!("rtmr{index}");
     let known = prediction.rtmrs();
     registers.extend(known.iter().map(|(index, rtmr)| (name(index), rtmr.to_string())));
-    if let Some(runtime) = known.keys().find(|index| index.number() == RUNTIME) {
-        let condition = ConditionCode::UntilSoftwareExtends;
-        value.conditions.insert(name(runtime), vec![condition.into()]);
-    }
-    for index in known.keys() {
-        let conditions = conditions(&value, index.number());
-        if !conditions.is_empty() {
-            value.conditions.entry(name(index)).or_default().extend(conditions);
-        }
-    }
+    let is_foreign = value.vmm != Vmm::Qemu;
+    let conditions = known.keys().map(|index| (name(index), boot.conditions(*index, is_foreign)));
+    value.conditions.extend(conditions.filter(|(_, conditions)| !conditions.is_empty()));
     let open = prediction.open.iter();
     value.not_predicted.extend(open.map(|(index, open)| (name(index), open.reason.into())));
     value
-}
-
-/// What RTMR 1 and 2 rest on beside the profile: what PCR 2, 4 and 9 do of a machine with a TPM.
-fn conditions(value: &ReferenceValue, rtmr: u8) -> Vec<Condition> {
-    let is_disk = value.boot == Boot::UkiDisk;
-    let codes = [
-        (ConditionCode::SecureBootOff, rtmr == BOOT && value.vmm != Vmm::Qemu),
-        (ConditionCode::NoOptionRom, rtmr == BOOT),
-        (ConditionCode::NoForeignDisk, rtmr == BOOT && is_disk),
-        (ConditionCode::NoAddedCommandLine, rtmr == KERNEL && is_disk),
-    ];
-    codes.into_iter().filter(|(_, holds)| *holds).map(|(code, _)| code.into()).collect()
 }
 
 /// The machine, as far as the profile says.

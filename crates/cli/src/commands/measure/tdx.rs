@@ -30,7 +30,7 @@ use super::super::td::{Measured, QemuVersion};
 use crate::console::{Answer, CommandError, Console};
 use acpi::{Acpi, AcpiArguments};
 use refusal::Refusal;
-use report::{Inputs, Report};
+use report::{Inputs, Registers, Report};
 
 /// Firmware, machine and kernel of the TD.
 #[derive(Debug, clap::Args)]
@@ -109,7 +109,10 @@ impl Arguments {
         let qemu = self.qemu(acpi.as_ref())?;
         let launch = firmware.launch(&Rule::of_qemu(qemu.release.major))?;
         let registers = match self.boot()? {
-            Some(boot) => Some(self.registers(&boot, &firmware, acpi.as_ref(), &qemu)?),
+            Some(boot) => {
+                let prediction = self.registers(&boot, &firmware, acpi.as_ref(), &qemu)?;
+                Some(Registers { prediction, boot, is_foreign: false })
+            }
             None => None,
         };
         let inputs = Inputs {
@@ -145,7 +148,8 @@ impl Arguments {
     fn foreign(&self, console: &Console) -> Answer {
         let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
         let Some(boot) = self.boot()? else { return Err(TdError::NoFirmware.into()) };
-        let registers = boot.predict_foreign(off, &self.machine(None, ANY_QEMU)?)?;
+        let prediction = boot.predict_foreign(off, &self.machine(None, ANY_QEMU)?)?;
+        let registers = Registers { prediction, boot, is_foreign: true };
         let inputs = Inputs { layout: self.layout, memory: self.memory, ..Inputs::default() };
         console.answer(&Report::new(inputs, None, Some(&registers), self.explain));
         Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use cvmkit_measure::claim::{Condition, ConditionCode};
 use cvmkit_measure::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::{Event, RtmrIndex};
 use cvmkit_measure::linux::{self, SetupHeader};
@@ -156,6 +157,32 @@ impl TdBoot {
             Self::Direct(_) => "direct",
             Self::Disk(_) => "uki-disk",
         }
+    }
+
+    /// What a register that is predicted rests on beside what is said of the machine: what PCR 2, 4 and 9 of
+    /// one with a TPM do. Of firmware that is not at hand the Secure Boot state is no more than said.
+    #[must_use]
+    pub fn conditions(&self, register: RtmrIndex, is_foreign: bool) -> Vec<Condition> {
+        let disk = match self {
+            Self::Direct(_) => None,
+            Self::Disk(disk) => Some(disk),
+        };
+        let is_named = disk.is_some_and(|disk| !disk.is_default);
+        let codes: &[(ConditionCode, bool)] = match register.number() {
+            1 => &[
+                (ConditionCode::SecureBootOff, is_foreign),
+                (ConditionCode::NoOptionRom, true),
+                (ConditionCode::NoForeignDisk, disk.is_some()),
+                (ConditionCode::NamedByBootOption, is_named),
+            ],
+            2 => &[
+                (ConditionCode::NoAddedCommandLine, disk.is_some()),
+                (ConditionCode::NamedByBootOption, is_named),
+            ],
+            3 => &[(ConditionCode::UntilSoftwareExtends, true)],
+            _ => &[],
+        };
+        codes.iter().filter(|(_, holds)| *holds).map(|(code, _)| (*code).into()).collect()
     }
 
     /// What is known of the boot with this firmware on this machine.

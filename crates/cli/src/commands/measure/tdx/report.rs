@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cvmkit_measure::claim::Reason;
+use cvmkit_engine::predict::TdBoot;
+use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::digest::{Sha256, Sha384};
 use cvmkit_measure::event::{Event, Events, Register, Rtmr, RtmrIndex, Source};
 use cvmkit_measure::tdx::layout::Layout;
@@ -75,9 +76,28 @@ pub(super) struct Report {
     /// The registers after the boot, by name.
     #[serde(flatten)]
     rtmrs: BTreeMap<String, Rtmr>,
+    /// What they rest on, where it is more than what was said.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    conditions: BTreeMap<String, Vec<Condition>>,
     /// Why the others have no value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_predicted: BTreeMap<String, Open>,
+}
+
+/// What is known of the registers that firmware and kernel extend.
+pub(super) struct Registers {
+    pub(super) prediction: Prediction,
+    pub(super) boot: TdBoot,
+    /// Whether the firmware is not at hand.
+    pub(super) is_foreign: bool,
+}
+
+impl Registers {
+    fn conditions(&self) -> impl Iterator<Item = (RtmrIndex, Vec<Condition>)> {
+        let known = self.prediction.rtmrs().into_keys();
+        let conditions = known.map(|index| (index, self.boot.conditions(index, self.is_foreign)));
+        conditions.filter(|(_, conditions)| !conditions.is_empty())
+    }
 }
 
 /// Why a register has no value.
@@ -105,9 +125,10 @@ impl Report {
     pub(super) fn new(
         inputs: Inputs,
         launch: Option<&Launch<'_>>,
-        prediction: Option<&Prediction>,
+        registers: Option<&Registers>,
         explain: bool,
     ) -> Self {
+        let prediction = registers.map(|registers| &registers.prediction);
         let rows = explain.then(|| {
             let mut rows: Vec<Row> = launch.into_iter().flat_map(launch_rows).collect();
             if let Some(prediction) = prediction {
@@ -127,6 +148,7 @@ impl Report {
             events: rows,
             mrtd: launch.map(Launch::digest),
             rtmrs: named(prediction.map(Prediction::rtmrs).unwrap_or_default()),
+            conditions: named(registers.into_iter().flat_map(Registers::conditions)),
             not_predicted: named(open),
         }
     }
@@ -208,6 +230,9 @@ impl fmt::Display for Report {
         }
         self.mrtd.iter().try_for_each(|mrtd| writeln!(f, "mrtd   {mrtd}"))?;
         self.rtmrs.iter().try_for_each(|(name, value)| writeln!(f, "{name}  {value}"))?;
+        for (name, conditions) in &self.conditions {
+            writeln!(f, "{name}  {}", wording::conditions(conditions, Place::TdOptions))?;
+        }
         for (name, reason) in &self.not_predicted {
             writeln!(f, "{name}  not predicted: {}", reason.words)?;
         }
