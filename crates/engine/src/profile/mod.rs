@@ -327,6 +327,14 @@ impl Profile {
             let found = self.vmm_version.clone().unwrap_or_default();
             return Err(self.invalid("vmm-version", found, "a version of QEMU such as `10.1`"));
         }
+        let mut types = self.vcpu_types.iter().filter_map(|name| name.parse::<VcpuType>().ok());
+        if let Some(version) = self.qemu_version()
+            && let Some(later) = types.find(|it| it.since > (version.major, version.minor))
+        {
+            let (major, minor) = later.since;
+            let expected = format!("QEMU {major}.{minor} or later for `{}`", later.name);
+            return Err(self.invalid("vmm-version", version.to_string(), expected));
+        }
         if let Some(name) = &self.firmware_layout
             && let Err(error) = name.parse::<Layout>()
         {

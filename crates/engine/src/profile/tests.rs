@@ -39,6 +39,11 @@ fn what_does_not_fit_together_is_refused() {
         ("vcpus = [1]", "vcpus = []", "`vcpus` can't be `[]`"),
         ("[\"EPYC-v4\"]", "[\"EPYC-v9\"]", "`vcpu-types` can't be `EPYC-v9`"),
         ("[\"EPYC-v4\"]", "[]", "`vcpu-types` can't be `[]`"),
+        (
+            "vcpu-types = [\"EPYC-v4\"]",
+            "vcpu-types = [\"EPYC-Turin\"]\nvmm-version = \"10.0\"",
+            "QEMU 10.1 or later for `EPYC-Turin`",
+        ),
         ("\"0x1\"", "\"1\"", "a number in hex"),
         ("\"0x1\"", "\"0x20\"", "SEV-SNP is active"),
         ("vcpus = [1]", "vcpus = [1, 1]", "each once"),
