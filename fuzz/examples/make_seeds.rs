@@ -146,7 +146,8 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         }
         "stage0" => stage0::split(bytes).is_ok(),
         "gpt" => gpt::read(bytes).is_ok(),
-        "gpt_event" => uefi::gpt::data(bytes).is_ok_and(|data| data.len() == 92 + 8 + 2 * 128),
+        "gpt_event" => uefi::gpt::data(bytes)
+            .is_ok_and(|data| data.is_some_and(|data| data.len() == 92 + 8 + 2 * 128)),
         "corim" => CorimFile::read(bytes).is_ok(),
         // Some are clearsigned well, by the wrong key or with the wrong digest.
         "inrelease" => matches!(

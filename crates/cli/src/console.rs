@@ -8,14 +8,15 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
+use clap::error::{ContextKind, ContextValue};
+use cvmkit_engine::fault::{Diagnosis, Fault, of_the_machine};
 use cvmkit_engine::files::FileError;
 use cvmkit_engine::progress::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::text::plain;
+use crate::text::{block, line, plain};
 use crate::{environment, standard_output};
 
 /// How results are printed.
@@ -48,7 +49,12 @@ pub(crate) struct CommandError {
 
 impl<E: Diagnosis + 'static> From<E> for CommandError {
     fn from(error: E) -> Self {
-        Self { fault: error.fault(), hint: error.hint(), error: Box::new(error) }
+        // An error that wraps another's can't know all that was refused underneath.
+        let fault = match error.fault() {
+            Fault::Definition if of_the_machine(&error) => Fault::Environment,
+            own => own,
+        };
+        Self { fault, hint: error.hint(), error: Box::new(error) }
     }
 }
 
@@ -63,6 +69,22 @@ pub(crate) struct Console {
     bar: ProgressBar,
     /// A result could not be printed, and why.
     lost: Mutex<Option<io::Error>>,
+    /// What was said of the command so far, for the result in JSON.
+    notes: Mutex<Notes>,
+}
+
+/// What a command says beside its result.
+#[derive(Default)]
+struct Notes {
+    said: Vec<String>,
+}
+
+/// A result with what was said of it.
+#[derive(Serialize)]
+struct Noted<'a, T> {
+    #[serde(flatten)]
+    result: &'a T,
+    notes: &'a [String],
 }
 
 impl Console {
@@ -78,7 +100,8 @@ impl Console {
             quiet,
             color: terminal && !environment::no_color(),
             bar,
-            lost: Mutex::new(None),
+            lost: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -101,7 +124,7 @@ impl Console {
         match self.format {
             Format::Text if self.quiet => {}
             Format::Text => self.print(&plain(&result.to_string())),
-            Format::Json => self.print(&json_text(result)),
+            Format::Json => self.print(&self.noted(result)),
         }
     }
 
@@ -109,8 +132,39 @@ impl Console {
     pub(crate) fn answer(&self, result: &(impl Serialize + Display)) {
         match self.format {
             Format::Text => self.print(&plain(&result.to_string())),
-            Format::Json => self.print(&json_text(result)),
+            Format::Json => self.print(&self.noted(result)),
         }
+    }
+
+    /// A result as JSON, which has whatever was said of it as `notes`: a command that says something can't
+    /// forget to put it there.
+    fn noted(&self, result: &impl Serialize) -> String {
+        let mut notes = self.notes();
+        let mut value = serde_json::to_value(result).unwrap_or_default();
+        let own = value.get("notes").and_then(serde_json::Value::as_array).cloned();
+        let is_own = |note: &String| own.iter().flatten().any(|own| own.as_str() == Some(note));
+        let said: Vec<String> = notes.said.drain(..).collect();
+        let (Some(fields), false) = (value.as_object_mut(), said.iter().all(is_own)) else {
+            return json_text(result);
+        };
+        match own.clone() {
+            // In the order of the fields, which a value would lose.
+            None => json_text(&Noted { result, notes: &said }),
+            Some(mut all) => {
+                all.extend(said.into_iter().filter(|note| !is_own(note)).map(Into::into));
+                fields.insert("notes".to_owned(), all.into());
+                json_text(&value)
+            }
+        }
+    }
+
+    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was said and is in no result.
+    fn unheard(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes().said)
     }
 
     /// Prints a value that is the whole point of the command, `--quiet` or not.
@@ -152,6 +206,10 @@ impl Console {
 
     /// The exit code of a command that answered `code`: a result that nobody could read is none.
     pub(crate) fn finish(&self, code: ExitCode) -> ExitCode {
+        let unheard = self.unheard();
+        if !unheard.is_empty() {
+            complain(&json_text(&json!({ "notes": unheard })));
+        }
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
         match lost {
             None => code,
@@ -163,7 +221,7 @@ impl Console {
     pub(crate) fn warning(&self, text: &str) {
         if self.format == Format::Text {
             self.bar.suspend(|| {
-                complain(&format!("{} {}", self.paint("warning:", "1;31"), plain(text)));
+                complain(&format!("{} {}", self.paint("warning:", "1;31"), block(text)));
             });
         }
     }
@@ -171,7 +229,7 @@ impl Console {
     /// Says why the answer is no, where the result alone would not be seen.
     pub(crate) fn failure(&self, text: &str) {
         if self.format == Format::Text {
-            complain(&format!("{} {}", self.paint("error:", "1;31"), plain(text)));
+            complain(&format!("{} {}", self.paint("error:", "1;31"), block(text)));
         }
     }
 
@@ -186,6 +244,7 @@ impl Console {
                 "causes": causes,
                 "hint": error.hint,
                 "exit": code,
+                "notes": self.unheard(),
             })),
         };
         complain(&text);
@@ -193,13 +252,13 @@ impl Console {
     }
 
     fn error_text(&self, error: &CommandError, causes: &[String]) -> String {
-        let said = plain(&error.error.to_string());
+        let said = block(&error.error.to_string());
         let mut text = format!("{} {said}", self.paint("error:", "1;31"));
         for cause in causes {
-            text.push_str(&format!("\n  caused by: {}", plain(cause)));
+            text.push_str(&format!("\n  caused by: {}", block(cause)));
         }
         if let Some(hint) = &error.hint {
-            text.push_str(&format!("\n{} {}", self.paint("hint:", "1;36"), plain(hint)));
+            text.push_str(&format!("\n{} {}", self.paint("hint:", "1;36"), block(hint)));
         }
         text
     }
@@ -232,10 +291,12 @@ impl Progress for Console {
     }
 
     fn note(&self, text: &str) {
-        if !self.quiet && self.format == Format::Text {
-            self.bar.suspend(|| {
-                complain(&format!("{} {}", self.paint("note:", "1;33"), plain(text)));
-            });
+        match self.format {
+            Format::Json => self.notes().said.push(text.to_owned()),
+            Format::Text if self.quiet => {}
+            Format::Text => self.bar.suspend(|| {
+                complain(&format!("{} {}", self.paint("note:", "1;33"), block(text)));
+            }),
         }
     }
 }
@@ -257,14 +318,41 @@ fn received() -> io::Result<()> {
 }
 
 /// Prints what the parser of the command line has to say, help or an error, and answers the exit code.
-pub(crate) fn say(said: &clap::Error) -> ExitCode {
-    let printed = said.print();
+pub(crate) fn say(said: clap::Error) -> ExitCode {
     if said.use_stderr() {
+        complain(&refused(said));
         return ExitCode::from(exit_code(Fault::Definition));
     }
-    match printed.and_then(|()| io::stdout().flush()).and_then(|()| received()) {
+    match said.print().and_then(|()| io::stdout().flush()).and_then(|()| received()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(source) => Console::new(Format::Text, true).error(&not_taken(source)),
+    }
+}
+
+/// What the parser of the command line refuses: the words that were given stand in one line each, with
+/// nothing in them that a terminal would obey.
+fn refused(mut said: clap::Error) -> String {
+    let shown = |value: &ContextValue| match value {
+        ContextValue::String(text) => Some(ContextValue::String(line(text))),
+        ContextValue::Strings(texts) => {
+            Some(ContextValue::Strings(texts.iter().map(|text| line(text)).collect()))
+        }
+        _ => None,
+    };
+    let words: Vec<(ContextKind, ContextValue)> =
+        said.context().filter_map(|(kind, value)| Some((kind, shown(value)?))).collect();
+    for (kind, value) in words {
+        said.insert(kind, value);
+    }
+    let word = |kind| said.get(kind).map(ToString::to_string).unwrap_or_default();
+    let (value, argument) = (word(ContextKind::InvalidValue), word(ContextKind::InvalidArg));
+    match std::error::Error::source(&said) {
+        // Why a value is none repeats it, and is no word of the context.
+        Some(why) => format!(
+            "error: invalid value '{value}' for '{argument}': {}\n\nFor more information, try '--help'.",
+            line(&why.to_string())
+        ),
+        None => plain(&said.render().to_string()),
     }
 }
 

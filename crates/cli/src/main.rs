@@ -1,4 +1,4 @@
-#![deny(unsafe_code)] // `name_service` and `standard_output` alone expect it
+#![deny(unsafe_code)] // `memory`, `name_service` and `standard_output` alone expect it
 //! `cvmkit`: turns a declarative image definition and a lock into a measured confidential-VM image.
 //!
 //! The command line is a contract: names and exit codes stay. 0: yes, or done. 1: the answer is no.
@@ -7,6 +7,7 @@
 mod commands;
 mod console;
 mod environment;
+mod memory;
 mod name_service;
 mod stage1;
 mod standard_output;
@@ -36,7 +37,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(asked) => return console::say(&asked),
+        Err(asked) => return console::say(asked),
     };
     let console = Console::new(arguments.format, arguments.quiet);
     match arguments.command.run(&console) {

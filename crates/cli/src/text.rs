@@ -23,6 +23,25 @@ pub(crate) fn plain(text: &str) -> String {
     plain
 }
 
+/// A message of several lines: those behind the first are indented, so that a line break within a name
+/// can't begin a line that reads as one of ours, such as `error:` or `note:`.
+pub(crate) fn block(text: &str) -> String {
+    let text = plain(text);
+    let mut lines = text.split('\n');
+    let mut block = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        let indent = if line.starts_with([' ', '\t']) || line.is_empty() { "" } else { "  " };
+        // Writing to a String can't fail.
+        let _ = write!(block, "\n{indent}{line}");
+    }
+    block
+}
+
+/// A text in one line, as it is within a sentence: line breaks and tabs are written out, too.
+pub(crate) fn line(text: &str) -> String {
+    plain(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
 /// Marks that no reader sees: of direction (Unicode Standard Annex 9, table 1), of lines and
 /// paragraphs, and those that join, hide or tag what stands beside them.
 fn is_mark(char: char) -> bool {
@@ -41,6 +60,16 @@ fn is_mark(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_break_in_a_name_begins_no_line_of_ours() {
+        assert_eq!(
+            block("cannot read `a\nerror: all is well`"),
+            "cannot read `a\n  error: all is well`"
+        );
+        assert_eq!(block("x\n  --> y\n\nz\r"), "x\n  --> y\n\n  z\\u{d}");
+        assert_eq!(line("a\n\tb\u{1b}"), "a\\n\\tb\\u{1b}");
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_written_out() {

@@ -16,6 +16,31 @@ pub enum Fault {
     Bug,
 }
 
+/// Whose fault an error is, when it is taken for that of the definition: if the machine refused something
+/// underneath (no permission, no space, a disk that fails), the machine's. What is missing, or is no file,
+/// was named wrongly.
+#[must_use]
+pub fn of_the_machine(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{
+        InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof,
+    };
+    let named =
+        [InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof];
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let refused = error.downcast_ref::<std::io::Error>();
+        // Only what the system said: decoders make errors of this type, too.
+        let said = |error: &&std::io::Error| {
+            error.raw_os_error().is_some() || error.kind() == std::io::ErrorKind::OutOfMemory
+        };
+        if refused.filter(said).is_some_and(|error| !named.contains(&error.kind())) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// What every error of this crate can say beyond its message.
 pub trait Diagnosis: std::error::Error {
     /// Whose fault it is.
@@ -51,4 +76,37 @@ pub fn in_one_line(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     parts.join(": ").lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("a decoder")]
+    struct Decoder(#[source] io::Error);
+
+    #[test]
+    fn what_the_system_refused_is_of_the_machine() {
+        let system =
+            |number: rustix::io::Errno| io::Error::from_raw_os_error(number.raw_os_error());
+        use rustix::io::Errno;
+        for (error, expected) in [
+            (system(Errno::IO), true),
+            (system(Errno::NOSPC), true),
+            (system(Errno::ACCESS), true),
+            (system(Errno::MFILE), true),
+            (io::ErrorKind::OutOfMemory.into(), true),
+            (system(Errno::NOENT), false),
+            (system(Errno::ISDIR), false),
+            (io::ErrorKind::UnexpectedEof.into(), false),
+            (io::Error::other("no such magic number"), false),
+            (io::ErrorKind::InvalidData.into(), false),
+        ] {
+            let words = error.to_string();
+            assert_eq!(of_the_machine(&Decoder(error)), expected, "{words}");
+        }
+    }
 }

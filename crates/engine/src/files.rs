@@ -26,6 +26,7 @@ use thiserror::Error;
 pub use folder::Folder;
 pub use staging::{Output, Published, Staging};
 
+use crate::document::Misfit;
 use crate::fault::{Diagnosis, Fault};
 
 /// Longest file that is read whole unless a reader has a bound of its own: no kernel, firmware or
@@ -44,13 +45,16 @@ pub enum Unsuitable {
     /// Longer than anything of its kind.
     #[error("expected at most {0} bytes")]
     TooLong(u64),
+    /// No document, or one of another type.
+    #[error(transparent)]
+    Malformed(Misfit),
     /// What belongs to nobody else's build.
     #[error("{0}")]
     Foreign(String),
 }
 
 impl Unsuitable {
-    fn into_io(self) -> io::Error {
+    pub(crate) fn into_io(self) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidInput, self)
     }
 }

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod content;
 pub mod definition;
 pub mod digest;
+pub mod document;
 pub mod export;
 pub mod fault;
 pub mod fetch;

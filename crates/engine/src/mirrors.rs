@@ -7,8 +7,9 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::document;
 use crate::fault::in_one_line;
-use crate::files::{self, FileError, cannot};
+use crate::files::{self, FileError, Unsuitable, cannot};
 
 /// Base addresses of mirrors, in the order they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,8 +104,8 @@ pub struct UserConfiguration {
 /// Names the file when it is there and can't be read, or is not of that form.
 pub fn configured_by_user(path: &Path) -> Result<UserConfiguration, FileError> {
     match files::read_text(path) {
-        Ok(text) => toml::from_str(&text)
-            .map_err(|error| cannot("understand", path)(std::io::Error::other(error.to_string()))),
+        Ok(text) => document::toml(&text)
+            .map_err(|misfit| cannot("understand", path)(Unsuitable::Malformed(misfit).into_io())),
         Err(error) if error.is_not_found() => Ok(UserConfiguration::default()),
         Err(error) => Err(error),
     }

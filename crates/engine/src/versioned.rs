@@ -7,6 +7,7 @@
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::document::{self, Misfit};
 use crate::fault::{Diagnosis, Fault};
 
 /// A file that has a version.
@@ -88,15 +89,15 @@ pub fn json<T: Versioned + DeserializeOwned>(
     bytes: &[u8],
     place: impl ToString,
 ) -> Result<T, VersionedError> {
-    let found = serde_json::from_slice::<serde_json::Value>(bytes);
     let malformed = |message: String| malformed::<T>(place.to_string(), message);
-    let value = found.map_err(|error| malformed(error.to_string()))?;
+    let refused = |misfit: Misfit| malformed(misfit.to_string());
+    let value: serde_json::Value = document::json(bytes).map_err(refused)?;
     let version = value.get(T::KEY);
     let shown = || version.map_or("nothing".to_owned(), |found| found.to_string());
     let number = version.and_then(serde_json::Value::as_u64);
     let number = number.ok_or_else(|| malformed(no_version::<T>(&shown())))?;
     expect::<T>(number, &place)?;
-    serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))
+    document::json(bytes).map_err(refused)
 }
 
 /// Reads a file that is TOML; `place` is what to call it in messages.
@@ -108,14 +109,14 @@ pub fn toml<T: Versioned + DeserializeOwned>(
     place: impl ToString,
 ) -> Result<T, VersionedError> {
     let malformed = |message: String| malformed::<T>(place.to_string(), message);
-    let refused = |error: toml::de::Error| malformed(error.to_string().trim_end().to_owned());
-    let table: toml::Table = toml::from_str(text).map_err(refused)?;
+    let refused = |misfit: Misfit| malformed(misfit.to_string());
+    let table: toml::Table = document::toml(text).map_err(refused)?;
     let version = table.get(T::KEY);
     let shown = || version.map_or("nothing".to_owned(), |found| found.to_string());
     let number = version.and_then(toml::Value::as_integer).and_then(|n| u64::try_from(n).ok());
     let number = number.ok_or_else(|| malformed(no_version::<T>(&shown())))?;
     expect::<T>(number, &place)?;
-    toml::from_str(text).map_err(refused)
+    document::toml(text).map_err(refused)
 }
 
 fn expect<T: Versioned>(found: u64, place: &impl ToString) -> Result<(), VersionedError> {

@@ -158,7 +158,7 @@ impl Arguments {
             }
             None if console.is_json() => {
                 let value = embedded(&document);
-                console.json(&Exported { document: Some(value), ..Exported::new(&document) });
+                console.answer(&Exported { document: Some(value), ..Exported::new(&document) });
             }
             None if document.is_binary() && console.is_terminal() => {
                 return Err(Refusal::Terminal { media_type: document.media_type }.into());

@@ -353,7 +353,7 @@ fn what_can_not_be_exported_is_refused() {
     export key.pem --as corim
     exit 2
     error: `key.pem` holds no reference values of schema 3
-      caused by: invalid number at line 1 column 2
+      caused by: invalid number, at line 1, column 2
     hint: name a folder that `cvmkit build` of this version wrote, or its `reference-values.json`
 
     export nowhere --as corim

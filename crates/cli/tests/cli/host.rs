@@ -6,6 +6,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::ovmf_image::OvmfImage;
 use crate::program::{Folder, Said};
 use crate::small_uki::SmallUki;
 use crate::tiny_image::TinyImage;
@@ -96,6 +97,58 @@ fn an_input_without_an_end_is_refused_by_its_bound() {
     }
 }
 
+/// `ulimit -v`: whatever the limit, either it works or it says in a line what it needs. Below 40 MB the
+/// kernel can't even load the program, which says nothing then.
+#[test]
+fn too_little_memory_is_told_in_one_line() {
+    let image = image();
+    image.folder.put("firmware", &OvmfImage::default().bytes());
+    let snp = "cvmkit measure snp --vcpus 1 --vcpu-type EPYC-v4 --ovmf firmware";
+    let mut refused = 0;
+    // What is read whole before it is seen to be none.
+    image.folder.put("large", &vec![1; 24 << 20]);
+    let whole = "cvmkit measure se large";
+    for line in
+        ["cvmkit verify out", "cvmkit dump out/tiny.raw", "cvmkit measure tpm out", snp, whole]
+    {
+        let expected = shell(&image.folder, line);
+        assert!(matches!(expected.code, Some(0..=2)), "{line}: {expected:?}");
+        for limit in [524_288, 200_000, 120_000, 80_000, 70_000, 60_000, 55_000, 50_000, 48_000] {
+            let said = shell(&image.folder, &format!("ulimit -v {limit}; {line}"));
+            if said.code == expected.code {
+                assert_eq!(said.stdout, expected.stdout, "{limit} {line}");
+                continue;
+            }
+            refused += 1;
+            assert_eq!(said.code, Some(3), "{limit} {line}: {said:?}");
+            assert!(said.stderr.starts_with("error: "), "{limit} {line}: {said:?}");
+            assert!(said.stderr.contains("memory"), "{limit} {line}: {said:?}");
+            assert!(!said.stderr.contains("panicked"), "{limit} {line}: {said:?}");
+        }
+    }
+    assert!(refused > 0, "no limit was too low");
+    let said = shell(&image.folder, "ulimit -v 524288; cvmkit verify out");
+    assert_eq!(said.code, Some(1), "half a gigabyte is enough: {said:?}");
+}
+
+/// A file that can't be read is the machine's fault, however deep in a decoder it shows.
+#[test]
+fn a_disk_that_fails_is_the_machine() {
+    let image = image();
+    for line in [
+        "cvmkit export /proc/self/mem --as rvps",
+        "cvmkit compare /proc/self/mem --with out",
+        "cvmkit measure se /proc/self/mem",
+        "cvmkit profile ./../../proc/self/mem",
+        "cvmkit measure tpm out --pinned /proc/self/mem",
+        "cvmkit verify out --corim /proc/self/mem",
+        "cvmkit build /proc/self/mem",
+    ] {
+        let said = shell(&image.folder, line);
+        assert_eq!(said.code, Some(3), "{line}: {said:?}");
+    }
+}
+
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     let image = image();
@@ -137,6 +190,84 @@ fn no_name_reaches_the_terminal_as_it_is() {
     }
     let said = folder.cvmkit_with(&["verify", "out"]);
     assert!(format!("{}{}", said.stdout, said.stderr).contains("\\u{202e}"), "{said:?}");
+}
+
+/// The console puts notes into the JSON of every command, and into that of its error: here those that say
+/// some with the least effort, `tests/refusals` those that talk to mirrors.
+#[test]
+fn notes_are_in_the_json_of_every_command() {
+    let image = image();
+    let folder = &image.folder;
+    folder.put("out/left-over", b"");
+    let values = include_bytes!("../../../engine/tests/fixtures/export/reference-values.json");
+    folder.put("values.json", values);
+    folder.put("key.pem", include_bytes!("../../../measure/tests/fixtures/id_key_test.pem"));
+    let corim = "export values.json --as corim --profile qemu-snp --out it.corim";
+    folder.cvmkit(corim).answer();
+    folder.put("registers", format!("pcr11={}\n", "ab".repeat(32)).as_bytes());
+    for (line, words) in [
+        ("verify out", "`left-over` is no file of the image"),
+        ("verify out --corim it.corim", "the CoRIM is not signed"),
+        (corim, "the CoRIM is not signed"),
+        ("export values.json --as corim", "the CoRIM is not signed"),
+        ("export values.json --as rvps", "no rtmr"),
+        ("compare registers --with values.json", ""),
+    ] {
+        let text = folder.cvmkit(line);
+        let told: Vec<&str> =
+            text.stderr.lines().filter_map(|line| line.strip_prefix("note: ")).collect();
+        assert!(text.stderr.contains(words), "{line}: {text:?}");
+        let said = folder.cvmkit(&format!("{line} --format json"));
+        assert_eq!(said.code, text.code, "{line}: {said:?}");
+        let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(said.stdout.matches("\n  \"notes\": [").count(), 1, "{line}: {said:?}");
+        let notes: Vec<&str> =
+            json["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+        for note in told {
+            assert!(notes.contains(&note), "{line}: {note}: {notes:?}");
+        }
+        assert!(!said.stderr.contains("note"), "{line}: {said:?}");
+    }
+    let said = folder.cvmkit("verify none --format json");
+    let error: serde_json::Value = serde_json::from_str(&said.stderr).unwrap();
+    assert_eq!(error["notes"], serde_json::json!([]));
+}
+
+/// What is given on the command line comes back in clap's own errors, and a line break within a name
+/// begins no line that reads as one of ours.
+#[test]
+fn no_argument_reaches_the_terminal_as_it_is() {
+    let folder = Folder::new();
+    let hostile = "x\u{1b}[2J\u{202e}\nerror: forged\nhint: forged\tnote: forged";
+    folder.put("image.toml", b"");
+    for arguments in [
+        &[hostile][..],
+        &["build", "--nothing", hostile],
+        &[&format!("--{hostile}")],
+        &["dump", "a", hostile],
+        &["dump", "--format", hostile, "a"],
+        &["export", "a", "--as", "corim", "--not-after", hostile],
+        &["export", "a", "--as", hostile],
+        &["measure", hostile],
+        &["measure", "snp", "--vcpus", hostile],
+        &["compare", "a", "--with", "b", "--require", hostile],
+        &["build", hostile],
+        &["dump", hostile],
+        &["verify", hostile],
+        &["export", hostile, "--as", "rvps"],
+        &["plan", "--edit", hostile],
+    ] {
+        let said = folder.cvmkit_with(arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
+        let obeyed = |char: &char| char.is_control() && !matches!(char, '\n' | '\t');
+        assert_eq!(said.stderr.chars().find(obeyed), None, "{said:?}");
+        assert!(!said.stderr.contains('\u{202e}'), "{said:?}");
+        let forged = said.stderr.lines().find(|line| {
+            ["error: forged", "hint: forged", "note: forged"].iter().any(|it| line.starts_with(it))
+        });
+        assert_eq!(forged, None, "{said:?}");
+        assert!(said.stderr.starts_with("error: "), "{said:?}");
+    }
 }
 
 fn json_escaped(text: &str) -> String {

@@ -46,4 +46,5 @@ mod snp_measure;
 #[path = "../../../measure/tests/tdvf_image/mod.rs"]
 mod tdvf_image;
 mod tiny_image;
+mod types;
 mod verity;

@@ -217,6 +217,12 @@ fn a_mirror_that_gives_junk_is_passed_over() {
     let said = archive.with_mirrors(&[&junk, &archive.address], &["lock"]);
     assert!(said.stderr.contains(&format!("{junk} was passed over: ")), "{said:?}");
     said.answer();
+    // In JSON the same, in the result of a command that has no notes of its own.
+    let said =
+        archive.with_mirrors(&[&junk, &archive.address], &["lock", "--update", "--format", "json"]);
+    let answer: serde_json::Value = serde_json::from_str(&said.answer()).unwrap();
+    let note = answer["notes"][0].as_str().unwrap();
+    assert!(note.starts_with(&format!("{junk} was passed over: ")), "{answer}");
     let other = archive.junk();
     let words = [
         "no mirror of `debian` serves a suite `tiny` that can be trusted",

@@ -19,6 +19,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::registers::{Registers, RegistersError};
+use crate::document::{self, Misfit};
 
 /// Why bytes are no observation.
 #[derive(Debug, Error)]
@@ -246,11 +247,12 @@ fn get_quote(quote: &Value, log: Option<&Value>) -> Result<Observed, ObservedErr
     let entries: Option<Vec<LogEntry>> = match log {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.is_empty() => None,
-        Some(Value::String(text)) => Some(serde_json::from_str(text)),
-        Some(value) => Some(Vec::deserialize(value)),
+        Some(Value::String(text)) => Some(document::json(text.as_bytes())),
+        // Its own place in the file is not known any more.
+        Some(value) => Some(document::json(value.to_string().as_bytes())),
     }
     .transpose()
-    .map_err(|error: serde_json::Error| refused("event_log", error.to_string()))?;
+    .map_err(|misfit: Misfit| refused("event_log", misfit.words()))?;
     quote.events = entries.map(|entries| events(&entries)).transpose()?;
     Ok(Observed::Quote(quote))
 }

@@ -15,6 +15,7 @@ use super::{
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
 use crate::digest::Sha256;
+use crate::document;
 use crate::lock::is_archive_name;
 use crate::profile::{Profile, ProfileError, Technology};
 use crate::rootfs::capability;
@@ -47,27 +48,13 @@ const XATTR_NAME_MAX: usize = 255;
 
 /// Parses the text of a definition.
 pub(super) fn toml(text: &str, path: &Path) -> Result<RawDefinition, DefinitionError> {
-    toml::from_str(text).map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        let (line, column) = position(text, offset);
-        let path = path.to_owned();
-        match unknown_field(error.message()) {
+    document::toml(text).map_err(|misfit| {
+        let (line, column, path) = (misfit.line, misfit.column, path.to_owned());
+        match unknown_field(&misfit.message) {
             Some((key, known)) => DefinitionError::UnknownKey { path, line, column, key, known },
-            None => DefinitionError::Malformed {
-                path,
-                line,
-                column,
-                message: error.message().replace('\n', ": "),
-            },
+            None => DefinitionError::Malformed { path, line, column, message: misfit.words() },
         }
     })
-}
-
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
 }
 
 /// serde's words for a key that does not exist: ``unknown field `a`, expected one of `b`, `c` ``.

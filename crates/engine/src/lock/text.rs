@@ -16,12 +16,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{
     FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, LocalFile, Lock, LockError, LockedAccount,
     LockedPackage, LockedSuite, ROOT_ROLE, empty,
 };
 use crate::digest::Sha256;
+use crate::document;
 use crate::versioned;
 
 /// The first lines of every lock.
@@ -260,11 +262,10 @@ fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
     starts.into_iter().zip(ends).map(|((line, start), end)| (line, &text[start..end]))
 }
 
-fn toml_of<T: for<'de> Deserialize<'de>>(lines_before: usize, part: &str) -> Result<T, Unreadable> {
-    toml::from_str(part).map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        let own = part.get(..offset).unwrap_or(part).matches('\n').count();
-        let message = error.message().replace('\n', ": ");
-        Unreadable::Malformed { line: Some(lines_before + own + 1), message }
+fn toml_of<T: DeserializeOwned>(lines_before: usize, part: &str) -> Result<T, Unreadable> {
+    document::toml(part).map_err(|misfit| {
+        // A part has one record, so its number in it says nothing.
+        let message = misfit.words().replacen("[0].", ".", 1);
+        Unreadable::Malformed { line: Some(lines_before + misfit.line), message }
     })
 }

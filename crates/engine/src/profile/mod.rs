@@ -29,6 +29,7 @@ pub use error::ProfileError;
 pub use requirement::Requirement;
 pub use text::{Features, Memory, Recorded};
 
+use crate::document::{self, Misfit};
 use crate::manifest::is_file_name;
 use crate::predict::{FirmwareBuild, SecureBootBuild};
 
@@ -230,11 +231,11 @@ impl Profile {
     /// # Errors
     /// No TOML, an unknown key, or values that do not fit together.
     pub fn parse(text: &str, place: &str) -> Result<Self, ProfileError> {
-        let refused = |error: toml::de::Error| ProfileError::Malformed {
+        let refused = |misfit: Misfit| ProfileError::Malformed {
             place: place.to_owned(),
-            message: error.to_string().trim_end().to_owned(),
+            message: misfit.to_string(),
         };
-        let profile: Self = toml::from_str(text).map_err(refused)?;
+        let profile: Self = document::toml(text).map_err(refused)?;
         let beside = [&profile.firmware, &profile.variables, &profile.pinned, &profile.image];
         if beside.iter().any(|file| file.is_some()) {
             let rule = "no files: the definition's `platforms` name them";
