@@ -129,8 +129,6 @@ mod tests {
 
     use serde::Deserialize;
 
-    use super::*;
-
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields, rename_all = "kebab-case")]
     struct Sample {

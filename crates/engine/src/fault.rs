@@ -82,6 +82,8 @@ pub fn in_one_line(error: &dyn std::error::Error) -> String {
 mod tests {
     use std::io;
 
+    use rustix::io::Errno;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -90,9 +92,7 @@ mod tests {
 
     #[test]
     fn what_the_system_refused_is_of_the_machine() {
-        let system =
-            |number: rustix::io::Errno| io::Error::from_raw_os_error(number.raw_os_error());
-        use rustix::io::Errno;
+        let system = |number: Errno| io::Error::from_raw_os_error(number.raw_os_error());
         for (error, expected) in [
             (system(Errno::IO), true),
             (system(Errno::NOSPC), true),

@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
             _ => return Err(CborError::new(at, expected, "a value without a length")),
         };
         let bytes = self.take(wide, "a number")?;
-        let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        let number = bytes.iter().fold(0, |number: u64, byte| (number << 8) | u64::from(*byte));
         let least = if wide == 1 { 24 } else { 1 << (wide * 4) };
         if number < least {
             let expected = format!("{expected}, in the shortest form");
