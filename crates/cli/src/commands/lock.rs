@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
+use cvmkit_engine::fetch::Origins;
 use cvmkit_engine::lock::{
     self, Accepted, Changes, Fingerprint, LockError, LockFile, Resolving, Update,
 };
+use cvmkit_engine::progress::Progress;
 use serde::Serialize;
 
 use super::{DefinitionArgument, OriginArguments, Places, counted};
@@ -66,8 +69,11 @@ impl Arguments {
             Some(packages) if packages.is_empty() => Update::All,
             Some(packages) => Update::Only(packages),
         };
+        let listening = Listening { console, notes: Mutex::default() };
+        let vendor = self.origins.vendor.as_deref();
+        let origins = places.origins(self.origins.offline, vendor, console);
         let resolving = Resolving {
-            origins: places.origins(self.origins.offline, self.origins.vendor.as_deref(), console),
+            origins: Origins { progress: &listening, ..origins },
             now: environment::now(),
             accepted: Accepted {
                 expired: &self.accept_expired,
@@ -83,9 +89,35 @@ impl Arguments {
             accounts: lock.accounts.len(),
             unknown_ids_of: lock.unknown_ids_of,
             files: lock.files.len(),
+            notes: listening.notes.into_inner().unwrap_or_else(PoisonError::into_inner),
             changes,
         });
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The console, and the notes that it was told.
+struct Listening<'a> {
+    console: &'a Console,
+    notes: Mutex<Vec<String>>,
+}
+
+impl Progress for Listening<'_> {
+    fn begin(&self, what: &str, total: u64) {
+        self.console.begin(what, total);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.console.advance(bytes);
+    }
+
+    fn end(&self) {
+        self.console.end();
+    }
+
+    fn note(&self, text: &str) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
+        self.console.note(text);
     }
 }
 
@@ -114,6 +146,7 @@ impl fmt::Display for Explanation {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Locked {
     path: String,
     packages: usize,
@@ -123,6 +156,8 @@ struct Locked {
     /// The root file systems whose accounts could not be told.
     unknown_ids_of: Vec<String>,
     files: usize,
+    /// What was said on standard error, for those who read JSON alone.
+    notes: Vec<String>,
     changes: Changes,
 }
 

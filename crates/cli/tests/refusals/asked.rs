@@ -35,6 +35,8 @@ fn what_comes_to_nothing_is_named() {
         assert_eq!(said.stderr.matches("no effect: ").count(), 2, "{said:?}");
         said.answer();
     }
+    let json = archive.cvmkit(&["lock", "--format", "json"]).answer();
+    assert!(json.contains("\"notes\": [\n    \"no effect: "), "{json}");
     let said = archive.build();
     let words = "no effect: firmware: `firmware.fd` is beside the image, but no platform is measured \
                  with it";

@@ -53,6 +53,7 @@ pub struct Resolving<'a> {
 
 /// How a lock differs from the one before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Changes {
     /// Packages that came, with their version.
     pub added: Vec<(String, String)>,

@@ -61,7 +61,13 @@ const PROGRAMS: &[&str] = &[
     "systemd-sulogin-shell",
 ];
 
-/// Servers that let people log in over the network.
+/// What packages of servers that people log in to say that they provide (Debian's list of virtual
+/// package names).
+const SERVER_PACKAGES: [&str; 3] = ["rsh-server", "ssh-server", "telnet-server"];
+
+/// Such servers by name, for those that no package says it of: the definition's own, Debian's telnetd,
+/// and the parts of a server. What a program does with who connects is in no file, so what bears another
+/// name and comes with the definition is not known.
 const SERVERS: [&str; 8] = [
     "dropbear",
     "in.rlogind",
@@ -220,8 +226,11 @@ fn network_logins(assembly: &Assembly<'_>, reached: &Reached) -> Result<Vec<Noti
             .into_iter()
             .flat_map(|command| command.words)
             .filter_map(|words| words.first().cloned());
-        let server =
-            programs.find(|program| SERVERS.contains(&program_name(assembly, program).as_str()));
+        let runs_once = unit.last("Service", "Type").is_some_and(|it| it.value == "oneshot");
+        let server = programs.find(|program| {
+            SERVERS.contains(&program_name(assembly, program).as_str())
+                || (!runs_once && is_of_a_server(assembly, program))
+        });
         if let Some(program) = server {
             let unit = unit.path.rsplit('/').next().unwrap_or(name).to_owned();
             let notice = Notice::NetworkLogin { unit, program };
@@ -231,6 +240,19 @@ fn network_logins(assembly: &Assembly<'_>, reached: &Reached) -> Result<Vec<Noti
         }
     }
     Ok(found)
+}
+
+/// Whether a program is of a package that says it is a server of logins.
+fn is_of_a_server(assembly: &Assembly<'_>, program: &str) -> bool {
+    let path = program_path(assembly, program);
+    let Some(owner) = assembly.owners.get(bare(&path).as_bytes()) else { return false };
+    let package = assembly.request.packages.iter().find(|package| package.name == *owner);
+    let provides = package.and_then(|package| package.control.fields.get("Provides"));
+    let mut names = provides
+        .unwrap_or_default()
+        .split(',')
+        .map(|name| name.split_once('(').map_or(name, |(name, _)| name).trim());
+    names.any(|name| SERVER_PACKAGES.contains(&name))
 }
 
 fn refuse<T>(unit: &str, opening: Opening, reached: &Reached) -> Result<T, RootfsError> {
@@ -362,17 +384,21 @@ fn is_terminal(assembly: &Assembly<'_>, path: &str) -> bool {
     }
 }
 
-/// The last name of where `program` leads, looked up as systemd does when it is no path.
+/// The last name of where `program` leads.
 fn program_name(assembly: &Assembly<'_>, program: &str) -> String {
-    let led = match program.contains('/') {
+    program_path(assembly, program).rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// Where `program` leads, looked up as systemd does when it is no path.
+fn program_path(assembly: &Assembly<'_>, program: &str) -> String {
+    match program.contains('/') {
         true => led_to(assembly, program),
         false => {
             let mut places = PROGRAM_FOLDERS.iter().map(|folder| format!("{folder}/{program}"));
             let found = places.find(|place| assembly.find(place).is_some());
             found.map_or_else(|| program.to_owned(), |place| led_to(assembly, &place))
         }
-    };
-    led.rsplit('/').next().unwrap_or_default().to_owned()
+    }
 }
 
 /// What a command line opens, if it is a terminal: by the program, one it is told to run, or a

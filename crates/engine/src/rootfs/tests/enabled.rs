@@ -71,6 +71,39 @@ fn a_helper_that_never_starts_is_told() {
     assert_eq!(enabled(&["ssh.service"], &files, true).unwrap(), [helper("")]);
 }
 
+/// A server is one by what its package says, whatever its name.
+#[test]
+fn a_server_of_logins_is_told_by_what_its_package_provides() {
+    let service = |kind: &str| {
+        format!(
+            "[Service]\nType={kind}\nExecStart=/usr/sbin/lshd\n[Install]\n\
+             WantedBy=multi-user.target\n"
+        )
+    };
+    let notices = |provides: &str, kind: &str| {
+        let service = service(kind);
+        let files = [
+            ("usr/", ""),
+            ("usr/sbin/", ""),
+            ("usr/sbin/lshd", "x"),
+            ("usr/lib/systemd/systemd", "x"),
+            ("usr/lib/systemd/system/default.target", "[Unit]\nWants=multi-user.target\n"),
+            ("usr/lib/systemd/system/multi-user.target", "[Unit]\nDescription=all\n"),
+            ("usr/lib/systemd/system/lsh.service", service.as_str()),
+        ];
+        let packages = [package("lsh", provides, &files)];
+        let units = Units { enable: vec!["lsh.service".to_owned()], ..Units::default() };
+        assemble(&Request { units, ..request(&packages) }).unwrap().notices
+    };
+    let login = |notices: &[Notice]| {
+        notices.iter().any(|notice| matches!(notice, Notice::NetworkLogin { .. }))
+    };
+    assert!(login(&notices("Provides: foo (= 2), ssh-server\n", "simple")));
+    assert!(login(&notices("Provides: telnet-server (= 1)\n", "notify")));
+    assert!(!login(&notices("Provides: ssh-server\n", "oneshot")), "it makes keys, or the like");
+    assert!(!login(&notices("Provides: ssh-client, httpd\n", "simple")));
+}
+
 #[test]
 fn a_unit_that_never_starts_or_runs_nothing_is_refused() {
     let unit = "/usr/lib/systemd/system/x.service";
