@@ -1,5 +1,5 @@
 //! The exact inputs of a definition: which suites were trusted and why, every package with its
-//! digest, every local file.
+//! digest, every local file, every id that an account got.
 //!
 //! A lock is bound to its definition by checksum: [`LockFile::open`] refuses a stale one. It holds
 //! paths and digests, never hosts. Its records are sorted, one to a block, so that a change reviews
