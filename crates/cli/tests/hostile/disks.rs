@@ -1,14 +1,14 @@
 //! What a hostile host attaches: an ESP with more on it than the image's own, disks with programs.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cvmkit_formats::pe::uki::{Options, Plan};
 use cvmkit_formats::source::Source;
 
-use crate::rig::{Image, found, run};
+use crate::rig::{self, Image, found, run, skip};
 
 /// Printed by every program of the host. It is in no string that a machine is given.
 pub(crate) const HOST: &str = "HOST CODE RUNS";
@@ -63,6 +63,61 @@ pub(crate) fn ext4(files: &[(&str, &[u8])], to: &Path) {
     let mut mkfs = Command::new(found("mke2fs").unwrap());
     mkfs.args(["-q", "-t", "ext4", "-d"]).arg(folder.path());
     run(mkfs.arg(to).arg("24M")).answer();
+}
+
+/// The UUID of the machine, of which systemd makes the machine ID when an image has none.
+pub(crate) const MACHINE: &str = "11111111-2222-4333-8444-555555555555";
+
+/// What systemd mounts or uses because of its type (Discoverable Partitions Specification): /home,
+/// /srv, /var, swap, ESP, XBOOTLDR.
+const TYPED: [&str; 6] = [
+    "933ac7e1-2eb4-4f13-b844-0e14e2aef915",
+    "3b8f8425-20e0-4f3b-907f-1a25a76f98e8",
+    "4d21b016-b534-45c2-a9fb-5c16e091fd2d",
+    SWAP,
+    rig::ESP,
+    "bc13c2ff-59e6-4262-a352-b275fd6f7172",
+];
+
+const SWAP: &str = "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f";
+
+/// A /var has to have this UUID to be that of [`MACHINE`]: the HMAC-SHA256 of its type with the
+/// machine ID as key (`sd_id128_get_machine_app_specific(3)`), by Python.
+const OF_MACHINE: &str = "27f8fbe2-435d-43a7-96f1-9dbc2a923802";
+
+/// The disk of an image with partitions that were not in it behind its own: one of each type, with
+/// this file system, or swap. None, loudly, without the tools.
+pub(crate) fn with_typed_partitions(image: &Image, to: &Path, contents: &Path) -> Option<Image> {
+    const SIZE: u64 = 24 << 20;
+    let own = image.partitions()?.len();
+    let (Some(sgdisk), Some(mkswap)) = (found("sgdisk"), found("mkswap")) else {
+        skip("sgdisk or mkswap is not installed");
+        return None;
+    };
+    fs::create_dir_all(to).unwrap();
+    let disk = to.join("image.raw");
+    fs::copy(image.file(".raw"), &disk).unwrap();
+    let file = File::options().write(true).open(&disk).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (TYPED.len() as u64 + 2) * SIZE).unwrap();
+    let mut add = Command::new(sgdisk);
+    // The second table goes to the end, which is elsewhere now.
+    add.arg("--move-second-header");
+    for (at, kind) in (own + 1..).zip(TYPED) {
+        add.arg(format!("--new={at}:0:+24M")).arg(format!("--typecode={at}:{kind}"));
+        if kind == TYPED[2] {
+            add.arg(format!("--partition-guid={at}:{OF_MACHINE}"));
+        }
+    }
+    run(add.arg(&disk)).answer();
+    let swap = to.join("swap");
+    File::create(&swap).unwrap().set_len(SIZE).unwrap();
+    run(Command::new(mkswap).arg(&swap)).answer();
+    let typed = Image { recipe: image.recipe.clone(), out: to.to_owned() };
+    for partition in typed.partitions()?.iter().skip(own) {
+        let contents = if partition.kind == SWAP { &swap } else { contents };
+        file.write_all_at(&fs::read(contents).unwrap(), partition.start).unwrap();
+    }
+    Some(typed)
 }
 
 /// A script that runs in the root of an image.

@@ -44,7 +44,7 @@ const ROOT: &str = "cvmkit-stage1: squashfs root, roothash=";
 const PROMPTS: [&str; 6] =
     ["login:", "Password:", "bash-", "root@", "Give root password", "Press Enter for maintenance"];
 
-/// `SystemdOptions` and `HibernateLocation` belong to 8cf2644b-4b0b-428f-9387-6d876050dc67.
+/// `SystemdOptions` belongs to 8cf2644b-4b0b-428f-9387-6d876050dc67.
 const OF_SYSTEMD: [u8; 16] = [
     0x4b, 0x64, 0xf2, 0x8c, 0x0b, 0x4b, 0x8f, 0x42, 0x93, 0x87, 0x6d, 0x87, 0x60, 0x50, 0xdc, 0x67,
 ];
@@ -175,18 +175,17 @@ fn smbios(line: &str) -> [OsString; 2] {
 }
 
 /// Before: the disk was mounted over `/usr/lib/cvmkit`, and `HOST CODE RUNS` came in place of the
-/// ready marker.
+/// ready marker. Linux said `Registered efivars operations`: every variable was there, so also those
+/// of hibernation, of a reset and of the boot loader. The options of the mount are systemd's own.
 #[test]
 fn variables_of_the_firmware_are_no_command_line() {
     let Some(host) = Host::new() else { return };
-    let options = "systemd.mount-extra=/dev/vdb:/usr/lib/cvmkit:ext4:ro";
+    let options = "systemd.mount-extra=/dev/vdb:/usr/lib/cvmkit:ext4:\
+                   ro,x-systemd.required-by=cvmkit-ready.service,x-systemd.device-timeout=60";
     let mut arguments = host.firmware();
     let flash = host.path("variables.fd");
     let mut bytes = fs::read(&flash).unwrap();
-    let location = "{\"uuid\":\"00000000-0000-0000-0000-000000000001\",\"offset\":0}";
-    for (name, value) in [("SystemdOptions", options), ("HibernateLocation", location)] {
-        variables::add(&mut bytes, OF_SYSTEMD, name, &variables::utf16(value));
-    }
+    variables::add(&mut bytes, OF_SYSTEMD, "SystemdOptions", &variables::utf16(options));
     fs::write(&flash, bytes).unwrap();
     disks::ext4(&[("ready", &disks::script())], &host.path("host.img"));
     arguments.extend(host.image_disk());
@@ -202,6 +201,28 @@ fn variables_of_the_firmware_are_no_command_line() {
     let console = machine.console();
     assert!(console.contains("[vdb]"), "the disk was there:\n{console}");
     assert!(!console.contains("EXT4-fs (vdb"), "{console}");
+    assert!(console.contains("efi: EFI v2"), "the firmware is UEFI:\n{console}");
+    assert!(!console.contains("Registered efivars operations"), "no variable exists:\n{console}");
+}
+
+/// The stub takes the words of a boot option instead of its own command line, without Secure Boot.
+/// These are the image's own and one more. Before: `bash-5.2#` on the serial console.
+#[test]
+fn a_word_of_a_boot_option_is_refused() {
+    let Some(host) = Host::new() else { return };
+    let Some(partitions) = host.image.partitions() else { return };
+    let line = format!("{} init=/bin/bash", host.image.text(".cmdline"));
+    let mut arguments = host.firmware();
+    let flash = host.path("variables.fd");
+    let mut bytes = fs::read(&flash).unwrap();
+    let option = variables::boot_option(&partitions, "\\EFI\\BOOT\\BOOTX64.EFI", &line);
+    variables::add(&mut bytes, variables::GLOBAL, "Boot0007", &option);
+    variables::add(&mut bytes, variables::GLOBAL, "BootOrder", &7_u16.to_le_bytes());
+    fs::write(&flash, bytes).unwrap();
+    // QEMU's own order would come before the one of the variables.
+    arguments.extend(disk("image", &host.image.file(".raw"), "virtio-blk-pci"));
+    let console = is_refused(Machine::start(arguments), "`init=/bin/bash`");
+    was_told(&console, "-- init=/bin/bash");
 }
 
 /// Before: `bash-5.2#` on the serial console.
@@ -356,35 +377,43 @@ fn a_disk_that_is_swapped_while_the_guest_runs_is_noticed() {
     is_closed(&console);
 }
 
-/// A second ESP, and partitions that systemd's generators mount by their types: a home, a /var, a
-/// swap. On them and on a disk of their own: modules, firmware and extensions, where the guest
-/// would look for its own.
+/// Partitions that systemd's generator mounts by their types, on the image's own disk, where it looks
+/// for them after a boot by UEFI: /home, /srv, /var, swap, a second ESP, XBOOTLDR. On each of them, and
+/// on a disk of its own: modules, firmware, extensions, rules and programs, where the guest would
+/// look for its own.
 #[test]
 fn disks_of_the_host_are_left_alone() {
     let Some(host) = Host::new() else { return };
     let Some(release) = release(host.image) else { return };
     let modules = format!("lib/modules/{release}/updates/virtio_rng.ko");
-    let files: [(&str, &[u8]); 5] = [
+    let rule = format!("RUN+=\"/bin/sh -c 'echo {HOST} >/dev/console'\"\n");
+    let files: [(&str, &[u8]); 8] = [
         (&modules, b"\x7fELF"),
         ("lib/firmware/hostile.bin", b"x"),
+        ("lib/udev/rules.d/00-hostile.rules", rule.as_bytes()),
+        ("etc/udev/rules.d/00-hostile.rules", rule.as_bytes()),
+        ("lib/udev/hwdb.bin", b"KSLPHHRH"),
         ("extensions/a/usr/lib/cvmkit/ready", &disks::script()),
         ("lib/extensions/a/usr/lib/cvmkit/ready", &disks::script()),
         ("ready", &disks::script()),
     ];
     let foreign = host.path("foreign.img");
     disks::ext4(&files, &foreign);
-    let table = host.path("table.img");
-    typed_partitions(&table, &foreign);
-    let mut arguments = host.direct("", "");
-    arguments.extend(host.image_disk());
-    arguments.extend(disk("table", &table, "virtio-blk-pci"));
+    let Some(typed) = disks::with_typed_partitions(host.image, &host.path("typed"), &foreign)
+    else {
+        return;
+    };
+    let mut arguments = host.firmware();
+    arguments.extend(disk("image", &typed.file(".raw"), "virtio-blk-pci,bootindex=1"));
     arguments.extend(disk("foreign", &foreign, "nvme,serial=modules"));
+    arguments.extend(["-uuid".into(), disks::MACHINE.into()]);
     let mut machine = Machine::start(arguments);
     is_right(&mut machine, host.image);
     let console = machine.console();
-    assert!(console.contains("vdb: vdb1 vdb2 vdb3 vdb4"), "{console}");
+    assert!(console.contains("vda: vda1 vda2 vda3 vda4 vda5 vda6 vda7 vda8 vda9"), "{console}");
     assert!(console.contains("nvme nvme0: pci function"), "{console}");
-    assert!(!console.contains("EXT4-fs (vdb") && !console.contains("EXT4-fs (nvme"), "{console}");
+    assert!(!console.contains("EXT4-fs ("), "{console}");
+    assert!(!console.contains(" swap on /dev/"), "{console}");
 }
 
 /// The kernel release, by the modules in the initramfs of the image.
@@ -395,35 +424,10 @@ fn release(image: &Image) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// ESP, /home, /var and swap (Discoverable Partitions Specification), each with the file system.
-fn typed_partitions(to: &Path, contents: &Path) {
-    let contents = fs::read(contents).unwrap();
-    let kinds = [
-        rig::ESP,
-        "933ac7e1-2eb4-4f13-b844-0e14e2aef915",
-        "4d21b016-b534-45c2-a9fb-5c16e091fd2d",
-        "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f",
-    ];
-    let mut script = "label: gpt\n".to_owned();
-    for (at, kind) in kinds.iter().enumerate() {
-        script.push_str(&format!("start={}MiB, size=24MiB, type={kind}\n", 1 + 24 * at));
-    }
-    let file = File::create(to).unwrap();
-    file.set_len(100 << 20).unwrap();
-    for at in 0..kinds.len() as u64 {
-        file.write_all_at(&contents, (1 + 24 * at) << 20).unwrap();
-    }
-    let mut sfdisk = std::process::Command::new(found("sfdisk").unwrap());
-    sfdisk.args(["--quiet", "--wipe-partitions=never"]).arg(to);
-    sfdisk.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
-    let mut child = sfdisk.spawn().unwrap();
-    std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-}
-
 /// What would be a way in and is not tested by a boot, because Debian's kernel is built without it:
 /// device trees, a boot configuration behind the initrd, a command line of its own, a debugger on
-/// the console, programs that are asked for firmware, a default place to resume from.
+/// the console, programs that are asked for firmware, a default place to resume from. And what
+/// Debian's kernel could do, but nothing in the root asks for: to start another kernel.
 #[test]
 fn the_kernel_has_no_further_way_in() {
     let image = Image::minimal();
@@ -432,6 +436,14 @@ fn the_kernel_has_no_further_way_in() {
     let root = folder.path().join("root");
     let partition = partitions.iter().find(|partition| partition.kind == rig::ROOT).unwrap();
     partition.copy(&image.file(".raw"), &root);
+    let Some(listing) = rig::oracle("unsquashfs", ["-l".as_ref(), root.as_os_str()]) else {
+        return;
+    };
+    let listing = listing.answer();
+    assert!(listing.contains("/usr/lib/systemd/systemd\n"), "the list is of the root");
+    let loads_kernels = listing.lines().find(|path| path.ends_with("/kexec"));
+    assert_eq!(loads_kernels, None, "a program that starts another kernel");
+    assert!(!image.text(".cmdline").contains("crashkernel"));
     let path = format!("boot/config-{release}");
     let arguments = ["-cat".as_ref(), root.as_os_str(), path.as_ref()];
     let Some(config) = rig::oracle("unsquashfs", arguments) else { return };
