@@ -142,6 +142,17 @@ impl Client {
 
     /// Asks once for `url` from `offset` on; what comes is no longer than `expected` bytes.
     pub(crate) fn get(&self, url: &str, offset: u64, expected: u64) -> Result<Response, HttpError> {
+        self.get_since(Instant::now(), url, offset, expected)
+    }
+
+    /// The same as a part of a transfer that began earlier.
+    fn get_since(
+        &self,
+        started: Instant,
+        url: &str,
+        offset: u64,
+        expected: u64,
+    ) -> Result<Response, HttpError> {
         let mut request = self.agent.get(url);
         if offset > 0 {
             request = request.header("range", format!("bytes={offset}-"));
@@ -156,19 +167,28 @@ impl Client {
             200 => 0,
             206 => offset,
             // A range behind the end: what is there from an earlier try is of no use.
-            416 if offset > 0 => return self.get(url, 0, expected),
+            416 if offset > 0 => return self.get_since(started, url, 0, expected),
             404 | 410 => return Err(HttpError::NotFound { url: url.to_owned(), status }),
             _ => return Err(HttpError::Status { url: url.to_owned(), status }),
         };
         let body = response.into_body().into_with_config().limit(u64::MAX).reader();
-        Ok(Response { offset: start, body: Box::new(Paced::new(body, self.limits, expected)) })
+        let body = Paced::new(body, self.limits, expected, started);
+        Ok(Response { offset: start, body: Box::new(body) })
     }
 
-    /// The whole of a small file, tried several times.
-    pub(crate) fn get_small(&self, url: &str, limit: u64) -> Result<Vec<u8>, HttpError> {
+    /// The whole of a small file of at most `limit` bytes, tried several times within one time limit:
+    /// that of as many bytes as it is known to have. The most that a file may have is no length, so
+    /// where none is known there is the same time for each.
+    pub(crate) fn get_small(
+        &self,
+        url: &str,
+        known: Option<u64>,
+        limit: u64,
+    ) -> Result<Vec<u8>, HttpError> {
+        let started = Instant::now();
         retried(|| {
             let mut bytes = Vec::new();
-            let response = self.get(url, 0, limit)?;
+            let response = self.get_since(started, url, 0, known.unwrap_or_default())?;
             let mut body = response.body.take(limit.saturating_add(1));
             body.read_to_end(&mut bytes).map_err(|error| broken(url, &error))?;
             if bytes.len() as u64 > limit {
@@ -190,11 +210,13 @@ pub(crate) fn broken(url: &str, error: &io::Error) -> HttpError {
 
 /// How a body was too slow.
 #[derive(Debug, Error)]
-#[error("{came} bytes in {} s, expected at least {least}", passed.as_secs_f32().round())]
-struct Slow {
-    came: u64,
-    passed: Duration,
-    least: u64,
+enum Slow {
+    /// In a window.
+    #[error("{came} bytes in {} s, expected at least {least}", passed.as_secs_f32().round())]
+    Window { came: u64, passed: Duration, least: u64 },
+    /// On the whole.
+    #[error("{came} bytes and no end in {} s, expected all of it", passed.as_secs_f32().round())]
+    Whole { came: u64, passed: Duration },
 }
 
 /// A body that must keep the [`Limits`].
@@ -203,7 +225,6 @@ struct Paced<R> {
     limits: Limits,
     /// For all of it.
     deadline: Duration,
-    expected: u64,
     started: Instant,
     came: u64,
     /// When the window began, and how much had come by then.
@@ -211,16 +232,15 @@ struct Paced<R> {
 }
 
 impl<R> Paced<R> {
-    fn new(body: R, limits: Limits, expected: u64) -> Self {
-        let started = Instant::now();
+    fn new(body: R, limits: Limits, expected: u64, started: Instant) -> Self {
         let deadline = limits.whole + Duration::from_secs(expected / limits.rate.max(1));
-        Self { body, limits, deadline, expected, started, came: 0, window: (started, 0) }
+        Self { body, limits, deadline, started, came: 0, window: (Instant::now(), 0) }
     }
 
     fn check(&mut self, now: Instant) -> Result<(), Slow> {
         let passed = now.saturating_duration_since(self.started);
         if passed > self.deadline {
-            return Err(Slow { came: self.came, passed, least: self.expected });
+            return Err(Slow::Whole { came: self.came, passed });
         }
         let (began, before) = self.window;
         let passed = now.saturating_duration_since(began);
@@ -229,7 +249,7 @@ impl<R> Paced<R> {
         }
         let (came, least) = (self.came - before, self.limits.least);
         if came < least {
-            return Err(Slow { came, passed, least });
+            return Err(Slow::Window { came, passed, least });
         }
         self.window = (now, self.came);
         Ok(())
@@ -269,6 +289,7 @@ mod tests {
 
     /// Asks a server that does this with each connection.
     fn asked(
+        known: Option<u64>,
         serve: impl Fn(&mut TcpStream) -> io::Result<()> + Send + 'static,
     ) -> Result<Vec<u8>, HttpError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -288,7 +309,8 @@ mod tests {
             whole: Duration::from_millis(1500),
             rate: 1 << 20,
         };
-        Client::new(limits).get_small(&url, 1 << 20)
+        // At the least rate the limit would be there after 60 seconds more.
+        Client::new(limits).get_small(&url, known, 60 << 20)
     }
 
     /// Gives `n` bytes every 50 ms, without end.
@@ -303,23 +325,44 @@ mod tests {
     #[test]
     fn a_server_that_drips_is_left() {
         let began = Instant::now();
-        let error = asked(|stream| drip(stream, 1)).unwrap_err();
+        let error = asked(None, |stream| drip(stream, 1)).unwrap_err();
         assert!(matches!(error, HttpError::TooSlow { .. }), "{error}");
         assert!(error.to_string().contains("expected at least 1000"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 
-    /// Enough in every window, and yet too little for the whole.
+    /// Enough in every window, and yet too little for the whole: of a file whose length is known, and
+    /// of one with no more than a bound, which gives it no more time.
     #[test]
     fn a_server_that_takes_for_ever_is_left() {
-        let error = asked(|stream| drip(stream, 500)).unwrap_err();
+        for known in [Some(1 << 20), None] {
+            let began = Instant::now();
+            let error = asked(known, |stream| drip(stream, 500)).unwrap_err();
+            assert!(matches!(error, HttpError::TooSlow { .. }), "{error}");
+            assert!(error.to_string().contains("no end in"), "{error}");
+            let passed = began.elapsed();
+            assert!(passed < Duration::from_secs(10), "{known:?}: {passed:?}");
+        }
+    }
+
+    /// One that breaks off each time has no more time for all tries together.
+    #[test]
+    fn tries_share_the_time() {
+        let error = asked(None, |stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")?;
+            for _ in 0..20 {
+                stream.write_all(&[b'x'; 500])?;
+                sleep(Duration::from_millis(50));
+            }
+            stream.shutdown(std::net::Shutdown::Both)
+        })
+        .unwrap_err();
         assert!(matches!(error, HttpError::TooSlow { .. }), "{error}");
-        assert!(error.to_string().contains("expected at least 1048576"), "{error}");
     }
 
     #[test]
     fn a_server_that_answers_is_read() {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
-        assert_eq!(asked(|stream| stream.write_all(answer)).unwrap(), b"hello");
+        assert_eq!(asked(Some(5), |stream| stream.write_all(answer)).unwrap(), b"hello");
     }
 }

@@ -326,7 +326,7 @@ impl Judge<'_> {
     ) -> Result<TrustedSuite, SuiteError> {
         let archive = source.archive.as_str();
         let url = format!("{base}/dists/{suite}/InRelease");
-        let inrelease = self.get(&url, INRELEASE_MAX, archive, suite)?;
+        let inrelease = self.get(&url, None, INRELEASE_MAX, archive, suite)?;
         let policy = Policy {
             configured: &keys.configured,
             now: self.now.0,
@@ -381,13 +381,20 @@ impl Judge<'_> {
         }
     }
 
-    fn get(&self, url: &str, max: u64, archive: &str, suite: &str) -> Result<Vec<u8>, SuiteError> {
+    fn get(
+        &self,
+        url: &str,
+        known: Option<u64>,
+        max: u64,
+        archive: &str,
+        suite: &str,
+    ) -> Result<Vec<u8>, SuiteError> {
         let unreachable = |error: HttpError| SuiteError::Unreachable {
             suite: suite.to_owned(),
             archive: archive.to_owned(),
             source: Box::new(error),
         };
-        self.client.get_small(url, max).map_err(unreachable)
+        self.client.get_small(url, known, max).map_err(unreachable)
     }
 
     /// A mirror that is held back shows an old state that is properly signed; only what was seen
@@ -438,7 +445,7 @@ impl Judge<'_> {
         } else {
             format!("{base}/dists/{suite}/{path}")
         };
-        let bytes = self.get(&url, listed.size, &source.archive, suite)?;
+        let bytes = self.get(&url, Some(listed.size), listed.size, &source.archive, suite)?;
         is_listed(suite, &url, &bytes, listed)?;
         // What the signed file says of the decompressed index ends a bomb before its memory is spent.
         let limit = whole.map_or(INDEX_MAX, |whole| whole.size);
