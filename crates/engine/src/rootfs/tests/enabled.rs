@@ -120,6 +120,16 @@ fn a_unit_that_never_starts_or_runs_nothing_is_refused() {
           ExecStart=/bin/sh\n",
             "ConditionPathExists=|/etc/a",
         ),
+        // Conditions and asserts are two lists: each is taken back, and holds, by itself.
+        (
+            "[Unit]\nConditionFirstBoot=yes\nAssertPathExists=\n[Service]\nExecStart=/bin/sh\n",
+            "ConditionFirstBoot=yes",
+        ),
+        (
+            "[Unit]\nConditionPathExists=|/etc/a\nAssertPathExists=|/run/b\n[Service]\n\
+          ExecStart=/bin/sh\n",
+            "ConditionPathExists=|/etc/a",
+        ),
         ("[Service]\nExecStart=/usr/lib/gone\n", "/usr/lib/gone"),
         ("[Service]\nExecStartPre=gone-too\nExecStart=/bin/sh\n", "gone-too"),
         ("[Service]\nExecStart=/usr/lib/script\n", "/usr/bin/python9"),
@@ -148,6 +158,7 @@ fn a_unit_that_never_starts_or_runs_nothing_is_refused() {
         "[Unit]\nConditionFirstBoot=yes\nConditionFirstBoot=\n[Service]\nExecStart=-/usr/lib/gone\n",
         "[Unit]\nConditionPathExists=|/etc/a\nConditionPathExists=|/run/b\n[Service]\nExecStart=/bin/sh\n",
         "[Service]\nExecStart=/run/made/later\n",
+        "[Unit]\nAssertFirstBoot=yes\nAssertPathExists=\n[Service]\nExecStart=/bin/sh\n",
     ] {
         let files = [overlays::placed(
             unit,

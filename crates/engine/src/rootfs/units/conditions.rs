@@ -15,18 +15,35 @@ use cvmkit_formats::tree::Node;
 /// Where a boot has file systems of its own.
 const RUNTIME: [&str; 5] = ["/run", "/dev", "/proc", "/sys", "/tmp"];
 
+/// The two lists of a unit. Each is reset and judged by itself (`src/core/load-fragment.c`,
+/// `config_parse_unit_condition_string`; `src/core/unit.c`, `unit_test_condition`, `unit_test_assert`).
+const LISTS: [&str; 2] = ["Condition", "Assert"];
+
 /// The condition that keeps `unit` from ever starting, as `Key=value`; nothing if it may start.
 pub(in crate::rootfs) fn impossible(
+    assembly: &Assembly<'_>,
+    unit: &Unit,
+) -> Result<Option<String>, RootfsError> {
+    for list in LISTS {
+        if let Some(condition) = impossible_by(list, assembly, unit)? {
+            return Ok(Some(condition));
+        }
+    }
+    Ok(None)
+}
+
+/// The same by one of the lists.
+fn impossible_by(
+    list: &str,
     assembly: &Assembly<'_>,
     unit: &Unit,
 ) -> Result<Option<String>, RootfsError> {
     let name = Name::parse(&unit.name)?;
     let mut triggers = Vec::new();
     for one in unit.assignments().iter().filter(|one| one.section == "Unit") {
-        let kind = one.key.strip_prefix("Condition").or_else(|| one.key.strip_prefix("Assert"));
-        let Some(kind) = kind else { continue };
+        let Some(kind) = one.key.strip_prefix(list) else { continue };
         if one.value.is_empty() {
-            // An empty one takes back all conditions of all kinds.
+            // An empty one takes back all of the list, of whatever kind.
             triggers.clear();
             continue;
         }
