@@ -58,16 +58,29 @@ fn what_an_overlay_does_not_bring_along_is_told() {
     fs::set_permissions(folder.join("secret"), fs::Permissions::from_mode(0o600)).unwrap();
     archive.define(packages);
     archive.lock();
+    // Closed to others, and with the rights of its owner.
+    fs::write(folder.join("taker"), "x").unwrap();
+    fs::set_permissions(folder.join("taker"), fs::Permissions::from_mode(0o4755)).unwrap();
+    archive.lock();
     let said = archive.build();
-    assert!(said.stderr.contains("`tree/etc/secret` (0600)"), "{}", said.stderr);
+    assert!(said.stderr.contains("`tree/etc/secret` (0600): others"), "{}", said.stderr);
+    assert!(said.stderr.contains("`tree/etc/taker` (4755): setuid, setgid"), "{}", said.stderr);
     said.answer();
     // Said in the definition, it is a mode of the image.
-    let mode = "[[files]]\npath = \"/etc/secret\"\nmode = \"0600\"\n";
+    let mode = "[[files]]\npath = \"/etc/secret\"\nmode = \"0600\"\n\
+                [[files]]\npath = \"/etc/taker\"\nmode = \"4755\"\n";
     archive.define(&format!("{packages}{mode}"));
     archive.lock();
     let said = archive.build();
     assert!(!said.stderr.contains("secret"), "{}", said.stderr);
+    assert!(!said.stderr.contains("taker"), "{}", said.stderr);
     said.answer();
+    // Sums that are none do not say what is of an earlier image; this is told, and mended.
+    fs::write(archive.path("out/SHA256SUMS"), "not sums\n").unwrap();
+    let said = archive.build();
+    assert!(said.stderr.contains("was no list of sums"), "{}", said.stderr);
+    said.answer();
+    assert!(!archive.build().stderr.contains("was no list of sums"));
 }
 
 #[test]

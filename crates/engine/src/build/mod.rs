@@ -20,6 +20,7 @@ use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 
 pub use error::BuildError;
+pub(crate) use inputs::INPUT_MAX;
 use inputs::Inputs;
 pub use inputs::MachineFile;
 
@@ -39,7 +40,7 @@ use crate::rootfs::{self, Notice, Rootfs};
 const ROOT_MODULES: [&str; 2] = ["dm_verity", "squashfs"];
 
 /// Longest kernel that is taken: a guard, real ones have 10 to 30 MB.
-const KERNEL_MAX: u64 = 512 << 20;
+const KERNEL_MAX: u64 = 128 << 20;
 
 /// Files of the kernel package that the image carries elsewhere (the kernel) or not at all.
 const BOOT_FILES: [&str; 2] = ["vmlinuz-", "System.map-"];
@@ -124,7 +125,10 @@ pub fn build(
         || describe(&inputs, &image, &external, &rootfs.notices, &staging, builder),
     );
     let (described, ()) = (described?, synced?);
-    let published = staging.publish(&described.files, &obsolete(out, &described)?)?;
+    let earlier = earlier(out)?;
+    notes.extend(earlier.as_ref().err().cloned());
+    let obsolete = obsolete(&earlier.unwrap_or_default(), &described);
+    let published = staging.publish(&described.files, &obsolete)?;
     notes.extend(switched(published));
     notes.extend(rootfs.notices.iter().map(Notice::to_string));
     notes.extend(key.and_then(|key| record(key, &described, builder)));
@@ -159,15 +163,25 @@ fn record(key: Sha256, described: &Described, builder: &Builder<'_>) -> Option<S
     Some(format!("the next build can't know that nothing changed: {error}: {why}"))
 }
 
-/// The files of an earlier image in `out`, by its own sums, that this one does not have.
-fn obsolete(out: &Path, described: &Described) -> Result<Vec<String>, BuildError> {
-    let earlier = match files::read_text(&out.join(SUMS_FILE)) {
-        Ok(text) => Sums::parse(&text).unwrap_or_default(),
-        Err(error) if error.is_not_found() => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+/// The sums of an earlier image in `out`, none if there is none; or what has to be said because they
+/// are no sums: nobody knows which of the files there are of it.
+fn earlier(out: &Path) -> Result<Result<Sums, String>, BuildError> {
+    let path = out.join(SUMS_FILE);
+    let said = |why: &dyn std::fmt::Display| {
+        format!("`{}` was no list of sums ({why}): files of an earlier image stay", path.display())
     };
+    match files::read_text(&path) {
+        Ok(text) => Ok(Sums::parse(&text).map_err(|error| said(&error))),
+        Err(error) if error.is_not_found() => Ok(Ok(Sums::default())),
+        Err(error) if error.is_unsuitable() || error.is_invalid() => Ok(Err(said(&error.source))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The files of an earlier image, by its own sums, that this one does not have.
+fn obsolete(earlier: &Sums, described: &Described) -> Vec<String> {
     let kept = |name: &&str| !described.files.iter().any(|file| file == name);
-    Ok(earlier.names().filter(kept).map(str::to_owned).collect())
+    earlier.names().filter(kept).map(str::to_owned).collect()
 }
 
 /// What boots the root file system.

@@ -2,7 +2,8 @@
 //!
 //! Of a local file's mode only the executable bit counts, as in git: who checks the definition out
 //! decides the rest, and an image must not depend on that (I1). A file that others can't read on this
-//! machine comes out readable; that is said, and `[[files]]` can give it a mode.
+//! machine comes out readable, and one that takes its owner's rights does so no more; both are said, and
+//! `[[files]]` can give a mode.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -16,8 +17,11 @@ use crate::rootfs::{Idle, Placed, RootfsError};
 /// Permission to read for everybody else.
 const OTHERS_READ: u32 = 0o004;
 
-/// Files that are closed to others here and will not be in the image, in one line.
-pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Option<String>, BuildError> {
+/// The bits that give a program the rights of its owner or group, and the sticky one.
+const SPECIAL: u32 = 0o7000;
+
+/// Files whose mode here says more than the image will have, in a line for each way.
+pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Vec<String>, BuildError> {
     let with_mode: BTreeSet<&str> = inputs
         .definition
         .files
@@ -25,7 +29,7 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Option<String>, BuildError> {
         .filter(|file| file.mode.is_some())
         .map(|file| file.path.as_str())
         .collect();
-    let mut closed = Vec::new();
+    let (mut closed, mut special) = (Vec::new(), Vec::new());
     for (file, path) in laid_over(inputs) {
         let has_mode = with_mode.contains(path.as_str());
         if has_mode || !matches!(file.kind, LocalKind::File { .. }) {
@@ -34,19 +38,36 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Option<String>, BuildError> {
         let host_path = inputs.folder.locate(&file.path)?;
         let metadata = host_path.symlink_metadata().map_err(cannot("read", &host_path))?;
         let mode = metadata.permissions().mode() & 0o7777;
+        let named = || format!("`{}` ({mode:04o})", file.path);
         if mode & OTHERS_READ == 0 {
-            closed.push(format!("`{}` ({mode:04o})", file.path));
+            closed.push(named());
+        }
+        if mode & SPECIAL != 0 {
+            special.push(named());
         }
     }
-    let Some(first) = closed.first() else { return Ok(None) };
-    let others = match closed.len() {
-        1 => String::new(),
-        count => format!(" and {} more", count - 1),
-    };
-    Ok(Some(format!(
-        "overlays: {first}{others}: others can't read it here, but can in the image, where only the \
-         executable bit counts; `[[files]]` with its `path` and a `mode` closes it"
-    )))
+    let closed = listed(&closed).map(|files| {
+        format!(
+            "overlays: {files}: others can't read it here, but can in the image, where only the \
+             executable bit counts; `[[files]]` with its `path` and a `mode` closes it"
+        )
+    });
+    let special = listed(&special).map(|files| {
+        format!(
+            "overlays: {files}: setuid, setgid and sticky bits do not come along, as only the \
+             executable bit counts; `[[files]]` with its `path` and a `mode` gives them"
+        )
+    });
+    Ok(closed.into_iter().chain(special).collect())
+}
+
+/// The first, and how many more.
+fn listed(files: &[String]) -> Option<String> {
+    let (first, more) = files.split_first()?;
+    Some(match more.len() {
+        0 => first.clone(),
+        count => format!("{first} and {count} more"),
+    })
 }
 
 /// Refuses an overlay that brings nothing, and a host name that a file of the definition replaces.

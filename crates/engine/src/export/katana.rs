@@ -98,7 +98,8 @@ fn components(
     machine: &Machine,
     is_direct: bool,
 ) -> Result<Components, ExportError> {
-    let ovmf = machine.value.firmware.clone().unwrap_or_default();
+    let firmware = machine.value.firmware.clone();
+    let ovmf = firmware.ok_or_else(|| machine.missing(Shape::Katana, "firmware"))?;
     if !is_direct {
         return Ok(Components { ovmf, kernel: None, initrd: None, cmdline: None });
     }

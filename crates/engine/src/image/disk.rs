@@ -168,10 +168,15 @@ fn write_root(parts: &Parts<'_>, disk: &mut Output, start: u64) -> Result<u64, I
             Compression::Zstd => squashfs::Compression::Zstd { level },
             Compression::Gzip => squashfs::Compression::Gzip { level },
         },
-        mkfs_time: u32::try_from(parts.timestamp.0).unwrap_or_default(),
+        mkfs_time: mkfs_time(parts.timestamp)?,
     };
     let plan = squashfs::Plan::new(parts.tree, &options)?;
     Ok(plan.write(&mut Shifted::new(disk, start))?)
+}
+
+/// The time of a squashfs, which has 32 bits for it.
+fn mkfs_time(timestamp: Timestamp) -> Result<u32, ImageError> {
+    u32::try_from(timestamp.0).map_err(|_| ImageError::Time(timestamp))
 }
 
 fn verity_options(parts: &Parts<'_>) -> verity::Options {
@@ -242,5 +247,19 @@ impl Source for Blank {
     fn read_at(&self, _: u64, buf: &mut [u8]) -> std::io::Result<()> {
         buf.fill(0);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_does_not_fit_is_refused() {
+        assert_eq!(mkfs_time(Timestamp(0xffff_ffff)).unwrap(), 0xffff_ffff);
+        for time in [-1, 1 << 32] {
+            let error = mkfs_time(Timestamp(time)).unwrap_err();
+            assert!(matches!(error, ImageError::Time(_)), "{error}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::fault::{Diagnosis, Fault};
 use crate::files::{FileError, file_error};
+use crate::timestamp::Timestamp;
 
 /// Why an image can't be written.
 #[derive(Debug, Error)]
@@ -36,6 +37,9 @@ pub enum ImageError {
     /// The root file system.
     #[error("the root file system can't be written")]
     Root(#[from] squashfs::Error),
+    /// A time that its superblock has no room for.
+    #[error("the root file system can't be of {0}, expected a time from 1970 to 2106")]
+    Time(Timestamp),
     /// The hash tree.
     #[error("the hash tree can't be written")]
     Verity(#[from] verity::Error),
