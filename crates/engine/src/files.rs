@@ -30,11 +30,12 @@ use crate::document::Misfit;
 use crate::fault::{Diagnosis, Fault};
 
 /// Longest file that is read whole unless a reader has a bound of its own: no kernel, firmware or
-/// initramfs is longer.
-const WHOLE_MAX: u64 = 1 << 30;
+/// event log has a tenth of it. What may be longer, such as an initramfs, is read piece by piece.
+const WHOLE_MAX: u64 = 128 << 20;
 
-/// Longest text: the largest lock has some MB.
-const TEXT_MAX: u64 = 64 << 20;
+/// Longest text: sums, command lines, profiles, of some kB. One that is TOML takes up to 150 times as
+/// much memory.
+const TEXT_MAX: u64 = 2 << 20;
 
 /// A file that is there and can't be what it should be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -89,6 +90,12 @@ impl FileError {
     #[must_use]
     pub fn is_unsuitable(&self) -> bool {
         self.source.get_ref().is_some_and(|inner| inner.is::<Unsuitable>())
+    }
+
+    /// True when its bytes are not what they should be.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.source.kind() == io::ErrorKind::InvalidData
     }
 
     /// True when the file is not there.
@@ -146,7 +153,7 @@ pub fn cannot<E: Into<io::Error>>(
 /// The whole of a regular file.
 ///
 /// # Errors
-/// Names the file; one of more than 1 GiB is refused.
+/// Names the file; one of more than 128 MiB is refused.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     read_at_most(path, WHOLE_MAX)
 }
@@ -190,7 +197,7 @@ pub fn read_up_to(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
 /// The whole file, as UTF-8.
 ///
 /// # Errors
-/// Names the file; one of more than 64 MiB is refused.
+/// Names the file; one of more than 2 MiB is refused.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
     let bytes = read_at_most(path, TEXT_MAX)?;
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
@@ -437,7 +444,7 @@ mod tests {
         let path = folder.path().join("sparse");
         File::create(&path).unwrap().set_len(WHOLE_MAX + 1).unwrap();
         let error = read(&path).unwrap_err();
-        assert!(error.is_unsuitable() && error.source.to_string().contains("1073741824"));
+        assert!(error.is_unsuitable() && error.source.to_string().contains("134217728"));
         assert!(read_text(&path).unwrap_err().is_unsuitable());
         // A file that says it is empty and has no end.
         let error = bounded(File::open("/dev/zero").unwrap(), 1000).unwrap_err();

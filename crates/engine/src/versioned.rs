@@ -4,11 +4,21 @@
 //! The version is looked at first and the rest is parsed strictly after that, so that a file of
 //! another version is said to be one, and not that it has an unknown key.
 
-use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use thiserror::Error;
 
 use crate::document::{self, Misfit};
 use crate::fault::{Diagnosis, Fault};
+
+/// Characters of a version that is none, as a message shows them.
+const SHOWN_MAX: usize = 40;
 
 /// A file that has a version.
 pub trait Versioned {
@@ -91,13 +101,117 @@ pub fn json<T: Versioned + DeserializeOwned>(
 ) -> Result<T, VersionedError> {
     let malformed = |message: String| malformed::<T>(place.to_string(), message);
     let refused = |misfit: Misfit| malformed(misfit.to_string());
-    let value: serde_json::Value = document::json(bytes).map_err(refused)?;
-    let version = value.get(T::KEY);
-    let shown = || version.map_or("nothing".to_owned(), |found| found.to_string());
-    let number = version.and_then(serde_json::Value::as_u64);
-    let number = number.ok_or_else(|| malformed(no_version::<T>(&shown())))?;
+    let VersionOf::<T>(version, _) = document::json(bytes).map_err(refused)?;
+    let number = match version {
+        VersionFound::Number(number) => number,
+        VersionFound::Other(found) => return Err(malformed(no_version::<T>(&found))),
+    };
     expect::<T>(number, &place)?;
     document::json(bytes).map_err(refused)
+}
+
+/// The version of a file, and nothing of the rest of it.
+struct VersionOf<T>(VersionFound, PhantomData<T>);
+
+impl<'de, T: Versioned> Deserialize<'de> for VersionOf<T> {
+    fn deserialize<D: Deserializer<'de>>(parser: D) -> Result<Self, D::Error> {
+        VersionAt(T::KEY).deserialize(parser).map(|found| Self(found, PhantomData))
+    }
+}
+
+/// Finds the version among the keys of an object, and keeps nothing of the rest: a tree of all values
+/// would take up to a hundred times the bytes of the file.
+struct VersionAt(&'static str);
+
+/// What stands in the place of the version.
+enum VersionFound {
+    Number(u64),
+    /// As it is written, or what it is.
+    Other(String),
+}
+
+impl VersionFound {
+    fn other(found: impl ToString) -> Self {
+        Self::Other(found.to_string())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for VersionAt {
+    type Value = VersionFound;
+
+    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<VersionFound, D::Error> {
+        parser.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for VersionAt {
+    type Value = VersionFound;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<VersionFound, A::Error> {
+        let mut version = VersionFound::other("nothing");
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == self.0 {
+                version = map.next_value()?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(version)
+    }
+}
+
+impl<'de> Deserialize<'de> for VersionFound {
+    fn deserialize<D: Deserializer<'de>>(parser: D) -> Result<Self, D::Error> {
+        struct Found;
+        impl<'de> Visitor<'de> for Found {
+            type Value = VersionFound;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a version")
+            }
+
+            fn visit_u64<E>(self, found: u64) -> Result<VersionFound, E> {
+                Ok(VersionFound::Number(found))
+            }
+
+            fn visit_i64<E>(self, found: i64) -> Result<VersionFound, E> {
+                Ok(VersionFound::other(found))
+            }
+
+            fn visit_f64<E>(self, found: f64) -> Result<VersionFound, E> {
+                Ok(VersionFound::other(found))
+            }
+
+            fn visit_bool<E>(self, found: bool) -> Result<VersionFound, E> {
+                Ok(VersionFound::other(found))
+            }
+
+            fn visit_str<E>(self, found: &str) -> Result<VersionFound, E> {
+                // More of it is shown nowhere.
+                let found: String = found.chars().take(SHOWN_MAX).collect();
+                Ok(VersionFound::Other(format!("{found:?}")))
+            }
+
+            fn visit_unit<E>(self) -> Result<VersionFound, E> {
+                Ok(VersionFound::other("null"))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<VersionFound, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(VersionFound::other("a list"))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<VersionFound, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(VersionFound::other("an object"))
+            }
+        }
+        parser.deserialize_any(Found)
+    }
 }
 
 /// Reads a file that is TOML; `place` is what to call it in messages.
@@ -151,7 +265,7 @@ fn malformed<T: Versioned>(place: String, message: String) -> VersionedError {
 }
 
 fn no_version<T: Versioned>(found: &str) -> String {
-    let found: String = found.chars().take(40).collect();
+    let found: String = found.chars().take(SHOWN_MAX).collect();
     format!("`{}`: expected the number {}, found {found}", T::KEY, T::VERSION)
 }
 

@@ -5,6 +5,7 @@
 //! All print, parse and serialize as lower-case hexadecimal digits.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -125,6 +126,25 @@ impl Digests {
             sha384.update(part);
         }
         Self { sha256: Sha256(sha256.finalize().into()), sha384: Sha384(sha384.finalize().into()) }
+    }
+
+    /// The hashes and the length of everything `reader` has, of which a piece is in memory at a time.
+    ///
+    /// # Errors
+    /// What the reader says.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
+        let (mut sha256, mut sha384) = (sha2::Sha256::new(), sha2::Sha384::new());
+        let mut piece = vec![0; 1 << 16];
+        let mut len = 0;
+        loop {
+            let count = reader.read(&mut piece)?;
+            let Some(read @ [_, ..]) = piece.get(..count) else { break };
+            sha256.update(read);
+            sha384.update(read);
+            len += count as u64;
+        }
+        let (sha256, sha384) = (sha256.finalize().into(), sha384.finalize().into());
+        Ok((Self { sha256: Sha256(sha256), sha384: Sha384(sha384) }, len))
     }
 }
 

@@ -8,13 +8,15 @@ use std::path::Path;
 use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::files::{self, FileError, FileSource};
+use cvmkit_measure::digest::Digests;
 use thiserror::Error;
 
-/// Longest firmware or SVSM: real ones have up to 16 MiB.
-pub(super) const FIRMWARE_MAX: u64 = 256 << 20;
+/// Longest firmware or SVSM: real ones have up to 16 MiB. Two of them are in memory at most.
+pub(super) const FIRMWARE_MAX: u64 = 128 << 20;
 
-/// Longest kernel, initrd or image that is read whole.
-pub(super) const IMAGE_MAX: u64 = 1 << 30;
+/// Longest kernel or Secure Execution image, the one file that is read whole at a time: real ones have
+/// up to some 10 MB. An initrd is [hashed](digests).
+pub(super) const IMAGE_MAX: u64 = 256 << 20;
 
 /// No key in PEM is longer.
 pub(super) const KEY_FILE_MAX: u64 = 1 << 16;
@@ -75,10 +77,23 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
 pub(super) fn sha256(path: &Path) -> Result<Sha256, InputError> {
     let file = open(path)?.take(HASHED_MAX + 1);
     let (digest, len) = Sha256::of_reader(file).map_err(files::cannot("read", path))?;
-    if len > HASHED_MAX {
-        let why = format!("expected at most {HASHED_MAX} bytes");
-        let error = io::Error::new(io::ErrorKind::InvalidInput, why);
-        return Err(files::cannot("use", path)(error).into());
-    }
+    within_hashed_max(path, len)?;
     Ok(digest)
+}
+
+/// The digests that registers need of a file of at most 4 GiB, and its length.
+pub(super) fn digests(path: &Path) -> Result<(Digests, u64), InputError> {
+    let file = open(path)?.take(HASHED_MAX + 1);
+    let (digests, len) = Digests::of_reader(file).map_err(files::cannot("read", path))?;
+    within_hashed_max(path, len)?;
+    Ok((digests, len))
+}
+
+fn within_hashed_max(path: &Path, len: u64) -> Result<(), InputError> {
+    if len <= HASHED_MAX {
+        return Ok(());
+    }
+    let why = format!("expected at most {HASHED_MAX} bytes");
+    let error = io::Error::new(io::ErrorKind::InvalidInput, why);
+    Err(files::cannot("use", path)(error).into())
 }

@@ -29,6 +29,7 @@ mod measure_se;
 mod measure_stage0;
 mod measure_tdx;
 mod measure_tpm;
+mod memory;
 mod new;
 #[path = "../../../measure/tests/ovmf_image/mod.rs"]
 mod ovmf_image;

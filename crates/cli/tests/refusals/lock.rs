@@ -167,7 +167,7 @@ fn a_definition_and_a_lock_have_a_longest_length() {
     let path = archive.project().join("image.toml");
     let definition = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{definition}# {}", "x".repeat(4 << 20))).unwrap();
-    archive.cvmkit(&["lock"]).refused(2, &["definition is longer than 4194304 bytes", "hint: "]);
+    archive.cvmkit(&["lock"]).refused(2, &["definition is longer than 2097152 bytes", "hint: "]);
     fs::write(&path, definition).unwrap();
     let lock = archive.project().join("image.lock");
     fs::File::create(&lock).unwrap().set_len((64 << 20) + 1).unwrap();

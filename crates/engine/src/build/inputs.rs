@@ -28,7 +28,7 @@ use crate::store::Store;
 use crate::timestamp::Timestamp;
 
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
-const INPUT_MAX: u64 = 256 << 20;
+pub(crate) const INPUT_MAX: u64 = 128 << 20;
 
 /// The parameter with which systemd keeps `/var` in memory (kernel-command-line(7)).
 const VOLATILE_STATE: &str = "systemd.volatile=state";

@@ -46,7 +46,7 @@ pub use values::ValuesComparison;
 pub use verdict::{Judged, Judgement, Verdict, listed};
 
 /// No observation is larger: logs have some 100 KiB, quotes 20.
-const OBSERVED_MAX: u64 = 64 << 20;
+const OBSERVED_MAX: u64 = 4 << 20;
 
 /// What is said of the machine that reports.
 #[derive(Clone, Debug)]

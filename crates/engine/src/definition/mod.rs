@@ -29,8 +29,8 @@ use crate::rootfs::is_hostname;
 /// Name of the definition in its folder.
 const DEFINITION_FILE: &str = "image.toml";
 
-/// No definition is longer: 90 000 `[[files]]` have as much. It takes 40 times as much memory.
-const DEFINITION_MAX: u64 = 4 << 20;
+/// No definition is longer: 45 000 `[[files]]` have as much. It takes up to 150 times as much memory.
+const DEFINITION_MAX: u64 = 2 << 20;
 
 /// What the id of an image is made of.
 pub const ID_RULE: &str = "1 to 64 lower-case letters and digits, with `.` or `-` between them";

@@ -34,7 +34,7 @@ use crate::digest::Sha256;
 use crate::files;
 use crate::manifest::REFERENCE_FILE;
 use crate::profile::Profile;
-use crate::reference::{ReadError, ReferenceValues};
+use crate::reference::{ReadError, ReferenceValues, VALUES_MAX};
 use crate::timestamp::Timestamp;
 pub use error::ExportError;
 use machine::Machine;
@@ -164,7 +164,7 @@ impl Subject {
     pub fn open(path: &Path) -> Result<Self, ExportError> {
         let folder = path.is_dir().then(|| path.to_owned());
         let file = folder.as_ref().map_or(path.to_owned(), |folder| folder.join(REFERENCE_FILE));
-        let bytes = files::read(&file)?;
+        let bytes = files::read_at_most(&file, VALUES_MAX)?;
         let values = ReferenceValues::parse(&bytes, &file)?;
         let (debug, profiles, values) = (values.debug, values.profiles, values.values);
         // Which were decoded when they were read.

@@ -18,7 +18,7 @@ pub(crate) const MODULE_LIST: &str = "etc/stage1/modules";
 pub(crate) const BUILT_FOR: &str = "etc/stage1/command-line";
 
 /// Most bytes of an unpacked initramfs: a guard, real ones have a few MB.
-const UNPACKED_MAX: u64 = 1 << 30;
+pub(crate) const UNPACKED_MAX: u64 = 128 << 20;
 
 /// Mount points that stage 1 uses, and the folders of what it reads.
 pub(crate) const FOLDERS: [&str; 6] = ["dev", "proc", "sys", "run", "sysroot", "etc/stage1"];

@@ -24,7 +24,7 @@ use crate::fault::{Diagnosis, Fault, near};
 pub use modules::{Module, ModuleInfo};
 
 /// No module is longer: the largest of Debian 13 has 9 MiB. Guards against compression bombs.
-const MODULE_MAX: u64 = 256 << 20;
+const MODULE_MAX: u64 = 128 << 20;
 
 /// No list beside the modules is longer; `modules.alias` of a large kernel has 2 MiB.
 const LIST_MAX: u64 = 64 << 20;

@@ -20,7 +20,7 @@ use crate::fault::{Diagnosis, Fault};
 use crate::files::{self, FileError, FileSource, Staging, cannot};
 use crate::image::{self, Image, ImageError, Role};
 use crate::lock::{LockError, LockFile, root_role};
-use crate::reference::ReferenceValues;
+use crate::reference::{ReferenceValues, VALUES_MAX};
 use crate::rootfs::Notice;
 use crate::timestamp::Timestamp;
 use crate::versioned::{self, Versioned, VersionedError};
@@ -29,6 +29,10 @@ use crate::versioned::{self, Versioned, VersionedError};
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// Name of the reference values.
 pub const REFERENCE_FILE: &str = "reference-values.json";
+
+/// Longest manifest: a package has some 200 bytes, and one of the largest images some 3000 of them. None
+/// is written that is longer.
+const MANIFEST_MAX: u64 = VALUES_MAX;
 
 /// Version of the schema of the manifest.
 pub(crate) const SCHEMA: u32 = 3;
@@ -228,6 +232,12 @@ pub enum ManifestError {
     /// A file that is no manifest of this version.
     #[error(transparent)]
     Versioned(#[from] VersionedError),
+    /// More than is read.
+    #[error("a description of {found} bytes, expected at most {VALUES_MAX}")]
+    TooLong {
+        /// Its length.
+        found: usize,
+    },
     /// A name that leads elsewhere.
     #[error("`{path}` names `{name}`, expected names of files beside it")]
     FileName {
@@ -251,7 +261,10 @@ impl Diagnosis for ManifestError {
             Self::Image(error) => error.fault(),
             Self::Lock(error) => error.fault(),
             Self::Unserialisable(_) => Fault::Bug,
-            Self::Versioned(_) | Self::FileName { .. } | Self::NoImage { .. } => Fault::Definition,
+            Self::Versioned(_)
+            | Self::TooLong { .. }
+            | Self::FileName { .. }
+            | Self::NoImage { .. } => Fault::Definition,
         }
     }
 
@@ -260,6 +273,9 @@ impl Diagnosis for ManifestError {
             Self::File(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
+            Self::TooLong { .. } => {
+                Some("give the platforms fewer vCPU counts, types and sizes of memory".into())
+            }
             Self::Versioned(error) => error.hint(),
             _ => None,
         }
@@ -273,7 +289,7 @@ impl Manifest {
     /// There is none, or it is of another schema.
     pub fn read(folder: &Path) -> Result<Self, ManifestError> {
         let path = folder.join(MANIFEST_FILE);
-        let bytes = files::read(&path).map_err(|error| {
+        let bytes = files::read_at_most(&path, MANIFEST_MAX).map_err(|error| {
             if error.is_not_found() || error.source.kind() == std::io::ErrorKind::NotADirectory {
                 ManifestError::NoImage { folder: folder.display().to_string() }
             } else {
@@ -492,9 +508,13 @@ fn artifact(
     Ok(Artifact { name: name.to_owned(), role, media_type, size, sha256 })
 }
 
-/// The form in which documents are written, and in which alone they verify.
+/// The form in which documents are written, and in which alone they verify. One that is too long to
+/// be read again is not written.
 pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>, ManifestError> {
     let mut text = serde_json::to_vec_pretty(value).map_err(ManifestError::Unserialisable)?;
     text.push(b'\n');
+    if text.len() as u64 > VALUES_MAX {
+        return Err(ManifestError::TooLong { found: text.len() });
+    }
     Ok(text)
 }

@@ -28,3 +28,14 @@ pub use tpm::{
     secure_boot,
 };
 pub(crate) use tpm::{ImageFiles, PATCHED_FOR};
+
+use std::path::Path;
+
+use cvmkit_measure::digest::Digests;
+
+use crate::files::{self, FileError};
+
+/// Digests and length of an initrd, which is read piece by piece: those of GPU images have hundreds of MB.
+pub(crate) fn initrd_of(path: &Path) -> Result<(Digests, u64), FileError> {
+    Digests::of_reader(files::open(path)?).map_err(files::cannot("read", path))
+}

@@ -22,7 +22,7 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
 use super::evidence::Start;
-use super::{DiskBoot, FirmwareBuild, PredictionError};
+use super::{DiskBoot, FirmwareBuild, PredictionError, initrd_of};
 use crate::files::{self, FileSource};
 use crate::machine_name::MachineName;
 use crate::manifest::{MachineRole, Manifest};
@@ -208,15 +208,15 @@ impl Bootable {
             path: kernel.clone(),
             source: Box::new(source.into()),
         })?;
-        let initrd = files::read(initrd)?;
+        let (initrd, initrd_len) = initrd_of(initrd)?;
         Ok(Self::Direct(Box::new(DirectBoot {
             path: kernel,
             kernel_version: linux::version(&source),
             kernel: source,
             signatures,
             command_line: files::read(line)?,
-            initrd: Digests::of(&initrd),
-            initrd_len: initrd.len() as u64,
+            initrd,
+            initrd_len,
             digests: Mutex::default(),
         })))
     }

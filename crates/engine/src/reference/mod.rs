@@ -26,6 +26,7 @@ use rayon::prelude::*;
 pub use error::ReferenceError;
 pub(crate) use order::set as set_by_number;
 pub use order::{by_number, names_by_number};
+pub(crate) use read::VALUES_MAX;
 pub use read::{Digests, ReadError, ValueFault};
 pub use schema::{ReferenceValue, ReferenceValues, SCHEMA, SecureExecutionValue};
 pub(crate) use snp::kernel_hashes;

@@ -16,8 +16,9 @@ use crate::fault::{Diagnosis, Fault};
 use crate::files::{self, FileError};
 use crate::versioned::{self, Versioned, VersionedError};
 
-/// More than any file of reference values: a value has some 3 kB.
-const VALUES_MAX: u64 = 1 << 30;
+/// Longest file of reference values: a value has some 3 kB. None is written that is longer, and to read
+/// one takes a multiple of its length.
+pub(crate) const VALUES_MAX: u64 = 16 << 20;
 
 impl Versioned for ReferenceValues {
     const NAME: &'static str = "reference values";

@@ -7,14 +7,12 @@ use cvmkit_measure::kernel_hashes::KernelHashes;
 
 use super::ReferenceError;
 use super::snp::kernel_hashes;
+use crate::build::INPUT_MAX;
 use crate::files;
 use crate::image::Image;
 use crate::manifest::Manifest;
-use crate::predict::{Bootable, PredictionError, TdBoot, TdError};
+use crate::predict::{Bootable, PredictionError, TdBoot, TdError, initrd_of};
 use crate::profile::Profile;
-
-/// What is read of a machine's file: a guard, firmware has up to 16 MiB.
-const MACHINE_FILE_MAX: u64 = 1 << 30;
 
 /// The files of an image, and those of its machines.
 #[derive(Debug, Default)]
@@ -72,16 +70,7 @@ impl Subject {
 
     /// The bytes of a machine's file.
     pub(super) fn machine_file(&self, name: &str) -> Result<Vec<u8>, ReferenceError> {
-        use std::io::Read as _;
-        let path = self.folder.join(name);
-        let mut bytes = Vec::new();
-        let mut file = files::open(&path)?.take(MACHINE_FILE_MAX + 1);
-        file.read_to_end(&mut bytes).map_err(files::cannot("read", &path))?;
-        if bytes.len() as u64 > MACHINE_FILE_MAX {
-            let why = std::io::ErrorKind::FileTooLarge;
-            return Err(files::cannot("read", &path)(std::io::Error::from(why)).into());
-        }
-        Ok(bytes)
+        Ok(files::read_at_most(&self.folder.join(name), INPUT_MAX)?)
     }
 
     /// Where a machine's file is.
@@ -119,9 +108,9 @@ impl Subject {
         once(&self.td_direct, || {
             let (kernel, initrd, command_line) = self.direct_files(profile)?;
             let source = files::FileSource::open(kernel)?;
-            let initrd = files::read(initrd)?;
+            let initrd = initrd_of(initrd)?;
             let line = files::read(command_line)?;
-            Ok(TdBoot::direct(kernel.to_owned(), source, Some(&initrd), line))
+            Ok(TdBoot::direct(kernel.to_owned(), source, Some(initrd), line))
         })
     }
 

@@ -11,6 +11,7 @@ use super::VerifyError;
 use crate::digest::{Hasher, Sha256};
 use crate::files::{self, FileSource, cannot};
 use crate::progress::Progress;
+use crate::reference::VALUES_MAX;
 
 /// Digests by file name.
 pub(super) type Digests = BTreeMap<String, Sha256>;
@@ -19,7 +20,7 @@ pub(super) type Digests = BTreeMap<String, Sha256>;
 const PIECE: usize = 1 << 20;
 
 /// Longest text that is taken: a guard, the longest real ones have some 100 kB.
-const TEXT_MAX: u64 = 64 << 20;
+const TEXT_MAX: u64 = VALUES_MAX;
 
 /// A folder and those of its files that the image is made of.
 #[derive(Debug)]

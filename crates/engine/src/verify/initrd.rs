@@ -14,11 +14,8 @@ use super::folder::not_zero;
 use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError, kernel};
 use crate::digest::Sha256;
-use crate::image::initrd::FOLDERS;
+use crate::image::initrd::{FOLDERS, UNPACKED_MAX};
 use crate::image::{self, BUILT_FOR, MODULE_LIST};
-
-/// Most bytes of an initramfs, packed and unpacked: a guard, real ones have a few MB.
-const LIMIT: u64 = 1 << 30;
 
 /// How the frame begins that a build writes (RFC 8878, section 3.1.1.1): magic; a descriptor that says
 /// "with checksum" and no more; a window of 4 MiB, that of its level.
@@ -40,10 +37,10 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
         examination.skip("all of it", "there is no initramfs");
         return Ok(examination);
     };
-    let packed = match read_all(source, LIMIT) {
+    let packed = match read_all(source, UNPACKED_MAX) {
         Ok(packed) => packed,
         Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-            let expected = format!("at most {LIMIT} bytes");
+            let expected = format!("at most {UNPACKED_MAX} bytes");
             examination.find(name, "the initramfs", expected, source.len());
             return Ok(examination);
         }
@@ -52,7 +49,7 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
             return Ok(examination);
         }
     };
-    let unpacked = match decompress(&packed, Compression::Zstd, LIMIT) {
+    let unpacked = match decompress(&packed, Compression::Zstd, UNPACKED_MAX) {
         Ok(unpacked) => unpacked,
         Err(error) => {
             examination.refused(subject.folder, name, "the initramfs", error)?;
@@ -198,7 +195,7 @@ fn init(examination: &mut Examination, name: &str, contents: &Contents<'_>, sha2
         return 0;
     };
     examination.expect(name, "mode of /init", "755".to_owned(), format!("{mode:o}"));
-    match read_all(file, LIMIT) {
+    match read_all(file, UNPACKED_MAX) {
         Ok(bytes) => examination.expect(name, what, sha256, Sha256::of(&bytes)),
         Err(error) => examination.find(name, what, sha256, error),
     }
@@ -220,7 +217,7 @@ fn command_line(
         return examination.find(name, "the command line of the manifest", expected, line);
     };
     let found = match contents.get(BUILT_FOR).map(|inode| &inode.node) {
-        Some(Node::File(file)) => read_all(file, LIMIT).ok(),
+        Some(Node::File(file)) => read_all(file, UNPACKED_MAX).ok(),
         _ => None,
     };
     match found {
@@ -240,7 +237,7 @@ fn modules(
 ) -> Vec<String> {
     let what = format!("/{MODULE_LIST}");
     let list = match contents.get(MODULE_LIST).map(|inode| &inode.node) {
-        Some(Node::File(list)) => read_all(list, LIMIT).ok(),
+        Some(Node::File(list)) => read_all(list, UNPACKED_MAX).ok(),
         _ => None,
     };
     let Some(list) = list.and_then(|list| String::from_utf8(list).ok()) else {

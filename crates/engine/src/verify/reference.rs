@@ -36,7 +36,7 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
     let files =
         reference::Subject::of_files(subject.folder.path(), subject.manifest.image.debug, opened);
     match reference::values(&found.profiles, &files) {
-        Ok(computed) => compare(&mut examination, name, &computed, &text),
+        Ok(computed) => compare(&mut examination, name, &computed, &found),
         Err(error) => {
             let what = "the values of its profiles";
             examination.find(name, what, "values that can be computed", in_one_line(&error));
@@ -84,11 +84,19 @@ fn profiles(
 }
 
 /// Each field beside the one that was computed, as it is written: equal values are equal texts.
-fn compare(examination: &mut Examination, name: &str, computed: &ReferenceValues, found: &[u8]) {
-    let (mut expected, mut written) = (BTreeMap::new(), BTreeMap::new());
-    // Plain data always serialises, and what was found was read as JSON before.
-    flatten("", &serde_json::to_value(computed).unwrap_or_default(), &mut expected);
-    flatten("", &serde_json::from_slice(found).unwrap_or_default(), &mut written);
+fn compare(
+    examination: &mut Examination,
+    name: &str,
+    computed: &ReferenceValues,
+    found: &ReferenceValues,
+) {
+    let (expected, written) = match (fields(computed), fields(found)) {
+        (Ok(expected), Ok(written)) => (expected, written),
+        (Err(error), _) | (_, Err(error)) => {
+            examination.find(name, "the values", "values that can be written", error);
+            return;
+        }
+    };
     let more = written.keys().filter(|key| !expected.contains_key(*key));
     for field in expected.keys().chain(more) {
         let shown = |fields: &BTreeMap<String, String>| {
@@ -98,7 +106,13 @@ fn compare(examination: &mut Examination, name: &str, computed: &ReferenceValues
     }
 }
 
-/// Every field of a value as a path and a text.
+/// Every field of the values as a path and a text.
+fn fields(values: &ReferenceValues) -> Result<BTreeMap<String, String>, serde_json::Error> {
+    let mut fields = BTreeMap::new();
+    flatten("", &serde_json::to_value(values)?, &mut fields);
+    Ok(fields)
+}
+
 fn flatten(path: &str, value: &serde_json::Value, fields: &mut BTreeMap<String, String>) {
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match value {

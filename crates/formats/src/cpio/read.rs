@@ -9,6 +9,11 @@ use super::{
 use crate::source::{Source, Window};
 use crate::tree::{self, Device, Inode, InodeId, Meta, Node, Tree};
 
+/// Most entries of an archive, and most bytes of all their names: an initramfs with all of a distribution
+/// has some 20 000 entries. A decoded entry takes more memory than the archive has bytes for it.
+const ENTRIES_MAX: usize = 1 << 18;
+const NAMES_MAX: usize = 32 << 20;
+
 /// Inode number and device: names that share it are hard links.
 type Identity = (u32, u32, u32);
 
@@ -26,7 +31,7 @@ pub struct Archive<'a, S: ?Sized> {
 ///
 /// # Errors
 /// [`Error::Corrupt`] for what is no archive, leaves it, names a path twice, or comes before its
-/// directory; [`Error::Unsupported`] for another cpio format.
+/// directory, and for more entries than any archive has; [`Error::Unsupported`] for another cpio format.
 pub fn read<S: Source + ?Sized>(source: &S) -> Result<Archive<'_, S>, Error> {
     let mut unpacked = Unpacked {
         tree: Tree::new(Meta::root(0o755, 0)),
@@ -34,10 +39,16 @@ pub fn read<S: Source + ?Sized>(source: &S) -> Result<Archive<'_, S>, Error> {
         linked: BTreeMap::new(),
     };
     let mut at = 0;
+    let (mut entries, mut names) = (0, 0);
     loop {
         let start = at;
         let (header, name) = read_header(source, start)?;
         let refused = |why: String| Error::Corrupt { what: "entry", at: start, why };
+        (entries, names) = (entries + 1, names + name.len());
+        if entries > ENTRIES_MAX || names > NAMES_MAX {
+            let most = format!("{ENTRIES_MAX} entries with names of {NAMES_MAX} bytes");
+            return Err(refused(format!("it is one too many, expected at most {most}")));
+        }
         let body = start + (HEADER as u64 + u64::from(header.namesize)).next_multiple_of(ALIGNMENT);
         if name == TRAILER {
             if header.filesize != 0 {

@@ -7,6 +7,7 @@ use cvmkit_formats::source::{Source, read_all};
 use cvmkit_measure::firmware::{self, Firmware, TABLE_FOOTER_GUID};
 use cvmkit_measure::gpa::FOUR_GIB;
 
+use super::super::input::FIRMWARE_MAX;
 use super::listing::{Error, has};
 
 /// Bytes from the end of an image to the GUID that closes its footer table.
@@ -23,7 +24,11 @@ pub(super) fn is_firmware(source: &impl Source) -> io::Result<bool> {
 /// Lists the image and what is in its footer table. Metadata that is absent is said to be; metadata
 /// that is corrupt is an error.
 pub(super) fn listing(source: &impl Source) -> Result<String, Error> {
-    let image = read_all(source, FOUR_GIB - 1)?;
+    if source.len() > FIRMWARE_MAX {
+        let (found, most) = (source.len(), FIRMWARE_MAX);
+        return Err(format!("the firmware has {found} bytes, expected at most {most}").into());
+    }
+    let image = read_all(source, FIRMWARE_MAX)?;
     // A part is listed as well: nothing is computed of it.
     let firmware = Firmware::of_end(&image)?;
     let mut text = String::new();

@@ -18,8 +18,11 @@ const MAGICS: [(&[u8], Compression); 3] = [
     (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
 ];
 
-/// Most bytes of a compressed archive, and of what is in it.
-const LIMIT: u64 = 1 << 30;
+/// Most bytes of a compressed archive, which is in memory with what is in it.
+const PACKED_MAX: u64 = 128 << 20;
+
+/// Most bytes of what is in it.
+const UNPACKED_MAX: u64 = 256 << 20;
 
 /// True for an archive, or what may be one behind its compression.
 pub(super) fn starts(source: &impl Source) -> io::Result<bool> {
@@ -53,7 +56,8 @@ pub(super) fn listing(source: &impl Source) -> Result<String, Error> {
             }
             _ => {
                 let _ = writeln!(text, "cpio archive at {at:#x}, {compression:?}");
-                let archives = decompress(&read_all(&rest, LIMIT)?, compression, LIMIT)?;
+                let archives =
+                    decompress(&read_all(&rest, PACKED_MAX)?, compression, UNPACKED_MAX)?;
                 let mut inner = 0;
                 while inner < Source::len(&archives) {
                     let rest = Window::new(&archives, inner, Source::len(&archives) - inner)?;

@@ -25,7 +25,7 @@ use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_measure::uefi::medium::{DiskBus, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 
-use super::super::input::{self, FIRMWARE_MAX, IMAGE_MAX, InputError};
+use super::super::input::{self, FIRMWARE_MAX, InputError};
 use super::super::td::{Measured, QemuVersion};
 use crate::console::{Answer, CommandError, Console};
 use acpi::{Acpi, AcpiArguments};
@@ -178,9 +178,9 @@ impl Arguments {
             _ => return Ok(None),
         };
         let kernel = input::source(&kernel_path)?;
-        let initrd = self.initrd.as_deref().map(|path| input::read(path, IMAGE_MAX)).transpose()?;
+        let initrd = self.initrd.as_deref().map(input::digests).transpose()?;
         let command_line = self.append.clone().into_bytes();
-        Ok(Some(TdBoot::direct(kernel_path, kernel, initrd.as_deref(), command_line)))
+        Ok(Some(TdBoot::direct(kernel_path, kernel, initrd, command_line)))
     }
 
     fn machine(

@@ -30,6 +30,7 @@ pub use error::{FirmwareCause, TdError};
 pub use firmware::{SecureBootBuild, TdFirmware};
 
 use super::DiskBoot;
+use super::initrd_of;
 use super::tpm::ImageFiles;
 use crate::files::{self, FileSource};
 
@@ -117,18 +118,17 @@ impl TdBoot {
         let (kernel, initrd) = (files.path("kernel", "kernel")?, files.path("initrd", "initrd")?);
         let line = files::read(&files.path("command-line", "command line")?)?;
         let source = FileSource::open(&kernel)?;
-        Ok(Self::direct(kernel, source, Some(&files::read(&initrd)?), line))
+        Ok(Self::direct(kernel, source, Some(initrd_of(&initrd)?), line))
     }
 
-    /// A kernel, of which errors name the path, with what it is given.
+    /// A kernel, of which errors name the path, with what it is given: of an initrd digests and length.
     #[must_use]
     pub fn direct(
         path: PathBuf,
         kernel: FileSource,
-        initrd: Option<&[u8]>,
+        initrd: Option<(Digests, u64)>,
         command_line: Vec<u8>,
     ) -> Self {
-        let initrd = initrd.map(|bytes| (Digests::of(bytes), bytes.len() as u64));
         let digests = Mutex::default();
         Self::Direct(Box::new(TdDirectBoot { path, kernel, initrd, command_line, digests }))
     }
