@@ -153,17 +153,20 @@ impl Machine {
         self.type_in(&[key]);
     }
 
-    /// Presses keys of the keyboard that the machine has beside the console.
-    pub(crate) fn press(&self, keys: &[&str]) {
+    /// Presses keys of the keyboard that the machine has beside the console, together, so many times.
+    pub(crate) fn press(&self, keys: &[&str], times: usize) {
         let keys: Vec<String> =
             keys.iter().map(|key| format!(r#"{{"type":"qcode","data":"{key}"}}"#)).collect();
-        let order =
-            format!(r#"{{"execute":"send-key","arguments":{{"keys":[{}]}}}}"#, keys.join(","));
+        let order = format!(
+            r#"{{"execute":"send-key","arguments":{{"keys":[{}],"hold-time":40}}}}"#,
+            keys.join(",")
+        );
         let mut socket = UnixStream::connect(self.folder.path().join("qmp")).unwrap();
         let mut answers = BufReader::new(socket.try_clone().unwrap());
         let mut line = String::new();
         answers.read_line(&mut line).unwrap();
-        for order in [r#"{"execute":"qmp_capabilities"}"#, &order] {
+        let orders = std::iter::repeat_n(order.as_str(), times);
+        for order in [r#"{"execute":"qmp_capabilities"}"#].into_iter().chain(orders) {
             writeln!(socket, "{order}").unwrap();
             line.clear();
             answers.read_line(&mut line).unwrap();

@@ -170,6 +170,6 @@ fn a_definition_and_a_lock_have_a_longest_length() {
     archive.cvmkit(&["lock"]).refused(2, &["definition is longer than 2097152 bytes", "hint: "]);
     fs::write(&path, definition).unwrap();
     let lock = archive.project().join("image.lock");
-    fs::File::create(&lock).unwrap().set_len((64 << 20) + 1).unwrap();
-    archive.build().refused(2, &["image.lock` is longer than 67108864 bytes", "hint: "]);
+    fs::File::create(&lock).unwrap().set_len((48 << 20) + 1).unwrap();
+    archive.build().refused(2, &["image.lock` is longer than 50331648 bytes", "hint: "]);
 }

@@ -50,7 +50,7 @@ const FORMAT_WITHOUT_DIGEST: u32 = 1;
 const FORMAT_WITHOUT_IDS: u32 = 2;
 
 /// No lock is longer: 100 000 local files have 20 MB.
-const LOCK_MAX: u64 = 64 << 20;
+const LOCK_MAX: u64 = 48 << 20;
 
 /// The shortest package there can be: an `ar` archive of three members (deb(5)).
 const PACKAGE_MIN: u64 = 8 + 3 * 60;

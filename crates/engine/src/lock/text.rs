@@ -183,6 +183,10 @@ impl Lock {
     }
 }
 
+/// Most bytes of the head, and of a record, which has some hundred. To parse one takes up to 150 times
+/// its length, so a lock is never parsed as a whole.
+const PART_MAX: usize = 1 << 20;
+
 /// A body with its head.
 fn text(body: &str, digest: &Sha256) -> String {
     // The format is the first line of the body: serde writes fields in their order.
@@ -196,14 +200,13 @@ fn check_form(found: &str, lock: &Lock, stated: Sha256) -> Result<(), Unreadable
     let body = lock.body().map_err(unserialisable)?;
     let expected = text(&body, &stated);
     if found != expected {
-        let lines = |text: &str| -> Vec<String> { text.split('\n').map(str::to_owned).collect() };
-        let (ours, theirs) = (lines(&expected), lines(found));
-        let at = ours.iter().zip(&theirs).take_while(|(ours, theirs)| ours == theirs).count();
-        let shown = |lines: &[String]| match lines.get(at) {
+        let lines = expected.split('\n').zip(found.split('\n'));
+        let at = lines.take_while(|(ours, theirs)| ours == theirs).count();
+        let shown = |text: &str| match text.split('\n').nth(at) {
             Some(line) => format!("`{}`", line.escape_debug()),
             None => "the end".to_owned(),
         };
-        let message = format!("expected {}, found {}", shown(&ours), shown(&theirs));
+        let message = format!("expected {}, found {}", shown(&expected), shown(found));
         return Err(Unreadable::Malformed { line: Some(at + 1), message });
     }
     let computed = Sha256::of(body.as_bytes());
@@ -263,6 +266,11 @@ fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn toml_of<T: DeserializeOwned>(lines_before: usize, part: &str) -> Result<T, Unreadable> {
+    if part.len() > PART_MAX {
+        let message =
+            format!("{} bytes, expected at most {PART_MAX} up to the next record", part.len());
+        return Err(Unreadable::Malformed { line: Some(lines_before + 1), message });
+    }
     document::toml(part).map_err(|misfit| {
         // A part has one record, so its number in it says nothing.
         let message = misfit.words().replacen("[0].", ".", 1);

@@ -17,8 +17,8 @@ use crate::files::{self, FileError};
 use crate::versioned::{self, Versioned, VersionedError};
 
 /// Longest file of reference values: a value has some 3 kB. None is written that is longer, and to read
-/// one takes a multiple of its length.
-pub(crate) const VALUES_MAX: u64 = 16 << 20;
+/// one takes up to 40 times its length.
+pub(crate) const VALUES_MAX: u64 = 8 << 20;
 
 impl Versioned for ReferenceValues {
     const NAME: &'static str = "reference values";

@@ -21,8 +21,8 @@ const MAGICS: [(&[u8], Compression); 3] = [
 /// Most bytes of a compressed archive, which is in memory with what is in it.
 const PACKED_MAX: u64 = 128 << 20;
 
-/// Most bytes of what is in it.
-const UNPACKED_MAX: u64 = 256 << 20;
+/// Most bytes of what is in it, in a buffer that grows to 256 MiB.
+const UNPACKED_MAX: u64 = 250 << 20;
 
 /// True for an archive, or what may be one behind its compression.
 pub(super) fn starts(source: &impl Source) -> io::Result<bool> {
