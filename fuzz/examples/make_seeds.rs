@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "seeds are plain files beside this package")]
 
+#[path = "make_seeds/corim.rs"]
+mod corim;
 #[expect(dead_code, reason = "tests change what it makes")]
 #[path = "../../crates/measure/tests/small_uki/mod.rs"]
 mod small_uki;
@@ -20,7 +22,6 @@ use cvmkit_debian::version::Version;
 use cvmkit_debian::{deb822, packages, relation, resolver};
 use cvmkit_engine::definition::Project;
 use cvmkit_engine::export::corim::CorimFile;
-use cvmkit_engine::export::{Options, Selection, Shape, Signer, Subject, Validity, export};
 use cvmkit_engine::kernel::ModuleInfo;
 use cvmkit_engine::kernel::index::Index;
 use cvmkit_engine::lock::Lock;
@@ -72,7 +73,7 @@ fn main() {
     texts();
     recipes();
     openpgp();
-    write("corim", &corims());
+    write("corim", &corim::seeds());
     write("cpio", &[("initramfs", initramfs())]);
     write("squashfs", &[("gzip", image(squashfs::Compression::Gzip { level: 9 }))]);
     write("squashfs", &[("zstd", image(squashfs::Compression::Zstd { level: 1 }))]);
@@ -260,26 +261,6 @@ fn recipes() {
     );
     let seeds = [("manifest", manifest.into_bytes()), ("reference-values", values.into_bytes())];
     write("manifest", &seeds);
-}
-
-/// All machines of the fixture, and a signed CoRIM of some.
-fn corims() -> [(&'static str, Vec<u8>); 2] {
-    let fixture = "../crates/engine/tests/fixtures/export/reference-values.json";
-    let subject = Subject::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture));
-    let subject = subject.expect("the fixture is of this schema");
-    let corim = |selection: &Selection, options: &Options| {
-        export(&subject, Shape::Corim, selection, options).expect("the fixture has values").bytes
-    };
-    let pem = std::str::from_utf8(measured!("id_key_test.pem")).expect("PEM is text");
-    let key = PrivateKey::from_pem("key", pem).expect("the fixture is a key");
-    let not_after = "2027-12-31T23:59:59Z".parse().expect("that is a time");
-    let signed = Options {
-        signer: Some(Signer { key, name: None }),
-        validity: Some(Validity { not_before: None, not_after }),
-        allow_debug: false,
-    };
-    let snp = Selection { profile: Some("qemu-snp".to_owned()), ..Selection::default() };
-    [("all", corim(&Selection::default(), &Options::default())), ("signed", corim(&snp, &signed))]
 }
 
 /// The fixtures of the crate that verifies; their folder says how GnuPG made them.
