@@ -452,7 +452,8 @@ fn every_document_of_a_debug_image_is_marked() {
     let mut tried: Vec<String> = SHAPES.iter().map(|(shape, _)| (*shape).to_owned()).collect();
     tried.push(OF_THE_UKI.to_owned());
     tried.dedup();
-    (known.sort(), tried.sort());
+    known.sort();
+    tried.sort();
     assert_eq!(known, tried, "a shape that this test does not try");
     for (shape, options) in SHAPES.into_iter().chain([(OF_THE_UKI, "")]) {
         let line = format!("export {OUT} --as {shape} {options} --out document");

@@ -84,7 +84,8 @@ fn every_command_answers_in_json_with_keys_in_kebab_case() {
     let folder = inputs();
     let mut known = leaves(&folder, &[]);
     let mut tried: Vec<String> = COMMANDS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    (known.sort(), tried.sort());
+    known.sort();
+    tried.sort();
     tried.dedup();
     assert_eq!(known, tried, "commands that this test does not ask");
     let (mut results, mut others) = (0, Vec::new());

@@ -1,8 +1,9 @@
 //! A value of another type, in every file that people write or edit: the key, the place, what was expected
 //! and what was found. Exit 2.
 
-use std::fs;
 use std::path::Path;
+
+use cvmkit_engine::files;
 
 use crate::program::{Folder, Said};
 use crate::tiny_image::TinyImage;
@@ -11,13 +12,14 @@ const VALUES: &str = include_str!("../../../engine/tests/fixtures/export/referen
 
 fn recipe(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/minimal");
-    fs::read_to_string(folder.join(name)).unwrap()
+    files::read_text(&folder.join(name)).unwrap()
 }
 
 /// The text with a line changed, and the number of that line.
 fn with(text: &str, line: &str, other: &str) -> (String, usize) {
     let at = text.lines().position(|found| found.trim() == line);
-    let at = at.unwrap_or_else(|| panic!("no line {line:?}"));
+    assert!(at.is_some(), "no line {line:?}");
+    let at = at.unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let lines = [&lines[..at], &[other], &lines[at + 1..]].concat();
     (lines.join("\n") + "\n", at + 1)

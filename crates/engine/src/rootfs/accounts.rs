@@ -418,7 +418,7 @@ impl Collection<'_> {
         let mut taken = Taken::of(&self.accounts)?;
         let (mut given, unfixed) = self.fixed(&mut taken)?;
         self.known(&unfixed, &mut taken, &mut given)?;
-        self.new(&unfixed, &mut taken, &mut given)?;
+        self.give_out(&unfixed, &mut taken, &mut given)?;
         for name in unfixed {
             let id = id_of(&given, &name)?;
             self.accounts.unfixed.insert(name, id);
@@ -490,7 +490,7 @@ impl Collection<'_> {
     }
 
     /// The ids of accounts that have none yet.
-    fn new(
+    fn give_out(
         &self,
         unfixed: &BTreeSet<String>,
         taken: &mut Taken,
