@@ -48,9 +48,11 @@ pub enum ImageError {
 impl Diagnosis for ImageError {
     fn fault(&self) -> Fault {
         // A full disk shows deep inside a writer.
-        match file_error(self) {
-            Some(error) => error.fault(),
-            None => Fault::Definition,
+        match (file_error(self), self) {
+            (Some(error), _) => error.fault(),
+            // Whatever is compressed can be, with the memory for it.
+            (None, Self::Compress(_)) => Fault::Environment,
+            (None, _) => Fault::Definition,
         }
     }
 
