@@ -182,7 +182,7 @@ fn smbios(line: &str) -> [OsString; 2] {
 fn variables_of_the_firmware_are_no_command_line() {
     let Some(host) = Host::new() else { return };
     let options = "systemd.mount-extra=/dev/vdb:/usr/lib/cvmkit:ext4:\
-                   ro,x-systemd.required-by=cvmkit-ready.service,x-systemd.device-timeout=60";
+                   ro,x-systemd.before=cvmkit-ready.service,x-systemd.device-timeout=60";
     let mut arguments = host.firmware();
     let flash = host.path("variables.fd");
     let mut bytes = fs::read(&flash).unwrap();
