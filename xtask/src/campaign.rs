@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Workspace, oracles, step};
+use crate::{Workspace, oracles, step, test};
 
 /// The version of cargo-deny that reads `deny.toml` and a lock of format 4.
 const CARGO_DENY: &str = "0.18.5";
@@ -21,10 +21,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 /// readers' names, or several with commas between them, and perhaps the number of one mutation.
 fn readers(workspace: &Workspace, only: &str) -> Result<()> {
     oracles::ensure(workspace, oracles::Need::Tests)?;
-    let arguments = ["test", "--release", "--package", "cvmkit", "--test", "campaign", "--"];
+    let arguments = ["test", "--release", "--workspace", "--test", "campaign"];
     let run = |more: &[&str]| {
         let mut cargo = step::command("cargo", arguments);
-        cargo.args(more).env("CVMKIT_CAMPAIGN", only).current_dir(&workspace.root);
+        cargo.args(test::CROSS_CHECK).arg("--").args(more);
+        cargo.env("CVMKIT_CAMPAIGN", only).current_dir(&workspace.root);
         step::run(&mut cargo)
     };
     step::announce("planted faults: a panic, a hang, an allocation");

@@ -21,7 +21,7 @@ pub(crate) enum Extent {
 }
 
 /// Tests against another implementation of SNP launch digests, of which the dependencies are many.
-const CROSS_CHECK: [&str; 2] = ["--features", "cvmkit-measure/cross-check"];
+pub(crate) const CROSS_CHECK: [&str; 2] = ["--features", "cvmkit-measure/cross-check"];
 
 /// Runs the checks; the last line has the totals.
 pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {

@@ -263,6 +263,10 @@ fn faults_are_found() {
     let mut aborted = Command::new("sh");
     aborted.args(["-c", "kill -SEGV $$"]);
     assert!(matches!(run(&aborted, folder.path()).end, End::Finding(_)));
+    // The program ends in order when it is refused memory (`memory.rs`).
+    let mut told = Command::new("sh");
+    told.args(["-c", "echo 'error: the machine has no memory left for cvmkit: 7' >&2; exit 3"]);
+    assert_eq!(run(&told, folder.path()).end, End::Finding("over 512 MiB".into()));
     let mut bug = Command::new("sh");
     assert!(matches!(run(bug.args(["-c", "exit 70"]), folder.path()).end, End::Finding(_)));
 }

@@ -1,7 +1,7 @@
 //! Runs the program on one changed input, and judges how it ended.
 //!
 //! The kernel keeps the limits: 512 MiB of private memory (`RLIMIT_DATA`; an allocation beyond it
-//! aborts the program) and 5 seconds of processor time of all threads together (`RLIMIT_CPU`). What sleeps
+//! ends the program with words) and 5 seconds of processor time of all threads together (`RLIMIT_CPU`). What sleeps
 //! as long without any work waits for ever. Time that it spends in a queue for a processor or a disk is
 //! the machine's, which may be busy with other things, and has a limit of its own.
 
@@ -22,6 +22,16 @@ const WALL: Duration = Duration::from_secs(120);
 
 /// Sets the limits, then becomes the program. No core is dumped.
 const LIMITED: &str = "ulimit -c 0; ulimit -d \"$1\"; ulimit -t \"$2\"; shift 2; exec \"$@\"";
+
+/// What is said where an allocation is refused: by Rust, by the program's own allocator, by a caller that
+/// takes it for an error, by the system and by zstd.
+const OUT_OF_MEMORY: [&str; 5] = [
+    "memory allocation of",
+    "has no memory left",
+    "memory allocation failed",
+    "out of memory",
+    "Allocation error",
+];
 
 /// Exit codes that are an answer (`cvmkit --help`, "exit codes").
 const ANSWERS: [i32; 4] = [0, 1, 2, 3];
@@ -118,7 +128,7 @@ impl Process {
 fn judge(ended: Option<ExitStatus>, said: &str) -> End {
     let finding = |what: String| End::Finding(what);
     let Some(ended) = ended else { return finding(format!("waited for over {SECONDS} s")) };
-    if said.contains("memory allocation of") {
+    if OUT_OF_MEMORY.iter().any(|words| said.contains(words)) {
         return finding(format!("over {} MiB", MEMORY >> 10));
     }
     if said.contains("panicked at") || said.contains("overflowed its stack") {
