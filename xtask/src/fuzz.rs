@@ -24,7 +24,7 @@ use verdict::Verdict;
 const SECONDS: u64 = 30;
 
 /// Seconds per target in a run of all checks.
-const CHECK_SECONDS: u64 = 60;
+const CHECK_SECONDS: u64 = 40;
 
 /// Targets that run side by side: as many as the smallest machine for CI has processors.
 const AT_ONCE: usize = 2;
@@ -83,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     fuzz(workspace, if targets.is_empty() { &all } else { targets }, seconds)
 }
 
-/// The part of a run of all checks: every decoder of a verifier for a minute.
+/// The part of a run of all checks: every decoder of a verifier for forty seconds.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     fuzz(workspace, &VERIFIER, CHECK_SECONDS)
 }
