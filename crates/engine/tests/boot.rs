@@ -162,7 +162,7 @@ fn a_boot_with_a_failed_unit_is_a_no_unless_it_is_allowed() {
     assert_eq!(outcome.failed_units, [failed], "they are named all the same");
 
     let mut bench = Bench::scripted(
-        "echo '[FAILED] Failed to start a.service - A.'; echo '[  OK  ] Reached b.target'; sleep 100",
+        "echo '[FAILED] Failed to start a.service - A.'; echo '[  OK  ] Reached b.target'; exec sleep 100",
     );
     bench.request.until = vec!["b.target".into()];
     assert!(
