@@ -52,7 +52,7 @@ fn a_real_quote_is_read() {
     assert_eq!(quote.body_15, None);
     assert_eq!(quote.check(), Ok(()));
     assert!(
-        serde_json::to_string(&quote).unwrap().contains("\"td_attributes\":\"0x0000000010000000\"")
+        serde_json::to_string(&quote).unwrap().contains("\"td-attributes\":\"0x0000000010000000\"")
     );
 }
 
