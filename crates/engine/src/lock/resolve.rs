@@ -513,18 +513,8 @@ mod tests {
     use super::*;
 
     fn suite(name: &str, archive: &str) -> TrustedSuite {
-        let locked = super::super::LockedSuite {
-            name: name.into(),
-            archive: archive.into(),
-            date: Timestamp(0),
-            valid_until: None,
-            expired: false,
-            older_than: None,
-            inrelease: Sha256::of(b""),
-            signed_by: Vec::new(),
-            expired_keys: Vec::new(),
-            indices: Vec::new(),
-        };
+        let suite = super::super::tests::suite(name, 0);
+        let locked = super::super::LockedSuite { archive: archive.into(), ..suite };
         let (priority, indices) = (PinPriority::Default, Vec::new());
         TrustedSuite { locked, source: source(archive, &[name]), priority, indices }
     }

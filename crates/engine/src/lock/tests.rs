@@ -17,7 +17,7 @@ fn package(name: &str) -> LockedPackage {
     }
 }
 
-fn suite(name: &str, date: i64) -> LockedSuite {
+pub(super) fn suite(name: &str, date: i64) -> LockedSuite {
     LockedSuite {
         name: name.into(),
         archive: "debian".into(),
