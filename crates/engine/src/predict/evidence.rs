@@ -134,7 +134,7 @@ pub(super) fn is_booted(assumptions: &Assumptions, start: Start) -> bool {
 /// The boots of machines whose firmware measures as this one's does, of such an image: those that are
 /// most alike.
 pub(crate) fn alike(assumptions: &Assumptions, start: Start) -> Vec<Booted> {
-    let said = |booted: &&Booted| {
+    let measures_so = |booted: &&Booted| {
         booted.stub.is_some() == start.stub.is_some()
             && booted.firmware.behaviour() == assumptions.firmware.behaviour()
     };
@@ -151,7 +151,64 @@ pub(crate) fn alike(assumptions: &Assumptions, start: Start) -> Vec<Booted> {
         .filter(|is_alike| **is_alike)
         .count()
     };
-    let fitting: Vec<Booted> = BOOTED.iter().filter(said).copied().collect();
+    let fitting: Vec<Booted> = BOOTED.iter().filter(measures_so).copied().collect();
     let most = fitting.iter().map(likeness).max();
     fitting.into_iter().filter(|booted| Some(likeness(booted)) == most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF_TRIXIE: Start = Start { stub: OF_257, kernel: Some(BOOTED_KERNEL) };
+
+    fn machine() -> Assumptions {
+        Assumptions {
+            firmware: FirmwareBuild::Ovmf202502,
+            secure_boot: None,
+            read_only_disk: Some(false),
+            disk_bus: Some(DiskBus::VirtioBlk),
+            firmware_by: Some(FirmwareBy::Bios),
+            kernel: None,
+        }
+    }
+
+    /// A machine that differs in one thing, or of which one is not said, is another.
+    #[test]
+    fn only_what_is_booted_counts() {
+        assert!(is_booted(&machine(), OF_TRIXIE));
+        let others = [
+            Assumptions { firmware: FirmwareBuild::Ovmf202211, ..machine() },
+            Assumptions { secure_boot: Some(true), ..machine() },
+            Assumptions { read_only_disk: Some(true), ..machine() },
+            Assumptions { disk_bus: Some(DiskBus::Ahci), ..machine() },
+            Assumptions { disk_bus: None, ..machine() },
+            Assumptions { firmware_by: Some(FirmwareBy::Pflash), ..machine() },
+            Assumptions { firmware_by: None, ..machine() },
+        ];
+        for other in others {
+            assert!(!is_booted(&other, OF_TRIXIE), "{other:?}");
+        }
+        let kernel = Some(KernelVersion { major: 6, minor: 13 });
+        let starts = [Start { kernel, ..OF_TRIXIE }, Start { kernel: None, ..OF_TRIXIE }];
+        for start in starts.into_iter().chain([Start { stub: Some(StubVersion(258)), ..OF_TRIXIE }])
+        {
+            assert!(!is_booted(&machine(), start), "{start:?}");
+        }
+    }
+
+    #[test]
+    fn the_boots_that_are_most_alike_are_named() {
+        let words = |machine: &Assumptions| {
+            let booted = alike(machine, OF_TRIXIE);
+            booted.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let same = "ovmf-2025.02/no-secure-boot/bios/virtio-blk/systemd-257/linux-6.12/qemu-10.0";
+        assert_eq!(words(&machine()), [same]);
+        // No boot of this firmware is from that bus: another release's boot does not stand for it.
+        let ahci = Assumptions { disk_bus: Some(DiskBus::Ahci), ..machine() };
+        assert_eq!(words(&ahci), [same]);
+        let newer = Assumptions { firmware: FirmwareBuild::Ovmf202608, ..machine() };
+        assert!(words(&newer).iter().all(|word| word.starts_with("ovmf-2026.08/")));
+    }
 }
