@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::ovmf_image::OvmfImage;
 use crate::program::{Folder, Said};
-use crate::small_disk::{DEFAULT_PATH, file_system, partitioned};
+use crate::small_disk::{DEFAULT_PATH, file_system, partitioned, two_partitions};
 use crate::small_uki::SmallUki;
 use crate::tdvf_image::{EDK2_MEMORY, empty_variables, whole_firmware};
 
@@ -122,6 +122,10 @@ fn a_disk_that_boots_more_or_something_else_is_refused() {
     let of_boot = ["secure-boot-off", "no-option-rom", "no-foreign-disk", "named-by-boot-option"];
     assert_eq!(codes("rtmr1"), of_boot);
     assert_eq!(codes("rtmr2"), ["no-added-command-line", "named-by-boot-option"]);
+    // So is what another partition has for it as well.
+    folder.put("disk", &two_partitions(&[(DEFAULT_PATH, &other)], &[own]));
+    let said = folder.cvmkit(line).answer();
+    assert!(said.contains(words), "{said}");
     // Of a copy that is not started nothing counts, and of several it is not known which is.
     with(&[elsewhere, own, ("EFI/linux/A.efi.extra.d/a.cred", b"x")]).answer();
     let beside_default = ("EFI/BOOT/BOOTX64.EFI.extra.d/a.cred", b"x".as_slice());

@@ -27,20 +27,32 @@ pub(crate) fn file_system(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// The same as the EFI system partition of a disk.
 pub(crate) fn partitioned(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let esp = file_system(files);
-    let partition = Partition {
+    disk_of(&[file_system(files)])
+}
+
+/// A disk with two of them.
+#[allow(dead_code, reason = "not every test has two")]
+pub(crate) fn two_partitions(first: &[(&str, &[u8])], second: &[(&str, &[u8])]) -> Vec<u8> {
+    disk_of(&[file_system(first), file_system(second)])
+}
+
+fn disk_of(volumes: &[Vec<u8>]) -> Vec<u8> {
+    let partition = |(at, volume): (u8, &Vec<u8>)| Partition {
         type_guid: gpt::spec::ESP,
-        unique_guid: Guid::from_text_order([7; 16]),
+        unique_guid: Guid::from_text_order([7 + at; 16]),
         name: "esp".to_owned(),
-        place: Place::Next(esp.len() as u64),
+        place: Place::Next(volume.len() as u64),
         attributes: 0,
     };
+    let partitions: Vec<Partition> = (0..).zip(volumes).map(partition).collect();
     let disk_guid = Guid::from_text_order([9; 16]);
     let options = gpt::Options { size: DiskSize::Minimal, disk_guid };
-    let plan = gpt::Plan::new(&[partition], &options).unwrap();
+    let plan = gpt::Plan::new(&partitions, &options).unwrap();
     let mut disk = vec![0; usize::try_from(plan.len()).unwrap()];
     plan.write(&mut disk).unwrap();
-    let mut inside = Shifted::new(&mut disk, plan.partitions()[0].offset);
-    cvmkit_formats::sink::Sink::write_at(&mut inside, 0, &esp).unwrap();
+    for (partition, volume) in plan.partitions().iter().zip(volumes) {
+        let mut inside = Shifted::new(&mut disk, partition.offset);
+        cvmkit_formats::sink::Sink::write_at(&mut inside, 0, volume).unwrap();
+    }
     disk
 }

@@ -56,7 +56,7 @@ impl Esp {
         uki_path: &Path,
         uki: &FileSource,
     ) -> Result<Self, PredictionError> {
-        let mut refusal = None;
+        let (mut refusal, mut found, mut has_other) = (None, None, false);
         for (start, len) in places(path, disk)? {
             let Ok(part) = Window::new(disk, start, len) else { continue };
             let volume = match fat::read(&part) {
@@ -67,7 +67,9 @@ impl Esp {
                 }
             };
             let copies = places_of(&volume, uki);
-            if copies.is_empty() {
+            if copies.is_empty() || found.is_some() {
+                // Of two that firmware may start it is not known which.
+                has_other |= copies.is_empty() && volume.lookup(DEFAULT).is_some();
                 continue;
             }
             let default = copies.iter().find(|copy| copy.eq_ignore_ascii_case(DEFAULT));
@@ -80,12 +82,13 @@ impl Esp {
             let loader = volume.lookup("loader");
             let is_file = |id| matches!(volume.tree.inode(id).node, Node::File(_));
             let loader_is_file = loader.is_some_and(is_file);
-            return Ok(Self { loader_is_file, is_default: default.is_some() });
+            found = Some(Self { loader_is_file, is_default: default.is_some() });
         }
-        Err(refusal.unwrap_or_else(|| PredictionError::OtherImage {
-            path: path.to_owned(),
-            uki: uki_path.to_owned(),
-        }))
+        let found = found.map(|esp| Self { is_default: esp.is_default && !has_other, ..esp });
+        found.ok_or_else(|| {
+            let (path, uki) = (path.to_owned(), uki_path.to_owned());
+            refusal.unwrap_or(PredictionError::OtherImage { path, uki })
+        })
     }
 }
 
