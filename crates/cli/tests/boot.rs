@@ -1,8 +1,7 @@
 //! The image boots, and with one byte or one parameter changed it ends in a kernel panic that says
 //! why.
 //!
-//! Oracle: Linux itself, in QEMU. Boots run one after another: under emulation one of them uses
-//! every processor of a small machine.
+//! Oracle: Linux itself, in QEMU. As many machines run at once as libtest has threads.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
@@ -14,7 +13,6 @@
 mod rig;
 
 use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rig::{Image, Partition, READY, ROOT, ROOT_VERITY, cvmkit, run, skip};
@@ -22,15 +20,13 @@ use rig::{Image, Partition, READY, ROOT, ROOT_VERITY, cvmkit, run, skip};
 /// Seconds after which a boot has failed; under emulation one takes 10 to 40.
 const TIMEOUT: &str = "300";
 
-static TURN: Mutex<()> = Mutex::new(());
-
-/// The turn to boot; none, loudly, without an emulator.
-fn turn() -> Option<MutexGuard<'static, ()>> {
+/// False, loudly, without an emulator.
+fn can_boot() -> bool {
     if rig::found("qemu-system-x86_64").is_none() {
         skip("qemu-system-x86_64 is not installed");
-        return None;
+        return false;
     }
-    Some(TURN.lock().unwrap_or_else(PoisonError::into_inner))
+    true
 }
 
 /// Boots and insists that the expectation is met; answers the console.
@@ -68,7 +64,9 @@ fn panics(image: &Image, reason: &str) {
 
 #[test]
 fn uefi_boots_the_disk() {
-    let Some(_turn) = turn() else { return };
+    if !can_boot() {
+        return;
+    }
     let (_folder, image) = altered();
     let console = boot(&image, &["--until", READY]);
     assert!(console.contains(READY) && !console.contains("Kernel panic"), "{console}");
@@ -78,7 +76,9 @@ fn uefi_boots_the_disk() {
 
 #[test]
 fn qemu_boots_the_kernel() {
-    let Some(_turn) = turn() else { return };
+    if !can_boot() {
+        return;
+    }
     let (_folder, image) = altered();
     let console = boot(&image, &["--direct", "--until", READY]);
     assert!(console.contains(READY) && !console.contains("Kernel panic"), "{console}");
@@ -90,7 +90,9 @@ fn partition(image: &Image, kind: &str) -> Option<Partition> {
 
 #[test]
 fn a_flipped_byte_in_the_root_panics() {
-    let Some(_turn) = turn() else { return };
+    if !can_boot() {
+        return;
+    }
     let (_folder, image) = altered();
     let Some(root) = partition(&image, ROOT) else { return };
     image.flip(".raw", root.start + 100);
@@ -99,7 +101,9 @@ fn a_flipped_byte_in_the_root_panics() {
 
 #[test]
 fn a_flipped_byte_in_the_hash_tree_panics() {
-    let Some(_turn) = turn() else { return };
+    if !can_boot() {
+        return;
+    }
     let (_folder, image) = altered();
     let Some(tree) = partition(&image, ROOT_VERITY) else { return };
     // The superblock takes the first block; the tree starts with its top.
@@ -110,7 +114,9 @@ fn a_flipped_byte_in_the_hash_tree_panics() {
 /// Boots with `roothash=` replaced.
 #[track_caller]
 fn panics_with_root_hash(replace: impl FnOnce(&str) -> String, reason: &str) {
-    let Some(_turn) = turn() else { return };
+    if !can_boot() {
+        return;
+    }
     let (_folder, image) = altered();
     let line = image.text(".cmdline");
     let root_hash = image.text(".roothash").trim().to_owned();
@@ -165,7 +171,9 @@ fn a_second_root_hash_panics() {
 
 #[test]
 fn a_boot_that_does_not_end_as_expected_is_a_no() {
-    let Some(_turn) = turn() else { return };
+    if !can_boot() {
+        return;
+    }
     let (_folder, image) = altered();
     image.replace(".cmdline", "console=ttyS0 panic=-1");
     let mut command = cvmkit(["boot".as_ref(), image.out.as_os_str()]);

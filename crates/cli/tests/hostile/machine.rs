@@ -62,7 +62,7 @@ impl Running {
         let mut command = Command::new("qemu-system-x86_64");
         command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
         command.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]);
-        command.args(["-m", "1024M", "-smp", "2"]);
+        command.args(["-m", "1024M", "-smp", "1"]);
         // Control-A and a letter are orders to the multiplexer: `b` sends a BREAK.
         command.args(["-chardev", "stdio,id=console,signal=off,mux=on"]);
         command.args(["-serial", "chardev:console", "-qmp"]);
@@ -96,12 +96,16 @@ impl Machine {
     /// Waits for a text of the guest, and for no panic before it.
     #[track_caller]
     pub(crate) fn wait(&mut self, text: &str) {
-        let started = Instant::now();
-        while !self.said().contains(text) {
-            let left = PATIENCE.saturating_sub(started.elapsed());
-            let ended = !self.read(left) || !left.is_zero() && self.said().contains(PANIC);
-            let seen = self.said().contains(text);
-            assert!(!ended || seen, "`{text}` never came:\n{}", self.console);
+        let (started, mut search, mut panic) =
+            (Instant::now(), Search::of(text), Search::of(PANIC));
+        while !search.finds(&self.console) {
+            let runs = self.read(PATIENCE.saturating_sub(started.elapsed()));
+            let ended = !runs || panic.finds(&self.console);
+            assert!(
+                !ended || search.finds(&self.console),
+                "`{text}` never came:\n{}",
+                self.console
+            );
         }
     }
 
@@ -118,11 +122,10 @@ impl Machine {
     /// Waits for the panic, and answers all that was said before and a little after.
     #[track_caller]
     pub(crate) fn panic(mut self) -> String {
-        let started = Instant::now();
-        while !self.said().contains(PANIC) {
-            let left = PATIENCE.saturating_sub(started.elapsed());
-            let runs = self.read(left);
-            assert!(runs || self.said().contains(PANIC), "no panic:\n{}", self.console);
+        let (started, mut search) = (Instant::now(), Search::of(PANIC));
+        while !search.finds(&self.console) {
+            let runs = self.read(PATIENCE.saturating_sub(started.elapsed()));
+            assert!(runs || search.finds(&self.console), "no panic:\n{}", self.console);
         }
         self.listen(LAST_WORDS);
         std::mem::take(&mut self.console)
@@ -200,6 +203,32 @@ impl Machine {
         self.console.clear();
         self.running = Running::start(&self.arguments, self.folder.path());
         true
+    }
+}
+
+/// Looks for a text in what a guest says itself, at every whole line once: a guest says a byte at a
+/// time.
+struct Search<'a> {
+    text: &'a str,
+    from: usize,
+}
+
+impl<'a> Search<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, from: 0 }
+    }
+
+    fn finds(&mut self, console: &str) -> bool {
+        // A machine that started anew has said less.
+        let rest = console.get(self.from..).unwrap_or_else(|| {
+            self.from = 0;
+            console
+        });
+        let found = said(rest).contains(self.text);
+        if !found {
+            self.from += rest.rfind('\n').map_or(0, |end| end + 1);
+        }
+        found
     }
 }
 

@@ -6,7 +6,8 @@
 //! command line, and a stage 1 that took every command line. Every attack of these tests was tried on it;
 //! where it failed there too, the test says so. `docs/threat-model.md` lists the ways.
 //!
-//! Oracles: OVMF, systemd-stub, Linux and systemd in QEMU. Boots run one after another.
+//! Oracles: OVMF, systemd-stub, Linux and systemd in QEMU. As many machines run at once as libtest has threads; one that
+//! an emulator starves of its timer starts anew.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
@@ -26,7 +27,6 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cvmkit_measure::uefi::variable_store::Variables;
@@ -50,17 +50,14 @@ const OF_SYSTEMD: [u8; 16] = [
     0x4b, 0x64, 0xf2, 0x8c, 0x0b, 0x4b, 0x8f, 0x42, 0x93, 0x87, 0x6d, 0x87, 0x60, 0x50, 0xdc, 0x67,
 ];
 
-static TURN: Mutex<()> = Mutex::new(());
-
 /// A host: the image that it attacks, and a place for its files.
 struct Host {
-    _turn: MutexGuard<'static, ()>,
     folder: tempfile::TempDir,
     image: &'static Image,
 }
 
 impl Host {
-    /// The turn to boot; none, loudly, if a tool is missing.
+    /// None, loudly, if a tool is missing.
     fn new() -> Option<Self> {
         let tools = ["qemu-system-x86_64", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "busybox"];
         for tool in tools {
@@ -69,9 +66,8 @@ impl Host {
                 return None;
             }
         }
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        Some(Self { _turn: turn, folder, image: Image::minimal() })
+        Some(Self { folder, image: Image::minimal() })
     }
 
     fn path(&self, name: &str) -> PathBuf {
