@@ -1,18 +1,15 @@
 //! What is too long for every run of all checks, and runs before an issue is called resolved.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::{Workspace, oracles, step, test};
+use crate::{Workspace, deny, oracles, step, test};
 
-/// The version of cargo-deny that reads `deny.toml` and a lock of format 4.
-const CARGO_DENY: &str = "0.18.5";
-
-/// `readers [NAME[=NUMBER]]`, or `deny`.
+/// `readers [NAME[=NUMBER]]`, or `advisories`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     match arguments {
         ["readers"] => readers(workspace, ""),
         ["readers", only] => readers(workspace, only),
-        ["deny"] => deny(workspace),
+        ["advisories"] => deny::advisories(workspace),
         _ => bail!("{}", crate::USAGE),
     }
 }
@@ -32,25 +29,4 @@ fn readers(workspace: &Workspace, only: &str) -> Result<()> {
     run(&[])?;
     step::announce("every reader of foreign bytes");
     run(&["--ignored", "--exact", "readers", "--nocapture"])
-}
-
-/// cargo-deny with all its checks. The advisory database is a git repository: this needs a network
-/// that has it.
-fn deny(workspace: &Workspace) -> Result<()> {
-    let tools = workspace.target.join("tools");
-    let program = tools.join("bin/cargo-deny");
-    let printed = step::output(&mut step::command(&program, ["--version"])).unwrap_or_default();
-    if printed != format!("cargo-deny {CARGO_DENY}") {
-        step::announce("build cargo-deny, which takes a while");
-        let mut install = step::command("cargo", ["install", "cargo-deny", "--locked", "--force"]);
-        step::run(install.args(["--version", CARGO_DENY, "--root"]).arg(&tools))?;
-    }
-    let check = |which: &[&str]| {
-        let mut check = step::command(&program, ["check"]);
-        step::run(check.args(which).current_dir(&workspace.root))
-    };
-    step::announce("licences, bans, sources");
-    check(&["licenses", "bans", "sources"])?;
-    step::announce("advisories");
-    check(&["advisories"]).context("the advisories, of which the database is a git repository")
 }

@@ -23,9 +23,6 @@ use verdict::Verdict;
 /// Seconds per target when none are given.
 const SECONDS: u64 = 30;
 
-/// Seconds per target in a run of all checks.
-const CHECK_SECONDS: u64 = 40;
-
 /// Targets that run side by side: as many as the smallest machine for CI has processors.
 const AT_ONCE: usize = 2;
 
@@ -83,9 +80,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     fuzz(workspace, if targets.is_empty() { &all } else { targets }, seconds)
 }
 
-/// The part of a run of all checks: every decoder of a verifier for forty seconds.
+/// The part of a run of all checks: every decoder of a verifier.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
-    fuzz(workspace, &VERIFIER, CHECK_SECONDS)
+    fuzz(workspace, &VERIFIER, SECONDS)
 }
 
 /// Refuses a lock of the fuzz targets that does not fit the crates.

@@ -10,9 +10,9 @@ mod apt;
 mod bench;
 mod campaign;
 mod demo;
+mod deny;
 mod fuzz;
 mod inputs;
-mod licences;
 mod oracles;
 mod step;
 mod test;
@@ -32,7 +32,8 @@ usage: cargo xtask TASK
                   fuzz every decoder of foreign bytes, or some (default 30 s each)
   campaign readers [NAME[=NUMBER]]
                   20 000 changed inputs for every reader of foreign bytes, or for some
-  campaign deny   cargo-deny with the advisory database (builds it first)
+  campaign advisories
+                  what the advisory database says of every crate that is linked in
   bench [N]       compare with other tools, N alternating runs (default 3)
   oracles         install or verify the tools that tests compare with";
 

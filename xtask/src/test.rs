@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use crate::inputs::Inputs;
-use crate::{Workspace, fuzz, licences, oracles, step};
+use crate::{Workspace, deny, fuzz, oracles, step};
 
 /// How much to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,10 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     step::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     // A workspace of its own has a lock of its own, which a new dependency makes stale.
     fuzz::check_lock(workspace)?;
-    step::announce("licences, sources and the decisions about advisories");
-    licences::check(workspace)?;
+    if extent == Extent::Whole {
+        step::announce("licences, sources and the decisions about advisories");
+        deny::check(workspace)?;
+    }
     step::announce("lints");
     let mut lints = cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
     step::run(lints.args(CROSS_CHECK).args(["--", "-D", "warnings"]))?;
