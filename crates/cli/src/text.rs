@@ -76,6 +76,14 @@ mod tests {
         assert_eq!(plain("a\u{1b}[2Jb\u{9b}c\u{7f}\r"), "a\\u{1b}[2Jb\\u{9b}c\\u{7f}\\u{d}");
         assert_eq!(plain("exe.\u{202e}gpj"), "exe.\\u{202e}gpj");
         assert_eq!(plain("a\u{2066}b\u{200b}c\u{61c}"), "a\\u{2066}b\\u{200b}c\\u{61c}");
+        for mark in
+            ['\u{61c}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2060}', '\u{206f}']
+                .into_iter()
+                .chain(['\u{feff}', '\u{fff9}', '\u{fffb}', '\u{e0000}', '\u{e007f}'])
+        {
+            let shown = plain(&format!("a{mark}b"));
+            assert_eq!(shown, format!("a{}b", mark.escape_unicode()));
+        }
         assert_eq!(plain("é漢\t1\n2"), "é漢\t1\n2");
     }
 }

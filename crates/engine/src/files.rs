@@ -446,6 +446,12 @@ mod tests {
         let error = read(&path).unwrap_err();
         assert!(error.is_unsuitable() && error.source.to_string().contains("134217728"));
         assert!(read_text(&path).unwrap_err().is_unsuitable());
+        // What says that it is longer than memory is refused as too long, before any of it is asked for.
+        File::create(&path).unwrap().set_len(1 << 43).unwrap();
+        assert!(read(&path).unwrap_err().is_unsuitable());
+        // Texts have a bound of their own.
+        File::create(&path).unwrap().set_len(TEXT_MAX + 1).unwrap();
+        assert!(read(&path).is_ok() && read_text(&path).unwrap_err().is_unsuitable());
         // A file that says it is empty and has no end.
         let error = bounded(File::open("/dev/zero").unwrap(), 1000).unwrap_err();
         assert_eq!(error.to_string(), "expected at most 1000 bytes");

@@ -303,7 +303,7 @@ mod tests {
         });
         let limits = Limits {
             answer: Duration::from_secs(5),
-            silence: Duration::from_secs(5),
+            silence: Duration::from_millis(300),
             window: Duration::from_millis(400),
             least: 1000,
             whole: Duration::from_millis(1500),
@@ -329,6 +329,23 @@ mod tests {
         assert!(matches!(error, HttpError::TooSlow { .. }), "{error}");
         assert!(error.to_string().contains("expected at least 1000"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+
+    /// Nothing for longer than a silence may last: the connection is given up, not waited for.
+    #[test]
+    fn a_server_that_falls_silent_is_left() {
+        let began = Instant::now();
+        let error = asked(None, |stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")?;
+            sleep(Duration::from_secs(20));
+            stream.write_all(b"llo")
+        })
+        .unwrap_err();
+        assert!(
+            matches!(error, HttpError::Transport { .. } | HttpError::TooSlow { .. }),
+            "{error}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
 
     /// Enough in every window, and yet too little for the whole: of a file whose length is known, and

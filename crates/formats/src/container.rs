@@ -175,6 +175,38 @@ mod tests {
         }
     }
 
+    /// The beginnings of such files, as the programs that make them write them.
+    #[test]
+    fn beginnings_of_real_files_are_told() {
+        for (container, at, beginning) in [
+            (Container::Qcow, 0, "514649fb00000003"),
+            (Container::Qcow, 0, "51454400"),
+            (Container::Vmdk, 0, "4b444d5601000000"),
+            (Container::Vmdk, 0, "23204469736b2044657363726970746f7246696c65"),
+            (Container::Vdi, 0x40, "7f10dabe"),
+            (Container::Vhd, 0, "636f6e6563746978"),
+            (Container::Vhdx, 0, "7668647866696c65"),
+            (Container::Gzip, 0, "1f8b0800"),
+            (Container::Xz, 0, "fd377a585a0000"),
+            (Container::Zstd, 0, "28b52ffd"),
+            (Container::Bzip2, 0, "425a6839"),
+            (Container::Lz4, 0, "04224d18"),
+            (Container::Zip, 0, "504b0304"),
+            (Container::SevenZip, 0, "377abcaf271c"),
+            (Container::Tar, 257, "7573746172"),
+            (Container::Deb, 0, "213c617263683e0a"),
+            (Container::Rpm, 0, "edabeedb"),
+            (Container::Capsule, 0, "edd5cb6d2de8444cbda17194199ad92a"),
+            (Container::Igvm, 0, "4947564d"),
+        ] {
+            let mut file = vec![0; 4096];
+            let digits = (0..beginning.len()).step_by(2).map(|at| &beginning[at..at + 2]);
+            let bytes: Vec<u8> = digits.map(|two| u8::from_str_radix(two, 16).unwrap()).collect();
+            file[at..at + bytes.len()].copy_from_slice(&bytes);
+            assert_eq!(Container::of(&file).unwrap(), Some(container), "{container}");
+        }
+    }
+
     #[test]
     fn a_fixed_vhd_is_told_by_its_footer() {
         let mut file = vec![0; 4096 + 512];

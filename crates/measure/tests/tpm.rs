@@ -270,6 +270,9 @@ fn what_is_unknown_of_one_register_leaves_the_others() {
     assert_eq!(listed(&without_ids, Bank::Sha256, 11), listed(&whole, Bank::Sha256, 11));
     let unknown = with(&[".dtbauto", ".hwids"]);
     assert_eq!(open(&unknown), [(11, Unknown::MachineSection(".dtbauto"))]);
+    let updates = with(&[".efifw", ".hwids"]);
+    assert_eq!(open(&updates), [(11, Unknown::MachineSection(".efifw"))]);
+    assert_eq!(open(&with(&[".efifw"])), []);
     assert_eq!(listed(&unknown, Bank::Sha256, 11), Vec::<String>::new());
     assert_eq!(listed(&unknown, Bank::Sha256, 9), listed(&whole, Bank::Sha256, 9));
     assert!(!unknown.untouched.contains(&pcr(11)));

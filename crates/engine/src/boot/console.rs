@@ -432,6 +432,10 @@ mod tests {
         let (sightings, _) = console.into_parts();
         assert_eq!(sightings[0].line, "cvmkit: ready (failed units: 1)");
         assert_eq!(sightings.len(), 1);
+        // Another line that begins as this one did is another line.
+        let mut console = Console::new(&["ready".to_owned()]);
+        console.feed(b"ready\nready again\n", ZERO, &Unwatched);
+        assert_eq!(console.into_parts().0[0].line, "ready");
     }
 
     #[test]

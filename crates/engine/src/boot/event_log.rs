@@ -133,12 +133,20 @@ impl Entries {
 }
 
 fn entries(guest: &mut Connection<'_>, memory: &Memory) -> Result<Entries, BootError> {
+    entries_of(memory, |address, len| guest.memory(address, len))
+}
+
+/// The entries of memory that is read piece by piece.
+fn entries_of(
+    memory: &Memory,
+    mut read: impl FnMut(u64, usize) -> Result<Vec<u8>, BootError>,
+) -> Result<Entries, BootError> {
     /// An entry, less one step.
     const OVERLAP: usize = 16;
     let mut entries = Entries::default();
     for address in memory.low.clone().step_by(PIECE).chain(memory.high.clone().step_by(PIECE)) {
         if let Some(len) = memory.within(address, PIECE + OVERLAP) {
-            entries.take(&guest.memory(address, len)?);
+            entries.take(&read(address, len)?);
         }
     }
     Ok(entries)
@@ -291,11 +299,22 @@ mod tests {
         piece[24..32].copy_from_slice(&0x1234_u64.to_le_bytes());
         piece[33..49].copy_from_slice(&FINAL_EVENTS); // not aligned
         let mut entries = Entries::default();
-        entries.take(&piece[..40]);
+        entries.take(&piece);
         assert_eq!((entries.logs.first(), entries.finals.len()), (Some(&0x1234), 0));
         let mut cut = Entries::default();
         cut.take(&piece[..24]);
         assert!(cut.logs.is_empty(), "its pointer is in the next piece");
+        // Wherever an entry lies across the end of a piece it is read as a whole.
+        for before in [8, 16, 24] {
+            let mut guest = vec![0; 2 * PIECE];
+            guest[PIECE - before..][..16].copy_from_slice(&EVENT_LOG);
+            guest[PIECE - before + 16..][..8].copy_from_slice(&0x1234_u64.to_le_bytes());
+            let read = |address: u64, len: usize| {
+                Ok(guest[usize::try_from(address).unwrap()..][..len].to_vec())
+            };
+            let entries = entries_of(&Memory::of(64), read).unwrap();
+            assert_eq!(entries.logs.first(), Some(&0x1234), "{before}");
+        }
     }
 
     #[test]

@@ -90,6 +90,9 @@ mod tests {
         let (third, _) = copies.take(&small).unwrap();
         assert_eq!(read_all(&first, 100).unwrap(), b"some bytes", "as it was hashed");
         assert_eq!(read_all(&third, 100).unwrap(), b"others");
+        let (last, _) = copies.take(&sparse).unwrap();
+        let copied = read_all(&last, 1 << 30).unwrap();
+        assert_eq!(Sha256::of(&copied), digest, "zeros at the end of all copies are there");
         let copied = read_all(&second, 1 << 30).unwrap();
         assert_eq!(second.len(), (64 << 20) + 7);
         assert_eq!(Sha256::of(&copied), digest);

@@ -176,6 +176,14 @@ fn an_edited_lock_is_refused() {
 }
 
 #[test]
+fn a_record_has_a_bound() {
+    let text = lock(vec![package("a")]).to_text().unwrap();
+    let long = format!("{text}# {}\n", "x".repeat(1 << 20));
+    let error = read(&long).unwrap_err();
+    assert!(error.to_string().contains("bytes, expected at most 1048576"), "{error}");
+}
+
+#[test]
 fn other_formats_are_named_before_they_are_read() {
     for (found, more) in [(1, ""), (2, ""), (4, "brand-new = true\n"), (u32::MAX, "[[thing]]\n")] {
         let error = read(&format!("format = {found}\n{more}")).unwrap_err();

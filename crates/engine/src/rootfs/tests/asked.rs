@@ -64,6 +64,20 @@ fn patterns_of_merged_folders_mean_usr() {
     }
 }
 
+/// Of our own: dpkg fails to unpack a package whose folder is excluded and whose file is not.
+#[test]
+fn what_a_kept_file_needs_stays_as_its_package_has_it() {
+    let mut packages = documented();
+    let folder = b"usr/share/doc/a";
+    packages[0].entries.iter_mut().find(|entry| entry.path == folder).unwrap().mode = 0o750;
+    let exclude = ["/usr/share/*", "!/usr/share/doc/a/copyright"].map(str::to_owned);
+    let rootfs = assemble(&Request { exclude: &exclude, ..request(&packages) }).unwrap();
+    let id = rootfs.tree.lookup(folder).unwrap();
+    assert_eq!(rootfs.tree.inode(id).meta.mode, 0o750);
+    assert!(rootfs.tree.lookup(b"usr/share/doc/a/copyright").is_some());
+    assert!(rootfs.tree.lookup(b"usr/share/man").is_none());
+}
+
 /// Builds the package and has dpkg unpack it into a scratch root.
 #[test]
 fn paths_stay_as_dpkg_keeps_them() {

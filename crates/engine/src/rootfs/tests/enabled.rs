@@ -61,6 +61,11 @@ fn a_helper_that_never_starts_is_told() {
             .iter()
             .any(|notice| matches!(notice, Notice::NetworkLogin { .. }))
     );
+    // One that is pulled in has the same condition.
+    let wants = "/etc/systemd/system/ssh.service.wants/sshd-keygen.service";
+    let target = "/usr/lib/systemd/system/sshd-keygen.service";
+    let files = [overlays::placed(wants, "root", PlacedNode::Symlink(target.into()))];
+    assert_eq!(enabled(&["ssh.service"], &files, true).unwrap(), [helper(condition)]);
     // One that could start, and is not enabled, is told as that.
     let plain = "[Service]\nExecStart=/usr/sbin/sshd\n[Install]\nWantedBy=ssh.service\n";
     let files = [overlays::placed(
@@ -129,6 +134,27 @@ fn a_unit_that_never_starts_or_runs_nothing_is_refused() {
             "[Unit]\nConditionPathExists=|/etc/a\nAssertPathExists=|/run/b\n[Service]\n\
           ExecStart=/bin/sh\n",
             "ConditionPathExists=|/etc/a",
+        ),
+        ("[Unit]\nConditionNeedsUpdate=/etc\n[Service]\nExecStart=/bin/sh\n", "NeedsUpdate"),
+        (
+            "[Unit]\nConditionPathIsDirectory=/usr/bin/sh\n[Service]\nExecStart=/bin/sh\n",
+            "PathIsDirectory",
+        ),
+        (
+            "[Unit]\nConditionPathIsSymbolicLink=/usr/bin/sh\n[Service]\nExecStart=/bin/sh\n",
+            "PathIsSymbolicLink",
+        ),
+        (
+            "[Unit]\nConditionDirectoryNotEmpty=/etc/gone\n[Service]\nExecStart=/bin/sh\n",
+            "DirectoryNotEmpty",
+        ),
+        (
+            "[Unit]\nConditionFileNotEmpty=/etc/machine-id\n[Service]\nExecStart=/bin/sh\n",
+            "FileNotEmpty",
+        ),
+        (
+            "[Unit]\nConditionFileIsExecutable=/usr/bin/sh\n[Service]\nExecStart=/bin/sh\n",
+            "FileIsExecutable",
         ),
         ("[Service]\nExecStart=/usr/lib/gone\n", "/usr/lib/gone"),
         ("[Service]\nExecStartPre=gone-too\nExecStart=/bin/sh\n", "gone-too"),
