@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
-use cvmkit_engine::fault::{Diagnosis, Fault, of_the_machine};
-use cvmkit_engine::files::FileError;
-use cvmkit_engine::progress::Progress;
+use cvmkit_host::fault::{Diagnosis, Fault, of_the_machine};
+use cvmkit_host::files::FileError;
+use cvmkit_host::progress::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;

@@ -10,11 +10,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_engine::files::{self, FileError, cannot};
 use cvmkit_engine::mirrors::{self, Mirrors};
 use cvmkit_engine::store::SealKey;
-use cvmkit_engine::timestamp::Timestamp;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{self, FileError, cannot};
+use cvmkit_host::timestamp::Timestamp;
 use thiserror::Error;
 
 /// No place for the store could be derived.

@@ -10,7 +10,7 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
 /// The C library did not take its own services.

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use rig::{ESP, Image, ROOT, ROOT_VERITY, Said, cvmkit, names, oracle, run, skip};
 
 /// `nobody` (Debian Policy, section 9.2.2).

@@ -19,8 +19,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::image;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::pe::Headers;
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use rig::{ESP, Image, ROOT, ROOT_VERITY, cvmkit, found, oracle, run, skip};

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, Register, RegisterSet};
 use rig::{Image, cvmkit, run, skip};

@@ -29,7 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cvmkit_engine::boot::{AcpiError, AcpiFiles, AcpiRequest, TD_MACHINE, acpi_files};
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, BankDigest, EventType, Events, PcrIndex, Register, RegisterSet};
 use cvmkit_measure::linux::{self, Boot, SetupHeader};

@@ -8,7 +8,6 @@
 //! out: nothing here opens a file or a socket, reads a clock or logs.
 
 pub mod compression;
-pub mod date;
 pub mod deb;
 pub mod deb822;
 pub mod openpgp;

@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_formats::digest::Sha256;
 use thiserror::Error;
 
 use crate::deb822::{self, Deb822Error, Stanza};
 use crate::relation::{self, Relation, RelationError};
-use crate::release::{SIZE_MAX, Sha256, is_pool_path, sha256};
+use crate::release::{SIZE_MAX, is_pool_path, sha256};
 use crate::version::{Version, VersionError};
 
 /// Why an index was refused.
@@ -339,7 +340,7 @@ mod tests {
             (Priority::Required, MultiArch::Allowed)
         );
         assert_eq!((package.size, package.installed_size), (7, Some(12)));
-        assert_eq!(package.sha256, [0x0f; 32]);
+        assert_eq!(package.sha256, Sha256([0x0f; 32]));
         let depends = package.relations(RelationField::Depends).unwrap();
         assert_eq!(depends.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(package.relation_text(RelationField::Breaks), "");

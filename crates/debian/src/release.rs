@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_formats::date::Date;
+use cvmkit_formats::digest::Sha256;
 use thiserror::Error;
 
-use crate::date::Date;
 use crate::deb822::{Deb822Error, Paragraph};
 
 /// How far in the future a `Date` may be: one day, for clocks that disagree.
@@ -19,9 +20,6 @@ const FUTURE_TOLERANCE: i64 = 86_400;
 
 /// No file of an archive is longer, a guard; sums of lengths stay small, and TOML can say each.
 pub const SIZE_MAX: u64 = 1 << 40;
-
-/// A SHA-256.
-pub type Sha256 = [u8; 32];
 
 /// Why a `Release` was refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -284,7 +282,7 @@ pub fn is_pool_path(path: &str) -> bool {
 pub(crate) fn sha256(text: &str) -> Option<Sha256> {
     let mut digest = [0; 32];
     hex::decode_to_slice(text, &mut digest).ok()?;
-    Some(digest)
+    Some(Sha256(digest))
 }
 
 /// What a release calls itself, for an error: `trixie-updates` (`stable-updates`).
@@ -365,7 +363,7 @@ mod tests {
         assert!(parsed.acquire_by_hash);
         assert_eq!(parsed.components, ["main", "contrib"]);
         let listed = parsed.files["main/binary-amd64/Packages"];
-        assert_eq!((listed.size, hex::encode(listed.sha256)), (0, DIGEST.to_owned()));
+        assert_eq!((listed.size, listed.sha256.to_string()), (0, DIGEST.to_owned()));
     }
 
     #[test]

@@ -14,7 +14,6 @@ use cvmkit_debian::openpgp::{Keyring, Policy, verify};
 use cvmkit_debian::packages::Index;
 use cvmkit_debian::release::{PinPriority, Release};
 use cvmkit_debian::resolver::{Options, Suite, resolve};
-use sha2::{Digest, Sha256};
 
 const SUITES: [&str; 4] = ["trixie", "trixie-updates", "trixie-security", "trixie-backports"];
 
@@ -159,7 +158,7 @@ fn verified(apt: &Apt, suite: &str, now: i64) -> (Vec<u8>, PinPriority) {
     let packages = apt.list(suite, "main_binary-amd64_Packages");
     let listed = release.files["main/binary-amd64/Packages"];
     assert_eq!(listed.size, packages.len() as u64);
-    assert_eq!(listed.sha256, <[u8; 32]>::from(Sha256::digest(&packages)));
+    assert_eq!(listed.sha256, cvmkit_formats::digest::Sha256::of(&packages));
     eprintln!("{suite}: {} signatures, verified in {took:?}", signed.good.len());
     (packages, release.pin_priority)
 }

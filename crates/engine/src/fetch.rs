@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
+use cvmkit_host::files::{self, FileError};
+use cvmkit_host::http::{Client, HttpError, Limits, broken, retried};
+use cvmkit_host::progress::Progress;
 use thiserror::Error;
 
-use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault, in_one_line};
-use crate::files::{self, FileError};
-use crate::http::{Client, HttpError, Limits, broken, retried};
 use crate::mirrors::{Mirrors, Tried};
 use crate::package;
-use crate::progress::Progress;
 use crate::store::{Blob, Partial, Store};
 
 /// Downloads at the same time; archives throttle clients that open more.

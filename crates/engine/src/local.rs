@@ -7,11 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{self, FileError, cannot};
 use thiserror::Error;
 
 use crate::definition::Definition;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::{self, FileError, cannot};
 
 /// Why a local file can't be used.
 #[derive(Debug, Error)]

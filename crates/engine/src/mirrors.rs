@@ -7,9 +7,9 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::document;
-use crate::fault::in_one_line;
-use crate::files::{self, FileError, Unsuitable, cannot};
+use cvmkit_host::document;
+use cvmkit_host::fault::in_one_line;
+use cvmkit_host::files::{self, FileError, Unsuitable, cannot};
 
 /// Base addresses of mirrors, in the order they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

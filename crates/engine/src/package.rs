@@ -12,12 +12,12 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use cvmkit_debian::deb::{Control, Deb, DebError, Entry, entries};
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use thiserror::Error;
 
-use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault};
 use crate::fetch::Wanted;
-use crate::files::FileError;
 use crate::rootfs::Package;
 use crate::store::{Blob, Sealing, Store};
 

@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 pub use seal::{SealKey, Sealing, Unsealing};
 
-use crate::digest::Sha256;
-use crate::files::{self, FileError, Folder, Staging, cannot};
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::{self, FileError, Folder, Staging, cannot};
 
 /// A user's store.
 #[derive(Clone, Debug)]

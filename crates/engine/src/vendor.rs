@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{self, FileError};
 use thiserror::Error;
 
 use crate::definition::Project;
-use crate::fault::{Diagnosis, Fault};
 use crate::fetch::{self, FetchError, Origins, Wanted};
-use crate::files::{self, FileError};
 use crate::lock::{LockError, LockFile};
 use crate::package::{self, AnotherPackage, PackageError};
 

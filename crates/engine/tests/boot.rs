@@ -14,7 +14,7 @@ use cvmkit_engine::boot::{
     Accelerator, BootError, Direct, HttpGet, Kvm, Outcome, Phase, Request, Spectator, Unwatched,
     Verdict, boot, command,
 };
-use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_host::fault::{Diagnosis, Fault};
 
 const CANARY: &[u8] = include_bytes!("../src/boot/canary.bin");
 const CANARY_SOURCE: &str = include_str!("../src/boot/canary.s");

@@ -22,9 +22,9 @@ use cvmkit_engine::export::corim::CorimFile;
 use cvmkit_engine::export::{
     Document, ExportError, Options, Selection, Shape, Signer, Subject, Validity, export,
 };
-use cvmkit_engine::files;
 use cvmkit_engine::reference::ReadError;
-use cvmkit_engine::versioned::VersionedError;
+use cvmkit_host::files;
+use cvmkit_host::versioned::VersionedError;
 use cvmkit_measure::snp::id_block::PrivateKey;
 use p384::ecdsa::signature::Verifier as _;
 use p384::ecdsa::{Signature, VerifyingKey};
@@ -438,7 +438,7 @@ fn dstack_has_one_digest_of_the_registers_of_a_nitro_tpm() {
 
 #[test]
 fn what_a_shape_has_no_place_for_is_an_error_that_says_what_to_add() {
-    use cvmkit_engine::fault::Diagnosis as _;
+    use cvmkit_host::fault::Diagnosis as _;
     let refusals = [
         (Shape::Oasis, profile("qemu-snp")),
         (Shape::Oasis, profile("gce-tdx")),

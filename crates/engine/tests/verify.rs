@@ -17,13 +17,13 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use cvmkit_engine::export::{Options, Selection, Shape, Signer, Subject, export};
-use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::image;
 use cvmkit_engine::manifest::Manifest;
-use cvmkit_engine::progress::Silent;
 use cvmkit_engine::verify::{
     Check, Endorsement, Finding, Report, State, VerifyError, verify, verify_endorsed,
 };
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::progress::Silent;
 use cvmkit_measure::snp::id_block::{PrivateKey, PublicKey};
 use tiny::{Kind, Tiny};
 

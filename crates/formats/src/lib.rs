@@ -12,6 +12,8 @@
 
 pub mod container;
 pub mod cpio;
+pub mod date;
+pub mod digest;
 pub mod fat;
 pub mod gpt;
 pub mod pe;

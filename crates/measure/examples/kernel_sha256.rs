@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs::File;
 use std::io::Read as _;
 
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use sha2::Digest as _;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -5,12 +5,12 @@
 //! else. The layout is QEMU's (`SevHashTable` in `target/i386/sev.c`, read by edk2's
 //! `OvmfPkg/AmdSev/BlobVerifierLibSevHashes`). Oracle: sev-snp-measure.
 
+use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 use thiserror::Error;
 use zerocopy::byteorder::little_endian::U16;
 use zerocopy::{Immutable, IntoBytes, Unaligned};
 
-use crate::digest::Sha256;
 use crate::gpa::PAGE_SIZE;
 use crate::guid::Guid;
 

@@ -16,12 +16,12 @@
 use std::fmt;
 use std::io;
 
+use cvmkit_formats::digest::Digests;
 use cvmkit_formats::pe;
 use cvmkit_formats::source::Source;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::digest::Digests;
 use crate::uefi::image;
 
 /// How much of the header QEMU reads, and so writes back (`x86_load_linux`).

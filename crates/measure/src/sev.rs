@@ -10,10 +10,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 use sha2::Digest as _;
 
-use crate::digest::{Sha256, role};
+use crate::digest::role;
 use crate::firmware::Firmware;
 use crate::kernel_hashes::KernelHashes;
 use crate::snp::{Error, GuestFeatures, Meaning, Vmm};

@@ -8,7 +8,7 @@ mod event_logs;
 #[allow(dead_code, reason = "each test uses a part")]
 mod small_uki;
 
-use cvmkit_measure::digest::Digests;
+use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::log::{AlgorithmId, Header, Log};
 use cvmkit_measure::event::{Bank, EventType, PcrIndex, Register, RegisterSet};
 use cvmkit_measure::linux::KernelVersion;

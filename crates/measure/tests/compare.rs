@@ -8,10 +8,10 @@ mod event_logs;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::compare::{
     Cause, Comparison, Kind, Prediction, compare, compare_values, identify,
 };
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::log::{AlgorithmId, Log};
 use cvmkit_measure::event::{
     Bank, BankDigest, Event, EventType, Events, PcrIndex, Register, RegisterSet, Source,

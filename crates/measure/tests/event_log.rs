@@ -18,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::event::log::{AlgorithmId, Entry, Error, Header, Log};
 use cvmkit_measure::event::observed::ObservedError;
 use cvmkit_measure::event::{

@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use cvmkit_measure::digest::Sha384;
+use cvmkit_formats::digest::Sha384;
 use cvmkit_measure::snp::LaunchDigest;
 use cvmkit_measure::snp::id_block::{
     self, Error, ID_AUTH_LEN, IdAuthentication, IdBlock, PrivateKey, PublicKey,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cvmkit_measure::digest::Sha384;
+use cvmkit_formats::digest::Sha384;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::gpa::Gpa;
 use cvmkit_measure::kernel_hashes::KernelHashes;

@@ -1,6 +1,6 @@
 //! Attestation reports of real processors, with the certificates of the keys that signed them.
 
-use cvmkit_measure::digest::Sha384;
+use cvmkit_formats::digest::Sha384;
 use cvmkit_measure::snp::LaunchDigest;
 use cvmkit_measure::snp::policy::{GuestPolicy, PolicyError};
 use cvmkit_measure::snp::report::{

@@ -11,7 +11,7 @@ mod ovmf_image;
 use std::fs;
 use std::path::Path;
 
-use cvmkit_measure::digest::Sha384;
+use cvmkit_formats::digest::Sha384;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::gpa::PAGE_SIZE;
 use cvmkit_measure::kernel_hashes::KernelHashes;

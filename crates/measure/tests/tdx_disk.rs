@@ -9,7 +9,7 @@
 #[expect(dead_code, reason = "no test here changes the image")]
 mod small_uki;
 
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{
     Bank, BankDigest, EventType, Events, Register, RegisterSet, RtmrIndex,

@@ -19,8 +19,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use cvmkit_formats::digest::{Digests, Sha256};
 use cvmkit_formats::source::Source;
-use cvmkit_measure::digest::{Digests, Sha256};
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, BankDigest, EventType, RegisterSet};
 use cvmkit_measure::firmware::Firmware;

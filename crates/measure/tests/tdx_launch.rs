@@ -13,7 +13,7 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::firmware::{Firmware, TdvfError, TdvfSectionType};
 use cvmkit_measure::gpa::Gpa;
 use cvmkit_measure::tdx::hob::TdHob;

@@ -8,7 +8,7 @@
 
 mod tdvf_image;
 
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{
     Bank, BankDigest, EventType, Events, PcrIndex, Register, RegisterSet, Rtmr, RtmrIndex, Source,

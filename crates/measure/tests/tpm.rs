@@ -7,7 +7,7 @@ mod small_uki;
 
 use std::collections::BTreeSet;
 
-use cvmkit_measure::digest::Digests;
+use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, PcrIndex, Register, RegisterSet};
 use cvmkit_measure::guid::Guid;
@@ -367,7 +367,7 @@ mod systemd_measure {
     use std::time::{Duration, Instant};
     use std::{env, fs};
 
-    use cvmkit_measure::digest::Sha256;
+    use cvmkit_formats::digest::Sha256;
     use cvmkit_measure::event::Events;
     use cvmkit_measure::tpm::pcrsig;
     use serde_json::Value;

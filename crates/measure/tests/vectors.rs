@@ -9,7 +9,7 @@
 
 mod ovmf_image;
 
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, GuestFeatures, SvsmGuest, VcpuSignature, VcpuType, Vmm};

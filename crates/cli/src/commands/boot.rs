@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use cvmkit_engine::boot::{self, Direct, HttpGet, Kvm, Outcome, Request};
 use cvmkit_engine::compare::{self, Options};
-use cvmkit_engine::files;
 use cvmkit_engine::manifest::Manifest;
 use cvmkit_engine::predict::{FirmwareBuild, Machine};
 use cvmkit_engine::profile::{Boot, Memory};
-use cvmkit_engine::progress::Progress;
+use cvmkit_host::files;
+use cvmkit_host::progress::Progress;
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::variables::SecureBoot;
 

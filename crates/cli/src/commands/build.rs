@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cvmkit_engine::build::{self, Built};
-use cvmkit_engine::digest::Sha256;
-use cvmkit_engine::progress::Progress as _;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::progress::Progress as _;
 use serde::Serialize;
 
 use super::{DefinitionArgument, OriginArguments, Places, builder, output_folder};

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use cvmkit_engine::compare::{self, Judged, Options, TdComparison, Verdict, listed};
 use cvmkit_engine::profile::Boot;
-use cvmkit_engine::progress::Progress;
+use cvmkit_host::progress::Progress;
 use serde::Serialize;
 
 use super::machine::{MachineArguments, Phases};

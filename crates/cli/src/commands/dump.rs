@@ -12,8 +12,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_formats::source::Source;
+use cvmkit_host::fault::{Diagnosis, Fault};
 use serde::Serialize;
 use thiserror::Error;
 

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_engine::base64::base64;
-use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::export::{self, Document, Options, Selection, Shape, Signer, Subject, Validity};
-use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_engine::files;
 use cvmkit_engine::profile::Memory;
-use cvmkit_engine::progress::Progress;
-use cvmkit_engine::timestamp::Timestamp;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files;
+use cvmkit_host::progress::Progress;
+use cvmkit_host::timestamp::Timestamp;
 use cvmkit_measure::snp::id_block::{self, PrivateKey};
 use serde::Serialize;
 use serde_json::Value;

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use cvmkit_engine::digest::Sha256;
-use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_engine::files::{self, FileError, FileSource};
-use cvmkit_measure::digest::Digests;
+use cvmkit_formats::digest::Digests;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{self, FileError, FileSource};
 use thiserror::Error;
 
 /// Longest firmware or SVSM: real ones have up to 16 MiB. Two of them are in memory at most.

@@ -8,7 +8,7 @@ use cvmkit_engine::fetch::Origins;
 use cvmkit_engine::lock::{
     self, Accepted, Changes, Fingerprint, LockError, LockFile, Resolving, Update,
 };
-use cvmkit_engine::progress::Progress;
+use cvmkit_host::progress::Progress;
 use serde::Serialize;
 
 use super::{DefinitionArgument, OriginArguments, Places, counted};

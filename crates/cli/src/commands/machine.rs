@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::predict::{self, FirmwareFileError, KernelHeader, KnownFirmware, Machine};
 use cvmkit_engine::profile::Memory;
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use cvmkit_engine::files::{self, cannot};
+use cvmkit_host::files::{self, cannot};
 
 use crate::console::{Answer, CommandError, Console};
 

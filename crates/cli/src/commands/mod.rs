@@ -27,11 +27,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use cvmkit_engine::build::Builder;
 use cvmkit_engine::definition::Project;
-use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::fetch::Origins;
-use cvmkit_engine::files;
 use cvmkit_engine::mirrors::Mirrors;
 use cvmkit_engine::store::Store;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
 
 use crate::console::{Answer, CommandError, Console};
 use crate::stage1::STAGE1;

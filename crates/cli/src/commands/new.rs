@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_engine::definition::{ID_RULE, is_id};
-use cvmkit_engine::fault::{self, Diagnosis, Fault};
-use cvmkit_engine::files;
 use cvmkit_formats::gpt::Guid;
+use cvmkit_host::fault::{self, Diagnosis, Fault};
+use cvmkit_host::files;
 use serde::Serialize;
 use thiserror::Error;
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_engine::export::corim::CorimFile;
-use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_engine::progress::Progress as _;
 use cvmkit_engine::verify::{self, Check, Checked, Endorsement, Finding, State};
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::progress::Progress as _;
 use cvmkit_measure::snp::id_block::{self, PublicKey};
 use serde::Serialize;
 use thiserror::Error;

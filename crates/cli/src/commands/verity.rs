@@ -12,9 +12,9 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::files::FileSource;
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::verity;
+use cvmkit_host::files::FileSource;
 
 use super::input;
 use crate::console::{Answer, CommandError, Console};

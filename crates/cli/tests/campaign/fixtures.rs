@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 
 use crate::archive::{Archive, Deb, SUITE};
 use crate::rig::{self, run};

@@ -41,7 +41,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 
 use fixtures::{Fixtures, Place};
 use mutate::Dice;

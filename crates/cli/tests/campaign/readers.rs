@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 
 use crate::fixtures::{Fixtures, Place, VERITY_DATA, shipped};
 use crate::mutate::Nature::{self, Binary, Text};

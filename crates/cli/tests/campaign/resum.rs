@@ -1,7 +1,7 @@
 //! Makes the checksums of a changed file right, so that it gets past the outer check and to the
 //! fields behind it.
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 
 use crate::ovmf_image;
 

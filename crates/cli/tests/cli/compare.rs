@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::EventType;
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::{AlgorithmId, Log};
@@ -18,7 +18,7 @@ use crate::tiny_image::TinyImage;
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
-    cvmkit_engine::files::read(&path.join(name)).unwrap()
+    cvmkit_host::files::read(&path.join(name)).unwrap()
 }
 
 /// The image whose sections are those of the UKI in the real log.

@@ -6,7 +6,7 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
-use cvmkit_measure::digest::{Digests, Sha384};
+use cvmkit_formats::digest::{Digests, Sha384};
 use cvmkit_measure::event::log::{AlgorithmId, Log};
 use cvmkit_measure::event::{EventType, RegisterSet};
 use cvmkit_measure::firmware::Firmware;
@@ -671,7 +671,7 @@ fn the_log_of_a_td_explains_its_values() {
     // A log that parts: one verdict, and the event has the causes.
     let mut records = log();
     image.folder.put("ccel", &self::bytes(CCEL_OVMF, &records));
-    cvmkit_engine::files::remove(&image.folder.path("out/reference-values.json")).unwrap();
+    cvmkit_host::files::remove(&image.folder.path("out/reference-values.json")).unwrap();
     let (_, json) = compare(&image.folder, "ccel --with out --td-firmware out/OVMF.fd");
     let observed = json["td"]["events"]["registers"].as_array().unwrap().iter();
     let mut observed = observed.map(|of| of["observed"].as_str().unwrap().to_owned());

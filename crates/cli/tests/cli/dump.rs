@@ -82,7 +82,7 @@ fn every_archive_of_an_initrd_is_listed() {
 fn firmware_is_listed() {
     let folder = Folder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
-    let image = cvmkit_engine::files::read(&fixtures.join("ovmf_AmdSev_suffix.bin")).unwrap();
+    let image = cvmkit_host::files::read(&fixtures.join("ovmf_AmdSev_suffix.bin")).unwrap();
     folder.put("ovmf.fd", &image);
     insta::assert_snapshot!(folder.cvmkit("dump ovmf.fd").answer(), @r#"
     OVMF firmware of 4096 bytes at 0x0000fffff000

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use serde_json::{Value, json};
 
 use crate::export_dstack;
@@ -465,7 +465,7 @@ fn every_document_of_a_debug_image_is_marked() {
         assert!(said.stderr.starts_with("warning: these are values of a DEBUG image"), "{said:?}");
         assert_eq!(said.stderr.lines().count(), 1, "{line}: {said:?}");
         assert!(is_in(&debug.folder.get("document"), b"DEBUG IMAGE"), "{line}: no mark");
-        cvmkit_engine::files::remove(&debug.folder.path("document")).unwrap();
+        cvmkit_host::files::remove(&debug.folder.path("document")).unwrap();
         let said = production.folder.cvmkit(&format!("{line} --allow-debug"));
         assert_eq!(said.code, Some(0), "{line}: {said:?}");
         let document = production.folder.get("document");

@@ -1,6 +1,6 @@
 //! `cvmkit export --as dstack` of TDs: against dstack-mr, and what its verifier would refuse.
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::tdx::mrtd::{self, Rule};

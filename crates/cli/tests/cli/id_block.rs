@@ -14,7 +14,7 @@ fn keys() -> Folder {
     let folder = Folder::new();
     for (name, fixture) in [("id.pem", "id_key_test.pem"), ("author.pem", "author_key_test.pem")] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
-        folder.put(name, &cvmkit_engine::files::read(&path.join(fixture)).unwrap());
+        folder.put(name, &cvmkit_host::files::read(&path.join(fixture)).unwrap());
     }
     folder
 }

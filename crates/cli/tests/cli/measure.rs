@@ -16,7 +16,7 @@ fn inputs() -> Folder {
     for (name, fixture) in FIXTURES {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
         let source = path.join(fixture);
-        folder.put(name, &whole(&cvmkit_engine::files::read(&source).unwrap()));
+        folder.put(name, &whole(&cvmkit_host::files::read(&source).unwrap()));
     }
     folder.put("kernel", &[0xc3; 70_000]);
     folder.put("initrd", b"an initrd of an odd length");

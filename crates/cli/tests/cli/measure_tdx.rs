@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::tdx::mrtd::{self, Rule};
 use cvmkit_measure::tdx::quote::Quote;
@@ -91,7 +91,7 @@ fn rtmr_0_is_that_of_a_real_quote() {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures/tdx/quote.json");
     let recorded: Value =
-        serde_json::from_slice(&cvmkit_engine::files::read(&path).unwrap()).unwrap();
+        serde_json::from_slice(&cvmkit_host::files::read(&path).unwrap()).unwrap();
     let bytes = hex::decode(text(&recorded, "quote")).unwrap();
     let log: Value = serde_json::from_str(text(&recorded, "event_log")).unwrap();
     let is_table = |event: &&Value| event["event_type"] == 0xa && event["imr"] == 0;
@@ -111,7 +111,7 @@ fn rtmr_0_is_that_of_a_real_quote() {
 #[test]
 fn the_mrtd_is_td_shim_s() {
     let path = Path::new("/usr/share/ovmf/OVMF.fd");
-    let bytes = cvmkit_engine::files::read(path).unwrap_or_default();
+    let bytes = cvmkit_host::files::read(path).unwrap_or_default();
     let [digest, single, two] = BOOKWORM;
     if Sha256::of(&bytes).to_string() != digest {
         eprintln!("SKIPPED: no ovmf 2022.11-6+deb12u2 is installed");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cvmkit_measure::digest::{Sha256, Sha384};
+use cvmkit_formats::digest::{Sha256, Sha384};
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::{AlgorithmId, Header, Log};
 use serde_json::Value;

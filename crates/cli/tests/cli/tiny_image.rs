@@ -1,6 +1,6 @@
 //! The folder of an image of a few kilobytes: a UKI and what `cvmkit build` would say of it.
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use serde_json::{Value, json};
 
 use crate::program::Folder;
@@ -20,7 +20,7 @@ pub(crate) struct TinyImage {
 impl TinyImage {
     pub(crate) fn new() -> Self {
         let folder = Folder::new();
-        cvmkit_engine::files::make_folder(&folder.path(OUT)).unwrap();
+        cvmkit_host::files::make_folder(&folder.path(OUT)).unwrap();
         Self { folder, files: Vec::new(), firmware: None }
     }
 

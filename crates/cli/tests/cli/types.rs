@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use cvmkit_engine::files;
+use cvmkit_host::files;
 
 use crate::program::{Folder, Said};
 use crate::tiny_image::TinyImage;

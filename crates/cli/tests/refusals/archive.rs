@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 
 use crate::rig::{self, Said, run, skip};
 

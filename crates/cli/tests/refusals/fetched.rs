@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use cvmkit_engine::digest::Sha256;
 use cvmkit_engine::fetch::{Origins, Wanted, fetch};
 use cvmkit_engine::mirrors::Mirrors;
-use cvmkit_engine::progress::Silent;
 use cvmkit_engine::store::{SealKey, Store};
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::progress::Silent;
 
 use crate::archive::{Archive, Deb};
 use crate::rig;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 
 use crate::archive::{Archive, Deb};
 

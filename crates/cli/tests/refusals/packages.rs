@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use cvmkit_engine::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 
 use crate::archive::{Archive, Deb};
 use crate::ovmf_image;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cvmkit_engine::predict::{Booted, FirmwareBuild, KnownFirmware};
-use cvmkit_measure::digest::Digests;
+use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::linux::{self, SetupHeader};

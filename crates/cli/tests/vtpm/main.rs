@@ -24,7 +24,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use cvmkit_engine::predict;
-use cvmkit_measure::digest::Digests;
+use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{
     Bank, BankDigest, Event, EventType, Events, ObservedEvent, PcrIndex, Register, RegisterSet,

@@ -19,8 +19,8 @@ use std::str::FromStr;
 use pgp::packet::{Packet, PacketParser, Signature};
 use thiserror::Error;
 
-use crate::date::Date;
 use clearsign::Clearsigned;
+use cvmkit_formats::date::Date;
 pub use keyring::Keyring;
 
 /// How far in the future a signature may be made: one day, for clocks that disagree.

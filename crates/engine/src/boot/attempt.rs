@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use cvmkit_host::files::{FileError, cannot};
+
 use super::console::Console;
 use super::firmware::Firmware;
 use super::http::{self, Asker, HttpAnswer};
@@ -15,7 +17,6 @@ use super::process::Guarded;
 use super::qemu::{self, Qemu};
 use super::tpm::Tpm;
 use super::{Accelerator, BootError, Outcome, Request, Spectator, Verdict, event_log};
-use crate::files::{FileError, cannot};
 
 /// How long after its first line a panic may go on talking.
 const PANIC_GRACE: Duration = Duration::from_secs(1);

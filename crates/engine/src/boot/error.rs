@@ -4,10 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use thiserror::Error;
-
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 
 /// Why a boot could not be tried or judged.
 #[derive(Debug, Error)]

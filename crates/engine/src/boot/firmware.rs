@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use cvmkit_host::files::{self, cannot};
+
 use super::BootError;
 use super::qemu::option;
-use crate::files::{self, cannot};
 
 /// Where distributions put 64-bit UEFI code for QEMU, without Secure Boot keys. First found wins.
 const KNOWN: [&str; 5] = [

@@ -41,8 +41,9 @@ pub use self::outcome::{Accelerator, Outcome, Verdict};
 pub use self::qemu::MEDIUM;
 use self::qemu::Qemu;
 pub use self::request::{Direct, HttpGet, Kvm, Request};
+use cvmkit_host::files::{self, cannot};
+
 use self::scratch::Scratch;
-use crate::files::{self, cannot};
 
 /// Told of a boot while it runs.
 pub trait Spectator {

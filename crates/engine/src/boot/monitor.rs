@@ -9,13 +9,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cvmkit_host::files;
 use serde_json::{Value, json};
 
 use super::BootError;
 use super::process::Guarded;
 use super::qemu::option;
 use super::scratch;
-use crate::files;
 
 /// How long a command may take: the longest copies 32 MiB.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use cvmkit_host::files::{self, cannot};
 use cvmkit_measure::uefi::medium::{DiskBus, Medium};
 
 use super::process::{self, Guarded};
 use super::{Accelerator, BootError, Request};
-use crate::files::{self, cannot};
 
 /// The oldest QEMU that emulates Linux 6.12 reliably: 7.2 crashes about one boot in six.
 const OLDEST: u32 = 10;

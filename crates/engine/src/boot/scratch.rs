@@ -7,8 +7,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cvmkit_host::files::{self, FileError, cannot};
+
 use super::BootError;
-use crate::files::{self, FileError, cannot};
 
 /// Bytes of `sockaddr_un.sun_path` (`linux/un.h`), less the final NUL.
 const SOCKET_PATH_MAX: usize = 107;

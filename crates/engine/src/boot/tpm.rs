@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cvmkit_host::files;
+
 use super::BootError;
 use super::process::{self, Guarded};
 use super::qemu::option;
 use super::scratch;
-use crate::files;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);

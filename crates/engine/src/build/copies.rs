@@ -10,9 +10,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use cvmkit_formats::digest::{Hasher, Sha256};
+use cvmkit_host::files::{self, FileError, cannot};
+
 use crate::content::Content;
-use crate::digest::{Hasher, Sha256};
-use crate::files::{self, FileError, cannot};
 use crate::store::Store;
 
 /// Bytes copied at a time; no output depends on it.

@@ -4,12 +4,12 @@ use std::io;
 
 use cvmkit_debian::deb::DebError;
 use cvmkit_formats::tree::TreeError;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use thiserror::Error;
 
 use crate::definition::DefinitionError;
-use crate::fault::{Diagnosis, Fault};
 use crate::fetch::FetchError;
-use crate::files::FileError;
 use crate::image::ImageError;
 use crate::kernel::KernelError;
 use crate::local::LocalError;

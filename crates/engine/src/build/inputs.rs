@@ -5,7 +5,9 @@ use std::io;
 use std::ops::Bound;
 
 use cvmkit_debian::deb::EntryKind;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::{Source, read_all};
+use cvmkit_host::timestamp::Timestamp;
 
 use super::copies::Copies;
 use super::machines::Machines;
@@ -13,7 +15,6 @@ use super::{BuildError, Builder, overlays, packages};
 use crate::content::Content;
 use crate::definition::raw::RawDefinition;
 use crate::definition::{BootKind, Definition, FileKind, Input, Metadata, Ownership, Project};
-use crate::digest::Sha256;
 use crate::fetch::{self, Origins};
 use crate::local::LocalFolder;
 use crate::lock::{
@@ -25,7 +26,6 @@ use crate::rootfs::{
     self, GroupRequest, Ids, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
 };
 use crate::store::Store;
-use crate::timestamp::Timestamp;
 
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
 pub(crate) const INPUT_MAX: u64 = 128 << 20;

@@ -24,11 +24,12 @@ pub(crate) use inputs::INPUT_MAX;
 use inputs::Inputs;
 pub use inputs::MachineFile;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::{self, Published, Staging};
+
 use crate::content::Content;
 use crate::definition::{Definition, Project};
-use crate::digest::Sha256;
 use crate::fetch::Origins;
-use crate::files::{self, Published, Staging};
 use crate::image::{self, Image, InitrdParts, Parts};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;

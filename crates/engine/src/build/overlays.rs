@@ -8,9 +8,10 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
+use cvmkit_host::files::cannot;
+
 use super::BuildError;
 use super::inputs::Inputs;
-use crate::files::cannot;
 use crate::lock::{LocalFile, LocalKind};
 use crate::rootfs::{Idle, Placed, RootfsError};
 

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 
 use super::inputs::Inputs;
 use crate::definition::FileKind;
 use crate::definition::raw::{RawBoot, RawDefinition};
-use crate::digest::Sha256;
 use crate::lock::{LocalFile, LockedPackage};
 use crate::manifest::PartsRecord;
 

@@ -6,9 +6,10 @@
 
 use std::path::Path;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
+
 use super::{BuildError, Built};
-use crate::digest::Sha256;
-use crate::files;
 use crate::manifest::{Manifest, SUMS_FILE, Sums};
 use crate::store::Store;
 

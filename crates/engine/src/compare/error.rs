@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use cvmkit_measure::compare::WrongBank;
 use cvmkit_measure::event::log;
 use thiserror::Error;
 
 use super::ObservedError;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 use crate::manifest::ManifestError;
 use crate::predict::{PredictionError, TdError};
 use crate::reference::ReadError;

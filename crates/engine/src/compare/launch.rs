@@ -4,8 +4,9 @@
 use std::fmt;
 use std::path::Path;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
 use cvmkit_measure::compare::identify;
-use cvmkit_measure::digest::Sha256;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{
@@ -15,7 +16,6 @@ use serde::Serialize;
 
 use super::CompareError;
 use super::known::KnownValue;
-use crate::files;
 use crate::machine_name::MachineName;
 use crate::manifest::Manifest;
 use crate::profile;

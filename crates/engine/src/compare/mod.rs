@@ -24,11 +24,11 @@ mod verdict;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use cvmkit_host::files;
 use cvmkit_measure::snp::LaunchDigest;
 use cvmkit_measure::tpm::Platform;
 use serde::Serialize;
 
-use crate::files;
 use crate::manifest::REFERENCE_FILE;
 use crate::predict::Machine;
 use crate::profile::{Boot, Technology, Vmm};

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use cvmkit_host::files;
 use cvmkit_measure::qemu::QemuVersion;
 
 use super::known::KnownValue;
 use super::values::ValuesComparison;
 use super::{CompareError, Report, explain, in_full, td, values};
-use crate::files;
 use crate::predict::{TdBoot, TdFirmware};
 use crate::profile::{Boot, Technology, Vmm, word};
 use crate::reference::td_machine;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use cvmkit_host::document::{self, Misfit};
 use cvmkit_measure::event::log::{self, AlgorithmId, CCEL_TABLE_SIGNATURE, Log, SPEC_ID_SIGNATURE};
 use cvmkit_measure::event::register::ParseBankDigestError;
 use cvmkit_measure::event::{
@@ -19,7 +20,6 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::registers::{Registers, RegistersError};
-use crate::document::{self, Misfit};
 
 /// Why bytes are no observation.
 #[derive(Debug, Error)]

@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use cvmkit_formats::digest::Digests;
+use cvmkit_host::files;
 use cvmkit_measure::compare::{
     self, Cause, Comparison, Divergence, ValueComparison, compare_start, compare_values,
 };
-use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::{
     Bank, BankDigest, Event, EventType, Observed, ObservedEvent, Register, RegisterSet, RtmrIndex,
 };
@@ -30,7 +31,6 @@ use super::named::Named;
 use super::registers::Registers;
 use super::values::{ValuesComparison, write_value};
 use super::{CompareError, explain, in_full};
-use crate::files;
 use crate::machine_name::MachineName;
 use crate::predict::{
     ImageFiles, PATCHED_FOR, RTMR_0, SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine,

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cvmkit_formats::digest::Digests;
 use cvmkit_measure::compare::{
     self, ValueComparison, causes_of_known, compare_values, judge_jointly,
 };
-use cvmkit_measure::digest::Digests;
 use cvmkit_measure::event::{Bank, Register, RegisterSet};
 use cvmkit_measure::tpm::{self, PCR_UKI, PHASES};
 use serde::Serialize;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use cvmkit_host::fault::{Diagnosis, Fault, near};
+use cvmkit_host::files::FileError;
 use thiserror::Error;
 
-use crate::fault::{Diagnosis, Fault, near};
-use crate::files::FileError;
 use crate::profile::ProfileError;
 
 /// What is wrong with a definition, and where.

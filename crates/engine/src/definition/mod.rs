@@ -21,8 +21,9 @@ pub use raw::RawCompression as Compression;
 use raw::RawDefinition;
 pub use raw::{RawBootKind as BootKind, RawMetadata as Metadata};
 
-use crate::digest::Sha256;
-use crate::files;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
+
 use crate::profile::{Profile, ProfileError};
 use crate::rootfs::is_hostname;
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cvmkit_debian::release::is_pool_path;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::document;
 
 use super::console;
 use super::raw::{
@@ -14,8 +16,6 @@ use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
-use crate::digest::Sha256;
-use crate::document;
 use crate::lock::is_archive_name;
 use crate::profile::{Profile, ProfileError, Technology};
 use crate::rootfs::capability;

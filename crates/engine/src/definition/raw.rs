@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Sha256;
 use crate::predict::SecureBootBuild;
 use crate::profile::{Boot, DiskAccess, Features, Memory};
 

@@ -4,12 +4,12 @@
 //! (ECDSA); draft-ietf-rats-corim-10, section 4.2 (signed CoRIM: content type and `corim-meta`).
 
 use ciborium::Value;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::snp::id_block::{COSE_SIGNATURE_LEN, PublicKey};
 use thiserror::Error;
 
 use super::cbor::{CborError, Reader, bytes, embedded, encode, list, map, tag};
 use super::{ExportError, Signer, Validity, corim};
-use crate::digest::Sha256;
 
 /// The tag of a `COSE_Sign1` (RFC 9052, section 2).
 const TAG_SIGN1: u64 = 18;

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use cvmkit_formats::pe;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use cvmkit_measure::event::RtmrIndex;
 use cvmkit_measure::firmware;
 use thiserror::Error;
 
 use super::Shape;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 use crate::manifest::ManifestError;
 use crate::predict::{PredictionError, TdError};
 use crate::reference::ReadError;

@@ -8,11 +8,11 @@
 //! Source: dojoengine/katana 7fb8a41 (2026-01): `tee/scripts/calculate-measurement.sh`; its
 //! successor is `misc/AMDSEV` of 678ba9d (2026-07).
 
+use cvmkit_host::files;
 use serde::Serialize;
 
 use super::machine::{Machine, platforms};
 use super::{Document, ExportError, Shape, Subject, json, single};
-use crate::files;
 use crate::manifest::Manifest;
 use crate::profile::{Boot, Technology};
 

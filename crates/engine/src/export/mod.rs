@@ -28,14 +28,14 @@ pub mod systemd;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
+use cvmkit_host::timestamp::Timestamp;
 use cvmkit_measure::snp::id_block::PrivateKey;
 
-use crate::digest::Sha256;
-use crate::files;
 use crate::manifest::REFERENCE_FILE;
 use crate::profile::Profile;
 use crate::reference::{ReadError, ReferenceValues, VALUES_MAX};
-use crate::timestamp::Timestamp;
 pub use error::ExportError;
 use machine::Machine;
 

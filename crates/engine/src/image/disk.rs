@@ -12,11 +12,11 @@ use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::squashfs;
 use cvmkit_formats::tree::{Inode, Meta, Tree, TreeError};
 use cvmkit_formats::verity::{self, RootHash};
+use cvmkit_host::files::{Output, Staging};
+use cvmkit_host::timestamp::Timestamp;
 
 use super::{ImageError, Parts, RootExtent, uki};
 use crate::definition::{BootKind, Compression, Seed};
-use crate::files::{Output, Staging};
-use crate::timestamp::Timestamp;
 
 /// What firmware boots from a disk that no boot entry names (UEFI 2.10, section 3.5.1.1).
 pub(crate) const BOOT_FILE: &str = "EFI/BOOT/BOOTX64.EFI";

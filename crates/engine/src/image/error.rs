@@ -3,11 +3,10 @@
 use std::io;
 
 use cvmkit_formats::{cpio, fat, gpt, pe, squashfs, tree, verity};
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{FileError, file_error};
+use cvmkit_host::timestamp::Timestamp;
 use thiserror::Error;
-
-use crate::fault::{Diagnosis, Fault};
-use crate::files::{FileError, file_error};
-use crate::timestamp::Timestamp;
 
 /// Why an image can't be written.
 #[derive(Debug, Error)]

@@ -15,11 +15,12 @@ pub use disk::Partition;
 pub use error::ImageError;
 pub(crate) use initrd::{BUILT_FOR, MODULE_LIST};
 
+use cvmkit_host::files::{FileError, Staging};
+use cvmkit_host::timestamp::Timestamp;
+
 use crate::content::Content;
 use crate::definition::Definition;
-use crate::files::{FileError, Staging};
 use crate::kernel::Module;
-use crate::timestamp::Timestamp;
 
 /// All that goes into an image.
 #[derive(Clone, Copy)]

@@ -1,12 +1,12 @@
 //! The unified kernel image, and the command line it carries.
 
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::pe::uki::{Options, Plan, stub_within};
 use cvmkit_formats::source::Source;
 use cvmkit_formats::verity::RootHash;
 
 use super::{ImageError, Parts};
 use crate::definition::Definition;
-use crate::digest::Sha256;
 
 /// Longest stub that is taken out of a UKI: a guard, real ones have some 100 kB.
 pub(crate) const STUB_MAX: u64 = 64 << 20;

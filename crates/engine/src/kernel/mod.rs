@@ -16,10 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_debian::compression::{Compression, CompressionError, decompress};
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{InodeId, Node, Tree};
+use cvmkit_host::fault::{Diagnosis, Fault, near};
 use thiserror::Error;
 
 use crate::content::Content;
-use crate::fault::{Diagnosis, Fault, near};
 
 pub use modules::{Module, ModuleInfo};
 

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use cvmkit_debian::resolver::ResolveError;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
+use cvmkit_host::versioned::VersionedError;
 use thiserror::Error;
 
 use super::suite::SuiteError;
 use crate::definition::DefinitionError;
-use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 use crate::local::LocalError;
 use crate::rootfs::RootfsError;
-use crate::versioned::VersionedError;
 
 /// Why there is no usable lock.
 #[derive(Debug, Error)]

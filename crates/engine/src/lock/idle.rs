@@ -122,11 +122,12 @@ fn list(names: &[&String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cvmkit_formats::digest::Sha256;
+    use cvmkit_host::files;
+    use cvmkit_host::timestamp::Timestamp;
+
     use super::*;
     use crate::definition::Project;
-    use crate::digest::Sha256;
-    use crate::files;
-    use crate::timestamp::Timestamp;
 
     const KEY: &str = "04B54C3CDCA79751B16BC6B5225629DF75B188BD";
     const OTHER_KEY: &str = "41587F7DB8C774BCCF131416762F67A0B2C39DE4";

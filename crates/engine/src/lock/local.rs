@@ -5,12 +5,12 @@ use std::collections::btree_map::Entry;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::{self, cannot};
 use serde::{Deserialize, Serialize};
 
 use super::LockError;
 use crate::definition::{Definition, FileKind, Input, Platform, ProfileSource};
-use crate::digest::Sha256;
-use crate::files::{self, cannot};
 use crate::local::{LocalError, LocalFolder};
 
 /// A file, folder or link beside the definition.
@@ -228,8 +228,9 @@ fn examine_folder(host_path: &Path, path: &str, found: &mut Found) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use cvmkit_host::fault::Diagnosis;
+
     use super::*;
-    use crate::fault::Diagnosis;
 
     #[test]
     fn folders_are_surveyed_in_byte_order_with_links_and_executables() {

@@ -30,12 +30,13 @@ use serde::{Deserialize, Serialize};
 pub use suite::{Accepted, SuiteError};
 pub use text::Unreadable;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
+use cvmkit_host::timestamp::Timestamp;
+use cvmkit_host::versioned::{Versioned, VersionedError};
+
 use crate::definition::{Definition, Project};
-use crate::digest::Sha256;
 use crate::fetch::Wanted;
-use crate::files;
-use crate::timestamp::Timestamp;
-use crate::versioned::{Versioned, VersionedError};
 
 /// The fingerprint of a key that signs suites.
 pub type Fingerprint = KeyFingerprint;

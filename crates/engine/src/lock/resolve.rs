@@ -6,6 +6,11 @@ use std::path::Path;
 
 use cvmkit_debian::packages::{Index, Package};
 use cvmkit_debian::resolver::{self, Options, Selected, Suite};
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
+use cvmkit_host::files;
+use cvmkit_host::http::{Client, Limits};
+use cvmkit_host::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::accounts::give_ids;
@@ -18,13 +23,8 @@ use super::{
 };
 use crate::definition::raw::RawSource;
 use crate::definition::{Definition, Input, Project};
-use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault, in_one_line};
 use crate::fetch::Origins;
-use crate::files;
-use crate::http::{Client, Limits};
 use crate::local::LocalFolder;
-use crate::timestamp::Timestamp;
 
 /// Debian's name of the one architecture there is so far.
 const ARCHITECTURE: &str = "amd64";
@@ -326,9 +326,8 @@ impl<'a> Archives<'a> {
         // A name may be locked twice, for the root and as an input of another suite.
         let mut kept: BTreeMap<&str, Vec<Sha256>> = BTreeMap::new();
         for package in lock.packages.iter().filter(|package| !moving.contains(&package.name)) {
-            let is_locked = |found: &Package<'_>| {
-                found.sha256 == package.sha256.0 && found.name == package.name
-            };
+            let is_locked =
+                |found: &Package<'_>| found.sha256 == package.sha256 && found.name == package.name;
             if !self.suites.iter().any(|(_, index)| index.packages.iter().any(is_locked)) {
                 let (name, version) = (package.name.clone(), package.version.clone());
                 return Err(LockError::NoLongerThere { name, version });
@@ -337,7 +336,7 @@ impl<'a> Archives<'a> {
         }
         for (_, index) in &mut self.suites {
             index.packages.retain(|found| {
-                kept.get(found.name).is_none_or(|locked| locked.contains(&Sha256(found.sha256)))
+                kept.get(found.name).is_none_or(|locked| locked.contains(&found.sha256))
             });
         }
         Ok(())
@@ -416,7 +415,7 @@ impl Chosen<'_> {
         };
         let archive = self.suites.iter().find(of_suite).map(|(suite, _)| &suite.locked.archive);
         let archive = archive.expect("a package is chosen from these suites");
-        let (version, sha256) = (package.version.to_string(), Sha256(package.sha256));
+        let (version, sha256) = (package.version.to_string(), package.sha256);
         let key = (
             package.name.into(),
             package.architecture.into(),

@@ -10,19 +10,19 @@ use cvmkit_debian::compression::{self, Compression, CompressionError};
 use cvmkit_debian::openpgp::{self, Fingerprint, Keyring, OpenPgpError, Policy, Refusal};
 use cvmkit_debian::packages::PackagesError;
 use cvmkit_debian::release::{Listed, PinPriority, Release, ReleaseError};
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
+use cvmkit_host::files::FileError;
+use cvmkit_host::http::{Client, HttpError};
+use cvmkit_host::progress::Progress;
+use cvmkit_host::timestamp::Timestamp;
 use thiserror::Error;
 
 use super::{LockedIndex, LockedSuite};
 use crate::definition::raw::RawSource;
-use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault, in_one_line};
 use crate::fetch::DigestMismatch;
-use crate::files::FileError;
-use crate::http::{Client, HttpError};
 use crate::local::{LocalError, LocalFolder};
 use crate::mirrors::{Mirrors, Tried};
-use crate::progress::Progress;
-use crate::timestamp::Timestamp;
 
 /// No `InRelease` is longer; Debian's have 200 kB.
 const INRELEASE_MAX: u64 = 16 << 20;
@@ -437,7 +437,7 @@ impl Judge<'_> {
         if longest > INDEX_MAX {
             return Err(SuiteError::IndexTooLong { suite: suite.to_owned(), path, size: longest });
         }
-        let sha256 = Sha256(listed.sha256);
+        let sha256 = listed.sha256;
         let url = if release.acquire_by_hash {
             // By its hash an index is found even while the mirror is being updated.
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -498,7 +498,7 @@ fn expired_keys(signed: &openpgp::Signed) -> Vec<String> {
 
 /// Refuses bytes that are not those that the release file lists.
 fn is_listed(suite: &str, what: &str, bytes: &[u8], listed: Listed) -> Result<(), SuiteError> {
-    let (expected, computed) = (Sha256(listed.sha256), Sha256::of(bytes));
+    let (expected, computed) = (listed.sha256, Sha256::of(bytes));
     if expected == computed {
         return Ok(());
     }

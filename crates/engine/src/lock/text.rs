@@ -15,6 +15,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::document;
+use cvmkit_host::versioned;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -22,9 +25,6 @@ use super::{
     FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, LocalFile, Lock, LockError, LockedAccount,
     LockedPackage, LockedSuite, ROOT_ROLE, empty,
 };
-use crate::digest::Sha256;
-use crate::document;
-use crate::versioned;
 
 /// The first lines of every lock.
 const HEADER: &str = "\

@@ -13,17 +13,18 @@ use thiserror::Error;
 
 pub use sums::{SUMS_FILE, Sums, SumsError};
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{self, FileError, FileSource, Staging, cannot};
+use cvmkit_host::timestamp::Timestamp;
+use cvmkit_host::versioned::{self, Versioned, VersionedError};
+
 use crate::build::MachineFile;
 use crate::definition::Definition;
-use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::{self, FileError, FileSource, Staging, cannot};
 use crate::image::{self, Image, ImageError, Role};
 use crate::lock::{LockError, LockFile, root_role};
 use crate::reference::{ReferenceValues, VALUES_MAX};
 use crate::rootfs::Notice;
-use crate::timestamp::Timestamp;
-use crate::versioned::{self, Versioned, VersionedError};
 
 /// Name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -115,7 +116,7 @@ pub struct InputsRecord {
 }
 
 /// Digests over what decides the parts of an image: a part whose digest is the same is the same.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PartsRecord {
     /// Packages, files and definition of the root file system.

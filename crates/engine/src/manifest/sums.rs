@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::{self, FileError, cannot};
 use rayon::prelude::*;
 use thiserror::Error;
-
-use crate::digest::Sha256;
-use crate::files::{self, FileError, cannot};
 
 /// Name of the sums.
 pub const SUMS_FILE: &str = "SHA256SUMS";
@@ -63,7 +62,7 @@ impl Sums {
             if outside || name.contains(char::is_control) {
                 return Err(refused());
             }
-            let digest = digest.parse().map_err(|_| refused())?;
+            let digest = Sha256::of_document(digest).map_err(|_| refused())?;
             if by_name.insert(name.to_owned(), digest).is_some() {
                 return Err(refused());
             }

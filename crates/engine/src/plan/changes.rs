@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 
 use super::imagined::Imagined;
 use super::{Edit, PlanError};
 use crate::build::inputs::{External, Inputs};
 use crate::build::{Builder, MachineFile};
-use crate::digest::Sha256;
 use crate::image;
 use crate::manifest::{MachineFileRecord, MachineRole, Manifest, PartsRecord, REFERENCE_FILE};
 use crate::reference::ReferenceValues;

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use cvmkit_host::fault::near;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
-
-use crate::fault::near;
 
 /// Something that an edit changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

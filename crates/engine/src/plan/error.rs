@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use cvmkit_formats::pe;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use thiserror::Error;
 
 use crate::build::BuildError;
 use crate::definition::DefinitionError;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 use crate::image::ImageError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;

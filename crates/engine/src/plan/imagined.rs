@@ -4,6 +4,7 @@ use cvmkit_formats::pe;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Meta, Tree};
 use cvmkit_formats::verity::RootHash;
+use cvmkit_host::files::{self, Staging};
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use cvmkit_measure::snp::{VCPU_TYPES, VcpuType};
 
@@ -11,7 +12,6 @@ use super::changes::Earlier;
 use super::{Edit, PlanError};
 use crate::build::MachineFile;
 use crate::build::inputs::{External, Inputs};
-use crate::files::{self, Staging};
 use crate::image::{self, Parts, RootExtent};
 use crate::manifest::MachineRole;
 use crate::predict::{FirmwareBuild, TdFirmware};

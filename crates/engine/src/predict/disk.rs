@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cvmkit_host::files::FileSource;
 use cvmkit_measure::tpm::{self, Disk, Firmware, Uki};
 use cvmkit_measure::uefi::gpt;
 use cvmkit_measure::uefi::medium::Medium;
@@ -9,7 +10,6 @@ use cvmkit_measure::uefi::medium::Medium;
 use super::PredictionError;
 use super::esp::Esp;
 use super::tpm::{ImageFiles, UKI};
-use crate::files::FileSource;
 
 /// A unified kernel image on a disk.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use cvmkit_formats::{fat, gpt as table};
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use cvmkit_measure::uefi::{gpt, variable_store};
 use cvmkit_measure::{linux, tpm};
 use thiserror::Error;
 
 use super::tpm::UKI;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 use crate::manifest::ManifestError;
 
 /// Why there is no prediction.

@@ -16,9 +16,9 @@ use cvmkit_formats::fat::{self, Volume};
 use cvmkit_formats::gpt::{self, spec::ESP};
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::tree::{InodeId, Node};
+use cvmkit_host::files::FileSource;
 
 use super::PredictionError;
-use crate::files::FileSource;
 
 /// Where the stub looks for what is for every image, and what it takes there.
 const FOR_ALL: [(&str, &[&str]); 3] = [

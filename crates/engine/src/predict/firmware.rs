@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::firmware;
 use cvmkit_measure::tpm::Behaviour;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
-
-use crate::digest::Sha256;
 
 /// Releases of OVMF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -31,9 +31,8 @@ pub(crate) use tpm::{ImageFiles, PATCHED_FOR};
 
 use std::path::Path;
 
-use cvmkit_measure::digest::Digests;
-
-use crate::files::{self, FileError};
+use cvmkit_formats::digest::Digests;
+use cvmkit_host::files::{self, FileError};
 
 /// Digests and length of an initrd, which is read piece by piece: those of GPU images have hundreds of MB.
 pub(crate) fn initrd_of(path: &Path) -> Result<(Digests, u64), FileError> {

@@ -10,7 +10,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use cvmkit_measure::digest::Digests;
+use cvmkit_formats::digest::Digests;
+use cvmkit_host::files::{self, FileSource};
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Event, PcrIndex, RegisterSet};
 use cvmkit_measure::linux::{self, KernelVersion, SetupHeader};
@@ -23,7 +24,6 @@ use serde::Serialize;
 
 use super::evidence::Start;
 use super::{DiskBoot, FirmwareBuild, PredictionError, initrd_of};
-use crate::files::{self, FileSource};
 use crate::machine_name::MachineName;
 use crate::manifest::{MachineRole, Manifest};
 

@@ -1,9 +1,9 @@
 //! What can be wrong with a profile.
 
+use cvmkit_host::fault::{Diagnosis, Fault, near};
 use thiserror::Error;
 
 use super::BUILT_IN;
-use crate::fault::{Diagnosis, Fault, near};
 
 /// What is wrong with a profile, and where.
 #[derive(Debug, Error)]

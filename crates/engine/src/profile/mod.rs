@@ -29,7 +29,8 @@ pub use error::ProfileError;
 pub use requirement::Requirement;
 pub use text::{Features, Memory, Recorded};
 
-use crate::document::{self, Misfit};
+use cvmkit_host::document::{self, Misfit};
+
 use crate::manifest::is_file_name;
 use crate::predict::{FirmwareBuild, SecureBootBuild};
 

@@ -1,7 +1,8 @@
 //! Every profile of the program parses, and what does not fit together is refused.
 
+use cvmkit_host::fault::Diagnosis as _;
+
 use super::*;
-use crate::fault::Diagnosis as _;
 
 #[test]
 fn every_built_in_profile_is_what_its_name_says() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use cvmkit_measure::digest::Sha384;
+use cvmkit_formats::digest::Sha384;
 
 use crate::predict::SecureBootBuild;
 

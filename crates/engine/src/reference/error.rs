@@ -1,11 +1,11 @@
 //! Why there are no reference values.
 
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use cvmkit_measure::kernel_hashes::CmdlineNulError;
 use cvmkit_measure::{firmware, se, snp, tpm};
 use thiserror::Error;
 
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 use crate::predict::{PredictionError, TdError, UnknownFirmware};
 use crate::profile::ProfileError;
 

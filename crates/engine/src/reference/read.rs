@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{self, FileError};
+use cvmkit_host::versioned::{self, Versioned, VersionedError};
 use cvmkit_measure::event::{Bank, BankDigest, Register};
 use cvmkit_measure::snp::LaunchDigest;
 use thiserror::Error;
 
 use super::schema::{LAUNCH_DIGEST, ReferenceValue, ReferenceValues, SCHEMA};
-use crate::fault::{Diagnosis, Fault};
-use crate::files::{self, FileError};
-use crate::versioned::{self, Versioned, VersionedError};
 
 /// Longest file of reference values: a value has some 3 kB. None is written that is longer, and to read
 /// one takes up to 40 times its length.

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use cvmkit_measure::digest;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, GuestFeatures, LaunchDigest, VcpuType, Vmm};
 
 use super::schema::{LAUNCH_DIGEST, ReferenceValue};
 use super::{ReferenceError, Subject};
-use crate::digest::Sha256;
-use crate::files;
 use crate::profile::{self, Boot, Features, Profile};
 
 /// The hashes that the firmware checks, of files.
@@ -20,9 +19,7 @@ pub(crate) fn kernel_hashes(
     command_line: &Path,
 ) -> Result<KernelHashes, ReferenceError> {
     let digest = |path: &Path| -> Result<_, ReferenceError> {
-        let (Sha256(digest), _) =
-            Sha256::of_reader(files::open(path)?).map_err(files::cannot("read", path))?;
-        Ok(digest::Sha256(digest))
+        Ok(Sha256::of_reader(files::open(path)?).map_err(files::cannot("read", path))?.0)
     };
     let (kernel, initrd) = rayon::join(|| digest(kernel), || digest(initrd));
     let command_line = files::read(command_line)?;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use cvmkit_host::files;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 
 use super::ReferenceError;
 use super::snp::kernel_hashes;
 use crate::build::INPUT_MAX;
-use crate::files;
 use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::predict::{Bootable, PredictionError, TdBoot, TdError, initrd_of};

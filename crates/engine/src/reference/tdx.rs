@@ -1,7 +1,7 @@
 //! MRTD and RTMRs of TDs.
 
+use cvmkit_formats::digest::{Digests, Sha256};
 use cvmkit_measure::claim::ReasonCode;
-use cvmkit_measure::digest::{Digests, Sha256};
 use cvmkit_measure::event::RtmrIndex;
 use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tdx::mrtd::Mrtd;

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use cvmkit_debian::scripts::{UnknownScript, UnknownTrigger};
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::tree::TreeError;
+use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
-
-use crate::digest::Sha256;
-use crate::fault::{Diagnosis, Fault};
 
 /// Why a root file system can't be assembled.
 #[derive(Debug, Error)]

@@ -54,8 +54,9 @@ pub(crate) use sysusers::is_account_name;
 pub use units::Units;
 pub use volatile::remake_var_at_boot;
 
+use cvmkit_formats::digest::Sha256;
+
 use crate::content::Content;
-use crate::digest::Sha256;
 use assembly::Assembly;
 
 /// One package, verified and decoded.

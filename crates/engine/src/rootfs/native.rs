@@ -6,11 +6,11 @@ use cvmkit_debian::scripts::{
     Access, Alternative, AppArmorLocal, EnabledUnit, Native, check_triggers, classify, generated,
     of_control,
 };
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::tree::{Inode, Node};
 
 use super::assembly::{Assembly, bare};
 use super::{Accounts, Idle, Notice, Package, RootfsError, capability, certificates, pam, shells};
-use crate::digest::Sha256;
 
 /// What the scripts of all packages come to, each with its package, by name of the package.
 #[derive(Clone, Debug, Default)]

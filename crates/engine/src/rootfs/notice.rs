@@ -3,10 +3,9 @@
 
 use std::fmt;
 
+use cvmkit_formats::digest::Sha256;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::digest::Sha256;
 
 /// One thing to know, by its code.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]

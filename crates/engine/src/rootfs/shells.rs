@@ -1,9 +1,10 @@
 //! `/etc/shells` (shells(5)) as `update-shells` of debianutils makes it: the template, then what
 //! packages list in `shells.d`, each followed by its name on the merged /usr.
 
+use cvmkit_formats::tree::split;
+
 use super::RootfsError;
 use super::assembly::Assembly;
-use cvmkit_formats::tree::split;
 
 const TEMPLATE: &str = "/usr/share/debianutils/shells";
 const FOLDER: &str = "/usr/share/debianutils/shells.d";

@@ -21,8 +21,9 @@ mod enabled;
 mod overlays;
 mod terminals;
 
+use cvmkit_host::fault::Diagnosis;
+
 use super::*;
-use crate::fault::Diagnosis;
 
 /// Runs a tool and answers its standard output; nothing, loudly, if it is not installed.
 fn oracle(tool: &str, arguments: &[&str]) -> Option<String> {

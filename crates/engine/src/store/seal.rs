@@ -15,11 +15,11 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::{self, FileError, Folder, cannot};
 use hmac::{Hmac, KeyInit, Mac};
 
 use super::{Store, dropped};
-use crate::digest::Sha256;
-use crate::files::{self, FileError, Folder, cannot};
 
 /// Bytes of the seal behind what it seals.
 const SEAL_LEN: usize = 32;

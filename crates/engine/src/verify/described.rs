@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::Source;
+use cvmkit_host::versioned;
 use serde::Serialize;
 
 use super::error::in_one_line;
@@ -10,11 +12,9 @@ use super::examination::Examination;
 use super::folder::{Digests, Folder};
 use super::{Check, VerifyError};
 use crate::definition::Seed;
-use crate::digest::Sha256;
 use crate::manifest::{
     Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SCHEMA, SUMS_FILE, Sums, json,
 };
-use crate::versioned;
 
 /// The roles of files whose insides are checked, and the suffix of those named after the image.
 const ROLES: [(&str, Option<&str>); 11] = [

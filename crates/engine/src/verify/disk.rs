@@ -3,12 +3,12 @@
 use cvmkit_formats::gpt::{self, Entry, Guid, Table, spec};
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::verity::{self, Header, RootHash};
+use cvmkit_host::files::FileSource;
 
 use super::examination::Examination;
 use super::folder::not_zero;
 use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError};
-use crate::files::FileSource;
 use crate::image::disk::{self, Lengths};
 use crate::manifest::{MANIFEST_FILE, PartitionRecord};
 

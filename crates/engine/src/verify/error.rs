@@ -4,11 +4,11 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use thiserror::Error;
 
 use crate::export::corim::CborError;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 
 /// Why an image could not be checked at all: an image that is wrong is none of these.
 #[derive(Debug, Error)]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cvmkit_formats::digest::{Hasher, Sha256};
 use cvmkit_formats::source::{Source, read_all};
+use cvmkit_host::files::{self, FileSource, cannot};
+use cvmkit_host::progress::Progress;
 use rayon::prelude::*;
 
 use super::VerifyError;
-use crate::digest::{Hasher, Sha256};
-use crate::files::{self, FileSource, cannot};
-use crate::progress::Progress;
 use crate::reference::VALUES_MAX;
 
 /// Digests by file name.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::compression::{Compression, decompress};
 use cvmkit_formats::cpio::{self, Archive};
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::{Source, Window, read_all};
 use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree};
 
@@ -13,7 +14,6 @@ use super::examination::Examination;
 use super::folder::not_zero;
 use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError, kernel};
-use crate::digest::Sha256;
 use crate::image::initrd::{FOLDERS, UNPACKED_MAX};
 use crate::image::{self, BUILT_FOR, MODULE_LIST};
 

@@ -36,11 +36,12 @@ pub use corim::Endorsement;
 pub use error::VerifyError;
 pub use examination::{Check, Checked, Finding, State};
 
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::FileSource;
+use cvmkit_host::progress::Progress;
+
 use crate::definition::Seed;
-use crate::digest::Sha256;
-use crate::files::FileSource;
 use crate::manifest::Manifest;
-use crate::progress::Progress;
 use described::Described;
 use examination::Examination;
 use folder::{Digests, Folder};

@@ -1,16 +1,16 @@
 //! The unified kernel image: the files beside it, as sections.
 
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::pe::uki::{self, SECTION_ORDER};
 use cvmkit_formats::pe::{self, Headers};
 use cvmkit_formats::source::{Source, read_all};
+use cvmkit_host::files::FileSource;
 
 use super::examination::Examination;
 use super::folder::difference;
 use super::rederive::{self, Against};
 use super::root::Root;
 use super::{Check, Subject, VerifyError, kernel};
-use crate::digest::Sha256;
-use crate::files::FileSource;
 use crate::image::uki::STUB_MAX;
 
 /// The sections that an image's UKI has, and the role of the file with the same bytes. Others of

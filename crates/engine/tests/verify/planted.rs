@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use cvmkit_engine::progress::Silent;
 use cvmkit_engine::verify::{Check, Report, verify};
 use cvmkit_formats::squashfs::{Image, Limits};
+use cvmkit_host::progress::Silent;
 
 use crate::tiny::{self, Alteration, Kind, Tiny};
 

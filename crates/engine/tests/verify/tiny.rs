@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 
 use cvmkit_engine::content::Content;
 use cvmkit_engine::definition::{Definition, Project};
-use cvmkit_engine::digest::Sha256;
-use cvmkit_engine::files::Staging;
 use cvmkit_engine::image::{self, Image, InitrdParts, Parts, Role, RootExtent};
 use cvmkit_engine::kernel::Module;
 use cvmkit_engine::manifest::{
@@ -18,11 +16,13 @@ use cvmkit_engine::manifest::{
 };
 use cvmkit_engine::profile::{self, Boot, Features, Profile, Technology};
 use cvmkit_engine::reference::{ReferenceValue, ReferenceValues};
-use cvmkit_engine::timestamp::Timestamp;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::gpt::Guid;
 use cvmkit_formats::pe;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 use cvmkit_formats::verity;
+use cvmkit_host::files::Staging;
+use cvmkit_host::timestamp::Timestamp;
 use cvmkit_measure::claim::{Evidence, EvidenceCode, Word};
 use cvmkit_measure::firmware::Firmware;
 use cvmkit_measure::kernel_hashes::KernelHashes;
@@ -300,7 +300,13 @@ impl Tiny {
                 lock: Sha256::of(b"lock"),
                 stage1: Sha256::of(STAGE1),
                 uki_stub: self.stub_digest(image),
-                parts: PartsRecord::default(),
+                parts: PartsRecord {
+                    root: Sha256::of(b"root"),
+                    kernel: Sha256::of(b"kernel"),
+                    initrd: Sha256::of(b"initrd"),
+                    stub: Sha256::of(b"stub"),
+                    os_release: Sha256::of(b"os-release"),
+                },
                 machine_files: vec![MachineFileRecord {
                     name: "OVMF.fd".into(),
                     origin: "invented".into(),

@@ -23,9 +23,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use serde::{Serialize, Serializer};
 
-use crate::digest::{Digests, Sha256, Sha384, role};
+use crate::digest::role;
 
 pub use kind::EventType;
 pub use observed::{Observed, ObservedEvent};

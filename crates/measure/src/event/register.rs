@@ -7,12 +7,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use super::log::AlgorithmId;
 use super::{PcrIndex, RtmrIndex};
-use crate::digest::{Digests, Sha256, Sha384};
 
 /// A register of a TPM or of a TD.
 ///

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use cvmkit_formats::digest::{Sha256, Sha512};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::{AddressDigest, ImageDigests, Mismatch, PageDigest, TweakDigest};
-use crate::digest::{Sha256, Sha512};
 use crate::gpa::PAGE_SIZE;
 
 /// What a header starts with.

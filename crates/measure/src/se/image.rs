@@ -1,11 +1,11 @@
 //! The pages of an image, and the digests over them.
 
+use cvmkit_formats::digest::Sha512;
 use serde::Serialize;
 use sha2::{Digest as _, Sha512 as Hasher};
 use thiserror::Error;
 
 use super::{AddressDigest, PageDigest, TweakDigest};
-use crate::digest::Sha512;
 use crate::gpa::{PAGE_SIZE, PAGE_SIZE_U64};
 
 /// A part of an image that the ultravisor decrypts: kernel, initrd, parameters, stage 3b.

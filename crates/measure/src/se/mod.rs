@@ -18,7 +18,9 @@ mod header;
 mod image;
 mod parameters;
 
-use crate::digest::{Sha512, role};
+use cvmkit_formats::digest::Sha512;
+
+use crate::digest::role;
 
 pub use header::{Error, Header, HeaderTag, KeySlot, PlaintextFlags, find};
 pub use image::{Component, ComponentError, ImageDigests, Mismatch};

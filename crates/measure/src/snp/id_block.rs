@@ -16,6 +16,7 @@
 
 use std::fmt;
 
+use cvmkit_formats::digest::Sha384;
 use p384::ecdsa::signature::{Signer as _, Verifier as _};
 use p384::ecdsa::{Signature, SigningKey, VerifyingKey};
 use p384::pkcs8::DecodePublicKey as _;
@@ -25,7 +26,6 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 use super::LaunchDigest;
 use super::policy::{AuthorKeyDigest, FamilyId, GuestPolicy, IdKeyDigest, ImageId, PolicyError};
-use crate::digest::Sha384;
 
 /// Bytes of an ID block.
 pub const ID_BLOCK_LEN: usize = 96;

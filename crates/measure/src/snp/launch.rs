@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use cvmkit_formats::digest::Sha384;
 use serde::{Serialize, Serializer};
 use zerocopy::byteorder::little_endian::{U16, U64};
 use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 use super::LaunchDigest;
-use crate::digest::Sha384;
 use crate::gpa::{Gpa, PAGE_SIZE, PAGE_SIZE_U64};
 
 /// PAGE_TYPE of SNP_LAUNCH_UPDATE (SEV-SNP ABI, publication 56860, section 8.17).

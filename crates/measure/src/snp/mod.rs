@@ -23,9 +23,10 @@ pub mod vmsa;
 
 use std::collections::BTreeMap;
 
+use cvmkit_formats::digest::Sha384;
 use thiserror::Error;
 
-use crate::digest::{Sha384, role};
+use crate::digest::role;
 use crate::firmware::{self, Firmware, HashTableArea, Section, SectionType};
 use crate::gpa::{FOUR_GIB, Gpa, PAGE_SIZE, PAGE_SIZE_U64};
 use crate::kernel_hashes::{KernelHashes, TABLE_SIZE};

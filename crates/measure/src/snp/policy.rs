@@ -11,10 +11,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use cvmkit_formats::digest::Sha384;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::digest::{Sha384, role};
+use crate::digest::role;
 
 role! {
     /// SHA-384 of the public key that signed the ID block: ID_KEY_DIGEST of a report.

@@ -10,6 +10,7 @@
 //! Standard: SEV Secure Nested Paging Firmware ABI Specification, publication 56860, revision 1.58,
 //! section 7.3, table 23. Oracle: a report of a real EPYC and the certificate of its key.
 
+use cvmkit_formats::digest::Sha384;
 use serde::Serialize;
 use thiserror::Error;
 use zerocopy::byteorder::little_endian::{U32, U64};
@@ -20,7 +21,6 @@ use super::policy::{
     AuthorKeyDigest, ChipId, FamilyId, GuestPolicy, HostData, IdKeyDigest, ImageId, PolicyError,
     ReportData, ReportId,
 };
-use crate::digest::Sha384;
 
 /// Bytes of a report, signature included.
 pub const REPORT_LEN: usize = 0x4a0;

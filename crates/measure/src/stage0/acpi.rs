@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use cvmkit_formats::digest::Sha256;
 use sha2::{Digest as _, Sha256 as Hasher};
 use thiserror::Error;
 
 use super::AcpiDigest;
-use crate::digest::Sha256;
 
 /// Bytes of a command of `etc/table-loader` (`BiosLinkerLoaderEntry` in QEMU's
 /// hw/acpi/bios-linker-loader.c).

@@ -1,11 +1,11 @@
 //! The event: all measurements in one message, whose digest is certified.
 
+use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 
 use super::{
     AcpiDigest, EventDigest, InitrdDigest, KernelImageDigest, MemoryMapDigest, SetupDataDigest,
 };
-use crate::digest::Sha256;
 
 /// What stage0 measures, under the names of HATs' appraisal policies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

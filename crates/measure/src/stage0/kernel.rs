@@ -1,9 +1,9 @@
 //! The kernel: QEMU splits a bzImage in two, and stage0 measures each part.
 
+use cvmkit_formats::digest::Sha256;
 use thiserror::Error;
 
 use super::{KernelImageDigest, SetupDataDigest};
-use crate::digest::Sha256;
 
 // The Linux/x86 Boot Protocol (Documentation/arch/x86/boot.rst), section "The Real-Mode Kernel
 // Header": offsets in the file.

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 
+use cvmkit_formats::digest::Sha256;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 use super::MemoryMapDigest;
-use crate::digest::Sha256;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -19,7 +19,9 @@ mod event;
 mod kernel;
 mod memory;
 
-use crate::digest::{Sha256, role};
+use cvmkit_formats::digest::Sha256;
+
+use crate::digest::role;
 
 pub use acpi::{AcpiError, PciWindows, acpi_digest};
 pub use event::{Measurements, cmdline_pattern};

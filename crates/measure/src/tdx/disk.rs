@@ -14,10 +14,11 @@
 //! `drivers/firmware/efi/libstub/efi-stub-helper.c`; edk2, `DxeTpm2MeasureBootLib`. Oracles: the event
 //! log of a TD on Google's cloud; boots under QEMU, whose TPM gets the same digests.
 
+use cvmkit_formats::digest::Digests;
+
 use super::layout::Layout;
 use super::prediction::{Prediction, Step, Unknown};
 use super::rtmr::{Platform, exit_step, kernel_input_steps, smbios_step};
-use crate::digest::Digests;
 use crate::tpm::{Disk, Error, Uki, UkiEvents};
 use crate::uefi::PCR_MACHINE;
 use crate::uefi::action::{Action, exit_boot_services, separator};

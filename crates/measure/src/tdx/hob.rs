@@ -10,11 +10,11 @@
 //! TDX Virtual Firmware Design Guide (344991), section 7.2.1. Oracle: the event log of a
 //! real TD.
 
+use cvmkit_formats::digest::Digests;
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 use super::Error;
-use crate::digest::Digests;
 use crate::firmware::{Firmware, TdvfError, TdvfSection, TdvfSectionType};
 use crate::gpa::{FOUR_GIB, Gpa};
 use crate::linux;

@@ -13,11 +13,12 @@
 
 use std::fmt;
 
+use cvmkit_formats::digest::Sha384;
 use serde::Serialize;
 use sha2::Digest as _;
 
 use super::Error;
-use crate::digest::{Sha384, role};
+use crate::digest::role;
 use crate::firmware::{Firmware, TdvfSection, TdvfSectionType};
 use crate::gpa::{Gpa, PAGE_SIZE_U64};
 

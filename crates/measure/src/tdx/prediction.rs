@@ -184,8 +184,9 @@ impl Prediction {
 
 #[cfg(test)]
 mod tests {
+    use cvmkit_formats::digest::Digests;
+
     use super::*;
-    use crate::digest::Digests;
     use crate::event::{EventType, Source};
 
     fn event(pcr: u8, bytes: &[u8]) -> Event {

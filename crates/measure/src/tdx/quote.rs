@@ -12,13 +12,14 @@
 
 use std::fmt;
 
+use cvmkit_formats::digest::Sha384;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::mrtd::Mrtd;
-use crate::digest::{Sha384, role};
+use crate::digest::role;
 use crate::event::{Rtmr, RtmrIndex};
 
 role! {

@@ -16,11 +16,11 @@
 
 use std::borrow::Cow;
 
+use cvmkit_formats::digest::Digests;
 use thiserror::Error;
 
 use super::layout::Layout;
 use super::prediction::{Prediction, Step, Unknown};
-use crate::digest::Digests;
 use crate::event::{Event, EventType, Events, PcrIndex, Source};
 use crate::firmware::{Firmware, TdvfError, TdvfSectionType};
 use crate::linux::KernelVersion;

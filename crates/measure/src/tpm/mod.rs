@@ -25,12 +25,12 @@ mod uki;
 use std::collections::BTreeMap;
 use std::io;
 
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_formats::pe;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::claim::{Reason, ReasonCode};
-use crate::digest::{Digests, Sha256, Sha384};
 use crate::event::{
     Bank, BankDigest, Event, EventType, Events, PcrIndex, PcrSha256, PcrSha384, Register, Source,
 };

@@ -8,10 +8,11 @@
 //! Standard: TPM 2.0 Library 1.59, part 3, section 23.7 (TPM2_PolicyPCR); systemd-measure(1).
 //! Oracle: `systemd-measure sign`, which asks a TPM.
 
+use cvmkit_formats::digest::{Sha256, Sha384};
 use serde::Serialize;
 
 use super::{PCR_UKI, Uki, phase_event};
-use crate::digest::{Sha256, Sha384, role};
+use crate::digest::role;
 use crate::event::{Bank, Events, PcrIndex};
 
 role! {

@@ -9,10 +9,10 @@
 //! log is true is the caller's matter: only a quote over the registers it comes to says so.
 //! Oracle: boots with other command lines, images and stubs.
 
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use thiserror::Error;
 
 use super::{PCR_UKI, Stub, Unknown};
-use crate::digest::{Digests, Sha256, Sha384};
 use crate::event::log::{self, Log};
 use crate::event::{
     Bank, BankDigest, Event, EventType, Events, ObservedEvent, PcrIndex, Register, RegisterSet,

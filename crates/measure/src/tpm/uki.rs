@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_formats::digest::Digests;
 use cvmkit_formats::pe::spec::MACHINE_X86_64;
 use cvmkit_formats::pe::uki::SECTION_ORDER;
 use cvmkit_formats::pe::{Headers, Section};
@@ -10,7 +11,6 @@ use serde::Serialize;
 
 use super::stub::Stub;
 use super::{Error, PCR_KERNEL_CONFIG, PCR_UKI, Unknown, newc};
-use crate::digest::Digests;
 use crate::event::{Event, EventType, PcrIndex, Source};
 use crate::linux::{self, KernelVersion};
 use crate::uefi::image::{self, Hashing};

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_formats::pe::{self, Headers, authenticode};
 use cvmkit_formats::source::Source as Bytes;
 use sha2::Digest as _;
 
 use super::PCR_BOOT_CODE;
-use crate::digest::{Digests, Sha256, Sha384};
 use crate::event::{Event, EventType, Source};
 
 /// Bytes hashed at a time. No digest depends on it.

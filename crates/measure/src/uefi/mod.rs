@@ -22,7 +22,8 @@ pub mod variables;
 
 use std::borrow::Cow;
 
-use crate::digest::Digests;
+use cvmkit_formats::digest::Digests;
+
 use crate::event::{Event, EventType, PcrIndex, Source};
 
 /// Configuration of the machine and boot variables (the profile, section 3.3.4.2).

@@ -7,10 +7,11 @@
 //! Standards: the profile, section 3.3.4.8 and section 10.2.6 "UEFI_VARIABLE_DATA"; UEFI 2.11,
 //! section 3.3 (names) and chapter 32 (databases).
 
+use cvmkit_formats::digest::Digests;
+
 use super::action::separator;
 use super::variable_store::Variables;
 use super::{PCR_SECURE_BOOT, event_of, utf16};
-use crate::digest::Digests;
 use crate::event::{Event, EventType, Source};
 use crate::guid::Guid;
 

@@ -2,7 +2,7 @@
 //! asked for.
 
 use cvmkit_engine::boot::{Phase, Request, Spectator};
-use cvmkit_engine::progress::Progress;
+use cvmkit_host::progress::Progress;
 
 use crate::console::Console;
 

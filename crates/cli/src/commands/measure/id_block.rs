@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_engine::base64::base64;
-use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::snp::LaunchDigest;
 use cvmkit_measure::snp::id_block::{self, IdAuthentication, IdBlock, PrivateKey};
 use cvmkit_measure::snp::policy::{AuthorKeyDigest, FamilyId, GuestPolicy, IdKeyDigest, ImageId};

@@ -8,10 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::manifest::{Manifest, REFERENCE_FILE};
 use cvmkit_engine::profile::{Memory, Profile, Technology, Vmm};
 use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject, by_number};
+use cvmkit_host::fault::{Diagnosis, Fault};
 use serde::Serialize;
 use thiserror::Error;
 

@@ -13,8 +13,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::se::{
     self, ComponentError, Header, HeaderTag, ImageDigests, KeySlot, Parameters, ParametersError,
 };

@@ -14,8 +14,8 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::files::replace;
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::replace;
 use cvmkit_measure::firmware::{self, Firmware};
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::sev;

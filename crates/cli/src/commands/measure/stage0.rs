@@ -14,9 +14,9 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::profile::Memory;
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::stage0::{
     self, AcpiArea, AcpiError, InitrdDigest, KernelError, Machine, MemoryError, MemoryMap,
     SetupDataVariant, cmdline_pattern,

@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cvmkit_engine::export::systemd::SystemdMeasure;
-use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_engine::manifest::REFERENCE_FILE;
 use cvmkit_engine::predict::{Bootable, Machine};
 use cvmkit_engine::profile::{Boot, Profile};
 use cvmkit_engine::reference::{self, ReferenceValues};
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::event::Bank;
 use cvmkit_measure::tpm::Platform;
 use thiserror::Error;

@@ -5,10 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::files::{self, FileSource, Staging};
 use cvmkit_formats::sink::{Shifted, Sink};
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::verity::{Plan, RootHash};
+use cvmkit_host::files::{self, FileSource, Staging};
 
 use super::super::input;
 use super::refusal::Refusal;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
 use cvmkit_formats::verity;
+use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
 /// Why there is no tree.

@@ -21,13 +21,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use cvmkit_measure::digest::Digests;
+use cvmkit_formats::digest::Digests;
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use thiserror::Error;
 
 use self::qtest::Qtest;
 use super::{BootError, qemu};
-use crate::fault::{Diagnosis, Fault};
 
 /// The properties of a machine that is a TD: QEMU switches off what a TD can't have
 /// (`target/i386/kvm/tdx.c`), and the tables say so.

@@ -1,8 +1,9 @@
 //! What a definition may say, and what it may not.
 
+use cvmkit_host::fault::Diagnosis;
+
 use super::*;
 use crate::definition::Project;
-use crate::fault::Diagnosis;
 
 const MINIMAL: &str = r#"
 id = "tiny"

@@ -33,9 +33,10 @@ use cvmkit_measure::event::Bank;
 
 pub use super::cbor::CborError;
 pub use super::cose::{Header, Sign1, SignatureError};
+use cvmkit_formats::digest::Sha256;
+
 use super::machine::{Machine, platforms};
 use super::{Document, ExportError, Options, Shape, Validity, cose};
-use crate::digest::Sha256;
 use crate::profile::{Technology, Vmm};
 pub use dump::Named;
 pub use image::{Difference, OfImage};

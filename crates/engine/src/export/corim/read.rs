@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_host::timestamp::Timestamp;
+
 use super::super::cbor::{CborError, Reader};
 use super::super::cose::Sign1;
 use super::super::{Validity, cose};
@@ -15,7 +17,6 @@ use super::spec::{
 use super::{
     Algorithm, Class, Comid, Corim, CorimFile, Digest, HeaderField, Measurement, ProfileId, Triple,
 };
-use crate::timestamp::Timestamp;
 
 /// The bytes that a file of either form starts with: the tag of a `COSE_Sign1` with its array of four,
 /// and the tag of a CoRIM.

@@ -48,7 +48,7 @@ impl Corim {
 
 /// `validity-map` (section 7.3).
 pub(in crate::export) fn validity(validity: Validity) -> Value {
-    let time = |at: crate::timestamp::Timestamp| tag(TAG_TIME, at.0.into());
+    let time = |at: cvmkit_host::timestamp::Timestamp| tag(TAG_TIME, at.0.into());
     map([(NOT_BEFORE, validity.not_before.map(time)), (NOT_AFTER, Some(time(validity.not_after)))])
 }
 

@@ -21,6 +21,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ciborium::Value;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::{self, FileSource, cannot};
 use cvmkit_measure::event::Bank;
 use cvmkit_measure::uefi::image::authenticode;
 use serde::Serialize;
@@ -29,8 +31,6 @@ use sha2::Digest as _;
 use super::cbor::{bytes, encode};
 use super::machine::{Machine, platforms};
 use super::{Document, ExportError, Shape, Subject, json, single};
-use crate::digest::Sha256;
-use crate::files::{self, FileSource, cannot};
 use crate::manifest::Manifest;
 use crate::profile::{Boot, Technology, Vmm, word};
 

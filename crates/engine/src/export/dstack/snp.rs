@@ -7,6 +7,8 @@
 //! Source: Dstack-TEE/dstack 312dc60 (2026-08): `dstack-types/src/lib.rs`, `dstack-mr/src/sev.rs`.
 
 use ciborium::Value;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
 use cvmkit_measure::firmware::{Firmware, Section};
 use cvmkit_measure::snp::{self, LaunchDigest};
 
@@ -14,8 +16,6 @@ use super::super::cbor::{bytes, list};
 use super::super::machine::Machine;
 use super::super::{Document, ExportError, Subject};
 use super::{ImageFiles, cbor, firmware_of, in_order};
-use crate::digest::Sha256;
-use crate::files;
 
 /// `SevOsImageMeasurement::VERSION`.
 const VERSION: u32 = 3;

@@ -16,7 +16,8 @@
 use std::collections::BTreeSet;
 
 use ciborium::Value;
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
+use cvmkit_host::files;
 use cvmkit_measure::event::{Event, EventType, Events, RtmrIndex, Source};
 use cvmkit_measure::firmware::{TdvfSection, TdvfSectionType};
 use cvmkit_measure::gpa::PAGE_SIZE_U64;
@@ -32,7 +33,6 @@ use super::super::cbor::bytes;
 use super::super::machine::Machine;
 use super::super::{Document, ExportError, Shape, Subject};
 use super::{ImageFiles, cbor, firmware_of, in_order};
-use crate::files;
 use crate::predict::{TdBoot, TdError, TdFirmware, TdMachine};
 use crate::profile::{Boot, Memory, Profile};
 use crate::reference::td_machine;

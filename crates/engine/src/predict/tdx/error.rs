@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
 use cvmkit_measure::firmware::TdvfError;
 use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
 use cvmkit_measure::tdx::prediction::Unknown;
@@ -12,8 +14,6 @@ use cvmkit_measure::{firmware, linux, tdx};
 use thiserror::Error;
 
 use super::super::PredictionError;
-use crate::fault::{Diagnosis, Fault};
-use crate::files::FileError;
 
 /// What is wrong with the firmware.
 #[derive(Debug, Error)]

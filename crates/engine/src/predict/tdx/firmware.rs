@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::firmware::{Firmware, TdvfSection, TdvfSectionType};
 use cvmkit_measure::tdx::hob::{self, TdHob};
 use cvmkit_measure::tdx::layout::Layout;

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::claim::{Condition, ConditionCode};
-use cvmkit_measure::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::{Event, RtmrIndex};
 use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::qemu::QemuVersion;
@@ -29,10 +29,11 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 pub use error::{FirmwareCause, TdError};
 pub use firmware::{SecureBootBuild, TdFirmware};
 
+use cvmkit_host::files::{self, FileSource};
+
 use super::DiskBoot;
 use super::initrd_of;
 use super::tpm::ImageFiles;
-use crate::files::{self, FileSource};
 
 /// The machine that a TD is, as far as it is known. How many vCPUs it has is in its ACPI tables,
 /// and nowhere else.

@@ -5,12 +5,13 @@
 //! boot, and the command line is measured. What the running machine decides is left open: a unit is
 //! called impossible only when it is.
 
+use cvmkit_formats::tree::Node;
+
 use super::file::Unit;
 use super::name::Name;
 use super::walk::is_true;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
-use cvmkit_formats::tree::Node;
 
 /// Where a boot has file systems of its own.
 const RUNTIME: [&str; 5] = ["/run", "/dev", "/proc", "/sys", "/tmp"];

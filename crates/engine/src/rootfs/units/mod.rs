@@ -16,10 +16,11 @@ pub(super) mod walk;
 
 use std::collections::BTreeSet;
 
+use cvmkit_host::fault::near;
+
 use super::assembly::Assembly;
 use super::native::Effects;
 use super::{RootfsError, terminals};
-use crate::fault::near;
 use file::{FOLDERS, find};
 use install::enable;
 

@@ -9,8 +9,8 @@ use std::fs::Metadata;
 use std::io::Read as _;
 use std::path::Path;
 
-use cvmkit_engine::digest::Sha256;
-use cvmkit_engine::files::FileSource;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files::FileSource;
 use cvmkit_measure::firmware::{self, Firmware, Section};
 use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::snp::{FirmwareFold, LaunchDigest};

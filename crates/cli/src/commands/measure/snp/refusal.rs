@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::firmware;
 use cvmkit_measure::kernel_hashes::CmdlineNulError;
 use cvmkit_measure::snp::{self, VcpuModelError, VcpuSignature, VmmType};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cvmkit_measure::digest::Sha256;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::stage0::{
     AcpiArea, AcpiDigest, EventDigest, InitrdDigest, KernelImageDigest, Machine, Measurements,
     MemoryMap, MemoryMapDigest, SetupDataDigest,

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cvmkit_engine::boot::{AcpiError, AcpiRequest, TD_MACHINE, acpi_files};
-use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use thiserror::Error;
 

@@ -1,7 +1,7 @@
 //! Why there are no registers: always the fault of the options (exit 2). What is wrong with the files
 //! they name is said by [`cvmkit_engine::predict::TdError`].
 
-use cvmkit_engine::fault::{Diagnosis, Fault};
+use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
 use super::super::super::td::QemuVersion;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use cvmkit_engine::predict::TdBoot;
+use cvmkit_formats::digest::{Sha256, Sha384};
 use cvmkit_measure::claim::{Condition, Reason};
-use cvmkit_measure::digest::{Sha256, Sha384};
 use cvmkit_measure::event::{Event, Events, Register, Rtmr, RtmrIndex, Source};
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Act, Launch, Mrtd};

@@ -242,7 +242,7 @@ fn expect<T: Versioned>(found: u64, place: &impl ToString) -> Result<(), Version
 }
 
 /// A file of another version than the one that is read.
-pub(crate) fn other_version<T: Versioned>(found: u64, place: impl ToString) -> VersionedError {
+pub fn other_version<T: Versioned>(found: u64, place: impl ToString) -> VersionedError {
     VersionedError::Version {
         place: place.to_string(),
         name: T::NAME,

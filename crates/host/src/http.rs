@@ -18,7 +18,7 @@ const BACKOFF: [Duration; 3] =
 
 /// How long a server may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// For an answer to begin.
     answer: Duration,
     /// For the next byte within a body.
@@ -49,14 +49,14 @@ impl Default for Limits {
 
 /// A client that keeps connections open. Threads may share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
+pub struct Client {
     agent: Agent,
     limits: Limits,
 }
 
 /// Why an address gave nothing.
 #[derive(Debug, Error)]
-pub(crate) enum HttpError {
+pub enum HttpError {
     /// The server answered that there is no such thing (404, 410).
     #[error("{url}: the server does not have it (HTTP {status})")]
     NotFound {
@@ -119,15 +119,17 @@ impl HttpError {
 }
 
 /// The body of a response and where in the whole it starts.
-pub(crate) struct Response {
+pub struct Response {
     /// 0, or the offset that was asked for if the server honoured it.
-    pub(crate) offset: u64,
+    pub offset: u64,
     /// The bytes from there on.
-    pub(crate) body: Box<dyn Read + Send>,
+    pub body: Box<dyn Read + Send>,
 }
 
 impl Client {
-    pub(crate) fn new(limits: Limits) -> Self {
+    /// A client that keeps these limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("cvmkit/", env!("CARGO_PKG_VERSION")))
@@ -141,7 +143,7 @@ impl Client {
     }
 
     /// Asks once for `url` from `offset` on; what comes is no longer than `expected` bytes.
-    pub(crate) fn get(&self, url: &str, offset: u64, expected: u64) -> Result<Response, HttpError> {
+    pub fn get(&self, url: &str, offset: u64, expected: u64) -> Result<Response, HttpError> {
         self.get_since(Instant::now(), url, offset, expected)
     }
 
@@ -179,7 +181,7 @@ impl Client {
     /// The whole of a small file of at most `limit` bytes, tried several times within one time limit:
     /// that of as many bytes as it is known to have. The most that a file may have is no length, so
     /// where none is known there is the same time for each.
-    pub(crate) fn get_small(
+    pub fn get_small(
         &self,
         url: &str,
         known: Option<u64>,
@@ -200,7 +202,7 @@ impl Client {
 }
 
 /// What went wrong while the body of `url` was read.
-pub(crate) fn broken(url: &str, error: &io::Error) -> HttpError {
+pub fn broken(url: &str, error: &io::Error) -> HttpError {
     let url = url.to_owned();
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Slow>()) {
         Some(slow) => HttpError::TooSlow { url, message: slow.to_string() },
@@ -268,9 +270,7 @@ impl<R: Read> Read for Paced<R> {
 }
 
 /// Tries until it works or trying again can't help.
-pub(crate) fn retried<T>(
-    mut attempt: impl FnMut() -> Result<T, HttpError>,
-) -> Result<T, HttpError> {
+pub fn retried<T>(mut attempt: impl FnMut() -> Result<T, HttpError>) -> Result<T, HttpError> {
     for pause in BACKOFF {
         match attempt() {
             Err(error) if error.is_passing() => sleep(pause),

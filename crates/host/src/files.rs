@@ -55,7 +55,9 @@ pub enum Unsuitable {
 }
 
 impl Unsuitable {
-    pub(crate) fn into_io(self) -> io::Error {
+    /// As an error of a reader or a writer.
+    #[must_use]
+    pub fn into_io(self) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidInput, self)
     }
 }
@@ -283,7 +285,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// A name beside `name` that this process alone uses.
-pub(crate) fn partial_name(name: &std::ffi::OsStr) -> std::ffi::OsString {
+pub fn partial_name(name: &std::ffi::OsStr) -> std::ffi::OsString {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let mut partial = std::ffi::OsString::from(".");

@@ -109,7 +109,11 @@ impl Folder {
         self.create_with(name.as_ref(), 0o644)
     }
 
-    pub(crate) fn create_with(&self, name: &OsStr, mode: u32) -> Result<File, FileError> {
+    /// Creates a file with this mode.
+    ///
+    /// # Errors
+    /// The name is taken, or what the system says.
+    pub fn create_with(&self, name: &OsStr, mode: u32) -> Result<File, FileError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let file = self.opened(name, flags, mode, "create")?;
         let path = self.path(name);
@@ -167,7 +171,7 @@ impl Folder {
     }
 
     /// What has this name, itself and not where it leads; none if nothing has.
-    pub(crate) fn stat(&self, name: impl AsRef<OsStr>) -> Result<Option<Stat>, FileError> {
+    pub fn stat(&self, name: impl AsRef<OsStr>) -> Result<Option<Stat>, FileError> {
         let name = name.as_ref();
         match statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -266,12 +270,12 @@ impl Folder {
     }
 
     /// Gives two things in it each other's name, at once.
-    pub(crate) fn exchange(&self, one: &OsStr, other: &OsStr) -> io::Result<()> {
+    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> io::Result<()> {
         Ok(renameat_with(&*self.fd, one, &*self.fd, other, RenameFlags::EXCHANGE)?)
     }
 
     /// As [`Folder::rename`], unless something has the new name.
-    pub(crate) fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    pub fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         match renameat_with(&*self.fd, from, &*self.fd, to, RenameFlags::NOREPLACE) {
             // A file system that can't: for a folder, `rename` replaces none but an empty one.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
@@ -282,7 +286,7 @@ impl Folder {
     }
 
     /// Gives a regular file of it one more name, in another folder; that it is taken is no error.
-    pub(crate) fn link(&self, name: &OsStr, folder: &Self) -> Result<(), FileError> {
+    pub fn link(&self, name: &OsStr, folder: &Self) -> Result<(), FileError> {
         match linkat(&*self.fd, name, &*folder.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(error) => Err(cannot("create", &folder.path(name))(error)),
@@ -290,12 +294,12 @@ impl Folder {
     }
 
     /// Takes the lock of the folder, which goes when the last copy of this value is dropped.
-    pub(crate) fn lock(&self) -> io::Result<()> {
+    pub fn lock(&self) -> io::Result<()> {
         Ok(flock(&*self.fd, FlockOperation::NonBlockingLockExclusive)?)
     }
 
     /// Whether a name of another folder is this very one.
-    pub(crate) fn is_at(&self, folder: &Self, name: &OsStr) -> Result<bool, FileError> {
+    pub fn is_at(&self, folder: &Self, name: &OsStr) -> Result<bool, FileError> {
         let own = rustix::fs::fstat(&*self.fd).map_err(cannot("read", &self.path))?;
         let named = folder.stat(name)?;
         Ok(named.is_some_and(|named| (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)))
@@ -310,7 +314,7 @@ impl Folder {
     }
 
     /// The folder that holds `path`, and its name there.
-    pub(crate) fn of(path: &Path) -> Result<(Self, OsString), FileError> {
+    pub fn of(path: &Path) -> Result<(Self, OsString), FileError> {
         let name = path.file_name().ok_or_else(|| {
             let why = "it has no name of its own".to_owned();
             cannot("use", path)(Unsuitable::Foreign(why).into_io())

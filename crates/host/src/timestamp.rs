@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use cvmkit_debian::date::Date;
+use cvmkit_formats::date::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Seconds since 1970-01-01 UTC; shown as `2026-09-12T07:55:41Z`.
