@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use cvmkit_engine::export::corim::CorimFile;
+use cvmkit_attest::export::corim::CorimFile;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -7,8 +7,8 @@
 
 #![no_main]
 
-use cvmkit_engine::manifest::Manifest;
-use cvmkit_engine::reference::ReferenceValues;
+use cvmkit_attest::output::Manifest;
+use cvmkit_attest::values::ReferenceValues;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use cvmkit_engine::manifest::Sums;
+use cvmkit_attest::output::Sums;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -16,7 +16,7 @@ mod rig;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cvmkit_engine::profile::BUILT_IN;
+use cvmkit_attest::profile::BUILT_IN;
 use cvmkit_formats::digest::Sha256;
 use rig::{Image, cvmkit, found, oracle, run, skip};
 use serde_json::Value;

@@ -1,26 +1,19 @@
 #![forbid(unsafe_code)]
 //! The build: from a definition and a lock to a measured image, and back from the image to proof.
 
-pub mod base64;
 pub mod boot;
 pub mod build;
-pub mod compare;
 pub mod content;
 pub mod definition;
-pub mod export;
+pub mod describe;
 pub mod fetch;
 pub mod image;
 pub mod kernel;
 pub mod local;
 pub mod lock;
-pub mod machine_name;
-pub mod manifest;
 pub mod mirrors;
 mod package;
 pub mod plan;
-pub mod predict;
-pub mod profile;
-pub mod reference;
 pub mod rootfs;
 pub mod schema;
 pub mod store;

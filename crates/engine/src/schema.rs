@@ -1,10 +1,10 @@
 //! JSON Schemas, generated from the types that parse.
 
+use cvmkit_attest::output::Manifest;
+use cvmkit_attest::values::ReferenceValues;
 use schemars::{Schema, schema_for};
 
 use crate::definition::raw::RawDefinition;
-use crate::manifest::Manifest;
-use crate::reference::ReferenceValues;
 
 /// A format that has a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,9 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use cvmkit_engine::export::{Options, Selection, Shape, Signer, Subject, export};
+use cvmkit_attest::export::{Options, Selection, Shape, Signer, Subject, export};
+use cvmkit_attest::output::Manifest;
 use cvmkit_engine::image;
-use cvmkit_engine::manifest::Manifest;
 use cvmkit_engine::verify::{
     Check, Endorsement, Finding, Report, State, VerifyError, verify, verify_endorsed,
 };

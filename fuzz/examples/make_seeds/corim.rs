@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cvmkit_engine::export::{Options, Selection, Shape, Signer, Subject, Validity, export};
+use cvmkit_attest::export::{Options, Selection, Shape, Signer, Subject, Validity, export};
 use cvmkit_measure::snp::id_block::PrivateKey;
 
 /// A key of sev-snp-measure's tests.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use cvmkit_attest::compare::{self, Options};
+use cvmkit_attest::output::{Manifest, Role};
+use cvmkit_attest::predict::{FirmwareBuild, Machine};
+use cvmkit_attest::profile::{Boot, Memory};
 use cvmkit_engine::boot::{self, Direct, HttpGet, Kvm, Outcome, Request};
-use cvmkit_engine::compare::{self, Options};
-use cvmkit_engine::manifest::Manifest;
-use cvmkit_engine::predict::{FirmwareBuild, Machine};
-use cvmkit_engine::profile::{Boot, Memory};
 use cvmkit_host::files;
 use cvmkit_host::progress::Progress;
 use cvmkit_measure::tpm::Platform;
@@ -134,15 +134,15 @@ impl Arguments {
 
     fn request(&self, manifest: &Manifest) -> Result<Request, CommandError> {
         let serial_log = self.serial_log.clone().unwrap_or_else(|| beside(&self.out, "serial.log"));
-        let file = |role: &str| manifest.file(role).map(|name| self.out.join(name));
+        let file = |role| manifest.file(role).map(|name| self.out.join(name));
         let scratch = environment::scratch();
         let mut request = Request::new(environment::program_folders(), scratch, serial_log);
-        request.disk = file("disk");
-        if self.direct || manifest.file("uki").is_none() {
-            let command_line = file("command-line").map(|path| files::read_text(&path));
-            request.direct = file("kernel").map(|kernel| Direct {
+        request.disk = file(Role::Disk);
+        if self.direct || manifest.file(Role::Uki).is_none() {
+            let command_line = file(Role::CommandLine).map(|path| files::read_text(&path));
+            request.direct = file(Role::Kernel).map(|kernel| Direct {
                 kernel,
-                initrd: file("initrd"),
+                initrd: file(Role::Initrd),
                 cmdline: String::new(),
             });
             if let (Some(direct), Some(text)) = (&mut request.direct, command_line) {

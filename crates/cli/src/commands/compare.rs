@@ -8,8 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::compare::{self, Judged, Options, TdComparison, Verdict, listed};
-use cvmkit_engine::profile::Boot;
+use cvmkit_attest::compare::{self, Judged, Options, TdComparison, Verdict, listed};
+use cvmkit_attest::profile::Boot;
 use cvmkit_host::progress::Progress;
 use serde::Serialize;
 

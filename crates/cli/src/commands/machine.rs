@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cvmkit_engine::predict::{self, FirmwareFileError, KernelHeader, KnownFirmware, Machine};
-use cvmkit_engine::profile::Memory;
+use cvmkit_attest::predict::{self, FirmwareFileError, KernelHeader, KnownFirmware, Machine};
+use cvmkit_attest::profile::Memory;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};

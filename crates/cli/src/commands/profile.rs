@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use cvmkit_engine::profile::{BUILT_IN, Profile, ProfileError};
+use cvmkit_attest::profile::{BUILT_IN, Profile, ProfileError};
 use cvmkit_host::files;
 use cvmkit_measure::claim::ConditionCode;
 use serde::Serialize;

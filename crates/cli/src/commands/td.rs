@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cvmkit_engine::compare::TdOptions;
+use cvmkit_attest::compare::TdOptions;
 use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::qemu::QemuVersion as QemuRelease;
 use cvmkit_measure::tdx::layout::Layout;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::export::corim::CorimFile;
+use cvmkit_attest::export::corim::CorimFile;
 use cvmkit_engine::verify::{self, Check, Checked, Endorsement, Finding, State};
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::progress::Progress as _;

@@ -344,7 +344,7 @@ fn projects(fixtures: &Fixtures) -> Vec<Reader<'_>> {
     );
     let definitions = vec![fixtures.of_project("image.toml"), recipe.unwrap()];
     let profiles = ["qemu-snp", "qemu-vtpm", "qemu-tdx-uki"].map(|name| {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/profiles");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../attest/profiles");
         std::fs::read(folder.join(format!("{name}.toml"))).unwrap()
     });
     let offline = |place: &Place<'_>| {

@@ -13,7 +13,7 @@ use crate::program::{Folder, skip};
 use crate::small_uki::SmallUki;
 use crate::tiny_image::{OUT, TinyImage};
 
-const VALUES: &str = include_str!("../../../engine/tests/fixtures/export/reference-values.json");
+const VALUES: &str = include_str!("../../../attest/tests/fixtures/export/reference-values.json");
 const JUDGE: &str = include_str!("judge_corim.py");
 const KEY: &str = include_str!("../../../measure/tests/fixtures/id_key_test.pem");
 

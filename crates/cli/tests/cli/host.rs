@@ -199,7 +199,7 @@ fn notes_are_in_the_json_of_every_command() {
     let image = image();
     let folder = &image.folder;
     folder.put("out/left-over", b"");
-    let values = include_bytes!("../../../engine/tests/fixtures/export/reference-values.json");
+    let values = include_bytes!("../../../attest/tests/fixtures/export/reference-values.json");
     folder.put("values.json", values);
     folder.put("key.pem", include_bytes!("../../../measure/tests/fixtures/id_key_test.pem"));
     let corim = "export values.json --as corim --profile qemu-snp --out it.corim";

@@ -8,7 +8,7 @@ use cvmkit_host::files;
 use crate::program::{Folder, Said};
 use crate::tiny_image::TinyImage;
 
-const VALUES: &str = include_str!("../../../engine/tests/fixtures/export/reference-values.json");
+const VALUES: &str = include_str!("../../../attest/tests/fixtures/export/reference-values.json");
 
 fn recipe(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/minimal");

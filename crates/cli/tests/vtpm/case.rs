@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cvmkit_engine::predict::{Booted, FirmwareBuild, KnownFirmware};
+use cvmkit_attest::predict::{Booted, FirmwareBuild, KnownFirmware};
 use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::Log;

@@ -23,7 +23,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use cvmkit_engine::predict;
+use cvmkit_attest::predict;
 use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{

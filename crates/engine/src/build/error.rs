@@ -2,6 +2,8 @@
 
 use std::io;
 
+use cvmkit_attest::profile::ProfileError;
+use cvmkit_attest::values::ReferenceError;
 use cvmkit_debian::deb::DebError;
 use cvmkit_formats::tree::TreeError;
 use cvmkit_host::fault::{Diagnosis, Fault};
@@ -9,16 +11,15 @@ use cvmkit_host::files::FileError;
 use thiserror::Error;
 
 use crate::definition::DefinitionError;
+use crate::describe::DescribeError;
 use crate::fetch::FetchError;
 use crate::image::ImageError;
 use crate::kernel::KernelError;
 use crate::local::LocalError;
 use crate::lock::LockError;
-use crate::manifest::ManifestError;
 use crate::package::AnotherPackage;
-use crate::profile::ProfileError;
-use crate::reference::ReferenceError;
 use crate::rootfs::RootfsError;
+use cvmkit_attest::output::ManifestError;
 
 /// Why a build ended.
 #[derive(Debug, Error)]
@@ -88,9 +89,12 @@ pub enum BuildError {
     /// The reference values.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// The manifest.
+    /// The manifest of an earlier build.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// What describes the image.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
     /// A profile that is no text.
     #[error("the profile `{path}` is not UTF-8")]
     ProfileEncoding {
@@ -154,6 +158,7 @@ impl Diagnosis for BuildError {
             Self::Profile(error) => error.fault(),
             Self::Reference(error) => error.fault(),
             Self::Manifest(error) => error.fault(),
+            Self::Describe(error) => error.fault(),
             Self::Kernel(_) | Self::InputFile { .. } => Fault::Environment,
             // Its bytes are those that the lock names: another archive state is needed.
             Self::Deb { .. } => Fault::Environment,
@@ -178,6 +183,7 @@ impl Diagnosis for BuildError {
             Self::Profile(error) => error.hint(),
             Self::Reference(error) => error.hint(),
             Self::Manifest(error) => error.hint(),
+            Self::Describe(error) => error.hint(),
             Self::Deb { package, .. } => Some(format!(
                 "the package is damaged in the archive itself: `cvmkit lock --update {package}`"
             )),

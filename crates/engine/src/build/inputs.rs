@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 
+use cvmkit_attest::output::Role;
 use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::{Source, read_all};
@@ -21,7 +22,6 @@ use crate::lock::{
     LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, input_role, root_role,
     source_of, survey,
 };
-use crate::manifest::MachineRole;
 use crate::rootfs::{
     self, GroupRequest, Ids, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
 };
@@ -61,7 +61,7 @@ pub struct MachineFile {
     /// Its name beside the image.
     pub name: String,
     /// What it is.
-    pub role: MachineRole,
+    pub role: Role,
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.

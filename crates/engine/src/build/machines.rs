@@ -1,13 +1,14 @@
 //! The machines that an image is measured for: their profiles, and their files beside the image.
 
+use cvmkit_attest::output::{MANIFEST_FILE, REFERENCE_FILE, Role, SUMS_FILE};
+use cvmkit_attest::profile::{Profile, Technology};
+
 use super::inputs::Inputs;
 use super::{BuildError, MachineFile};
 use crate::definition::raw::RawPlatform;
 use crate::definition::{Input, Platform};
 use crate::fetch::Origins;
 use crate::lock::FIRMWARE_ROLE;
-use crate::manifest::{MANIFEST_FILE, MachineRole, REFERENCE_FILE, SUMS_FILE};
-use crate::profile::{Profile, Technology};
 use crate::rootfs::Idle;
 
 /// No profile is longer; those of the program have 2 kB.
@@ -28,7 +29,7 @@ impl Machines {
         let mut gathering = Gathering { inputs, origins, files: Vec::new(), names: Vec::new() };
         let default = inputs.definition.firmware.as_ref();
         if let Some(firmware) = default {
-            gathering.file(firmware, MachineRole::Firmware)?;
+            gathering.file(firmware, Role::Firmware)?;
         }
         let profiles = inputs.definition.platforms.iter();
         let profiles = profiles.map(|platform| gathering.profile(platform, default));
@@ -106,7 +107,7 @@ struct Gathering<'a> {
     origins: Origins<'a>,
     files: Vec<MachineFile>,
     /// The input of each file, what it is, and the name it got.
-    names: Vec<(Input, MachineRole, String)>,
+    names: Vec<(Input, Role, String)>,
 }
 
 impl Gathering<'_> {
@@ -122,10 +123,10 @@ impl Gathering<'_> {
         }
         let mut file =
             |input: Option<&Input>, role| input.map(|input| self.file(input, role)).transpose();
-        profile.firmware = file(firmware, MachineRole::Firmware)?;
-        profile.variables = file(platform.variables.as_ref(), MachineRole::Variables)?;
-        profile.pinned = file(platform.pinned.as_ref(), MachineRole::EventLog)?;
-        profile.image = file(platform.image.as_ref(), MachineRole::SecureExecutionImage)?;
+        profile.firmware = file(firmware, Role::Firmware)?;
+        profile.variables = file(platform.variables.as_ref(), Role::FirmwareVariables)?;
+        profile.pinned = file(platform.pinned.as_ref(), Role::EventLog)?;
+        profile.image = file(platform.image.as_ref(), Role::SecureExecutionImage)?;
         if profile.technology == Technology::Se && profile.image.is_none() {
             return Err(profile.invalid("image", "nothing", "a Secure Execution image").into());
         }
@@ -134,7 +135,7 @@ impl Gathering<'_> {
     }
 
     /// Reads a file that was not read yet, and answers its name beside the image.
-    fn file(&mut self, input: &Input, role: MachineRole) -> Result<String, BuildError> {
+    fn file(&mut self, input: &Input, role: Role) -> Result<String, BuildError> {
         if let Some((.., name)) =
             self.names.iter().find(|(known, of, _)| known == input && *of == role)
         {
@@ -152,14 +153,14 @@ impl Gathering<'_> {
 
     /// The file's own name, under the suffix that firmware has; where a file of the image or another
     /// one has that, the package or a number before it.
-    fn name(&self, input: &Input, role: MachineRole) -> String {
+    fn name(&self, input: &Input, role: Role) -> String {
         let (Input::Package { path, .. } | Input::Local { path, .. }) = input;
         let own = path.rsplit('/').next().unwrap_or(path);
         let own = match role {
-            MachineRole::EventLog | MachineRole::SecureExecutionImage => own.to_owned(),
-            MachineRole::Firmware | MachineRole::Variables => {
+            Role::Firmware | Role::FirmwareVariables => {
                 format!("{}.fd", own.strip_suffix(".fd").unwrap_or(own))
             }
+            _ => own.to_owned(),
         };
         let package = match input {
             Input::Package { package, .. } => Some(format!("{package}-{own}")),

@@ -20,22 +20,22 @@ use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 
 pub use error::BuildError;
-pub(crate) use inputs::INPUT_MAX;
 use inputs::Inputs;
 pub use inputs::MachineFile;
 
+use cvmkit_attest::output::{Manifest, Notice, SUMS_FILE, Sums};
+use cvmkit_attest::values;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files::{self, Published, Staging};
 
 use crate::content::Content;
 use crate::definition::{Definition, Project};
+use crate::describe::{self, Described};
 use crate::fetch::Origins;
 use crate::image::{self, Image, InitrdParts, Parts};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
-use crate::manifest::{self, Described, Manifest, SUMS_FILE, Sums};
-use crate::reference;
-use crate::rootfs::{self, Notice, Rootfs};
+use crate::rootfs::{self, Rootfs};
 
 /// Modules that the root file system itself needs, on every machine.
 const ROOT_MODULES: [&str; 2] = ["dm_verity", "squashfs"];
@@ -260,9 +260,9 @@ fn describe(
         image::stage(staging, &file.name, &file.bytes)?;
     }
     let debug = inputs.definition.debug;
-    let subject = reference::Subject::of_image(image, debug, staging.folder());
-    let values = reference::values(&machines.profiles, &subject)?;
-    let description = manifest::Description {
+    let subject = image.subject(debug, staging.folder());
+    let values = values::values(&machines.profiles, &subject)?;
+    let description = describe::Description {
         definition: inputs.definition,
         lock: inputs.lock,
         image,
@@ -275,7 +275,7 @@ fn describe(
         stage1: Sha256::of(builder.stage1),
         notices,
     };
-    Ok(manifest::write(&description, &values, staging)?)
+    Ok(describe::write(&description, &values, staging)?)
 }
 
 /// What a definition is called in messages: `minimal 1`, `minimal 1 (debug)`.

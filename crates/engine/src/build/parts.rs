@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use cvmkit_attest::output::PartsRecord;
 use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 
@@ -10,7 +11,6 @@ use super::inputs::Inputs;
 use crate::definition::FileKind;
 use crate::definition::raw::{RawBoot, RawDefinition};
 use crate::lock::{LocalFile, LockedPackage};
-use crate::manifest::PartsRecord;
 
 /// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
 const KERNEL_PACKAGES: &str = "linux-image-";

@@ -6,11 +6,11 @@
 
 use std::path::Path;
 
+use cvmkit_attest::output::{Manifest, SUMS_FILE, Sums};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files;
 
 use super::{BuildError, Built};
-use crate::manifest::{Manifest, SUMS_FILE, Sums};
 use crate::store::Store;
 
 /// The output of an earlier build of these inputs, if `out` holds it whole.

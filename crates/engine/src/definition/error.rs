@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
+use cvmkit_attest::profile::ProfileError;
 use cvmkit_host::fault::{Diagnosis, Fault, near};
 use cvmkit_host::files::FileError;
 use thiserror::Error;
-
-use crate::profile::ProfileError;
 
 /// What is wrong with a definition, and where.
 #[derive(Debug, Error)]

@@ -7,6 +7,7 @@
 mod console;
 mod error;
 mod parse;
+mod platform;
 pub mod raw;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,10 +22,10 @@ pub use raw::RawCompression as Compression;
 use raw::RawDefinition;
 pub use raw::{RawBootKind as BootKind, RawMetadata as Metadata};
 
+use cvmkit_attest::profile::{Profile, ProfileError};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files;
 
-use crate::profile::{Profile, ProfileError};
 use crate::rootfs::is_hostname;
 
 /// Name of the definition in its folder.

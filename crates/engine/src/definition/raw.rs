@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_attest::predict::SecureBootBuild;
+use cvmkit_attest::profile::{Boot, DiskAccess, Features, Memory};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::predict::SecureBootBuild;
-use crate::profile::{Boot, DiskAccess, Features, Memory};
 
 /// An image definition (`image.toml`).
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]

@@ -8,6 +8,10 @@ mod error;
 pub(crate) mod initrd;
 pub(crate) mod uki;
 
+use std::path::Path;
+
+use cvmkit_attest::output::Role;
+use cvmkit_attest::values::Subject;
 use cvmkit_formats::sink::Sink;
 use cvmkit_formats::tree::Tree;
 use cvmkit_formats::verity::RootHash;
@@ -57,6 +61,13 @@ pub struct Image {
 }
 
 impl Image {
+    /// What is measured of it, in the folder where it was written.
+    pub(crate) fn subject(&self, debug: bool, folder: &Path) -> Subject {
+        Subject::of_files(folder, debug, |role| {
+            self.files.iter().find(|file| file.role == role).map(|file| file.name.clone())
+        })
+    }
+
     /// Makes the disk durable; the other files are already.
     ///
     /// # Errors
@@ -74,51 +85,6 @@ pub struct ImageFile {
     pub name: String,
     /// What it is.
     pub role: Role,
-}
-
-/// What a file of the image is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// The GPT disk.
-    Disk,
-    /// The UKI.
-    Uki,
-    /// The kernel.
-    Kernel,
-    /// The initramfs.
-    Initrd,
-    /// The kernel command line.
-    CommandLine,
-    /// The root hash.
-    RootHash,
-}
-
-impl Role {
-    /// What the manifest calls it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Disk => "disk",
-            Self::Uki => "uki",
-            Self::Kernel => "kernel",
-            Self::Initrd => "initrd",
-            Self::CommandLine => "command-line",
-            Self::RootHash => "root-hash",
-        }
-    }
-
-    /// The suffix of its file name.
-    #[must_use]
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::Disk => "raw",
-            Self::Uki => "efi",
-            Self::Kernel => "vmlinuz",
-            Self::Initrd => "initrd",
-            Self::CommandLine => "cmdline",
-            Self::RootHash => "roothash",
-        }
-    }
 }
 
 /// What goes into an initramfs.
@@ -198,8 +164,9 @@ pub fn write_outline(
     write_split(parts, written, staging)
 }
 
+/// The name of a file of the image: all of those have a suffix.
 fn name(parts: &Parts<'_>, role: Role) -> String {
-    format!("{}.{}", parts.definition.stem(), role.suffix())
+    format!("{}.{}", parts.definition.stem(), role.suffix().unwrap_or(role.name()))
 }
 
 /// The files beside the disk.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use cvmkit_attest::output::{MachineFileRecord, Manifest, PartsRecord, REFERENCE_FILE, Role};
+use cvmkit_attest::values::ReferenceValues;
 use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 
@@ -11,8 +13,6 @@ use super::{Edit, PlanError};
 use crate::build::inputs::{External, Inputs};
 use crate::build::{Builder, MachineFile};
 use crate::image;
-use crate::manifest::{MachineFileRecord, MachineRole, Manifest, PartsRecord, REFERENCE_FILE};
-use crate::reference::ReferenceValues;
 
 /// An image that was built.
 pub(super) struct Earlier {
@@ -62,7 +62,7 @@ pub(super) fn of_machine_files(earlier: &Earlier, now: &Imagined) -> Vec<Edit> {
     let was = &earlier.manifest.inputs.machine_files;
     let differs = |file: &MachineFile| {
         let same = |record: &&MachineFileRecord| record.sha256 == Sha256::of(&file.bytes);
-        file.role == MachineRole::Firmware && !was.iter().any(|record| same(&record))
+        file.role == Role::Firmware && !was.iter().any(|record| same(&record))
     };
     match now.machine_files().iter().any(differs) {
         true => vec![Edit::Firmware, Edit::FirmwareVariables],
@@ -114,7 +114,7 @@ pub(super) fn between(
         }
     }
     if earlier.values.profiles != external.machines.profiles {
-        let names = |profiles: &[crate::profile::Profile]| {
+        let names = |profiles: &[cvmkit_attest::profile::Profile]| {
             Some(profiles.iter().map(machine).collect::<Vec<_>>().join("; "))
         };
         note("platforms", names(&earlier.values.profiles), names(&external.machines.profiles));
@@ -129,7 +129,7 @@ pub(super) fn between(
 }
 
 /// The machines of a profile, in words.
-fn machine(profile: &crate::profile::Profile) -> String {
+fn machine(profile: &cvmkit_attest::profile::Profile) -> String {
     let list = |values: Vec<String>| values.join(", ");
     let mut words = vec![profile.name.clone()];
     if !profile.vcpus.is_empty() {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use cvmkit_attest::profile::{Technology, Vmm};
+use cvmkit_attest::values::{ReferenceValue, ReferenceValues, names_by_number, set_by_number};
 use serde::Serialize;
 
 use super::{Change, Edit};
-use crate::profile::{Technology, Vmm};
-use crate::reference::{ReferenceValue, ReferenceValues, names_by_number, set_by_number};
 
 /// What the length of something decides that is not made yet.
 const LENGTH: &str = "if the initramfs gets longer by so much that the EFI system partition grows (in \

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cvmkit_attest::output::ManifestError;
+use cvmkit_attest::values::{ReadError, ReferenceError};
 use cvmkit_formats::pe;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
@@ -11,8 +13,6 @@ use crate::build::BuildError;
 use crate::definition::DefinitionError;
 use crate::image::ImageError;
 use crate::lock::LockError;
-use crate::manifest::ManifestError;
-use crate::reference::{ReadError, ReferenceError};
 
 /// Why there is no plan.
 #[derive(Debug, Error)]

@@ -1,5 +1,9 @@
 //! The image that an edit will make, as far as it is measured.
 
+use cvmkit_attest::output::Role;
+use cvmkit_attest::predict::{FirmwareBuild, TdFirmware};
+use cvmkit_attest::profile::{Features, Memory, Profile, Technology};
+use cvmkit_attest::values::{self, ReferenceValues};
 use cvmkit_formats::pe;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Meta, Tree};
@@ -13,10 +17,6 @@ use super::{Edit, PlanError};
 use crate::build::MachineFile;
 use crate::build::inputs::{External, Inputs};
 use crate::image::{self, Parts, RootExtent};
-use crate::manifest::MachineRole;
-use crate::predict::{FirmwareBuild, TdFirmware};
-use crate::profile::{Features, Memory, Profile, Technology};
-use crate::reference::{self, ReferenceValues, Subject};
 
 /// Longest section that is taken from a UKI: a guard, an os-release has some 300 bytes.
 const SECTION_MAX: u64 = 1 << 20;
@@ -46,8 +46,8 @@ impl Imagined {
     ) -> Result<Self, PlanError> {
         let (os_release, kernel_release) = told_by_uki(earlier)?;
         Ok(Self {
-            kernel: file(earlier, "kernel", "kernel")?,
-            initrd: file(earlier, "initrd", "initrd")?,
+            kernel: file(earlier, Role::Kernel, "kernel")?,
+            initrd: file(earlier, Role::Initrd, "initrd")?,
             other_initrd: false,
             os_release,
             kernel_release,
@@ -121,7 +121,7 @@ impl Imagined {
     /// One byte of every firmware, in that section if it has sections.
     fn edit_firmware(&mut self, section: TdvfSectionType) {
         let firmware = self.machine_files.iter_mut();
-        for file in firmware.filter(|file| file.role == MachineRole::Firmware) {
+        for file in firmware.filter(|file| file.role == Role::Firmware) {
             remember_behaviour(&mut self.profiles, file);
             if let Some(at) = middle_of(&file.bytes, section) {
                 flip(&mut file.bytes, at);
@@ -157,12 +157,12 @@ impl Imagined {
         for file in &self.machine_files {
             image::stage(scratch, &file.name, &file.bytes)?;
         }
-        let subject = Subject::of_image(&image, definition.debug, scratch.folder());
-        Ok(reference::values(&self.profiles, &subject)?)
+        let subject = image.subject(definition.debug, scratch.folder());
+        Ok(values::values(&self.profiles, &subject)?)
     }
 }
 
-fn file(earlier: &Earlier, role: &str, what: &'static str) -> Result<Vec<u8>, PlanError> {
+fn file(earlier: &Earlier, role: Role, what: &'static str) -> Result<Vec<u8>, PlanError> {
     let missing = || PlanError::Missing { folder: earlier.folder.clone(), what };
     let name = earlier.manifest.file(role).ok_or_else(missing)?;
     Ok(files::read(&earlier.folder.join(name))?)
@@ -170,10 +170,10 @@ fn file(earlier: &Earlier, role: &str, what: &'static str) -> Result<Vec<u8>, Pl
 
 /// The os-release and the kernel's release, from the UKI; an image without one does not tell.
 fn told_by_uki(earlier: &Earlier) -> Result<(Vec<u8>, String), PlanError> {
-    if earlier.manifest.file("uki").is_none() {
+    if earlier.manifest.file(Role::Uki).is_none() {
         return Ok((Vec::new(), String::new()));
     }
-    let uki = file(earlier, "uki", "UKI")?;
+    let uki = file(earlier, Role::Uki, "UKI")?;
     let refused = |source| PlanError::Pe { what: "the UKI", source };
     let headers = pe::Headers::read(&uki).map_err(refused)?;
     let section = |name: &str, what| -> Result<Vec<u8>, PlanError> {

@@ -4,7 +4,7 @@
 //! put in its place: the command line, the stub, the firmware and the machines as they will be, and
 //! for what only a build can know (the root hash, a new kernel, a new initramfs) something else than
 //! it was. The image is written again around that, without its root file system, and measured by
-//! the same code that measures a built one ([`crate::reference`]); where a value differs, the
+//! the same code that measures a built one ([`cvmkit_attest::values`]); where a value differs, the
 //! register will change. So a plan is no table of rules that could be wrong beside the build.
 //!
 //! The contract: a register that is named will change, one that is not will keep its value. What is

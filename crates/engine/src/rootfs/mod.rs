@@ -21,7 +21,6 @@ mod glob;
 mod identity;
 mod libraries;
 mod native;
-pub mod notice;
 mod overlay;
 mod pam;
 mod programs;
@@ -48,12 +47,12 @@ pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN};
 pub use dpkg::PackageDatabase;
 pub use error::{Idle, RootfsError};
 pub(crate) use identity::is_hostname;
-pub use notice::Notice;
 pub use overlay::{Changes, Placed, PlacedNode};
 pub(crate) use sysusers::is_account_name;
 pub use units::Units;
 pub use volatile::remake_var_at_boot;
 
+use cvmkit_attest::output::Notice;
 use cvmkit_formats::digest::Sha256;
 
 use crate::content::Content;

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use cvmkit_attest::export::corim::{CorimFile, OfImage};
+use cvmkit_attest::export::{ExportError, Subject, Validity};
+use cvmkit_attest::output::REFERENCE_FILE;
 use cvmkit_measure::snp::id_block::PublicKey;
 
 use super::examination::Examination;
 use super::folder::Folder;
 use super::{Check, VerifyError};
-use crate::export::corim::{CorimFile, OfImage};
-use crate::export::{ExportError, Subject, Validity};
-use crate::manifest::REFERENCE_FILE;
 
 /// A CoRIM that speaks of an image.
 #[derive(Debug)]

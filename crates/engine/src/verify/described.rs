@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_attest::output::{
+    Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, Role, SCHEMA, SUMS_FILE, Sums,
+};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::Source;
 use cvmkit_host::versioned;
@@ -12,34 +15,17 @@ use super::examination::Examination;
 use super::folder::{Digests, Folder};
 use super::{Check, VerifyError};
 use crate::definition::Seed;
-use crate::manifest::{
-    Artifact, MANIFEST_FILE, Manifest, REFERENCE_FILE, SCHEMA, SUMS_FILE, Sums, json,
-};
-
-/// The roles of files whose insides are checked, and the suffix of those named after the image.
-const ROLES: [(&str, Option<&str>); 11] = [
-    ("disk", Some("raw")),
-    ("uki", Some("efi")),
-    ("kernel", Some("vmlinuz")),
-    ("initrd", Some("initrd")),
-    ("command-line", Some("cmdline")),
-    ("root-hash", Some("roothash")),
-    (FIRMWARE, None),
-    ("firmware-variables", None),
-    ("event-log", None),
-    ("secure-execution-image", None),
-    ("reference-values", None),
-];
-
-const FIRMWARE: &str = "firmware";
-
-/// Roles of which an image may have any number.
-const MACHINE_ROLES: [&str; 4] =
-    [FIRMWARE, "firmware-variables", "event-log", "secure-execution-image"];
+use crate::describe::json;
 
 /// Roles that every image has.
-const REQUIRED: [&str; 6] =
-    ["disk", "kernel", "initrd", "command-line", "root-hash", "reference-values"];
+const REQUIRED: [Role; 6] = [
+    Role::Disk,
+    Role::Kernel,
+    Role::Initrd,
+    Role::CommandLine,
+    Role::RootHash,
+    Role::ReferenceValues,
+];
 
 /// What was read of the description. What could not be is none, and why is beside it.
 pub(super) struct Described {
@@ -102,17 +88,13 @@ impl Described {
             .listed()
             .filter(|name| !known.contains(*name) && ![SUMS_FILE, MANIFEST_FILE].contains(name))
             .map(|name| format!("`{name}` is no file of the image: nothing covers it"));
-        let opaque = self.artifacts().iter().filter(|artifact| !is_known(&artifact.role));
+        let opaque = self.artifacts().iter().filter(|it| Role::of_name(&it.role).is_none());
         let opaque = opaque.map(|artifact| {
             let Artifact { name, role, .. } = artifact;
             format!("`{name}` has the role `{role}`: its length and digest are checked, no more")
         });
         extra.chain(opaque).collect()
     }
-}
-
-fn is_known(role: &str) -> bool {
-    ROLES.iter().any(|(known, _)| *known == role)
 }
 
 /// Every file that the sums name has its sum, and every file of the manifest is named.
@@ -209,16 +191,16 @@ pub(super) fn form(
 
 /// Each role has one file, named after the image.
 fn roles(examination: &mut Examination, manifest: &Manifest) {
-    let mut counts: BTreeMap<&str, usize> = REQUIRED.iter().map(|role| (*role, 0)).collect();
+    let mut counts: BTreeMap<Role, usize> = REQUIRED.iter().map(|role| (*role, 0)).collect();
     let has_esp = manifest.partitions.iter().any(|partition| partition.name == "esp");
-    counts.extend(has_esp.then_some(("uki", 0)));
-    for artifact in manifest.artifacts.iter().filter(|artifact| is_known(&artifact.role)) {
-        *counts.entry(&artifact.role).or_default() += 1;
+    counts.extend(has_esp.then_some((Role::Uki, 0)));
+    for role in manifest.artifacts.iter().filter_map(|artifact| Role::of_name(&artifact.role)) {
+        *counts.entry(role).or_default() += 1;
     }
-    for (role, count) in counts.into_iter().filter(|(role, _)| !MACHINE_ROLES.contains(role)) {
+    for (role, count) in counts.into_iter().filter(|(role, _)| !role.is_of_machine()) {
         let what = format!("artifacts of role `{role}`");
         // An image without ESP boots directly and has no UKI.
-        let expected = usize::from(role != "uki" || has_esp);
+        let expected = usize::from(role != Role::Uki || has_esp);
         if count != expected {
             examination.find(MANIFEST_FILE, what, expected, count);
         }
@@ -227,11 +209,12 @@ fn roles(examination: &mut Examination, manifest: &Manifest) {
     let variant = image.variant.iter().map(|variant| format!("_{variant}"));
     let stem = format!("{}_{}{}", image.id, image.version, variant.collect::<String>());
     for artifact in &manifest.artifacts {
-        let suffix = ROLES.iter().find(|(role, _)| *role == artifact.role);
-        let expected = match suffix {
-            Some((_, Some(suffix))) => format!("{stem}.{suffix}"),
-            Some(("reference-values", None)) => REFERENCE_FILE.to_owned(),
-            _ => continue,
+        let expected = match Role::of_name(&artifact.role) {
+            Some(Role::ReferenceValues) => REFERENCE_FILE.to_owned(),
+            role => match role.and_then(Role::suffix) {
+                Some(suffix) => format!("{stem}.{suffix}"),
+                None => continue,
+            },
         };
         if artifact.name != expected {
             let what = format!("name of the artifact of role `{}`", artifact.role);
@@ -275,7 +258,7 @@ fn file(
 /// The three places that name files of machines agree.
 fn machine_files(examination: &mut Examination, manifest: &Manifest) {
     let artifacts = manifest.artifacts.iter();
-    let artifacts = artifacts.filter(|artifact| MACHINE_ROLES.contains(&artifact.role.as_str()));
+    let artifacts = artifacts.filter(|it| Role::of_name(&it.role).is_some_and(Role::is_of_machine));
     let listed: Vec<_> = artifacts.map(|artifact| (&artifact.name, artifact.sha256)).collect();
     let records = manifest.inputs.machine_files.iter();
     let recorded: Vec<_> = records.map(|record| (&record.name, record.sha256)).collect();
@@ -288,8 +271,7 @@ fn machine_files(examination: &mut Examination, manifest: &Manifest) {
         let what = "inputs.machine-files";
         examination.find(MANIFEST_FILE, what, shown(&listed), shown(&recorded));
     }
-    let firmware = manifest.artifacts.iter().find(|artifact| artifact.role == FIRMWARE);
     let shown = |name: Option<&str>| name.map_or("none".to_owned(), |name| format!("`{name}`"));
-    let listed = shown(firmware.map(|artifact| artifact.name.as_str()));
+    let listed = shown(manifest.file(Role::Firmware));
     examination.expect(MANIFEST_FILE, "firmware", listed, shown(manifest.firmware.as_deref()));
 }

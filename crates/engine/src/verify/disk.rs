@@ -1,5 +1,6 @@
 //! The disk: its partition table, and the root file system under its hash tree.
 
+use cvmkit_attest::output::{MANIFEST_FILE, PartitionRecord, Role};
 use cvmkit_formats::gpt::{self, Entry, Guid, Table, spec};
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::verity::{self, Header, RootHash};
@@ -10,7 +11,6 @@ use super::folder::not_zero;
 use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError};
 use crate::image::disk::{self, Lengths};
-use crate::manifest::{MANIFEST_FILE, PartitionRecord};
 
 /// Why nothing that is derived from the seed can be compared.
 pub(super) const NO_SEED: &str = "the manifest has no seed";
@@ -34,7 +34,7 @@ pub(super) fn partitions(
     subject: Subject<'_>,
 ) -> Result<(Examination, Option<Disk<'_>>), VerifyError> {
     let mut examination = Examination::new(Check::PartitionTable);
-    let Some((name, source)) = subject.file("disk") else {
+    let Some((name, source)) = subject.file(Role::Disk) else {
         examination.skip("all of it", "there is no disk");
         return Ok((examination, None));
     };
@@ -98,7 +98,7 @@ fn roles(examination: &mut Examination, subject: Subject<'_>, name: &str, table:
             (None, None)
         }
     };
-    let has_uki = subject.manifest.file("uki").is_some();
+    let has_uki = subject.manifest.file(Role::Uki).is_some();
     let expected = [
         ("esp", spec::ESP, None, 0),
         ("root", spec::ROOT_X86_64, root, spec::READ_ONLY),

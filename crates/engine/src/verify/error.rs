@@ -4,11 +4,10 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use cvmkit_attest::export::corim::CborError;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
 use thiserror::Error;
-
-use crate::export::corim::CborError;
 
 /// Why an image could not be checked at all: an image that is wrong is none of these.
 #[derive(Debug, Error)]

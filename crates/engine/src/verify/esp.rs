@@ -1,5 +1,6 @@
 //! The EFI system partition: the UKI and nothing else.
 
+use cvmkit_attest::output::Role;
 use cvmkit_formats::fat;
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::tree::Node;
@@ -16,7 +17,7 @@ pub(super) fn examine(
     subject: Subject<'_>,
     disk: Option<&Disk<'_>>,
 ) -> Result<Option<Examination>, VerifyError> {
-    if subject.manifest.file("uki").is_none() {
+    if subject.manifest.file(Role::Uki).is_none() {
         return Ok(None);
     }
     let mut examination = Examination::new(Check::Esp);
@@ -65,7 +66,7 @@ fn boot_file<S: Source>(
     name: &str,
     file: &S,
 ) -> Result<(), VerifyError> {
-    let Some((uki, source)) = subject.file("uki") else {
+    let Some((uki, source)) = subject.file(Role::Uki) else {
         examination.skip(BOOT_FILE, "there is no UKI to compare it with");
         return Ok(());
     };
@@ -95,7 +96,7 @@ fn written_again(
         return Ok(());
     };
     // Without a UKI there is nothing to write it of, and that is a finding.
-    let Some((_, uki)) = subject.file("uki") else { return Ok(()) };
+    let Some((_, uki)) = subject.file(Role::Uki) else { return Ok(()) };
     let timestamp = subject.manifest.image.timestamp;
     let tree = match disk::esp_tree(timestamp, uki) {
         Ok(tree) => tree,

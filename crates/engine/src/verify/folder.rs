@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cvmkit_attest::output::DESCRIPTION_MAX;
 use cvmkit_formats::digest::{Hasher, Sha256};
 use cvmkit_formats::source::{Source, read_all};
 use cvmkit_host::files::{self, FileSource, cannot};
@@ -11,7 +12,6 @@ use cvmkit_host::progress::Progress;
 use rayon::prelude::*;
 
 use super::VerifyError;
-use crate::reference::VALUES_MAX;
 
 /// Digests by file name.
 pub(super) type Digests = BTreeMap<String, Sha256>;
@@ -20,7 +20,7 @@ pub(super) type Digests = BTreeMap<String, Sha256>;
 const PIECE: usize = 1 << 20;
 
 /// Longest text that is taken: a guard, the longest real ones have some 100 kB.
-const TEXT_MAX: u64 = VALUES_MAX;
+const TEXT_MAX: u64 = DESCRIPTION_MAX;
 
 /// A folder and those of its files that the image is made of.
 #[derive(Debug)]

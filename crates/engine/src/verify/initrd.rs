@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_attest::output::Role;
 use cvmkit_debian::compression::{Compression, decompress};
 use cvmkit_formats::cpio::{self, Archive};
 use cvmkit_formats::digest::Sha256;
@@ -33,7 +34,7 @@ type Contents<'a> = BTreeMap<String, Inode<Window<&'a Vec<u8>>>>;
 /// Checks the initramfs.
 pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::Initrd);
-    let Some((name, source)) = subject.file("initrd") else {
+    let Some((name, source)) = subject.file(Role::Initrd) else {
         examination.skip("all of it", "there is no initramfs");
         return Ok(examination);
     };
@@ -244,7 +245,7 @@ fn modules(
         examination.find(name, what, "the paths of modules", "no text");
         return Vec::new();
     };
-    let kernel = subject.file("kernel").and_then(|(_, source)| kernel::release(source).ok());
+    let kernel = subject.file(Role::Kernel).and_then(|(_, source)| kernel::release(source).ok());
     if kernel.is_none() && !list.is_empty() {
         examination.skip("the release of the modules", "the kernel does not say its own");
     }

@@ -36,12 +36,12 @@ pub use corim::Endorsement;
 pub use error::VerifyError;
 pub use examination::{Check, Checked, Finding, State};
 
+use cvmkit_attest::output::{Manifest, Role};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files::FileSource;
 use cvmkit_host::progress::Progress;
 
 use crate::definition::Seed;
-use crate::manifest::Manifest;
 use described::Described;
 use examination::Examination;
 use folder::{Digests, Folder};
@@ -97,7 +97,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The name and the bytes of the file of a role, if it is there.
-    fn file(&self, role: &str) -> Option<(&'a str, &'a FileSource)> {
+    fn file(&self, role: Role) -> Option<(&'a str, &'a FileSource)> {
         let name = self.manifest.file(role)?;
         Some((name, self.folder.source(name)?))
     }

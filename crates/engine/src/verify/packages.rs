@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use cvmkit_attest::output::{MANIFEST_FILE, Role};
 use cvmkit_debian::deb822;
 
 use super::examination::Examination;
 use super::root::{PACKAGES, Root};
 use super::{Check, Subject};
-use crate::manifest::MANIFEST_FILE;
 
 /// Name, version and architecture.
 type Installed = (String, String, String);
@@ -16,7 +16,7 @@ type Installed = (String, String, String);
 /// which [`super::Report::notes`] tells.
 pub(super) fn examine(subject: Subject<'_>, root: Option<&Root>) -> Examination {
     let mut examination = Examination::new(Check::Packages);
-    let (Some(root), Some((name, _))) = (root, subject.file("disk")) else {
+    let (Some(root), Some((name, _))) = (root, subject.file(Role::Disk)) else {
         examination.skip("all of it", "the root file system can't be read");
         return examination;
     };

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_attest::output::Role;
+use cvmkit_attest::profile::Profile;
+use cvmkit_attest::values::{self, ReferenceValues, SCHEMA};
+
 use super::described::form;
 use super::error::in_one_line;
 use super::examination::Examination;
 use super::{Check, Subject, VerifyError};
-use crate::profile::Profile;
-use crate::reference::{self, ReferenceValues, SCHEMA};
 
 /// Checks the reference values.
 pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::ReferenceValues);
-    let Some((name, _)) = subject.file("reference-values") else {
+    let Some((name, _)) = subject.file(Role::ReferenceValues) else {
         examination.skip("all of it", "there are no reference values");
         return Ok(examination);
     };
@@ -32,10 +34,10 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
         return Ok(examination);
     }
     // Only what was opened as a plain file of the folder.
-    let opened = |role: &str| subject.file(role).map(|(name, _)| name.to_owned());
+    let opened = |role| subject.file(role).map(|(name, _)| name.to_owned());
     let files =
-        reference::Subject::of_files(subject.folder.path(), subject.manifest.image.debug, opened);
-    match reference::values(&found.profiles, &files) {
+        values::Subject::of_files(subject.folder.path(), subject.manifest.image.debug, opened);
+    match values::values(&found.profiles, &files) {
         Ok(computed) => compare(&mut examination, name, &computed, &found),
         Err(error) => {
             let what = "the values of its profiles";
@@ -59,15 +61,15 @@ fn profiles(
             usable = false;
         }
         let files = [
-            ("firmware", &profile.firmware),
-            ("firmware-variables", &profile.variables),
-            ("event-log", &profile.pinned),
-            ("secure-execution-image", &profile.image),
+            (Role::Firmware, &profile.firmware),
+            (Role::FirmwareVariables, &profile.variables),
+            (Role::EventLog, &profile.pinned),
+            (Role::SecureExecutionImage, &profile.image),
         ];
         for (role, file) in files {
             let Some(file) = file else { continue };
             let mut artifacts = subject.manifest.artifacts.iter();
-            let is_listed = artifacts.any(|it| it.role == role && it.name == *file);
+            let is_listed = artifacts.any(|it| it.role == role.name() && it.name == *file);
             if !is_listed || subject.folder.source(file).is_none() {
                 let what = format!("{role} of profile {}", profile.name);
                 examination.find(name, what, "a file that the manifest lists", format!("`{file}`"));

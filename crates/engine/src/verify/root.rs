@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_attest::output::{MANIFEST_FILE, Role};
 use cvmkit_formats::source::Source;
 use cvmkit_formats::squashfs::{self, FileExtent, Image, Limits};
 use cvmkit_formats::tree::{Node, Tree};
@@ -10,7 +11,6 @@ use super::disk::{Disk, NO_TABLE, Part};
 use super::examination::Examination;
 use super::rederive::{self, Against};
 use super::{Check, Subject, VerifyError};
-use crate::manifest::MANIFEST_FILE;
 
 /// Where the image's name and version are.
 const OS_RELEASE: &[u8] = b"etc/os-release";
@@ -47,8 +47,12 @@ pub(super) fn root_hash(subject: Subject<'_>) -> Result<Examination, VerifyError
         examination.find(MANIFEST_FILE, "root.root-hash", expected, format!("`{root_hash}`"));
     }
     let wanted = [
-        ("root-hash", "its root hash", format!("{root_hash}\n")),
-        ("command-line", "the command line of the manifest", manifest.image.command_line.clone()),
+        (Role::RootHash, "its root hash", format!("{root_hash}\n")),
+        (
+            Role::CommandLine,
+            "the command line of the manifest",
+            manifest.image.command_line.clone(),
+        ),
     ];
     for (role, what, expected) in wanted {
         let Some((name, _)) = subject.file(role) else {
@@ -63,7 +67,7 @@ pub(super) fn root_hash(subject: Subject<'_>) -> Result<Examination, VerifyError
             let shown = |bytes: &[u8]| format!("`{}`", bytes.escape_ascii());
             examination.find(name, what, shown(expected.as_bytes()), shown(&found));
         }
-        if role == "command-line" {
+        if role == Role::CommandLine {
             promised(&mut examination, name, &String::from_utf8_lossy(&found), root_hash);
         }
     }
@@ -214,7 +218,7 @@ fn text_of<S: Source>(
 /// Name, version and debug mark of the image, as its os-release has them.
 pub(super) fn os_release(subject: Subject<'_>, root: Option<&Root>) -> Examination {
     let mut examination = Examination::new(Check::OsRelease);
-    let (Some(root), Some((name, _))) = (root, subject.file("disk")) else {
+    let (Some(root), Some((name, _))) = (root, subject.file(Role::Disk)) else {
         examination.skip("all of it", "the root file system can't be read");
         return examination;
     };

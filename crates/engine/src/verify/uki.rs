@@ -1,5 +1,6 @@
 //! The unified kernel image: the files beside it, as sections.
 
+use cvmkit_attest::output::Role;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::pe::uki::{self, SECTION_ORDER};
 use cvmkit_formats::pe::{self, Headers};
@@ -15,11 +16,11 @@ use crate::image::uki::STUB_MAX;
 
 /// The sections that an image's UKI has, and the role of the file with the same bytes. Others of
 /// UAPI.5, such as `.ucode` or `.profile`, would be measured, but nothing says what is in them.
-const SECTIONS: [(&str, Option<&str>); 5] = [
-    (".linux", Some("kernel")),
+const SECTIONS: [(&str, Option<Role>); 5] = [
+    (".linux", Some(Role::Kernel)),
     (".osrel", None),
-    (".cmdline", Some("command-line")),
-    (".initrd", Some("initrd")),
+    (".cmdline", Some(Role::CommandLine)),
+    (".initrd", Some(Role::Initrd)),
     (".uname", None),
 ];
 
@@ -34,11 +35,11 @@ pub(super) fn examine(
     subject: Subject<'_>,
     root: Option<&Root>,
 ) -> Result<Option<Examination>, VerifyError> {
-    if subject.manifest.file("uki").is_none() {
+    if subject.manifest.file(Role::Uki).is_none() {
         return Ok(None);
     }
     let mut examination = Examination::new(Check::Uki);
-    let Some((name, source)) = subject.file("uki") else {
+    let Some((name, source)) = subject.file(Role::Uki) else {
         examination.skip("all of it", "there is no UKI");
         return Ok(Some(examination));
     };
@@ -131,7 +132,7 @@ fn nx(
     name: &str,
     source: &FileSource,
 ) -> Result<(), VerifyError> {
-    let Some((file, kernel)) = subject.file("kernel") else { return Ok(()) };
+    let Some((file, kernel)) = subject.file(Role::Kernel) else { return Ok(()) };
     match (Headers::read(source), Headers::read(kernel)) {
         (Ok(image), Ok(kernel)) => {
             if image.is_nx_compatible() && !kernel.is_nx_compatible() {
@@ -167,7 +168,7 @@ fn same<S: Source>(
     subject: Subject<'_>,
     name: &str,
     (section, contents): (&str, &S),
-    role: &str,
+    role: Role,
 ) -> Result<(), VerifyError> {
     let what = format!("section `{section}`");
     let Some((file, source)) = subject.file(role) else {
@@ -218,7 +219,7 @@ fn uname<S: Source>(
     contents: &S,
 ) -> Result<(), VerifyError> {
     let what = "section `.uname`";
-    let Some((file, source)) = subject.file("kernel") else {
+    let Some((file, source)) = subject.file(Role::Kernel) else {
         examination.skip(what, "there is no kernel to compare it with");
         return Ok(());
     };

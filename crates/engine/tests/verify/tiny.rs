@@ -6,16 +6,16 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use cvmkit_attest::output::{
+    Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PackageRecord,
+    PartitionRecord, PartsRecord, Role, RootRecord,
+};
+use cvmkit_attest::profile::{self, Boot, Features, Profile, Technology};
+use cvmkit_attest::values::{ReferenceValue, ReferenceValues};
 use cvmkit_engine::content::Content;
 use cvmkit_engine::definition::{Definition, Project};
-use cvmkit_engine::image::{self, Image, InitrdParts, Parts, Role, RootExtent};
+use cvmkit_engine::image::{self, Image, InitrdParts, Parts, RootExtent};
 use cvmkit_engine::kernel::Module;
-use cvmkit_engine::manifest::{
-    Artifact, ImageRecord, InputsRecord, MachineFileRecord, Manifest, PackageRecord,
-    PartitionRecord, PartsRecord, RootRecord,
-};
-use cvmkit_engine::profile::{self, Boot, Features, Profile, Technology};
-use cvmkit_engine::reference::{ReferenceValue, ReferenceValues};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::gpt::Guid;
 use cvmkit_formats::pe;
@@ -257,15 +257,7 @@ impl Tiny {
     }
 
     fn description(&self, definition: &Definition, image: &Image) -> Manifest {
-        let role = |role| match role {
-            Role::Disk => "disk",
-            Role::Uki => "uki",
-            Role::Kernel => "kernel",
-            Role::Initrd => "initrd",
-            Role::CommandLine => "command-line",
-            Role::RootHash => "root-hash",
-        };
-        let files = image.files.iter().map(|file| (file.name.as_str(), role(file.role)));
+        let files = image.files.iter().map(|file| (file.name.as_str(), file.role.name()));
         let beside = [("OVMF.fd", "firmware"), ("reference-values.json", "reference-values")];
         let artifact = |(name, role): (&str, &str)| Artifact {
             name: name.into(),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use cvmkit_engine::export::corim::CorimFile;
+use cvmkit_attest::export::corim::CorimFile;
 use cvmkit_formats::source::{Source, read_all};
 use cvmkit_formats::squashfs::Limits;
 use cvmkit_formats::{fat, gpt, pe, squashfs, verity};

@@ -8,9 +8,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::manifest::{Manifest, REFERENCE_FILE};
-use cvmkit_engine::profile::{Memory, Profile, Technology, Vmm};
-use cvmkit_engine::reference::{self, ReferenceValue, ReferenceValues, Subject, by_number};
+use cvmkit_attest::output::{Manifest, REFERENCE_FILE};
+use cvmkit_attest::profile::{Memory, Profile, Technology, Vmm};
+use cvmkit_attest::values::{self, ReferenceValue, ReferenceValues, Subject, by_number};
 use cvmkit_host::fault::{Diagnosis, Fault};
 use serde::Serialize;
 use thiserror::Error;
@@ -78,7 +78,7 @@ impl Arguments {
             named.collect::<Result<_, _>>()?
         };
         let subject = Subject::of_folder(&manifest, &self.out);
-        console.answer(&Report(reference::values(&profiles, &subject)?));
+        console.answer(&Report(values::values(&profiles, &subject)?));
         Ok(ExitCode::SUCCESS)
     }
 

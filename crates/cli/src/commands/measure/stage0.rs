@@ -14,7 +14,7 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_engine::profile::Memory;
+use cvmkit_attest::profile::Memory;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::stage0::{

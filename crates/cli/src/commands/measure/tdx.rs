@@ -15,8 +15,8 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
-use cvmkit_engine::profile::Memory;
+use cvmkit_attest::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
+use cvmkit_attest::profile::Memory;
 use cvmkit_measure::qemu::QemuVersion as QemuRelease;
 use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::Rule;

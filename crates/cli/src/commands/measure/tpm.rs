@@ -9,11 +9,11 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_engine::export::systemd::SystemdMeasure;
-use cvmkit_engine::manifest::REFERENCE_FILE;
-use cvmkit_engine::predict::{Bootable, Machine};
-use cvmkit_engine::profile::{Boot, Profile};
-use cvmkit_engine::reference::{self, ReferenceValues};
+use cvmkit_attest::export::systemd::SystemdMeasure;
+use cvmkit_attest::output::REFERENCE_FILE;
+use cvmkit_attest::predict::{Bootable, Machine};
+use cvmkit_attest::profile::{Boot, Profile};
+use cvmkit_attest::values::{self, ReferenceValues};
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::event::Bank;
 use cvmkit_measure::tpm::Platform;
@@ -97,7 +97,7 @@ impl Arguments {
         let bank = self.bank(platform)?;
         let own = self.profile_of_image(platform)?;
         let machine = match (&own, &self.out) {
-            (Some(profile), Some(out)) => reference::tpm_machine(profile, out)?,
+            (Some(profile), Some(out)) => values::tpm_machine(profile, out)?,
             _ => Machine {
                 // What can be written is, as far as firmware and stub may know.
                 medium: self.machine.medium(Some(true)),
@@ -147,7 +147,7 @@ impl Arguments {
         }
         let boot = if self.direct { Boot::Direct } else { Boot::UkiDisk };
         let fits = |profile: &Profile| {
-            reference::tpm_platform(profile) == Some(platform) && profile.boot == boot
+            values::tpm_platform(profile) == Some(platform) && profile.boot == boot
         };
         Ok(ReferenceValues::read(&path)?.profiles.into_iter().find(fits))
     }

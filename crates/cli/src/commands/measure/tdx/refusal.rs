@@ -1,5 +1,5 @@
 //! Why there are no registers: always the fault of the options (exit 2). What is wrong with the files
-//! they name is said by [`cvmkit_engine::predict::TdError`].
+//! they name is said by [`cvmkit_attest::predict::TdError`].
 
 use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cvmkit_engine::predict::TdBoot;
+use cvmkit_attest::predict::TdBoot;
 use cvmkit_formats::digest::{Sha256, Sha384};
 use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Event, Events, Register, Rtmr, RtmrIndex, Source};

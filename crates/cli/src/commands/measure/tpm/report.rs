@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use cvmkit_engine::machine_name::MachineName;
-use cvmkit_engine::predict::outlook::{Known, Outlook};
-use cvmkit_engine::predict::{Assumed, Assumptions, Bootable};
+use cvmkit_attest::machine_name::MachineName;
+use cvmkit_attest::predict::outlook::{Known, Outlook};
+use cvmkit_attest::predict::{Assumed, Assumptions, Bootable};
 use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
 use cvmkit_measure::tpm::{Platform, Prediction};

@@ -1,0 +1,244 @@
+//! Why there is no document.
+
+use std::path::PathBuf;
+
+use cvmkit_formats::pe;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
+use cvmkit_measure::event::RtmrIndex;
+use cvmkit_measure::firmware;
+use thiserror::Error;
+
+use super::Shape;
+use crate::output::{ManifestError, MissingFile};
+use crate::predict::{PredictionError, TdError};
+use crate::values::ReadError;
+
+/// Why there is no document.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder's manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The image's registers.
+    #[error(transparent)]
+    Prediction(#[from] PredictionError),
+    /// The reference values.
+    #[error(transparent)]
+    Values(#[from] ReadError),
+    /// Values of a debug image.
+    #[error("`{}` is of a debug image, whose values no verifier may accept in production", path.display())]
+    Debug {
+        /// What was exported.
+        path: PathBuf,
+    },
+    /// A document of a debug image that does not say so.
+    #[error("the document of a debug image does not say so: `{shape}` has no mark")]
+    Unmarked {
+        /// The shape.
+        shape: Shape,
+    },
+    /// A machine of which it is not said what is taken for granted.
+    #[error("`{}` has machines of `{profile}`, and no profile of that name", path.display())]
+    NoProfile {
+        /// What was exported.
+        path: PathBuf,
+        /// The name.
+        profile: String,
+    },
+    /// Nothing was asked for that there is.
+    #[error("`{}` has no such machine; there are:{}", path.display(), listed(known))]
+    NoMachine {
+        /// What was exported.
+        path: PathBuf,
+        /// The machines.
+        known: Vec<String>,
+    },
+    /// A shape for one machine.
+    #[error("`{shape}` has place for one machine, and there are:{}", listed(machines))]
+    SeveralMachines {
+        /// The shape.
+        shape: Shape,
+        /// The machines.
+        machines: Vec<String>,
+    },
+    /// Platforms that go into different documents.
+    #[error(
+        "`{shape}` has one document for each platform, and there are {}",
+        platforms.join(" and ")
+    )]
+    SeveralPlatforms {
+        /// The shape.
+        shape: Shape,
+        /// The platforms.
+        platforms: Vec<String>,
+    },
+    /// Machines of platforms that the shape does not know.
+    #[error("`{shape}` has no place for {}: it carries {carries}", platforms.join(", "))]
+    NoPlace {
+        /// The shape.
+        shape: Shape,
+        /// The platforms there are.
+        platforms: Vec<String>,
+        /// What the shape is for.
+        carries: &'static str,
+        /// What to have reference values for.
+        add: &'static str,
+    },
+    /// A value that the shape is useless without.
+    #[error("`{shape}` needs {what} of {machine}: {why}")]
+    Missing {
+        /// The shape.
+        shape: Shape,
+        /// The machine.
+        machine: String,
+        /// The value.
+        what: String,
+        /// Why it is not there.
+        why: String,
+    },
+    /// A shape that is made of files of the image.
+    #[error(
+        "`{shape}` is made from the {what}, and `{}` is not the image's folder",
+        path.display()
+    )]
+    NoFolder {
+        /// What was exported.
+        path: PathBuf,
+        /// The shape.
+        shape: Shape,
+        /// What is needed.
+        what: &'static str,
+    },
+    /// The image lacks a file.
+    #[error(transparent)]
+    NoFile(#[from] MissingFile),
+    /// The firmware can't be used.
+    #[error("`{}` can't be described for dstack", path.display())]
+    Firmware {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<firmware::Error>,
+    },
+    /// The firmware has nowhere to look for kernel hashes.
+    #[error("`{}` has no place for kernel hashes: dstack refuses it", path.display())]
+    NoHashTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A command line that dstack refuses.
+    #[error(
+        "dstack takes no image whose command line lacks `dstack.rootfs_hash=` and 64 \
+         hexadecimal digits"
+    )]
+    NoRootfsHash,
+    /// The image as a TD boots it.
+    #[error(transparent)]
+    Td(#[from] TdError),
+    /// A boot that dstack's verifier does not know.
+    #[error(
+        "dstack's verifier would refuse every guest: it takes for granted that event {at} of RTMR \
+         {register} is {expected}, and {machine} measures {found}"
+    )]
+    OtherBoot {
+        /// The machine.
+        machine: String,
+        /// The register.
+        register: RtmrIndex,
+        /// Which event of the register, counted from 1.
+        at: usize,
+        /// What the verifier takes for granted.
+        expected: String,
+        /// What is measured.
+        found: String,
+    },
+    /// The image is none that could be measured.
+    #[error("`{}` can't be measured", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<pe::Error>,
+    },
+    /// A key or a time for a shape that has no place for it.
+    #[error("`{shape}` has no place for a signature or a time: only `corim` has")]
+    Unsigned {
+        /// The shape.
+        shape: Shape,
+    },
+    /// Plain data that does not serialise.
+    #[error("the document can't be written as JSON")]
+    Json(#[source] serde_json::Error),
+    /// Plain data that does not serialise.
+    #[error("the document can't be written as CBOR: {reason}")]
+    Cbor {
+        /// What the writer said.
+        reason: String,
+    },
+}
+
+/// Lines of a list.
+fn listed(items: &[String]) -> String {
+    items.iter().map(|item| format!("\n    {item}")).collect()
+}
+
+impl Diagnosis for ExportError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) if !error.is_not_found() => error.fault(),
+            Self::Manifest(error) => error.fault(),
+            Self::Values(error) => error.fault(),
+            Self::Prediction(error) => error.fault(),
+            Self::Td(error) => error.fault(),
+            Self::Unmarked { .. } | Self::Json(_) | Self::Cbor { .. } => Fault::Bug,
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
+            Self::Manifest(error) => return error.hint(),
+            Self::Prediction(error) => return error.hint(),
+            Self::Td(error) => return error.hint(),
+            Self::Values(error) => return error.hint(),
+            Self::Debug { .. } => "say `--allow-debug` to export them all the same",
+            Self::Missing { what, .. } if what == "rtmr0" => {
+                "record the ACPI tables: `cvmkit measure tdx --acpi-from-qemu` prints their digests \
+                 for `[[acpi]]` in a profile of your own (`cvmkit profile qemu-tdx-direct` prints one \
+                 to start from), which `platforms` then names"
+            }
+            Self::Missing { what, .. } if what == "mrtd" => {
+                "name the `firmware` of this platform in the definition"
+            }
+            Self::NoProfile { .. } => {
+                "name a folder that `cvmkit build` of this version wrote, or its \
+                 `reference-values.json`"
+            }
+            Self::NoMachine { .. } | Self::SeveralMachines { .. } => {
+                "choose with `--profile`, `--vcpus`, `--vcpu-type` and `--memory`"
+            }
+            Self::SeveralPlatforms { .. } => "choose with `--profile`",
+            Self::NoPlace { add, .. } => {
+                return Some(format!("add {add} to the definition's `platforms`"));
+            }
+            Self::NoFolder { .. } => "name the folder that `cvmkit build` wrote",
+            Self::NoHashTable { .. } => {
+                "use a firmware with kernel hashes, such as `OVMF.amdsev.fd` of package \
+                 `ovmf-amdsev`"
+            }
+            Self::OtherBoot { .. } => {
+                "use firmware of edk2 2024.11 to 2025.02 without Secure Boot and without variables, \
+                 such as `OVMF.fd` of Debian's ovmf 2025.02"
+            }
+            Self::NoRootfsHash => "add the parameter to `[kernel] command-line`",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,278 @@
+//! `manifest.json`: what an image is, and what it was made from.
+
+use std::path::Path;
+
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::{self, FileError};
+use cvmkit_host::timestamp::Timestamp;
+use cvmkit_host::versioned::{self, Versioned, VersionedError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{DESCRIPTION_MAX, Notice, Role, is_file_name};
+
+/// Name of the manifest.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// Version of the schema of the manifest.
+pub const SCHEMA: u32 = 3;
+
+/// What an image is and what it was made from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Version of cvmkit that made the image.
+    pub cvmkit: String,
+    /// The image.
+    pub image: ImageRecord,
+    /// The inputs.
+    pub inputs: InputsRecord,
+    /// The firmware that the reference values are for: a file beside this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    /// The root file system.
+    pub root: RootRecord,
+    /// Partitions in the order of the disk.
+    pub partitions: Vec<PartitionRecord>,
+    /// The files beside this one but `SHA256SUMS`, in the order they were written.
+    pub artifacts: Vec<Artifact>,
+    /// Packages of the root file system.
+    pub packages: Vec<PackageRecord>,
+}
+
+impl Versioned for Manifest {
+    const NAME: &'static str = "manifest";
+    const KEY: &'static str = "schema";
+    const VERSION: u32 = SCHEMA;
+    const REMAKE: &'static str = "build the image again";
+}
+
+/// What an image is.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImageRecord {
+    /// Name.
+    pub id: String,
+    /// Version.
+    pub version: String,
+    /// Name of the variant, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// True for an image that may have shells and logins: never to be trusted in production.
+    pub debug: bool,
+    /// Architecture.
+    pub architecture: String,
+    /// The kernel command line, byte by byte.
+    pub command_line: String,
+    /// The UUID that identities of the disk and its file systems are derived from.
+    pub seed: String,
+    /// RFC 3339 time of everything the build made.
+    #[schemars(with = "String")]
+    pub timestamp: Timestamp,
+}
+
+/// What an image was made from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InputsRecord {
+    /// SHA-256 of what the definition says of this image: of the base, or of the variant laid over it.
+    pub definition: Sha256,
+    /// SHA-256 of what this image has of the lock: its packages, their suites and its local files.
+    pub lock: Sha256,
+    /// SHA-256 of the guest's PID 1.
+    pub stage1: Sha256,
+    /// SHA-256 of the systemd stub as it lies in the UKI: without symbols, checksum and the headers
+    /// of the image's own sections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uki_stub: Option<Sha256>,
+    /// What decides each part of the image.
+    pub parts: PartsRecord,
+    /// Where the files of the machines came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machine_files: Vec<MachineFileRecord>,
+}
+
+/// Digests over what decides the parts of an image: a part whose digest is the same is the same.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PartsRecord {
+    /// Packages, files and definition of the root file system.
+    pub root: Sha256,
+    /// The packages that hold the kernel.
+    pub kernel: Sha256,
+    /// Kernel, stage 1 and the list of modules.
+    pub initrd: Sha256,
+    /// The systemd stub; of nothing if the image has no UKI.
+    pub stub: Sha256,
+    /// Name, version and base package, which the os-release in the UKI tells.
+    pub os_release: Sha256,
+}
+
+/// Where a file of a machine came from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MachineFileRecord {
+    /// Its name beside the image.
+    pub name: String,
+    /// Package, version and path, or the local file.
+    pub origin: String,
+    /// Digest.
+    pub sha256: Sha256,
+}
+
+/// The root file system.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RootRecord {
+    /// File system.
+    pub format: String,
+    /// dm-verity root hash.
+    pub root_hash: String,
+    /// dm-verity salt in hex.
+    pub salt: String,
+    /// UUID in the dm-verity superblock.
+    pub uuid: String,
+    /// dm-verity hash algorithm.
+    pub algorithm: String,
+    /// Bytes in a dm-verity data block.
+    pub data_block_size: u32,
+    /// Bytes in a dm-verity hash block.
+    pub hash_block_size: u32,
+    /// What whoever verifies the image has to know about its contents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// A partition.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PartitionRecord {
+    /// Label.
+    pub name: String,
+    /// Type GUID.
+    #[serde(rename = "type")]
+    pub type_guid: String,
+    /// Unique GUID.
+    pub uuid: String,
+    /// First byte on the disk.
+    pub offset: u64,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+/// A finished file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Artifact {
+    /// File name.
+    pub name: String,
+    /// What it is: `disk`, `uki`, `kernel`, `initrd`, `command-line`, `root-hash`, `firmware`,
+    /// `firmware-variables`, `event-log`, `secure-execution-image`, `reference-values`. Another role
+    /// is one that this version does not know.
+    pub role: String,
+    /// Media type.
+    pub media_type: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Digest.
+    pub sha256: Sha256,
+}
+
+/// A package of the root file system.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PackageRecord {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Architecture.
+    pub architecture: String,
+    /// Digest of the .deb.
+    pub sha256: Sha256,
+}
+
+/// Why the description of an image can't be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The host's files.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file that is no manifest of this version.
+    #[error(transparent)]
+    Versioned(#[from] VersionedError),
+    /// A name that leads elsewhere.
+    #[error("`{path}` names `{name}`, expected names of files beside it")]
+    FileName {
+        /// The file.
+        path: String,
+        /// The name.
+        name: String,
+    },
+    /// The folder holds no image.
+    #[error("`{folder}` holds no image: there is no {MANIFEST_FILE}")]
+    NoImage {
+        /// The folder.
+        folder: String,
+    },
+}
+
+impl Diagnosis for ManifestError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) => error.fault(),
+            Self::Versioned(_) | Self::FileName { .. } | Self::NoImage { .. } => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
+            Self::Versioned(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest of an output folder.
+    ///
+    /// # Errors
+    /// There is none, or it is of another schema.
+    pub fn read(folder: &Path) -> Result<Self, ManifestError> {
+        let path = folder.join(MANIFEST_FILE);
+        let bytes = files::read_at_most(&path, DESCRIPTION_MAX).map_err(|error| {
+            if error.is_not_found() || error.source.kind() == std::io::ErrorKind::NotADirectory {
+                ManifestError::NoImage { folder: folder.display().to_string() }
+            } else {
+                ManifestError::File(error)
+            }
+        })?;
+        let place = || path.display().to_string();
+        let manifest: Self = versioned::json(&bytes, path.display())?;
+        // What is named here is opened beside it, and nowhere else.
+        let mut names = manifest.artifacts.iter().map(|artifact| &artifact.name);
+        if let Some(name) = names.find(|name| !is_file_name(name)) {
+            return Err(ManifestError::FileName { path: place(), name: name.clone() });
+        }
+        Ok(manifest)
+    }
+
+    /// The name of the file of this role, if the image has one.
+    #[must_use]
+    pub fn file(&self, role: Role) -> Option<&str> {
+        self.files(role).next()
+    }
+
+    /// The names of all files of this role, in the order of the manifest.
+    pub fn files(&self, role: Role) -> impl Iterator<Item = &str> {
+        let of_role = self.artifacts.iter().filter(move |file| file.role == role.name());
+        of_role.map(|file| file.name.as_str())
+    }
+}

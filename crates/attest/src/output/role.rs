@@ -1,0 +1,137 @@
+//! What a file of an output folder is: one table of names, suffixes and media types.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a file is, as the manifest has it.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The GPT disk.
+    Disk,
+    /// The unified kernel image.
+    Uki,
+    /// The kernel.
+    Kernel,
+    /// The initramfs.
+    Initrd,
+    /// The kernel command line.
+    CommandLine,
+    /// The root hash.
+    RootHash,
+    /// A machine's firmware.
+    Firmware,
+    /// Its variables.
+    FirmwareVariables,
+    /// The event log of an earlier boot of a machine.
+    EventLog,
+    /// A finished Secure Execution image.
+    SecureExecutionImage,
+    /// What machines will measure.
+    ReferenceValues,
+}
+
+impl Role {
+    /// All of them, in the order in which a build lists them.
+    pub const ALL: [Self; 11] = [
+        Self::Disk,
+        Self::Uki,
+        Self::Kernel,
+        Self::Initrd,
+        Self::CommandLine,
+        Self::RootHash,
+        Self::Firmware,
+        Self::FirmwareVariables,
+        Self::EventLog,
+        Self::SecureExecutionImage,
+        Self::ReferenceValues,
+    ];
+
+    /// The role that a manifest names so; none for one that is not known.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// Whether the file is a machine's: an image has any number of those.
+    #[must_use]
+    pub fn is_of_machine(self) -> bool {
+        matches!(
+            self,
+            Self::Firmware | Self::FirmwareVariables | Self::EventLog | Self::SecureExecutionImage
+        )
+    }
+
+    /// As the manifest has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The suffix of the file's name; nothing where a machine's file keeps a name of its own.
+    #[must_use]
+    pub fn suffix(self) -> Option<&'static str> {
+        self.row().1
+    }
+
+    /// Its media type (IANA).
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        self.row().2
+    }
+
+    /// As messages have it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        self.row().3
+    }
+
+    /// Name, suffix, media type, words.
+    const fn row(self) -> (&'static str, Option<&'static str>, &'static str, &'static str) {
+        const BYTES: &str = "application/octet-stream";
+        const UKI: &str = "application/vnd.microsoft.portable-executable";
+        match self {
+            Self::Disk => ("disk", Some("raw"), "application/vnd.efi.img", "disk"),
+            Self::Uki => ("uki", Some("efi"), UKI, "unified kernel image"),
+            Self::Kernel => ("kernel", Some("vmlinuz"), BYTES, "kernel"),
+            Self::Initrd => ("initrd", Some("initrd"), "application/zstd", "initrd"),
+            Self::CommandLine => ("command-line", Some("cmdline"), "text/plain", "command line"),
+            Self::RootHash => ("root-hash", Some("roothash"), "text/plain", "root hash"),
+            Self::Firmware => ("firmware", None, BYTES, "firmware"),
+            Self::FirmwareVariables => {
+                ("firmware-variables", None, BYTES, "variables of the firmware")
+            }
+            Self::EventLog => ("event-log", None, BYTES, "event log"),
+            Self::SecureExecutionImage => {
+                ("secure-execution-image", None, BYTES, "Secure Execution image")
+            }
+            Self::ReferenceValues => {
+                ("reference-values", None, "application/json", "reference values")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_is_found_by_its_name_alone() {
+        for role in Role::ALL {
+            assert_eq!(Role::of_name(role.name()), Some(role));
+            assert!(!(role.is_of_machine() && role.suffix().is_some()), "{role}");
+        }
+        assert_eq!(Role::of_name("another"), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Why nothing can be predicted of a boot.
+
+use std::path::PathBuf;
+
+use cvmkit_formats::{fat, gpt as table};
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::files::FileError;
+use cvmkit_measure::uefi::{gpt, variable_store};
+use cvmkit_measure::{linux, tpm};
+use thiserror::Error;
+
+use crate::output::ManifestError;
+use crate::output::{MissingFile, Role};
+
+/// Why there is no prediction.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PredictionError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder's manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The folder has no file that the boot needs.
+    #[error(transparent)]
+    NoFile(#[from] MissingFile),
+    /// An image of which it is not known what is measured.
+    #[error("cannot predict a boot of `{}`", path.display())]
+    Image {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        source: Box<tpm::Error>,
+    },
+    /// A kernel that can't be booted directly.
+    #[error("cannot predict a direct boot of `{}`", path.display())]
+    Kernel {
+        /// The kernel.
+        path: PathBuf,
+        /// Why.
+        source: Box<linux::Error>,
+    },
+    /// A file that is no disk as a machine has it, or one with a broken partition table.
+    #[error("cannot read the partition table of `{}`", path.display())]
+    PartitionTable {
+        /// The disk.
+        path: PathBuf,
+        /// Why.
+        source: gpt::Error,
+    },
+    /// A partition table that contradicts itself.
+    #[error("cannot find the EFI system partition of `{}`", path.display())]
+    Partitions {
+        /// The disk.
+        path: PathBuf,
+        /// Why.
+        source: table::Error,
+    },
+    /// A file system to boot from that can't be read.
+    #[error("cannot read the EFI system partition of `{}`", path.display())]
+    Esp {
+        /// The disk.
+        path: PathBuf,
+        /// Why.
+        source: fat::Error,
+    },
+    /// A disk without the image.
+    #[error(
+        "no EFI system partition of `{}` holds `{}`: the disk boots something else",
+        path.display(),
+        uki.display()
+    )]
+    OtherImage {
+        /// The disk.
+        path: PathBuf,
+        /// The image.
+        uki: PathBuf,
+    },
+    /// What the stub would add to the image.
+    #[error(
+        "the EFI system partition of `{}` holds what systemd-stub adds to the image and measures: {}",
+        path.display(),
+        companions.join(", ")
+    )]
+    Companions {
+        /// The disk.
+        path: PathBuf,
+        /// The files.
+        companions: Vec<String>,
+    },
+    /// A log that pins no register.
+    #[error("cannot pin PCR 0 and 1 by `{}`", path.display())]
+    Pinned {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: tpm::PinnedError,
+    },
+    /// Variables that can't be read.
+    #[error("cannot read the firmware variables in `{}`", path.display())]
+    Variables {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: variable_store::Error,
+    },
+}
+
+impl Diagnosis for PredictionError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(error) if !error.is_not_found() => error.fault(),
+            Self::Manifest(error) => error.fault(),
+            _ => Fault::Definition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
+            Self::Manifest(error) => return error.hint(),
+            Self::NoFile(MissingFile { role: Role::Uki, .. }) => {
+                "this image boots directly only: predict it with `--direct`"
+            }
+            Self::Image { source, .. } => match **source {
+                tpm::Error::BootSecret { .. } => {
+                    "say `--read-only-disk` if the machine can't write to the disk"
+                }
+                tpm::Error::NotAuthorized { .. } => {
+                    "sign the image with a key of `db`, or name the variables the machine has"
+                }
+                _ => return None,
+            },
+            Self::PartitionTable { source: gpt::Error::Container { found }, .. } => found.hint(),
+            Self::OtherImage { .. } => {
+                "name the image that the disk boots, byte for byte, or leave out the disk"
+            }
+            Self::Companions { .. } => {
+                "remove them from the disk, or put their contents into the image: what is added at \
+                 boot is not predicted"
+            }
+            Self::Pinned { .. } => {
+                "name a TPM event log with SHA-256 and SHA-384, of a boot of the same firmware in \
+                 the same machine, such as /sys/kernel/security/tpm0/binary_bios_measurements"
+            }
+            Self::Variables { .. } => {
+                "name an `OVMF_VARS.fd`, or a flash image that starts with it"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,40 @@
+//! What a machine will measure when it boots an image, computed from the files of the image as they
+//! are: one prediction for each way the machine can be.
+//!
+//! `reference` writes predictions down, `compare` holds them against what a machine reports, and
+//! the command line prints them: all three ask here.
+
+mod disk;
+mod error;
+mod esp;
+mod evidence;
+mod firmware;
+pub mod outlook;
+mod tdx;
+mod tpm;
+
+pub use disk::DiskBoot;
+pub use error::PredictionError;
+pub use evidence::{BOOTED, BOOTED_KERNEL, BOOTED_QEMU, Booted};
+pub(crate) use evidence::{Start, alike};
+pub use firmware::{FirmwareBuild, FirmwareFileError, KnownFirmware, UnknownFirmware};
+pub(crate) use tdx::RTMR_0;
+pub use tdx::{
+    FirmwareCause, SecureBootBuild, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine,
+    TdPrediction,
+};
+pub(crate) use tpm::PATCHED_FOR;
+pub use tpm::{
+    Assumed, Assumptions, Bootable, DirectBoot, KernelHeader, Machine, on_platform, pinned,
+    secure_boot,
+};
+
+use std::path::Path;
+
+use cvmkit_formats::digest::Digests;
+use cvmkit_host::files::{self, FileError};
+
+/// Digests and length of an initrd, which is read piece by piece: those of GPU images have hundreds of MB.
+pub(crate) fn initrd_of(path: &Path) -> Result<(Digests, u64), FileError> {
+    Digests::of_reader(files::open(path)?).map_err(files::cannot("read", path))
+}

@@ -1,0 +1,414 @@
+//! The registers of a TPM after a boot of built files: one prediction for each way the machine can
+//! be as far as the caller leaves it open.
+//!
+//! What is measured is read from the files as they are, not from the manifest, which only says
+//! which file is what. Nothing about the machine is guessed: what the caller does not say becomes
+//! several predictions, each with its assumptions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use cvmkit_formats::digest::Digests;
+use cvmkit_host::files::{self, FileSource};
+use cvmkit_measure::event::log::Log;
+use cvmkit_measure::event::{Event, PcrIndex, RegisterSet};
+use cvmkit_measure::linux::{self, KernelVersion, SetupHeader};
+use cvmkit_measure::tpm::{self, Direct, Firmware, Pinned, Platform};
+use cvmkit_measure::uefi::image;
+use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Loaded, Medium};
+use cvmkit_measure::uefi::variable_store::Variables;
+use cvmkit_measure::uefi::variables::SecureBoot;
+use serde::Serialize;
+
+use super::evidence::Start;
+use super::{DiskBoot, FirmwareBuild, PredictionError, initrd_of};
+use crate::machine_name::MachineName;
+use crate::output::{OutputFolder, Role};
+
+/// The kernel that the firmware gets when QEMU boots it directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelHeader {
+    /// The file: QEMU 10 and later with OVMF 2025.02 and later.
+    InFile,
+    /// What QEMU makes of it in a `q35` machine of that many bytes.
+    Patched {
+        /// `-m`.
+        memory: u64,
+    },
+}
+
+impl fmt::Display for KernelHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InFile => f.write_str("the kernel as in its file"),
+            Self::Patched { memory } => {
+                write!(f, "the kernel patched by QEMU for {} MiB", memory >> 20)
+            }
+        }
+    }
+}
+
+/// QEMU patches a kernel in as many ways, up to the 2.75 GiB from where on the place of the initrd
+/// is always the same.
+pub(crate) const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
+
+/// What is said of the machine; what is not said is open.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    /// How its firmware behaves.
+    pub firmware: Option<FirmwareBuild>,
+    /// What is in the firmware's variables; none for firmware without Secure Boot.
+    pub secure_boot: SecureBoot,
+    /// How it has its disk and its firmware; every way is tried if it is not said whether it can write
+    /// to the disk.
+    pub medium: Medium,
+    /// Which kernel the firmware gets.
+    pub kernel_header: Option<KernelHeader>,
+    /// PCR 0 and 1, if a boot of the same firmware in the same machine recorded them.
+    pub pinned: Option<Pinned>,
+}
+
+/// What was assumed of the machine for a prediction, where it is of any importance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Assumptions {
+    /// How the firmware behaves.
+    pub firmware: FirmwareBuild,
+    /// Whether Secure Boot is on; none for firmware without it.
+    pub secure_boot: Option<bool>,
+    /// Whether the disk can't be written to; of a boot from a disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only_disk: Option<bool>,
+    /// The bus of that disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bus: Option<DiskBus>,
+    /// How the machine has its firmware.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware_by: Option<FirmwareBy>,
+    /// Which kernel the firmware gets; of a direct boot.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
+    pub kernel: Option<KernelHeader>,
+}
+
+fn in_words<S: serde::Serializer>(
+    header: &Option<KernelHeader>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_some(&header.map(|header| header.to_string()))
+}
+
+impl Assumptions {
+    /// The machine in words.
+    #[must_use]
+    pub fn name(&self, boot: &str) -> MachineName {
+        let secure_boot = match self.secure_boot {
+            Some(true) => "Secure Boot on",
+            Some(false) => "Secure Boot off",
+            None => "no Secure Boot",
+        };
+        let none: Option<&str> = None;
+        let machine = MachineName::default().boot(boot).firmware(none, Some(self.firmware));
+        let machine = machine.with(secure_boot);
+        let machine = match self.read_only_disk {
+            Some(is_read_only) => machine.disk(is_read_only, self.disk_bus),
+            None => machine,
+        };
+        let machine = machine.with_any(self.firmware_by.map(|by| format!("firmware by {by}")));
+        machine.with_any(self.kernel)
+    }
+}
+
+/// A prediction with what it takes for granted.
+#[derive(Clone, Debug)]
+pub struct Assumed {
+    /// What was assumed.
+    pub assumptions: Assumptions,
+    /// What follows.
+    pub prediction: tpm::Prediction,
+}
+
+/// What boots.
+#[derive(Debug)]
+pub enum Bootable {
+    /// A unified kernel image from a disk.
+    Disk(Box<DiskBoot>),
+    /// A kernel that QEMU hands to the firmware.
+    Direct(Box<DirectBoot>),
+}
+
+/// Kernel, initrd and command line.
+#[derive(Debug)]
+pub struct DirectBoot {
+    path: PathBuf,
+    kernel: FileSource,
+    signatures: Vec<u8>,
+    kernel_version: Option<KernelVersion>,
+    command_line: Vec<u8>,
+    initrd: Digests,
+    initrd_len: u64,
+    /// The kernel's, by the memory that it was patched for; none for the file.
+    digests: Mutex<BTreeMap<Option<u64>, Digests>>,
+}
+
+/// The Secure Boot state in a file of variables.
+///
+/// # Errors
+/// A file that holds no variable store.
+pub fn secure_boot(path: &Path) -> Result<SecureBoot, PredictionError> {
+    let flash = files::read(path)?;
+    let refused = |source| PredictionError::Variables { path: path.to_owned(), source };
+    Ok(SecureBoot::of(&Variables::read(&flash).map_err(refused)?))
+}
+
+/// The events of PCR 0 and 1 in the event log of an earlier boot.
+///
+/// # Errors
+/// A file that is no such log, or one without these registers.
+pub fn pinned(path: &Path) -> Result<Pinned, PredictionError> {
+    let bytes = files::read(path)?;
+    let refused = |source| PredictionError::Pinned { path: path.to_owned(), source };
+    let log = Log::parse(&bytes, RegisterSet::Tpm).map_err(|error| refused(error.into()))?;
+    tpm::pinned(&log).map_err(refused)
+}
+
+impl Bootable {
+    /// The image that `cvmkit build` wrote to a folder.
+    ///
+    /// # Errors
+    /// No image, or one of which it is not known what is measured.
+    pub fn of_image(folder: &Path, direct: bool) -> Result<Self, PredictionError> {
+        if !direct {
+            return Ok(Self::Disk(Box::new(DiskBoot::of_image(folder)?)));
+        }
+        let output = OutputFolder::read(folder)?;
+        let (kernel, initrd) = (output.file(Role::Kernel)?, output.file(Role::Initrd)?);
+        Self::direct(kernel, &initrd, &output.file(Role::CommandLine)?)
+    }
+
+    /// A unified kernel image, of which this profile boots, on a disk; without a file of the disk it is
+    /// one without a partition table.
+    ///
+    /// # Errors
+    /// An image of which it is not known what is measured, or a broken partition table.
+    pub fn disk(uki: PathBuf, profile: u32, disk: Option<&Path>) -> Result<Self, PredictionError> {
+        Ok(Self::Disk(Box::new(DiskBoot::open(uki, profile, disk)?)))
+    }
+
+    /// A kernel with what QEMU hands over beside it.
+    ///
+    /// # Errors
+    /// A file that can't be read, or a kernel that is none.
+    pub fn direct(kernel: PathBuf, initrd: &Path, line: &Path) -> Result<Self, PredictionError> {
+        let source = FileSource::open(&kernel)?;
+        let signatures = image::signatures(&source).map_err(|source| PredictionError::Kernel {
+            path: kernel.clone(),
+            source: Box::new(source.into()),
+        })?;
+        let (initrd, initrd_len) = initrd_of(initrd)?;
+        Ok(Self::Direct(Box::new(DirectBoot {
+            path: kernel,
+            kernel_version: linux::version(&source),
+            kernel: source,
+            signatures,
+            command_line: files::read(line)?,
+            initrd,
+            initrd_len,
+            digests: Mutex::default(),
+        })))
+    }
+
+    /// How it boots, as reference values have it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Disk(_) => "uki-disk",
+            Self::Direct(_) => "direct",
+        }
+    }
+
+    /// One prediction for each way the machine can be. Ways of which nothing can be predicted are
+    /// left out as long as there are others.
+    ///
+    /// # Errors
+    /// Nothing can be predicted of any.
+    pub fn predictions(&self, machine: &Machine) -> Result<Vec<Assumed>, PredictionError> {
+        self.predictions_but(machine).map(|(predictions, _)| predictions)
+    }
+
+    /// The same, with the reason why a way was left out.
+    pub(crate) fn predictions_but(
+        &self,
+        machine: &Machine,
+    ) -> Result<(Vec<Assumed>, Option<PredictionError>), PredictionError> {
+        let mut predictions = Vec::new();
+        let mut refusal = None;
+        for (assumptions, medium) in self.ways(machine) {
+            match self.predict(machine, assumptions, medium) {
+                Ok(prediction) => predictions.push(Assumed { assumptions, prediction }),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        match refusal {
+            Some(error) if predictions.is_empty() => Err(error),
+            refusal => Ok((predictions, refusal)),
+        }
+    }
+
+    /// All ways the machine can be, the likeliest first.
+    fn ways(&self, machine: &Machine) -> Vec<(Assumptions, Medium)> {
+        let builds =
+            machine.firmware.map_or(FirmwareBuild::OF_EACH_BEHAVIOUR.to_vec(), |build| vec![build]);
+        let secure_boot = machine.secure_boot.enabled;
+        let of_build = |firmware: FirmwareBuild| -> Vec<(Assumptions, Medium)> {
+            let may_fail = firmware.behaviour().first_exit_may_fail;
+            let media = media(machine.medium, self.loaded(), may_fail);
+            let headers = match self {
+                Self::Disk(_) => vec![None],
+                Self::Direct(_) => {
+                    let patched = PATCHED_FOR.map(|memory| KernelHeader::Patched { memory });
+                    let all = [KernelHeader::InFile].into_iter().chain(patched).collect();
+                    let ways = machine.kernel_header.map_or(all, |header| vec![header]);
+                    ways.into_iter().map(Some).collect()
+                }
+            };
+            let is_disk = matches!(self, Self::Disk(_));
+            let way = |kernel, medium: Medium| Assumptions {
+                firmware,
+                secure_boot,
+                read_only_disk: medium.is_writable.filter(|_| is_disk).map(|writable| !writable),
+                disk_bus: medium.bus,
+                firmware_by: medium.firmware_by,
+                kernel,
+            };
+            let of_header = |kernel: Option<KernelHeader>| {
+                media.iter().map(move |medium| (way(kernel, *medium), *medium)).collect::<Vec<_>>()
+            };
+            headers.into_iter().flat_map(of_header).collect()
+        };
+        builds.into_iter().flat_map(of_build).collect()
+    }
+
+    fn predict(
+        &self,
+        machine: &Machine,
+        assumptions: Assumptions,
+        medium: Medium,
+    ) -> Result<tpm::Prediction, PredictionError> {
+        let firmware = Firmware {
+            behaviour: assumptions.firmware.behaviour(),
+            secure_boot: machine.secure_boot.clone(),
+            pinned: machine.pinned.clone(),
+        };
+        match self {
+            Self::Disk(boot) => boot.predict(&firmware, medium),
+            Self::Direct(boot) => boot.predict(&firmware, assumptions.kernel, medium),
+        }
+    }
+
+    /// What of it decides how it is measured.
+    pub(crate) fn start(&self) -> Start {
+        match self {
+            Self::Disk(boot) => {
+                let uki = &boot.uki;
+                Start { stub: Some(uki.stub.version), kernel: uki.kernel_version }
+            }
+            Self::Direct(boot) => Start { stub: None, kernel: boot.kernel_version },
+        }
+    }
+
+    /// From where the firmware has it.
+    #[must_use]
+    pub fn loaded(&self) -> Loaded {
+        match self {
+            Self::Disk(_) => Loaded::FromDisk,
+            Self::Direct(_) => Loaded::FromVmm,
+        }
+    }
+}
+
+/// The ways in which a machine can have its disk and its firmware; of those that measure alike one.
+/// What was said of it is the only one, though it may leave something open.
+fn media(said: Medium, loaded: Loaded, may_fail: bool) -> Vec<Medium> {
+    if said.is_writable.is_some() {
+        return vec![said];
+    }
+    let read_only = Medium { is_writable: Some(false), ..said };
+    let writable = Medium { is_writable: Some(true), ..said };
+    if !may_fail {
+        return match loaded {
+            Loaded::FromDisk => vec![writable, read_only],
+            Loaded::FromVmm => vec![said],
+        };
+    }
+    let fails = Medium {
+        is_writable: Some(true),
+        bus: said.bus.or(Some(DiskBus::VirtioBlk)),
+        firmware_by: said.firmware_by.or(Some(FirmwareBy::Bios)),
+    };
+    // A disk that can be written to matters to the stub too.
+    let other = Medium { bus: said.bus.or(Some(DiskBus::VirtioScsi)), ..writable };
+    let mut media = vec![fails];
+    media.extend((other != fails).then_some(other));
+    media.push(read_only);
+    media
+}
+
+impl DirectBoot {
+    fn predict(
+        &self,
+        firmware: &Firmware,
+        header: Option<KernelHeader>,
+        medium: Medium,
+    ) -> Result<tpm::Prediction, PredictionError> {
+        let direct = Direct {
+            kernel: self.digests(header)?,
+            signatures: &self.signatures,
+            kernel_version: self.kernel_version,
+            command_line: &self.command_line,
+            initrd: self.initrd,
+            medium,
+        };
+        tpm::direct_boot(firmware, &direct).map_err(|source| PredictionError::Image {
+            path: self.path.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    /// The kernel's digests, once for each header.
+    fn digests(&self, header: Option<KernelHeader>) -> Result<Digests, PredictionError> {
+        let (key, header) = match header {
+            Some(KernelHeader::Patched { memory }) => {
+                let initrd = Some(self.initrd_len);
+                let boot = linux::Boot { memory, initrd, command_line: &self.command_line };
+                (Some(memory), SetupHeader::Patched(boot))
+            }
+            _ => (None, SetupHeader::AsInFile),
+        };
+        let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(digests) = known.get(&key) {
+            return Ok(*digests);
+        }
+        let refused =
+            |source| PredictionError::Kernel { path: self.path.clone(), source: Box::new(source) };
+        let digests = linux::digests(&self.kernel, &header).map_err(refused)?;
+        known.insert(key, digests);
+        Ok(digests)
+    }
+}
+
+/// What is predicted on a platform: the events and untouched registers of those registers that it
+/// leaves to the image, and what the caller has pinned.
+#[must_use]
+pub fn on_platform(prediction: &tpm::Prediction, platform: Platform) -> tpm::Prediction {
+    // Nothing is predicted of PCR 0 and 1 that was not pinned.
+    let is_predicted = |pcr: PcrIndex| pcr.number() < 2 || platform.prospect(pcr).is_predicted();
+    let events = prediction.events.0.iter().filter(|event: &&Event| is_predicted(event.pcr));
+    let untouched = prediction.untouched.iter().copied().filter(|pcr| is_predicted(*pcr));
+    tpm::Prediction {
+        events: events.cloned().collect(),
+        untouched: untouched.collect(),
+        ..prediction.clone()
+    }
+}

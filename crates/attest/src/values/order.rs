@@ -1,0 +1,58 @@
+//! Registers by name in the order of their numbers: PCR 2 comes before PCR 11, in what is printed and in
+//! what is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cvmkit_measure::event::Register;
+use serde::{Serialize, Serializer};
+
+/// What the names of registers are sorted by; what is no register comes first.
+fn rank(name: &str) -> (Option<Register>, &str) {
+    (name.parse().ok(), name)
+}
+
+/// The entries of a map by the numbers of the registers.
+#[must_use]
+pub fn by_number<V>(named: &BTreeMap<String, V>) -> Vec<(&String, &V)> {
+    let mut all: Vec<_> = named.iter().collect();
+    all.sort_by_key(|(name, _)| rank(name));
+    all
+}
+
+/// Names by the numbers of the registers.
+#[must_use]
+pub fn names_by_number(names: &BTreeSet<String>) -> Vec<&String> {
+    let mut all: Vec<_> = names.iter().collect();
+    all.sort_by_key(|name| rank(name));
+    all
+}
+
+/// A map as it is written.
+pub(super) fn map<V: Serialize, S: Serializer>(
+    named: &BTreeMap<String, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(by_number(named))
+}
+
+/// Names as they are written.
+pub fn set<S: Serializer>(names: &BTreeSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names_by_number(names))
+}
+
+/// The registers of one bank as they are written.
+struct InOrder<'a>(&'a BTreeMap<String, String>);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        map(self.0, serializer)
+    }
+}
+
+/// The registers of all banks as they are written.
+pub(super) fn banks<S: Serializer>(
+    banks: &BTreeMap<String, BTreeMap<String, String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(banks.iter().map(|(bank, registers)| (bank, InOrder(registers))))
+}
