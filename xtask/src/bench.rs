@@ -27,7 +27,7 @@ use inputs::Inputs;
 use race::{Figures, Race, Side};
 
 /// Where the profiles that come with the program are, one to a file.
-const PROFILES: &str = "crates/engine/profiles";
+const PROFILES: &str = "crates/attest/profiles";
 
 /// Numbers of vCPUs of a run of all profiles.
 const VCPUS: &str = "1,2,4,8,16,32,64,128";

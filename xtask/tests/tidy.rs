@@ -83,7 +83,7 @@ fn no_file_is_too_long() {
 
 /// Shapes that others defined, with their names of fields.
 const NAMES_OF_OTHERS: [&str; 2] =
-    ["crates/engine/src/export/", "crates/cli/src/commands/measure/stage0/report.rs"];
+    ["crates/attest/src/export/", "crates/cli/src/commands/measure/stage0/report.rs"];
 
 /// Keys of JSON are in kebab-case: what is serialized and has a field of several words says so.
 #[test]

@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cvmkit_engine::boot::{AcpiError, AcpiFiles, AcpiRequest, TD_MACHINE, acpi_files};
 use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, BankDigest, EventType, Events, PcrIndex, Register, RegisterSet};
@@ -37,6 +36,7 @@ use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::rtmr::{ConfigurationItem, DirectBoot, Platform};
 use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
+use cvmkit_vm::{AcpiError, AcpiFiles, AcpiRequest, TD_MACHINE, acpi_files};
 
 use inputs::{COMMAND_LINE, Inputs, StubOf};
 use machine::Machine;

@@ -11,11 +11,11 @@ use cvmkit_attest::compare::{self, Options};
 use cvmkit_attest::output::{Manifest, Role};
 use cvmkit_attest::predict::{FirmwareBuild, Machine};
 use cvmkit_attest::profile::{Boot, Memory};
-use cvmkit_engine::boot::{self, Direct, HttpGet, Kvm, Outcome, Request};
 use cvmkit_host::files;
 use cvmkit_host::progress::Progress;
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::variables::SecureBoot;
+use cvmkit_vm::{Direct, HttpGet, Kvm, Outcome, Request};
 
 use self::report::{Report, Typed};
 use self::watch::Watcher;
@@ -106,11 +106,11 @@ impl Arguments {
         let manifest = Manifest::read(&self.out)?;
         let request = self.request(&manifest)?;
         if self.print_command {
-            console.answer(&Typed::of(&boot::command(&request)?));
+            console.answer(&Typed::of(&cvmkit_vm::command(&request)?));
             return Ok(ExitCode::SUCCESS);
         }
         let watcher = Watcher::new(console, self.console, &request);
-        let outcome = boot::boot(&request, &watcher);
+        let outcome = cvmkit_vm::boot(&request, &watcher);
         watcher.end();
         let outcome = outcome?;
         let event_log = self.keep_event_log(&outcome)?;
@@ -184,7 +184,7 @@ fn options(outcome: &Outcome) -> Result<Options, CommandError> {
         machine: Machine {
             firmware: image.and_then(|image| FirmwareBuild::of_file(&image).ok()),
             secure_boot: SecureBoot::default(),
-            medium: boot::MEDIUM,
+            medium: cvmkit_vm::MEDIUM,
             kernel_header: None,
             pinned: None,
         },

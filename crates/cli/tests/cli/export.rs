@@ -1,6 +1,6 @@
 //! `cvmkit export`: against pycose, PyCryptodome and openssl, and what it refuses.
 //!
-//! What is in the documents is tested in `engine/tests/export.rs`.
+//! What is in the documents is tested in `attest/tests/export.rs`.
 
 use std::path::Path;
 

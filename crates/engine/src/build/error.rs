@@ -2,6 +2,7 @@
 
 use std::io;
 
+use cvmkit_attest::output::ManifestError;
 use cvmkit_attest::profile::ProfileError;
 use cvmkit_attest::values::ReferenceError;
 use cvmkit_debian::deb::DebError;
@@ -19,7 +20,6 @@ use crate::local::LocalError;
 use crate::lock::LockError;
 use crate::package::AnotherPackage;
 use crate::rootfs::RootfsError;
-use cvmkit_attest::output::ManifestError;
 
 /// Why a build ended.
 #[derive(Debug, Error)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use cvmkit_attest::compare;
-use cvmkit_engine::boot::{Accelerator, Outcome, Request, StartCommand, Verdict};
+use cvmkit_vm::{Accelerator, Outcome, Request, StartCommand, Verdict};
 use serde::Serialize;
 
 /// How the boot ended, and what was seen of it.

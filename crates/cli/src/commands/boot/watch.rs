@@ -1,8 +1,8 @@
 //! What a person sees of a boot while it runs: its phase on a terminal, and the console if it was
 //! asked for.
 
-use cvmkit_engine::boot::{Phase, Request, Spectator};
 use cvmkit_host::progress::Progress;
+use cvmkit_vm::{Phase, Request, Spectator};
 
 use crate::console::Console;
 

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use cvmkit_attest::output::Notice;
+
 use super::file::{FOLDERS, Loaded, Unit, load};
 use super::name::Name;
 use super::{conditions, refuse, walk};
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::native::Effects;
 use crate::rootfs::{RootfsError, programs, terminals};
-use cvmkit_attest::output::Notice;
 
 /// Checks every enabled unit, and answers which of their helpers never start.
 pub(in crate::rootfs) fn check(

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use cvmkit_engine::boot::{AcpiError, AcpiRequest, TD_MACHINE, acpi_files};
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
+use cvmkit_vm::{AcpiError, AcpiRequest, TD_MACHINE, acpi_files};
 use thiserror::Error;
 
 use super::super::super::td::{Measured, QemuVersion};

@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! Boots an image in QEMU and judges it by what the guest says.
 //!
 //! The contract: a boot met its expectation only when every text waited for was on the console (or,

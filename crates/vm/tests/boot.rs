@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cvmkit_engine::boot::{
+use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_vm::{
     Accelerator, BootError, Direct, HttpGet, Kvm, Outcome, Phase, Request, Spectator, Unwatched,
     Verdict, boot, command,
 };
-use cvmkit_host::fault::{Diagnosis, Fault};
 
-const CANARY: &[u8] = include_bytes!("../src/boot/canary.bin");
-const CANARY_SOURCE: &str = include_str!("../src/boot/canary.s");
+const CANARY: &[u8] = include_bytes!("../src/canary.bin");
+const CANARY_SOURCE: &str = include_str!("../src/canary.s");
 
 struct Bench {
     folder: tempfile::TempDir,
