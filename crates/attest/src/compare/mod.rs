@@ -48,8 +48,8 @@ pub use verdict::{Judged, Judgement, Verdict, listed};
 /// No observation is larger: logs have some 100 KiB, quotes 20.
 const OBSERVED_MAX: u64 = 4 << 20;
 
-/// What is said of the machine that reports.
-#[derive(Clone, Debug)]
+/// What is said of the machine that reports; what is not said is open.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Who gives it its TPM; under QEMU if that is not said.
     pub platform: Option<Platform>,
