@@ -9,8 +9,6 @@
 //! registers as tools print them. Whether a report or a quote is signed by its hardware is for the
 //! verifier to check before; a log is worth what the signed registers are that it adds up to.
 
-#![expect(clippy::disallowed_methods, reason = "an example reads its arguments")]
-
 use std::path::Path;
 use std::process::ExitCode;
 

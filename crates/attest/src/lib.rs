@@ -6,8 +6,6 @@
 //! that a build wrote. [`compare`] holds what a machine reported against one of them, and `export`
 //! (behind a feature) writes them in the shapes of other verifiers. Deliberately absent: whatever builds an image.
 
-#[cfg(feature = "export")]
-mod base64;
 pub mod compare;
 #[cfg(feature = "export")]
 pub mod export;

@@ -278,6 +278,13 @@ pub fn is_pool_path(path: &str) -> bool {
     path.bytes().all(plain) && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }
 
+/// Whether an archive can be called so: its name is one part of its address, and a folder in a vendor
+/// folder.
+#[must_use]
+pub fn is_archive_name(name: &str) -> bool {
+    is_pool_path(name) && !name.contains('/')
+}
+
 /// Reads 64 hexadecimal digits.
 pub(crate) fn sha256(text: &str) -> Option<Sha256> {
     let mut digest = [0; 32];

@@ -99,18 +99,44 @@ impl fmt::Display for KernelVersion {
     }
 }
 
+/// Longest version text that is looked at: what `uname -r` says has 64 bytes at most.
+const RELEASE_MAX: u64 = 128;
+
+/// What `uname -r` will say under this kernel: the first word of a text such as
+/// `6.12.107+deb13-cloud-amd64 (…) #1 SMP`.
+///
+/// # Errors
+/// What is found instead.
+pub fn release<S: Source + ?Sized>(kernel: &S) -> Result<String, String> {
+    let io = |error: io::Error| error.to_string();
+    let mut magic = [0; 4];
+    kernel.read_at(MAGIC as u64, &mut magic).map_err(io)?;
+    if magic != *b"HdrS" {
+        return Err(format!("`{}` at byte {MAGIC:#x}", magic.escape_ascii()));
+    }
+    let mut field = [0; 2];
+    kernel.read_at(KERNEL_VERSION as u64, &mut field).map_err(io)?;
+    let at = match u16::from_le_bytes(field) {
+        0 => return Err("no version text".to_owned()),
+        at => u64::from(at) + 0x200,
+    };
+    let len = kernel.len().saturating_sub(at).min(RELEASE_MAX);
+    let mut text = vec![0; usize::try_from(len).unwrap_or_default()];
+    kernel.read_at(at, &mut text).map_err(io)?;
+    let word = text.split(|&byte| byte == 0 || byte == b' ').next().unwrap_or_default();
+    match str::from_utf8(word) {
+        Ok(word) if !word.is_empty() => Ok(word.to_owned()),
+        _ => Err(format!("no version text at byte {at:#x}")),
+    }
+}
+
 /// The version that a kernel says it has; none of one that says nothing, as no kernel of the last
 /// twenty years does.
 #[must_use]
 pub fn version<S: Source + ?Sized>(kernel: &S) -> Option<KernelVersion> {
-    let mut field = [0; 2];
-    kernel.read_at(KERNEL_VERSION as u64, &mut field).ok()?;
-    let at = u64::from(u16::from_le_bytes(field));
-    // A text such as `6.12.107+deb13-cloud-amd64 (…) #1 SMP`, of which the start says enough.
-    let mut text = [0; 16];
-    kernel.read_at(at.checked_add(0x200).filter(|_| at != 0)?, &mut text).ok()?;
-    let mut numbers = text.split(|byte| !byte.is_ascii_digit());
-    let mut number = || str::from_utf8(numbers.next()?).ok()?.parse().ok();
+    let release = release(kernel).ok()?;
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    let mut number = || numbers.next()?.parse().ok();
     Some(KernelVersion { major: number()?, minor: number()? })
 }
 
@@ -347,4 +373,23 @@ fn u16_at(head: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(head: &[u8], at: usize) -> Option<u32> {
     head.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_the_first_word_of_the_version() {
+        let mut image = vec![0; 0x400];
+        assert!(release(&image).is_err());
+        image[0x202..0x206].copy_from_slice(b"HdrS");
+        image[0x20e..0x210].copy_from_slice(&[0x00, 0x01]);
+        assert!(release(&image).is_err());
+        image[0x300..0x310].copy_from_slice(b"6.12.1-a (b@c) #");
+        assert_eq!(release(&image).unwrap(), "6.12.1-a");
+        image[0x20f] = 0xff;
+        assert!(release(&image).is_err());
+        assert!(release(&image[..0x203]).is_err());
+    }
 }

@@ -5,11 +5,11 @@ use std::fmt;
 
 use cvmkit_measure::compare::{self, Comparison};
 use cvmkit_measure::event::log::Log;
+use cvmkit_measure::event::registers::Registers;
 use cvmkit_measure::event::{Bank, Observed, Register, RegisterSet, RtmrIndex};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
-use super::registers::Registers;
 use super::values::ValuesComparison;
 use super::{CompareError, Expectation, Options, Report, explain, in_full, named, td, values};
 use crate::predict::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};

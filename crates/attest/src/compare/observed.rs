@@ -8,6 +8,7 @@ use std::fmt;
 use cvmkit_host::document::{self, Misfit};
 use cvmkit_measure::event::log::{self, AlgorithmId, CCEL_TABLE_SIGNATURE, Log, SPEC_ID_SIGNATURE};
 use cvmkit_measure::event::register::ParseBankDigestError;
+use cvmkit_measure::event::registers::{Registers, RegistersError};
 use cvmkit_measure::event::{
     Bank, BankDigest, EventType, Observed as Events, ObservedEvent, Register, RegisterSet,
     RtmrIndex,
@@ -18,8 +19,6 @@ use cvmkit_measure::tdx::quote::{self, Quote};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
-
-use super::registers::{Registers, RegistersError};
 
 /// Why bytes are no observation.
 #[derive(Debug, Error)]

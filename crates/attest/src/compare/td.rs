@@ -15,6 +15,7 @@ use cvmkit_host::files;
 use cvmkit_measure::compare::{
     self, Cause, Comparison, Divergence, ValueComparison, compare_start, compare_values,
 };
+use cvmkit_measure::event::registers::Registers;
 use cvmkit_measure::event::{
     Bank, BankDigest, Event, EventType, Observed, ObservedEvent, Register, RegisterSet, RtmrIndex,
 };
@@ -28,7 +29,6 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
 use super::named::Named;
-use super::registers::Registers;
 use super::values::{ValuesComparison, write_value};
 use super::{CompareError, explain, in_full};
 use crate::machine_name::MachineName;

@@ -8,13 +8,13 @@ use cvmkit_formats::digest::Digests;
 use cvmkit_measure::compare::{
     self, ValueComparison, causes_of_known, compare_values, judge_jointly,
 };
+use cvmkit_measure::event::registers::Registers;
 use cvmkit_measure::event::{Bank, Register, RegisterSet};
 use cvmkit_measure::tpm::{self, PCR_UKI, PHASES};
 use serde::Serialize;
 
 use super::events::boots;
 use super::known::KnownValue;
-use super::registers::Registers;
 use super::{CompareError, Expectation, Options};
 use crate::predict::{Assumed, on_platform};
 

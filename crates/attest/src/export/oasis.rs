@@ -14,12 +14,12 @@
 
 use cshake::CShake256;
 use cshake::digest::{ExtendableOutput as _, Update as _, XofReader as _};
+use cvmkit_formats::base64::base64;
 use cvmkit_measure::event::Bank;
 use serde::Serialize;
 
 use super::machine::{Machine, platforms};
 use super::{Document, ExportError, Shape, json};
-use crate::base64::base64;
 use crate::profile::Technology;
 
 /// The customization string of the hash (`TdEnclaveIdentityContext`).

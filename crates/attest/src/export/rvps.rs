@@ -16,12 +16,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_formats::base64::base64;
 use cvmkit_measure::event::{Bank, Register};
 use serde::Serialize;
 
 use super::machine::{Machine, platforms};
 use super::{Document, ExportError, Shape, json};
-use crate::base64::base64;
 use crate::profile::{Technology, Vmm};
 
 /// `MESSAGE_VERSION` of `rvps/src/lib.rs`.

@@ -11,9 +11,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_attest::base64::base64;
 use cvmkit_attest::export::{self, Document, Options, Selection, Shape, Signer, Subject, Validity};
 use cvmkit_attest::profile::Memory;
+use cvmkit_formats::base64::base64;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cvmkit_attest::profile::{Profile, ProfileError, Technology};
-use cvmkit_debian::release::is_pool_path;
+use cvmkit_debian::release::{is_archive_name, is_pool_path};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::document;
 
@@ -17,7 +17,6 @@ use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
-use crate::lock::is_archive_name;
 use crate::rootfs::capability;
 use crate::rootfs::is_hostname;
 

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cvmkit_debian::openpgp::Fingerprint as KeyFingerprint;
-use cvmkit_debian::release::{SIZE_MAX, is_pool_path};
+use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
 pub use error::LockError;
 pub(crate) use inputs::source_of;
 pub use local::{LocalFile, LocalKind, survey};
@@ -230,11 +230,6 @@ impl LockedPackage {
     fn words(&self) -> String {
         self.sha256.to_string()
     }
-}
-
-/// An archive's name is one part of its address, and a folder in a vendor folder.
-pub(crate) fn is_archive_name(name: &str) -> bool {
-    is_pool_path(name) && !name.contains('/')
 }
 
 impl Lock {

@@ -9,12 +9,13 @@ use cvmkit_formats::cpio::{self, Archive};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::{Source, Window, read_all};
 use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree};
+use cvmkit_measure::linux;
 
 use super::error::in_one_line;
 use super::examination::Examination;
 use super::folder::not_zero;
 use super::rederive::{self, Against};
-use super::{Check, Subject, VerifyError, kernel};
+use super::{Check, Subject, VerifyError};
 use crate::image::initrd::{FOLDERS, UNPACKED_MAX};
 use crate::image::{self, BUILT_FOR, MODULE_LIST};
 
@@ -245,7 +246,7 @@ fn modules(
         examination.find(name, what, "the paths of modules", "no text");
         return Vec::new();
     };
-    let kernel = subject.file(Role::Kernel).and_then(|(_, source)| kernel::release(source).ok());
+    let kernel = subject.file(Role::Kernel).and_then(|(_, source)| linux::release(source).ok());
     if kernel.is_none() && !list.is_empty() {
         examination.skip("the release of the modules", "the kernel does not say its own");
     }

@@ -19,7 +19,6 @@ mod esp;
 mod examination;
 mod folder;
 mod initrd;
-mod kernel;
 mod packages;
 mod rederive;
 mod reference;

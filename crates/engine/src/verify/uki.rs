@@ -6,12 +6,13 @@ use cvmkit_formats::pe::uki::{self, SECTION_ORDER};
 use cvmkit_formats::pe::{self, Headers};
 use cvmkit_formats::source::{Source, read_all};
 use cvmkit_host::files::FileSource;
+use cvmkit_measure::linux;
 
 use super::examination::Examination;
 use super::folder::difference;
 use super::rederive::{self, Against};
 use super::root::Root;
-use super::{Check, Subject, VerifyError, kernel};
+use super::{Check, Subject, VerifyError};
 use crate::image::uki::STUB_MAX;
 
 /// The sections that an image's UKI has, and the role of the file with the same bytes. Others of
@@ -227,7 +228,7 @@ fn uname<S: Source>(
         Ok(found) => String::from_utf8_lossy(&found).into_owned(),
         Err(error) => return examination.refused(subject.folder, name, what, error),
     };
-    match kernel::release(source) {
+    match linux::release(source) {
         Ok(expected) => examination.expect(name, what, expected, found),
         Err(why) => examination.find(file, "the kernel", "a bzImage with its version", why),
     }

@@ -18,6 +18,7 @@ mod kind;
 pub mod log;
 pub mod observed;
 pub mod register;
+pub mod registers;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -313,13 +313,13 @@ fn leb128(mut number: u64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use cvmkit_formats::base64::base64;
     use cvmkit_measure::gpa::Gpa;
     use cvmkit_measure::tdx::quote::Quote;
     use serde_json::Value as Json;
 
     use super::super::super::cbor::encode;
     use super::*;
-    use crate::base64::base64;
 
     /// dstack 312dc60, `verifier/fixtures/tdx-lite-getquote.json`: what a real TD of dstack answered,
     /// the document of its image with it.

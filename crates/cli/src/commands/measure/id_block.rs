@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_attest::base64::base64;
+use cvmkit_formats::base64::base64;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::snp::LaunchDigest;
 use cvmkit_measure::snp::id_block::{self, IdAuthentication, IdBlock, PrivateKey};

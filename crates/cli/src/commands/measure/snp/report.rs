@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cvmkit_attest::base64::base64;
+use cvmkit_formats::base64::base64;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::sev;
 use cvmkit_measure::snp::{self, Contents, LaunchDigest, Meaning, VcpuSignature};

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use cvmkit_measure::event::{Bank, BankDigest, PcrIndex, Register, RegisterSet};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use thiserror::Error;
+
+use super::{Bank, BankDigest, PcrIndex, Register, RegisterSet};
 
 /// Why a list of registers can't be read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Registers {
     }
 
     /// Whether they are all a TPM's.
-    pub(super) fn is_of_tpm(&self) -> bool {
+    pub fn is_of_tpm(&self) -> bool {
         let mut names = self.0.values().flat_map(BTreeMap::keys);
         names.all(|register| RegisterSet::Tpm.contains(*register))
     }
