@@ -17,31 +17,11 @@ use thiserror::Error;
 
 use crate::mirrors::{Mirrors, Tried};
 use crate::package;
+pub use crate::package::Wanted;
 use crate::store::{Blob, Partial, Store};
 
 /// Downloads at the same time; archives throttle clients that open more.
 const CONNECTIONS: usize = 4;
-
-/// A file that the lock names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wanted {
-    /// What to call it in messages: the package.
-    pub name: String,
-    /// The package's version.
-    pub version: String,
-    /// The package's architecture, in Debian's spelling.
-    pub architecture: String,
-    /// The archive it is in, such as `debian`.
-    pub archive: String,
-    /// Its path in the archive.
-    pub path: String,
-    /// Its length in bytes.
-    pub size: u64,
-    /// What it must hash to.
-    pub sha256: Sha256,
-    /// Where the lock says so, for messages: `image.lock:214`.
-    pub locked_at: String,
-}
 
 /// Where locked files may come from.
 #[derive(Clone, Copy)]

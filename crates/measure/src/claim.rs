@@ -11,9 +11,6 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::tdx::prediction::Unknown;
-use crate::tpm;
-
 /// An enum of codes: `Variant = "code": "words"`, with `{}` in the words where values go.
 #[macro_export]
 macro_rules! codes {
@@ -342,28 +339,6 @@ impl Reason {
 impl From<ReasonCode> for Reason {
     fn from(code: ReasonCode) -> Self {
         Self::with(code, [])
-    }
-}
-
-impl From<Unknown> for Reason {
-    fn from(unknown: Unknown) -> Self {
-        let values = match unknown {
-            Unknown::SmbiosTables { layout } => vec![Word::of(layout)],
-            Unknown::OldKernel { found } => vec![Word::of(found)],
-            _ => Vec::new(),
-        };
-        Self::with(unknown.code(), values)
-    }
-}
-
-impl From<tpm::Unknown> for Reason {
-    fn from(unknown: tpm::Unknown) -> Self {
-        let values = match unknown {
-            tpm::Unknown::OldKernel { found } => vec![Word::of(found)],
-            tpm::Unknown::MachineSection(section) => vec![Word::of(section)],
-            _ => Vec::new(),
-        };
-        Self::with(unknown.code(), values)
     }
 }
 

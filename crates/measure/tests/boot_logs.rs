@@ -11,10 +11,9 @@ mod small_uki;
 use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::log::{AlgorithmId, Header, Log};
 use cvmkit_measure::event::{Bank, EventType, PcrIndex, Register, RegisterSet};
+use cvmkit_measure::firmware::behaviour::Behaviour;
 use cvmkit_measure::linux::KernelVersion;
-use cvmkit_measure::tpm::{
-    self, Behaviour, Direct, Disk, Firmware, PinnedError, Prediction, Uki, Unknown,
-};
+use cvmkit_measure::tpm::{self, Direct, Disk, Firmware, PinnedError, Prediction, Uki, Unknown};
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use event_logs::{Record, header_index, records, write};

@@ -14,12 +14,13 @@ use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{
     Bank, BankDigest, EventType, Events, Register, RegisterSet, RtmrIndex,
 };
+use cvmkit_measure::firmware::behaviour::Behaviour;
+use cvmkit_measure::firmware::layout::Layout;
 use cvmkit_measure::linux::{self, KernelVersion};
 use cvmkit_measure::tdx::disk::{DiskBoot, Firmware};
-use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::{AcpiTables, Platform};
-use cvmkit_measure::tpm::{self, Behaviour, Disk, Error, MeasuredSection, Uki};
+use cvmkit_measure::tpm::{self, Disk, Error, MeasuredSection, Uki};
 use cvmkit_measure::uefi::medium::{DiskBus, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use small_uki::SmallUki;

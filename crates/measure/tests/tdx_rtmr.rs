@@ -14,9 +14,9 @@ use cvmkit_measure::event::{
     Bank, BankDigest, EventType, Events, PcrIndex, Register, RegisterSet, Rtmr, RtmrIndex, Source,
 };
 use cvmkit_measure::firmware::Firmware;
+use cvmkit_measure::firmware::layout::{LAYOUTS, Layout};
 use cvmkit_measure::linux::KernelVersion;
 use cvmkit_measure::tdx::hob::TdHob;
-use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
 use cvmkit_measure::tdx::prediction::Unknown;
 use cvmkit_measure::tdx::quote::Quote;
 use cvmkit_measure::tdx::rtmr::{

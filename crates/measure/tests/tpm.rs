@@ -10,11 +10,10 @@ use std::collections::BTreeSet;
 use cvmkit_formats::digest::Digests;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, PcrIndex, Register, RegisterSet};
+use cvmkit_measure::firmware::behaviour::Behaviour;
 use cvmkit_measure::guid::Guid;
 use cvmkit_measure::linux::KernelVersion;
-use cvmkit_measure::tpm::{
-    self, Behaviour, Direct, Disk, Error, Firmware, PHASES, Prediction, Uki, Unknown,
-};
+use cvmkit_measure::tpm::{self, Direct, Disk, Error, Firmware, PHASES, Prediction, Uki, Unknown};
 use cvmkit_measure::uefi::boot_option::{self, LoadOption, attributes};
 use cvmkit_measure::uefi::device_path::Node;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};

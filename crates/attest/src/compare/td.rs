@@ -19,8 +19,9 @@ use cvmkit_measure::event::registers::Registers;
 use cvmkit_measure::event::{
     Bank, BankDigest, Event, EventType, Observed, ObservedEvent, Register, RegisterSet, RtmrIndex,
 };
+use cvmkit_measure::firmware::behaviour::SecureBootBuild;
+use cvmkit_measure::firmware::layout::{LAYOUTS, Layout};
 use cvmkit_measure::qemu::QemuVersion;
-use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
 use cvmkit_measure::tdx::mrtd::{Extended, Passes, Rule};
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
@@ -33,9 +34,7 @@ use super::values::{ValuesComparison, write_value};
 use super::{CompareError, explain, in_full};
 use crate::machine_name::MachineName;
 use crate::output::{OutputFolder, Role};
-use crate::predict::{
-    PATCHED_FOR, RTMR_0, SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine,
-};
+use crate::predict::{PATCHED_FOR, RTMR_0, TdBoot, TdError, TdFirmware, TdMachine};
 use crate::profile::{Boot, Vmm};
 
 /// What is said of a TD; what is not said is open.

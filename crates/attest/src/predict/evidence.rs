@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use cvmkit_measure::firmware::behaviour::FirmwareBuild;
 use cvmkit_measure::linux::KernelVersion;
 use cvmkit_measure::tpm::StubVersion;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 
-use super::{Assumptions, FirmwareBuild};
+use super::Assumptions;
 
 /// A machine that a test boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,6 @@ mod disk;
 mod error;
 mod esp;
 mod evidence;
-mod firmware;
 pub mod outlook;
 mod tdx;
 mod tpm;
@@ -17,12 +16,8 @@ pub use disk::DiskBoot;
 pub use error::PredictionError;
 pub use evidence::{BOOTED, BOOTED_KERNEL, BOOTED_QEMU, Booted};
 pub(crate) use evidence::{Start, alike};
-pub use firmware::{FirmwareBuild, FirmwareFileError, KnownFirmware, UnknownFirmware};
 pub(crate) use tdx::RTMR_0;
-pub use tdx::{
-    FirmwareCause, SecureBootBuild, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine,
-    TdPrediction,
-};
+pub use tdx::{FirmwareCause, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine, TdPrediction};
 pub(crate) use tpm::PATCHED_FOR;
 pub use tpm::{
     Assumed, Assumptions, Bootable, DirectBoot, KernelHeader, Machine, on_platform, pinned,

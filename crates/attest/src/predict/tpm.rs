@@ -14,6 +14,7 @@ use cvmkit_formats::digest::Digests;
 use cvmkit_host::files::{self, FileSource};
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Event, PcrIndex, RegisterSet};
+use cvmkit_measure::firmware::behaviour::FirmwareBuild;
 use cvmkit_measure::linux::{self, KernelVersion, SetupHeader};
 use cvmkit_measure::tpm::{self, Direct, Firmware, Pinned, Platform};
 use cvmkit_measure::uefi::image;
@@ -23,7 +24,7 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
 use super::evidence::Start;
-use super::{DiskBoot, FirmwareBuild, PredictionError, initrd_of};
+use super::{DiskBoot, PredictionError, initrd_of};
 use crate::machine_name::MachineName;
 use crate::output::{OutputFolder, Role};
 

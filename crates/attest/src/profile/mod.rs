@@ -17,9 +17,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use cvmkit_measure::claim::ConditionCode;
+use cvmkit_measure::firmware::layout::Layout;
 use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::snp::VcpuType;
-use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,9 +29,9 @@ pub use requirement::Requirement;
 pub use text::{Features, Memory, Recorded};
 
 use cvmkit_host::document::{self, Misfit};
+use cvmkit_measure::firmware::behaviour::{FirmwareBuild, SecureBootBuild};
 
 use crate::output::is_file_name;
-use crate::predict::{FirmwareBuild, SecureBootBuild};
 
 /// Most machines of a profile.
 const MACHINES_MAX: usize = 4096;
@@ -178,6 +178,7 @@ pub struct Profile {
     pub firmware_behaviour: Option<String>,
     /// Whether the firmware of a TD has Secure Boot. Left out for firmware whose SHA-256 is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub secure_boot: Option<SecureBootBuild>,
     /// Numbers of vCPUs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

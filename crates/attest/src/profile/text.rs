@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use cvmkit_formats::digest::Sha384;
 
-use crate::predict::SecureBootBuild;
-
 /// Derives serde and schema of a type from its `Display` and `FromStr`.
 macro_rules! as_text {
     ($name:ty, $title:literal, $description:literal) => {
@@ -148,8 +146,6 @@ impl fmt::Display for Recorded {
 }
 
 as_text!(Recorded, "Recorded", "A SHA-384 as 96 hex digits.");
-
-as_text!(SecureBootBuild, "SecureBootBuild", "`absent`, or `built-in`.");
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,13 @@
 
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
+use cvmkit_measure::firmware::behaviour::UnknownFirmware;
 use cvmkit_measure::kernel_hashes::CmdlineNulError;
 use cvmkit_measure::{firmware, se, snp, tpm};
 use thiserror::Error;
 
 use crate::output::Role;
-use crate::predict::{PredictionError, TdError, UnknownFirmware};
+use crate::predict::{PredictionError, TdError};
 use crate::profile::ProfileError;
 
 /// Why reference values can't be computed.

@@ -1,6 +1,7 @@
 //! PCRs of machines with a TPM.
 
 use cvmkit_measure::event::{Bank, PcrIndex};
+use cvmkit_measure::firmware::behaviour::{FirmwareBuild, FirmwareFileError, KnownFirmware};
 use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tpm::{Platform, Prediction};
 
@@ -8,9 +9,7 @@ use super::schema::ReferenceValue;
 use super::subject::of_tpm;
 use super::{ReferenceError, Subject, evidence};
 use crate::predict::outlook::{Known, Outlook};
-use crate::predict::{
-    self, Assumptions, FirmwareBuild, FirmwareFileError, KernelHeader, KnownFirmware, Machine,
-};
+use crate::predict::{self, Assumptions, KernelHeader, Machine};
 use crate::profile::{Boot, Memory, Profile, Vmm};
 
 /// Registers of a boot; those above are for dynamic launches, debugging and applications.

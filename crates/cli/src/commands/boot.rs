@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use cvmkit_attest::compare::{self, Options};
 use cvmkit_attest::output::{Manifest, Role};
-use cvmkit_attest::predict::{FirmwareBuild, Machine};
+use cvmkit_attest::predict::Machine;
 use cvmkit_attest::profile::{Boot, Memory};
 use cvmkit_host::files;
 use cvmkit_host::progress::Progress;
+use cvmkit_measure::firmware::behaviour::FirmwareBuild;
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use cvmkit_vm::{Direct, HttpGet, Kvm, Outcome, Request};

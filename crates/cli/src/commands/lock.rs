@@ -75,6 +75,7 @@ impl Arguments {
         let resolving = Resolving {
             origins: Origins { progress: &listening, ..origins },
             now: environment::now(),
+            ids_of: cvmkit_engine::build::ids_of,
             accepted: Accepted {
                 expired: &self.accept_expired,
                 older: &self.accept_older,

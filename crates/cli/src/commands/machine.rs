@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cvmkit_attest::predict::{self, FirmwareFileError, KernelHeader, KnownFirmware, Machine};
+use cvmkit_attest::predict::{self, KernelHeader, Machine};
 use cvmkit_attest::profile::Memory;
 use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_measure::firmware::behaviour::{FirmwareFileError, KnownFirmware};
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;

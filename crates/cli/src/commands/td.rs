@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use cvmkit_attest::compare::TdOptions;
 use cvmkit_formats::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::firmware::layout::Layout;
 use cvmkit_measure::qemu::QemuVersion as QemuRelease;
-use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 
 use super::input::{self, InputError};

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 
-use cvmkit_attest::output::Role;
 use cvmkit_debian::deb::EntryKind;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::{Source, read_all};
@@ -19,11 +18,12 @@ use crate::definition::{BootKind, Definition, FileKind, Input, Metadata, Ownersh
 use crate::fetch::{self, Origins};
 use crate::local::LocalFolder;
 use crate::lock::{
-    LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, input_role, root_role,
-    source_of, survey,
+    LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, UntoldIds, input_role,
+    root_role, source_of, survey,
 };
 use crate::rootfs::{
-    self, GroupRequest, Ids, Package, PackageDatabase, Placed, PlacedNode, Request, UserRequest,
+    self, GroupRequest, Ids, Package, PackageDatabase, Placed, PlacedNode, Request, RootfsError,
+    UserRequest,
 };
 use crate::store::Store;
 
@@ -53,19 +53,6 @@ pub(crate) struct External {
     /// Empty when the image has no UKI.
     pub(crate) stub: Vec<u8>,
     pub(crate) machines: Machines,
-}
-
-/// A file of a machine that an image is measured for.
-#[derive(Debug)]
-pub struct MachineFile {
-    /// Its name beside the image.
-    pub name: String,
-    /// What it is.
-    pub role: Role,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.
-    pub origin: String,
 }
 
 impl<'a> Inputs<'a> {
@@ -375,15 +362,31 @@ fn file_of(package: &Package, path: &str) -> io::Result<Option<Vec<u8>>> {
     read_all(&content as &dyn Source, INPUT_MAX).map(Some)
 }
 
-/// The ids of the accounts that nothing else fixes, to put into a lock: of `ids`, or new ones.
-pub(crate) fn unfixed_ids(
-    inputs: &Inputs<'_>,
-    ids: Ids,
+/// The ids of one variant's accounts that nothing else fixes, to put into a lock; those in `known` as
+/// they are there.
+///
+/// # Errors
+/// The image of this lock can't be put together.
+pub fn ids_of(
+    project: &Project,
+    definition: &Definition,
+    lock: &LockFile,
+    known: &BTreeMap<String, u32>,
     origins: Origins<'_>,
-) -> Result<BTreeMap<String, u32>, BuildError> {
-    let packages = packages::unpack(inputs, origins)?;
-    let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
-    Ok(rootfs::unfixed_ids(&parts.as_request())?)
+) -> Result<BTreeMap<String, u32>, UntoldIds> {
+    let told = || -> Result<_, BuildError> {
+        let inputs = Inputs::of_folder(project, definition, lock)?;
+        let packages = packages::unpack(&inputs, origins)?;
+        let ids = Ids::GivenOut(known.clone());
+        let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
+        Ok(rootfs::unfixed_ids(&parts.as_request())?)
+    };
+    told().map_err(|error| match error {
+        BuildError::Rootfs(error) if matches!(*error, RootfsError::LockedIdTaken { .. }) => {
+            UntoldIds::Taken(error)
+        }
+        error => UntoldIds::Other(Box::new(error)),
+    })
 }
 
 /// Owns what a [`Request`] borrows.

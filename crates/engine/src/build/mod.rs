@@ -21,7 +21,7 @@ use cvmkit_formats::tree::{Inode, Meta, Tree};
 
 pub use error::BuildError;
 use inputs::Inputs;
-pub use inputs::MachineFile;
+pub use inputs::ids_of;
 
 use cvmkit_attest::output::{Manifest, Notice, SUMS_FILE, Sums};
 use cvmkit_attest::values;
@@ -29,7 +29,8 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files::{self, Published, Staging};
 
 use crate::content::Content;
-use crate::definition::{Definition, Project};
+use crate::definition::Project;
+pub use crate::describe::MachineFile;
 use crate::describe::{self, Described};
 use crate::fetch::Origins;
 use crate::image::{self, Image, InitrdParts, Parts};
@@ -276,13 +277,4 @@ fn describe(
         notices,
     };
     Ok(describe::write(&description, &values, staging)?)
-}
-
-/// What a definition is called in messages: `minimal 1`, `minimal 1 (debug)`.
-#[must_use]
-pub fn title(definition: &Definition) -> String {
-    match &definition.variant {
-        Some(variant) => format!("{} {} ({variant})", definition.id, definition.version),
-        None => format!("{} {}", definition.id, definition.version),
-    }
 }

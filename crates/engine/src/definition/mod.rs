@@ -244,6 +244,15 @@ impl Definition {
             None => format!("{}_{}", self.id, self.version),
         }
     }
+
+    /// What it is called in messages: `minimal 1`, `minimal 1 (debug)`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{} {} ({variant})", self.id, self.version),
+            None => format!("{} {}", self.id, self.version),
+        }
+    }
 }
 
 /// What UUIDs and salts are derived from by hash.

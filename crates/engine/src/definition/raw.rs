@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use cvmkit_attest::predict::SecureBootBuild;
 use cvmkit_attest::profile::{Boot, DiskAccess, Features, Memory};
 use cvmkit_formats::digest::Sha256;
+use cvmkit_measure::firmware::behaviour::SecureBootBuild;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -448,6 +448,7 @@ pub struct RawPlatform {
     pub firmware_layout: Option<String>,
     /// Whether the firmware of a TD was built with Secure Boot, if its SHA-256 is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub secure_boot: Option<SecureBootBuild>,
     /// How the firmware of a machine with a TPM measures, if its SHA-256 is not known.
     #[serde(skip_serializing_if = "Option::is_none")]

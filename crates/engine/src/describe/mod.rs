@@ -20,10 +20,22 @@ use serde::Serialize;
 
 pub use error::DescribeError;
 
-use crate::build::MachineFile;
 use crate::definition::Definition;
 use crate::image::{self, Image};
 use crate::lock::{LockFile, root_role};
+
+/// A file of a machine that an image is measured for.
+#[derive(Debug)]
+pub struct MachineFile {
+    /// Its name beside the image.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.
+    pub origin: String,
+}
 
 /// What is to be described.
 pub(crate) struct Description<'a> {

@@ -1,7 +1,8 @@
 //! The ids of accounts that neither a package nor the definition fixes: given out once, by the lock.
 //!
 //! Which accounts an image has is known when its packages and local files are put together
-//! ([`rootfs::unfixed_ids`]), so a lock is made of the packages themselves, not of their index alone.
+//! ([`crate::rootfs::unfixed_ids`]), so a lock is made of the packages themselves, not of their index
+//! alone; whoever puts them together tells ([`IdsOf`]).
 //! One table serves all variants: a name has one id, and an id that is in the lock stays. Where the
 //! accounts can't be told (a package is not to be had, or does not fit the image), the lock says so,
 //! and keeps the ids that it had; a build refuses an account without one.
@@ -10,11 +11,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use super::{Lock, LockError, LockFile, LockedAccount, ROOT_ROLE, root_role};
-use crate::build::inputs::{Inputs, unfixed_ids};
-use crate::build::{BuildError, title};
 use crate::definition::{Definition, Project};
 use crate::fetch::Origins;
-use crate::rootfs::{Ids, RootfsError, SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
+use crate::rootfs::{RootfsError, SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
+
+/// Tells the ids of the accounts of one variant that nothing else fixes: of a lock, with ids that are
+/// given out already, those as they are.
+pub type IdsOf = fn(
+    &Project,
+    &Definition,
+    &LockFile,
+    &BTreeMap<String, u32>,
+    Origins<'_>,
+) -> Result<BTreeMap<String, u32>, UntoldIds>;
+
+/// Why ids can't be told.
+#[derive(Debug)]
+pub enum UntoldIds {
+    /// An id that was given out is that of another account: the definition or a package has to say.
+    Taken(Box<RootfsError>),
+    /// The image can't be put together.
+    Other(Box<dyn Error>),
+}
 
 /// Gives every account of every variant its id; those of `earlier` stay.
 pub(super) fn give_ids(
@@ -23,6 +41,7 @@ pub(super) fn give_ids(
     project: &Project,
     definitions: &[Definition],
     origins: Origins<'_>,
+    ids_of: IdsOf,
 ) -> Result<(), LockError> {
     if let Some(earlier) = earlier.filter(|earlier| has_accounts_of(earlier, lock)) {
         lock.accounts.clone_from(&earlier.accounts);
@@ -37,21 +56,17 @@ pub(super) fn give_ids(
     let file = LockFile { path: project.lock_path(), text: String::new(), lock: lock.clone() };
     for definition in definitions {
         let role = root_role(definition.variant.as_deref());
-        let names = match ids_of(&file, &known, project, definition, origins) {
+        let names = match ids_of(project, definition, &file, &known, origins) {
             Ok(ids) => {
                 known.extend(ids.clone());
                 ids.into_keys().collect::<Vec<_>>()
             }
-            Err(BuildError::Rootfs(error))
-                if matches!(*error, RootfsError::LockedIdTaken { .. }) =>
-            {
-                return Err(LockError::Ids(error));
-            }
-            Err(error) => {
+            Err(UntoldIds::Taken(error)) => return Err(LockError::Ids(error)),
+            Err(UntoldIds::Other(error)) => {
                 origins.progress.note(&format!(
                     "{}: the ids of its system accounts are not in the lock: {}",
-                    title(definition),
-                    first_lines(&error)
+                    definition.title(),
+                    first_lines(&*error)
                 ));
                 unknown.insert(role.clone());
                 let had = earlier.iter().filter(|account| account.roles.contains(&role));
@@ -79,18 +94,6 @@ fn has_accounts_of(earlier: &Lock, lock: &Lock) -> bool {
         && earlier.definition == lock.definition
         && earlier.files == lock.files
         && packages(earlier) == packages(lock)
-}
-
-/// The ids of one variant's accounts; those in `known` as they are there.
-fn ids_of(
-    file: &LockFile,
-    known: &BTreeMap<String, u32>,
-    project: &Project,
-    definition: &Definition,
-    origins: Origins<'_>,
-) -> Result<BTreeMap<String, u32>, BuildError> {
-    let inputs = Inputs::of_folder(project, definition, file)?;
-    unfixed_ids(&inputs, Ids::GivenOut(known.clone()), origins)
 }
 
 /// An error's message and its causes, of each the first line: scripts have hundreds.

@@ -20,6 +20,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub use accounts::{IdsOf, UntoldIds};
 use cvmkit_debian::openpgp::Fingerprint as KeyFingerprint;
 use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
 pub use error::LockError;

@@ -13,7 +13,7 @@ use cvmkit_host::http::{Client, Limits};
 use cvmkit_host::timestamp::Timestamp;
 use serde::Serialize;
 
-use super::accounts::give_ids;
+use super::accounts::{IdsOf, give_ids};
 use super::idle::idle;
 use super::inputs::{inputs, source_of};
 use super::suite::{Accepted, Judge, SuiteError, TrustedSuite};
@@ -49,6 +49,8 @@ pub struct Resolving<'a> {
     pub now: Timestamp,
     /// What is taken although it is out of date.
     pub accepted: Accepted<'a>,
+    /// Tells the ids of accounts: [`crate::build::ids_of`].
+    pub ids_of: IdsOf,
 }
 
 /// How a lock differs from the one before it.
@@ -130,7 +132,8 @@ pub fn lock(
     lock.definition = project.checksum();
     lock.package_request = request;
     lock.files = local;
-    give_ids(&mut lock, earlier.as_ref(), project, &definitions, resolving.origins)?;
+    let Resolving { origins, ids_of, .. } = *resolving;
+    give_ids(&mut lock, earlier.as_ref(), project, &definitions, origins, ids_of)?;
     for idle in idle(&definitions, &lock, project.folder())? {
         resolving.origins.progress.note(&format!("no effect: {idle}"));
     }

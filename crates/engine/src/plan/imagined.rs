@@ -1,7 +1,7 @@
 //! The image that an edit will make, as far as it is measured.
 
 use cvmkit_attest::output::Role;
-use cvmkit_attest::predict::{FirmwareBuild, TdFirmware};
+use cvmkit_attest::predict::TdFirmware;
 use cvmkit_attest::profile::{Features, Memory, Profile, Technology};
 use cvmkit_attest::values::{self, ReferenceValues};
 use cvmkit_formats::pe;
@@ -9,6 +9,7 @@ use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Meta, Tree};
 use cvmkit_formats::verity::RootHash;
 use cvmkit_host::files::{self, Staging};
+use cvmkit_measure::firmware::behaviour::FirmwareBuild;
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use cvmkit_measure::snp::{VCPU_TYPES, VcpuType};
 

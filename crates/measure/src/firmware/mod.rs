@@ -11,7 +11,9 @@
 //! Deliberately absent: what is in firmware volumes, variable stores, IGVM files. Oracle:
 //! sev-snp-measure.
 
+pub mod behaviour;
 mod footer;
+pub mod layout;
 mod sev;
 mod tdvf;
 mod volumes;

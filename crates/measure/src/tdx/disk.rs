@@ -16,9 +16,9 @@
 
 use cvmkit_formats::digest::Digests;
 
-use super::layout::Layout;
 use super::prediction::{Prediction, Step, Unknown};
 use super::rtmr::{Platform, exit_step, kernel_input_steps, smbios_step};
+use crate::firmware::layout::Layout;
 use crate::tpm::{Disk, Error, Uki, UkiEvents};
 use crate::uefi::PCR_MACHINE;
 use crate::uefi::action::{Action, exit_boot_services, separator};

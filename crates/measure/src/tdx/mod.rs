@@ -11,7 +11,6 @@
 
 pub mod disk;
 pub mod hob;
-pub mod layout;
 pub mod mrtd;
 pub mod prediction;
 pub mod quote;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::claim::{Reason, ReasonCode};
+use crate::claim::{Reason, ReasonCode, Word};
 use crate::event::{Event, Events, PcrIndex, Rtmr, RtmrIndex};
 use crate::linux::KernelVersion;
 
@@ -179,6 +179,17 @@ impl Prediction {
     pub fn rtmrs(&self) -> BTreeMap<RtmrIndex, Rtmr> {
         let values = RtmrIndex::all().zip(self.events.rtmrs());
         values.filter(|(register, _)| !self.open.contains_key(register)).collect()
+    }
+}
+
+impl From<Unknown> for Reason {
+    fn from(unknown: Unknown) -> Self {
+        let values = match unknown {
+            Unknown::SmbiosTables { layout } => vec![Word::of(layout)],
+            Unknown::OldKernel { found } => vec![Word::of(found)],
+            _ => Vec::new(),
+        };
+        Self::with(unknown.code(), values)
     }
 }
 

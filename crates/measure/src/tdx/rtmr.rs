@@ -19,9 +19,9 @@ use std::borrow::Cow;
 use cvmkit_formats::digest::Digests;
 use thiserror::Error;
 
-use super::layout::Layout;
 use super::prediction::{Prediction, Step, Unknown};
 use crate::event::{Event, EventType, Events, PcrIndex, Source};
+use crate::firmware::layout::Layout;
 use crate::firmware::{Firmware, TdvfError, TdvfSectionType};
 use crate::linux::KernelVersion;
 use crate::uefi::action::{Action, exit_boot_services, separator};

@@ -30,13 +30,14 @@ use cvmkit_formats::pe;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::claim::{Reason, ReasonCode};
+use crate::claim::{Reason, ReasonCode, Word};
 use crate::event::{
     Bank, BankDigest, Event, EventType, Events, PcrIndex, PcrSha256, PcrSha384, Register, Source,
 };
+use crate::firmware::behaviour::Behaviour;
 use crate::linux::KernelVersion;
 use crate::uefi::action::{self, Action};
-use crate::uefi::load_options::{self, InitrdArgument};
+use crate::uefi::load_options;
 use crate::uefi::medium::{Loaded, Medium};
 use crate::uefi::variables::SecureBoot;
 use crate::uefi::{PCR_BOOT_CONFIG, PCR_MACHINE, gpt, image, utf16};
@@ -183,30 +184,21 @@ impl Unknown {
     }
 }
 
+impl From<Unknown> for Reason {
+    fn from(unknown: Unknown) -> Self {
+        let values = match unknown {
+            Unknown::OldKernel { found } => vec![Word::of(found)],
+            Unknown::MachineSection(section) => vec![Word::of(section)],
+            _ => Vec::new(),
+        };
+        Self::with(unknown.code(), values)
+    }
+}
+
 impl Serialize for Unknown {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Reason::from(*self).serialize(serializer)
     }
-}
-
-/// What differs between builds of OVMF and reaches a register that is predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behaviour {
-    /// Where `initrd=initrd` is in the command line of a kernel that QEMU hands over.
-    pub initrd_argument: InitrdArgument,
-    /// Whether the first `ExitBootServices` fails and the second succeeds where
-    /// [`crate::uefi::medium`] says so: two more events in PCR 5.
-    pub first_exit_may_fail: bool,
-}
-
-impl Behaviour {
-    /// Debian's OVMF 2022.11 and 2025.02.
-    pub const OVMF_2025_02: Self =
-        Self { initrd_argument: InitrdArgument::Last, first_exit_may_fail: false };
-
-    /// Debian's OVMF 2026.08.
-    pub const OVMF_2026_08: Self =
-        Self { initrd_argument: InitrdArgument::First, first_exit_may_fail: true };
 }
 
 /// The firmware of a boot.

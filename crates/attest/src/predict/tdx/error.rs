@@ -6,7 +6,7 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
 use cvmkit_measure::firmware::TdvfError;
-use cvmkit_measure::tdx::layout::{LAYOUTS, Layout};
+use cvmkit_measure::firmware::layout::{LAYOUTS, Layout};
 use cvmkit_measure::tdx::prediction::Unknown;
 use cvmkit_measure::tdx::rtmr;
 use cvmkit_measure::uefi::variable_store;

@@ -14,11 +14,12 @@ use std::sync::{Mutex, PoisonError};
 use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use cvmkit_measure::claim::{Condition, ConditionCode};
 use cvmkit_measure::event::{Event, RtmrIndex};
+use cvmkit_measure::firmware::behaviour::SecureBootBuild;
+use cvmkit_measure::firmware::layout::Layout;
 use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tdx::disk;
 use cvmkit_measure::tdx::hob::TdHob;
-use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Mrtd, Rule};
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::{AcpiTables, ConfigurationItem, DirectBoot, Platform};
@@ -27,7 +28,7 @@ use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 pub use error::{FirmwareCause, TdError};
-pub use firmware::{SecureBootBuild, TdFirmware};
+pub use firmware::TdFirmware;
 
 use cvmkit_host::files::{self, FileSource};
 

@@ -15,10 +15,11 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cvmkit_attest::predict::{SecureBootBuild, TdBoot, TdError, TdFirmware, TdMachine};
+use cvmkit_attest::predict::{TdBoot, TdError, TdFirmware, TdMachine};
 use cvmkit_attest::profile::Memory;
+use cvmkit_measure::firmware::behaviour::SecureBootBuild;
+use cvmkit_measure::firmware::layout::Layout;
 use cvmkit_measure::qemu::QemuVersion as QemuRelease;
-use cvmkit_measure::tdx::layout::Layout;
 use cvmkit_measure::tdx::mrtd::Rule;
 use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;

@@ -7,7 +7,7 @@ use cvmkit_attest::predict::TdBoot;
 use cvmkit_formats::digest::{Sha256, Sha384};
 use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Event, Events, Register, Rtmr, RtmrIndex, Source};
-use cvmkit_measure::tdx::layout::Layout;
+use cvmkit_measure::firmware::layout::Layout;
 use cvmkit_measure::tdx::mrtd::{Act, Launch, Mrtd};
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
 use cvmkit_measure::tdx::rtmr::AcpiTables;

@@ -1,14 +1,40 @@
-//! How a firmware build measures a boot, by its file or by name.
+//! How a firmware measures a boot, by its file or by its name: one firmware, one row.
+//!
+//! A firmware file does not say how it measures. Known are files of Debian by SHA-256, of releases
+//! that boots were compared of: `crates/cli/tests/vtpm` and `crates/cli/tests/tdx.rs` boot them, and
+//! `tests/tdx_launch.rs` has the MRTDs of those for TDs. What is built in another way (for one
+//! technology, with keys enrolled) may measure other boot options, so it is not in the table.
 
 use std::fmt;
 use std::str::FromStr;
 
 use cvmkit_formats::digest::Sha256;
-use cvmkit_measure::firmware;
-use cvmkit_measure::tpm::Behaviour;
-use cvmkit_measure::uefi::variables::SecureBoot;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
+
+use super::layout::Layout;
+use crate::uefi::load_options::InitrdArgument;
+use crate::uefi::variables::SecureBoot;
+
+/// What differs between builds of OVMF and reaches a register that is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Where `initrd=initrd` is in the command line of a kernel that QEMU hands over.
+    pub initrd_argument: InitrdArgument,
+    /// Whether the first `ExitBootServices` fails and the second succeeds where
+    /// [`crate::uefi::medium`] says so: two more events in PCR 5.
+    pub first_exit_may_fail: bool,
+}
+
+impl Behaviour {
+    /// Debian's OVMF 2022.11 and 2025.02.
+    pub const OVMF_2025_02: Self =
+        Self { initrd_argument: InitrdArgument::Last, first_exit_may_fail: false };
+
+    /// Debian's OVMF 2026.08.
+    pub const OVMF_2026_08: Self =
+        Self { initrd_argument: InitrdArgument::First, first_exit_may_fail: true };
+}
 
 /// Releases of OVMF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,10 +60,22 @@ struct File {
     build: FirmwareBuild,
     /// Whether it was built with Secure Boot, where a boot of it has shown that.
     secure_boot: Option<bool>,
+    /// The edk2 release whose layout of events a TD has with it, where it was compared with one.
+    layout: Option<&'static str>,
 }
 
 const fn file(sha256: &'static str, build: FirmwareBuild, secure_boot: Option<bool>) -> File {
-    File { sha256, build, secure_boot }
+    File { sha256, build, secure_boot, layout: None }
+}
+
+/// A file that starts TDs too.
+const fn whole(
+    sha256: &'static str,
+    build: FirmwareBuild,
+    secure_boot: bool,
+    layout: &'static str,
+) -> File {
+    File { sha256, build, secure_boot: Some(secure_boot), layout: Some(layout) }
 }
 
 /// Firmware of Debian. Boots of all but the older release of 2025.02 are in `crates/cli/tests/vtpm`.
@@ -45,10 +83,11 @@ const FILES: [File; 16] = {
     use FirmwareBuild::{Ovmf202211, Ovmf202502, Ovmf202608};
     [
         // ovmf 2022.11-6+deb12u2: OVMF.fd, OVMF_CODE_4M.fd, OVMF_CODE_4M.secboot.fd.
-        file(
+        whole(
             "7b456907dd0786d415999e801a1ac4637b8ed4d7cf5378cfc6edbe5e574dd773",
             Ovmf202211,
-            Some(true),
+            true,
+            "edk2-stable202205",
         ),
         file(
             "b157d97b1f69729514feb7f201d2cbe4957f23ab77920e361fe9f822ba49ca4c",
@@ -62,10 +101,11 @@ const FILES: [File; 16] = {
         ),
         // ovmf 2025.02-8+deb13u1: OVMF.fd, OVMF_CODE_4M.secboot.fd, OVMF_CODE_4M.fd,
         // OVMF_CODE_4M.secboot.strictnx.fd.
-        file(
+        whole(
             "14954040cc754ade0c625ac3470ea46d4c14318b5b1396de4ef77090203d76db",
             Ovmf202502,
-            Some(false),
+            false,
+            "edk2-stable202502",
         ),
         file(
             "1a46295574430cfb7f825ee3e4dc64b052acbef08e310377ed7c64cb757a9dc1",
@@ -86,10 +126,11 @@ const FILES: [File; 16] = {
         file("0b161be29be3838bb572b0db5c1cd3543f74cf16017164c90b99293824d5b333", Ovmf202502, None),
         file("175c974ee3aacfc6a64db5bcd0880a80939e2fe9a353e0faad43dd6ed4768a7e", Ovmf202502, None),
         file("a12ce2fb8ec4d95938e770005e326c401cacd12fcdb20ea2fa5ed9c75f2a7711", Ovmf202502, None),
-        file(
+        whole(
             "4226e006ccff0ec70cb9909c75314b7c46ea90fe15ca9dca757a608d30576310",
             Ovmf202502,
-            Some(false),
+            false,
+            "edk2-stable202502",
         ),
         // ovmf-generic 2026.08+ds-2: OVMF_CODE_4M.secboot.strictnx.fd, OVMF.fd, OVMF_CODE_4M.fd,
         // OVMF_CODE_4M.secboot.fd.
@@ -98,10 +139,11 @@ const FILES: [File; 16] = {
             Ovmf202608,
             Some(true),
         ),
-        file(
+        whole(
             "6a3e8f438ad7269f5dfd884647587b88391fb23965bb3aa7902b519438dba129",
             Ovmf202608,
-            Some(false),
+            false,
+            "edk2-stable202508",
         ),
         file(
             "7e34e3b83224968bb0714c0ebc88f75c5c37b4cc892c902e511ccc7a7c107f94",
@@ -115,13 +157,70 @@ const FILES: [File; 16] = {
         ),
         // ovmf-legacy 2026.08+ds-2: OVMF.legacy.fd. OVMF.inteltdx.ms.fd is not here: with the keys
         // that are in it, it starts nothing that this project could sign.
-        file(
+        whole(
             "2f88d4dc4c4d8391acd9848b582aac434061c3480c30d3414af86a6ff8d5e620",
             Ovmf202608,
-            Some(false),
+            false,
+            "edk2-stable202508",
         ),
     ]
 };
+
+/// Whether firmware has Secure Boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecureBootBuild {
+    /// It has no such variables.
+    Absent,
+    /// It has, and the keys that its variable store has.
+    BuiltIn,
+}
+
+impl fmt::Display for SecureBootBuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Absent => "absent",
+            Self::BuiltIn => "built-in",
+        })
+    }
+}
+
+impl FromStr for SecureBootBuild {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "absent" => Ok(Self::Absent),
+            "built-in" => Ok(Self::BuiltIn),
+            _ => Err(format!("expected absent or built-in, found `{text}`")),
+        }
+    }
+}
+
+impl Serialize for SecureBootBuild {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecureBootBuild {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// How a TD's events are laid out with the firmware of this digest, and whether it has Secure Boot;
+/// none if it is not known.
+#[must_use]
+pub fn of_td(digest: Sha256) -> Option<(Layout, SecureBootBuild)> {
+    let digest = digest.to_string();
+    let file = FILES.iter().find(|file| file.sha256 == digest)?;
+    let build = match file.secure_boot? {
+        true => SecureBootBuild::BuiltIn,
+        false => SecureBootBuild::Absent,
+    };
+    Some((file.layout?.parse().ok()?, build))
+}
 
 /// A firmware of which it is not known how it measures.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -136,11 +235,10 @@ pub struct UnknownFirmware {
 
 /// A file of which it can't be said how it measures.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum FirmwareFileError {
     /// It is no whole firmware image.
     #[error("it is no whole firmware image")]
-    NotWhole(#[from] firmware::Error),
+    NotWhole(#[from] super::Error),
     /// No boot was seen with it.
     #[error(transparent)]
     Unknown(#[from] UnknownFirmware),
@@ -155,7 +253,7 @@ impl FirmwareBuild {
     /// # Errors
     /// A file that is no whole firmware image, and one that no boot was seen with.
     pub fn of_file(image: &[u8]) -> Result<Self, FirmwareFileError> {
-        firmware::check_whole(image)?;
+        super::check_whole(image)?;
         Ok(Sha256::of(image).to_string().parse::<KnownFirmware>()?.build)
     }
 
@@ -190,7 +288,7 @@ impl KnownFirmware {
     /// # Errors
     /// As [`FirmwareBuild::of_file`].
     pub fn of_file(image: &[u8]) -> Result<Self, FirmwareFileError> {
-        firmware::check_whole(image)?;
+        super::check_whole(image)?;
         Ok(Sha256::of(image).to_string().parse()?)
     }
 
@@ -234,5 +332,29 @@ impl fmt::Display for FirmwareBuild {
 impl Serialize for FirmwareBuild {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_found_by_its_digest_and_names_a_layout() {
+        for file in &FILES {
+            let digest: Sha256 = file.sha256.parse().unwrap();
+            assert_eq!(file.sha256.parse::<FirmwareBuild>().unwrap(), file.build);
+            assert_eq!(of_td(digest).is_some(), file.layout.is_some(), "{}", file.sha256);
+        }
+        assert_eq!(FILES.iter().filter(|file| file.layout.is_some()).count(), 5);
+        assert!(of_td(Sha256::ZERO).is_none());
+    }
+
+    #[test]
+    fn names_of_builds_round_trip() {
+        for build in [SecureBootBuild::Absent, SecureBootBuild::BuiltIn] {
+            assert_eq!(build.to_string().parse(), Ok(build));
+        }
+        assert!("on".parse::<SecureBootBuild>().is_err());
     }
 }

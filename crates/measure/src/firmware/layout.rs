@@ -135,7 +135,7 @@ impl Layout {
     }
 
     /// The register that the last separator is extended into.
-    pub(super) fn separator_pcr(self) -> PcrIndex {
+    pub(crate) fn separator_pcr(self) -> PcrIndex {
         if self.separator_in_rtmr0 { PCR_MACHINE } else { PCR_BOOT_CODE }
     }
 
