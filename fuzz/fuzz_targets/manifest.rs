@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use cvmkit_attest::output::Manifest;
+use cvmkit_attest::output::{Manifest, Role};
 use cvmkit_attest::values::ReferenceValues;
 use libfuzzer_sys::fuzz_target;
 
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         let text = serde_json::to_vec(&manifest).expect("a manifest is written");
         let back: Manifest = serde_json::from_slice(&text).expect("our own manifest is read");
         assert_eq!(serde_json::to_vec(&back).expect("a manifest is written"), text);
-        let _ = manifest.file("disk");
+        let _ = manifest.file(Role::Disk);
     }
     if let Ok(values) = serde_json::from_slice::<ReferenceValues>(bytes) {
         let text = serde_json::to_vec(&values).expect("reference values are written");

@@ -13,7 +13,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "PID 1 has no engine::files; every error is wrapped in a line that names the file"
+    reason = "PID 1 has no host::files; every error is wrapped in a line that names the file"
 )]
 
 mod built_for;
