@@ -114,6 +114,12 @@ pub fn release<S: Source + ?Sized>(kernel: &S) -> Result<String, String> {
     if magic != *b"HdrS" {
         return Err(format!("`{}` at byte {MAGIC:#x}", magic.escape_ascii()));
     }
+    version_text(kernel)
+}
+
+/// The first word of the text that `kernel_version` points to.
+fn version_text<S: Source + ?Sized>(kernel: &S) -> Result<String, String> {
+    let io = |error: io::Error| error.to_string();
     let mut field = [0; 2];
     kernel.read_at(KERNEL_VERSION as u64, &mut field).map_err(io)?;
     let at = match u16::from_le_bytes(field) {
@@ -134,8 +140,8 @@ pub fn release<S: Source + ?Sized>(kernel: &S) -> Result<String, String> {
 /// twenty years does.
 #[must_use]
 pub fn version<S: Source + ?Sized>(kernel: &S) -> Option<KernelVersion> {
-    let release = release(kernel).ok()?;
-    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    let text = version_text(kernel).ok()?;
+    let mut numbers = text.split(|letter: char| !letter.is_ascii_digit());
     let mut number = || numbers.next()?.parse().ok();
     Some(KernelVersion { major: number()?, minor: number()? })
 }
