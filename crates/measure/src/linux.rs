@@ -114,11 +114,16 @@ pub fn release<S: Source + ?Sized>(kernel: &S) -> Result<String, String> {
     if magic != *b"HdrS" {
         return Err(format!("`{}` at byte {MAGIC:#x}", magic.escape_ascii()));
     }
-    version_text(kernel)
+    let (at, text) = version_text(kernel)?;
+    let word = text.split(|&byte| byte == 0 || byte == b' ').next().unwrap_or_default();
+    match str::from_utf8(word) {
+        Ok(word) if !word.is_empty() => Ok(word.to_owned()),
+        _ => Err(format!("no version text at byte {at:#x}")),
+    }
 }
 
-/// The first word of the text that `kernel_version` points to.
-fn version_text<S: Source + ?Sized>(kernel: &S) -> Result<String, String> {
+/// What `kernel_version` points to, and what is there.
+fn version_text<S: Source + ?Sized>(kernel: &S) -> Result<(u64, Vec<u8>), String> {
     let io = |error: io::Error| error.to_string();
     let mut field = [0; 2];
     kernel.read_at(KERNEL_VERSION as u64, &mut field).map_err(io)?;
@@ -129,20 +134,16 @@ fn version_text<S: Source + ?Sized>(kernel: &S) -> Result<String, String> {
     let len = kernel.len().saturating_sub(at).min(RELEASE_MAX);
     let mut text = vec![0; usize::try_from(len).unwrap_or_default()];
     kernel.read_at(at, &mut text).map_err(io)?;
-    let word = text.split(|&byte| byte == 0 || byte == b' ').next().unwrap_or_default();
-    match str::from_utf8(word) {
-        Ok(word) if !word.is_empty() => Ok(word.to_owned()),
-        _ => Err(format!("no version text at byte {at:#x}")),
-    }
+    Ok((at, text))
 }
 
 /// The version that a kernel says it has; none of one that says nothing, as no kernel of the last
 /// twenty years does.
 #[must_use]
 pub fn version<S: Source + ?Sized>(kernel: &S) -> Option<KernelVersion> {
-    let text = version_text(kernel).ok()?;
-    let mut numbers = text.split(|letter: char| !letter.is_ascii_digit());
-    let mut number = || numbers.next()?.parse().ok();
+    let (_, text) = version_text(kernel).ok()?;
+    let mut numbers = text.split(|byte| !byte.is_ascii_digit());
+    let mut number = || str::from_utf8(numbers.next()?).ok()?.parse().ok();
     Some(KernelVersion { major: number()?, minor: number()? })
 }
 
