@@ -14,6 +14,7 @@ mod deny;
 mod fuzz;
 mod inputs;
 mod oracles;
+mod shape;
 mod step;
 mod test;
 
@@ -35,6 +36,7 @@ usage: cargo xtask TASK
   campaign advisories
                   what the advisory database says of every crate that is linked in
   bench [N]       compare with other tools, N alternating runs (default 3)
+  shape           count files, functions, tests and links, and write docs/shape.md
   oracles         install or verify the tools that tests compare with";
 
 /// Where things are.
@@ -85,6 +87,7 @@ fn run() -> Result<()> {
         ["campaign", arguments @ ..] => campaign::run(&workspace, arguments),
         ["bench"] => bench::run(&workspace, 3),
         ["bench", runs] => bench::run(&workspace, runs.parse().context(USAGE)?),
+        ["shape"] => shape::run(&workspace),
         ["oracles"] => oracles::ensure(&workspace, oracles::Need::Tests),
         _ => bail!("{USAGE}"),
     }
