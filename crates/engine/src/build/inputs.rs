@@ -406,7 +406,7 @@ impl RootfsParts<'_> {
         let definition = self.definition;
         Request {
             packages: self.packages,
-            architecture: "amd64",
+            architecture: definition.architecture.debian(),
             users: &self.users,
             groups: &self.groups,
             ids: self.ids.clone(),

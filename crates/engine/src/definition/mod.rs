@@ -26,6 +26,7 @@ use cvmkit_attest::profile::{Profile, ProfileError};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files;
 
+use crate::architecture::Architecture;
 use crate::rootfs::is_hostname;
 
 /// Name of the definition in its folder.
@@ -193,6 +194,8 @@ pub struct Definition {
     pub variant: Option<String>,
     /// True for an image that may have shells and logins.
     pub debug: bool,
+    /// What runs it.
+    pub architecture: Architecture,
     /// What UUIDs and salts are derived from.
     pub seed: Seed,
     /// Contents of `/etc/hostname`.

@@ -17,6 +17,7 @@ use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
+use crate::architecture::Architecture;
 use crate::rootfs::capability;
 use crate::rootfs::is_hostname;
 
@@ -101,7 +102,8 @@ impl Check<'_> {
         if !raw.variant.is_empty() {
             return Err(self.invalid("variant", "a table", "no variant within a variant"));
         }
-        raw.architecture
+        let architecture = raw
+            .architecture
             .ok_or_else(|| self.missing("architecture", "architecture = \"x86-64\""))?;
         let id = self.id(raw.id)?;
         self.sources(&raw.sources)?;
@@ -112,6 +114,7 @@ impl Check<'_> {
             version: self.name("version", raw.version, "version = \"1\"")?,
             variant: self.variant(variant)?,
             debug: self.debug,
+            architecture,
             hostname: self.hostname(raw.hostname, &id)?,
             id,
             seed,
@@ -124,7 +127,7 @@ impl Check<'_> {
             root: self.root(&raw.root)?,
             verity: self.verity(raw.verity, seed)?,
             boot: raw.boot.kind.unwrap_or(BootKind::Disk),
-            stub: self.stub(raw.boot)?,
+            stub: self.stub(raw.boot, architecture)?,
             platforms: self.platforms(raw.platforms, firmware.as_ref())?,
             firmware,
             files: self.each(raw.files, Self::file)?,
@@ -361,7 +364,7 @@ impl Check<'_> {
         })
     }
 
-    fn stub(&self, raw: RawBoot) -> Checked<Input> {
+    fn stub(&self, raw: RawBoot, architecture: Architecture) -> Checked<Input> {
         if raw.stub.is_some() && raw.kind == Some(BootKind::Direct) {
             let rule = "no stub with `kind = \"direct\"`, which has no UKI";
             return Err(self.invalid("boot.stub", "a stub", rule));
@@ -372,7 +375,7 @@ impl Check<'_> {
                 package: "systemd-boot-efi".into(),
                 suite: None,
                 archive: None,
-                path: "usr/lib/systemd/boot/efi/linuxx64.efi.stub".into(),
+                path: architecture.stub().into(),
             }),
         }
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::architecture::Architecture;
 use cvmkit_attest::profile::{Boot, DiskAccess, Features, Memory};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::firmware::behaviour::SecureBootBuild;
@@ -25,7 +26,7 @@ pub struct RawDefinition {
     pub version: Option<String>,
     /// Architecture. Only `x86-64` so far.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub architecture: Option<RawArchitecture>,
+    pub architecture: Option<Architecture>,
     /// A UUID of your own (`uuidgen`) from which the UUIDs and salts of the image are derived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<String>,
@@ -83,14 +84,6 @@ pub struct RawDefinition {
     /// that of the base; a list is appended to it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, RawDefinition>,
-}
-
-/// An architecture, in systemd's spelling.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub enum RawArchitecture {
-    /// `amd64` in Debian's spelling.
-    #[serde(rename = "x86-64")]
-    X86_64,
 }
 
 /// Some suites of one archive.

@@ -124,7 +124,7 @@ fn manifest(
             version: definition.version.clone(),
             variant: definition.variant.clone(),
             debug: definition.debug,
-            architecture: "x86-64".into(),
+            architecture: definition.architecture.name().into(),
             command_line: description.image.command_line.clone(),
             seed: definition.seed.to_string(),
             timestamp: description.timestamp,

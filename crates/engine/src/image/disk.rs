@@ -16,10 +16,8 @@ use cvmkit_host::files::{Output, Staging};
 use cvmkit_host::timestamp::Timestamp;
 
 use super::{ImageError, Parts, RootExtent, uki};
+use crate::architecture::Architecture;
 use crate::definition::{BootKind, Compression, Seed};
-
-/// What firmware boots from a disk that no boot entry names (UEFI 2.10, section 3.5.1.1).
-pub(crate) const BOOT_FILE: &str = "EFI/BOOT/BOOTX64.EFI";
 
 /// The label that blkid shows.
 const ESP_LABEL: &str = "ESP";
@@ -66,11 +64,14 @@ pub(super) fn write(
     let esp = esp_len(parts)?;
     // What lies before the root file system is known; what lies behind does not move it.
     let seed = &parts.definition.seed;
-    let start = table(seed, Lengths { esp, root: 1, verity: 1 }, None)?.root().offset;
+    let start =
+        table(parts.definition.architecture, seed, Lengths { esp, root: 1, verity: 1 }, None)?
+            .root()
+            .offset;
     let root = write_root(parts, &mut disk, start)?;
     let hashes = verity::Plan::new(root, &verity_options(parts))?;
     let lengths = Lengths { esp, root, verity: hashes.hash_len() };
-    let hash_start = table(seed, lengths, None)?.hashes().offset;
+    let hash_start = table(parts.definition.architecture, seed, lengths, None)?.hashes().offset;
     let data = Window::new(disk.reader()?, start, root).map_err(|error| disk.error(error))?;
     let root_hash = hashes.write(&data, &mut Shifted::new(&mut disk, hash_start))?;
     write_around(parts, &mut disk, lengths, root_hash)
@@ -97,7 +98,8 @@ fn write_around(
     lengths: Lengths,
     root_hash: RootHash,
 ) -> Result<Written, ImageError> {
-    let table = table(&parts.definition.seed, lengths, Some(&root_hash))?;
+    let table =
+        table(parts.definition.architecture, &parts.definition.seed, lengths, Some(&root_hash))?;
     let uki = lengths.esp.map(|_| write_esp(parts, disk, &table, &root_hash)).transpose()?;
     table.plan.write(disk)?;
     disk.set_len(table.plan.len())?;
@@ -124,6 +126,7 @@ impl Table {
 
 /// Lays the partitions out. Before the root hash is known their identities are placeholders.
 pub(crate) fn table(
+    architecture: Architecture,
     seed: &Seed,
     lengths: Lengths,
     root_hash: Option<&RootHash>,
@@ -143,8 +146,8 @@ pub(crate) fn table(
     let esp = lengths.esp.map(|len| partition("esp", spec::ESP, seeded("esp partition"), len, 0));
     let read_only = spec::READ_ONLY;
     let mut wanted: Vec<_> = esp.into_iter().collect();
-    wanted.push(partition("root", spec::ROOT_X86_64, root_guid, lengths.root, read_only));
-    let verity = spec::ROOT_VERITY_X86_64;
+    let (root, verity) = architecture.partition_types();
+    wanted.push(partition("root", root, root_guid, lengths.root, read_only));
     wanted.push(partition("root-verity", verity, verity_guid, lengths.verity, read_only));
     let options = gpt::Options { size: gpt::DiskSize::Minimal, disk_guid: seeded("disk") };
     let plan = gpt::Plan::new(&wanted, &options)?;
@@ -197,7 +200,7 @@ fn write_esp(
     root_hash: &RootHash,
 ) -> Result<Vec<u8>, ImageError> {
     let image = uki::build(parts, &uki::command_line(parts.definition, root_hash))?;
-    let tree = esp_tree(parts.timestamp, image.as_slice())?;
+    let tree = esp_tree(parts.definition.architecture, parts.timestamp, image.as_slice())?;
     let esp = &table.partitions[0];
     let options = esp_options(&parts.definition.seed, parts.timestamp);
     fat::Plan::new(&tree, &options)?.write(&mut Shifted::new(disk, esp.offset))?;
@@ -209,17 +212,25 @@ fn esp_len(parts: &Parts<'_>) -> Result<Option<u64>, ImageError> {
     if parts.definition.boot == BootKind::Direct {
         return Ok(None);
     }
-    let tree = esp_tree(parts.timestamp, Blank { len: uki::len(parts)? })?;
+    let tree =
+        esp_tree(parts.definition.architecture, parts.timestamp, Blank { len: uki::len(parts)? })?;
     let options = esp_options(&parts.definition.seed, parts.timestamp);
     Ok(Some(fat::Plan::new(&tree, &options)?.len()))
 }
 
 /// What the ESP holds.
-pub(crate) fn esp_tree<C>(timestamp: Timestamp, uki: C) -> Result<Tree<C>, TreeError> {
+pub(crate) fn esp_tree<C>(
+    architecture: Architecture,
+    timestamp: Timestamp,
+    uki: C,
+) -> Result<Tree<C>, TreeError> {
     let folder = Meta::root(0o755, timestamp.0);
     let mut tree = Tree::new(folder.clone());
     tree.make_directories(b"EFI/BOOT", &folder)?;
-    tree.put(BOOT_FILE.as_bytes(), Inode::file(Meta::root(0o644, timestamp.0), uki))?;
+    tree.put(
+        architecture.boot_file().as_bytes(),
+        Inode::file(Meta::root(0o644, timestamp.0), uki),
+    )?;
     Ok(tree)
 }
 

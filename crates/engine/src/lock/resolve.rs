@@ -21,13 +21,11 @@ use super::{
     LOCK_MAX, LocalFile, Lock, LockError, LockFile, LockedPackage, empty, input_role, root_role,
     survey,
 };
+use crate::architecture::Architecture;
 use crate::definition::raw::RawSource;
 use crate::definition::{Definition, Input, Project};
 use crate::fetch::Origins;
 use crate::local::LocalFolder;
-
-/// Debian's name of the one architecture there is so far.
-const ARCHITECTURE: &str = "amd64";
 
 /// How much of an earlier lock may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,7 +215,7 @@ fn resolve(
         client: Client::new(Limits::default()),
         mirrors: resolving.origins.mirrors,
         now: resolving.now,
-        architecture: ARCHITECTURE,
+        architecture: project.definition(None)?.architecture.debian(),
         earlier: earlier.map_or(&[], |lock| &lock.suites),
         accepted: resolving.accepted,
         progress: resolving.origins.progress,
@@ -348,8 +346,10 @@ impl<'a> Archives<'a> {
     /// Chooses the packages of one definition and notes what they are for.
     fn choose(&self, definition: &Definition, records: &mut Records) -> Result<(), LockError> {
         let variant = definition.variant.as_deref();
-        let options =
-            Options { architecture: ARCHITECTURE, essential: definition.packages.essential };
+        let options = Options {
+            architecture: definition.architecture.debian(),
+            essential: definition.packages.essential,
+        };
         let requests: Vec<&str> = definition.packages.install.iter().map(String::as_str).collect();
         let of_root = self.of_sources(&definition.sources);
         let suites = of_root.view();
@@ -364,10 +364,8 @@ impl<'a> Archives<'a> {
                 let of_input = self.of_sources(sources);
                 // Only the package itself: its dependencies are for running it, not for reading it.
                 let suites = of_input.view();
-                let found = newest(&suites, package).ok_or_else(|| LockError::NoSuchInput {
-                    role,
-                    package: package.clone(),
-                    suite: suite.clone(),
+                let found = newest(&suites, package, definition.architecture).ok_or_else(|| {
+                    LockError::NoSuchInput { role, package: package.clone(), suite: suite.clone() }
                 })?;
                 of_input.note(&found, input_role(role, variant), records);
             }
@@ -447,9 +445,13 @@ impl Chosen<'_> {
 }
 
 /// The newest version of a package by pin priority.
-fn newest<'a>(suites: &[Suite<'a>], name: &str) -> Option<Selected<'a>> {
+fn newest<'a>(
+    suites: &[Suite<'a>],
+    name: &str,
+    architecture: Architecture,
+) -> Option<Selected<'a>> {
     let usable = |package: &&Package<'_>| {
-        package.name == name && [ARCHITECTURE, "all"].contains(&package.architecture)
+        package.name == name && [architecture.debian(), "all"].contains(&package.architecture)
     };
     let candidates = suites.iter().flat_map(|suite| {
         suite.index.packages.iter().filter(usable).map(move |package| (suite, package))
@@ -577,7 +579,7 @@ mod tests {
         let sources = [source("debian", &["stable"]), source("vendor", &["stable"])];
         let of_both = archives.of_sources(&sources);
         let suites = of_both.view();
-        let chosen = newest(&suites, "a").unwrap();
+        let chosen = newest(&suites, "a", Architecture::X86_64).unwrap();
         let mut noted = BTreeMap::new();
         of_both.note(&chosen, "root".into(), &mut noted);
         let noted: Vec<_> =
@@ -604,7 +606,10 @@ mod tests {
             let chosen = archives.of_sources(&sources);
             let suites = chosen.view();
             assert_eq!(suites.len(), 1);
-            assert_eq!(newest(&suites, "a").unwrap().package.version.as_str(), version);
+            assert_eq!(
+                newest(&suites, "a", Architecture::X86_64).unwrap().package.version.as_str(),
+                version
+            );
         }
     }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::error::in_one_line;
 use super::examination::Examination;
 use super::folder::{Digests, Folder};
-use super::{Check, VerifyError};
+use super::{ARCHITECTURE, Check, VerifyError};
 use crate::definition::Seed;
 use crate::describe::json;
 
@@ -148,7 +148,7 @@ pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests
         return examination;
     };
     let architecture = manifest.image.architecture.as_str();
-    examination.expect(MANIFEST_FILE, "architecture", "x86-64", architecture);
+    examination.expect(MANIFEST_FILE, "architecture", ARCHITECTURE.name(), architecture);
     examination.expect(MANIFEST_FILE, "root.format", "squashfs", manifest.root.format.as_str());
     let seed = manifest.image.seed.parse::<Seed>().map(|seed| seed.to_string());
     if seed.as_deref() != Ok(manifest.image.seed.as_str()) {

@@ -9,8 +9,11 @@ use cvmkit_host::files::FileSource;
 use super::examination::Examination;
 use super::folder::not_zero;
 use super::rederive::{self, Against};
-use super::{Check, Subject, VerifyError};
+use super::{ARCHITECTURE, Check, Subject, VerifyError};
 use crate::image::disk::{self, Lengths};
+
+/// The types of the root partition and of its hash tree.
+const ROOT_TYPES: (Guid, Guid) = ARCHITECTURE.partition_types();
 
 /// Why nothing that is derived from the seed can be compared.
 pub(super) const NO_SEED: &str = "the manifest has no seed";
@@ -62,8 +65,8 @@ pub(super) fn partitions(
     let disk = Disk {
         name,
         esp: window(spec::ESP),
-        root: window(spec::ROOT_X86_64),
-        hashes: window(spec::ROOT_VERITY_X86_64),
+        root: window(ROOT_TYPES.0),
+        hashes: window(ROOT_TYPES.1),
     };
     examination.detail = format!("{found} partitions, both copies of the GPT");
     Ok((examination, Some(disk)))
@@ -101,8 +104,8 @@ fn roles(examination: &mut Examination, subject: Subject<'_>, name: &str, table:
     let has_uki = subject.manifest.file(Role::Uki).is_some();
     let expected = [
         ("esp", spec::ESP, None, 0),
-        ("root", spec::ROOT_X86_64, root, spec::READ_ONLY),
-        ("root-verity", spec::ROOT_VERITY_X86_64, hashes, spec::READ_ONLY),
+        ("root", ROOT_TYPES.0, root, spec::READ_ONLY),
+        ("root-verity", ROOT_TYPES.1, hashes, spec::READ_ONLY),
     ];
     let expected = expected.into_iter().skip(usize::from(!has_uki));
     let mut entries = table.partitions.iter();
@@ -145,14 +148,14 @@ fn written_again(
     let root_hash = subject.manifest.root.root_hash.parse::<RootHash>();
     // What is missing is a finding already.
     let (Some(root), Some(verity), Ok(root_hash)) =
-        (len(spec::ROOT_X86_64), len(spec::ROOT_VERITY_X86_64), root_hash)
+        (len(ROOT_TYPES.0), len(ROOT_TYPES.1), root_hash)
     else {
         return Ok(());
     };
     let lengths = Lengths { esp: len(spec::ESP), root, verity };
     let mut sink = Against::new(source);
-    let written =
-        disk::table(&seed, lengths, Some(&root_hash)).and_then(|table| table.plan.write(&mut sink));
+    let written = disk::table(ARCHITECTURE, &seed, lengths, Some(&root_hash))
+        .and_then(|table| table.plan.write(&mut sink));
     if let Err(error) = written {
         return examination.refused(subject.folder, name, "its partition table", error);
     }

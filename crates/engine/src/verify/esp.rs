@@ -9,8 +9,11 @@ use super::disk::{Disk, NO_SEED, NO_TABLE, Part};
 use super::examination::Examination;
 use super::folder::{difference, not_zero};
 use super::rederive::{self, Against};
-use super::{Check, Subject, VerifyError};
-use crate::image::disk::{self, BOOT_FILE};
+use super::{ARCHITECTURE, Check, Subject, VerifyError};
+use crate::image::disk;
+
+/// What the partition holds, alone.
+const BOOT_FILE: &str = ARCHITECTURE.boot_file();
 
 /// Checks the partition, if the image boots from its disk.
 pub(super) fn examine(
@@ -98,7 +101,7 @@ fn written_again(
     // Without a UKI there is nothing to write it of, and that is a finding.
     let Some((_, uki)) = subject.file(Role::Uki) else { return Ok(()) };
     let timestamp = subject.manifest.image.timestamp;
-    let tree = match disk::esp_tree(timestamp, uki) {
+    let tree = match disk::esp_tree(ARCHITECTURE, timestamp, uki) {
         Ok(tree) => tree,
         Err(error) => return examination.refused(subject.folder, name, what, error),
     };

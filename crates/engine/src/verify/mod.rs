@@ -40,10 +40,14 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files::FileSource;
 use cvmkit_host::progress::Progress;
 
+use crate::architecture::Architecture;
 use crate::definition::Seed;
 use described::Described;
 use examination::Examination;
 use folder::{Digests, Folder};
+
+/// The one architecture of images there is so far.
+const ARCHITECTURE: Architecture = Architecture::X86_64;
 
 /// What [`verify`] answers.
 #[derive(Clone, Debug, Serialize, JsonSchema, PartialEq, Eq)]
