@@ -13,7 +13,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use cvmkit_debian::compression::{Compression, decompress};
+use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_debian::deb::{self, Deb};
 use cvmkit_debian::openpgp::{self, Keyring, OpenPgpError, Policy};
 use cvmkit_debian::release::{PinPriority, Release};

@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use cvmkit_debian::compression::{Compression, decompress};
+use cvmkit_formats::compression::{Compression, decompress};
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes to decompress at most.

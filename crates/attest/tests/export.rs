@@ -1,4 +1,4 @@
-//! Exported documents, as programs that others wrote read them, and the values that consumers
+//! ExportSource documents, as programs that others wrote read them, and the values that consumers
 //! publish.
 //!
 //! `fixtures/export/README.md` says where the reference values come from. Golden files are beside
@@ -20,7 +20,7 @@ use corim::types::signed::decode_and_validate_signed_corim_at;
 use corim::validate::{EvidenceClaim, decode_and_validate_at, match_reference_values};
 use cvmkit_attest::export::corim::CorimFile;
 use cvmkit_attest::export::{
-    Document, ExportError, Options, Selection, Shape, Signer, Subject, Validity, export,
+    Document, ExportError, ExportSource, Options, Selection, Shape, Signer, Validity, export,
 };
 use cvmkit_attest::values::ReadError;
 use cvmkit_host::files;
@@ -42,8 +42,8 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/export/reference-values.json")
 }
 
-fn subject() -> Subject {
-    Subject::open(&fixture()).unwrap()
+fn subject() -> ExportSource {
+    ExportSource::open(&fixture()).unwrap()
 }
 
 fn values() -> Value {
@@ -476,7 +476,7 @@ fn values_of_another_schema_and_values_that_are_none_are_refused() {
         let mut values = values();
         change(&mut values);
         files::replace(&path, values.to_string().as_bytes()).unwrap();
-        Subject::open(&path).unwrap_err()
+        ExportSource::open(&path).unwrap_err()
     };
     let error = opened(&|values| values["schema"] = 1.into());
     let ExportError::Values(ReadError::Versioned(VersionedError::Version { .. })) = error else {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use cvmkit_debian::compression::CompressionError;
 use cvmkit_debian::deb::{Deb, DebError, Entry, EntryKind, entries};
+use cvmkit_formats::compression::CompressionError;
 use proptest::prelude::*;
 
 const CONTROL: &str = "Package: a\nVersion: 1\nArchitecture: all\n";

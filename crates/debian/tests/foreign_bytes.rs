@@ -1,10 +1,10 @@
 //! No decoder of foreign bytes panics, whatever the bytes.
 
-use cvmkit_debian::compression::{Compression, decompress};
 use cvmkit_debian::openpgp::{Keyring, Policy, verify};
 use cvmkit_debian::packages::{Index, RelationField};
 use cvmkit_debian::release::Release;
 use cvmkit_debian::{deb, deb822, relation};
+use cvmkit_formats::compression::{Compression, decompress};
 use proptest::prelude::*;
 
 const IN_RELEASE: &[u8] = include_bytes!("fixtures/openpgp/both.asc");

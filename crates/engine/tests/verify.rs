@@ -16,7 +16,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use cvmkit_attest::export::{Options, Selection, Shape, Signer, Subject, export};
+use cvmkit_attest::export::{ExportSource, Options, Selection, Shape, Signer, export};
 use cvmkit_attest::output::Manifest;
 use cvmkit_engine::image;
 use cvmkit_engine::verify::{
@@ -301,7 +301,7 @@ fn a_corim_is_of_the_image_or_says_what_is_not() {
     let key = |text: &str| PrivateKey::from_pem("key", text).unwrap();
     let signer = Signer { key: key(KEY), name: None };
     let public = signer.key.public_key();
-    let subject = Subject::open(tiny.path()).unwrap();
+    let subject = ExportSource::open(tiny.path()).unwrap();
     let corim = |selection: Selection, signer: Option<Signer>| {
         let options = Options { signer, ..Options::default() };
         export(&subject, Shape::Corim, &selection, &options).unwrap().bytes

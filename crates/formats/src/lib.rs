@@ -11,6 +11,8 @@
 //! (decodes), `dump` (annotated listing, reviewed by snapshot).
 
 pub mod base64;
+#[cfg(feature = "compression")]
+pub mod compression;
 pub mod container;
 pub mod cpio;
 pub mod date;

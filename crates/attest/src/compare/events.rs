@@ -156,7 +156,7 @@ pub(super) fn compare(
         let [log] = &banks[..] else {
             return Err(expectation.without("an event log of two banks"));
         };
-        let subject = td::Subject { log: Some(log), values: None };
+        let subject = td::ReportedTd { log: Some(log), values: None };
         return td_registers(&subject, &replay_td(log), expectation, options, report);
     }
     if expectation.folder.is_none() || expectation.answers_for_tpm(options) {
@@ -196,7 +196,7 @@ pub(super) fn compare(
 /// Compares a TD with the reference values; with the boot of the image where those have none of its
 /// registers, or where it is said what the machine is.
 pub(super) fn td_registers(
-    subject: &td::Subject<'_>,
+    subject: &td::ReportedTd<'_>,
     registers: &Registers,
     expectation: &Expectation<'_>,
     options: &Options,

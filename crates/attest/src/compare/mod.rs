@@ -233,11 +233,11 @@ pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report
             report.refusals.extend(quote.refusal.clone());
             report.refusals.extend(contradictions(quote));
             let subject =
-                td::Subject { log: quote.events.as_ref(), values: Some(&quote.registers) };
+                td::ReportedTd { log: quote.events.as_ref(), values: Some(&quote.registers) };
             events::td_registers(&subject, &quote.registers, &expectation, options, &mut report)?;
         }
         Observed::Registers(registers) if !registers.is_of_tpm() => {
-            let subject = td::Subject { log: None, values: Some(registers) };
+            let subject = td::ReportedTd { log: None, values: Some(registers) };
             events::td_registers(&subject, registers, &expectation, options, &mut report)?;
         }
         Observed::Registers(registers) => {

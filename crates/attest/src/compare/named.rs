@@ -68,7 +68,7 @@ fn file(known: &KnownValue) -> Option<&str> {
 /// Compares a TD with the machines of reference values that have any of its registers. Of those that
 /// fit its values as well, the log chooses.
 pub(super) fn compare(
-    subject: &td::Subject<'_>,
+    subject: &td::ReportedTd<'_>,
     folder: Option<&Path>,
     known: &[(KnownValue, ValuesComparison)],
     report: &mut Report,
@@ -111,7 +111,7 @@ pub(super) fn compare(
 
 /// The log beside the boot of a machine that reference values are of.
 fn explained(
-    subject: &td::Subject<'_>,
+    subject: &td::ReportedTd<'_>,
     folder: &Path,
     known: &KnownValue,
     notes: &mut Vec<String>,

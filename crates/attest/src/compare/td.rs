@@ -221,13 +221,13 @@ impl fmt::Display for TdComparison {
 }
 
 /// What a TD reports.
-pub(super) struct Subject<'a> {
+pub(super) struct ReportedTd<'a> {
     pub(super) log: Option<&'a Observed<'a>>,
     /// Values that a quote or somebody has.
     pub(super) values: Option<&'a Registers>,
 }
 
-impl Subject<'_> {
+impl ReportedTd<'_> {
     fn given(&self) -> BTreeMap<Register, BankDigest> {
         let banks = self.values.iter().flat_map(|values| values.banks());
         banks.filter(|(bank, _)| *bank == Bank::Sha384).flat_map(|(_, of)| of.clone()).collect()
@@ -253,7 +253,7 @@ impl Subject<'_> {
 
 /// A way in which the TD can be.
 #[derive(Clone)]
-struct Way {
+struct Candidate {
     layout: Layout,
     machine: TdMachine,
     knows_memory: bool,
@@ -261,7 +261,7 @@ struct Way {
 
 /// Compares what a TD reports with the image in a folder, as the TDs that are named first.
 pub(super) fn compare(
-    subject: &Subject<'_>,
+    subject: &ReportedTd<'_>,
     folder: &Path,
     named: &Named,
     options: &TdOptions,
@@ -292,7 +292,7 @@ pub(super) fn compare(
 
 /// Every way the TD can be with this firmware, or with a cloud's.
 fn with_firmware(
-    subject: &Subject<'_>,
+    subject: &ReportedTd<'_>,
     firmware: Option<&TdFirmware>,
     boots: &[TdBoot],
     (named, options): (&Named, &TdOptions),
@@ -321,7 +321,7 @@ fn with_firmware(
 
 /// Compares a log with the boot of a machine that reference values are of.
 pub(super) fn of_machine_known(
-    subject: &Subject<'_>,
+    subject: &ReportedTd<'_>,
     boot: &TdBoot,
     firmware: Option<&TdFirmware>,
     machine: TdMachine,
@@ -338,14 +338,14 @@ pub(super) fn of_machine_known(
         }
     };
     notes.extend(firmware.and_then(|it| other_memory(subject, it, Some(machine.memory))));
-    let way = Way { layout, machine, knows_memory: true };
+    let way = Candidate { layout, machine, knows_memory: true };
     let expected = Expected { boot, way: &way, prediction: &prediction };
     expected.beside(subject, firmware, &Mrtds::default())
 }
 
 /// That the log is of a machine with another memory than is said.
 fn other_memory(
-    subject: &Subject<'_>,
+    subject: &ReportedTd<'_>,
     firmware: &TdFirmware,
     memory: Option<u64>,
 ) -> Option<String> {
@@ -431,7 +431,7 @@ fn ways(
     firmware: Option<&TdFirmware>,
     named: &Named,
     options: &TdOptions,
-) -> Vec<Way> {
+) -> Vec<Candidate> {
     let known = options.layout.or_else(|| firmware.and_then(TdFirmware::known_layout));
     let layouts: Vec<Layout> =
         known.map_or_else(|| LAYOUTS.iter().rev().copied().collect(), |layout| vec![layout]);
@@ -465,7 +465,12 @@ fn ways(
 }
 
 /// The ways that sizes of memory and disks make, where they matter.
-fn of_machine(boot: &TdBoot, layout: Layout, machine: &TdMachine, options: &TdOptions) -> Vec<Way> {
+fn of_machine(
+    boot: &TdBoot,
+    layout: Layout,
+    machine: &TdMachine,
+    options: &TdOptions,
+) -> Vec<Candidate> {
     let patched = layout.measures_patched_kernel(machine.qemu);
     let is_direct = matches!(boot, TdBoot::Direct(_));
     let sizes = match options.memory {
@@ -480,7 +485,7 @@ fn of_machine(boot: &TdBoot, layout: Layout, machine: &TdMachine, options: &TdOp
         None => vec![with(true)],
     };
     let knows_memory = options.memory.is_some();
-    let way = |memory, medium| Way {
+    let way = |memory, medium| Candidate {
         layout,
         machine: TdMachine { memory, medium, ..machine.clone() },
         knows_memory,
@@ -492,7 +497,11 @@ fn of_machine(boot: &TdBoot, layout: Layout, machine: &TdMachine, options: &TdOp
     sizes.iter().flat_map(of_size).collect()
 }
 
-fn predict(boot: &TdBoot, firmware: Option<&TdFirmware>, way: &Way) -> Result<Prediction, TdError> {
+fn predict(
+    boot: &TdBoot,
+    firmware: Option<&TdFirmware>,
+    way: &Candidate,
+) -> Result<Prediction, TdError> {
     let Some(firmware) = firmware else {
         let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
         return boot.predict_foreign(off, &way.machine);
@@ -507,7 +516,7 @@ fn predict(boot: &TdBoot, firmware: Option<&TdFirmware>, way: &Way) -> Result<Pr
 /// What is expected of one way.
 struct Expected<'a> {
     boot: &'a TdBoot,
-    way: &'a Way,
+    way: &'a Candidate,
     prediction: &'a Prediction,
 }
 
@@ -520,7 +529,7 @@ fn place(event: &Event) -> Option<(Register, BankDigest)> {
 impl Expected<'_> {
     fn beside(
         &self,
-        subject: &Subject<'_>,
+        subject: &ReportedTd<'_>,
         firmware: Option<&TdFirmware>,
         mrtds: &Mrtds,
     ) -> Result<TdComparison, CompareError> {

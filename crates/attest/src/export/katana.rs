@@ -12,7 +12,7 @@ use cvmkit_host::files;
 use serde::Serialize;
 
 use super::machine::{Machine, platforms};
-use super::{Document, ExportError, Shape, Subject, json, single};
+use super::{Document, ExportError, ExportSource, Shape, json, single};
 use crate::output::{Manifest, MissingFile, Role};
 use crate::profile::{Boot, Technology};
 
@@ -47,7 +47,10 @@ struct VmConfig {
 }
 
 /// The measurement of one machine.
-pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
+pub(super) fn document(
+    subject: &ExportSource,
+    machines: &[&Machine],
+) -> Result<Document, ExportError> {
     let shape = Shape::Katana;
     let guests: Vec<&Machine> = machines
         .iter()
@@ -94,7 +97,7 @@ fn notes(machine: &Machine, is_direct: bool) -> String {
 
 /// What a machine is started with.
 fn components(
-    subject: &Subject,
+    subject: &ExportSource,
     machine: &Machine,
     is_direct: bool,
 ) -> Result<Components, ExportError> {

@@ -146,7 +146,7 @@ const JSON: &str = "application/json";
 
 /// Reference values, and the image they are of if it is there.
 #[derive(Debug)]
-pub struct Subject {
+pub struct ExportSource {
     path: PathBuf,
     debug: bool,
     profiles: Vec<Profile>,
@@ -156,7 +156,7 @@ pub struct Subject {
     folder: Option<PathBuf>,
 }
 
-impl Subject {
+impl ExportSource {
     /// Reads the folder of an image, or its `reference-values.json` alone.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ impl Subject {
 /// # Errors
 /// No machine fits, or the shape can't carry those that do.
 pub fn export(
-    subject: &Subject,
+    subject: &ExportSource,
     shape: Shape,
     selection: &Selection,
     options: &Options,
@@ -241,7 +241,7 @@ fn has_mark(bytes: &[u8]) -> bool {
 }
 
 fn document(
-    subject: &Subject,
+    subject: &ExportSource,
     shape: Shape,
     selection: &Selection,
     options: &Options,

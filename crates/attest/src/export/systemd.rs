@@ -11,8 +11,8 @@ use cvmkit_measure::tpm::{PCR_UKI, PHASES};
 use cvmkit_measure::uefi::medium::Medium;
 use serde::Serialize;
 
-use super::{Document, ExportError, Subject, json};
-use crate::predict::outlook::value;
+use super::{Document, ExportError, ExportSource, json};
+use crate::predict::register::value;
 use crate::predict::{Assumed, Bootable, Machine};
 
 /// One value of PCR 11.
@@ -65,7 +65,7 @@ impl SystemdMeasure {
 }
 
 /// The values of the unified kernel image in `folder`.
-pub(super) fn document(subject: &Subject, folder: &Path) -> Result<Document, ExportError> {
+pub(super) fn document(subject: &ExportSource, folder: &Path) -> Result<Document, ExportError> {
     // What only the other registers depend on may be as it likes.
     let machine = Machine {
         medium: Medium { is_writable: Some(false), ..Medium::default() },

@@ -8,7 +8,7 @@ mod disk;
 mod error;
 mod esp;
 mod evidence;
-pub mod outlook;
+pub mod register;
 mod tdx;
 mod tpm;
 

@@ -9,12 +9,12 @@
 mod claims;
 mod error;
 mod evidence;
+mod image_files;
 mod order;
 mod read;
 mod schema;
 mod se;
 mod snp;
-mod subject;
 mod tdx;
 mod tpm;
 
@@ -24,12 +24,12 @@ use cvmkit_measure::tpm::Platform;
 use rayon::prelude::*;
 
 pub use error::ReferenceError;
+pub use image_files::ImageFiles;
 pub use order::set as set_by_number;
 pub use order::{by_number, names_by_number};
 pub use read::{Digests, ReadError, ValueFault};
 pub use schema::{ReferenceValue, ReferenceValues, SCHEMA, SecureExecutionValue};
 pub(crate) use snp::kernel_hashes;
-pub use subject::Subject;
 pub(crate) use tdx::machine as td_machine;
 
 use crate::predict::Machine;
@@ -41,7 +41,7 @@ use crate::profile::{Profile, Technology};
 /// # Errors
 /// A file of the machine that is not as it should be.
 pub fn tpm_machine(profile: &Profile, folder: &Path) -> Result<Machine, ReferenceError> {
-    tpm::machine_of(profile, &Subject::of_files(folder, false, |_| None))
+    tpm::machine_of(profile, &ImageFiles::of_files(folder, false, |_| None))
 }
 
 /// Who gives the machine of a profile its TPM; nothing for a profile of something else.
@@ -54,7 +54,10 @@ pub fn tpm_platform(profile: &Profile) -> Option<Platform> {
 ///
 /// # Errors
 /// A file that can't be measured, or a profile that can't be met by this image.
-pub fn values(profiles: &[Profile], subject: &Subject) -> Result<ReferenceValues, ReferenceError> {
+pub fn values(
+    profiles: &[Profile],
+    subject: &ImageFiles,
+) -> Result<ReferenceValues, ReferenceError> {
     let of_profile = |profile: &Profile| match profile.technology {
         Technology::SevSnp => snp::values(profile, subject),
         Technology::Tdx => tdx::values(profile, subject),

@@ -3,13 +3,13 @@
 use cvmkit_measure::se;
 
 use super::schema::{ReferenceValue, SecureExecutionValue};
-use super::{ReferenceError, Subject};
+use super::{ImageFiles, ReferenceError};
 use crate::profile::Profile;
 
 /// One value: what a verifier compares.
 pub(super) fn values(
     profile: &Profile,
-    subject: &Subject,
+    subject: &ImageFiles,
 ) -> Result<Vec<ReferenceValue>, ReferenceError> {
     let name = profile.image.as_deref().unwrap_or_default();
     let image = subject.machine_file(name)?;

@@ -9,7 +9,7 @@ use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, GuestFeatures, LaunchDigest, VcpuType, Vmm};
 
 use super::schema::{LAUNCH_DIGEST, ReferenceValue};
-use super::{ReferenceError, Subject};
+use super::{ImageFiles, ReferenceError};
 use crate::profile::{self, Boot, Features, Profile};
 
 /// The hashes that the firmware checks, of files.
@@ -29,7 +29,7 @@ pub(crate) fn kernel_hashes(
 /// One value for each vCPU type and number of vCPUs.
 pub(super) fn values(
     profile: &Profile,
-    subject: &Subject,
+    subject: &ImageFiles,
 ) -> Result<Vec<ReferenceValue>, ReferenceError> {
     let name = profile.firmware.as_deref().unwrap_or_default();
     let bytes = subject.machine_file(name)?;

@@ -9,9 +9,9 @@ use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
+use super::image_files::of_td;
 use super::schema::ReferenceValue;
-use super::subject::of_td;
-use super::{ReferenceError, Subject};
+use super::{ImageFiles, ReferenceError};
 use crate::predict::{TdBoot, TdFirmware, TdMachine};
 use crate::profile::{Boot, Memory, Profile, Recorded, RecordedAcpi, Vmm};
 
@@ -21,7 +21,7 @@ const SINGLE_PASS: QemuVersion = QemuVersion::new(10, 0);
 /// One value for each number of vCPUs and size of memory.
 pub(super) fn values(
     profile: &Profile,
-    subject: &Subject,
+    subject: &ImageFiles,
 ) -> Result<Vec<ReferenceValue>, ReferenceError> {
     let boot = match profile.boot {
         Boot::Direct => subject.td_direct(profile)?,
@@ -48,7 +48,7 @@ pub(super) fn values(
     Ok(values)
 }
 
-fn firmware(profile: &Profile, subject: &Subject) -> Result<Option<TdFirmware>, ReferenceError> {
+fn firmware(profile: &Profile, subject: &ImageFiles) -> Result<Option<TdFirmware>, ReferenceError> {
     let Some(name) = &profile.firmware else { return Ok(None) };
     let bytes = subject.machine_file(name)?;
     TdFirmware::new(&subject.machine_path(name), bytes).map(Some).map_err(of_td(profile))

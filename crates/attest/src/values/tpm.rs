@@ -5,10 +5,10 @@ use cvmkit_measure::firmware::behaviour::{FirmwareBuild, FirmwareFileError, Know
 use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tpm::{Platform, Prediction};
 
+use super::image_files::of_tpm;
 use super::schema::ReferenceValue;
-use super::subject::of_tpm;
-use super::{ReferenceError, Subject, evidence};
-use crate::predict::outlook::{Known, Outlook};
+use super::{ImageFiles, ReferenceError, evidence};
+use crate::predict::register::{Known, RegisterPrediction};
 use crate::predict::{self, Assumptions, KernelHeader, Machine};
 use crate::profile::{Boot, Memory, Profile, Vmm};
 
@@ -22,7 +22,7 @@ const QEMU_WITH_KERNEL_FILE: QemuVersion = QemuVersion::new(10, 0);
 /// One value, or for a kernel that QEMU patches one for each size of memory.
 pub(super) fn values(
     profile: &Profile,
-    subject: &Subject,
+    subject: &ImageFiles,
 ) -> Result<Vec<ReferenceValue>, ReferenceError> {
     let firmware = behaviour(profile, subject)?;
     let headers = headers(profile, firmware.map(|known| known.build));
@@ -52,7 +52,10 @@ fn headers(
 
 /// The machine of a profile whose files are beside an image, and which kernel it gets if the profile
 /// leaves no choice.
-pub(super) fn machine_of(profile: &Profile, subject: &Subject) -> Result<Machine, ReferenceError> {
+pub(super) fn machine_of(
+    profile: &Profile,
+    subject: &ImageFiles,
+) -> Result<Machine, ReferenceError> {
     let firmware = behaviour(profile, subject)?;
     let header = match headers(profile, firmware.map(|known| known.build))[..] {
         [(_, header)] => header,
@@ -63,7 +66,7 @@ pub(super) fn machine_of(profile: &Profile, subject: &Subject) -> Result<Machine
 
 fn machine(
     profile: &Profile,
-    subject: &Subject,
+    subject: &ImageFiles,
     firmware: Option<KnownFirmware>,
     kernel_header: Option<KernelHeader>,
 ) -> Result<Machine, ReferenceError> {
@@ -87,7 +90,7 @@ fn machine(
 
 fn value(
     profile: &Profile,
-    subject: &Subject,
+    subject: &ImageFiles,
     firmware: Option<KnownFirmware>,
     memory: Option<Memory>,
     kernel_header: Option<KernelHeader>,
@@ -111,22 +114,22 @@ fn value(
     let banks = [(Bank::Sha256, sha256), (Bank::Sha384, sha384)];
     for (bank, _) in banks.into_iter().filter(|(_, has)| *has) {
         for pcr in (0..PCRS).filter_map(PcrIndex::new) {
-            note(&mut value, bank, pcr, known.outlook(bank, pcr, &predictions));
+            note(&mut value, bank, pcr, known.register(bank, pcr, &predictions));
         }
     }
     Ok(value)
 }
 
-fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, outlook: Outlook) {
+fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, register: RegisterPrediction) {
     let name = format!("pcr{pcr}");
-    match outlook {
-        Outlook::Open(reason) => {
+    match register {
+        RegisterPrediction::Open(reason) => {
             let known = value.not_predicted.entry(name);
             // Only the candidates are of a bank.
             let more = reason.candidates.clone();
             known.and_modify(|known| known.candidates.extend(more)).or_insert(reason);
         }
-        Outlook::Predicted { value: digest, conditions } => {
+        RegisterPrediction::Predicted { value: digest, conditions } => {
             if !conditions.is_empty() {
                 value.conditions.insert(name.clone(), conditions);
             }
@@ -139,7 +142,7 @@ fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, outlook: Outlook)
 /// How the firmware measures: by its file, or by name.
 fn behaviour(
     profile: &Profile,
-    subject: &Subject,
+    subject: &ImageFiles,
 ) -> Result<Option<KnownFirmware>, ReferenceError> {
     let named: Option<KnownFirmware> =
         profile.firmware_behaviour.as_deref().and_then(|name| name.parse().ok());

@@ -11,7 +11,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_attest::export::{self, Document, Options, Selection, Shape, Signer, Subject, Validity};
+use cvmkit_attest::export::{
+    self, Document, ExportSource, Options, Selection, Shape, Signer, Validity,
+};
 use cvmkit_attest::profile::Memory;
 use cvmkit_formats::base64::base64;
 use cvmkit_formats::digest::Sha256;
@@ -146,7 +148,7 @@ impl Arguments {
             vcpu_type: self.vcpu_type,
             memory: self.memory,
         };
-        let subject = Subject::open(&self.of)?;
+        let subject = ExportSource::open(&self.of)?;
         let document = export::export(&subject, self.shape.shape(), &selection, &options)?;
         let (first, others) = document.notes.split_at(usize::from(document.debug));
         first.iter().for_each(|warning| console.warning(warning));

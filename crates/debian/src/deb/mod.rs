@@ -13,9 +13,9 @@ mod tar;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use cvmkit_formats::compression::{self, Compression, CompressionError};
 use thiserror::Error;
 
-use crate::compression::{self, Compression, CompressionError};
 use crate::deb822::{Deb822Error, Paragraph};
 pub use tar::{Entry, EntryKind, Limits, TarError, TarReason, entries, entries_within};
 

@@ -14,10 +14,10 @@ mod paths;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use cvmkit_formats::compression::CompressionError;
 use thiserror::Error;
 
 use super::DebError;
-use crate::compression::CompressionError;
 use extended::Extended;
 use header::Header;
 use paths::Paths;

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::architecture::Architecture;
 use cvmkit_attest::profile::{Boot, DiskAccess, Features, Memory};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::firmware::behaviour::SecureBootBuild;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
+
+use crate::architecture::Architecture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The initramfs: stage 1, the modules it loads, the command line it expects, and nothing else.
 
-use cvmkit_debian::compression::{Compression, decompress};
+use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_formats::cpio;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree, split};

@@ -11,7 +11,7 @@ pub(crate) mod uki;
 use std::path::Path;
 
 use cvmkit_attest::output::Role;
-use cvmkit_attest::values::Subject;
+use cvmkit_attest::values::ImageFiles;
 use cvmkit_formats::sink::Sink;
 use cvmkit_formats::tree::Tree;
 use cvmkit_formats::verity::RootHash;
@@ -62,8 +62,8 @@ pub struct Image {
 
 impl Image {
     /// What is measured of it, in the folder where it was written.
-    pub(crate) fn subject(&self, debug: bool, folder: &Path) -> Subject {
-        Subject::of_files(folder, debug, |role| {
+    pub(crate) fn subject(&self, debug: bool, folder: &Path) -> ImageFiles {
+        ImageFiles::of_files(folder, debug, |role| {
             self.files.iter().find(|file| file.role == role).map(|file| file.name.clone())
         })
     }

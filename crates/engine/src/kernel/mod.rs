@@ -13,7 +13,7 @@ mod modules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cvmkit_debian::compression::{Compression, CompressionError, decompress};
+use cvmkit_formats::compression::{Compression, CompressionError, decompress};
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{InodeId, Node, Tree};
 use cvmkit_host::fault::{Diagnosis, Fault, near};

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use cvmkit_debian::compression::{self, Compression, CompressionError};
 use cvmkit_debian::openpgp::{self, Fingerprint, Keyring, OpenPgpError, Policy, Refusal};
 use cvmkit_debian::packages::PackagesError;
 use cvmkit_debian::release::{Listed, PinPriority, Release, ReleaseError};
+use cvmkit_formats::compression::{self, Compression, CompressionError};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
 use cvmkit_host::files::FileError;

@@ -8,7 +8,7 @@ use cvmkit_attest::values::ReferenceValues;
 use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 
-use super::imagined::Imagined;
+use super::image::PlannedImage;
 use super::{Edit, PlanError};
 use crate::build::inputs::{External, Inputs};
 use crate::build::{Builder, MachineFile};
@@ -58,7 +58,7 @@ pub(super) fn unseen(earlier: &Earlier, now: &PartsRecord) -> Vec<Edit> {
 
 /// The machines' own files that are others than they were: firmware counts for its code and its
 /// variables.
-pub(super) fn of_machine_files(earlier: &Earlier, now: &Imagined) -> Vec<Edit> {
+pub(super) fn of_machine_files(earlier: &Earlier, now: &PlannedImage) -> Vec<Edit> {
     let was = &earlier.manifest.inputs.machine_files;
     let differs = |file: &MachineFile| {
         let same = |record: &&MachineFileRecord| record.sha256 == Sha256::of(&file.bytes);

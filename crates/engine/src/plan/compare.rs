@@ -19,11 +19,11 @@ const LENGTH: &str = "if the initramfs gets longer by so much that the EFI syste
 pub struct Plan {
     /// What was changed since the earlier build.
     pub changes: Vec<Change>,
-    /// What is imagined to change in addition.
+    /// What is assumed to change in addition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
     /// The machines whose values move.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MachineChange>,
     /// How many keep all of theirs.
     pub unmoved: usize,
     /// What is not foreseen.
@@ -34,7 +34,7 @@ pub struct Plan {
 /// A machine whose values move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Moved {
+pub struct MachineChange {
     /// What it was; none if it is new.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -61,14 +61,14 @@ impl Plan {
         before: &ReferenceValues,
         after: &ReferenceValues,
     ) -> Self {
-        // Of an imagined edit each machine has one after it.
+        // Of an assumed edit each machine has one after it.
         let pairs = match edits.is_empty() {
             true => pairs(&before.values, &after.values),
             false => before.values.iter().map(Some).zip(after.values.iter().map(Some)).collect(),
         };
-        let all: Vec<Moved> =
+        let all: Vec<MachineChange> =
             pairs.into_iter().map(|(from, to)| moved(from, to, reached)).collect();
-        let stays = |moved: &Moved| {
+        let stays = |moved: &MachineChange| {
             moved.registers.is_empty() && moved.not_predicted.is_empty() && moved.from == moved.to
         };
         let unmoved = all.iter().filter(|moved| stays(moved)).count();
@@ -105,7 +105,11 @@ fn pairs<'a>(before: &'a [ReferenceValue], after: &'a [ReferenceValue]) -> Vec<P
     all
 }
 
-fn moved(from: Option<&ReferenceValue>, to: Option<&ReferenceValue>, edits: &[Edit]) -> Moved {
+fn moved(
+    from: Option<&ReferenceValue>,
+    to: Option<&ReferenceValue>,
+    edits: &[Edit],
+) -> MachineChange {
     let (was, is) = (from.map(digests).unwrap_or_default(), to.map(digests).unwrap_or_default());
     let names = |digests: &BTreeSet<(String, String)>| -> BTreeSet<String> {
         // A register counts once, whatever banks it has.
@@ -118,7 +122,7 @@ fn moved(from: Option<&ReferenceValue>, to: Option<&ReferenceValue>, edits: &[Ed
     };
     let mut unchanged: BTreeSet<String> = names(&was).difference(&registers).cloned().collect();
     unchanged.retain(|name| !not_predicted.contains(name));
-    Moved {
+    MachineChange {
         from: from.map(ReferenceValue::to_string),
         to: to.map(ReferenceValue::to_string),
         registers,
@@ -173,7 +177,7 @@ impl fmt::Display for Plan {
             }
         }
         for edit in &self.edits {
-            writeln!(f, "imagined: a change of {edit}")?;
+            writeln!(f, "assumed: a change of {edit}")?;
         }
         if self.moved.is_empty() {
             return writeln!(f, "no register changes");
@@ -196,7 +200,7 @@ impl fmt::Display for Plan {
     }
 }
 
-impl Moved {
+impl MachineChange {
     /// Whether the same registers of it move as of another one.
     fn says_as(&self, other: &Self) -> bool {
         let said = |moved: &Self| {

@@ -17,7 +17,7 @@ mod changes;
 mod compare;
 mod edit;
 mod error;
-mod imagined;
+mod image;
 
 use std::path::Path;
 
@@ -27,12 +27,12 @@ use crate::definition::Project;
 use crate::lock::LockFile;
 
 pub use changes::Change;
-pub use compare::{Moved, Plan};
+pub use compare::{MachineChange, Plan};
 pub use edit::{Edit, UnknownEdit};
 pub use error::PlanError;
 
 use changes::Earlier;
-use imagined::Imagined;
+use image::PlannedImage;
 
 /// What an edit changes: that which was made since `out` was built, or in addition `edits`, as the
 /// packages change that these are from.
@@ -53,7 +53,7 @@ pub fn plan(
     let earlier = Earlier::read(out)?;
     let parts = inputs.parts(builder.stage1, &external.stub);
     let changes = changes::between(&earlier, &inputs, &external, builder, &parts);
-    let mut now = Imagined::new(&earlier, &inputs, external)?;
+    let mut now = PlannedImage::new(&earlier, &inputs, external)?;
     let unseen = changes::unseen(&earlier, &parts);
     now.apply(&unseen)?;
     let scratch = |name: &str| builder.origins.store.scratch_folder(name);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cvmkit_attest::export::corim::{CorimFile, OfImage};
-use cvmkit_attest::export::{ExportError, Subject, Validity};
+use cvmkit_attest::export::{ExportError, ExportSource, Validity};
 use cvmkit_attest::output::REFERENCE_FILE;
 use cvmkit_measure::snp::id_block::PublicKey;
 
@@ -50,7 +50,7 @@ impl Endorsement {
             examination.skip("the values", "there are no reference values");
             return Ok(examination);
         }
-        let image = match Subject::open(folder.path()) {
+        let image = match ExportSource::open(folder.path()) {
             Ok(image) => image,
             Err(ExportError::File(error)) => return Err(error.into()),
             Err(_) => {

@@ -9,7 +9,7 @@ use super::disk::{Disk, NO_SEED, NO_TABLE, Part};
 use super::examination::Examination;
 use super::folder::{difference, not_zero};
 use super::rederive::{self, Against};
-use super::{ARCHITECTURE, Check, Subject, VerifyError};
+use super::{ARCHITECTURE, Check, Examined, VerifyError};
 use crate::image::disk;
 
 /// What the partition holds, alone.
@@ -17,7 +17,7 @@ const BOOT_FILE: &str = ARCHITECTURE.boot_file();
 
 /// Checks the partition, if the image boots from its disk.
 pub(super) fn examine(
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     disk: Option<&Disk<'_>>,
 ) -> Result<Option<Examination>, VerifyError> {
     if subject.manifest.file(Role::Uki).is_none() {
@@ -65,7 +65,7 @@ pub(super) fn examine(
 /// What firmware boots is the UKI beside the disk.
 fn boot_file<S: Source>(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     file: &S,
 ) -> Result<(), VerifyError> {
@@ -89,7 +89,7 @@ fn boot_file<S: Source>(
 /// The volume written again, with all that no file owns.
 fn written_again(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     part: Part<'_>,
 ) -> Result<(), VerifyError> {
@@ -126,7 +126,7 @@ fn written_again(
 /// Nothing lies behind the volume.
 fn tail(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     part: Part<'_>,
     used: u64,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_attest::output::Role;
-use cvmkit_debian::compression::{Compression, decompress};
+use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_formats::cpio::{self, Archive};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::{Source, Window, read_all};
@@ -15,7 +15,7 @@ use super::error::in_one_line;
 use super::examination::Examination;
 use super::folder::not_zero;
 use super::rederive::{self, Against};
-use super::{Check, Subject, VerifyError};
+use super::{Check, Examined, VerifyError};
 use crate::image::initrd::{FOLDERS, UNPACKED_MAX};
 use crate::image::{self, BUILT_FOR, MODULE_LIST};
 
@@ -33,7 +33,7 @@ const CONSOLE: (&str, Device) = ("dev/console", Device { major: 5, minor: 1 });
 type Contents<'a> = BTreeMap<String, Inode<Window<&'a Vec<u8>>>>;
 
 /// Checks the initramfs.
-pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
+pub(super) fn examine(subject: Examined<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::Initrd);
     let Some((name, source)) = subject.file(Role::Initrd) else {
         examination.skip("all of it", "there is no initramfs");
@@ -71,7 +71,7 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
 
 fn archive_of(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     unpacked: &[u8],
     archive: Archive<'_, Vec<u8>>,
@@ -116,7 +116,7 @@ fn archive_of(
 /// Owners, modes and times are those that a build gives, and no folder is there for nothing.
 fn attributes<C>(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     tree: &Tree<C>,
     known: &BTreeSet<String>,
@@ -207,7 +207,7 @@ fn init(examination: &mut Examination, name: &str, contents: &Contents<'_>, sha2
 /// Stage 1 refuses every command line but the image's own.
 fn command_line(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     contents: &Contents<'_>,
 ) {
@@ -233,7 +233,7 @@ fn command_line(
 /// Every listed module is there, and made for this kernel. Answers their paths.
 fn modules(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     contents: &Contents<'_>,
 ) -> Vec<String> {

@@ -87,12 +87,12 @@ pub struct VerifiedFile {
 
 /// A readable manifest and the files that it describes.
 #[derive(Clone, Copy)]
-struct Subject<'a> {
+struct Examined<'a> {
     folder: &'a Folder,
     manifest: &'a Manifest,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> Examined<'a> {
     /// What identities of the image are derived from; none if the manifest has no such text.
     fn seed(&self) -> Option<Seed> {
         let seed = self.manifest.image.seed.as_str();
@@ -137,7 +137,7 @@ fn verify_all(
     let described = Described::read(&mut folder)?;
     progress.begin("verifying", folder.total());
     let subject = described.manifest.as_ref();
-    let subject = subject.map(|manifest| Subject { folder: &folder, manifest });
+    let subject = subject.map(|manifest| Examined { folder: &folder, manifest });
     let (digests, image) =
         rayon::join(|| folder.digests(progress), || subject.map(image).transpose());
     progress.end();
@@ -157,7 +157,7 @@ fn verify_all(
 }
 
 /// All checks of the image's own structure.
-fn image(subject: Subject<'_>) -> Result<Vec<Examination>, VerifyError> {
+fn image(subject: Examined<'_>) -> Result<Vec<Examination>, VerifyError> {
     let (table, disk) = disk::partitions(subject)?;
     let root_hash = root::root_hash(subject)?;
     let disk = disk.as_ref();

@@ -9,10 +9,10 @@ use cvmkit_attest::values::{self, ReferenceValues, SCHEMA};
 use super::described::form;
 use super::error::in_one_line;
 use super::examination::Examination;
-use super::{Check, Subject, VerifyError};
+use super::{Check, Examined, VerifyError};
 
 /// Checks the reference values.
-pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
+pub(super) fn examine(subject: Examined<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::ReferenceValues);
     let Some((name, _)) = subject.file(Role::ReferenceValues) else {
         examination.skip("all of it", "there are no reference values");
@@ -36,7 +36,7 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
     // Only what was opened as a plain file of the folder.
     let opened = |role| subject.file(role).map(|(name, _)| name.to_owned());
     let files =
-        values::Subject::of_files(subject.folder.path(), subject.manifest.image.debug, opened);
+        values::ImageFiles::of_files(subject.folder.path(), subject.manifest.image.debug, opened);
     match values::values(&found.profiles, &files) {
         Ok(computed) => compare(&mut examination, name, &computed, &found),
         Err(error) => {
@@ -51,7 +51,7 @@ pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> 
 fn profiles(
     examination: &mut Examination,
     name: &str,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     profiles: &[Profile],
 ) -> bool {
     let mut usable = true;

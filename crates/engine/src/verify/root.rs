@@ -10,7 +10,7 @@ use cvmkit_formats::tree::{Node, Tree};
 use super::disk::{Disk, NO_TABLE, Part};
 use super::examination::Examination;
 use super::rederive::{self, Against};
-use super::{Check, Subject, VerifyError};
+use super::{Check, Examined, VerifyError};
 
 /// Where the image's name and version are.
 const OS_RELEASE: &[u8] = b"etc/os-release";
@@ -36,7 +36,7 @@ pub(super) struct Root {
 }
 
 /// One root hash everywhere.
-pub(super) fn root_hash(subject: Subject<'_>) -> Result<Examination, VerifyError> {
+pub(super) fn root_hash(subject: Examined<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::RootHash);
     let manifest = subject.manifest;
     let root_hash = manifest.root.root_hash.as_str();
@@ -106,7 +106,7 @@ fn words(line: &str) -> Vec<String> {
 
 /// The whole root file system decodes, contents and all.
 pub(super) fn file_system(
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     disk: Option<&Disk<'_>>,
 ) -> Result<(Examination, Option<Root>), VerifyError> {
     let mut examination = Examination::new(Check::RootFileSystem);
@@ -157,7 +157,7 @@ fn lengths(tree: &Tree<FileExtent>) -> Vec<u64> {
 /// The file system written again of what it decodes to, contents and all.
 fn written_again(
     examination: &mut Examination,
-    subject: Subject<'_>,
+    subject: Examined<'_>,
     name: &str,
     part: Part<'_>,
     image: &Image<Part<'_>>,
@@ -216,7 +216,7 @@ fn text_of<S: Source>(
 }
 
 /// Name, version and debug mark of the image, as its os-release has them.
-pub(super) fn os_release(subject: Subject<'_>, root: Option<&Root>) -> Examination {
+pub(super) fn os_release(subject: Examined<'_>, root: Option<&Root>) -> Examination {
     let mut examination = Examination::new(Check::OsRelease);
     let (Some(root), Some((name, _))) = (root, subject.file(Role::Disk)) else {
         examination.skip("all of it", "the root file system can't be read");

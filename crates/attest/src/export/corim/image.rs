@@ -1,6 +1,6 @@
 //! Whether a CoRIM says of an image what its reference values say.
 
-use super::super::Subject;
+use super::super::ExportSource;
 use super::super::machine::Machine;
 use super::{Corim, Named, Triple, measurements};
 
@@ -39,7 +39,7 @@ impl Corim {
     /// Holds the CoRIM against the reference values of an image: against the document that
     /// `cvmkit export` would write of the machines it speaks of, and of its own validity.
     #[must_use]
-    pub fn of_image(&self, image: &Subject) -> OfImage {
+    pub fn of_image(&self, image: &ExportSource) -> OfImage {
         let mut result = OfImage::default();
         let named = |machine: &Machine| {
             let name = machine.to_string();
@@ -106,7 +106,7 @@ fn named(triples: &[Triple]) -> Vec<Named> {
     triples.iter().flat_map(of).collect()
 }
 
-fn listed(image: &Subject) -> String {
+fn listed(image: &ExportSource) -> String {
     let names: Vec<String> = image.machines.iter().map(|it| format!("`{it}`")).collect();
     names.join(", ")
 }

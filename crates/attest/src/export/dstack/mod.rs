@@ -29,7 +29,7 @@ use sha2::Digest as _;
 
 use super::cbor::{bytes, encode};
 use super::machine::{Machine, platforms};
-use super::{Document, ExportError, Shape, Subject, json, single};
+use super::{Document, ExportError, ExportSource, Shape, json, single};
 use crate::output::{OutputFolder, Role};
 use crate::profile::{Boot, Technology, Vmm, word};
 
@@ -69,7 +69,10 @@ impl Kind {
 }
 
 /// The document that `machines` are in.
-pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
+pub(super) fn document(
+    subject: &ExportSource,
+    machines: &[&Machine],
+) -> Result<Document, ExportError> {
     let shape = Shape::Dstack;
     let kinds: BTreeSet<Option<Kind>> = machines.iter().map(|machine| Kind::of(machine)).collect();
     match kinds.into_iter().collect::<Vec<_>>().as_slice() {
@@ -147,7 +150,7 @@ fn aws(machine: &Machine) -> Result<Document, ExportError> {
     Ok(Document { notes, ..cbor(in_order([("boot_pcr_digest", digest)]), &[machine])? })
 }
 
-fn gcp(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
+fn gcp(subject: &ExportSource, machines: &[&Machine]) -> Result<Document, ExportError> {
     let path = output_of(subject, "unified kernel image")?.file(Role::Uki)?;
     let digests = authenticode(&FileSource::open(&path)?);
     let digests =
@@ -171,7 +174,7 @@ fn firmware_of<'a>(machines: &[&'a Machine]) -> Result<&'a str, ExportError> {
 }
 
 /// The image's files, of which the document needs some, `what`.
-fn output_of(subject: &Subject, what: &'static str) -> Result<OutputFolder, ExportError> {
+fn output_of(subject: &ExportSource, what: &'static str) -> Result<OutputFolder, ExportError> {
     Ok(OutputFolder::read(subject.folder(Shape::Dstack, what)?)?)
 }
 

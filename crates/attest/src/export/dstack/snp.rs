@@ -14,7 +14,7 @@ use cvmkit_measure::snp::{self, LaunchDigest};
 
 use super::super::cbor::{bytes, list};
 use super::super::machine::Machine;
-use super::super::{Document, ExportError, Subject};
+use super::super::{Document, ExportError, ExportSource};
 use super::{cbor, command_line, firmware_of, in_order, output_of, sha256};
 use crate::output::Role;
 
@@ -22,7 +22,10 @@ use crate::output::Role;
 const VERSION: u32 = 3;
 
 /// The document of machines with one firmware.
-pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
+pub(super) fn document(
+    subject: &ExportSource,
+    machines: &[&Machine],
+) -> Result<Document, ExportError> {
     let image = output_of(subject, "image's files")?;
     let path = image.path().join(firmware_of(machines)?);
     let firmware = files::read(&path)?;

@@ -31,7 +31,7 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::super::cbor::bytes;
 use super::super::machine::Machine;
-use super::super::{Document, ExportError, Shape, Subject};
+use super::super::{Document, ExportError, ExportSource, Shape};
 use super::{cbor, command_line, firmware_of, in_order, output_of};
 use crate::predict::{TdBoot, TdError, TdFirmware, TdMachine};
 use crate::profile::{Boot, Memory, Profile};
@@ -68,7 +68,10 @@ const ANY_TABLES: AcpiTables = AcpiTables {
 };
 
 /// The document of machines with one firmware and one kernel.
-pub(super) fn document(subject: &Subject, machines: &[&Machine]) -> Result<Document, ExportError> {
+pub(super) fn document(
+    subject: &ExportSource,
+    machines: &[&Machine],
+) -> Result<Document, ExportError> {
     if machines.iter().all(|machine| machine.value.boot == Boot::UkiDisk) {
         return Err(ExportError::NoPlace {
             shape: Shape::Dstack,

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use cvmkit_debian::compression::{Compression, decompress};
+use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_formats::cpio;
 use cvmkit_formats::source::{Source, Window, read_all};
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use cvmkit_attest::output::{Manifest, REFERENCE_FILE};
 use cvmkit_attest::profile::{Memory, Profile, Technology, Vmm};
-use cvmkit_attest::values::{self, ReferenceValue, ReferenceValues, Subject, by_number};
+use cvmkit_attest::values::{self, ImageFiles, ReferenceValue, ReferenceValues, by_number};
 use cvmkit_host::fault::{Diagnosis, Fault};
 use serde::Serialize;
 use thiserror::Error;
@@ -77,7 +77,7 @@ impl Arguments {
             let named = self.profile.iter().map(|name| self.named(name, &manifest));
             named.collect::<Result<_, _>>()?
         };
-        let subject = Subject::of_folder(&manifest, &self.out);
+        let subject = ImageFiles::of_folder(&manifest, &self.out);
         console.answer(&Report(values::values(&profiles, &subject)?));
         Ok(ExitCode::SUCCESS)
     }

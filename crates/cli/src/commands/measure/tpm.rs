@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use super::super::machine::{MachineArguments, Phases};
 use crate::console::{Answer, CommandError, Console};
-use report::{Report, Subject};
+use report::{Measured, Report};
 
 /// What boots, and in which machine.
 #[derive(Debug, clap::Args)]
@@ -119,7 +119,7 @@ impl Arguments {
             return Ok(ExitCode::SUCCESS);
         }
         let phases = self.phase.clone().map(|Phases(phases)| phases).unwrap_or_default();
-        let subject = Subject {
+        let subject = Measured {
             boot: &boot,
             platform,
             profile: own.as_ref().map(|profile| profile.name.as_str()),

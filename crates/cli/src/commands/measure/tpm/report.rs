@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cvmkit_attest::machine_name::MachineName;
-use cvmkit_attest::predict::outlook::{Known, Outlook};
+use cvmkit_attest::predict::register::{Known, RegisterPrediction};
 use cvmkit_attest::predict::{Assumed, Assumptions, Bootable};
 use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::commands::wording::{self, Place};
 
 /// What was asked for.
-pub(super) struct Subject<'a> {
+pub(super) struct Measured<'a> {
     pub(super) boot: &'a Bootable,
     pub(super) platform: Platform,
     /// The profile of the image that says what the machine is.
@@ -77,7 +77,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(subject: &Subject<'_>, predictions: &[Assumed], explain: bool) -> Self {
+    pub(super) fn new(subject: &Measured<'_>, predictions: &[Assumed], explain: bool) -> Self {
         let phases: Vec<&str> = subject.phases.iter().map(String::as_str).collect();
         let at_phases =
             |assumed: &Assumed| (assumed.assumptions, assumed.prediction.clone().at(&phases));
@@ -104,15 +104,15 @@ impl Report {
 }
 
 /// The register's value in each prediction, or the reason why there is no value.
-fn row(subject: &Subject<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Prediction)]) -> Row {
+fn row(subject: &Measured<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Prediction)]) -> Row {
     let known = Known {
         boot: subject.boot,
         platform: subject.platform,
         variables: subject.knows_variables,
         disk: subject.knows_disk,
     };
-    match known.outlook(subject.bank, pcr, predictions) {
-        Outlook::Open(reason) => Row {
+    match known.register(subject.bank, pcr, predictions) {
+        RegisterPrediction::Open(reason) => Row {
             pcr,
             status: "not-predicted",
             value: None,
@@ -120,7 +120,7 @@ fn row(subject: &Subject<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Predic
             words: Some(wording::reason(&reason, Place::TpmOptions)),
             reason: Some(reason),
         },
-        Outlook::Predicted { value, conditions } => {
+        RegisterPrediction::Predicted { value, conditions } => {
             let is_proven = conditions.iter().all(|condition| condition.code.is_premise());
             let words = (!conditions.is_empty())
                 .then(|| wording::conditions(&conditions, Place::TpmOptions));

@@ -26,7 +26,7 @@ pub struct Known<'a> {
 
 /// What is said of one register.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum RegisterPrediction {
     /// It will have this value.
     Predicted {
         /// In the bank that was asked for.
@@ -41,46 +41,49 @@ pub enum Outlook {
 impl Known<'_> {
     /// The register's value where all predictions agree, or the reason why there is none.
     #[must_use]
-    pub fn outlook(
+    pub fn register(
         &self,
         bank: Bank,
         pcr: PcrIndex,
         predictions: &[(Assumptions, Prediction)],
-    ) -> Outlook {
+    ) -> RegisterPrediction {
         let unknown = predictions.iter().find_map(|(_, prediction)| prediction.open.get(&pcr));
         // PCR 1 is predicted where it is pinned.
         let may_be_known = pcr == PCR_MACHINE || self.platform.prospect(pcr).is_predicted();
         if let Some(reason) = unknown.filter(|_| may_be_known) {
-            return Outlook::Open((*reason).into());
+            return RegisterPrediction::Open((*reason).into());
         }
         if let Some(value) = pinned(bank, pcr, predictions) {
-            return Outlook::Predicted {
+            return RegisterPrediction::Predicted {
                 value,
                 conditions: vec![ConditionCode::PinnedByLog.into()],
             };
         }
         let of_platform = match self.platform.prospect(pcr) {
-            Prospect::Unknown(reason) => return Outlook::Open(reason.into()),
+            Prospect::Unknown(reason) => return RegisterPrediction::Open(reason.into()),
             Prospect::Predicted(conditions) => conditions,
         };
         let is_foreign = self.platform != Platform::QemuOvmf;
         if pcr == PCR_SECURE_BOOT && is_foreign && !self.variables {
-            return Outlook::Open(ReasonCode::ProviderKeys.into());
+            return RegisterPrediction::Open(ReasonCode::ProviderKeys.into());
         }
         let value = |(assumptions, prediction): &(Assumptions, Prediction)| {
             Some((*assumptions, value(bank, prediction, pcr)?))
         };
         let values: Vec<(Assumptions, BankDigest)> = predictions.iter().filter_map(value).collect();
         let Some((_, first)) = values.first() else {
-            return Outlook::Open(ReasonCode::NothingKnown.into());
+            return RegisterPrediction::Open(ReasonCode::NothingKnown.into());
         };
         if values.iter().any(|(_, value)| value != first) {
-            return Outlook::Open(open(&values));
+            return RegisterPrediction::Open(open(&values));
         }
         let conditions = of_platform.iter().copied().chain(self.of_image(pcr));
         let conditions =
             conditions.chain(self.unsaid(pcr, predictions)).chain(self.not_booted(predictions));
-        Outlook::Predicted { value: *first, conditions: conditions.map(Into::into).collect() }
+        RegisterPrediction::Predicted {
+            value: *first,
+            conditions: conditions.map(Into::into).collect(),
+        }
     }
 
     /// What a value of a boot from a disk takes for granted of what else the machine has: the stub takes

@@ -14,7 +14,7 @@ use crate::profile::Profile;
 
 /// The files of an image, and those of its machines.
 #[derive(Debug, Default)]
-pub struct Subject {
+pub struct ImageFiles {
     /// Where the files of the machines are.
     folder: PathBuf,
     /// Whether the image may have shells and logins.
@@ -31,7 +31,7 @@ pub struct Subject {
     td_disk: OnceLock<TdBoot>,
 }
 
-impl Subject {
+impl ImageFiles {
     /// The image that a manifest lists, in its folder.
     #[must_use]
     pub fn of_folder(manifest: &Manifest, folder: &Path) -> Self {

@@ -23,7 +23,7 @@ use crate::image::{self, Parts, RootExtent};
 const SECTION_MAX: u64 = 1 << 20;
 
 /// Everything that decides what is measured.
-pub(super) struct Imagined {
+pub(super) struct PlannedImage {
     kernel: Vec<u8>,
     kernel_release: String,
     /// As it was: the command line in it may be another one now.
@@ -38,7 +38,7 @@ pub(super) struct Imagined {
     profiles: Vec<Profile>,
 }
 
-impl Imagined {
+impl PlannedImage {
     /// The earlier image with what is known already of the next.
     pub(super) fn new(
         earlier: &Earlier,
