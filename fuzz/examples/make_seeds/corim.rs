@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cvmkit_attest::export::{Options, Selection, Shape, Signer, Subject, Validity, export};
+use cvmkit_attest::export::{ExportSource, Options, Selection, Shape, Signer, Validity, export};
 use cvmkit_measure::snp::id_block::PrivateKey;
 
 /// A key of sev-snp-measure's tests.
@@ -11,7 +11,7 @@ const KEY: &str = include_str!("../../../crates/measure/tests/fixtures/id_key_te
 /// All machines of the fixture, and a signed CoRIM of some.
 pub(crate) fn seeds() -> [(&'static str, Vec<u8>); 2] {
     let fixture = "../crates/engine/tests/fixtures/export/reference-values.json";
-    let subject = Subject::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture));
+    let subject = ExportSource::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture));
     let subject = subject.expect("the fixture is of this schema");
     let corim = |selection: &Selection, options: &Options| {
         export(&subject, Shape::Corim, selection, options).expect("the fixture has values").bytes

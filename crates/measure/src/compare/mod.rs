@@ -504,8 +504,8 @@ pub struct Identification<L> {
 /// neither the number of vCPUs nor the guest features are known.
 ///
 /// ```
+/// use cvmkit_formats::digest::Sha384;
 /// use cvmkit_measure::compare::identify;
-/// use cvmkit_measure::digest::Sha384;
 /// use cvmkit_measure::snp::LaunchDigest;
 ///
 /// let by_vcpus = [1, 2, 4].map(|vcpus: u8| (vcpus, LaunchDigest(Sha384::of(&[vcpus]))));
