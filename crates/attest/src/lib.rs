@@ -4,7 +4,8 @@
 //! A [`profile`] says what is taken for granted of a machine; [`predict`] turns files and a machine into
 //! a prediction; [`values`] are those of all machines that an image is for. [`output`] is the folder
 //! that a build wrote. [`compare`] holds what a machine reported against one of them, and `export`
-//! (behind a feature) writes them in the shapes of other verifiers. Deliberately absent: whatever builds an image.
+//! (behind a feature) writes them in the shapes of other verifiers. Deliberately absent: whatever
+//! builds an image.
 
 pub mod compare;
 #[cfg(feature = "export")]

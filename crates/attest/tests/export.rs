@@ -1,4 +1,4 @@
-//! ExportSource documents, as programs that others wrote read them, and the values that consumers
+//! Exported documents, as programs that others wrote read them, and the values that consumers
 //! publish.
 //!
 //! `fixtures/export/README.md` says where the reference values come from. Golden files are beside

@@ -13,8 +13,9 @@ use cvmkit_host::files::{self, FileError};
 use thiserror::Error;
 
 use crate::definition::Project;
-use crate::fetch::{self, FetchError, Origins, Wanted};
+use crate::fetch::{self, FetchError, Origins};
 use crate::lock::{LockError, LockFile};
+use crate::package::Wanted;
 use crate::package::{self, AnotherPackage, PackageError};
 
 /// Why a folder can't be filled.

@@ -35,7 +35,6 @@ use crate::values::ReadError;
 use known::KnownValue;
 use named::Named;
 
-pub use cvmkit_measure::event::registers::{Registers, RegistersError};
 pub use error::CompareError;
 pub use events::EventsComparison;
 pub use launch::{KernelFiles, LaunchComparison, Start};

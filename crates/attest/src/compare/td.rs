@@ -251,7 +251,7 @@ impl ReportedTd<'_> {
     }
 }
 
-/// A way in which the TD can be.
+/// What the TD may be.
 #[derive(Clone)]
 struct Candidate {
     layout: Layout,
@@ -290,7 +290,7 @@ pub(super) fn compare(
     Ok(TdComparison { tried, ..best })
 }
 
-/// Every way the TD can be with this firmware, or with a cloud's.
+/// Everything the TD can be with this firmware, or with a cloud's.
 fn with_firmware(
     subject: &ReportedTd<'_>,
     firmware: Option<&TdFirmware>,
@@ -306,10 +306,11 @@ fn with_firmware(
     };
     let mut compared = Vec::new();
     for boot in boots {
-        for way in ways(boot, firmware, named, &options) {
-            match predict(boot, firmware, &way) {
+        for candidate in candidates(boot, firmware, named, &options) {
+            match predict(boot, firmware, &candidate) {
                 Ok(prediction) => {
-                    let expected = Expected { boot, way: &way, prediction: &prediction };
+                    let expected =
+                        Expected { boot, candidate: &candidate, prediction: &prediction };
                     compared.push(expected.beside(subject, firmware, &mrtds)?);
                 }
                 Err(error) => refusals.push(error),
@@ -338,8 +339,8 @@ pub(super) fn of_machine_known(
         }
     };
     notes.extend(firmware.and_then(|it| other_memory(subject, it, Some(machine.memory))));
-    let way = Candidate { layout, machine, knows_memory: true };
-    let expected = Expected { boot, way: &way, prediction: &prediction };
+    let candidate = Candidate { layout, machine, knows_memory: true };
+    let expected = Expected { boot, candidate: &candidate, prediction: &prediction };
     expected.beside(subject, firmware, &Mrtds::default())
 }
 
@@ -425,8 +426,8 @@ const QEMU_RELEASES: [QemuVersion; 4] =
 /// The first release that leaves the kernel of a confidential guest alone, and all later ones.
 const NEWEST: QemuVersion = QemuVersion::new(10, 2);
 
-/// All ways the TD can be, the likeliest first.
-fn ways(
+/// All that the TD can be, the likeliest first.
+fn candidates(
     boot: &TdBoot,
     firmware: Option<&TdFirmware>,
     named: &Named,
@@ -443,7 +444,7 @@ fn ways(
     let every = || named.qemu().chain(QEMU_RELEASES).collect();
     let releases: Vec<QemuVersion> = options.qemu.map_or_else(every, |version| vec![version]);
     let tpms = options.tpm.map_or(vec![false, true], |tpm| vec![tpm]);
-    let mut ways = Vec::new();
+    let mut found = Vec::new();
     for layout in layouts {
         for secure_boot in &builds {
             for qemu in releases.iter().copied() {
@@ -456,15 +457,15 @@ fn ways(
                         tpm,
                         ..TdMachine::of_qemu(qemu, 0)
                     };
-                    ways.extend(of_machine(boot, layout, &machine, options));
+                    found.extend(of_machine(boot, layout, &machine, options));
                 }
             }
         }
     }
-    ways
+    found
 }
 
-/// The ways that sizes of memory and disks make, where they matter.
+/// One for each size of memory and each disk, where they matter.
 fn of_machine(
     boot: &TdBoot,
     layout: Layout,
@@ -485,14 +486,14 @@ fn of_machine(
         None => vec![with(true)],
     };
     let knows_memory = options.memory.is_some();
-    let way = |memory, medium| Candidate {
+    let candidate = |memory, medium| Candidate {
         layout,
         machine: TdMachine { memory, medium, ..machine.clone() },
         knows_memory,
     };
     let of_size = |memory: &u64| {
         let memory = *memory;
-        media.iter().map(move |medium| way(memory, *medium)).collect::<Vec<_>>()
+        media.iter().map(move |medium| candidate(memory, *medium)).collect::<Vec<_>>()
     };
     sizes.iter().flat_map(of_size).collect()
 }
@@ -500,23 +501,23 @@ fn of_machine(
 fn predict(
     boot: &TdBoot,
     firmware: Option<&TdFirmware>,
-    way: &Candidate,
+    candidate: &Candidate,
 ) -> Result<Prediction, TdError> {
     let Some(firmware) = firmware else {
         let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
-        return boot.predict_foreign(off, &way.machine);
+        return boot.predict_foreign(off, &candidate.machine);
     };
-    let prediction = boot.registers(firmware, &way.machine)?;
-    if way.knows_memory {
+    let prediction = boot.registers(firmware, &candidate.machine)?;
+    if candidate.knows_memory {
         return Ok(prediction);
     }
     Ok(prediction.without(RTMR_0, Unknown::Memory))
 }
 
-/// What is expected of one way.
+/// What is expected of one candidate.
 struct Expected<'a> {
     boot: &'a TdBoot,
-    way: &'a Candidate,
+    candidate: &'a Candidate,
     prediction: &'a Prediction,
 }
 
@@ -585,7 +586,7 @@ impl Expected<'_> {
 
     fn mrtd(&self, observed: Option<&BankDigest>, mrtds: &Mrtds) -> Option<ValueComparison> {
         let observed = *observed?;
-        let expected = *mrtds.get(&self.way.machine.rule.passes)?;
+        let expected = *mrtds.get(&self.candidate.machine.rule.passes)?;
         let mut causes = Vec::new();
         if observed != expected {
             let is_other = mrtds.values().any(|other| *other == observed);
@@ -596,13 +597,13 @@ impl Expected<'_> {
     }
 
     fn assumptions(&self, firmware: Option<&TdFirmware>, has_mrtd: bool) -> TdAssumptions {
-        let machine = &self.way.machine;
+        let machine = &self.candidate.machine;
         let is_direct = matches!(self.boot, TdBoot::Direct(_));
         TdAssumptions {
             firmware: firmware.map(|firmware| firmware.path().to_owned()),
-            layout: self.way.layout,
+            layout: self.candidate.layout,
             qemu: (is_direct || has_mrtd).then_some(machine.qemu),
-            memory: self.way.knows_memory.then_some(machine.memory),
+            memory: self.candidate.knows_memory.then_some(machine.memory),
             tpm: machine.tpm,
         }
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::machine::{Machine, platforms};
 use super::{Document, ExportError, ExportSource, Shape, json, single};
-use crate::output::{Manifest, MissingFile, Role};
+use crate::output::{OutputFolder, Role};
 use crate::profile::{Boot, Technology};
 
 /// `boot_mode` of a kernel that QEMU hands over, and of a disk.
@@ -107,15 +107,11 @@ fn components(
         return Ok(Components { ovmf, kernel: None, initrd: None, cmdline: None });
     }
     let folder = subject.folder(Shape::Katana, "names of the image's files")?;
-    let manifest = Manifest::read(folder)?;
-    let file = |role| {
-        let missing = || MissingFile { folder: folder.to_owned(), role };
-        manifest.file(role).map(str::to_owned).ok_or_else(missing)
-    };
+    let output = OutputFolder::read(folder)?;
     Ok(Components {
         ovmf,
-        kernel: Some(file(Role::Kernel)?),
-        initrd: Some(file(Role::Initrd)?),
-        cmdline: Some(files::read_text(&folder.join(file(Role::CommandLine)?))?),
+        kernel: Some(output.name(Role::Kernel)?.to_owned()),
+        initrd: Some(output.name(Role::Initrd)?.to_owned()),
+        cmdline: Some(files::read_text(&output.file(Role::CommandLine)?)?),
     })
 }

@@ -38,19 +38,21 @@ impl OutputFolder {
         &self.path
     }
 
-    /// What is in it.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+    /// The name of the file of a role.
+    ///
+    /// # Errors
+    /// The image has none.
+    pub fn name(&self, role: Role) -> Result<&str, MissingFile> {
+        let missing = || MissingFile { folder: self.path.clone(), role };
+        self.manifest.file(role).ok_or_else(missing)
     }
 
     /// The file of a role.
     ///
     /// # Errors
-    /// The image has none.
+    /// As [`Self::name`].
     pub fn file(&self, role: Role) -> Result<PathBuf, MissingFile> {
-        let missing = || MissingFile { folder: self.path.clone(), role };
-        self.manifest.file(role).map(|name| self.path.join(name)).ok_or_else(missing)
+        Ok(self.path.join(self.name(role)?))
     }
 
     /// All files of a role, in the order of the manifest: machines have one firmware or several.

@@ -1,7 +1,7 @@
 //! What a machine will measure when it boots an image, computed from the files of the image as they
 //! are: one prediction for each way the machine can be.
 //!
-//! `reference` writes predictions down, `compare` holds them against what a machine reports, and
+//! `values` writes predictions down, `compare` holds them against what a machine reports, and
 //! the command line prints them: all three ask here.
 
 mod disk;

@@ -41,7 +41,7 @@ pub enum RegisterPrediction {
 impl Known<'_> {
     /// The register's value where all predictions agree, or the reason why there is none.
     #[must_use]
-    pub fn register(
+    pub fn prediction(
         &self,
         bank: Bank,
         pcr: PcrIndex,

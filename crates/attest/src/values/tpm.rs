@@ -114,15 +114,15 @@ fn value(
     let banks = [(Bank::Sha256, sha256), (Bank::Sha384, sha384)];
     for (bank, _) in banks.into_iter().filter(|(_, has)| *has) {
         for pcr in (0..PCRS).filter_map(PcrIndex::new) {
-            note(&mut value, bank, pcr, known.register(bank, pcr, &predictions));
+            note(&mut value, bank, pcr, known.prediction(bank, pcr, &predictions));
         }
     }
     Ok(value)
 }
 
-fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, register: RegisterPrediction) {
+fn note(value: &mut ReferenceValue, bank: Bank, pcr: PcrIndex, prediction: RegisterPrediction) {
     let name = format!("pcr{pcr}");
-    match register {
+    match prediction {
         RegisterPrediction::Open(reason) => {
             let known = value.not_predicted.entry(name);
             // Only the candidates are of a bank.

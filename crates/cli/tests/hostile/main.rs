@@ -6,8 +6,8 @@
 //! command line, and a stage 1 that took every command line. Every attack of these tests was tried on it;
 //! where it failed there too, the test says so. `docs/threat-model.md` lists the ways.
 //!
-//! Oracles: OVMF, systemd-stub, Linux and systemd in QEMU. As many machines run at once as libtest has threads; one that
-//! an emulator starves of its timer starts anew.
+//! Oracles: OVMF, systemd-stub, Linux and systemd in QEMU. As many machines run at once as libtest has
+//! threads; one that an emulator starves of its timer starts anew.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(

@@ -3,10 +3,11 @@
 use cvmkit_attest::output::{MANIFEST_FILE, REFERENCE_FILE, Role, SUMS_FILE};
 use cvmkit_attest::profile::{Profile, Technology};
 
+use super::BuildError;
 use super::inputs::Inputs;
-use super::{BuildError, MachineFile};
 use crate::definition::raw::RawPlatform;
 use crate::definition::{Input, Platform};
+use crate::describe::MachineFile;
 use crate::fetch::Origins;
 use crate::lock::FIRMWARE_ROLE;
 use crate::rootfs::Idle;

@@ -30,7 +30,6 @@ use cvmkit_host::files::{self, Published, Staging};
 
 use crate::content::Content;
 use crate::definition::Project;
-pub use crate::describe::MachineFile;
 use crate::describe::{self, Described};
 use crate::fetch::Origins;
 use crate::image::{self, Image, InitrdParts, Parts};
@@ -261,8 +260,8 @@ fn describe(
         image::stage(staging, &file.name, &file.bytes)?;
     }
     let debug = inputs.definition.debug;
-    let subject = image.subject(debug, staging.folder());
-    let values = values::values(&machines.profiles, &subject)?;
+    let measured = image.measured_files(debug, staging.folder());
+    let values = values::values(&machines.profiles, &measured)?;
     let description = describe::Description {
         definition: inputs.definition,
         lock: inputs.lock,

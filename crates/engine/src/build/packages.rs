@@ -2,7 +2,8 @@
 
 use super::BuildError;
 use super::inputs::Inputs;
-use crate::fetch::{self, Origins, Wanted};
+use crate::fetch::{self, Origins};
+use crate::package::Wanted;
 use crate::package::{self, PackageError};
 use crate::rootfs::Package;
 use crate::store::{Blob, Store};

@@ -6,7 +6,6 @@ use cvmkit_host::files::FileError;
 use thiserror::Error;
 
 use crate::image::ImageError;
-use crate::lock::LockError;
 
 /// Why an image could not be described.
 #[derive(Debug, Error)]
@@ -18,9 +17,6 @@ pub enum DescribeError {
     /// A file could not be staged.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The lock could not be serialised.
-    #[error(transparent)]
-    Lock(#[from] LockError),
     /// Plain data that does not serialise.
     #[error("the description can't be serialised")]
     Unserialisable(#[source] serde_json::Error),
@@ -37,7 +33,6 @@ impl Diagnosis for DescribeError {
         match self {
             Self::File(error) => error.fault(),
             Self::Image(error) => error.fault(),
-            Self::Lock(error) => error.fault(),
             Self::Unserialisable(_) => Fault::Bug,
             Self::TooLong { .. } => Fault::Definition,
         }

@@ -62,7 +62,7 @@ pub struct Image {
 
 impl Image {
     /// What is measured of it, in the folder where it was written.
-    pub(crate) fn subject(&self, debug: bool, folder: &Path) -> ImageFiles {
+    pub(crate) fn measured_files(&self, debug: bool, folder: &Path) -> ImageFiles {
         ImageFiles::of_files(folder, debug, |role| {
             self.files.iter().find(|file| file.role == role).map(|file| file.name.clone())
         })

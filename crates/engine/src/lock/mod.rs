@@ -37,7 +37,7 @@ use cvmkit_host::timestamp::Timestamp;
 use cvmkit_host::versioned::{Versioned, VersionedError};
 
 use crate::definition::{Definition, Project};
-use crate::fetch::Wanted;
+use crate::package::Wanted;
 
 /// The fingerprint of a key that signs suites.
 pub type Fingerprint = KeyFingerprint;

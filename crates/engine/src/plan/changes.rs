@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::image::PlannedImage;
 use super::{Edit, PlanError};
+use crate::build::Builder;
 use crate::build::inputs::{External, Inputs};
-use crate::build::{Builder, MachineFile};
+use crate::describe::MachineFile;
 use crate::image;
 
 /// An image that was built.

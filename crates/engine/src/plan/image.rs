@@ -15,8 +15,8 @@ use cvmkit_measure::snp::{VCPU_TYPES, VcpuType};
 
 use super::changes::Earlier;
 use super::{Edit, PlanError};
-use crate::build::MachineFile;
 use crate::build::inputs::{External, Inputs};
+use crate::describe::MachineFile;
 use crate::image::{self, Parts, RootExtent};
 
 /// Longest section that is taken from a UKI: a guard, an os-release has some 300 bytes.
@@ -158,8 +158,8 @@ impl PlannedImage {
         for file in &self.machine_files {
             image::stage(scratch, &file.name, &file.bytes)?;
         }
-        let subject = image.subject(definition.debug, scratch.folder());
-        Ok(values::values(&self.profiles, &subject)?)
+        let measured = image.measured_files(definition.debug, scratch.folder());
+        Ok(values::values(&self.profiles, &measured)?)
     }
 }
 

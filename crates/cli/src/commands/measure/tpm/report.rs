@@ -111,7 +111,7 @@ fn row(subject: &Measured<'_>, pcr: PcrIndex, predictions: &[(Assumptions, Predi
         variables: subject.knows_variables,
         disk: subject.knows_disk,
     };
-    match known.register(subject.bank, pcr, predictions) {
+    match known.prediction(subject.bank, pcr, predictions) {
         RegisterPrediction::Open(reason) => Row {
             pcr,
             status: "not-predicted",
