@@ -159,3 +159,91 @@ fi
     let private = meta("etc/ssl/private");
     assert_eq!((private.mode, private.uid, private.gid), (0o710, 0, group));
 }
+
+/// What the postinst of nginx-common 1.26.3-3 comes to: log files that nobody else may read.
+#[test]
+fn log_files_have_the_owner_and_the_mode_that_their_package_gives_them() {
+    const NGINX: &str = r#"#!/bin/sh
+set -e
+
+. /usr/share/debconf/confmodule
+
+case "$1" in
+  configure)
+    logdir="/var/log/nginx"
+
+    # Allow local admin to override
+    if ! dpkg-statoverride --list "$logdir" >/dev/null; then
+      chown root:adm $logdir
+      chmod 0755 $logdir
+    fi
+
+    # Secure default logfiles on fresh installations
+    if [ -z "$2" ]; then
+      access_log="$logdir/access.log"
+      error_log="$logdir/error.log"
+
+      if [ ! -e "$access_log" ]; then
+        touch "$access_log"
+        chmod 640 "$access_log"
+        chown www-data:adm "$access_log"
+      fi
+
+      if [ ! -e "$error_log" ]; then
+        touch "$error_log"
+        chmod 640 "$error_log"
+        chown www-data:adm "$error_log"
+      fi
+    fi
+
+    # If a symlink doesn't exist and can be created, then create it.
+    if [ -z $2 ] && [ ! -e /etc/nginx/sites-enabled/default ] &&
+       [ -d /etc/nginx/sites-enabled ] && [ -d /etc/nginx/sites-available ]; then
+      ln -s /etc/nginx/sites-available/default /etc/nginx/sites-enabled/default
+    fi
+
+    # Create a default index page when not already present.
+    if [ ! -e /var/www/html/index.nginx-debian.html ]; then
+      mkdir -p /var/www/html
+      cp /usr/share/nginx/html/index.html /var/www/html/index.nginx-debian.html
+    fi
+
+    ;;
+
+  abort-upgrade|abort-remove|abort-deconfigure)
+    ;;
+
+  *)
+    echo "postinst called with unknown argument \`$1'" >&2
+    exit 1
+    ;;
+esac
+
+
+
+exit 0
+"#;
+    let common = package(
+        "nginx-common",
+        "",
+        &[("var/log/nginx/", ""), ("usr/share/nginx/html/index.html", "page")],
+    );
+    let masters = [
+        (
+            "usr/share/base-passwd/passwd.master",
+            "root::0:0:root:/root:/bin/bash\nwww-data:*:33:33::/var/www:/usr/sbin/nologin\n",
+        ),
+        ("usr/share/base-passwd/group.master", "root:*:0:\nadm:*:4:\nwww-data:*:33:\n"),
+    ];
+    let packages = [package("base-passwd", "", &masters), with_script(common, "postinst", NGINX)];
+    let rootfs = assemble(&request(&packages)).unwrap();
+    for (path, mode, uid) in [
+        ("var/log/nginx", 0o755, 0),
+        ("var/log/nginx/access.log", 0o640, 33),
+        ("var/log/nginx/error.log", 0o640, 33),
+    ] {
+        let id = rootfs.tree.lookup(path.as_bytes()).unwrap();
+        let meta = &rootfs.tree.inode(id).meta;
+        assert_eq!((meta.mode, meta.uid, meta.gid), (mode, uid, 4), "{path}");
+    }
+}
