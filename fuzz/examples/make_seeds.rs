@@ -13,8 +13,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use cvmkit_formats::archive::tar;
 use cvmkit_formats::compression::{Compression, decompress};
-use cvmkit_debian::deb::{self, Deb};
+use cvmkit_debian::deb::Deb;
 use cvmkit_debian::openpgp::{self, Keyring, OpenPgpError, Policy};
 use cvmkit_debian::release::{PinPriority, Release};
 use cvmkit_debian::scripts::{self, ScriptKind};
@@ -178,7 +179,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         // Modules of a program: the targets alone can call them.
         "stage1_cmdline" | "stage1_partition" | "stage1_superblock" => true,
         "sums" => Sums::parse(&text).is_ok(),
-        "tar" => deb::entries(bytes).is_ok(),
+        "tar" => tar::entries(bytes).is_ok(),
         "uki" => {
             uki::Plan::new(bytes, &[(".linux", 1)], &uki::Options { keep_nx_compat: true }).is_ok()
         }

@@ -6,7 +6,8 @@
 
 #![no_main]
 
-use cvmkit_debian::deb::{Deb, Limits, entries_within};
+use cvmkit_debian::deb::Deb;
+use cvmkit_formats::archive::tar::{Limits, entries_within};
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of `data.tar` to read at most.

@@ -1,4 +1,4 @@
-//! Entries of a `data.tar`.
+//! Entries of a tar archive.
 //!
 //! Errors are fine; panics, hangs and unbounded memory are bugs. No accepted path leaves the root:
 //! components are never empty, `.` or `..`.
@@ -7,7 +7,8 @@
 
 #![no_main]
 
-use cvmkit_debian::deb::{EntryKind, Limits, entries_within};
+use cvmkit_formats::archive::EntryKind;
+use cvmkit_formats::archive::tar::{Limits, entries_within};
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of a header, and where its checksum is (POSIX.1-2024, pax, "ustar Interchange Format").

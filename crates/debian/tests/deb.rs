@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use cvmkit_debian::deb::{Deb, DebError, Entry, EntryKind, entries};
+use cvmkit_debian::deb::{Deb, DebError};
+use cvmkit_formats::archive::tar::entries;
+use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::compression::CompressionError;
 use proptest::prelude::*;
 
@@ -152,7 +154,7 @@ fn streams_end_where_they_should() {
     };
     let error = |bytes: &[u8], limit| {
         let deb = Deb::parse(bytes).unwrap();
-        match entries(deb.data_within(limit).unwrap()).unwrap_err() {
+        match entries(deb.data_within(limit).unwrap()).unwrap_err().into() {
             DebError::Compression { source, .. } => source,
             other => panic!("{other:?}"),
         }

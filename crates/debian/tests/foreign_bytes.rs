@@ -4,6 +4,7 @@ use cvmkit_debian::openpgp::{Keyring, Policy, verify};
 use cvmkit_debian::packages::{Index, RelationField};
 use cvmkit_debian::release::Release;
 use cvmkit_debian::{deb, deb822, relation};
+use cvmkit_formats::archive::tar;
 use cvmkit_formats::compression::{Compression, decompress};
 use proptest::prelude::*;
 
@@ -53,7 +54,7 @@ proptest! {
         let _ = Keyring::default().add(&bytes);
         let _ = Index::parse(&bytes);
         let _ = deb::Deb::parse(&bytes).map(|deb| deb.control());
-        let _ = deb::entries(&bytes[..]);
+        let _ = tar::entries(&bytes[..]);
         for compression in [Compression::Gzip, Compression::Xz, Compression::Zstd] {
             let _ = decompress(&bytes, compression, 1 << 20);
         }

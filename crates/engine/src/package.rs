@@ -11,7 +11,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use cvmkit_debian::deb::{Control, Deb, DebError, Entry, entries};
+use cvmkit_debian::deb::{Control, Deb, DebError};
+use cvmkit_formats::archive::Entry;
+use cvmkit_formats::archive::tar;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
@@ -167,7 +169,7 @@ type Decoded = (Vec<Entry>, Arc<File>);
 /// What was decoded and sealed before.
 fn unseal(package: Sha256, store: &Store) -> Result<Option<Decoded>, FileError> {
     let Some(mut sealed) = store.decoded(package)? else { return Ok(None) };
-    let listed = entries(&mut sealed);
+    let listed = tar::entries(&mut sealed);
     // Whether it can be listed says nothing before the seal was checked.
     let file = sealed.finish()?;
     Ok(file.and_then(|file| Some((listed.ok()?, file))))
@@ -177,11 +179,11 @@ fn unseal(package: Sha256, store: &Store) -> Result<Option<Decoded>, FileError> 
 fn decode(deb: &Deb<'_>, package: Sha256, store: &Store) -> Result<Decoded, PackageError> {
     let copy = store.decode(package)?;
     let mut tee = Tee { reader: deb.data()?, copy, failed: None };
-    let listed = entries(&mut tee);
+    let listed = tar::entries(&mut tee);
     if let Some(error) = tee.failed {
         return Err(error.into());
     }
-    Ok((listed?, tee.copy.finish()?))
+    Ok((listed.map_err(DebError::from)?, tee.copy.finish()?))
 }
 
 /// Copies a stream while it is read.

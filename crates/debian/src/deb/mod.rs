@@ -2,22 +2,22 @@
 //!
 //! The contract: [`Deb::parse`] accepts exactly `debian-binary`, `control.tar*`, `data.tar*`, in
 //! that order, with nothing between or behind them; [`Deb::data`] is the decompressed file system
-//! archive as a stream, [`entries`] lists it under strict rules. Nothing is ever unpacked: contents
-//! are ranges of the stream. What two readers could understand in two ways is an error.
+//! archive as a stream, which [`tar::entries`] lists under strict rules. What two readers could
+//! understand in two ways is an error.
 //! Deliberately absent: members dpkg would skip (`_gpgorigin`), bzip2 and lzma members, writing.
 //! The oracles are `dpkg-deb` and GNU tar.
 
 mod ar;
-mod tar;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::Read;
 
+use cvmkit_formats::archive::EntryKind;
+use cvmkit_formats::archive::tar::{self, TarError};
 use cvmkit_formats::compression::{self, Compression, CompressionError};
 use thiserror::Error;
 
 use crate::deb822::{Deb822Error, Paragraph};
-pub use tar::{Entry, EntryKind, Limits, TarError, TarReason, entries, entries_within};
 
 /// The only contents of `debian-binary` that are understood (deb(5), "FORMAT").
 const FORMAT: &[u8] = b"2.0\n";
@@ -73,12 +73,9 @@ pub enum DebError {
         /// Why.
         source: CompressionError,
     },
-    /// A file system archive that breaks a rule.
-    #[error("{0}")]
-    Tar(#[from] TarError),
-    /// The reader that was given failed.
-    #[error("the archive can't be read")]
-    Read(#[source] io::Error),
+    /// A file system archive that breaks a rule, or a stream of one that failed.
+    #[error(transparent)]
+    Tar(TarError),
     /// An entry of `control.tar` that is no plain file at its top.
     #[error("control.tar: `{0}` is no plain file at the top level")]
     ControlEntry(String),
@@ -94,6 +91,21 @@ pub enum DebError {
     /// A mandatory field that is absent.
     #[error("control.tar: `control` has no field `{0}`")]
     ControlField(&'static str),
+}
+
+impl From<TarError> for DebError {
+    /// Tells a member that does not decompress from an archive that breaks a rule. `data.tar` alone
+    /// is listed while it decompresses.
+    fn from(error: TarError) -> Self {
+        let inside = match &error {
+            TarError::Read(error) => CompressionError::inside(error).cloned(),
+            _ => None,
+        };
+        match inside {
+            Some(source) => Self::Compression { member: "data.tar", source },
+            None => Self::Tar(error),
+        }
+    }
 }
 
 /// What `control.tar` holds.
@@ -194,7 +206,7 @@ fn wrong_members(members: &[ar::Member<'_>]) -> DebError {
 
 fn control_files(archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, DebError> {
     let mut files = BTreeMap::new();
-    for entry in entries(archive)? {
+    for entry in tar::entries(archive)? {
         let refused = || DebError::ControlEntry(entry.path.escape_ascii().to_string());
         match entry.kind {
             EntryKind::Directory if entry.path.is_empty() => {}

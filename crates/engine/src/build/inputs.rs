@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 
-use cvmkit_debian::deb::EntryKind;
+use cvmkit_formats::archive::EntryKind;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::{Source, read_all};
 use cvmkit_host::timestamp::Timestamp;

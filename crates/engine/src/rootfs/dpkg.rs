@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use cvmkit_debian::deb::{Entry, EntryKind};
 use cvmkit_debian::scripts::Native;
+use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::source::read_all;
 use md5::Digest as _;
 

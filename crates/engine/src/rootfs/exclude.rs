@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use cvmkit_debian::deb::{Entry, EntryKind};
+use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::tree::split;
 
 use super::error::Idle;

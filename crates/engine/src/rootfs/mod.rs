@@ -39,7 +39,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::Arc;
 
-use cvmkit_debian::deb::{Control, Entry};
+use cvmkit_debian::deb::Control;
+use cvmkit_formats::archive::Entry;
 use cvmkit_formats::tree::Tree;
 
 pub use accounts::{Accounts, GroupRequest, Ids, UserRequest};

@@ -8,9 +8,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use cvmkit_debian::deb::EntryKind;
 use cvmkit_debian::deb822::Paragraph;
 use cvmkit_debian::scripts::{Alternative, AlternativeLink};
+use cvmkit_formats::archive::EntryKind;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::Node;
 

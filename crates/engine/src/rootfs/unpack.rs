@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use cvmkit_debian::deb::{Entry, EntryKind};
 use cvmkit_debian::version::Version;
+use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::tree::{Device, Inode, InodeId, Meta, Node, TreeError, split};
 
 use super::assembly::Assembly;

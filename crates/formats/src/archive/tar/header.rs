@@ -3,7 +3,10 @@
 
 use std::ops::Range;
 
-use super::{BLOCK, TarReason};
+use super::error::TarReason;
+
+/// The unit of a tar archive, and the length of a header (POSIX.1-2017 pax(1)).
+pub(super) const BLOCK: usize = 512;
 
 const NAME: Range<usize> = 0..100;
 const MODE: Range<usize> = 100..108;

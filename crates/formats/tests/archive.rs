@@ -4,7 +4,8 @@
 
 #![expect(clippy::panic, reason = "a test says what it found")]
 
-use cvmkit_debian::deb::{DebError, Entry, EntryKind, Limits, TarReason, entries, entries_within};
+use cvmkit_formats::archive::tar::{Limits, TarError, TarReason, entries, entries_within};
+use cvmkit_formats::archive::{Entry, EntryKind};
 use tar::{EntryType, Header};
 
 fn header(name: &str, kind: EntryType, size: u64) -> Header {
@@ -90,7 +91,7 @@ fn changed(change: impl Fn(&mut [u8; 512])) -> Vec<u8> {
 
 fn reason(bytes: &[u8]) -> TarReason {
     match entries(bytes) {
-        Err(DebError::Tar(error)) => error.reason,
+        Err(TarError::Entry { reason, .. }) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -289,7 +290,7 @@ fn limits() {
         change(&mut limits);
         let archive = archive().pax(&[("uid", b"7")]).file("./dir-file", b"contents").end();
         match entries_within(&archive[..], &limits) {
-            Err(DebError::Tar(error)) => error.reason,
+            Err(TarError::Entry { reason, .. }) => reason,
             other => panic!("{other:?}"),
         }
     };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, EntryKind, TarReason};
+use super::error::TarReason;
+use crate::archive::entry::{Entry, EntryKind};
 
 /// The longest name Linux accepts (`NAME_MAX`, `linux/limits.h`).
 const NAME_MAX: usize = 255;

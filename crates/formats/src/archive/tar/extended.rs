@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::error::TarReason;
 use super::header::Header;
-use super::{Entry, EntryKind, Limits, TarReason, paths};
+use super::limits::Limits;
+use super::paths;
+use crate::archive::entry::{Entry, EntryKind};
 
 /// The pax keyword prefix of extended attributes (star(1)).
 const XATTR: &str = "SCHILY.xattr.";

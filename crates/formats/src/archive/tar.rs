@@ -1,0 +1,186 @@
+//! tar: POSIX ustar, its pax extended headers and the GNU long names (POSIX.1-2017 pax(1) "ustar
+//! Interchange Format"; GNU tar manual, "GNU tar and POSIX tar").
+//!
+//! The contract: a stream is read to its very end, and every entry has one meaning. A field that
+//! two readers could take differently (sizes that disagree, bytes behind a NUL, a name twice, an
+//! entry below a link) refuses the archive. Deliberately absent: sparse files, v7 archives without
+//! a magic, global pax headers, sub-second times, contents (an entry says where they are). The
+//! oracles are GNU tar and `dpkg-deb`.
+
+mod error;
+mod extended;
+mod header;
+mod limits;
+mod paths;
+
+use std::io::{self, Read};
+
+use super::entry::{Entry, EntryKind};
+pub use error::{TarError, TarReason};
+use extended::Extended;
+use header::{BLOCK, Header};
+pub use limits::Limits;
+use paths::Paths;
+
+/// [`BLOCK`], as a length in the stream.
+const BLOCK_LEN: u64 = 512;
+
+/// Lists an archive, reading it to its end, under the default [`Limits`].
+///
+/// # Errors
+/// [`TarError::Entry`] names entry, offset and rule; [`TarError::Read`] passes on the error of the
+/// stream.
+pub fn entries(tar: impl Read) -> Result<Vec<Entry>, TarError> {
+    entries_within(tar, &Limits::default())
+}
+
+/// Lists an archive, reading it to its end, under other limits.
+///
+/// # Errors
+/// As for [`entries`].
+pub fn entries_within(tar: impl Read, limits: &Limits) -> Result<Vec<Entry>, TarError> {
+    let mut blocks = Blocks { inner: tar, offset: 0 };
+    let mut paths = Paths::default();
+    let mut found = Vec::new();
+    let mut at = Position::default();
+    while let Some(header) = next_header(&mut blocks, &mut at)? {
+        let (header, extended) = with_extended(&mut blocks, &mut at, header, limits)?;
+        let entry = at.check(extended.entry(&header, blocks.offset, limits))?;
+        if let EntryKind::File { len, .. } = entry.kind {
+            at.read(blocks.skip_padded(len))?;
+        }
+        if found.len() == limits.entries {
+            return Err(at.error(TarReason::ManyEntries(limits.entries)));
+        }
+        if at.check(paths.admit(&entry))? {
+            found.push(entry);
+        }
+    }
+    Ok(found)
+}
+
+/// The entry that is being read, for errors.
+#[derive(Default)]
+struct Position {
+    path: String,
+    offset: u64,
+}
+
+impl Position {
+    fn error(&self, reason: TarReason) -> TarError {
+        TarError::Entry { path: self.path.clone(), offset: self.offset, reason }
+    }
+
+    fn check<T>(&self, result: Result<T, TarReason>) -> Result<T, TarError> {
+        result.map_err(|reason| self.error(reason))
+    }
+
+    /// A stream that ends early is a bad archive; every other failure is the stream's own.
+    fn read<T>(&self, result: io::Result<T>) -> Result<T, TarError> {
+        result.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.error(TarReason::Truncated),
+            _ => TarError::Read(error),
+        })
+    }
+}
+
+/// The next header block; none behind the end mark, up to which only zeros may follow.
+fn next_header<R: Read>(
+    blocks: &mut Blocks<R>,
+    at: &mut Position,
+) -> Result<Option<Header>, TarError> {
+    (at.path, at.offset) = (String::new(), blocks.offset);
+    let block = at.read(blocks.block())?;
+    if block.iter().all(|&byte| byte == 0) {
+        let second = at.read(blocks.block())?;
+        if second.iter().any(|&byte| byte != 0) {
+            return Err(at.error(TarReason::LoneZeroBlock));
+        }
+        if !at.read(blocks.only_zeros_follow())? {
+            return Err(at.error(TarReason::Trailing));
+        }
+        return Ok(None);
+    }
+    at.path = Header::printable_name(&block);
+    Ok(Some(at.check(Header::decode(&block))?))
+}
+
+/// Collects the extended headers in front of an entry.
+fn with_extended<R: Read>(
+    blocks: &mut Blocks<R>,
+    at: &mut Position,
+    mut header: Header,
+    limits: &Limits,
+) -> Result<(Header, Extended), TarError> {
+    let mut extended = Extended::default();
+    let mut total = 0u64;
+    while matches!(header.kind, b'x' | b'L' | b'K') {
+        total = total.saturating_add(header.size);
+        if total > limits.extended {
+            return Err(at.error(TarReason::LargeExtended(limits.extended)));
+        }
+        let bytes = at.read(blocks.contents(header.size))?;
+        at.check(extended.add(header.kind, &bytes))?;
+        let Some(next) = next_header(blocks, at)? else {
+            return Err(at.error(TarReason::ExtendedOrphan));
+        };
+        header = next;
+    }
+    Ok((header, extended))
+}
+
+/// A stream in blocks that counts what it has read.
+struct Blocks<R> {
+    inner: R,
+    offset: u64,
+}
+
+impl<R: Read> Blocks<R> {
+    fn block(&mut self) -> io::Result<[u8; BLOCK]> {
+        let mut block = [0; BLOCK];
+        self.inner.read_exact(&mut block)?;
+        self.offset += BLOCK_LEN;
+        Ok(block)
+    }
+
+    /// `len` bytes and their padding, which the caller has bounded.
+    fn contents(&mut self, len: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+        self.inner.read_exact(&mut bytes)?;
+        self.offset += len;
+        self.skip(padding(len))?;
+        Ok(bytes)
+    }
+
+    /// Passes over contents and their padding.
+    fn skip_padded(&mut self, len: u64) -> io::Result<()> {
+        self.skip(len)?;
+        self.skip(padding(len))
+    }
+
+    fn skip(&mut self, len: u64) -> io::Result<()> {
+        let skipped = io::copy(&mut (&mut self.inner).take(len), &mut io::sink())?;
+        self.offset += skipped;
+        if skipped < len { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
+    fn only_zeros_follow(&mut self) -> io::Result<bool> {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            let len = match self.inner.read(&mut chunk) {
+                Ok(0) => return Ok(true),
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if chunk.iter().take(len).any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// How many bytes fill the last block of `len` bytes.
+fn padding(len: u64) -> u64 {
+    len.wrapping_neg() % BLOCK_LEN
+}
