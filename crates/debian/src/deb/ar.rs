@@ -4,7 +4,7 @@
 //! anything else is an error. Deliberately absent: the symbol and long-name tables of ar, which
 //! deb(5) excludes.
 
-use super::DebError;
+use super::error::DebError;
 
 /// The global header (deb(5), "FORMAT").
 const MAGIC: &[u8] = b"!<arch>\n";

@@ -7,7 +7,7 @@ use std::io::Read;
 
 use pgp::armor::{BlockType, Dearmor};
 
-use super::OpenPgpError;
+use super::error::OpenPgpError;
 
 const BEGIN_MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const BEGIN_SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";

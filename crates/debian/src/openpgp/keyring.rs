@@ -7,7 +7,9 @@ use pgp::packet::{PublicKey, Signature, SignatureType, SignatureVersion, Subpack
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, PublicParams, Tag};
 
-use super::{FUTURE_TOLERANCE, Fingerprint, GoodSignature, OpenPgpError, Policy, Refusal};
+use super::error::{OpenPgpError, Refusal};
+use super::fingerprint::Fingerprint;
+use super::policy::{FUTURE_TOLERANCE, GoodSignature, Policy};
 
 /// The least size of an RSA modulus in bits (NIST SP 800-131A Rev. 2, section 3).
 const RSA_BITS_MIN: u16 = 2048;

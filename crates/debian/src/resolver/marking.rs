@@ -7,8 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use super::error::ResolveError;
+use super::selection::{Reason, Selected, Selection};
 use super::universe::{Group, Universe};
-use super::{Reason, ResolveError, Selected, Selection};
 use crate::packages::RelationField;
 use crate::relation::Relation;
 

@@ -3,7 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use super::{ResolveError, Suite};
+use super::error::ResolveError;
+use super::selection::Suite;
 use crate::packages::{MultiArch, Package, RelationField};
 use crate::relation::{self, Relation};
 use crate::version::Version;

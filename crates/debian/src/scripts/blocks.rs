@@ -4,7 +4,8 @@
 //! and counts as the packager's own text. The lines are those of the autoscripts of debhelper 12 to
 //! 13 (`/usr/share/debhelper/autoscripts`), dh-python, dh-apparmor and dh-runit.
 
-use super::{AppArmorLocal, Effects, EnabledUnit, alternatives};
+use super::alternatives;
+use super::effects::{AppArmorLocal, Effects, EnabledUnit};
 
 /// What one line means for a fresh image that is not running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -472,7 +472,8 @@ fn keys(source: &RawSource, local: &LocalFolder) -> Result<Keys, SuiteError> {
         from_files.extend(keyring.add(&bytes).map_err(|error| bad(path, error))?);
     }
     let configured = if !source.keys.is_empty() {
-        let parse = |key: &String| key.parse().map_err(|error| bad(key, error));
+        let parse =
+            |key: &String| key.parse::<Fingerprint>().map_err(|error| bad(key, error.into()));
         source.keys.iter().map(parse).collect::<Result<_, _>>()?
     } else if from_files.is_empty() {
         keyring.fingerprints()

@@ -1,10 +1,10 @@
 //! Packages from a to l.
 
-use super::super::ScriptKind::{Postinst, Preinst};
-use super::super::recipes::Native::{
+use super::super::effects::Native::{
     Absent, AccountMasters, Alternatives, Capabilities, Certificates, Copy, Divert, Link,
     ModuleIndex, PamProfiles, Relink, Shells, SystemUser,
 };
+use super::super::kind::ScriptKind::{Postinst, Preinst};
 use super::super::recipes::{Recipe, directory, file, owner};
 
 /// Sorted by package.

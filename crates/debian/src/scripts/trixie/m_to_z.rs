@@ -1,9 +1,9 @@
 //! Packages from m to z.
 
-use super::super::ScriptKind::{Postinst, Preinst};
-use super::super::recipes::Native::{
+use super::super::effects::Native::{
     Alternatives, Capabilities, Copy, Divert, Enable, Link, SystemGroup,
 };
+use super::super::kind::ScriptKind::{Postinst, Preinst};
 use super::super::recipes::{Recipe, directory, file, owner};
 
 /// Sorted by package.

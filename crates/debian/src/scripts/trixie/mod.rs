@@ -6,7 +6,15 @@
 mod a_to_l;
 mod m_to_z;
 
+use super::kind::ScriptKind;
 use super::recipes::Recipe;
 
 /// Sorted by package.
-pub(super) static RECIPES: [&[Recipe]; 2] = [a_to_l::RECIPES, m_to_z::RECIPES];
+static RECIPES: [&[Recipe]; 2] = [a_to_l::RECIPES, m_to_z::RECIPES];
+
+/// The recipe for a residual.
+pub(super) fn find(package: &str, script: ScriptKind, sha256: &str) -> Option<&'static Recipe> {
+    RECIPES.into_iter().flatten().find(|recipe| {
+        recipe.package == package && recipe.script == script && recipe.sha256 == sha256
+    })
+}

@@ -12,72 +12,19 @@
 
 mod alternatives;
 mod blocks;
+mod effects;
+mod kind;
 mod recipes;
 mod triggers;
 mod trixie;
-
-use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 pub use alternatives::{Alternative, AlternativeError, AlternativeLink};
-pub use recipes::{Access, Native};
+pub use effects::{Access, AppArmorLocal, Effects, EnabledUnit, Native};
+pub use kind::{ScriptKind, of_control};
 pub use triggers::{UnknownTrigger, check_triggers};
-
-/// Which script of a package (Debian Policy 6.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScriptKind {
-    /// Called as `preinst install` before the files are unpacked.
-    Preinst,
-    /// Called as `postinst configure` when everything is unpacked.
-    Postinst,
-}
-
-impl ScriptKind {
-    /// The member of the control archive.
-    #[must_use]
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Self::Preinst => "preinst",
-            Self::Postinst => "postinst",
-        }
-    }
-}
-
-/// What the recognised parts of one script would do on a fresh image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Effects {
-    /// Units that Debian enables when the package is installed.
-    pub units: Vec<EnabledUnit>,
-    /// `update-alternatives --install` calls.
-    pub alternatives: Vec<Alternative>,
-    /// Empty files that local AppArmor changes are included from, by absolute path, each with the
-    /// profile whose presence asks for it.
-    pub apparmor_locals: Vec<AppArmorLocal>,
-    /// What the recipe of the residual says.
-    pub native: Vec<Native>,
-    /// Why the residual needs exactly that; empty when there was no residual.
-    pub why: &'static str,
-}
-
-/// A unit that `deb-systemd-helper enable` would enable.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EnabledUnit {
-    /// The unit's file name.
-    pub name: String,
-    /// True for a unit of the user manager.
-    pub user: bool,
-}
-
-/// `dh_apparmor`'s local include.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppArmorLocal {
-    /// The profile, an absolute path; without it nothing is made.
-    pub profile: String,
-    /// The include, an absolute path.
-    pub local: String,
-}
 
 /// A script does something that no recipe covers.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -123,7 +70,7 @@ pub fn classify(
             text: residual.clone(),
         })
     };
-    let recipe = recipes::find(&family(package), script, &sha256).ok_or_else(unknown)?;
+    let recipe = trixie::find(&family(package), script, &sha256).ok_or_else(unknown)?;
     if recipe.effects.contains(&Native::Alternatives) {
         effects.alternatives.extend(alternatives::parse(&residual).map_err(|_| unknown())?);
     }
@@ -223,13 +170,6 @@ fn is_inert(line: &str) -> bool {
             && (line.ends_with("\" >&2") || line.ends_with("\">&2"))
     };
     line.starts_with('#') || LINES.contains(&line) || is_pattern(line) || is_complaint(line)
-}
-
-/// The scripts of a control archive that run on a fresh image, in the order they would.
-pub fn of_control(files: &BTreeMap<String, Vec<u8>>) -> impl Iterator<Item = (ScriptKind, &[u8])> {
-    [ScriptKind::Preinst, ScriptKind::Postinst]
-        .into_iter()
-        .filter_map(|kind| Some((kind, files.get(kind.file_name())?.as_slice())))
 }
 
 #[cfg(test)]
