@@ -4,11 +4,9 @@ use std::io;
 
 use zerocopy::FromBytes;
 
-use super::spec::{
-    ATTR_DIRECTORY, ATTR_LONG_NAME, ATTR_VOLUME_ID, BOOT_SIGNATURE, BootSector, DIRECTORY_MAX,
-    DirEntry, FAT16_CLUSTERS_MIN, FAT32_CLUSTERS_END, FAT32_CLUSTERS_MIN, Fat32Part, FsInfo,
-    Identity, LAST_LONG_ENTRY, LONG_UNITS, LongEntry, SECTOR, short_name_checksum,
-};
+use super::boot::{Boot, bytes};
+use super::directory::{self, Found};
+use super::spec::{ATTR_DIRECTORY, DIRECTORY_MAX, FsInfo, SECTOR};
 use super::{Error, Width};
 use crate::source::Source;
 use crate::tree::{Inode, InodeId, Meta, Tree};
@@ -18,17 +16,17 @@ use crate::tree::{Inode, InodeId, Meta, Tree};
 pub struct Volume<'a, S: ?Sized> {
     /// FAT16 or FAT32.
     pub width: Width,
-    /// `BS_VolID`
+    /// `BS_VolID`, the serial number that `blkid` prints as the UUID.
     pub volume_id: u32,
     /// `BS_VolLab`, without the spaces behind it; `NO NAME` for none.
     pub label: String,
     /// Length of the volume in bytes.
     pub len: u64,
-    /// Bytes of a cluster.
+    /// Bytes of a cluster: 512 x 2^n.
     pub cluster_len: u64,
-    /// Clusters of the volume.
+    /// Clusters of the volume, by which it is FAT16 or FAT32.
     pub clusters: u64,
-    /// Clusters that no file and no directory has.
+    /// Clusters that neither a file nor a directory has.
     pub free_clusters: u64,
     /// Directories are mode 0755, files 0644, owned by root; times are those of the last change.
     pub tree: Tree<File<'a, S>>,
@@ -55,7 +53,7 @@ fn same_name(one: &str, other: &str) -> bool {
     one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
 }
 
-/// A file of a volume.
+/// A file's contents: a source that stays in the volume.
 #[derive(Debug)]
 pub struct File<'a, S: ?Sized> {
     volume: &'a S,
@@ -129,160 +127,18 @@ pub fn read<S: Source + ?Sized>(source: &S) -> Result<Volume<'_, S>, Error> {
     })
 }
 
-fn corrupt(what: &'static str, at: u64, why: impl Into<String>) -> Error {
-    Error::Corrupt { what, at, why: why.into() }
-}
-
-fn bytes<S: Source + ?Sized>(source: &S, at: u64, len: u64) -> Result<Vec<u8>, Error> {
-    let inside = at.checked_add(len).is_some_and(|end| end <= source.len());
-    if !inside {
-        return Err(corrupt("volume", at, format!("{len} bytes leave it")));
-    }
-    crate::source::Window::new(source, at, len)
-        .and_then(|window| crate::source::read_all(&window, len))
-        .map_err(|source| Error::Io { role: "reading a FAT volume", source })
-}
-
-/// What the boot sector says, checked against itself and the length of the volume.
-#[derive(Clone, Copy)]
-struct Boot {
-    width: Width,
-    sectors: u64,
-    fat_offset: u64,
-    fat_len: u64,
-    fats: u64,
-    root_offset: u64,
-    root_len: u64,
-    root_cluster: u64,
-    data_offset: u64,
-    cluster_len: u64,
-    clusters: u64,
-    fs_info: u64,
-    volume_id: u32,
-    label: [u8; 11],
-}
-
-impl Boot {
-    fn read<S: Source + ?Sized>(source: &S) -> Result<Self, Error> {
-        let sector = bytes(source, 0, SECTOR)?;
-        let refused = |why: String| corrupt("boot sector", 0, why);
-        let short = |_| refused("too short".into());
-        if sector.get(510..) != Some(&BOOT_SIGNATURE[..]) {
-            return Err(refused("expected 55 aa at its end".into()));
-        }
-        let (common, rest) = BootSector::read_from_prefix(&sector).map_err(|_| short(()))?;
-        let (part, behind) = Fat32Part::read_from_prefix(rest).map_err(|_| short(()))?;
-        let per_cluster = u64::from(common.sectors_per_cluster);
-        if u64::from(common.bytes_per_sector.get()) != SECTOR {
-            let found = common.bytes_per_sector.get();
-            return Err(Error::Unsupported(format!("sectors of {found} bytes")));
-        }
-        if !per_cluster.is_power_of_two() {
-            return Err(refused(format!("clusters of {per_cluster} sectors")));
-        }
-        let either = |small: u16, large: u32| match small {
-            0 => u64::from(large),
-            small => u64::from(small),
-        };
-        let sectors = either(common.sectors_16.get(), common.sectors_32.get());
-        let fat_sectors = either(common.fat_sectors_16.get(), part.fat_sectors.get());
-        let reserved = u64::from(common.reserved_sectors.get());
-        let fats = u64::from(common.fats);
-        let root_len = u64::from(common.root_entries.get()) * 32;
-        let root_sector = reserved + fats * fat_sectors;
-        let data_sector = root_sector + root_len.div_ceil(SECTOR);
-        if reserved == 0 || fats == 0 || fat_sectors == 0 || data_sector > sectors {
-            return Err(refused(format!(
-                "{sectors} sectors, of which data starts at {data_sector}"
-            )));
-        }
-        if sectors * SECTOR > source.len() {
-            let why = format!("expected {} bytes, found {}", sectors * SECTOR, source.len());
-            return Err(refused(why));
-        }
-        let clusters = (sectors - data_sector) / per_cluster;
-        let is_fat32 = common.fat_sectors_16.get() == 0;
-        let width = width(clusters, is_fat32)?;
-        let identity = if is_fat32 { behind } else { rest };
-        let (identity, _) = Identity::read_from_prefix(identity).map_err(|_| short(()))?;
-        Ok(Self {
-            width,
-            sectors,
-            fat_offset: reserved * SECTOR,
-            fat_len: fat_sectors * SECTOR,
-            fats,
-            root_offset: root_sector * SECTOR,
-            root_len,
-            root_cluster: u64::from(part.root_cluster.get()),
-            data_offset: data_sector * SECTOR,
-            cluster_len: per_cluster * SECTOR,
-            clusters,
-            fs_info: u64::from(part.fs_info.get()),
-            volume_id: identity.volume_id.get(),
-            label: identity.label,
-        })
-    }
-
-    /// The entries of the first FAT, of which every other is a copy.
-    fn read_fat<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<u32>, Error> {
-        let entry_len = match self.width {
-            Width::Fat32 => 4,
-            Width::Fat16 => 2,
-        };
-        let needed = (self.clusters + 2) * entry_len;
-        if needed > self.fat_len {
-            let why = format!("{} bytes for {} clusters", self.fat_len, self.clusters);
-            return Err(corrupt("FAT", self.fat_offset, why));
-        }
-        let first = bytes(source, self.fat_offset, self.fat_len)?;
-        for copy in 1..self.fats {
-            let at = self.fat_offset + copy * self.fat_len;
-            if bytes(source, at, self.fat_len)? != first {
-                return Err(corrupt("FAT", at, "differs from the first one"));
-            }
-        }
-        let kept = first.get(..usize::try_from(needed).unwrap_or(usize::MAX)).unwrap_or(&first);
-        Ok(match self.width {
-            // The upper 4 bits are reserved (FAT 1.03, "FAT Data Structure").
-            Width::Fat32 => kept
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|&entry| u32::from_le_bytes(entry) & 0x0fff_ffff)
-                .collect(),
-            // Marks of FAT16 become those of FAT32.
-            Width::Fat16 => kept
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|&entry| match u16::from_le_bytes(entry) {
-                    mark @ 0xfff7.. => 0x0fff_0000 | u32::from(mark),
-                    cluster => u32::from(cluster),
-                })
-                .collect(),
-        })
-    }
-}
-
-fn width(clusters: u64, is_fat32: bool) -> Result<Width, Error> {
-    match clusters {
-        0..FAT16_CLUSTERS_MIN => {
-            Err(Error::Unsupported(format!("{clusters} clusters make it FAT12")))
-        }
-        FAT16_CLUSTERS_MIN..FAT32_CLUSTERS_MIN if !is_fat32 => Ok(Width::Fat16),
-        FAT32_CLUSTERS_MIN..FAT32_CLUSTERS_END if is_fat32 => Ok(Width::Fat32),
-        _ => {
-            let why = format!("{clusters} clusters contradict BPB_FATSz16");
-            Err(corrupt("boot sector", 0, why))
-        }
-    }
-}
-
 /// A directory to read: where it is, and the cluster that its `..` must name.
 struct Pending {
     path: Vec<u8>,
     cluster: u64,
     parent: u64,
+}
+
+impl Pending {
+    fn place(&self) -> directory::Place {
+        let Self { path, cluster, parent } = self;
+        directory::Place { is_root: path.is_empty(), cluster: *cluster, parent: *parent }
+    }
 }
 
 struct Walk<'a, S: ?Sized> {
@@ -301,15 +157,15 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         while let Some(directory) = pending.pop() {
             let entries = self.directory_bytes(directory.cluster)?;
             let at = self.offset_of(directory.cluster);
-            let found = decode_directory(&entries, at, &directory)?;
+            let found = directory::decode(&entries, at, &directory.place())?;
             let below = pending.len();
             for Found { name, entry } in found {
                 let path = match directory.path.as_slice() {
                     [] => name,
                     parent => [parent, &name].join(&b'/'),
                 };
-                let cluster = first_cluster(&entry);
-                let mtime = seconds(&entry);
+                let cluster = entry.first_cluster();
+                let mtime = directory::seconds(&entry);
                 let taken = tree.lookup(&path).is_some();
                 let inode = if entry.attributes & ATTR_DIRECTORY != 0 {
                     pending.push(Pending {
@@ -325,8 +181,8 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
                 let put = tree.put(&path, inode).map_err(|error| error.to_string());
                 match put {
                     Ok(_) if !taken => {}
-                    Ok(_) => return Err(corrupt("directory", at, "a name comes twice")),
-                    Err(why) => return Err(corrupt("directory", at, why)),
+                    Ok(_) => return Err(Error::corrupt("directory", at, "a name comes twice")),
+                    Err(why) => return Err(Error::corrupt("directory", at, why)),
                 }
             }
             pending[below..].reverse();
@@ -360,7 +216,7 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         let len: u64 = runs.iter().map(|&(_, len)| len).sum();
         if len > DIRECTORY_MAX.max(self.boot.cluster_len) {
             let why = format!("{len} bytes, at most {DIRECTORY_MAX}");
-            return Err(corrupt("directory", self.cluster_offset(first), why));
+            return Err(Error::corrupt("directory", self.cluster_offset(first), why));
         }
         let mut whole = Vec::new();
         for (at, len) in runs {
@@ -377,7 +233,7 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         let room: u64 = runs.iter().map(|&(_, len)| len).sum();
         if room != len.next_multiple_of(self.boot.cluster_len) {
             let why = format!("a file of {len} bytes has {room} bytes of clusters");
-            return Err(corrupt("directory", at, why));
+            return Err(Error::corrupt("directory", at, why));
         }
         Ok(File { volume: self.source, len, runs })
     }
@@ -393,10 +249,18 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
             let (Some(&next), Some(used), 2..) =
                 (self.fat.get(index), self.used.get_mut(index), cluster)
             else {
-                return Err(corrupt("FAT", at, format!("cluster {cluster} is not on the volume")));
+                return Err(Error::corrupt(
+                    "table",
+                    at,
+                    format!("cluster {cluster} is not on the volume"),
+                ));
             };
             if std::mem::replace(used, true) {
-                return Err(corrupt("FAT", at, format!("cluster {cluster} is used twice")));
+                return Err(Error::corrupt(
+                    "table",
+                    at,
+                    format!("cluster {cluster} is used twice"),
+                ));
             }
             self.free -= 1;
             let offset = self.cluster_offset(cluster);
@@ -420,159 +284,28 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
             .skip(2)
             .position(|(&next, &used)| !used && next != 0 && next != 0x0fff_fff7);
         if let Some(at) = lost {
-            let why = format!("cluster {} belongs to nothing", at + 2);
-            return Err(corrupt("FAT", self.boot.fat_offset, why));
+            let why = format!("cluster {} is allocated, but no file has it", at + 2);
+            return Err(Error::corrupt("table", self.boot.fat_offset, why));
         }
         if self.boot.width == Width::Fat16 {
             return Ok(());
         }
         let at = self.boot.fs_info * SECTOR;
         let sector = bytes(self.source, at, SECTOR)?;
-        let info =
-            FsInfo::read_from_bytes(&sector).map_err(|_| corrupt("FSInfo", at, "too short"))?;
+        let info = FsInfo::read_from_bytes(&sector)
+            .map_err(|_| Error::corrupt("FSInfo", at, "too short"))?;
         let signed = info.lead.get() == FsInfo::LEAD
             && info.structure.get() == FsInfo::STRUCT
             && info.trail.get() == FsInfo::TRAIL;
         let counted = u64::from(info.free_clusters.get());
+        if !signed {
+            return Err(Error::corrupt("FSInfo", at, "expected its three signatures"));
+        }
         // All ones: not counted.
-        if !signed || (counted != self.free && counted != u64::from(u32::MAX)) {
+        if counted != self.free && counted != u64::from(u32::MAX) {
             let why = format!("expected {} free clusters, found {counted}", self.free);
-            return Err(corrupt("FSInfo", at, why));
+            return Err(Error::corrupt("FSInfo", at, why));
         }
         Ok(())
     }
-}
-
-fn first_cluster(entry: &DirEntry) -> u64 {
-    u64::from(entry.cluster_high.get()) << 16 | u64::from(entry.cluster_low.get())
-}
-
-struct Found {
-    name: Vec<u8>,
-    entry: DirEntry,
-}
-
-/// Parts of a long name, as they come before the entry they belong to.
-#[derive(Default)]
-struct LongName {
-    units: Vec<u16>,
-    /// The order of the part that must come next; 0 when the entry must.
-    expected: u8,
-    checksum: u8,
-}
-
-impl LongName {
-    fn push(&mut self, part: &LongEntry) -> Result<(), String> {
-        let order = part.order & !LAST_LONG_ENTRY;
-        if part.order & LAST_LONG_ENTRY != 0 {
-            if !self.units.is_empty() || !(1..=20).contains(&order) {
-                return Err(format!("long name part {:#x} begins a name", part.order));
-            }
-            *self = Self { units: Vec::new(), expected: order, checksum: part.checksum };
-        }
-        if order == 0 || order != self.expected || part.checksum != self.checksum {
-            return Err(format!("long name part {order}, expected {}", self.expected));
-        }
-        // Parts come last first.
-        self.units.splice(0..0, part.units());
-        self.expected -= 1;
-        Ok(())
-    }
-
-    /// The name, if it belongs to the entry that follows.
-    fn take(&mut self, short: &[u8; 11]) -> Result<Option<Vec<u8>>, String> {
-        let Self { units, expected, checksum } = std::mem::take(self);
-        if units.is_empty() {
-            return Ok(None);
-        }
-        if expected != 0 || checksum != short_name_checksum(short) {
-            return Err("a long name without its entry".into());
-        }
-        let end = units.iter().position(|&unit| unit == 0).unwrap_or(units.len());
-        let (name, padding) = units.split_at(end);
-        let padded = padding.iter().skip(1).all(|&unit| unit == 0xffff);
-        if name.is_empty() || padding.len() > LONG_UNITS || !padded {
-            return Err("a long name with wrong padding".into());
-        }
-        let text = String::from_utf16(name).map_err(|_| "a long name that is no UTF-16")?;
-        Ok(Some(text.into_bytes()))
-    }
-}
-
-fn decode_directory(raw: &[u8], at: u64, directory: &Pending) -> Result<Vec<Found>, Error> {
-    let refused = |why: String| corrupt("directory", at, why);
-    let mut found = Vec::new();
-    let mut long = LongName::default();
-    let mut dots = 0u8;
-    let is_root = directory.path.is_empty();
-    for slot in raw.as_chunks::<32>().0 {
-        match slot {
-            [0, ..] => break,
-            // A deleted entry.
-            [0xe5, ..] => continue,
-            _ => {}
-        }
-        let entry = DirEntry::read_from_bytes(slot).map_err(|_| refused("too short".into()))?;
-        if entry.attributes & 0x3f == ATTR_LONG_NAME {
-            let part = LongEntry::read_from_bytes(slot).map_err(|_| refused("too short".into()))?;
-            long.push(&part).map_err(refused)?;
-            continue;
-        }
-        let alias = long.take(&entry.name).map_err(refused)?;
-        if entry.attributes & ATTR_VOLUME_ID != 0 {
-            if !is_root || alias.is_some() {
-                return Err(refused("a volume label outside the root".into()));
-            }
-            continue;
-        }
-        let dot = match &entry.name {
-            b".          " => Some(directory.cluster),
-            b"..         " => Some(directory.parent),
-            _ => None,
-        };
-        if let Some(expected) = dot {
-            if is_root
-                || first_cluster(&entry) != expected
-                || entry.attributes & ATTR_DIRECTORY == 0
-            {
-                return Err(refused("`.` or `..` leads elsewhere".into()));
-            }
-            dots += 1;
-            continue;
-        }
-        let name = alias.map_or_else(|| short_text(&entry.name), Ok).map_err(refused)?;
-        found.push(Found { name, entry });
-    }
-    if !is_root && dots != 2 {
-        return Err(refused(format!("expected `.` and `..`, found {dots} of them")));
-    }
-    Ok(found)
-}
-
-/// The text of a short name: `BOOTX64 EFI` is `BOOTX64.EFI`.
-fn short_text(name: &[u8; 11]) -> Result<Vec<u8>, String> {
-    if !name.iter().all(|byte| (0x20..0x7f).contains(byte)) {
-        return Err(format!("the short name {name:02x?} is no ASCII"));
-    }
-    let (base, extension) = name.split_at(8);
-    let mut text = base.trim_ascii_end().to_vec();
-    let extension = extension.trim_ascii_end();
-    if !extension.is_empty() {
-        text.push(b'.');
-        text.extend_from_slice(extension);
-    }
-    Ok(text)
-}
-
-/// The time of the last change, seconds since 1970-01-01 UTC; fields out of range count as they
-/// are.
-fn seconds(entry: &DirEntry) -> i64 {
-    let (date, time) = (i64::from(entry.written_date.get()), i64::from(entry.written_time.get()));
-    let (years, month, day) = (date >> 9, (date >> 5 & 15).clamp(1, 12), (date & 31).max(1));
-    let is_leap = years % 4 == 0 && years != 120;
-    let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-    let month_days = usize::try_from(month - 1).ok().and_then(|at| before.get(at)).unwrap_or(&0);
-    let leap_days = (years + 3) / 4 - i64::from(years > 120) + i64::from(is_leap && month > 2);
-    let days = 3652 + years * 365 + leap_days + month_days + day - 1;
-    days * 86_400 + (time >> 11) * 3600 + (time >> 5 & 63) * 60 + (time & 31) * 2
 }
