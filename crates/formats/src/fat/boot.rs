@@ -153,3 +153,129 @@ fn width(clusters: u64, is_fat32: bool) -> Result<Width, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fat::{Options, Plan};
+    use crate::tree::{Meta, Tree};
+
+    /// An empty volume: 3 MiB of FAT16, or 34 MiB of FAT32.
+    fn volume(width: Width) -> Vec<u8> {
+        let tree = Tree::<Vec<u8>>::new(Meta::root(0o755, 0));
+        let options = Options { width, volume_id: 7, ..Options::default() };
+        let mut bytes = Vec::new();
+        Plan::new(&tree, &options).unwrap().write(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        let read = Boot::read(bytes).and_then(|boot| boot.read_fat(bytes).map(drop));
+        read.unwrap_err().to_string()
+    }
+
+    /// FAT 1.03, "Boot Sector and BPB": offsets of the fields.
+    #[test]
+    fn fields_that_contradict_each_other_are_refused() {
+        let whole = volume(Width::Fat16);
+        let clusters = Boot::read(&whole).unwrap().clusters;
+        let sectors = whole.len() / 512;
+        let rows: [(usize, &[u8], String); 10] = [
+            (510, &[0], "FAT boot sector at byte 0x0: expected 55 aa at its end".into()),
+            (11, &[0, 16], "FAT volume: sectors of 4096 bytes".into()),
+            (13, &[0], "FAT boot sector at byte 0x0: clusters of 0 sectors".into()),
+            (13, &[3], "FAT boot sector at byte 0x0: clusters of 3 sectors".into()),
+            (13, &[128], "clusters make it FAT12".into()),
+            (
+                14,
+                &[0],
+                format!("FAT boot sector at byte 0x0: expected data within {sectors} sectors"),
+            ),
+            (
+                16,
+                &[0],
+                format!("FAT boot sector at byte 0x0: expected data within {sectors} sectors"),
+            ),
+            (19, &[40, 0], "FAT boot sector at byte 0x0: expected data within 40 sectors".into()),
+            (19, &[0xff, 0xff], format!("expected 33553920 bytes, found {}", whole.len())),
+            (
+                22,
+                &[1, 0],
+                format!("FAT table at byte 0x200: 512 bytes for {} clusters", clusters + 46),
+            ),
+        ];
+        for (at, bytes, expected) in rows {
+            let mut broken = whole.clone();
+            broken[at..at + bytes.len()].copy_from_slice(bytes);
+            let found = refusal(&broken);
+            assert!(found.contains(&expected), "{expected}: {found}");
+        }
+        assert_eq!(refusal(&whole[..511]), "FAT volume at byte 0x0: 512 bytes leave the volume");
+        let short = &whole[..whole.len() - 1];
+        let (expected, found) = (whole.len(), short.len());
+        assert_eq!(
+            refusal(short),
+            format!("FAT boot sector at byte 0x0: expected {expected} bytes, found {found}")
+        );
+    }
+
+    #[test]
+    fn the_copies_of_the_fat_are_the_same() {
+        let mut bytes = volume(Width::Fat16);
+        let boot = Boot::read(&bytes).unwrap();
+        let second = usize::try_from(boot.fat_offset + boot.fat_len).unwrap();
+        bytes[second + 9] ^= 1;
+        let expected = format!("FAT table at byte {second:#x}: differs from the first one");
+        assert_eq!(refusal(&bytes), expected);
+    }
+
+    /// FAT 1.03, "FAT Type Determination": the number of clusters alone decides.
+    #[test]
+    fn the_width_follows_the_number_of_clusters() {
+        let rows = [
+            (4084, false, "FAT volume: 4084 clusters make it FAT12"),
+            (4084, true, "FAT volume: 4084 clusters make it FAT12"),
+            (4085, false, "Fat16"),
+            (4085, true, "FAT boot sector at byte 0x0: 4085 clusters contradict BPB_FATSz16"),
+            (65524, false, "Fat16"),
+            (65525, false, "FAT boot sector at byte 0x0: 65525 clusters contradict BPB_FATSz16"),
+            (65525, true, "Fat32"),
+            (0x0fff_fff4, true, "Fat32"),
+            (
+                0x0fff_fff5,
+                true,
+                "FAT boot sector at byte 0x0: 268435445 clusters contradict BPB_FATSz16",
+            ),
+        ];
+        for (clusters, is_fat32, expected) in rows {
+            let found = match width(clusters, is_fat32) {
+                Ok(width) => format!("{width:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn marks_of_both_widths_are_read_as_those_of_fat32() {
+        for (width, entry, expected) in [
+            (Width::Fat16, [0xff, 0xff, 0, 0], 0x0fff_ffff),
+            (Width::Fat16, [0xf7, 0xff, 0, 0], 0x0fff_fff7),
+            (Width::Fat16, [0xf6, 0xff, 0, 0], 0xfff6),
+            (Width::Fat32, [0xff, 0xff, 0xff, 0xff], 0x0fff_ffff),
+            (Width::Fat32, [3, 0, 0, 0xf0], 3),
+        ] {
+            let mut bytes = volume(width);
+            let boot = Boot::read(&bytes).unwrap();
+            let len = if width == Width::Fat16 { 2 } else { 4 };
+            for copy in 0..2 {
+                let fat = usize::try_from(boot.fat_offset + copy * boot.fat_len).unwrap();
+                bytes[fat + 5 * len..fat + 6 * len].copy_from_slice(&entry[..len]);
+            }
+            let fat = boot.read_fat(&bytes).unwrap();
+            assert_eq!(fat[5], expected, "{width:?} {entry:x?}");
+            assert_eq!(fat.len() as u64, boot.clusters + 2);
+            assert_eq!(boot.volume_id, 7);
+        }
+    }
+}

@@ -9,7 +9,7 @@ use super::directory::{self, Found};
 use super::spec::{ATTR_DIRECTORY, DIRECTORY_MAX, FsInfo, SECTOR};
 use super::{Error, Width};
 use crate::source::Source;
-use crate::tree::{Inode, InodeId, Meta, Tree};
+use crate::tree::{self, Inode, InodeId, Meta, Tree};
 
 /// A decoded volume.
 #[derive(Debug)]
@@ -160,6 +160,10 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
             let found = directory::decode(&entries, at, &directory.place())?;
             let below = pending.len();
             for Found { name, entry } in found {
+                if !tree::is_valid_name(&name) {
+                    let why = format!("the invalid name `{}`", String::from_utf8_lossy(&name));
+                    return Err(Error::corrupt("directory", at, why));
+                }
                 let path = match directory.path.as_slice() {
                     [] => name,
                     parent => [parent, &name].join(&b'/'),
@@ -307,5 +311,191 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
             return Err(Error::corrupt("FSInfo", at, why));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fat::{Options, Plan};
+    use crate::source::read_all;
+    use crate::tree::{Node, split};
+
+    /// A volume of 512-byte clusters, in the order of the entries: `A` has clusters 2 to 4, the
+    /// directory `D` 5, `D/B` 6.
+    fn volume(width: Width) -> Vec<u8> {
+        written(width, &[("A", vec![b'a'; 1100]), ("D/B", vec![b'b'; 10])])
+    }
+
+    fn written(width: Width, files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        for (path, contents) in files {
+            tree.make_directories(split(path.as_bytes()).0, &Meta::root(0o755, 0)).unwrap();
+            let file = Inode::file(Meta::root(0o644, 0), contents.clone());
+            tree.put(path.as_bytes(), file).unwrap();
+        }
+        let mut bytes = Vec::new();
+        let options = Options { width, ..Options::default() };
+        Plan::new(&tree, &options).unwrap().write(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Sets entries of both copies of a FAT16.
+    fn with_chain(mut bytes: Vec<u8>, entries: &[(usize, u16)]) -> Vec<u8> {
+        let boot = Boot::read(&bytes).unwrap();
+        for copy in 0..boot.fats {
+            let fat = usize::try_from(boot.fat_offset + copy * boot.fat_len).unwrap();
+            for &(cluster, value) in entries {
+                bytes[fat + 2 * cluster..fat + 2 * cluster + 2]
+                    .copy_from_slice(&value.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn chains_that_leave_cross_or_end_early_are_refused() {
+        let whole = volume(Width::Fat16);
+        let boot = Boot::read(&whole).unwrap();
+        let behind = u16::try_from(boot.clusters + 2).unwrap();
+        let root = boot.root_offset;
+        let rows: [(&[(usize, u16)], String); 9] = [
+            (&[(4, 0)], "FAT table at byte 0x200: cluster 0 is not on the volume".into()),
+            (&[(4, 1)], "FAT table at byte 0x200: cluster 1 is not on the volume".into()),
+            (
+                &[(4, behind)],
+                format!("FAT table at byte 0x200: cluster {behind} is not on the volume"),
+            ),
+            (&[(3, 2)], "FAT table at byte 0x200: cluster 2 is used twice".into()),
+            (&[(6, 5)], "FAT table at byte 0x200: cluster 5 is used twice".into()),
+            (
+                &[(3, 0xffff), (4, 0)],
+                format!(
+                    "FAT directory at byte {root:#x}: a file of 1100 bytes has 1024 bytes of clusters"
+                ),
+            ),
+            (
+                &[(4, 7), (7, 0xffff)],
+                format!(
+                    "FAT directory at byte {root:#x}: a file of 1100 bytes has 2048 bytes of clusters"
+                ),
+            ),
+            (
+                &[(9, 0xffff)],
+                "FAT table at byte 0x200: cluster 9 is allocated, but no file has it".into(),
+            ),
+            (
+                &[(usize::from(behind) - 1, 1)],
+                format!(
+                    "FAT table at byte 0x200: cluster {} is allocated, but no file has it",
+                    behind - 1
+                ),
+            ),
+        ];
+        for (entries, expected) in rows {
+            assert_eq!(refusal(&with_chain(whole.clone(), entries)), expected);
+        }
+        // The mark of a bad cluster (FAT 1.03, "FAT Data Structure") and every mark of an end.
+        for entries in [(9, 0xfff7), (4, 0xfff8), (4, 0xffff)] {
+            assert!(read(&with_chain(whole.clone(), &[entries])).is_ok(), "{entries:x?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_has_at_most_65536_entries() {
+        let mut whole = volume(Width::Fat16);
+        let at = Boot::read(&whole).unwrap().data_offset + 3 * 512;
+        let chain: Vec<(usize, u16)> =
+            (5..5 + 4096).map(|cluster| (cluster, u16::try_from(cluster + 1).unwrap())).collect();
+        whole = with_chain(whole, &chain);
+        whole = with_chain(whole, &[(5 + 4096, 0xffff)]);
+        assert_eq!(
+            refusal(&whole),
+            format!("FAT directory at byte {at:#x}: 2097664 bytes, at most 2097152")
+        );
+    }
+
+    #[test]
+    fn every_name_of_a_directory_comes_once() {
+        let mut files = written(Width::Fat16, &[("A", vec![1]), ("B", vec![2])]);
+        let root = usize::try_from(Boot::read(&files).unwrap().root_offset).unwrap();
+        files[root + 32] = b'A';
+        assert_eq!(refusal(&files), format!("FAT directory at byte {root:#x}: a name comes twice"));
+        let mut mixed = volume(Width::Fat16);
+        mixed[root + 32] = b'A';
+        let expected = format!("FAT directory at byte {root:#x}: `/A` exists already");
+        assert_eq!(refusal(&mixed), expected);
+        // A name that would lie elsewhere in the tree.
+        let mut slash = volume(Width::Fat16);
+        slash[root..root + 3].copy_from_slice(b"D/X");
+        let expected = format!("FAT directory at byte {root:#x}: the invalid name `D/X`");
+        assert_eq!(refusal(&slash), expected);
+    }
+
+    #[test]
+    fn a_file_in_pieces_is_one_source() {
+        let mut bytes = volume(Width::Fat16);
+        let start = Boot::read(&bytes).unwrap().data_offset;
+        let place = |cluster: u64| start + (cluster - 2) * 512;
+        for (cluster, fill) in [(2, b'1'), (8, b'2'), (3, b'3')] {
+            let at = usize::try_from(place(cluster)).unwrap();
+            bytes[at..at + 512].fill(fill);
+        }
+        bytes = with_chain(bytes, &[(2, 8), (8, 3), (3, 0xfff8), (4, 0)]);
+        let volume = read(&bytes).unwrap();
+        let id = volume.lookup("a").unwrap();
+        let Node::File(file) = &volume.tree.inode(id).node else { panic!("{id:?}") };
+        assert_eq!(file.runs(), [(place(2), 512), (place(8), 512), (place(3), 512)]);
+        let expected = [[b'1'; 512], [b'2'; 512], [b'3'; 512]].concat();
+        assert_eq!(read_all(file, 1100).unwrap(), expected[..1100]);
+        for (offset, len) in [(0, 1), (511, 2), (512, 512), (500, 600), (1099, 1), (1100, 0)] {
+            let mut buf = vec![0; len];
+            file.read_at(offset, &mut buf).unwrap();
+            let start = usize::try_from(offset).unwrap();
+            assert_eq!(buf, expected[start..start + len], "{offset}+{len}");
+        }
+        for (offset, len) in [(1100, 1), (1099, 2), (u64::MAX, 1)] {
+            let error = file.read_at(offset, &mut vec![0; len]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{offset}+{len}");
+        }
+    }
+
+    /// UEFI 2.11, section 13.3.1.2: firmware looks names up whatever their case.
+    #[test]
+    fn names_are_found_whatever_their_case() {
+        let bytes = written(Width::Fat16, &[("EFI/Größe.efi", vec![1])]);
+        let volume = read(&bytes).unwrap();
+        for path in ["EFI/Größe.efi", "efi/GRÖSSE.efi", "/EFI//größe.EFI"] {
+            let found = volume.lookup(path).is_some();
+            // U+00DF has no capital of one character that would make it the same name.
+            assert_eq!(found, !path.contains("SS"), "{path}");
+        }
+        assert_eq!(volume.lookup(""), Some(volume.tree.root()));
+        assert_eq!(volume.lookup("EFI/none"), None);
+    }
+
+    /// FAT 1.03, "FSInfo Sector Structure": three signatures, and a count that may be unknown.
+    #[test]
+    fn fsinfo_counts_the_free_clusters() {
+        let whole = volume(Width::Fat32);
+        let free = read(&whole).unwrap().free_clusters;
+        let info = 512;
+        for (at, value) in [(0, 0), (484, 0), (508, 1)] {
+            let mut broken = whole.clone();
+            broken[info + at] = value;
+            let expected = "FAT FSInfo at byte 0x200: expected its three signatures";
+            assert_eq!(refusal(&broken), expected);
+        }
+        let mut wrong = whole.clone();
+        wrong[info + 488..info + 492].copy_from_slice(&7u32.to_le_bytes());
+        let expected = format!("FAT FSInfo at byte 0x200: expected {free} free clusters, found 7");
+        assert_eq!(refusal(&wrong), expected);
+        let mut unknown = whole;
+        unknown[info + 488..info + 492].fill(0xff);
+        assert_eq!(read(&unknown).unwrap().free_clusters, free);
     }
 }
