@@ -30,8 +30,8 @@ pub struct Archive<'a, S: ?Sized> {
 /// Reads the archive at the start of `source`, up to its trailer.
 ///
 /// # Errors
-/// [`Error::Corrupt`] for what is no archive, leaves it, names a path twice, or comes before its
-/// directory, and for more entries than any archive has; [`Error::Unsupported`] for another cpio format.
+/// [`Error::Corrupt`] for another cpio format, an entry that contradicts this one, leaves the archive,
+/// comes twice or before its directory, and above 262,144 entries or 32 MiB of names; [`Error::Io`].
 pub fn read<S: Source + ?Sized>(source: &S) -> Result<Archive<'_, S>, Error> {
     let mut unpacked = Unpacked {
         tree: Tree::new(Meta::root(0o755, 0)),
@@ -47,7 +47,7 @@ pub fn read<S: Source + ?Sized>(source: &S) -> Result<Archive<'_, S>, Error> {
         (entries, names) = (entries + 1, names + name.len());
         if entries > ENTRIES_MAX || names > NAMES_MAX {
             let most = format!("{ENTRIES_MAX} entries with names of {NAMES_MAX} bytes");
-            return Err(refused(format!("it is one too many, expected at most {most}")));
+            return Err(refused(format!("expected at most {most}")));
         }
         let body = start + (HEADER as u64 + u64::from(header.namesize)).next_multiple_of(ALIGNMENT);
         if name == TRAILER {
@@ -144,7 +144,11 @@ fn hex(digits: &[u8]) -> Option<u32> {
 fn checked_path(name: &[u8]) -> Result<&[u8], String> {
     let path = if name == b"." { &[] } else { name.strip_prefix(b"./").unwrap_or(name) };
     let whole = path.is_empty() || path.split(|&byte| byte == b'/').all(tree::is_valid_name);
-    if whole { Ok(path) } else { Err(format!("the name `{}`", String::from_utf8_lossy(name))) }
+    if whole {
+        Ok(path)
+    } else {
+        Err(format!("the invalid name `{}`", String::from_utf8_lossy(name)))
+    }
 }
 
 /// What has been read so far.
@@ -203,7 +207,7 @@ impl<S: Source + Clone> Unpacked<S> {
         if same && earlier.meta == later.meta {
             return Ok(());
         }
-        Err("shares its inode number with something else".into())
+        Err("differs from an earlier name of the same inode".into())
     }
 
     fn finish(self) -> Result<Tree<Window<S>>, String> {
@@ -230,7 +234,7 @@ fn decode<S: Source>(
         BLOCK_DEVICE => Node::BlockDevice(device),
         FIFO => Node::Fifo,
         SOCKET => Node::Socket,
-        _ => return Err(format!("mode {:o} is no file type", header.mode)),
+        _ => return Err(format!("mode {:o} has an unknown file type", header.mode)),
     };
     if header.mode > 0o177_777 {
         return Err(format!("mode {:o} has unknown bits", header.mode));

@@ -187,7 +187,7 @@ fn check_names(sections: &[(&str, u64)]) -> Result<(), Error> {
     for (at, &(name, len)) in sections.iter().enumerate() {
         let refused = |why: &str| Error::Invalid { section: name.to_owned(), why: why.to_owned() };
         if !SECTION_ORDER.contains(&name) {
-            return Err(refused("UAPI.5 knows no section of this name"));
+            return Err(refused("UAPI.5 defines no section of this name"));
         }
         if sections.iter().take(at).any(|(earlier, _)| *earlier == name) {
             return Err(refused("it comes twice"));
@@ -206,7 +206,7 @@ fn check_stub(headers: &Headers) -> Result<(), Error> {
     }
     let alignment = headers.optional.file_alignment.get();
     if !headers.optional.headers_size.get().is_multiple_of(alignment) {
-        return refused(format!("SizeOfHeaders is no multiple of {alignment}"));
+        return refused(format!("SizeOfHeaders is not a multiple of {alignment}"));
     }
     let mut file_end = u64::from(headers.optional.headers_size.get());
     let mut memory_end = file_end;
@@ -374,9 +374,13 @@ pub fn stub_within<S: Source + ?Sized>(
     let refused = |why: String| Error::Unsupported { what: "unified kernel image", why };
     let own = headers.sections.len().saturating_sub(appended.len());
     let behind = headers.sections.split_off(own);
-    let first = behind.first().ok_or_else(|| refused("it has no section of its own".into()))?;
+    let first =
+        behind.first().ok_or_else(|| refused("it has none of the appended sections".into()))?;
     if let Some(other) = behind.iter().find(|section| !appended.contains(&section.name.as_str())) {
-        return Err(refused(format!("`{}` stands among its last sections", other.name)));
+        return Err(refused(format!(
+            "expected the appended sections last, found `{}` among them",
+            other.name
+        )));
     }
     let len = u64::from(first.raw_offset);
     let window = Window::new(image, 0, len).and_then(|window| read_all(&window, limit));

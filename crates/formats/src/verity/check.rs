@@ -62,7 +62,7 @@ pub fn read<S: Source + ?Sized>(hash: &S) -> Result<Header, Error> {
     Ok(Header { options, data_blocks: superblock.data_blocks.get() })
 }
 
-/// Refuses trees that are made otherwise, and no less right for that.
+/// Refuses other versions and hash types, valid though they are.
 fn check_supported(superblock: &Superblock) -> Result<(), Error> {
     let (version, hash_type) = (superblock.version.get(), superblock.hash_type.get());
     let refused = |what, expected, found| Err(Error::Unsupported { what, expected, found });

@@ -82,7 +82,7 @@ pub struct Options {
     pub data_block_size: u32,
     /// Bytes of a hash block: a power of two, 512 to 512 KiB.
     pub hash_block_size: u32,
-    /// Of every level.
+    /// The hash function of every level.
     pub algorithm: Algorithm,
     /// True to begin the hash area with a superblock.
     pub superblock: bool,
@@ -108,7 +108,7 @@ impl Options {
 pub struct Level {
     /// Offset in the hash area, bytes.
     pub offset: u64,
-    /// Hash blocks.
+    /// How many hash blocks the level has.
     pub blocks: u64,
 }
 
@@ -159,17 +159,17 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
-    /// A superblock of a tree that is made in another way than those that are read here.
+    /// A valid superblock of a tree that this reader does not implement, such as Chrome OS's.
     #[error("dm-verity superblock: {what} {found} is not supported, expected {expected}")]
     Unsupported {
         /// The field.
         what: &'static str,
-        /// What is.
+        /// The value that is read.
         expected: &'static str,
-        /// What it says, and what that is.
+        /// The field's value.
         found: String,
     },
-    /// A block does not have the digest the level above says, or the root hash is another.
+    /// A block does not have the digest the level above says, or the root hash differs.
     #[error("dm-verity: {place} does not match: expected {expected}, computed {computed}")]
     Mismatch {
         /// The first one, from the top.
@@ -222,7 +222,7 @@ impl Plan {
     /// one block has no levels: its digest is the root hash.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no data, data that is no multiple of the block size, or an option
+    /// [`Error::Invalid`] for no data, data that is not a multiple of the block size, or an option
     /// outside its range.
     pub fn new(data_len: u64, options: &Options) -> Result<Self, Error> {
         check_options(options)?;
