@@ -35,7 +35,8 @@ use crate::fetch::Origins;
 use crate::image::{self, Image, InitrdParts, Parts};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
-use crate::rootfs::{self, Rootfs};
+use crate::packages::debian;
+use crate::rootfs::Rootfs;
 
 /// Modules that the root file system itself needs, on every machine.
 const ROOT_MODULES: [&str; 2] = ["dm_verity", "squashfs"];
@@ -103,7 +104,7 @@ pub fn build(
     let packages = packages::unpack(&inputs, builder.origins)?;
     let external = inputs.external(builder.origins)?;
     let mut rootfs =
-        rootfs::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
+        debian::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
     let boot = boot_parts(&mut rootfs, &inputs, builder.stage1)?;
     let os_release = os_release(&rootfs.tree)?;
     let image = image::write(
