@@ -42,6 +42,11 @@ pub(crate) fn line(text: &str) -> String {
     plain(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
+/// A count and its noun: `1 package`, `2 packages`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// Marks that no reader sees: of direction (Unicode Standard Annex 9, table 1), of lines and
 /// paragraphs, and those that join, hide or tag what stands beside them.
 fn is_mark(char: char) -> bool {

@@ -9,7 +9,7 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::progress::Progress as _;
 use serde::Serialize;
 
-use super::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
+use super::project::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
 use crate::console::{Answer, Console};
 
 /// What to build, from where, and into which folder.

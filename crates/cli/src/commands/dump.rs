@@ -4,9 +4,11 @@
 //! from the file are shown with control characters escaped. Deliberately absent: formats inside
 //! others, but for the archives that follow each other in an initrd.
 
+mod error;
 mod firmware;
 mod initrd;
 mod listing;
+mod magic;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,11 +17,11 @@ use std::process::ExitCode;
 use cvmkit_formats::source::Source;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use serde::Serialize;
-use thiserror::Error;
 
 use super::input;
 use crate::console::{Answer, Console};
 use crate::text::plain;
+use error::{Error, is_environment};
 use listing::Format;
 
 /// Which file.
@@ -52,7 +54,7 @@ impl Arguments {
 }
 
 /// Why nothing was listed.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(
         "`{}` has no known format: expected {}, found {len} bytes of something else",
@@ -61,7 +63,7 @@ enum Refusal {
     )]
     Unknown { path: PathBuf, len: u64 },
     #[error("cannot list `{}` as {format}", path.display())]
-    Refused { path: PathBuf, format: &'static str, source: listing::Error },
+    Refused { path: PathBuf, format: &'static str, source: Error },
 }
 
 impl Refusal {
@@ -73,9 +75,7 @@ impl Refusal {
 impl Diagnosis for Refusal {
     fn fault(&self) -> Fault {
         match self {
-            Self::Refused { source, .. } if listing::is_environment(&**source) => {
-                Fault::Environment
-            }
+            Self::Refused { source, .. } if is_environment(&**source) => Fault::Environment,
             _ => Fault::Definition,
         }
     }

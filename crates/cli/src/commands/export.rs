@@ -26,9 +26,10 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{counted, input};
+use super::input;
 use crate::console::{Answer, CommandError, Console};
 use crate::environment;
+use crate::text::counted;
 
 /// What to export, of which machines, and how.
 #[derive(Debug, clap::Args)]

@@ -11,9 +11,10 @@ use cvmkit_engine::lock::{
 use cvmkit_host::progress::Progress;
 use serde::Serialize;
 
-use super::{DefinitionArgument, OriginArguments, Places, counted};
+use super::project::{DefinitionArgument, OriginArguments, Places};
 use crate::console::{Answer, Console};
 use crate::environment;
+use crate::text::counted;
 
 /// What to lock, and how much may change.
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use cvmkit_engine::plan::{self, Edit};
 
-use super::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
+use super::project::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
 use crate::console::{Answer, Console};
 
 /// What to plan, and what it is compared with.

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use cvmkit_engine::vendor;
 use serde::Serialize;
 
-use super::{DefinitionArgument, Places, counted};
+use super::project::{DefinitionArgument, Places};
 use crate::console::{Answer, Console};
+use crate::text::counted;
 
 /// What to copy, and where.
 #[derive(Debug, clap::Args)]

@@ -12,10 +12,10 @@ use cvmkit_measure::snp::id_block::{self, PublicKey};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::counted;
 use super::input::{self, KEY_FILE_MAX};
 use crate::console::{Answer, CommandError, Console};
 use crate::environment;
+use crate::text::counted;
 
 /// What to verify.
 #[derive(Debug, clap::Args)]

@@ -12,14 +12,11 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::verity;
-use cvmkit_host::files::FileSource;
 
-use super::input;
-use crate::console::{Answer, CommandError, Console};
+use crate::console::{Answer, Console};
 use refusal::Refusal;
-use tree::Described;
+use tree::{Described, hash_area};
 
 /// What to do with a hash tree.
 #[derive(Debug, clap::Args)]
@@ -66,15 +63,6 @@ impl DumpArguments {
         console.answer(&Described::by(&header, &self.hash).map_err(Refusal::of(&self.hash))?);
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The bytes of a file from `offset` on.
-fn hash_area(path: &Path, offset: u64) -> Result<Window<FileSource>, CommandError> {
-    let file = input::source(path)?;
-    let len = file.len();
-    let beyond = || Refusal::Offset { path: path.to_owned(), offset, len };
-    let rest = len.checked_sub(offset).ok_or_else(beyond)?;
-    Ok(Window::new(file, offset, rest).map_err(|_| beyond())?)
 }
 
 /// A superblock as text, for `cvmkit dump`.

@@ -10,9 +10,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_debian::scripts::Native;
+
 use super::RootfsError;
 use super::assembly::Assembly;
-use super::effects::{Effects, SystemAccount};
+use super::native::Effects;
 use super::sysusers::{Line, PrimaryGroup, is_account_name, read};
 
 /// The highest id of a system account (`SYS_UID_MAX`, login.defs(5)).
@@ -205,7 +207,7 @@ struct Collection<'a> {
 }
 
 /// Gathers every account the image has.
-pub(crate) fn collect(
+pub(super) fn collect(
     assembly: &mut Assembly<'_>,
     effects: &Effects,
 ) -> Result<Accounts, RootfsError> {
@@ -226,8 +228,8 @@ pub(crate) fn collect(
     for line in read(assembly)? {
         collection.line(line)?;
     }
-    for (_, account) in &effects.accounts {
-        collection.system_account(account)?;
+    for (_, native) in &effects.native {
+        collection.native(*native)?;
     }
     let mut accounts = collection.finish()?;
     if !request.debug {
@@ -361,21 +363,22 @@ impl Collection<'_> {
         }
     }
 
-    fn system_account(&mut self, account: &SystemAccount) -> Result<(), RootfsError> {
-        match account {
-            SystemAccount::Group { name } => self.group(name, None),
-            SystemAccount::User { name, comment, home } => {
+    fn native(&mut self, native: Native) -> Result<(), RootfsError> {
+        match native {
+            Native::SystemGroup { name } => self.group(name, None),
+            Native::SystemUser { name, comment, home } => {
                 let user = NewUser {
                     id: None,
                     group: PrimaryGroup::Own,
-                    comment: comment.clone(),
-                    home: home.clone(),
+                    comment: comment.to_owned(),
+                    home: home.to_owned(),
                     shell: NOLOGIN.to_owned(),
                     password: "!*".to_owned(),
                     expired: false,
                 };
                 self.user(name, user)
             }
+            _ => Ok(()),
         }
     }
 
@@ -616,7 +619,7 @@ fn claim(
 }
 
 /// Writes the four files, and the home directories of the definition's users.
-pub(crate) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
+pub(super) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
     // Day 0 would mean that the password must be changed at once (shadow(5)).
     let day = (assembly.request.mtime / 86_400).max(1);
     let (mut passwd, mut shadow) = (String::new(), String::new());

@@ -16,7 +16,6 @@ use super::folder::{Digests, Folder};
 use super::{ARCHITECTURE, Check, VerifyError};
 use crate::definition::Seed;
 use crate::describe::json;
-use crate::image::RootFormat;
 
 /// Roles that every image has.
 const REQUIRED: [Role; 6] = [
@@ -150,10 +149,7 @@ pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests
     };
     let architecture = manifest.image.architecture.as_str();
     examination.expect(MANIFEST_FILE, "architecture", ARCHITECTURE.name(), architecture);
-    let format = manifest.root.format.as_str();
-    if RootFormat::of_name(format).is_none() {
-        examination.expect(MANIFEST_FILE, "root.format", RootFormat::Squashfs.name(), format);
-    }
+    examination.expect(MANIFEST_FILE, "root.format", "squashfs", manifest.root.format.as_str());
     let seed = manifest.image.seed.parse::<Seed>().map(|seed| seed.to_string());
     if seed.as_deref() != Ok(manifest.image.seed.as_str()) {
         let found = format!("`{}`", manifest.image.seed);

@@ -32,7 +32,7 @@ pub enum Error {
         /// What the storage said.
         source: io::Error,
     },
-    /// The bytes contradict the format.
+    /// The bytes are no image.
     #[error("PE {what} at byte {at:#x}: {why}")]
     Corrupt {
         /// The structure.
@@ -42,7 +42,7 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
-    /// A valid image of a kind that this reader does not take.
+    /// The image is of a kind that is not taken.
     #[error("PE {what}: {why}")]
     Unsupported {
         /// The structure.
@@ -50,7 +50,7 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
-    /// A UKI that can't be made as asked for.
+    /// The image asked for can't be made.
     #[error("UKI section `{section}`: {why}")]
     Invalid {
         /// The section.

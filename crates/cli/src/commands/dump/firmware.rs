@@ -8,7 +8,8 @@ use cvmkit_measure::firmware::{self, Firmware, TABLE_FOOTER_GUID};
 use cvmkit_measure::gpa::FOUR_GIB;
 
 use super::super::input::FIRMWARE_MAX;
-use super::listing::{Error, has};
+use super::error::Error;
+use super::magic::has;
 
 /// Bytes from the end of an image to the GUID that closes its footer table.
 const FOOTER_GUID_DISTANCE: u64 = 48;

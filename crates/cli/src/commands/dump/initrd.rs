@@ -8,7 +8,8 @@ use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_formats::cpio;
 use cvmkit_formats::source::{Source, Window, read_all};
 
-use super::listing::{Error, has};
+use super::error::Error;
+use super::magic::has;
 
 /// How archives start: the magic of "new ASCII" cpio, of gzip (RFC 1952, section 2.3.1) and of zstd
 /// (RFC 8878, section 3.1.1).

@@ -8,10 +8,9 @@ use cvmkit_formats::squashfs::Limits;
 use cvmkit_formats::{fat, gpt, pe, squashfs, verity};
 
 use super::super::verity::described;
+use super::error::Error;
+use super::magic::{bytes, has};
 use super::{firmware, initrd};
-
-/// Whatever a decoder says.
-pub(super) type Error = Box<dyn std::error::Error>;
 
 /// A format that can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,20 +96,6 @@ impl Format {
     }
 }
 
-/// True if `magic` is at `at`.
-pub(super) fn has(source: &impl Source, at: u64, magic: &[u8]) -> io::Result<bool> {
-    let mut found = vec![0; magic.len()];
-    Ok(bytes(source, at, &mut found)? && found == magic)
-}
-
-/// Fills `found` from `at`; false if the file ends before.
-fn bytes(source: &impl Source, at: u64, found: &mut [u8]) -> io::Result<bool> {
-    match at.checked_add(found.len() as u64) {
-        Some(end) if end <= source.len() => source.read_at(at, found).map(|()| true),
-        _ => Ok(false),
-    }
-}
-
 fn is_corim(source: &impl Source) -> io::Result<bool> {
     let mut head = [0; 3];
     Ok(bytes(source, 0, &mut head)? && CorimFile::is_start(&head))
@@ -132,12 +117,4 @@ fn is_fat(source: &impl Source) -> io::Result<bool> {
     let jump = has(source, 0, &[0xeb])? || has(source, 0, &[0xe9])?;
     let named = has(source, 54, b"FAT")? || has(source, 82, b"FAT32")?;
     Ok(jump && named && has(source, 510, &[0x55, 0xaa])?)
-}
-
-/// True if the disk failed, not the format.
-pub(super) fn is_environment(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| {
-        let error = error.downcast_ref::<io::Error>();
-        error.is_some_and(|error| error.raw_os_error().is_some())
-    })
 }

@@ -9,23 +9,21 @@
 //! Source of the names: `PolicyMeasurement` in private-compute-infra-toolkit/hats at 7d618400ce0c.
 
 mod acpi;
+mod refusal;
 mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_attest::profile::Memory;
-use cvmkit_formats::digest::Sha256;
-use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::stage0::{
-    self, AcpiArea, AcpiError, InitrdDigest, KernelError, Machine, MemoryError, MemoryMap,
-    SetupDataVariant, cmdline_pattern,
+    self, AcpiArea, InitrdDigest, Machine, MemoryMap, SetupDataVariant, cmdline_pattern,
 };
-use thiserror::Error;
 
-use super::super::input;
-use crate::console::{Answer, CommandError, Console};
+use super::super::input::{self, InputError};
+use crate::console::{Answer, Console};
 use acpi::AcpiArguments;
+use refusal::Refusal;
 use report::{Inputs, Report, Values};
 
 /// More than any kernel or initrd that a machine could load below 4 GiB.
@@ -123,28 +121,6 @@ impl From<AreaName> for AcpiArea {
     }
 }
 
-/// Why there is nothing to print.
-#[derive(Debug, Error)]
-enum Refusal {
-    #[error("cannot use `{}` as a kernel", path.display())]
-    Kernel { path: PathBuf, source: KernelError },
-    #[error("cannot make a memory map for --memory")]
-    Memory(#[source] MemoryError),
-    #[error("cannot use `{}` and the files beside it as ACPI tables", path.display())]
-    Acpi { path: PathBuf, source: AcpiError },
-}
-
-impl Diagnosis for Refusal {
-    fn fault(&self) -> Fault {
-        Fault::Definition
-    }
-
-    fn hint(&self) -> Option<String> {
-        let Self::Kernel { .. } = self else { return None };
-        Some("stage0 starts what QEMU's -kernel takes: arch/x86/boot/bzImage".to_owned())
-    }
-}
-
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Answer {
         let kernel = input::read(&self.kernel, FILE_MAX)?;
@@ -157,7 +133,7 @@ impl Arguments {
             setup_data: kernel.setup_data_digest(self.guest.into()),
             initrd: self.initrd.as_deref().map(initrd).transpose()?,
             acpi: self.acpi.digest()?,
-            system_image: self.system_image.as_deref().map(file).transpose()?,
+            system_image: self.system_image.as_deref().map(input::sha256).transpose()?,
             cmdline: self.append.clone(),
             pattern: self.pattern(),
             memory_map,
@@ -177,11 +153,6 @@ impl Arguments {
     }
 }
 
-fn initrd(path: &Path) -> Result<InitrdDigest, CommandError> {
-    Ok(InitrdDigest(Sha256(input::sha256(path)?.0)))
-}
-
-/// The digest of a file.
-fn file(path: &Path) -> Result<Sha256, CommandError> {
-    Ok(Sha256(input::sha256(path)?.0))
+fn initrd(path: &Path) -> Result<InitrdDigest, InputError> {
+    Ok(InitrdDigest(input::sha256(path)?))
 }

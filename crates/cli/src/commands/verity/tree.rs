@@ -5,10 +5,14 @@ use std::path::Path;
 use std::str::FromStr;
 
 use cvmkit_formats::gpt::Guid;
+use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::verity::{Algorithm, Error, Header, Options, Plan, RootHash};
+use cvmkit_host::files::FileSource;
 use serde::Serialize;
 
+use super::super::input;
 use super::refusal::Refusal;
+use crate::console::CommandError;
 
 /// How a tree is made; each option is veritysetup's.
 #[derive(Debug, clap::Args)]
@@ -64,6 +68,15 @@ impl TreeArguments {
         let len = blocks.checked_mul(size.into()).filter(|len| *len <= found);
         len.ok_or_else(|| Refusal::FewerBlocks { path: path.to_owned(), blocks, size, found })
     }
+}
+
+/// The bytes of a file from `offset` on.
+pub(super) fn hash_area(path: &Path, offset: u64) -> Result<Window<FileSource>, CommandError> {
+    let file = input::source(path)?;
+    let len = file.len();
+    let beyond = || Refusal::Offset { path: path.to_owned(), offset, len };
+    let rest = len.checked_sub(offset).ok_or_else(beyond)?;
+    Ok(Window::new(file, offset, rest).map_err(|_| beyond())?)
 }
 
 /// A salt on the command line.

@@ -9,9 +9,8 @@ use cvmkit_formats::verity::{self, Options, Plan, RootHash};
 use serde::Serialize;
 
 use super::super::input;
-use super::hash_area;
 use super::refusal::Refusal;
-use super::tree::TreeArguments;
+use super::tree::{TreeArguments, hash_area};
 use crate::console::{Answer, CommandError, Console};
 
 /// What to check.

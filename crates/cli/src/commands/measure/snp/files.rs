@@ -16,7 +16,7 @@ use cvmkit_measure::gpa::FOUR_GIB;
 use cvmkit_measure::snp::{FirmwareFold, LaunchDigest};
 
 use super::super::super::input::{self, FIRMWARE_MAX, InputError};
-use super::{Arguments, Mode};
+use super::options::{Arguments, Mode};
 
 /// What the options name.
 pub(super) struct Files {

@@ -8,7 +8,7 @@ use cvmkit_measure::sev;
 use cvmkit_measure::snp::{self, Contents, LaunchDigest, Meaning, VcpuSignature};
 use serde::Serialize;
 
-use super::{Arguments, Mode, OutputFormat};
+use super::options::{Arguments, Mode, OutputFormat};
 
 /// What was measured.
 pub(super) enum Launch<'a> {

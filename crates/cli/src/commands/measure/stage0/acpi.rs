@@ -8,7 +8,7 @@ use std::str::FromStr;
 use cvmkit_measure::stage0::{AcpiDigest, PciWindows, acpi_digest};
 
 use super::super::super::input;
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::console::CommandError;
 
 /// More than any QEMU makes.

@@ -2,23 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use cvmkit_attest::output::Notice;
 use cvmkit_debian::scripts::{
-    Access, Alternative, AppArmorLocal, Native, check_triggers, classify, generated, of_control,
+    Access, Alternative, AppArmorLocal, EnabledUnit, Native, check_triggers, classify, generated,
+    of_control,
 };
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::tree::{Inode, Node};
 
-use super::{AssembleError, KERNEL_PACKAGES, Package, Request, certificates, pam, shells};
-use crate::rootfs::assembly::{Assembly, bare};
-use crate::rootfs::effects::{self, DefaultUnit, SystemAccount};
-use crate::rootfs::{Accounts, Idle, RootfsError, capability};
+use super::assembly::{Assembly, bare};
+use super::{Accounts, Idle, Notice, Package, RootfsError, capability, certificates, pam, shells};
 
 /// What the scripts of all packages come to, each with its package, by name of the package.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Effects {
-    /// What steps of the root file system do.
-    pub root: effects::Effects,
+    /// Units Debian enables.
+    pub units: Vec<(String, EnabledUnit)>,
     /// Candidates of link groups.
     pub alternatives: Vec<(String, Alternative)>,
     /// Everything else.
@@ -30,10 +28,8 @@ pub(super) struct Effects {
 }
 
 /// Reads the scripts and triggers of the request's packages, by name of the package.
-pub(super) fn classify_request(
-    assembly: &mut Assembly<'_>,
-    request: &Request<'_>,
-) -> Result<Effects, AssembleError> {
+pub(super) fn classify_request(assembly: &mut Assembly<'_>) -> Result<Effects, RootfsError> {
+    let request = assembly.request;
     let mut packages: Vec<&Package> = request.packages.iter().collect();
     packages.sort_by_key(|package| &package.name);
     let mut effects = Effects::default();
@@ -54,7 +50,7 @@ pub(super) fn classify_request(
             idle.push(Idle { key: skip_key(name), value, why });
         }
     }
-    if idle.is_empty() { Ok(effects) } else { Err(RootfsError::NoEffect(idle).into()) }
+    if idle.is_empty() { Ok(effects) } else { Err(RootfsError::NoEffect(idle)) }
 }
 
 fn skip_key(package: &str) -> String {
@@ -91,7 +87,7 @@ fn classify_package(
     package: &Package,
     skipping: &mut Skipping<'_>,
     effects: &mut Effects,
-) -> Result<(), AssembleError> {
+) -> Result<(), RootfsError> {
     let name = &package.name;
     if let Some(triggers) = package.control.files.get("triggers")
         && let Err(unknown) = check_triggers(name, triggers)
@@ -99,7 +95,7 @@ fn classify_package(
         let sha256 = Sha256::of(triggers);
         if !skipping.skips(sha256) {
             let skipped = skipping.all();
-            return Err(AssembleError::UnknownTrigger { unknown, sha256, skipped });
+            return Err(RootfsError::UnknownTrigger { unknown, sha256, skipped });
         }
         skipped(assembly, name, "triggers", sha256, "");
     }
@@ -110,7 +106,7 @@ fn classify_package(
                 let sha256 = Sha256::of(unknown.text.as_bytes());
                 if !skipping.skips(sha256) {
                     let skipped = skipping.all();
-                    return Err(AssembleError::UnknownScript { unknown, skipped });
+                    return Err(RootfsError::UnknownScript { unknown, skipped });
                 }
                 skipped(assembly, name, kind.file_name(), sha256, &unknown.text);
                 generated(name, text)
@@ -153,34 +149,21 @@ fn capabilities(text: &str) -> Vec<String> {
 impl Effects {
     fn add(&mut self, package: &str, found: cvmkit_debian::scripts::Effects) {
         let named = |name: &str| name.to_owned();
-        let mut unit =
-            |name, user| self.root.units.push((named(package), DefaultUnit { name, user }));
-        found.units.into_iter().for_each(|found| unit(found.name, found.user));
+        self.units.extend(found.units.into_iter().map(|unit| (named(package), unit)));
         self.alternatives.extend(found.alternatives.into_iter().map(|one| (named(package), one)));
         self.apparmor_locals.extend(found.apparmor_locals);
         for native in found.native {
-            let account = match native {
-                Native::Enable(name) => {
-                    unit(named(name), false);
-                    continue;
+            match native {
+                Native::Enable(unit) => {
+                    let unit = EnabledUnit { name: named(unit), user: false };
+                    self.units.push((named(package), unit));
                 }
                 Native::ModuleIndex => {
-                    let release = package.strip_prefix(KERNEL_PACKAGES).unwrap_or(package);
+                    let release = package.strip_prefix("linux-image-").unwrap_or(package);
                     self.kernels.push(named(release));
-                    continue;
                 }
-                Native::SystemGroup { name } => SystemAccount::Group { name: named(name) },
-                Native::SystemUser { name, comment, home } => SystemAccount::User {
-                    name: named(name),
-                    comment: named(comment),
-                    home: named(home),
-                },
-                other => {
-                    self.native.push((named(package), other));
-                    continue;
-                }
-            };
-            self.root.accounts.push((named(package), account));
+                other => self.native.push((named(package), other)),
+            }
         }
     }
 }

@@ -1,0 +1,103 @@
+//! What the commands about a definition share: where it is, where packages come from, where an image goes.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use cvmkit_engine::build::Builder;
+use cvmkit_engine::definition::Project;
+use cvmkit_engine::fetch::Origins;
+use cvmkit_engine::mirrors::Mirrors;
+use cvmkit_engine::store::Store;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
+
+use crate::console::{CommandError, Console};
+use crate::stage1::STAGE1;
+use crate::{environment, name_service};
+
+/// The definition that a command is about.
+#[derive(Debug, Args)]
+pub(super) struct DefinitionArgument {
+    /// A folder that holds `image.toml`, or the file itself.
+    #[arg(value_name = "DEF", default_value = ".")]
+    definition: PathBuf,
+}
+
+impl DefinitionArgument {
+    pub(super) fn open(&self) -> Result<Project, CommandError> {
+        Ok(Project::open(&self.definition)?)
+    }
+}
+
+/// Where locked packages may come from.
+#[derive(Debug, Args)]
+pub(super) struct OriginArguments {
+    /// Use no network.
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Take packages from a folder that `cvmkit vendor` wrote before asking the mirrors.
+    #[arg(long, value_name = "DIR")]
+    pub(super) vendor: Option<PathBuf>,
+}
+
+/// The store and the mirrors of one run.
+pub(super) struct Places {
+    store: Store,
+    mirrors: Mirrors,
+}
+
+impl Places {
+    pub(super) fn of(project: &Project) -> Result<Self, CommandError> {
+        name_service::keep_to_what_is_linked_in()?;
+        Ok(Self {
+            store: Store::open(
+                &environment::store()?,
+                environment::seal_key()?,
+                &environment::scratch(),
+            )?,
+            mirrors: environment::mirrors(&project.raw.mirrors)?,
+        })
+    }
+
+    pub(super) fn origins<'a>(
+        &'a self,
+        offline: bool,
+        vendor: Option<&'a Path>,
+        console: &'a Console,
+    ) -> Origins<'a> {
+        Origins { store: &self.store, vendor, mirrors: &self.mirrors, offline, progress: console }
+    }
+}
+
+/// What a build is made with.
+pub(super) fn builder<'a>(
+    places: &'a Places,
+    origins: &'a OriginArguments,
+    console: &'a Console,
+) -> Result<Builder<'a>, CommandError> {
+    Ok(Builder {
+        origins: places.origins(origins.offline, origins.vendor.as_deref(), console),
+        stage1: STAGE1,
+        version: env!("CARGO_PKG_VERSION"),
+        program: program()?,
+    })
+}
+
+/// The digest of this very program; none where no file system tells which file it is (`/proc`).
+fn program() -> Result<Option<Sha256>, CommandError> {
+    let Some(path) = environment::program() else { return Ok(None) };
+    let file = files::open(&path)?;
+    Ok(Some(Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0))
+}
+
+/// The folder that an image is built into, if no other is named.
+pub(super) fn output_folder(
+    project: &Project,
+    variant: Option<&str>,
+    named: Option<PathBuf>,
+) -> Result<PathBuf, CommandError> {
+    match named {
+        Some(folder) => Ok(folder),
+        None => Ok(Path::new("out").join(project.definition(variant)?.stem())),
+    }
+}
