@@ -28,7 +28,32 @@ const ARROWS: [(&str, &[&str]); 9] = [
 /// The circles that are left among the files of one module: the crate, the first file, how many they are. This
 /// list only gets shorter: the file that others build on owns the type, and its folder's head calls.
 const CIRCLES: &[(&str, &str, usize)] = &[
-@@
+    ("engine", "build", 6),
+    ("engine", "definition", 2),
+    ("engine", "image", 4),
+    ("engine", "lock", 9),
+    ("engine", "plan/changes", 2),
+    ("engine", "rootfs", 29),
+    ("engine", "store", 2),
+    ("engine", "verify", 9),
+    ("attest", "compare", 7),
+    ("attest", "export", 16),
+    ("attest", "predict/evidence", 2),
+    ("attest", "profile", 2),
+    ("attest", "values/image_files", 2),
+    ("vm", "acpi", 3),
+    ("measure", "compare", 2),
+    ("measure", "event/data", 5),
+    ("measure", "firmware", 4),
+    ("measure", "snp", 2),
+    ("measure", "tpm", 4),
+    ("host", "files", 2),
+    ("formats", "cpio", 2),
+    ("formats", "fat", 3),
+    ("formats", "gpt", 3),
+    ("formats", "pe", 3),
+    ("formats", "squashfs", 10),
+    ("formats", "verity", 2),
 ];
 
 fn crates() -> PathBuf {
@@ -84,7 +109,8 @@ fn no_files_go_round_in_a_circle_but_those_that_did() {
     for (name, _) in ARROWS {
         for circle in paths::circles(&graph(name)) {
             let row = (name, circle[0].clone(), circle.len());
-            let is_known = CIRCLES.iter().any(|(of, first, len)| row == (*of, (*first).into(), *len));
+            let is_known =
+                CIRCLES.iter().any(|(of, first, len)| row == (*of, (*first).into(), *len));
             assert!(is_known, "{row:?} is a new circle, or one that changed: {circle:#?}");
             found.insert(row);
         }
@@ -102,7 +128,10 @@ fn graph(name: &str) -> paths::Graph {
 #[test]
 fn a_circle_and_an_arrow_that_points_up_are_found() {
     let source = |module: &str, text: &str| {
-        (module.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect(), text.to_owned())
+        (
+            module.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            text.to_owned(),
+        )
     };
     let mut sources = paths::Sources::from([
         source("", "mod a;\npub use crate::a::A;"),

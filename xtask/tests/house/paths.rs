@@ -186,7 +186,9 @@ impl File {
 fn import(line: &str) -> Option<(bool, String)> {
     let (visibility, tree) = line.split_once("use ")?;
     let is_visibility = visibility.is_empty()
-        || visibility.starts_with("pub") && visibility.ends_with([' ']) && !visibility.contains('=');
+        || visibility.starts_with("pub")
+            && visibility.ends_with([' '])
+            && !visibility.contains('=');
     is_visibility.then(|| (!visibility.is_empty(), tree.to_owned()))
 }
 
