@@ -16,8 +16,8 @@ use cvmkit_host::progress::Progress;
 use thiserror::Error;
 
 use crate::mirrors::{Mirrors, Tried};
-use crate::package;
-pub use crate::package::Wanted;
+use crate::packages::debian;
+pub use crate::packages::{DigestMismatch, Wanted};
 use crate::store::{Blob, Partial, Store};
 
 /// Downloads at the same time; archives throttle clients that open more.
@@ -126,22 +126,6 @@ pub enum FetchError {
     /// The store or the vendor folder.
     #[error(transparent)]
     File(#[from] FileError),
-}
-
-/// Two digests that should be one.
-#[derive(Debug, Error)]
-#[error(
-    "SHA-256 mismatch for {what}\n    expected: {expected}  ({expected_by})\n    computed: {computed}"
-)]
-pub struct DigestMismatch {
-    /// The file.
-    pub what: String,
-    /// What it should be.
-    pub expected: Sha256,
-    /// Who says so.
-    pub expected_by: String,
-    /// What it is.
-    pub computed: Sha256,
 }
 
 impl Diagnosis for FetchError {
@@ -272,7 +256,7 @@ fn from_vendor(wanted: &Wanted, vendor: &Path, store: &Store) -> Result<Option<B
     store.insert(&bytes)?;
     drop(bytes);
     let blob = store.get(wanted.sha256)?;
-    blob.iter().try_for_each(|blob| package::keep(blob, store))?;
+    blob.iter().try_for_each(|blob| debian::keep(blob, store))?;
     Ok(blob)
 }
 
@@ -296,7 +280,7 @@ fn download_all(
         let keep = |blob: Blob, size: u64| {
             let (kept, unpacking) = (&kept, &unpacking);
             decoding.spawn(move |_| {
-                if let Err(error) = package::keep(&blob, origins.store) {
+                if let Err(error) = debian::keep(&blob, origins.store) {
                     *kept.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
                 }
                 unpacking.done(size, origins.progress);

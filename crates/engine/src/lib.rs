@@ -12,7 +12,7 @@ pub mod kernel;
 pub mod local;
 pub mod lock;
 pub mod mirrors;
-mod package;
+pub mod packages;
 pub mod plan;
 pub mod rootfs;
 pub mod schema;

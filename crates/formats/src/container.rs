@@ -16,33 +16,33 @@ use crate::source::Source;
 pub enum Container {
     /// QEMU's copy-on-write image, of any version, and its predecessors.
     Qcow,
-    /// VMware's.
+    /// VMware's disk image: sparse extent or descriptor file.
     Vmdk,
-    /// VirtualBox's.
+    /// VirtualBox's disk image.
     Vdi,
-    /// Hyper-V's, of Azure too: with a footer, and dynamic ones with its copy in front.
+    /// Hyper-V's and Azure's disk image: with a footer, which a dynamic one repeats in front.
     Vhd,
-    /// Hyper-V's newer one.
+    /// Hyper-V's later disk image (MS-VHDX).
     Vhdx,
-    /// gzip.
+    /// gzip (RFC 1952).
     Gzip,
-    /// xz.
+    /// xz (.xz file format 1.2.0).
     Xz,
-    /// Zstandard.
+    /// Zstandard (RFC 8878).
     Zstd,
-    /// bzip2.
+    /// bzip2, `BZh` and a level.
     Bzip2,
-    /// LZ4 frames.
+    /// LZ4, in frames (LZ4 Frame Format 1.6).
     Lz4,
-    /// ZIP, and what is built on it.
+    /// ZIP (PKWARE APPNOTE), and formats built on it.
     Zip,
-    /// 7-Zip.
+    /// 7-Zip (`7zFormat.txt` of its SDK).
     SevenZip,
-    /// tar.
+    /// tar: POSIX ustar or pax, and GNU's.
     Tar,
     /// A Debian package, or another archive of `ar`.
     Deb,
-    /// An RPM package.
+    /// An RPM package, by the magic of its lead.
     Rpm,
     /// A UEFI capsule, which updates firmware.
     Capsule,
@@ -90,7 +90,7 @@ const HEAD: usize = 512;
 const FOOTER: u64 = 512;
 
 impl Container {
-    /// The container that a file is, if it is one of these.
+    /// The container that a file is, by the signature at its start or, of a fixed VHD, at its end.
     ///
     /// # Errors
     /// What the source says.
@@ -111,7 +111,7 @@ impl Container {
         Ok((&cookie == b"conectix").then_some(Self::Vhd))
     }
 
-    /// What to do to get what is in it.
+    /// How to get at the contained file: a sentence for the user, without a period.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {

@@ -62,7 +62,7 @@ pub enum Error {
         /// What the storage said.
         source: io::Error,
     },
-    /// The bytes are no archive.
+    /// The bytes contradict the format.
     #[error("cpio {what} at byte {at:#x}: {why}")]
     Corrupt {
         /// The structure.
@@ -183,7 +183,7 @@ impl<'a, C: Source> Plan<'a, C> {
     /// # Errors
     /// [`Error::Unsupported`] names an inode with extended attributes, a time outside 32 bits, 4
     /// GiB or more of contents, or a name or target that the kernel would skip; [`Error::Invalid`]
-    /// a block size that is no multiple of 4.
+    /// a block size that is not a multiple of 4.
     pub fn new(tree: &'a Tree<C>, options: &Options) -> Result<Self, Error> {
         let block = u64::from(options.block);
         if block == 0 || !block.is_multiple_of(ALIGNMENT) {

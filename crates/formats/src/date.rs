@@ -36,7 +36,7 @@ impl Date {
         let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
         let in_range = hour < 24 && minute < 60 && second <= 60 && parts.next().is_none();
         let days = days_from_civil(year, month, day);
-        // The way back finds days that the month does not have.
+        // Converting back shows days that the month does not have.
         if !in_range || year < 1970 || civil(days) != (year, month, day) {
             return None;
         }

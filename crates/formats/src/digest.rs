@@ -10,13 +10,13 @@ use std::str::FromStr;
 use sha2::Digest as _;
 use thiserror::Error;
 
-/// A text that is no digest.
+/// A text of another length than the digest's, or with a character that is not a hexadecimal digit.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("expected {expected} hexadecimal digits, found {found:?}")]
 pub struct ParseDigestError {
     /// Number of digits of this kind of digest.
     pub expected: usize,
-    /// What was given.
+    /// The text, whole.
     pub found: String,
 }
 
@@ -27,7 +27,7 @@ macro_rules! hash {
         pub struct $name(pub [u8; $bytes]);
 
         impl $name {
-            /// Length in bytes.
+            /// Bytes of a value, half of its hexadecimal digits.
             pub const LEN: usize = $bytes;
 
             /// All zero: where a fold starts, and what stands for contents that are not hashed.
@@ -129,7 +129,7 @@ impl Sha256 {
     }
 }
 
-/// Hashes and counts what passes.
+/// SHA-256 and length of a message that comes in pieces.
 #[derive(Clone, Default)]
 pub struct Hasher {
     state: sha2::Sha256,
@@ -137,20 +137,20 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Takes more bytes in.
+    /// Appends `bytes` to the message, and counts them.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.len += bytes.len() as u64;
     }
 
-    /// The digest and the length of all that was taken in.
+    /// The digest and the length of the message so far.
     #[must_use]
     pub fn finish(self) -> (Sha256, u64) {
         (Sha256(self.state.finalize().into()), self.len)
     }
 }
 
-/// How documents have it.
+/// In the form of documents: 64 lower-case digits ([`Sha256::of_document`]).
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for Sha256 {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -187,7 +187,7 @@ impl Digests {
         Self::of_parts([bytes])
     }
 
-    /// The hashes of what `parts` are when put together.
+    /// The hashes of `parts`, concatenated.
     #[must_use]
     pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let (mut sha256, mut sha384) = (sha2::Sha256::new(), sha2::Sha384::new());
@@ -198,7 +198,7 @@ impl Digests {
         Self { sha256: Sha256(sha256.finalize().into()), sha384: Sha384(sha384.finalize().into()) }
     }
 
-    /// The hashes and the length of everything `reader` has, of which a piece is in memory at a time.
+    /// The hashes and the length of everything `reader` has, one piece in memory at a time.
     ///
     /// # Errors
     /// What the reader says.

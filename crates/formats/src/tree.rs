@@ -37,9 +37,9 @@ impl InodeId {
 pub struct Meta {
     /// Permission bits with setuid, setgid and sticky: `0o0000` to `0o7777`.
     pub mode: u16,
-    /// Owner.
+    /// Owner's user ID, as in the image: never looked up on the host.
     pub uid: u32,
-    /// Group.
+    /// Owner's group ID, as in the image.
     pub gid: u32,
     /// Modification time, seconds since 1970-01-01 UTC.
     pub mtime: i64,
@@ -58,9 +58,9 @@ impl Meta {
 /// Major and minor number of a device node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// Driver.
+    /// Number of the driver: 12 bits in squashfs, 32 in cpio.
     pub major: u32,
-    /// Unit.
+    /// Number of the unit: 20 bits in squashfs, 32 in cpio.
     pub minor: u32,
 }
 
@@ -77,16 +77,16 @@ pub enum Node<C> {
     CharDevice(Device),
     /// A block device.
     BlockDevice(Device),
-    /// A named pipe.
+    /// A named pipe (FIFO).
     Fifo,
-    /// A socket.
+    /// A Unix domain socket.
     Socket,
 }
 
-/// One file, directory, link or device.
+/// A file, directory, link, device, pipe or socket, without its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inode<C> {
-    /// Owner, mode, time, attributes.
+    /// What every inode carries: owner, mode, time, attributes.
     pub meta: Meta,
     /// Type and contents.
     pub node: Node<C>,
@@ -99,7 +99,7 @@ impl<C> Inode<C> {
         Self { meta, node: Node::Directory(BTreeMap::new()) }
     }
 
-    /// A regular file.
+    /// A regular file with these contents.
     #[must_use]
     pub fn file(meta: Meta, contents: C) -> Self {
         Self { meta, node: Node::File(contents) }
@@ -111,7 +111,7 @@ impl<C> Inode<C> {
         Self { meta: Meta::root(0o777, mtime), node: Node::Symlink(target.into()) }
     }
 
-    /// True for a directory.
+    /// True for a directory; a link to one is not.
     #[must_use]
     pub fn is_directory(&self) -> bool {
         matches!(self.node, Node::Directory(_))
@@ -135,11 +135,11 @@ pub enum TreeError {
     #[error("`/{0}` passes too many symbolic links")]
     SymlinkLoop(String),
     /// Empty, `.`, `..`, longer than 255 bytes, or with a slash or NUL.
-    #[error("`{0}` is no valid file name")]
+    #[error("`{0}` is not a valid file name")]
     InvalidName(String),
 }
 
-/// A file system.
+/// A file system: inodes and the directory entries that name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree<C> {
     /// Indexed by [`InodeId`]; slot 0 is the root. Unlinked inodes stay as unreachable slots.
@@ -327,7 +327,7 @@ impl<C> Tree<C> {
     /// Makes sure `path` and its parents are directories; those that are missing get `meta`.
     ///
     /// # Errors
-    /// [`TreeError::NotADirectory`] where something else is in the way.
+    /// [`TreeError::NotADirectory`] where something else has the name.
     pub fn make_directories(&mut self, path: &[u8], meta: &Meta) -> Result<InodeId, TreeError> {
         let mut at = Vec::new();
         let mut id = self.root();
@@ -346,7 +346,7 @@ impl<C> Tree<C> {
         Ok(id)
     }
 
-    /// Takes the entry at `path` away, with all below it. Answers whether there was one.
+    /// Removes the entry at `path` with all below it, following no link; false if there was none.
     pub fn remove(&mut self, path: &[u8]) -> bool {
         let (parent, name) = split(path);
         let Some(parent) = self.lookup(parent) else { return false };

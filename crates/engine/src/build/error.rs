@@ -2,10 +2,10 @@
 
 use std::io;
 
+use crate::packages::debian::DebError;
 use cvmkit_attest::output::ManifestError;
 use cvmkit_attest::profile::ProfileError;
 use cvmkit_attest::values::ReferenceError;
-use cvmkit_debian::deb::DebError;
 use cvmkit_formats::tree::TreeError;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
@@ -18,8 +18,8 @@ use crate::image::ImageError;
 use crate::kernel::KernelError;
 use crate::local::LocalError;
 use crate::lock::LockError;
-use crate::package::AnotherPackage;
-use crate::rootfs::RootfsError;
+use crate::packages::debian::AnotherPackage;
+use crate::packages::debian::AssembleError;
 
 /// Why a build ended.
 #[derive(Debug, Error)]
@@ -67,7 +67,7 @@ pub enum BuildError {
     },
     /// The root file system.
     #[error(transparent)]
-    Rootfs(#[from] Box<RootfsError>),
+    Assemble(#[from] Box<AssembleError>),
     /// The kernel in the root file system.
     #[error(transparent)]
     KernelFiles(#[from] KernelError),
@@ -137,9 +137,9 @@ pub enum BuildError {
     },
 }
 
-impl From<RootfsError> for BuildError {
-    fn from(error: RootfsError) -> Self {
-        Self::Rootfs(Box::new(error))
+impl From<AssembleError> for BuildError {
+    fn from(error: AssembleError) -> Self {
+        Self::Assemble(Box::new(error))
     }
 }
 
@@ -152,7 +152,7 @@ impl Diagnosis for BuildError {
             Self::File(error) => error.fault(),
             Self::AnotherPackage(error) => error.fault(),
             Self::Local(error) => error.fault(),
-            Self::Rootfs(error) => error.fault(),
+            Self::Assemble(error) => error.fault(),
             Self::KernelFiles(error) => error.fault(),
             Self::Image(error) => error.fault(),
             Self::Profile(error) => error.fault(),
@@ -177,7 +177,7 @@ impl Diagnosis for BuildError {
             Self::TwoInputPackages { role, .. } => {
                 Some(format!("name the suite that is meant with `{role}.suite`"))
             }
-            Self::Rootfs(error) => error.hint(),
+            Self::Assemble(error) => error.hint(),
             Self::KernelFiles(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::Profile(error) => error.hint(),

@@ -1,12 +1,10 @@
 //! What a build is a function of, checked against the lock before anything is made.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::ops::Bound;
 
-use cvmkit_formats::archive::EntryKind;
 use cvmkit_formats::digest::Sha256;
-use cvmkit_formats::source::{Source, read_all};
+use cvmkit_formats::source::read_all;
 use cvmkit_host::timestamp::Timestamp;
 
 use super::copies::Copies;
@@ -21,10 +19,8 @@ use crate::lock::{
     LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, UntoldIds, input_role,
     root_role, source_of, survey,
 };
-use crate::rootfs::{
-    self, GroupRequest, Ids, Package, PackageDatabase, Placed, PlacedNode, Request, RootfsError,
-    UserRequest,
-};
+use crate::packages::debian::{self, AssembleError, Package, PackageDatabase, Request};
+use crate::rootfs::{self, GroupRequest, Ids, Placed, PlacedNode, RootfsError, UserRequest};
 use crate::store::Store;
 
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
@@ -184,7 +180,9 @@ impl<'a> Inputs<'a> {
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
                 let package = packages::package(&wanted, blob, origins.store)?;
                 let named = || (package.name.clone(), path.clone());
-                let bytes = file_of(&package, path).map_err(|source| {
+                let content = package.file(path);
+                let bytes = content.map(|content| read_all(&content, INPUT_MAX)).transpose();
+                let bytes = bytes.map_err(|source| {
                     let (package, path) = named();
                     BuildError::InputFile { role, package, path, source }
                 })?;
@@ -352,16 +350,6 @@ fn changed(file: &LocalFile, locked: Option<&LocalFile>) -> LockError {
     }
 }
 
-/// The contents of a file of a package, if it has one at this path.
-fn file_of(package: &Package, path: &str) -> io::Result<Option<Vec<u8>>> {
-    let found = package.entries.iter().find(|entry| entry.path == path.as_bytes());
-    let Some(EntryKind::File { offset, len }) = found.map(|entry| entry.kind.clone()) else {
-        return Ok(None);
-    };
-    let content = Content::Stored { object: package.data.clone(), offset, len };
-    read_all(&content as &dyn Source, INPUT_MAX).map(Some)
-}
-
 /// The ids of one variant's accounts that nothing else fixes, to put into a lock; those in `known` as
 /// they are there.
 ///
@@ -379,12 +367,15 @@ pub fn ids_of(
         let packages = packages::unpack(&inputs, origins)?;
         let ids = Ids::GivenOut(known.clone());
         let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
-        Ok(rootfs::unfixed_ids(&parts.as_request())?)
+        Ok(debian::unfixed_ids(&parts.as_request())?)
     };
     told().map_err(|error| match error {
-        BuildError::Rootfs(error) if matches!(*error, RootfsError::LockedIdTaken { .. }) => {
-            UntoldIds::Taken(error)
-        }
+        BuildError::Assemble(error) => match *error {
+            AssembleError::Rootfs(error @ RootfsError::LockedIdTaken { .. }) => {
+                UntoldIds::Taken(Box::new(error))
+            }
+            error => UntoldIds::Other(Box::new(error)),
+        },
         error => UntoldIds::Other(Box::new(error)),
     })
 }
@@ -407,20 +398,6 @@ impl RootfsParts<'_> {
         Request {
             packages: self.packages,
             architecture: definition.architecture.debian(),
-            users: &self.users,
-            groups: &self.groups,
-            ids: self.ids.clone(),
-            command_line: &definition.command_line,
-            units: rootfs::Units {
-                enable: definition.units_enable.clone(),
-                mask: definition.units_mask.clone(),
-                default_target: Some(definition.default_target.clone()),
-            },
-            files: &self.files,
-            hostname: Some(&definition.hostname),
-            image_id: &definition.id,
-            image_version: &definition.version,
-            debug: definition.debug,
             exclude: &self.exclude,
             skip: definition.packages.skip.clone(),
             package_database: match definition.packages.metadata {
@@ -428,8 +405,24 @@ impl RootfsParts<'_> {
                 Metadata::Minimal => PackageDatabase::Minimal,
                 Metadata::None => PackageDatabase::Absent,
             },
-            mtime: self.mtime,
-            volatile_var: definition.command_line.iter().any(|word| word == VOLATILE_STATE),
+            root: rootfs::Request {
+                users: &self.users,
+                groups: &self.groups,
+                ids: self.ids.clone(),
+                command_line: &definition.command_line,
+                units: rootfs::Units {
+                    enable: definition.units_enable.clone(),
+                    mask: definition.units_mask.clone(),
+                    default_target: Some(definition.default_target.clone()),
+                },
+                files: &self.files,
+                hostname: Some(&definition.hostname),
+                image_id: &definition.id,
+                image_version: &definition.version,
+                debug: definition.debug,
+                mtime: self.mtime,
+                volatile_var: definition.command_line.iter().any(|word| word == VOLATILE_STATE),
+            },
         }
     }
 }

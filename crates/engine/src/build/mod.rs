@@ -32,13 +32,14 @@ use crate::content::Content;
 use crate::definition::Project;
 use crate::describe::{self, Described};
 use crate::fetch::Origins;
-use crate::image::{self, Image, InitrdParts, Parts};
+use crate::image::{self, Image, InitrdParts, Parts, RootFormat};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
-use crate::rootfs::{self, Rootfs};
+use crate::packages::debian;
+use crate::rootfs::Rootfs;
 
-/// Modules that the root file system itself needs, on every machine.
-const ROOT_MODULES: [&str; 2] = ["dm_verity", "squashfs"];
+/// The module that checks the root file system, on every machine.
+const INTEGRITY_MODULE: &str = "dm_verity";
 
 /// Longest kernel that is taken: a guard, real ones have 10 to 30 MB.
 const KERNEL_MAX: u64 = 128 << 20;
@@ -103,7 +104,7 @@ pub fn build(
     let packages = packages::unpack(&inputs, builder.origins)?;
     let external = inputs.external(builder.origins)?;
     let mut rootfs =
-        rootfs::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
+        debian::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
     let boot = boot_parts(&mut rootfs, &inputs, builder.stage1)?;
     let os_release = os_release(&rootfs.tree)?;
     let image = image::write(
@@ -199,7 +200,8 @@ fn boot_parts(
     stage1: &[u8],
 ) -> Result<BootParts, BuildError> {
     let kernel = Kernel::find(&rootfs.tree, None)?;
-    let names: Vec<&str> = ROOT_MODULES
+    let format = RootFormat::of(&inputs.definition.root);
+    let names: Vec<&str> = [INTEGRITY_MODULE, format.module()]
         .into_iter()
         .chain(inputs.definition.modules.iter().map(String::as_str))
         .collect();

@@ -13,6 +13,7 @@ use cvmkit_host::files::cannot;
 use super::BuildError;
 use super::inputs::Inputs;
 use crate::lock::{LocalFile, LocalKind};
+use crate::packages::debian::AssembleError;
 use crate::rootfs::{Idle, Placed, RootfsError};
 
 /// Permission to read for everybody else.
@@ -91,7 +92,11 @@ pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildE
             why: "is replaced by `/etc/hostname` of the definition".to_owned(),
         });
     }
-    if idle.is_empty() { Ok(()) } else { Err(RootfsError::NoEffect(idle).into()) }
+    if idle.is_empty() {
+        Ok(())
+    } else {
+        Err(AssembleError::Rootfs(RootfsError::NoEffect(idle)).into())
+    }
 }
 
 /// The files of overlays with their paths in the image, without leading slash.

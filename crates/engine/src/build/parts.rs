@@ -11,15 +11,10 @@ use super::inputs::Inputs;
 use crate::definition::FileKind;
 use crate::definition::raw::{RawBoot, RawDefinition};
 use crate::lock::{LocalFile, LockedPackage};
-
-/// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
-const KERNEL_PACKAGES: &str = "linux-image-";
+use crate::packages::debian::{BASE_PACKAGE, KERNEL_PACKAGES};
 
 /// How the names of kernels start.
 const KERNEL_FILE: &str = "boot/vmlinuz-";
-
-/// The package that the os-release file is of.
-const BASE_PACKAGE: &str = "base-files";
 
 impl Inputs<'_> {
     /// The digests over what decides the parts.

@@ -27,6 +27,7 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files;
 
 use crate::architecture::Architecture;
+use crate::packages::debian::Source;
 use crate::rootfs::is_hostname;
 
 /// Name of the definition in its folder.
@@ -205,7 +206,7 @@ pub struct Definition {
     /// Folders outside of the definition's that local files may be in.
     pub outside_folders: Vec<String>,
     /// Where packages come from.
-    pub sources: Vec<raw::RawSource>,
+    pub sources: Vec<Source>,
     /// What goes into the root file system.
     pub packages: Packages,
     /// Modules of the initramfs.

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cvmkit_attest::profile::{Profile, ProfileError, Technology};
-use cvmkit_debian::release::{is_archive_name, is_pool_path};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::document;
 
 use super::console;
 use super::raw::{
     RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawMetadata, RawOverlay,
-    RawPackages, RawPlatform, RawRoot, RawScripts, RawSource, RawUser, RawVerity,
+    RawPackages, RawPlatform, RawRoot, RawScripts, RawUser, RawVerity,
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
 use crate::architecture::Architecture;
+use crate::packages::debian::{Source, is_archive_name, is_pool_path};
 use crate::rootfs::capability;
 use crate::rootfs::is_hostname;
 
@@ -139,7 +139,7 @@ impl Check<'_> {
         })
     }
 
-    fn sources(&self, sources: &[RawSource]) -> Checked<()> {
+    fn sources(&self, sources: &[Source]) -> Checked<()> {
         if sources.is_empty() {
             return Err(self.missing("sources", "[[sources]]` with `suites = [\"trixie\"]"));
         }

@@ -21,7 +21,7 @@ use serde::Serialize;
 pub use error::DescribeError;
 
 use crate::definition::Definition;
-use crate::image::{self, Image};
+use crate::image::{self, Image, RootFormat};
 use crate::lock::{LockFile, root_role};
 
 /// A file of a machine that an image is measured for.
@@ -139,7 +139,7 @@ fn manifest(
         },
         firmware: firmware.map(|firmware| firmware.name.clone()),
         root: RootRecord {
-            format: "squashfs".into(),
+            format: RootFormat::of(&definition.root).name().into(),
             root_hash: description.image.root_hash.to_string(),
             salt: hex::encode(&verity.salt),
             uuid: Guid::from_text_order(verity.uuid).to_string(),

@@ -9,15 +9,14 @@ use cvmkit_formats::fat;
 use cvmkit_formats::gpt::{self, Guid, spec};
 use cvmkit_formats::sink::Shifted;
 use cvmkit_formats::source::{Source, Window};
-use cvmkit_formats::squashfs;
 use cvmkit_formats::tree::{Inode, Meta, Tree, TreeError};
 use cvmkit_formats::verity::{self, RootHash};
 use cvmkit_host::files::{Output, Staging};
 use cvmkit_host::timestamp::Timestamp;
 
-use super::{ImageError, Parts, RootExtent, uki};
+use super::{ImageError, Parts, RootExtent, RootFormat, uki};
 use crate::architecture::Architecture;
-use crate::definition::{BootKind, Compression, Seed};
+use crate::definition::{BootKind, Seed};
 
 /// The label that blkid shows.
 const ESP_LABEL: &str = "ESP";
@@ -68,7 +67,9 @@ pub(super) fn write(
         table(parts.definition.architecture, seed, Lengths { esp, root: 1, verity: 1 }, None)?
             .root()
             .offset;
-    let root = write_root(parts, &mut disk, start)?;
+    let format = RootFormat::of(&parts.definition.root);
+    let sink = &mut Shifted::new(&mut disk, start);
+    let root = format.write(parts.tree, &parts.definition.root, parts.timestamp, sink)?;
     let hashes = verity::Plan::new(root, &verity_options(parts))?;
     let lengths = Lengths { esp, root, verity: hashes.hash_len() };
     let hash_start = table(parts.definition.architecture, seed, lengths, None)?.hashes().offset;
@@ -162,26 +163,6 @@ pub(crate) fn table(
     Ok(Table { partitions: partitions.collect(), plan })
 }
 
-fn write_root(parts: &Parts<'_>, disk: &mut Output, start: u64) -> Result<u64, ImageError> {
-    let root = &parts.definition.root;
-    let level = root.level.try_into().unwrap_or(u8::MAX);
-    let options = squashfs::Options {
-        block_size: root.block_size,
-        compression: match root.compression {
-            Compression::Zstd => squashfs::Compression::Zstd { level },
-            Compression::Gzip => squashfs::Compression::Gzip { level },
-        },
-        mkfs_time: mkfs_time(parts.timestamp)?,
-    };
-    let plan = squashfs::Plan::new(parts.tree, &options)?;
-    Ok(plan.write(&mut Shifted::new(disk, start))?)
-}
-
-/// The time of a squashfs, which has 32 bits for it.
-fn mkfs_time(timestamp: Timestamp) -> Result<u32, ImageError> {
-    u32::try_from(timestamp.0).map_err(|_| ImageError::Time(timestamp))
-}
-
 fn verity_options(parts: &Parts<'_>) -> verity::Options {
     let verity = &parts.definition.verity;
     verity::Options {
@@ -258,19 +239,5 @@ impl Source for Blank {
     fn read_at(&self, _: u64, buf: &mut [u8]) -> std::io::Result<()> {
         buf.fill(0);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_that_does_not_fit_is_refused() {
-        assert_eq!(mkfs_time(Timestamp(0xffff_ffff)).unwrap(), 0xffff_ffff);
-        for time in [-1, 1 << 32] {
-            let error = mkfs_time(Timestamp(time)).unwrap_err();
-            assert!(matches!(error, ImageError::Time(_)), "{error}");
-        }
     }
 }

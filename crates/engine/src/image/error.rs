@@ -2,11 +2,12 @@
 
 use std::io;
 
-use cvmkit_formats::{cpio, fat, gpt, pe, squashfs, tree, verity};
+use cvmkit_formats::{cpio, fat, gpt, pe, tree, verity};
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::{FileError, file_error};
-use cvmkit_host::timestamp::Timestamp;
 use thiserror::Error;
+
+use super::root::RootError;
 
 /// Why an image can't be written.
 #[derive(Debug, Error)]
@@ -35,13 +36,22 @@ pub enum ImageError {
     Uki(#[from] pe::Error),
     /// The root file system.
     #[error("the root file system can't be written")]
-    Root(#[from] squashfs::Error),
-    /// A time that its superblock has no room for.
-    #[error("the root file system can't be of {0}, expected a time from 1970 to 2106")]
-    Time(Timestamp),
+    Root(#[source] RootError),
+    /// A time that the root file system has no room for.
+    #[error(transparent)]
+    Time(RootError),
     /// The hash tree.
     #[error("the hash tree can't be written")]
     Verity(#[from] verity::Error),
+}
+
+impl From<RootError> for ImageError {
+    fn from(error: RootError) -> Self {
+        match error {
+            RootError::Time(_) => Self::Time(error),
+            error => Self::Root(error),
+        }
+    }
 }
 
 impl Diagnosis for ImageError {

@@ -6,6 +6,8 @@
 pub(crate) mod disk;
 mod error;
 pub(crate) mod initrd;
+mod output;
+mod root;
 pub(crate) mod uki;
 
 use std::path::Path;
@@ -18,6 +20,8 @@ use cvmkit_formats::verity::RootHash;
 pub use disk::Partition;
 pub use error::ImageError;
 pub(crate) use initrd::{BUILT_FOR, MODULE_LIST};
+pub(crate) use root::OpenRoot;
+pub use root::{RootError, RootFormat};
 
 use cvmkit_host::files::{FileError, Staging};
 use cvmkit_host::timestamp::Timestamp;
@@ -177,18 +181,12 @@ fn write_split(
 ) -> Result<Image, ImageError> {
     let name = |role| name(parts, role);
     let command_line = uki::command_line(parts.definition, &written.root_hash);
-    let root_hash_line = format!("{}\n", written.root_hash);
+    let (root_hash, uki) = (&written.root_hash, written.uki.as_deref());
+    let made = output::Made { parts, command_line: &command_line, root_hash, uki };
     let mut files = vec![ImageFile { name: name(Role::Disk), role: Role::Disk }];
-    let split = [
-        (Role::Uki, written.uki.as_deref()),
-        (Role::Kernel, Some(parts.kernel)),
-        (Role::Initrd, Some(parts.initrd)),
-        (Role::CommandLine, Some(command_line.as_bytes())),
-        (Role::RootHash, Some(root_hash_line.as_bytes())),
-    ];
-    for (role, bytes) in split {
-        if let Some(bytes) = bytes {
-            stage(staging, &name(role), bytes)?;
+    for (role, contents) in output::BESIDE_THE_DISK {
+        if let Some(bytes) = contents(&made) {
+            stage(staging, &name(role), &bytes)?;
             files.push(ImageFile { name: name(role), role });
         }
     }

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use cvmkit_debian::resolver::ResolveError;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
 use cvmkit_host::versioned::VersionedError;
 use thiserror::Error;
 
-use super::suite::SuiteError;
 use crate::definition::DefinitionError;
 use crate::local::LocalError;
+use crate::packages::debian::{ResolveError, SuiteError};
 use crate::rootfs::RootfsError;
 
 /// Why there is no usable lock.

@@ -6,12 +6,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cvmkit_debian::openpgp::Fingerprint;
-
 use super::{Lock, LockError, LockedPackage, LockedSuite};
 use crate::definition::Definition;
-use crate::definition::raw::RawSource;
 use crate::local::LocalFolder;
+use crate::packages::debian::{Fingerprint, Source};
 use crate::rootfs::Idle;
 
 /// What had no effect on a lock, in any variant; `folder` is that of the definitions.
@@ -31,7 +29,7 @@ pub(super) fn idle(
     Ok(found)
 }
 
-fn of_source(source: &RawSource, lock: &Lock) -> Vec<Idle> {
+fn of_source(source: &Source, lock: &Lock) -> Vec<Idle> {
     let archive = &source.archive;
     let idle = |key: &str, value: &str, why: String| Idle {
         key: format!("sources.{key}"),

@@ -1,8 +1,8 @@
 //! Which source a package comes from that is no part of the root file system.
 
 use super::LockError;
-use crate::definition::raw::RawSource;
 use crate::definition::{BootKind, Definition, Input, Platform};
+use crate::packages::debian::Source;
 
 use super::{FIRMWARE_ROLE, STUB_ROLE};
 
@@ -24,10 +24,9 @@ pub(crate) fn source_of(
     definition: &Definition,
     role: &'static str,
     input: &Input,
-) -> Result<Option<RawSource>, LockError> {
+) -> Result<Option<Source>, LockError> {
     let Input::Package { suite: Some(suite), archive, .. } = input else { return Ok(None) };
-    let of_archive =
-        |source: &&RawSource| archive.as_ref().is_none_or(|own| *own == source.archive);
+    let of_archive = |source: &&Source| archive.as_ref().is_none_or(|own| *own == source.archive);
     let listing = definition.sources.iter().filter(of_archive);
     let listing = listing.filter(|source| source.suites.contains(suite));
     let mut found = distinct(listing, suite);
@@ -51,8 +50,8 @@ pub(crate) fn source_of(
     }
 }
 
-fn distinct<'a>(sources: impl Iterator<Item = &'a RawSource>, suite: &str) -> Vec<RawSource> {
-    let mut found: Vec<RawSource> = Vec::new();
+fn distinct<'a>(sources: impl Iterator<Item = &'a Source>, suite: &str) -> Vec<Source> {
+    let mut found: Vec<Source> = Vec::new();
     for source in sources.map(|source| source.alone(suite)) {
         if !found.contains(&source) {
             found.push(source);
@@ -62,7 +61,7 @@ fn distinct<'a>(sources: impl Iterator<Item = &'a RawSource>, suite: &str) -> Ve
 }
 
 /// What tells a source from others, for an error.
-fn in_words(source: &RawSource) -> String {
+fn in_words(source: &Source) -> String {
     let list = |name: &str, values: &[String]| match values {
         [] => String::new(),
         values => format!(", {name} {}", values.join(" ")),

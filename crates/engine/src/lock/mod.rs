@@ -11,7 +11,6 @@ mod idle;
 mod inputs;
 mod local;
 mod resolve;
-mod suite;
 mod text;
 
 #[cfg(test)]
@@ -21,14 +20,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use accounts::{IdsOf, UntoldIds};
-use cvmkit_debian::openpgp::Fingerprint as KeyFingerprint;
-use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
 pub use error::LockError;
 pub(crate) use inputs::source_of;
 pub use local::{LocalFile, LocalKind, survey};
 pub use resolve::{Changes, Resolving, Update, check, lock};
 use serde::{Deserialize, Serialize};
-pub use suite::{Accepted, SuiteError};
 pub use text::Unreadable;
 
 use cvmkit_formats::digest::Sha256;
@@ -37,10 +33,10 @@ use cvmkit_host::timestamp::Timestamp;
 use cvmkit_host::versioned::{Versioned, VersionedError};
 
 use crate::definition::{Definition, Project};
-use crate::package::Wanted;
-
-/// The fingerprint of a key that signs suites.
-pub type Fingerprint = KeyFingerprint;
+use crate::packages::Wanted;
+pub use crate::packages::debian::{Accepted, Fingerprint, SuiteError};
+use crate::packages::debian::{SIZE_MAX, is_archive_name, is_pool_path};
+pub use crate::packages::{LockedIndex, LockedPackage, LockedSuite};
 
 /// Version of the format of lock files.
 const FORMAT: u32 = 3;
@@ -108,75 +104,6 @@ pub struct Lock {
     /// The local files, sorted by path.
     #[serde(rename = "file", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LocalFile>,
-}
-
-/// A suite as it was trusted.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedSuite {
-    /// Name in the definition.
-    pub name: String,
-    /// Archive.
-    pub archive: String,
-    /// Field `Date` of its signed release file.
-    pub date: Timestamp,
-    /// Field `Valid-Until`, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_until: Option<Timestamp>,
-    /// True if it was past `Valid-Until` when it was locked, and accepted explicitly: newer versions,
-    /// security updates among them, may have been withheld.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub expired: bool,
-    /// The date that the lock had seen before, if this older one was accepted explicitly.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub older_than: Option<Timestamp>,
-    /// Digest of its `InRelease`.
-    pub inrelease: Sha256,
-    /// Fingerprints of the keys whose signatures were good.
-    pub signed_by: Vec<String>,
-    /// Those of them that had expired, and were accepted explicitly.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub expired_keys: Vec<String>,
-    /// Paths of the package indices below the suite, each with its digest.
-    pub indices: Vec<LockedIndex>,
-}
-
-/// A package index as it was trusted.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedIndex {
-    /// Path below the suite.
-    pub path: String,
-    /// Length in bytes.
-    pub size: u64,
-    /// Digest.
-    pub sha256: Sha256,
-}
-
-/// A package.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedPackage {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Architecture, in Debian's spelling.
-    pub architecture: String,
-    /// Archive.
-    pub archive: String,
-    /// Suite.
-    pub suite: String,
-    /// Path in the archive.
-    pub path: String,
-    /// Length in bytes.
-    pub size: u64,
-    /// Digest.
-    pub sha256: Sha256,
-    /// What it is for: `root`, `root:VARIANT`, `stub`, `firmware`.
-    pub roles: Vec<String>,
-    /// Why it is there.
-    pub reason: String,
 }
 
 /// An account of the image, with the id that it got when it first was in the lock.

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use cvmkit_debian::packages::{Index, Package};
-use cvmkit_debian::resolver::{self, Options, Selected, Suite};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
 use cvmkit_host::files;
@@ -16,16 +14,16 @@ use serde::Serialize;
 use super::accounts::{IdsOf, give_ids};
 use super::idle::idle;
 use super::inputs::{inputs, source_of};
-use super::suite::{Accepted, Judge, SuiteError, TrustedSuite};
 use super::{
     LOCK_MAX, LocalFile, Lock, LockError, LockFile, LockedPackage, empty, input_role, root_role,
     survey,
 };
-use crate::architecture::Architecture;
-use crate::definition::raw::RawSource;
 use crate::definition::{Definition, Input, Project};
 use crate::fetch::Origins;
-use crate::local::LocalFolder;
+use crate::local::{LocalError, LocalFolder};
+use crate::packages::debian::{
+    Accepted, Archives, Judge, KeyFile, Options, Source, SuiteError, TrustedSuite,
+};
 
 /// How much of an earlier lock may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,11 +229,11 @@ fn resolve(
     }
     let mut archives = Archives::parse(&trusted)?;
     if let (Update::Only(moving), Some(lock)) = (update, earlier) {
-        archives.keep_locked(lock, moving)?;
+        keep_locked(&mut archives, lock, moving)?;
     }
     let mut packages = BTreeMap::new();
     for definition in definitions {
-        archives.choose(definition, &mut packages)?;
+        choose(&archives, definition, &mut packages)?;
     }
     Ok(Lock {
         suites: trusted.into_iter().map(|suite| suite.locked).collect(),
@@ -260,8 +258,8 @@ fn trust(
     folder: &Path,
     judge: &Judge<'_>,
 ) -> Result<Vec<TrustedSuite>, LockError> {
-    let mut wanted: Vec<(RawSource, LocalFolder)> = Vec::new();
-    let mut want = |source: RawSource, local: &LocalFolder| {
+    let mut wanted: Vec<(Source, LocalFolder)> = Vec::new();
+    let mut want = |source: Source, local: &LocalFolder| {
         if !wanted.iter().any(|(known, _)| *known == source) {
             wanted.push((source, local.clone()));
         }
@@ -282,8 +280,9 @@ fn trust(
     }
     let mut trusted: Vec<TrustedSuite> = Vec::new();
     for (source, local) in &wanted {
+        let key_files = key_files(source, local)?;
         for suite in &source.suites {
-            let found = judge.suite(source, suite, local)?;
+            let found = judge.suite(source, suite, &key_files)?;
             let is_same = |other: &&TrustedSuite| {
                 (&other.locked.archive, &other.locked.name) == (&source.archive, suite)
             };
@@ -300,171 +299,74 @@ fn trust(
     Ok(trusted)
 }
 
-/// Indices to choose packages from.
-struct Archives<'a> {
-    suites: Vec<(&'a TrustedSuite, Index<'a>)>,
+/// The key files of a source, read.
+fn key_files(source: &Source, local: &LocalFolder) -> Result<Vec<KeyFile>, LocalError> {
+    let read = |path: &String| {
+        let bytes = local.read(path, KeyFile::LEN_MAX)?;
+        Ok(KeyFile { path: path.clone(), bytes })
+    };
+    source.key_files.iter().map(read).collect()
 }
 
-impl<'a> Archives<'a> {
-    fn parse(trusted: &'a [TrustedSuite]) -> Result<Self, LockError> {
-        let mut suites = Vec::new();
-        for suite in trusted {
-            for (text, locked) in suite.indices.iter().zip(&suite.locked.indices) {
-                let index = Index::parse(text)
-                    .map_err(|source| SuiteError::Index { path: locked.path.clone(), source })?;
-                suites.push((suite, index));
-            }
-        }
-        Ok(Self { suites })
+/// Leaves nothing to choose of the locked packages but those that are `moving`.
+fn keep_locked(
+    archives: &mut Archives<'_>,
+    lock: &Lock,
+    moving: &[String],
+) -> Result<(), LockError> {
+    let known = |name: &String| lock.packages.iter().any(|package| package.name == *name);
+    if let Some(name) = moving.iter().find(|name| !known(name)) {
+        return Err(LockError::NotLocked { name: name.clone() });
     }
-
-    /// Hides every version of the locked packages but the locked one.
-    fn keep_locked(&mut self, lock: &Lock, moving: &[String]) -> Result<(), LockError> {
-        let known = |name: &String| lock.packages.iter().any(|package| package.name == *name);
-        if let Some(name) = moving.iter().find(|name| !known(name)) {
-            return Err(LockError::NotLocked { name: name.clone() });
-        }
-        // A name may be locked twice, for the root and as an input of another suite.
-        let mut kept: BTreeMap<&str, Vec<Sha256>> = BTreeMap::new();
-        for package in lock.packages.iter().filter(|package| !moving.contains(&package.name)) {
-            let is_locked =
-                |found: &Package<'_>| found.sha256 == package.sha256 && found.name == package.name;
-            if !self.suites.iter().any(|(_, index)| index.packages.iter().any(is_locked)) {
-                let (name, version) = (package.name.clone(), package.version.clone());
-                return Err(LockError::NoLongerThere { name, version });
-            }
-            kept.entry(&package.name).or_default().push(package.sha256);
-        }
-        for (_, index) in &mut self.suites {
-            index.packages.retain(|found| {
-                kept.get(found.name).is_none_or(|locked| locked.contains(&found.sha256))
-            });
-        }
-        Ok(())
-    }
-
-    /// Chooses the packages of one definition and notes what they are for.
-    fn choose(&self, definition: &Definition, records: &mut Records) -> Result<(), LockError> {
-        let variant = definition.variant.as_deref();
-        let options = Options {
-            architecture: definition.architecture.debian(),
-            essential: definition.packages.essential,
-        };
-        let requests: Vec<&str> = definition.packages.install.iter().map(String::as_str).collect();
-        let of_root = self.of_sources(&definition.sources);
-        let suites = of_root.view();
-        let selection = resolver::resolve(&suites, &requests, &options)?;
-        for selected in &selection.packages {
-            of_root.note(selected, root_role(variant), records);
-        }
-        for (role, input) in inputs(definition) {
-            if let Input::Package { package, suite, .. } = input {
-                let own = source_of(definition, role, input)?;
-                let sources = own.as_ref().map_or(&definition.sources[..], std::slice::from_ref);
-                let of_input = self.of_sources(sources);
-                // Only the package itself: its dependencies are for running it, not for reading it.
-                let suites = of_input.view();
-                let found = newest(&suites, package, definition.architecture).ok_or_else(|| {
-                    LockError::NoSuchInput { role, package: package.clone(), suite: suite.clone() }
-                })?;
-                of_input.note(&found, input_role(role, variant), records);
-            }
-        }
-        Ok(())
-    }
-
-    /// The suites of these sources as they are trusted for them, each index alone, in their order.
-    fn of_sources(&self, sources: &[RawSource]) -> Chosen<'_> {
-        let wanted =
-            sources.iter().flat_map(|source| source.suites.iter().map(|suite| source.alone(suite)));
-        let entries = wanted
-            .flat_map(|wanted| self.suites.iter().filter(move |(suite, _)| suite.source == wanted));
-        Chosen { suites: entries.collect() }
-    }
+    let kept = lock.packages.iter().filter(|package| !moving.contains(&package.name));
+    archives.keep(kept).map_err(|package| {
+        let (name, version) = (package.name.clone(), package.version.clone());
+        LockError::NoLongerThere { name, version }
+    })
 }
 
-/// Locked packages by all that tells two apart.
+/// Locked packages by all that tells two apart, in the order of the lock.
 type Records = BTreeMap<(String, String, String, Sha256, String, String), LockedPackage>;
 
-/// The suites that packages of one kind come from.
-struct Chosen<'a> {
-    suites: Vec<&'a (&'a TrustedSuite, Index<'a>)>,
-}
-
-impl Chosen<'_> {
-    /// As the resolver sees them.
-    fn view(&self) -> Vec<Suite<'_>> {
-        let view = self.suites.iter().map(|(suite, index)| Suite {
-            id: suite.locked.name.as_str(),
-            priority: suite.priority,
-            index,
-        });
-        view.collect()
+/// Chooses the packages of one definition and notes what they are for.
+fn choose(
+    archives: &Archives<'_>,
+    definition: &Definition,
+    records: &mut Records,
+) -> Result<(), LockError> {
+    let variant = definition.variant.as_deref();
+    let architecture = definition.architecture.debian();
+    let options = Options { architecture, essential: definition.packages.essential };
+    let requests: Vec<&str> = definition.packages.install.iter().map(String::as_str).collect();
+    for package in archives.of_sources(&definition.sources).resolve(&requests, &options)? {
+        note(package, root_role(variant), records);
     }
-
-    /// Notes what a chosen package is for.
-    fn note(&self, selected: &Selected<'_>, role: String, records: &mut Records) {
-        let package = selected.package;
-        // Two archives may have suites of one name: the first that has the package is meant.
-        let has = |index: &Index<'_>| {
-            let same =
-                |found: &Package<'_>| found.name == package.name && found.sha256 == package.sha256;
-            index.packages.iter().any(same)
-        };
-        let of_suite = |(suite, index): &&&(&TrustedSuite, Index<'_>)| {
-            suite.locked.name == selected.suite && has(index)
-        };
-        let archive = self.suites.iter().find(of_suite).map(|(suite, _)| &suite.locked.archive);
-        let archive = archive.expect("a package is chosen from these suites");
-        let (version, sha256) = (package.version.to_string(), package.sha256);
-        let key = (
-            package.name.into(),
-            package.architecture.into(),
-            version.clone(),
-            sha256,
-            archive.clone(),
-            selected.suite.into(),
-        );
-        let record = records.entry(key).or_insert_with(|| LockedPackage {
-            name: package.name.into(),
-            version,
-            architecture: package.architecture.into(),
-            archive: archive.clone(),
-            suite: selected.suite.into(),
-            path: package.filename.into(),
-            size: package.size,
-            sha256,
-            roles: Vec::new(),
-            reason: selected.reason.to_string(),
-        });
-        // Two inputs may be files of one package.
-        if !record.roles.contains(&role) {
-            record.roles.push(role);
+    for (role, input) in inputs(definition) {
+        if let Input::Package { package, suite, .. } = input {
+            let own = source_of(definition, role, input)?;
+            let sources = own.as_ref().map_or(&definition.sources[..], std::slice::from_ref);
+            // Only the package itself: its dependencies are for running it, not for reading it.
+            let found = archives.of_sources(sources).newest(package, architecture);
+            let found = found.ok_or_else(|| LockError::NoSuchInput {
+                role,
+                package: package.clone(),
+                suite: suite.clone(),
+            })?;
+            note(found, input_role(role, variant), records);
         }
     }
+    Ok(())
 }
 
-/// The newest version of a package by pin priority.
-fn newest<'a>(
-    suites: &[Suite<'a>],
-    name: &str,
-    architecture: Architecture,
-) -> Option<Selected<'a>> {
-    let usable = |package: &&Package<'_>| {
-        package.name == name && [architecture.debian(), "all"].contains(&package.architecture)
-    };
-    let candidates = suites.iter().flat_map(|suite| {
-        suite.index.packages.iter().filter(usable).map(move |package| (suite, package))
-    });
-    candidates
-        .max_by(|(a_suite, a), (b_suite, b)| {
-            a_suite.priority.cmp(&b_suite.priority).then_with(|| a.version.cmp(&b.version))
-        })
-        .map(|(suite, package)| Selected {
-            package,
-            suite: suite.id,
-            reason: resolver::Reason::Requested,
-        })
+/// Notes what a chosen package is for.
+fn note(package: LockedPackage, role: String, records: &mut Records) {
+    let LockedPackage { name, architecture, version, sha256, archive, suite, .. } = package.clone();
+    let key = (name, architecture, version, sha256, archive, suite);
+    let record = records.entry(key).or_insert(package);
+    // Two inputs may be files of one package.
+    if !record.roles.contains(&role) {
+        record.roles.push(role);
+    }
 }
 
 fn changes(earlier: Option<&Lock>, lock: &Lock) -> Changes {
@@ -512,106 +414,7 @@ fn by_path(files: &[LocalFile]) -> BTreeMap<&str, &LocalFile> {
 
 #[cfg(test)]
 mod tests {
-    use cvmkit_debian::release::PinPriority;
-
     use super::*;
-
-    fn suite(name: &str, archive: &str) -> TrustedSuite {
-        let suite = super::super::tests::suite(name, 0);
-        let locked = super::super::LockedSuite { archive: archive.into(), ..suite };
-        let (priority, indices) = (PinPriority::Default, Vec::new());
-        TrustedSuite { locked, source: source(archive, &[name]), priority, indices }
-    }
-
-    fn source(archive: &str, suites: &[&str]) -> RawSource {
-        let json = serde_json::json!({ "archive": archive, "suites": suites });
-        serde_json::from_value(json).unwrap()
-    }
-
-    /// An index of package `a` in one version.
-    fn index(version: &str) -> String {
-        format!(
-            "Package: a\nVersion: {version}\nArchitecture: amd64\nFilename: pool/a_{version}.deb\n\
-             Size: 7\nSHA256: {}\n",
-            Sha256::of(version.as_bytes())
-        )
-    }
-
-    fn package(version: &str) -> LockedPackage {
-        LockedPackage {
-            name: "a".into(),
-            version: version.into(),
-            architecture: "amd64".into(),
-            archive: "debian".into(),
-            suite: "x".into(),
-            path: format!("pool/a_{version}.deb"),
-            size: 7,
-            sha256: Sha256::of(version.as_bytes()),
-            roles: Vec::new(),
-            reason: String::new(),
-        }
-    }
-
-    fn lock_of(packages: Vec<LockedPackage>) -> Lock {
-        Lock { packages, ..empty(Sha256::of(b""), Sha256::of(b"")) }
-    }
-
-    #[test]
-    fn a_name_that_is_locked_in_two_versions_keeps_both() {
-        let (stable, testing) = (suite("stable", "debian"), suite("testing", "debian"));
-        let texts = [index("1"), index("2")];
-        let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
-        let mut archives = Archives { suites: vec![(&stable, one), (&testing, two)] };
-        archives.keep_locked(&lock_of(vec![package("1"), package("2")]), &[]).unwrap();
-        assert!(archives.suites.iter().all(|(_, index)| index.packages.len() == 1));
-        archives.keep_locked(&lock_of(vec![package("2")]), &[]).unwrap();
-        assert!(archives.suites[0].1.packages.is_empty());
-        let gone = archives.keep_locked(&lock_of(vec![package("3")]), &[]);
-        assert!(matches!(gone, Err(LockError::NoLongerThere { .. })));
-    }
-
-    #[test]
-    fn of_two_suites_of_one_name_the_one_that_has_the_package_is_noted() {
-        let (ours, theirs) = (suite("stable", "debian"), suite("stable", "vendor"));
-        let texts = [index("1"), index("2")];
-        let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
-        let archives = Archives { suites: vec![(&ours, one), (&theirs, two)] };
-        let sources = [source("debian", &["stable"]), source("vendor", &["stable"])];
-        let of_both = archives.of_sources(&sources);
-        let suites = of_both.view();
-        let chosen = newest(&suites, "a", Architecture::X86_64).unwrap();
-        let mut noted = BTreeMap::new();
-        of_both.note(&chosen, "root".into(), &mut noted);
-        let noted: Vec<_> =
-            noted.into_values().map(|found| (found.version, found.archive)).collect();
-        assert_eq!(noted, [("2".to_owned(), "vendor".to_owned())]);
-    }
-
-    /// What a variant says of a suite was passed over once a sibling had named the suite.
-    #[test]
-    fn a_suite_is_one_only_where_all_that_a_source_says_of_it_is() {
-        let plain = source("debian", &["stable"]);
-        let contrib = RawSource { components: vec!["contrib".into()], ..plain.clone() };
-        let keys = RawSource { keys: vec!["00".into()], ..plain.clone() };
-        let of = |source: &RawSource| TrustedSuite {
-            source: source.clone(),
-            ..suite("stable", "debian")
-        };
-        let trusted = [of(&plain), of(&contrib), of(&keys)];
-        let texts = [index("1"), index("2"), index("3")];
-        let indices = texts.each_ref().map(|text| Index::parse(text.as_bytes()).unwrap());
-        let archives = Archives { suites: trusted.iter().zip(indices).collect() };
-        for (source, version) in [(plain, "1"), (contrib, "2"), (keys, "3")] {
-            let sources = [RawSource { suites: vec!["x".into(), "stable".into()], ..source }];
-            let chosen = archives.of_sources(&sources);
-            let suites = chosen.view();
-            assert_eq!(suites.len(), 1);
-            assert_eq!(
-                newest(&suites, "a", Architecture::X86_64).unwrap().package.version.as_str(),
-                version
-            );
-        }
-    }
 
     fn definition(sources: &str, input: &str) -> Definition {
         let text = format!(

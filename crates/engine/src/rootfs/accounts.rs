@@ -10,11 +10,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cvmkit_debian::scripts::Native;
-
 use super::RootfsError;
 use super::assembly::Assembly;
-use super::native::Effects;
+use super::effects::{Effects, SystemAccount};
 use super::sysusers::{Line, PrimaryGroup, is_account_name, read};
 
 /// The highest id of a system account (`SYS_UID_MAX`, login.defs(5)).
@@ -207,7 +205,7 @@ struct Collection<'a> {
 }
 
 /// Gathers every account the image has.
-pub(super) fn collect(
+pub(crate) fn collect(
     assembly: &mut Assembly<'_>,
     effects: &Effects,
 ) -> Result<Accounts, RootfsError> {
@@ -228,8 +226,8 @@ pub(super) fn collect(
     for line in read(assembly)? {
         collection.line(line)?;
     }
-    for (_, native) in &effects.native {
-        collection.native(*native)?;
+    for (_, account) in &effects.accounts {
+        collection.system_account(account)?;
     }
     let mut accounts = collection.finish()?;
     if !request.debug {
@@ -363,22 +361,21 @@ impl Collection<'_> {
         }
     }
 
-    fn native(&mut self, native: Native) -> Result<(), RootfsError> {
-        match native {
-            Native::SystemGroup { name } => self.group(name, None),
-            Native::SystemUser { name, comment, home } => {
+    fn system_account(&mut self, account: &SystemAccount) -> Result<(), RootfsError> {
+        match account {
+            SystemAccount::Group { name } => self.group(name, None),
+            SystemAccount::User { name, comment, home } => {
                 let user = NewUser {
                     id: None,
                     group: PrimaryGroup::Own,
-                    comment: comment.to_owned(),
-                    home: home.to_owned(),
+                    comment: comment.clone(),
+                    home: home.clone(),
                     shell: NOLOGIN.to_owned(),
                     password: "!*".to_owned(),
                     expired: false,
                 };
                 self.user(name, user)
             }
-            _ => Ok(()),
         }
     }
 
@@ -619,7 +616,7 @@ fn claim(
 }
 
 /// Writes the four files, and the home directories of the definition's users.
-pub(super) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
+pub(crate) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
     // Day 0 would mean that the password must be changed at once (shadow(5)).
     let day = (assembly.request.mtime / 86_400).max(1);
     let (mut passwd, mut shadow) = (String::new(), String::new());

@@ -2,7 +2,7 @@
 //! the next byte as it is. Oracle: dpkg's `--path-exclude`, which calls it.
 
 /// True if `pattern` matches all of `text`.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut on) = (0, 0);
     let mut star = None;
     while on < text.len() {

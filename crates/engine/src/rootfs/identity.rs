@@ -10,7 +10,7 @@ const OS_RELEASE: &str = "/usr/lib/os-release";
 const RESOLVED: &str = "/usr/lib/systemd/systemd-resolved";
 
 /// What the definition has put there stays.
-pub(super) fn apply(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
+pub(crate) fn apply(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     let hostname = assembly.request.hostname.unwrap_or("localhost");
     check_hostname(hostname)?;
     for (path, text) in [

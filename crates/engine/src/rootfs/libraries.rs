@@ -11,7 +11,7 @@ use super::assembly::{Assembly, bare};
 const CONFIGURATION: &str = "/etc/ld.so.conf";
 
 /// Checks every folder the configuration names.
-pub(super) fn check(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
+pub(crate) fn check(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
     let mut folders = Vec::new();
     for path in configuration(assembly)? {
         let text = assembly.text(&path)?.unwrap_or_default();

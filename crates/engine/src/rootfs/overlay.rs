@@ -57,7 +57,7 @@ pub struct Placed {
 
 /// Places the request's files, which belong to root for now. Answers the directories of overlays
 /// that packages have too.
-pub(super) fn place<'a>(assembly: &mut Assembly<'a>) -> Result<BTreeSet<&'a str>, RootfsError> {
+pub(crate) fn place<'a>(assembly: &mut Assembly<'a>) -> Result<BTreeSet<&'a str>, RootfsError> {
     let (mut kept, mut made) = (BTreeSet::new(), BTreeSet::new());
     for file in assembly.request.files {
         if let PlacedNode::OverlayDirectory = file.node {
@@ -83,7 +83,7 @@ pub(super) fn place<'a>(assembly: &mut Assembly<'a>) -> Result<BTreeSet<&'a str>
 }
 
 /// Places them again, with their owners, but for the directories that are `kept`.
-pub(super) fn place_owned(
+pub(crate) fn place_owned(
     assembly: &mut Assembly<'_>,
     accounts: &Accounts,
     kept: &BTreeSet<&str>,

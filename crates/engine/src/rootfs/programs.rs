@@ -52,7 +52,7 @@ pub(super) fn check_command(
 }
 
 /// Checks the executable files of the definition.
-pub(super) fn check_own(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
+pub(crate) fn check_own(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
     for file in assembly.request.files {
         if matches!(file.node, PlacedNode::File(_)) && file.mode & 0o111 != 0 {
             check_file(assembly, &file.path)?;

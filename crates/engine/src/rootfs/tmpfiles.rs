@@ -35,7 +35,7 @@ struct Line {
 }
 
 /// Carries out every line of every file, in the order of the files' names.
-pub(super) fn apply(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
+pub(crate) fn apply(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
     for path in configuration(assembly, FOLDERS)? {
         let text = assembly.text(&path)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {

@@ -16,6 +16,7 @@ use super::folder::{Digests, Folder};
 use super::{ARCHITECTURE, Check, VerifyError};
 use crate::definition::Seed;
 use crate::describe::json;
+use crate::image::RootFormat;
 
 /// Roles that every image has.
 const REQUIRED: [Role; 6] = [
@@ -149,7 +150,10 @@ pub(super) fn manifest(described: &Described, folder: &Folder, digests: &Digests
     };
     let architecture = manifest.image.architecture.as_str();
     examination.expect(MANIFEST_FILE, "architecture", ARCHITECTURE.name(), architecture);
-    examination.expect(MANIFEST_FILE, "root.format", "squashfs", manifest.root.format.as_str());
+    let format = manifest.root.format.as_str();
+    if RootFormat::of_name(format).is_none() {
+        examination.expect(MANIFEST_FILE, "root.format", RootFormat::Squashfs.name(), format);
+    }
     let seed = manifest.image.seed.parse::<Seed>().map(|seed| seed.to_string());
     if seed.as_deref() != Ok(manifest.image.seed.as_str()) {
         let found = format!("`{}`", manifest.image.seed);

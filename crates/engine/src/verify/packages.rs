@@ -3,14 +3,11 @@
 use std::collections::BTreeSet;
 
 use cvmkit_attest::output::{MANIFEST_FILE, Role};
-use cvmkit_debian::deb822;
 
 use super::examination::Examination;
 use super::root::{PACKAGES, Root};
 use super::{Check, Examined};
-
-/// Name, version and architecture.
-type Installed = (String, String, String);
+use crate::packages::debian::{Installed, installed};
 
 /// Checks the list of packages. An image without a package database has nothing to compare it with,
 /// which [`super::Report::notes`] tells.
@@ -50,22 +47,4 @@ pub(super) fn examine(subject: Examined<'_>, root: Option<&Root>) -> Examination
     }
     examination.detail = format!("{} in the package database", installed.len());
     examination
-}
-
-/// Every stanza of dpkg's `status`.
-fn installed(status: &[u8]) -> Result<BTreeSet<Installed>, String> {
-    let text = str::from_utf8(status).map_err(|error| error.to_string())?;
-    let mut installed = BTreeSet::new();
-    for stanza in deb822::paragraphs(text) {
-        let stanza = stanza.map_err(|error| error.to_string())?;
-        let field = |name: &str| {
-            let value = stanza.get(name).map(str::to_owned);
-            value.ok_or_else(|| format!("a stanza without `{name}`"))
-        };
-        let package = (field("Package")?, field("Version")?, field("Architecture")?);
-        if !installed.insert(package.clone()) {
-            return Err(format!("`{}` {} twice", package.0, package.1));
-        }
-    }
-    Ok(installed)
 }

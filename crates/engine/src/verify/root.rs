@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use cvmkit_attest::output::{MANIFEST_FILE, Role};
-use cvmkit_formats::source::Source;
-use cvmkit_formats::squashfs::{self, FileExtent, Image, Limits};
-use cvmkit_formats::tree::{Node, Tree};
 
 use super::disk::{Disk, NO_TABLE, Part};
 use super::examination::Examination;
 use super::rederive::{self, Against};
 use super::{Check, Examined, VerifyError};
+use crate::image::{OpenRoot, RootError, RootFormat};
 
 /// Where the image's name and version are.
 const OS_RELEASE: &[u8] = b"etc/os-release";
@@ -114,44 +112,30 @@ pub(super) fn file_system(
         examination.skip("all of it", NO_TABLE);
         return Ok((examination, None));
     };
-    let decoded =
-        Image::open(part, &Limits::default()).and_then(|image| Ok((image.tree()?, image)));
-    let (tree, image) = match decoded {
-        Ok(decoded) => decoded,
+    // Another name is a finding about the manifest.
+    let format = RootFormat::of_name(&subject.manifest.root.format).unwrap_or(RootFormat::Squashfs);
+    let opened = match format.open(part) {
+        Ok(opened) => opened,
         Err(error) => {
             examination.refused(subject.folder, name, "its root file system", error)?;
             return Ok((examination, None));
         }
     };
-    let lengths = lengths(&tree);
+    let lengths = opened.lengths();
     let total = lengths.iter().fold(0, |sum: u64, len| sum.saturating_add(*len));
-    let names = tree.walk().len();
+    let names = opened.names();
     examination.detail = format!("{names} names, {} files of {total} bytes", lengths.len());
-    let os_release = text_of(&image, &tree, OS_RELEASE, OS_RELEASE_MAX);
-    let packages = tree
-        .lookup(PACKAGES.as_bytes())
-        .is_some()
-        .then(|| text_of(&image, &tree, PACKAGES.as_bytes(), PACKAGES_MAX).unwrap_or_default());
+    let os_release = opened.file(OS_RELEASE, OS_RELEASE_MAX);
+    let packages = opened
+        .contains(PACKAGES.as_bytes())
+        .then(|| opened.file(PACKAGES.as_bytes(), PACKAGES_MAX).unwrap_or_default());
     if total > CONTENTS_MAX {
         let what = "contents of the root file system";
         examination.find(name, what, format!("at most {CONTENTS_MAX} bytes"), total);
     } else {
-        written_again(&mut examination, subject, name, part, &image, tree)?;
+        written_again(&mut examination, subject, name, part, opened)?;
     }
     Ok((examination, Some(Root { os_release, packages })))
-}
-
-/// The length of each regular file, once however many names it has.
-fn lengths(tree: &Tree<FileExtent>) -> Vec<u64> {
-    let mut seen = vec![false; tree.inode_slots()];
-    let mut found = Vec::new();
-    for (_, id) in tree.walk() {
-        let known = seen.get_mut(id.index()).is_some_and(|seen| std::mem::replace(seen, true));
-        if let (false, Node::File(extent)) = (known, &tree.inode(id).node) {
-            found.push(extent.len());
-        }
-    }
-    found
 }
 
 /// The file system written again of what it decodes to, contents and all.
@@ -160,59 +144,27 @@ fn written_again(
     subject: Examined<'_>,
     name: &str,
     part: Part<'_>,
-    image: &Image<Part<'_>>,
-    tree: Tree<FileExtent>,
+    opened: OpenRoot<Part<'_>>,
 ) -> Result<(), VerifyError> {
     let what = "its root file system";
-    let seconds = subject.manifest.image.timestamp.0;
-    let Ok(mkfs_time) = u32::try_from(seconds) else {
-        examination.find(MANIFEST_FILE, "image.timestamp", "a time of 1970 to 2106", seconds);
-        return Ok(());
-    };
+    let layout = opened.layout();
     let mut sink = Against::new(&part);
-    if let Err(error) = squashfs::rewrite(image, tree, mkfs_time, &mut sink) {
-        return examination.refused(subject.folder, name, what, error);
+    match opened.rewrite(subject.manifest.image.timestamp, &mut sink) {
+        Ok(_) => {}
+        Err(RootError::Time(time)) => {
+            examination.find(MANIFEST_FILE, "image.timestamp", "a time of 1970 to 2106", time.0);
+            return Ok(());
+        }
+        Err(error) => return examination.refused(subject.folder, name, what, error),
     }
     match sink.finish() {
         Ok(difference) => {
-            let place = |at| place_of(image, at).to_owned();
+            let place = |at| layout.part(at).to_owned();
             rederive::report(examination, name, part.start(), difference, place);
             Ok(())
         }
         Err(error) => examination.refused(subject.folder, name, what, error),
     }
-}
-
-/// What a byte of the root file system belongs to.
-fn place_of<S: Source>(image: &Image<S>, at: u64) -> &'static str {
-    let superblock = image.superblock();
-    match at {
-        0..96 => "the superblock of the root file system",
-        _ if at < superblock.inode_table.get() => "the contents of the root file system",
-        _ if at < superblock.directory_table.get() => "the inodes of the root file system",
-        _ if at < superblock.bytes_used.get() => "the tables of the root file system",
-        _ => "the padding behind the root file system",
-    }
-}
-
-/// A small file, as a boot would find it.
-fn text_of<S: Source>(
-    image: &Image<S>,
-    tree: &Tree<FileExtent>,
-    path: &[u8],
-    limit: u64,
-) -> Option<Vec<u8>> {
-    let id = tree.resolve(path).ok()?;
-    let Node::File(extent) = &tree.inode(id).node else { return None };
-    if extent.len() > limit {
-        return None;
-    }
-    let mut text = Vec::new();
-    let visited = image.visit(extent, |block| {
-        text.extend_from_slice(block);
-        Ok(())
-    });
-    visited.ok().map(|()| text)
 }
 
 /// Name, version and debug mark of the image, as its os-release has them.

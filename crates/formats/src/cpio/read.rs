@@ -30,8 +30,8 @@ pub struct Archive<'a, S: ?Sized> {
 /// Reads the archive at the start of `source`, up to its trailer.
 ///
 /// # Errors
-/// [`Error::Corrupt`] for what is no archive, leaves it, names a path twice, or comes before its
-/// directory, and for more entries than any archive has; [`Error::Unsupported`] for another cpio format.
+/// [`Error::Corrupt`] for another cpio format, an entry that contradicts this one, leaves the archive,
+/// comes twice or before its directory, and above 262,144 entries or 32 MiB of names; [`Error::Io`].
 pub fn read<S: Source + ?Sized>(source: &S) -> Result<Archive<'_, S>, Error> {
     let mut unpacked = Unpacked {
         tree: Tree::new(Meta::root(0o755, 0)),
@@ -47,7 +47,7 @@ pub fn read<S: Source + ?Sized>(source: &S) -> Result<Archive<'_, S>, Error> {
         (entries, names) = (entries + 1, names + name.len());
         if entries > ENTRIES_MAX || names > NAMES_MAX {
             let most = format!("{ENTRIES_MAX} entries with names of {NAMES_MAX} bytes");
-            return Err(refused(format!("it is one too many, expected at most {most}")));
+            return Err(refused(format!("expected at most {most}")));
         }
         let body = start + (HEADER as u64 + u64::from(header.namesize)).next_multiple_of(ALIGNMENT);
         if name == TRAILER {
@@ -144,7 +144,11 @@ fn hex(digits: &[u8]) -> Option<u32> {
 fn checked_path(name: &[u8]) -> Result<&[u8], String> {
     let path = if name == b"." { &[] } else { name.strip_prefix(b"./").unwrap_or(name) };
     let whole = path.is_empty() || path.split(|&byte| byte == b'/').all(tree::is_valid_name);
-    if whole { Ok(path) } else { Err(format!("the name `{}`", String::from_utf8_lossy(name))) }
+    if whole {
+        Ok(path)
+    } else {
+        Err(format!("the invalid name `{}`", String::from_utf8_lossy(name)))
+    }
 }
 
 /// What has been read so far.
@@ -203,7 +207,7 @@ impl<S: Source + Clone> Unpacked<S> {
         if same && earlier.meta == later.meta {
             return Ok(());
         }
-        Err("shares its inode number with something else".into())
+        Err("differs from an earlier name of the same inode".into())
     }
 
     fn finish(self) -> Result<Tree<Window<S>>, String> {
@@ -230,7 +234,7 @@ fn decode<S: Source>(
         BLOCK_DEVICE => Node::BlockDevice(device),
         FIFO => Node::Fifo,
         SOCKET => Node::Socket,
-        _ => return Err(format!("mode {:o} is no file type", header.mode)),
+        _ => return Err(format!("mode {:o} has an unknown file type", header.mode)),
     };
     if header.mode > 0o177_777 {
         return Err(format!("mode {:o} has unknown bits", header.mode));
@@ -251,4 +255,238 @@ fn target<S: Source>(contents: &Window<S>) -> Result<Vec<u8>, String> {
         return Err(format!("a target of {} bytes, expected 1..={limit}", contents.len()));
     }
     crate::source::read_all(contents, limit).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of a header in their order (buffer-format.rst, "cpio_header"), all zero.
+    #[derive(Clone, Copy, Default)]
+    struct Fields {
+        ino: u32,
+        mode: u32,
+        links: u32,
+        size: u32,
+        /// Bytes of the name with its NUL; those of the name itself where 0.
+        name_len: u32,
+    }
+
+    fn entry(name: &[u8], fields: Fields, contents: &[u8]) -> Vec<u8> {
+        let Fields { ino, mode, links, size, name_len } = fields;
+        let own_len = u32::try_from(name.len() + 1).unwrap();
+        let name_len = if name_len == 0 { own_len } else { name_len };
+        let values = [ino, mode, 0, 0, links, 0, size, 0, 0, 0, 0, name_len, 0];
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(values.into_iter().flat_map(|value| format!("{value:08x}").into_bytes()));
+        bytes.extend(name);
+        bytes.push(0);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(contents);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn file(name: &str, ino: u32, links: u32, contents: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(contents.len()).unwrap();
+        let fields = Fields { ino, mode: FILE | 0o644, links, size, ..Fields::default() };
+        entry(name.as_bytes(), fields, contents)
+    }
+
+    fn trailer() -> Vec<u8> {
+        entry(TRAILER, Fields::default(), &[])
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    /// The refusal of an archive of these entries and a trailer.
+    fn refused(entries: &[Vec<u8>]) -> String {
+        refusal(&[entries.concat(), trailer()].concat())
+    }
+
+    fn of_mode(mode: u32, size: u32) -> Vec<u8> {
+        let contents = vec![b'x'; usize::try_from(size).unwrap()];
+        entry(b"a", Fields { mode, size, ..Fields::default() }, &contents)
+    }
+
+    #[test]
+    fn headers_that_contradict_the_format_are_refused() {
+        let named =
+            |name_len| entry(b"a", Fields { mode: FILE, name_len, ..Fields::default() }, &[]);
+        let changed = |at: usize, with: &[u8]| {
+            let mut bytes = file("a", 1, 1, b"x");
+            bytes[at..at + with.len()].copy_from_slice(with);
+            bytes
+        };
+        let magic = "cpio header at byte 0x0: expected 070701, found";
+        let rows = [
+            (changed(0, b"070702"), format!("{magic} 070702")),
+            (changed(0, b"070707"), format!("{magic} 070707")),
+            (changed(6, b"0000000g"), "cpio header at byte 0x0: a field is not hexadecimal".into()),
+            (
+                changed(102, b"-0000000"),
+                "cpio header at byte 0x0: a field is not hexadecimal".into(),
+            ),
+            (named(1), "cpio header at byte 0x0: a name of 1 bytes, expected 2..=4096".into()),
+            (
+                named(4097),
+                "cpio header at byte 0x0: a name of 4097 bytes, expected 2..=4096".into(),
+            ),
+            (
+                named(u32::MAX),
+                "cpio header at byte 0x0: a name of 4294967295 bytes, expected 2..=4096".into(),
+            ),
+            (
+                changed(111, b"b"),
+                "cpio header at byte 0x0: the name does not end at its NUL".into(),
+            ),
+            (
+                changed(110, b"\0"),
+                "cpio header at byte 0x0: the name does not end at its NUL".into(),
+            ),
+            (
+                entry(b"a", Fields { mode: FILE, size: u32::MAX, ..Fields::default() }, &[]),
+                "cpio entry at byte 0x0: 4294967295 bytes leave the archive".into(),
+            ),
+        ];
+        for (bytes, expected) in rows {
+            assert_eq!(refused(&[bytes]), expected);
+        }
+        let ends = "cpio header at byte 0x70: the archive ends without a trailer";
+        let one = entry(b"a", Fields { mode: FIFO, ..Fields::default() }, &[]);
+        assert_eq!((one.len(), refusal(&one)), (0x70, ends.into()));
+    }
+
+    #[test]
+    fn the_trailer_is_empty_and_whole() {
+        let full = entry(TRAILER, Fields { size: 1, ..Fields::default() }, b"x");
+        assert_eq!(refusal(&full), "cpio entry at byte 0x0: the trailer has contents");
+        let whole = trailer();
+        assert_eq!(whole.len(), 124);
+        assert_eq!(read(&whole).unwrap().end, 124);
+        assert_eq!(refusal(&whole[..123]), "cpio entry at byte 0x0: the trailer is not padded");
+        // What follows is for the caller to look at.
+        let followed = [whole.as_slice(), b"070701"].concat();
+        assert_eq!(read(&followed).unwrap().end, 124);
+    }
+
+    /// `linux/stat.h`: the seven types, and nothing else in the mode.
+    #[test]
+    fn modes_are_those_of_linux() {
+        for mode in [FILE, DIRECTORY, CHAR_DEVICE, BLOCK_DEVICE, FIFO, SOCKET] {
+            let bytes = [of_mode(mode | 0o7777, 0), trailer()].concat();
+            let archive = read(&bytes).unwrap();
+            let id = archive.tree.lookup(b"a").unwrap();
+            assert_eq!(archive.tree.inode(id).meta.mode, 0o7777, "{mode:o}");
+        }
+        for (mode, size, why) in [
+            (0o030_644, 0, "mode 30644 has an unknown file type"),
+            (0o110_644, 0, "mode 110644 has an unknown file type"),
+            (0o644, 0, "mode 644 has an unknown file type"),
+            (0o200_000 | FILE, 0, "mode 300000 has unknown bits"),
+            (DIRECTORY, 1, "mode 40000 with contents"),
+            (FIFO, 1, "mode 10000 with contents"),
+            (SYMLINK, 0, "a target of 0 bytes, expected 1..=4095"),
+            (SYMLINK, 4096, "a target of 4096 bytes, expected 1..=4095"),
+        ] {
+            assert_eq!(refused(&[of_mode(mode, size)]), format!("cpio entry at byte 0x0: {why}"));
+        }
+        assert!(read(&[of_mode(SYMLINK, 4095), trailer()].concat()).is_ok());
+    }
+
+    #[test]
+    fn paths_come_once_and_behind_their_directories() {
+        let directory = |name: &str| {
+            entry(name.as_bytes(), Fields { mode: DIRECTORY, ..Fields::default() }, &[])
+        };
+        let rows = [
+            (vec![file("a/b", 1, 1, b"")], "`/a/b` comes before its directory"),
+            (
+                vec![file("a", 1, 1, b""), file("a/b", 2, 1, b"")],
+                "`/a/b` comes before its directory",
+            ),
+            (vec![file("a", 1, 1, b""), file("./a", 2, 1, b"")], "`/a` comes twice"),
+            (vec![directory("a"), directory("a")], "`/a` comes twice"),
+            (vec![file("../a", 1, 1, b"")], "the invalid name `../a`"),
+            (vec![file("/a", 1, 1, b"")], "the invalid name `/a`"),
+            (vec![file("a//b", 1, 1, b"")], "the invalid name `a//b`"),
+            (vec![file("a/", 1, 1, b"")], "the invalid name `a/`"),
+            (vec![file("a/./b", 1, 1, b"")], "the invalid name `a/./b`"),
+            (vec![file(&"x".repeat(256), 1, 1, b"")], "the invalid name `xxx"),
+        ];
+        for (entries, expected) in rows {
+            let at: usize = entries.iter().rev().skip(1).map(Vec::len).sum();
+            let found = refused(&entries);
+            let whole = format!("cpio entry at byte {at:#x}: {expected}");
+            assert!(found.starts_with(&whole), "{found}");
+        }
+        let entries = [directory("."), directory("./a"), file("a/b", 1, 1, b"")].concat();
+        let bytes = [entries, trailer()].concat();
+        assert!(read(&bytes).unwrap().tree.lookup(b"a/b").is_some());
+    }
+
+    /// buffer-format.rst: the contents of a hard-linked file come with any of its names.
+    #[test]
+    fn names_of_one_inode_share_its_contents() {
+        let rows: [([&[u8]; 3], Option<&[u8]>); 4] = [
+            ([b"", b"", b"abc"], Some(b"abc")),
+            ([b"abc", b"", b""], Some(b"abc")),
+            ([b"", b"abc", b""], Some(b"abc")),
+            ([b"abc", b"", b"abc"], None),
+        ];
+        for (contents, expected) in rows {
+            let names = ["a", "b", "c"].into_iter().zip(contents);
+            let mut bytes: Vec<u8> = names.flat_map(|(name, c)| file(name, 7, 3, c)).collect();
+            bytes.extend(trailer());
+            match (read(&bytes), expected) {
+                (Ok(archive), Some(expected)) => {
+                    let id = archive.tree.lookup(b"c").unwrap();
+                    assert_eq!(archive.tree.link_counts()[id.index()], 3);
+                    let Node::File(file) = &archive.tree.inode(id).node else { panic!("{id:?}") };
+                    assert_eq!(crate::source::read_all(file, 9).unwrap(), expected);
+                }
+                (Err(error), None) => assert!(
+                    error
+                        .to_string()
+                        .ends_with("`/c` differs from an earlier name of the same inode"),
+                    "{error}"
+                ),
+                (found, _) => panic!("{contents:?}: {}", found.is_ok()),
+            }
+        }
+        // One link says that no other name follows: then equal numbers mean nothing.
+        let bytes = [file("a", 7, 1, b"x"), file("b", 7, 1, b"y"), trailer()].concat();
+        let tree = read(&bytes).unwrap().tree;
+        assert_ne!(tree.lookup(b"a"), tree.lookup(b"b"));
+        // Another mode, or another kind of inode, is not the same inode.
+        let fields = Fields { ino: 7, mode: FILE | 0o600, links: 2, ..Fields::default() };
+        for other in [fields, Fields { mode: FIFO | 0o644, ..fields }] {
+            let found = refused(&[file("a", 7, 2, b""), entry(b"b", other, &[])]);
+            assert!(
+                found.ends_with("`/b` differs from an earlier name of the same inode"),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_archive_has_bounds() {
+        let name = "x".repeat(249);
+        let many = |count: usize, name: &str| -> Vec<u8> {
+            (0..count).flat_map(|at| file(&format!("{at:06}{name}"), 1, 1, b"")).collect()
+        };
+        // 32 MiB of names, and that of the trailer.
+        let bytes = [many(131_586, &name), trailer()].concat();
+        let expected = "expected at most 262144 entries with names of 33554432 bytes";
+        let found = refusal(&bytes);
+        assert!(found.ends_with(expected), "{found}");
+        // As many entries as there may be, and the trailer.
+        let bytes = [many(ENTRIES_MAX, ""), trailer()].concat();
+        let found = refusal(&bytes);
+        assert!(found.ends_with(expected), "{found}");
+        let bytes = [many(ENTRIES_MAX - 1, ""), trailer()].concat();
+        assert!(read(&bytes).is_ok());
+    }
 }

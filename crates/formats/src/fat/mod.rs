@@ -4,12 +4,14 @@
 //! [`Plan::len`] is known before the contents are; every file is contiguous; both FATs, the free
 //! count and the backup boot sector are right. Every entry carries the one timestamp of the
 //! options: FAT has no owners, modes or links, and of those a tree's modes, owners and times are
-//! dropped knowingly while links, devices and extended attributes are errors. Deliberately absent:
+//! dropped by design, while links, devices and extended attributes are errors. Deliberately absent:
 //! FAT12, exFAT, sectors of another size than 512, OEM code pages (a short name is ASCII).
 //!
 //! Standard: Microsoft "FAT: General Overview of On-Disk Format" 1.03. Oracle: `fsck.vfat -n`,
 //! `mdir`, `mcopy`.
 
+mod boot;
+mod directory;
 mod dump;
 mod name;
 mod place;
@@ -41,7 +43,7 @@ pub enum Width {
 /// The volume to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// FAT16 or FAT32.
+    /// Decides the shortest volume.
     pub width: Width,
     /// `BS_VolID`, which `blkid` prints as the UUID.
     pub volume_id: u32,
@@ -68,7 +70,7 @@ pub enum Error {
         /// What the storage said.
         source: io::Error,
     },
-    /// The bytes are no consistent volume.
+    /// The bytes contradict the format or each other.
     #[error("FAT {what} at byte {at:#x}: {why}")]
     Corrupt {
         /// The structure.
@@ -97,4 +99,10 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
+}
+
+impl Error {
+    fn corrupt(what: &'static str, at: u64, why: impl Into<String>) -> Self {
+        Self::Corrupt { what, at, why: why.into() }
+    }
 }

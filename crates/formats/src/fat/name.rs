@@ -89,7 +89,7 @@ pub(super) fn assign(names: &[&[u8]]) -> Result<Vec<Names>, (usize, String)> {
 
 /// FAT 1.03, "Long Directory Entries": which characters a long name may have.
 fn checked(name: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(name).map_err(|_| "the name is no UTF-8".to_owned())?;
+    let text = std::str::from_utf8(name).map_err(|_| "the name is not UTF-8".to_owned())?;
     if let Some(bad) = text.chars().find(|&c| c < ' ' || "\"*/:<>?\\|\u{7f}".contains(c)) {
         return Err(format!("the name holds {bad:?}"));
     }

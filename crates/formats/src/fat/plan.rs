@@ -95,7 +95,7 @@ impl<'a, C: Source> Plan<'a, C> {
     ///
     /// # Errors
     /// [`Error::Refused`] names an inode that FAT can't hold: no file or directory, a second name
-    /// of a file, extended attributes, 4 GiB or more, or a name with a forbidden character, without
+    /// of a file, extended attributes, 4 GiB or more, or a name with a forbidden character, not
     /// UTF-8, or that differs from another only in case. [`Error::Invalid`] says which option can't
     /// be met.
     pub fn new(tree: &'a Tree<C>, options: &Options) -> Result<Self, Error> {
@@ -178,7 +178,7 @@ fn check_inodes<C: Source>(tree: &Tree<C>) -> Result<(), Error> {
                 return Err(refused(&path, why));
             }
             Node::File(_) => {}
-            _ => return Err(refused(&path, "it is no file and no directory")),
+            _ => return Err(refused(&path, "it is neither a file nor a directory")),
         }
     }
     Ok(())

@@ -4,31 +4,29 @@ use std::io;
 
 use zerocopy::FromBytes;
 
-use super::spec::{
-    ATTR_DIRECTORY, ATTR_LONG_NAME, ATTR_VOLUME_ID, BOOT_SIGNATURE, BootSector, DIRECTORY_MAX,
-    DirEntry, FAT16_CLUSTERS_MIN, FAT32_CLUSTERS_END, FAT32_CLUSTERS_MIN, Fat32Part, FsInfo,
-    Identity, LAST_LONG_ENTRY, LONG_UNITS, LongEntry, SECTOR, short_name_checksum,
-};
+use super::boot::{Boot, bytes};
+use super::directory::{self, Found};
+use super::spec::{ATTR_DIRECTORY, DIRECTORY_MAX, FsInfo, SECTOR};
 use super::{Error, Width};
 use crate::source::Source;
-use crate::tree::{Inode, InodeId, Meta, Tree};
+use crate::tree::{self, Inode, InodeId, Meta, Tree};
 
 /// A decoded volume.
 #[derive(Debug)]
 pub struct Volume<'a, S: ?Sized> {
     /// FAT16 or FAT32.
     pub width: Width,
-    /// `BS_VolID`
+    /// `BS_VolID`, the serial number that `blkid` prints as the UUID.
     pub volume_id: u32,
     /// `BS_VolLab`, without the spaces behind it; `NO NAME` for none.
     pub label: String,
     /// Length of the volume in bytes.
     pub len: u64,
-    /// Bytes of a cluster.
+    /// Bytes of a cluster: 512 x 2^n.
     pub cluster_len: u64,
-    /// Clusters of the volume.
+    /// Clusters of the volume, by which it is FAT16 or FAT32.
     pub clusters: u64,
-    /// Clusters that no file and no directory has.
+    /// Clusters that neither a file nor a directory has.
     pub free_clusters: u64,
     /// Directories are mode 0755, files 0644, owned by root; times are those of the last change.
     pub tree: Tree<File<'a, S>>,
@@ -55,7 +53,7 @@ fn same_name(one: &str, other: &str) -> bool {
     one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
 }
 
-/// A file of a volume.
+/// A file's contents: a source that stays in the volume.
 #[derive(Debug)]
 pub struct File<'a, S: ?Sized> {
     volume: &'a S,
@@ -129,160 +127,18 @@ pub fn read<S: Source + ?Sized>(source: &S) -> Result<Volume<'_, S>, Error> {
     })
 }
 
-fn corrupt(what: &'static str, at: u64, why: impl Into<String>) -> Error {
-    Error::Corrupt { what, at, why: why.into() }
-}
-
-fn bytes<S: Source + ?Sized>(source: &S, at: u64, len: u64) -> Result<Vec<u8>, Error> {
-    let inside = at.checked_add(len).is_some_and(|end| end <= source.len());
-    if !inside {
-        return Err(corrupt("volume", at, format!("{len} bytes leave it")));
-    }
-    crate::source::Window::new(source, at, len)
-        .and_then(|window| crate::source::read_all(&window, len))
-        .map_err(|source| Error::Io { role: "reading a FAT volume", source })
-}
-
-/// What the boot sector says, checked against itself and the length of the volume.
-#[derive(Clone, Copy)]
-struct Boot {
-    width: Width,
-    sectors: u64,
-    fat_offset: u64,
-    fat_len: u64,
-    fats: u64,
-    root_offset: u64,
-    root_len: u64,
-    root_cluster: u64,
-    data_offset: u64,
-    cluster_len: u64,
-    clusters: u64,
-    fs_info: u64,
-    volume_id: u32,
-    label: [u8; 11],
-}
-
-impl Boot {
-    fn read<S: Source + ?Sized>(source: &S) -> Result<Self, Error> {
-        let sector = bytes(source, 0, SECTOR)?;
-        let refused = |why: String| corrupt("boot sector", 0, why);
-        let short = |_| refused("too short".into());
-        if sector.get(510..) != Some(&BOOT_SIGNATURE[..]) {
-            return Err(refused("expected 55 aa at its end".into()));
-        }
-        let (common, rest) = BootSector::read_from_prefix(&sector).map_err(|_| short(()))?;
-        let (part, behind) = Fat32Part::read_from_prefix(rest).map_err(|_| short(()))?;
-        let per_cluster = u64::from(common.sectors_per_cluster);
-        if u64::from(common.bytes_per_sector.get()) != SECTOR {
-            let found = common.bytes_per_sector.get();
-            return Err(Error::Unsupported(format!("sectors of {found} bytes")));
-        }
-        if !per_cluster.is_power_of_two() {
-            return Err(refused(format!("clusters of {per_cluster} sectors")));
-        }
-        let either = |small: u16, large: u32| match small {
-            0 => u64::from(large),
-            small => u64::from(small),
-        };
-        let sectors = either(common.sectors_16.get(), common.sectors_32.get());
-        let fat_sectors = either(common.fat_sectors_16.get(), part.fat_sectors.get());
-        let reserved = u64::from(common.reserved_sectors.get());
-        let fats = u64::from(common.fats);
-        let root_len = u64::from(common.root_entries.get()) * 32;
-        let root_sector = reserved + fats * fat_sectors;
-        let data_sector = root_sector + root_len.div_ceil(SECTOR);
-        if reserved == 0 || fats == 0 || fat_sectors == 0 || data_sector > sectors {
-            return Err(refused(format!(
-                "{sectors} sectors, of which data starts at {data_sector}"
-            )));
-        }
-        if sectors * SECTOR > source.len() {
-            let why = format!("expected {} bytes, found {}", sectors * SECTOR, source.len());
-            return Err(refused(why));
-        }
-        let clusters = (sectors - data_sector) / per_cluster;
-        let is_fat32 = common.fat_sectors_16.get() == 0;
-        let width = width(clusters, is_fat32)?;
-        let identity = if is_fat32 { behind } else { rest };
-        let (identity, _) = Identity::read_from_prefix(identity).map_err(|_| short(()))?;
-        Ok(Self {
-            width,
-            sectors,
-            fat_offset: reserved * SECTOR,
-            fat_len: fat_sectors * SECTOR,
-            fats,
-            root_offset: root_sector * SECTOR,
-            root_len,
-            root_cluster: u64::from(part.root_cluster.get()),
-            data_offset: data_sector * SECTOR,
-            cluster_len: per_cluster * SECTOR,
-            clusters,
-            fs_info: u64::from(part.fs_info.get()),
-            volume_id: identity.volume_id.get(),
-            label: identity.label,
-        })
-    }
-
-    /// The entries of the first FAT, of which every other is a copy.
-    fn read_fat<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<u32>, Error> {
-        let entry_len = match self.width {
-            Width::Fat32 => 4,
-            Width::Fat16 => 2,
-        };
-        let needed = (self.clusters + 2) * entry_len;
-        if needed > self.fat_len {
-            let why = format!("{} bytes for {} clusters", self.fat_len, self.clusters);
-            return Err(corrupt("FAT", self.fat_offset, why));
-        }
-        let first = bytes(source, self.fat_offset, self.fat_len)?;
-        for copy in 1..self.fats {
-            let at = self.fat_offset + copy * self.fat_len;
-            if bytes(source, at, self.fat_len)? != first {
-                return Err(corrupt("FAT", at, "differs from the first one"));
-            }
-        }
-        let kept = first.get(..usize::try_from(needed).unwrap_or(usize::MAX)).unwrap_or(&first);
-        Ok(match self.width {
-            // The upper 4 bits are reserved (FAT 1.03, "FAT Data Structure").
-            Width::Fat32 => kept
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|&entry| u32::from_le_bytes(entry) & 0x0fff_ffff)
-                .collect(),
-            // Marks of FAT16 become those of FAT32.
-            Width::Fat16 => kept
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|&entry| match u16::from_le_bytes(entry) {
-                    mark @ 0xfff7.. => 0x0fff_0000 | u32::from(mark),
-                    cluster => u32::from(cluster),
-                })
-                .collect(),
-        })
-    }
-}
-
-fn width(clusters: u64, is_fat32: bool) -> Result<Width, Error> {
-    match clusters {
-        0..FAT16_CLUSTERS_MIN => {
-            Err(Error::Unsupported(format!("{clusters} clusters make it FAT12")))
-        }
-        FAT16_CLUSTERS_MIN..FAT32_CLUSTERS_MIN if !is_fat32 => Ok(Width::Fat16),
-        FAT32_CLUSTERS_MIN..FAT32_CLUSTERS_END if is_fat32 => Ok(Width::Fat32),
-        _ => {
-            let why = format!("{clusters} clusters contradict BPB_FATSz16");
-            Err(corrupt("boot sector", 0, why))
-        }
-    }
-}
-
 /// A directory to read: where it is, and the cluster that its `..` must name.
 struct Pending {
     path: Vec<u8>,
     cluster: u64,
     parent: u64,
+}
+
+impl Pending {
+    fn place(&self) -> directory::Place {
+        let Self { path, cluster, parent } = self;
+        directory::Place { is_root: path.is_empty(), cluster: *cluster, parent: *parent }
+    }
 }
 
 struct Walk<'a, S: ?Sized> {
@@ -301,15 +157,19 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         while let Some(directory) = pending.pop() {
             let entries = self.directory_bytes(directory.cluster)?;
             let at = self.offset_of(directory.cluster);
-            let found = decode_directory(&entries, at, &directory)?;
+            let found = directory::decode(&entries, at, &directory.place())?;
             let below = pending.len();
             for Found { name, entry } in found {
+                if !tree::is_valid_name(&name) {
+                    let why = format!("the invalid name `{}`", String::from_utf8_lossy(&name));
+                    return Err(Error::corrupt("directory", at, why));
+                }
                 let path = match directory.path.as_slice() {
                     [] => name,
                     parent => [parent, &name].join(&b'/'),
                 };
-                let cluster = first_cluster(&entry);
-                let mtime = seconds(&entry);
+                let cluster = entry.first_cluster();
+                let mtime = directory::seconds(&entry);
                 let taken = tree.lookup(&path).is_some();
                 let inode = if entry.attributes & ATTR_DIRECTORY != 0 {
                     pending.push(Pending {
@@ -325,8 +185,8 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
                 let put = tree.put(&path, inode).map_err(|error| error.to_string());
                 match put {
                     Ok(_) if !taken => {}
-                    Ok(_) => return Err(corrupt("directory", at, "a name comes twice")),
-                    Err(why) => return Err(corrupt("directory", at, why)),
+                    Ok(_) => return Err(Error::corrupt("directory", at, "a name comes twice")),
+                    Err(why) => return Err(Error::corrupt("directory", at, why)),
                 }
             }
             pending[below..].reverse();
@@ -360,7 +220,7 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         let len: u64 = runs.iter().map(|&(_, len)| len).sum();
         if len > DIRECTORY_MAX.max(self.boot.cluster_len) {
             let why = format!("{len} bytes, at most {DIRECTORY_MAX}");
-            return Err(corrupt("directory", self.cluster_offset(first), why));
+            return Err(Error::corrupt("directory", self.cluster_offset(first), why));
         }
         let mut whole = Vec::new();
         for (at, len) in runs {
@@ -377,7 +237,7 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         let room: u64 = runs.iter().map(|&(_, len)| len).sum();
         if room != len.next_multiple_of(self.boot.cluster_len) {
             let why = format!("a file of {len} bytes has {room} bytes of clusters");
-            return Err(corrupt("directory", at, why));
+            return Err(Error::corrupt("directory", at, why));
         }
         Ok(File { volume: self.source, len, runs })
     }
@@ -393,10 +253,18 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
             let (Some(&next), Some(used), 2..) =
                 (self.fat.get(index), self.used.get_mut(index), cluster)
             else {
-                return Err(corrupt("FAT", at, format!("cluster {cluster} is not on the volume")));
+                return Err(Error::corrupt(
+                    "table",
+                    at,
+                    format!("cluster {cluster} is not on the volume"),
+                ));
             };
             if std::mem::replace(used, true) {
-                return Err(corrupt("FAT", at, format!("cluster {cluster} is used twice")));
+                return Err(Error::corrupt(
+                    "table",
+                    at,
+                    format!("cluster {cluster} is used twice"),
+                ));
             }
             self.free -= 1;
             let offset = self.cluster_offset(cluster);
@@ -420,159 +288,214 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
             .skip(2)
             .position(|(&next, &used)| !used && next != 0 && next != 0x0fff_fff7);
         if let Some(at) = lost {
-            let why = format!("cluster {} belongs to nothing", at + 2);
-            return Err(corrupt("FAT", self.boot.fat_offset, why));
+            let why = format!("cluster {} is allocated, but no file has it", at + 2);
+            return Err(Error::corrupt("table", self.boot.fat_offset, why));
         }
         if self.boot.width == Width::Fat16 {
             return Ok(());
         }
         let at = self.boot.fs_info * SECTOR;
         let sector = bytes(self.source, at, SECTOR)?;
-        let info =
-            FsInfo::read_from_bytes(&sector).map_err(|_| corrupt("FSInfo", at, "too short"))?;
+        let info = FsInfo::read_from_bytes(&sector)
+            .map_err(|_| Error::corrupt("FSInfo", at, "too short"))?;
         let signed = info.lead.get() == FsInfo::LEAD
             && info.structure.get() == FsInfo::STRUCT
             && info.trail.get() == FsInfo::TRAIL;
         let counted = u64::from(info.free_clusters.get());
+        if !signed {
+            return Err(Error::corrupt("FSInfo", at, "expected its three signatures"));
+        }
         // All ones: not counted.
-        if !signed || (counted != self.free && counted != u64::from(u32::MAX)) {
+        if counted != self.free && counted != u64::from(u32::MAX) {
             let why = format!("expected {} free clusters, found {counted}", self.free);
-            return Err(corrupt("FSInfo", at, why));
+            return Err(Error::corrupt("FSInfo", at, why));
         }
         Ok(())
     }
 }
 
-fn first_cluster(entry: &DirEntry) -> u64 {
-    u64::from(entry.cluster_high.get()) << 16 | u64::from(entry.cluster_low.get())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fat::{Options, Plan};
+    use crate::source::read_all;
+    use crate::tree::{Node, split};
 
-struct Found {
-    name: Vec<u8>,
-    entry: DirEntry,
-}
+    /// A volume of 512-byte clusters, in the order of the entries: `A` has clusters 2 to 4, the
+    /// directory `D` 5, `D/B` 6.
+    fn volume(width: Width) -> Vec<u8> {
+        written(width, &[("A", vec![b'a'; 1100]), ("D/B", vec![b'b'; 10])])
+    }
 
-/// Parts of a long name, as they come before the entry they belong to.
-#[derive(Default)]
-struct LongName {
-    units: Vec<u16>,
-    /// The order of the part that must come next; 0 when the entry must.
-    expected: u8,
-    checksum: u8,
-}
+    fn written(width: Width, files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        for (path, contents) in files {
+            tree.make_directories(split(path.as_bytes()).0, &Meta::root(0o755, 0)).unwrap();
+            let file = Inode::file(Meta::root(0o644, 0), contents.clone());
+            tree.put(path.as_bytes(), file).unwrap();
+        }
+        let mut bytes = Vec::new();
+        let options = Options { width, ..Options::default() };
+        Plan::new(&tree, &options).unwrap().write(&mut bytes).unwrap();
+        bytes
+    }
 
-impl LongName {
-    fn push(&mut self, part: &LongEntry) -> Result<(), String> {
-        let order = part.order & !LAST_LONG_ENTRY;
-        if part.order & LAST_LONG_ENTRY != 0 {
-            if !self.units.is_empty() || !(1..=20).contains(&order) {
-                return Err(format!("long name part {:#x} begins a name", part.order));
+    /// Sets entries of both copies of a FAT16.
+    fn with_chain(mut bytes: Vec<u8>, entries: &[(usize, u16)]) -> Vec<u8> {
+        let boot = Boot::read(&bytes).unwrap();
+        for copy in 0..boot.fats {
+            let fat = usize::try_from(boot.fat_offset + copy * boot.fat_len).unwrap();
+            for &(cluster, value) in entries {
+                bytes[fat + 2 * cluster..fat + 2 * cluster + 2]
+                    .copy_from_slice(&value.to_le_bytes());
             }
-            *self = Self { units: Vec::new(), expected: order, checksum: part.checksum };
         }
-        if order == 0 || order != self.expected || part.checksum != self.checksum {
-            return Err(format!("long name part {order}, expected {}", self.expected));
-        }
-        // Parts come last first.
-        self.units.splice(0..0, part.units());
-        self.expected -= 1;
-        Ok(())
+        bytes
     }
 
-    /// The name, if it belongs to the entry that follows.
-    fn take(&mut self, short: &[u8; 11]) -> Result<Option<Vec<u8>>, String> {
-        let Self { units, expected, checksum } = std::mem::take(self);
-        if units.is_empty() {
-            return Ok(None);
-        }
-        if expected != 0 || checksum != short_name_checksum(short) {
-            return Err("a long name without its entry".into());
-        }
-        let end = units.iter().position(|&unit| unit == 0).unwrap_or(units.len());
-        let (name, padding) = units.split_at(end);
-        let padded = padding.iter().skip(1).all(|&unit| unit == 0xffff);
-        if name.is_empty() || padding.len() > LONG_UNITS || !padded {
-            return Err("a long name with wrong padding".into());
-        }
-        let text = String::from_utf16(name).map_err(|_| "a long name that is no UTF-16")?;
-        Ok(Some(text.into_bytes()))
+    fn refusal(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
     }
-}
 
-fn decode_directory(raw: &[u8], at: u64, directory: &Pending) -> Result<Vec<Found>, Error> {
-    let refused = |why: String| corrupt("directory", at, why);
-    let mut found = Vec::new();
-    let mut long = LongName::default();
-    let mut dots = 0u8;
-    let is_root = directory.path.is_empty();
-    for slot in raw.as_chunks::<32>().0 {
-        match slot {
-            [0, ..] => break,
-            // A deleted entry.
-            [0xe5, ..] => continue,
-            _ => {}
+    #[test]
+    fn chains_that_leave_cross_or_end_early_are_refused() {
+        let whole = volume(Width::Fat16);
+        let boot = Boot::read(&whole).unwrap();
+        let behind = u16::try_from(boot.clusters + 2).unwrap();
+        let root = boot.root_offset;
+        let rows: [(&[(usize, u16)], String); 9] = [
+            (&[(4, 0)], "FAT table at byte 0x200: cluster 0 is not on the volume".into()),
+            (&[(4, 1)], "FAT table at byte 0x200: cluster 1 is not on the volume".into()),
+            (
+                &[(4, behind)],
+                format!("FAT table at byte 0x200: cluster {behind} is not on the volume"),
+            ),
+            (&[(3, 2)], "FAT table at byte 0x200: cluster 2 is used twice".into()),
+            (&[(6, 5)], "FAT table at byte 0x200: cluster 5 is used twice".into()),
+            (
+                &[(3, 0xffff), (4, 0)],
+                format!(
+                    "FAT directory at byte {root:#x}: a file of 1100 bytes has 1024 bytes of clusters"
+                ),
+            ),
+            (
+                &[(4, 7), (7, 0xffff)],
+                format!(
+                    "FAT directory at byte {root:#x}: a file of 1100 bytes has 2048 bytes of clusters"
+                ),
+            ),
+            (
+                &[(9, 0xffff)],
+                "FAT table at byte 0x200: cluster 9 is allocated, but no file has it".into(),
+            ),
+            (
+                &[(usize::from(behind) - 1, 1)],
+                format!(
+                    "FAT table at byte 0x200: cluster {} is allocated, but no file has it",
+                    behind - 1
+                ),
+            ),
+        ];
+        for (entries, expected) in rows {
+            assert_eq!(refusal(&with_chain(whole.clone(), entries)), expected);
         }
-        let entry = DirEntry::read_from_bytes(slot).map_err(|_| refused("too short".into()))?;
-        if entry.attributes & 0x3f == ATTR_LONG_NAME {
-            let part = LongEntry::read_from_bytes(slot).map_err(|_| refused("too short".into()))?;
-            long.push(&part).map_err(refused)?;
-            continue;
+        // The mark of a bad cluster (FAT 1.03, "FAT Data Structure") and every mark of an end.
+        for entries in [(9, 0xfff7), (4, 0xfff8), (4, 0xffff)] {
+            assert!(read(&with_chain(whole.clone(), &[entries])).is_ok(), "{entries:x?}");
         }
-        let alias = long.take(&entry.name).map_err(refused)?;
-        if entry.attributes & ATTR_VOLUME_ID != 0 {
-            if !is_root || alias.is_some() {
-                return Err(refused("a volume label outside the root".into()));
-            }
-            continue;
-        }
-        let dot = match &entry.name {
-            b".          " => Some(directory.cluster),
-            b"..         " => Some(directory.parent),
-            _ => None,
-        };
-        if let Some(expected) = dot {
-            if is_root
-                || first_cluster(&entry) != expected
-                || entry.attributes & ATTR_DIRECTORY == 0
-            {
-                return Err(refused("`.` or `..` leads elsewhere".into()));
-            }
-            dots += 1;
-            continue;
-        }
-        let name = alias.map_or_else(|| short_text(&entry.name), Ok).map_err(refused)?;
-        found.push(Found { name, entry });
     }
-    if !is_root && dots != 2 {
-        return Err(refused(format!("expected `.` and `..`, found {dots} of them")));
-    }
-    Ok(found)
-}
 
-/// The text of a short name: `BOOTX64 EFI` is `BOOTX64.EFI`.
-fn short_text(name: &[u8; 11]) -> Result<Vec<u8>, String> {
-    if !name.iter().all(|byte| (0x20..0x7f).contains(byte)) {
-        return Err(format!("the short name {name:02x?} is no ASCII"));
+    #[test]
+    fn a_directory_has_at_most_65536_entries() {
+        let mut whole = volume(Width::Fat16);
+        let at = Boot::read(&whole).unwrap().data_offset + 3 * 512;
+        let chain: Vec<(usize, u16)> =
+            (5..5 + 4096).map(|cluster| (cluster, u16::try_from(cluster + 1).unwrap())).collect();
+        whole = with_chain(whole, &chain);
+        whole = with_chain(whole, &[(5 + 4096, 0xffff)]);
+        assert_eq!(
+            refusal(&whole),
+            format!("FAT directory at byte {at:#x}: 2097664 bytes, at most 2097152")
+        );
     }
-    let (base, extension) = name.split_at(8);
-    let mut text = base.trim_ascii_end().to_vec();
-    let extension = extension.trim_ascii_end();
-    if !extension.is_empty() {
-        text.push(b'.');
-        text.extend_from_slice(extension);
-    }
-    Ok(text)
-}
 
-/// The time of the last change, seconds since 1970-01-01 UTC; fields out of range count as they
-/// are.
-fn seconds(entry: &DirEntry) -> i64 {
-    let (date, time) = (i64::from(entry.written_date.get()), i64::from(entry.written_time.get()));
-    let (years, month, day) = (date >> 9, (date >> 5 & 15).clamp(1, 12), (date & 31).max(1));
-    let is_leap = years % 4 == 0 && years != 120;
-    let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-    let month_days = usize::try_from(month - 1).ok().and_then(|at| before.get(at)).unwrap_or(&0);
-    let leap_days = (years + 3) / 4 - i64::from(years > 120) + i64::from(is_leap && month > 2);
-    let days = 3652 + years * 365 + leap_days + month_days + day - 1;
-    days * 86_400 + (time >> 11) * 3600 + (time >> 5 & 63) * 60 + (time & 31) * 2
+    #[test]
+    fn every_name_of_a_directory_comes_once() {
+        let mut files = written(Width::Fat16, &[("A", vec![1]), ("B", vec![2])]);
+        let root = usize::try_from(Boot::read(&files).unwrap().root_offset).unwrap();
+        files[root + 32] = b'A';
+        assert_eq!(refusal(&files), format!("FAT directory at byte {root:#x}: a name comes twice"));
+        let mut mixed = volume(Width::Fat16);
+        mixed[root + 32] = b'A';
+        let expected = format!("FAT directory at byte {root:#x}: `/A` exists already");
+        assert_eq!(refusal(&mixed), expected);
+        // A name that would lie elsewhere in the tree.
+        let mut slash = volume(Width::Fat16);
+        slash[root..root + 3].copy_from_slice(b"D/X");
+        let expected = format!("FAT directory at byte {root:#x}: the invalid name `D/X`");
+        assert_eq!(refusal(&slash), expected);
+    }
+
+    #[test]
+    fn a_file_in_pieces_is_one_source() {
+        let mut bytes = volume(Width::Fat16);
+        let start = Boot::read(&bytes).unwrap().data_offset;
+        let place = |cluster: u64| start + (cluster - 2) * 512;
+        for (cluster, fill) in [(2, b'1'), (8, b'2'), (3, b'3')] {
+            let at = usize::try_from(place(cluster)).unwrap();
+            bytes[at..at + 512].fill(fill);
+        }
+        bytes = with_chain(bytes, &[(2, 8), (8, 3), (3, 0xfff8), (4, 0)]);
+        let volume = read(&bytes).unwrap();
+        let id = volume.lookup("a").unwrap();
+        let Node::File(file) = &volume.tree.inode(id).node else { panic!("{id:?}") };
+        assert_eq!(file.runs(), [(place(2), 512), (place(8), 512), (place(3), 512)]);
+        let expected = [[b'1'; 512], [b'2'; 512], [b'3'; 512]].concat();
+        assert_eq!(read_all(file, 1100).unwrap(), expected[..1100]);
+        for (offset, len) in [(0, 1), (511, 2), (512, 512), (500, 600), (1099, 1), (1100, 0)] {
+            let mut buf = vec![0; len];
+            file.read_at(offset, &mut buf).unwrap();
+            let start = usize::try_from(offset).unwrap();
+            assert_eq!(buf, expected[start..start + len], "{offset}+{len}");
+        }
+        for (offset, len) in [(1100, 1), (1099, 2), (u64::MAX, 1)] {
+            let error = file.read_at(offset, &mut vec![0; len]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{offset}+{len}");
+        }
+    }
+
+    /// UEFI 2.11, section 13.3.1.2: firmware looks names up whatever their case.
+    #[test]
+    fn names_are_found_whatever_their_case() {
+        let bytes = written(Width::Fat16, &[("EFI/Größe.efi", vec![1])]);
+        let volume = read(&bytes).unwrap();
+        for path in ["EFI/Größe.efi", "efi/GRÖSSE.efi", "/EFI//größe.EFI"] {
+            let found = volume.lookup(path).is_some();
+            // U+00DF has no capital of one character that would make it the same name.
+            assert_eq!(found, !path.contains("SS"), "{path}");
+        }
+        assert_eq!(volume.lookup(""), Some(volume.tree.root()));
+        assert_eq!(volume.lookup("EFI/none"), None);
+    }
+
+    /// FAT 1.03, "FSInfo Sector Structure": three signatures, and a count that may be unknown.
+    #[test]
+    fn fsinfo_counts_the_free_clusters() {
+        let whole = volume(Width::Fat32);
+        let free = read(&whole).unwrap().free_clusters;
+        let info = 512;
+        for (at, value) in [(0, 0), (484, 0), (508, 1)] {
+            let mut broken = whole.clone();
+            broken[info + at] = value;
+            let expected = "FAT FSInfo at byte 0x200: expected its three signatures";
+            assert_eq!(refusal(&broken), expected);
+        }
+        let mut wrong = whole.clone();
+        wrong[info + 488..info + 492].copy_from_slice(&7u32.to_le_bytes());
+        let expected = format!("FAT FSInfo at byte 0x200: expected {free} free clusters, found 7");
+        assert_eq!(refusal(&wrong), expected);
+        let mut unknown = whole;
+        unknown[info + 488..info + 492].fill(0xff);
+        assert_eq!(read(&unknown).unwrap().free_clusters, free);
+    }
 }

@@ -201,6 +201,14 @@ pub struct DirEntry {
 
 const _: () = assert!(size_of::<DirEntry>() == 32);
 
+impl DirEntry {
+    /// The first cluster of the contents; 0 for an empty file, and for the root as a parent.
+    #[must_use]
+    pub fn first_cluster(&self) -> u64 {
+        u64::from(self.cluster_high.get()) << 16 | u64::from(self.cluster_low.get())
+    }
+}
+
 /// Part of a long name, 32 bytes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

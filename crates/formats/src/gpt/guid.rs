@@ -28,9 +28,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 #[repr(transparent)]
 pub struct Guid([u8; 16]);
 
-/// A text that is no GUID.
+/// A text that is not of the form 8-4-4-4-12 (RFC 9562, section 4); holds the text.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is no GUID: expected 8-4-4-4-12 hexadecimal digits")]
+#[error("`{0}` is not a GUID: expected 8-4-4-4-12 hexadecimal digits")]
 pub struct ParseGuidError(String);
 
 impl Guid {

@@ -40,7 +40,7 @@ pub struct Partition {
     pub unique_guid: Guid,
     /// Its label, at most 36 UTF-16 units (`PARTLABEL`).
     pub name: String,
-    /// Where it lies.
+    /// Its sectors.
     pub place: Place,
     /// Attribute bits (UEFI 2.10 table 5-8 and UAPI.2).
     pub attributes: u64,
@@ -49,16 +49,16 @@ pub struct Partition {
 /// The disk to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How large it is.
+    /// Exact, or just large enough.
     pub size: DiskSize,
-    /// Its identity.
+    /// `DiskGUID`, distinct from the partitions' GUIDs.
     pub disk_guid: Guid,
 }
 
 /// Where a planned partition lies, in bytes from the start of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// First byte.
+    /// First byte, a multiple of 512.
     pub offset: u64,
     /// Length: whole sectors.
     pub len: u64,
@@ -78,7 +78,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Invalid`] names the partition that overlaps, leaves the usable sectors, shares its
-    /// GUID or has too long a name; or the disk size that is none.
+    /// GUID or has too long a name; or an impossible disk size.
     pub fn new(partitions: &[Partition], options: &Options) -> Result<Self, Error> {
         if partitions.len() as u64 > u64::from(ENTRIES) {
             let why = format!("expected at most {ENTRIES}, found {}", partitions.len());
@@ -282,4 +282,105 @@ fn check_ranges(partitions: &[Partition], entries: &[Entry], sectors: u64) -> Re
         free = last + 1;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpt::spec::LINUX_GENERIC;
+
+    const DISK: Guid = Guid::from_u128(0xd);
+
+    fn partition(unique: u128, place: Place) -> Partition {
+        let unique_guid = Guid::from_u128(unique);
+        let name = format!("p{unique}");
+        Partition { type_guid: LINUX_GENERIC, unique_guid, name, place, attributes: 0 }
+    }
+
+    fn at(first: u64, last: u64) -> Place {
+        Place::At(Lba(first), Lba(last))
+    }
+
+    fn refusal(partitions: &[Partition], size: DiskSize) -> String {
+        Plan::new(partitions, &Options { size, disk_guid: DISK }).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_refusal_names_the_partition_and_the_bound() {
+        let exact = DiskSize::Exact(4 << 20);
+        let one = |place| vec![partition(1, place)];
+        let named = |name: &str| vec![Partition { name: name.into(), ..partition(1, at(34, 34)) }];
+        let nil = |type_guid, unique_guid| {
+            vec![Partition { type_guid, unique_guid, ..partition(1, at(34, 34)) }]
+        };
+        let rows = [
+            (one(Place::Next(0)), "partition `p1`: expected at least one byte, found 0"),
+            (one(Place::Next(u64::MAX)), "disk size: the partitions end beyond 2^64 bytes"),
+            (one(at(35, 34)), "partition `p1`: expected first sector <= last, found 35 and 34"),
+            (one(at(1, u64::MAX)), "partition `p1`: expected first sector <= last, found 1 and"),
+            (one(at(33, 34)), "partition `p1`: expected sectors within 34..=8158, found 33..=34"),
+            (
+                one(at(34, 8159)),
+                "partition `p1`: expected sectors within 34..=8158, found 34..=8159",
+            ),
+            (
+                vec![partition(1, at(34, 40)), partition(2, at(40, 41))],
+                "partition `p2`: expected sectors within 41..=8158, found 40..=41",
+            ),
+            (
+                vec![partition(1, at(34, 40)), partition(1, at(41, 41))],
+                "partition `p1`: the GUID 00000000-0000-0000-0000-000000000001 is taken already",
+            ),
+            (
+                vec![partition(0xd, at(34, 40))],
+                "partition `p13`: the GUID 00000000-0000-0000-0000-00000000000d is taken already",
+            ),
+            (nil(Guid::NIL, DISK), "partition `p1`: the nil GUID marks an unused entry"),
+            (nil(DISK, Guid::NIL), "partition `p1`: the nil GUID marks an unused entry"),
+            (named(&"x".repeat(37)), "expected at most 36 UTF-16 units without NUL, found 37"),
+            (named("a\0b"), "expected at most 36 UTF-16 units without NUL, found 3"),
+            (
+                (1..=129).map(|unique| partition(unique, Place::Next(1))).collect(),
+                "GPT layout, partitions: expected at most 128, found 129",
+            ),
+        ];
+        for (partitions, expected) in rows {
+            let found = refusal(&partitions, exact);
+            assert!(found.contains(expected), "{expected}: {found}");
+        }
+    }
+
+    /// UEFI 2.10 section 5.3.1: MBR, two headers, two arrays of 16 KiB; and one usable sector.
+    #[test]
+    fn the_size_of_a_disk_has_bounds() {
+        let least = (34 + 33 + 1) * 512;
+        let options = |size| Options { size: DiskSize::Exact(size), disk_guid: DISK };
+        assert_eq!(Plan::new(&[], &options(least)).unwrap().len(), least);
+        for (size, expected) in [
+            (least - 512, "GPT layout, disk size: expected at least 34816 bytes, found 34304"),
+            (least + 1, "GPT layout, disk size: expected a multiple of 512 bytes, found 34817"),
+        ] {
+            assert_eq!(refusal(&[], DiskSize::Exact(size)), expected);
+        }
+        for last in [u64::MAX - 1, u64::MAX / 512, u64::MAX / 512 - 33] {
+            let found = refusal(&[partition(1, at(34, last))], DiskSize::Minimal);
+            assert_eq!(found, "GPT layout, disk size: the partitions end beyond 2^64 bytes");
+        }
+    }
+
+    #[test]
+    fn partitions_without_a_place_follow_each_other_at_whole_mebibytes() {
+        let partitions = [
+            partition(1, Place::Next(1)),
+            partition(2, at(5000, 5000)),
+            partition(3, Place::Next((1 << 20) + 1)),
+        ];
+        let options = Options { size: DiskSize::Minimal, disk_guid: DISK };
+        let plan = Plan::new(&partitions, &options).unwrap();
+        let mebibyte = 1 << 20;
+        let placed: Vec<(u64, u64)> =
+            plan.partitions().iter().map(|placed| (placed.offset, placed.len)).collect();
+        assert_eq!(placed, [(mebibyte, 512), (5000 * 512, 512), (3 * mebibyte, mebibyte + 512)]);
+        assert_eq!(plan.len(), 5 * mebibyte);
+    }
 }

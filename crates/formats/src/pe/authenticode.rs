@@ -84,3 +84,78 @@ pub fn digested_ranges(headers: &Headers) -> Result<Vec<Range<u64>>, Error> {
     ranges.push(hashed..end);
     Ok(ranges)
 }
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+    use crate::pe::Section;
+    use crate::pe::spec::{FileHeader, OptionalHeader};
+
+    /// Headers at byte 0x40 of an image, up to 0x200 of it, with sections at these places.
+    fn headers(len: u64, directories: u32, sections: &[(u32, u32)]) -> Headers {
+        let mut optional = OptionalHeader::new_zeroed();
+        optional.headers_size.set(0x200);
+        optional.directories.set(directories);
+        let section = |&(raw_offset, raw_size): &(u32, u32)| Section {
+            name: ".text".into(),
+            virtual_size: 0,
+            virtual_address: 0,
+            raw_size,
+            raw_offset,
+            characteristics: 0,
+        };
+        Headers {
+            len,
+            file_header_offset: 0x44,
+            file: FileHeader::new_zeroed(),
+            optional,
+            certificates: None,
+            sections: sections.iter().map(section).collect(),
+        }
+    }
+
+    /// "Calculating the PE Image Hash", steps 3 to 14: CheckSum at 0x58 + 64, the certificate table's
+    /// directory at 0x58 + 144.
+    #[test]
+    fn the_checksum_and_the_certificates_are_left_out() {
+        let ranges = |headers: &Headers| digested_ranges(headers).unwrap();
+        let front = [0..0x98, 0x9c..0xe8, 0xf0..0x200];
+        let unsigned = headers(0x700, 16, &[(0x400, 0x200), (0, 0), (0x200, 0x200)]);
+        let behind = [0x200..0x400, 0x400..0x600, 0x600..0x700];
+        assert_eq!(ranges(&unsigned), [&front[..], &behind].concat());
+
+        let mut signed = unsigned.clone();
+        signed.certificates = Some(0x6f0..0x700);
+        let behind = [0x200..0x400, 0x400..0x600, 0x600..0x6f0];
+        assert_eq!(ranges(&signed), [&front[..], &behind].concat());
+
+        let without_directory = headers(0x200, 4, &[]);
+        assert_eq!(ranges(&without_directory), [0..0x98, 0x9c..0x200, 0x200..0x200]);
+    }
+
+    /// `HashPeImage` counts what it hashed: a gap between sections shifts what comes behind.
+    #[test]
+    fn what_lies_behind_the_sections_begins_at_their_sum() {
+        let gap = headers(0x900, 16, &[(0x400, 0x200)]);
+        let ranges = digested_ranges(&gap).unwrap();
+        assert_eq!(ranges[3..], [0x400..0x600, 0x400..0x900]);
+    }
+
+    #[test]
+    fn images_whose_digest_tools_disagree_about_are_refused() {
+        let mut early = headers(0x700, 16, &[]);
+        early.certificates = Some(0x600..0x6f8);
+        assert_eq!(
+            digested_ranges(&early).unwrap_err().to_string(),
+            "PE certificates before the end: they end at 0x6f8 of 0x700"
+        );
+        let overlap = headers(0x5ff, 16, &[(0x200, 0x200), (0x200, 0x200)]);
+        assert_eq!(
+            digested_ranges(&overlap).unwrap_err().to_string(),
+            "PE sections that overlap: 1536 bytes in headers and sections of 1535"
+        );
+        assert!(digested_ranges(&headers(0x600, 16, &[(0x200, 0x200); 2])).is_ok());
+    }
+}

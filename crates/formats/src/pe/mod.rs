@@ -32,7 +32,7 @@ pub enum Error {
         /// What the storage said.
         source: io::Error,
     },
-    /// The bytes are no image.
+    /// The bytes contradict the format.
     #[error("PE {what} at byte {at:#x}: {why}")]
     Corrupt {
         /// The structure.
@@ -42,7 +42,7 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
-    /// The image is of a kind that is not taken.
+    /// A valid image of a kind that this reader does not take.
     #[error("PE {what}: {why}")]
     Unsupported {
         /// The structure.
@@ -50,7 +50,7 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
-    /// The image asked for can't be made.
+    /// A UKI that can't be made as asked for.
     #[error("UKI section `{section}`: {why}")]
     Invalid {
         /// The section.

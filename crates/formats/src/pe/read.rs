@@ -24,7 +24,7 @@ pub struct Section {
     pub raw_size: u32,
     /// `PointerToRawData`: offset in the file.
     pub raw_offset: u32,
-    /// `Characteristics`
+    /// `Characteristics`: bits of "Section Flags".
     pub characteristics: u32,
 }
 
@@ -57,13 +57,13 @@ impl Section {
 /// The headers of a PE32+ image.
 #[derive(Clone, Debug)]
 pub struct Headers {
-    /// Length of the file.
+    /// Bytes of the file.
     pub len: u64,
     /// Offset of the COFF file header.
     pub file_header_offset: u64,
-    /// "COFF File Header"
+    /// The "COFF File Header": machine, number of sections.
     pub file: FileHeader,
-    /// "Optional Header"
+    /// The "Optional Header" of PE32+: alignments, sizes, subsystem.
     pub optional: OptionalHeader,
     /// Where the attribute certificate table lies in the file, if there is one.
     pub certificates: Option<Range<u64>>,
@@ -76,7 +76,7 @@ impl Headers {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if a header, a section or the certificate table leaves the file, or an
-    /// alignment is no power of two; [`Error::Unsupported`] for PE32.
+    /// alignment is not a power of two; [`Error::Unsupported`] for PE32.
     pub fn read<S: Source + ?Sized>(image: &S) -> Result<Self, Error> {
         if bytes(image, "DOS header", 0, 2)? != DOS_MAGIC {
             return Err(corrupt("DOS header", 0, "expected MZ"));
@@ -127,7 +127,7 @@ impl Headers {
         self.optional_offset() + u64::from(self.file.optional_header_size.get())
     }
 
-    /// The first section of a name.
+    /// The first section of a name; several sections may share one, as in a UKI of several profiles.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.name == name)
@@ -208,11 +208,15 @@ fn read_optional<S: Source + ?Sized>(
     }
     let alignments = [optional.file_alignment.get(), optional.section_alignment.get()];
     if !alignments.iter().all(|alignment| alignment.is_power_of_two()) {
-        return refused(format!("alignments {alignments:?} are no powers of two"));
+        return refused(format!("expected alignments of powers of two, found {alignments:?}"));
     }
     let headers = u64::from(optional.headers_size.get());
     if headers > image.len() || headers < at + size {
-        return refused(format!("SizeOfHeaders {headers} is none"));
+        let least = at + size;
+        return refused(format!(
+            "expected SizeOfHeaders {least} to {}, found {headers}",
+            image.len()
+        ));
     }
     Ok(optional)
 }
@@ -249,4 +253,187 @@ fn structure<T: FromBytes, S: Source + ?Sized>(
 ) -> Result<T, Error> {
     let raw = bytes(image, what, at, size_of::<T>() as u64)?;
     T::read_from_bytes(&raw).map_err(|_| corrupt(what, at, "too short"))
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::little_endian::{U16, U32};
+    use zerocopy::{FromZeros as _, IntoBytes as _};
+
+    use super::*;
+
+    /// Where the parts of [`image`] are.
+    const FILE: usize = 0x44;
+    const OPTIONAL: usize = FILE + 20;
+    const CERTIFICATES: usize = OPTIONAL + 112 + 32;
+    const TABLE: usize = OPTIONAL + 112 + 128;
+
+    /// 1536 bytes: headers of 1024 and one section of 512.
+    fn image() -> Vec<u8> {
+        let mut file = FileHeader::new_zeroed();
+        file.sections = U16::new(1);
+        file.optional_header_size = U16::new(112 + 128);
+        let mut optional = OptionalHeader::new_zeroed();
+        optional.magic = U16::new(MAGIC_PE32_PLUS);
+        optional.file_alignment = U32::new(0x200);
+        optional.section_alignment = U32::new(0x1000);
+        optional.headers_size = U32::new(0x400);
+        optional.directories = U32::new(16);
+        let mut section = SectionHeader::new_zeroed();
+        section.name = *b".text\0\0\0";
+        section.virtual_size = U32::new(0x1f0);
+        section.raw_size = U32::new(0x200);
+        section.raw_offset = U32::new(0x400);
+        let mut bytes = b"MZ".to_vec();
+        bytes.resize(0x3c, 0);
+        bytes.extend(0x40u32.to_le_bytes());
+        bytes.extend(SIGNATURE);
+        bytes.extend(file.as_bytes());
+        bytes.extend(optional.as_bytes());
+        bytes.extend([0; 128]);
+        bytes.extend(section.as_bytes());
+        bytes.resize(0x600, 0);
+        bytes
+    }
+
+    fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
+        image[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Offsets are those of the tables in "PE Format".
+    #[test]
+    fn every_header_that_contradicts_the_file_is_refused() {
+        let word = u32::to_le_bytes;
+        let rows: [(usize, &[u8], &str); 15] = [
+            (0, b"NZ", "PE DOS header at byte 0x0: expected MZ"),
+            (0x3c, &word(0x5fd), "PE signature at byte 0x5fd: 4 bytes leave the file"),
+            (0x3c, &word(u32::MAX), "PE signature at byte 0xffffffff: 4 bytes leave the file"),
+            (0x42, &[1], "PE signature at byte 0x40: expected PE and two NUL"),
+            (OPTIONAL, &[0x0b, 1], "PE optional header: PE32, expected PE32+"),
+            (OPTIONAL, &[7, 1], "PE optional header at byte 0x58: magic 0x107"),
+            (
+                FILE + 16,
+                &[239],
+                "PE optional header at byte 0x58: 239 bytes with 16 data directories",
+            ),
+            (
+                OPTIONAL + 108,
+                &word(u32::MAX),
+                "PE optional header at byte 0x58: 240 bytes with 4294967295 data directories",
+            ),
+            (
+                OPTIONAL + 36,
+                &word(3),
+                "PE optional header at byte 0x58: expected alignments of powers of two, found [3, \
+                 4096]",
+            ),
+            (
+                OPTIONAL + 32,
+                &word(0),
+                "PE optional header at byte 0x58: expected alignments of powers of two, found [512, \
+                 0]",
+            ),
+            (
+                OPTIONAL + 60,
+                &word(327),
+                "PE optional header at byte 0x58: expected SizeOfHeaders 328 to 1536, found 327",
+            ),
+            (
+                OPTIONAL + 60,
+                &word(1537),
+                "PE optional header at byte 0x58: expected SizeOfHeaders 328 to 1536, found 1537",
+            ),
+            (FILE + 2, &[18], "PE section table at byte 0x148: 18 sections leave SizeOfHeaders"),
+            (TABLE + 16, &word(0x201), "PE section header at byte 0x148: `.text` leaves the file"),
+            (
+                TABLE + 20,
+                &word(u32::MAX),
+                "PE section header at byte 0x148: `.text` leaves the file",
+            ),
+        ];
+        for (at, bytes, expected) in rows {
+            let mut image = image();
+            put(&mut image, at, bytes);
+            assert_eq!(Headers::read(&image).unwrap_err().to_string(), expected);
+        }
+        for (len, expected) in [
+            (1, "PE DOS header at byte 0x0: 2 bytes leave the file"),
+            (0x3f, "PE DOS header at byte 0x3c: 4 bytes leave the file"),
+            (0x57, "PE file header at byte 0x44: 20 bytes leave the file"),
+            (0x59, "PE optional header at byte 0x58: 2 bytes leave the file"),
+            (0xc7, "PE optional header at byte 0x58: 112 bytes leave the file"),
+        ] {
+            assert_eq!(Headers::read(&image()[..len]).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn headers_at_their_bounds_are_read() {
+        for (at, bytes) in [
+            (FILE + 2, &[17][..]),
+            (OPTIONAL + 60, &[0x70, 1]), // 0x148 and one section
+            (OPTIONAL + 60, &[0, 6]),
+            (OPTIONAL + 36, &[1, 0]),
+            (TABLE + 8, &[0xff; 4]),
+        ] {
+            let mut image = image();
+            put(&mut image, at, bytes);
+            assert!(Headers::read(&image).is_ok(), "{at:#x}");
+        }
+        // A section of no bytes in the file may point anywhere.
+        let mut empty = image();
+        put(&mut empty, TABLE + 16, &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+        assert!(Headers::read(&empty).is_ok());
+    }
+
+    #[test]
+    fn certificates_lie_behind_the_section_table_and_inside_the_file() {
+        let read = |start: u32, len: u32| {
+            let mut image = image();
+            put(&mut image, CERTIFICATES, &start.to_le_bytes());
+            put(&mut image, CERTIFICATES + 4, &len.to_le_bytes());
+            Headers::read(&image).map(|headers| headers.certificates).map_err(|e| e.to_string())
+        };
+        assert_eq!(read(0, 0), Ok(None));
+        assert_eq!(read(0x5f8, 8), Ok(Some(0x5f8..0x600)));
+        assert_eq!(read(0x148, 0), Ok(Some(0x148..0x148)));
+        for (start, len) in [(0x147, 8), (0x5f8, 9), (0x601, 0), (u32::MAX, u32::MAX), (0, 1)] {
+            let found = read(start, len).unwrap_err();
+            let range = format!("{start:#x}..{:#x}", u64::from(start) + u64::from(len));
+            let whole = "PE data directory at byte 0xe8: certificates at";
+            assert_eq!(found, format!("{whole} {range} leave the file"));
+        }
+        // Fewer directories: whatever is in the place is not the certificate table.
+        let mut few = image();
+        put(&mut few, OPTIONAL + 108, &[4]);
+        put(&mut few, CERTIFICATES, &[0xff; 8]);
+        let headers = Headers::read(&few).unwrap();
+        assert_eq!(
+            (headers.certificates.clone(), headers.certificate_directory_offset()),
+            (None, None)
+        );
+        put(&mut few, OPTIONAL + 108, &[5]);
+        assert!(Headers::read(&few).is_err());
+    }
+
+    #[test]
+    fn contents_are_what_is_in_memory() {
+        let bytes = image();
+        let headers = Headers::read(&bytes).unwrap();
+        let section = headers.section(".text").unwrap();
+        let contents = section.contents(&bytes).unwrap();
+        assert_eq!((contents.start(), contents.len()), (0x400, 0x1f0));
+        assert_eq!(section.raw_range(), 0x400..0x600);
+        assert_eq!(headers.section(".data"), None);
+        let longer = Section { virtual_size: 0x201, ..section.clone() };
+        assert_eq!(
+            longer.contents(&bytes).unwrap_err().to_string(),
+            "PE section: `.text` has 512 bytes in the file and 513 in memory"
+        );
+        assert!(matches!(section.contents(&bytes[..0x500]), Err(Error::Io { .. })));
+        let mut flags = headers.clone();
+        assert!(!flags.is_nx_compatible());
+        flags.optional.dll_characteristics.set(0x0100);
+        assert!(flags.is_nx_compatible());
+    }
 }

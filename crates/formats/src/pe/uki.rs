@@ -187,7 +187,7 @@ fn check_names(sections: &[(&str, u64)]) -> Result<(), Error> {
     for (at, &(name, len)) in sections.iter().enumerate() {
         let refused = |why: &str| Error::Invalid { section: name.to_owned(), why: why.to_owned() };
         if !SECTION_ORDER.contains(&name) {
-            return Err(refused("UAPI.5 knows no section of this name"));
+            return Err(refused("UAPI.5 defines no section of this name"));
         }
         if sections.iter().take(at).any(|(earlier, _)| *earlier == name) {
             return Err(refused("it comes twice"));
@@ -206,7 +206,7 @@ fn check_stub(headers: &Headers) -> Result<(), Error> {
     }
     let alignment = headers.optional.file_alignment.get();
     if !headers.optional.headers_size.get().is_multiple_of(alignment) {
-        return refused(format!("SizeOfHeaders is no multiple of {alignment}"));
+        return refused(format!("SizeOfHeaders is not a multiple of {alignment}"));
     }
     let mut file_end = u64::from(headers.optional.headers_size.get());
     let mut memory_end = file_end;
@@ -374,9 +374,13 @@ pub fn stub_within<S: Source + ?Sized>(
     let refused = |why: String| Error::Unsupported { what: "unified kernel image", why };
     let own = headers.sections.len().saturating_sub(appended.len());
     let behind = headers.sections.split_off(own);
-    let first = behind.first().ok_or_else(|| refused("it has no section of its own".into()))?;
+    let first =
+        behind.first().ok_or_else(|| refused("it has none of the appended sections".into()))?;
     if let Some(other) = behind.iter().find(|section| !appended.contains(&section.name.as_str())) {
-        return Err(refused(format!("`{}` stands among its last sections", other.name)));
+        return Err(refused(format!(
+            "expected the appended sections last, found `{}` among them",
+            other.name
+        )));
     }
     let len = u64::from(first.raw_offset);
     let window = Window::new(image, 0, len).and_then(|window| read_all(&window, limit));
@@ -431,5 +435,220 @@ fn patch(stub: &mut [u8], at: u64, bytes: &[u8]) {
     let range = usize::try_from(at).ok().map(|start| start..start.saturating_add(bytes.len()));
     if let Some(slot) = range.and_then(|range| stub.get_mut(range)) {
         slot.copy_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::little_endian::U16;
+
+    use super::*;
+    use crate::pe::spec::{FileHeader, MAGIC_PE32_PLUS, OptionalHeader};
+
+    const FILE: usize = 0x44;
+    const OPTIONAL: usize = FILE + 20;
+    const TABLE: usize = OPTIONAL + 112 + 128;
+    const KEEP: Options = Options { keep_nx_compat: true };
+
+    /// A stub of 0x400 bytes of headers and two sections of 0x200 bytes each.
+    fn stub() -> Vec<u8> {
+        let mut file = FileHeader::new_zeroed();
+        file.sections = U16::new(2);
+        file.optional_header_size = U16::new(112 + 128);
+        let mut optional = OptionalHeader::new_zeroed();
+        optional.magic = U16::new(MAGIC_PE32_PLUS);
+        optional.file_alignment = U32::new(0x200);
+        optional.section_alignment = U32::new(0x1000);
+        optional.headers_size = U32::new(0x400);
+        optional.directories = U32::new(16);
+        optional.initialized_data_size = U32::new(0x100);
+        optional.checksum = U32::new(0x1234);
+        optional.dll_characteristics = U16::new(NX_COMPAT | 1);
+        let section = |name: &[u8], number: u32| {
+            let mut header = SectionHeader::new_zeroed();
+            header.name[..name.len()].copy_from_slice(name);
+            header.virtual_size = U32::new(0x180);
+            header.virtual_address = U32::new(number * 0x1000);
+            header.raw_size = U32::new(0x200);
+            header.raw_offset = U32::new(0x200 + number * 0x200);
+            header.as_bytes().to_vec()
+        };
+        let mut bytes = b"MZ".to_vec();
+        bytes.resize(0x3c, 0);
+        bytes.extend(0x40u32.to_le_bytes());
+        bytes.extend(b"PE\0\0");
+        bytes.extend(file.as_bytes());
+        bytes.extend(optional.as_bytes());
+        bytes.extend([0; 128]);
+        bytes.extend(section(b".text", 1));
+        bytes.extend(section(b".sbat", 2));
+        bytes.resize(0x400, 0);
+        bytes.resize(0x600, 0x90);
+        bytes.resize(0x800, b's');
+        bytes
+    }
+
+    fn edited(at: usize, bytes: &[u8]) -> Vec<u8> {
+        let mut stub = stub();
+        stub[at..at + bytes.len()].copy_from_slice(bytes);
+        stub
+    }
+
+    fn refusal(stub: &[u8], sections: &[(&str, u64)]) -> String {
+        Plan::new(stub, sections, &KEEP).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sections_are_known_come_once_and_fit() {
+        for (sections, expected) in [
+            (&[(".text", 1)][..], "UKI section `.text`: UAPI.5 defines no section of this name"),
+            (&[(".linux", 1), (".linux", 2)], "UKI section `.linux`: it comes twice"),
+            (&[(".initrd", 0)], "UKI section `.initrd`: it is empty"),
+            (&[(".sbat", 0x201)], "UKI section `.sbat`: 513 bytes, the stub has room for 512"),
+            (&[(".linux", u64::MAX)], "UKI section `.linux`: 18446744073709551615 bytes"),
+            (
+                &[(".linux", 0xffff_f000)],
+                "UKI section `.linux`: 4294963200 bytes take the image beyond 4 GiB",
+            ),
+            (
+                &[(".linux", 1 << 31), (".initrd", 1 << 31)],
+                "UKI section `.initrd`: 2147483648 bytes take the image beyond 4 GiB",
+            ),
+        ] {
+            assert_eq!(refusal(&stub(), sections), expected);
+        }
+        // SizeOfHeaders 0x400 has room for (0x400 - 0x148) / 40 = 17 sections, two of them the stub's.
+        let all: Vec<(&str, u64)> =
+            SECTION_ORDER.iter().filter(|name| **name != ".sbat").map(|name| (*name, 1)).collect();
+        assert!(Plan::new(&stub(), &all, &KEEP).is_ok());
+        let small = edited(OPTIONAL + 60, &[0, 2, 0, 0]);
+        assert_eq!(
+            refusal(&small, &all),
+            "UKI section `.cmdline`: no header space: 5 sections need 528 of 512 bytes"
+        );
+    }
+
+    #[test]
+    fn stubs_that_would_have_to_be_repaired_are_refused() {
+        let certificates = OPTIONAL + 112 + 32;
+        let unaligned = |name| format!("PE stub: section `{name}` is not aligned or out of order");
+        for (stub, expected) in [
+            (edited(certificates, &[0xf8, 7, 0, 0, 8]), "PE stub: it is signed".to_owned()),
+            (
+                edited(OPTIONAL + 60, &[0, 3]),
+                "PE stub: SizeOfHeaders is not a multiple of 512".to_owned(),
+            ),
+            (edited(TABLE + 20, &[1, 4]), unaligned(".text")),
+            (edited(TABLE + 16, &[1, 1]), unaligned(".text")),
+            // Before the end of the headers, and of the section before, in the file and in memory.
+            (edited(TABLE + 20, &[0, 2]), unaligned(".text")),
+            (edited(TABLE + 60, &[0, 4]), unaligned(".sbat")),
+            (edited(TABLE + 40 + 12, &[0, 0x10]), unaligned(".sbat")),
+            (edited(TABLE + 12, &[0xff, 3]), unaligned(".text")),
+        ] {
+            assert_eq!(refusal(&stub, &[(".linux", 1)]), expected);
+        }
+    }
+
+    /// "COFF String Table": its length counts its own four bytes.
+    #[test]
+    fn symbols_are_cut_off_where_they_are_the_end() {
+        let with_symbols = |strings_len: u32, behind: &[u8]| {
+            let mut stub = edited(FILE + 8, &[0, 8, 0, 0, 1]);
+            stub.extend([7; 18]);
+            stub.extend(strings_len.to_le_bytes());
+            stub.extend(behind);
+            stub
+        };
+        let plan = Plan::new(&with_symbols(8, b"abc\0"), &[(".linux", 1)], &KEEP).unwrap();
+        let bare = Plan::new(&stub(), &[(".linux", 1)], &KEEP).unwrap();
+        assert_eq!((plan.len(), &plan.stub), (bare.len(), &bare.stub));
+        for (stub, end) in [
+            (with_symbols(8, b"abc\0d"), 0x81a),
+            (with_symbols(9, b"abc\0"), 0x81b),
+            (with_symbols(8, b"abc\0")[..0x815].to_vec(), 0x812),
+        ] {
+            let expected = format!("PE stub: its symbols at 0x800..{end:#x} are not its end");
+            assert_eq!(refusal(&stub, &[(".linux", 1)]), expected);
+        }
+        // Symbols that begin inside a section.
+        let mut inside = edited(FILE + 8, &[0, 7, 0, 0, 0]);
+        inside[0x700..0x704].copy_from_slice(&0x100u32.to_le_bytes());
+        let expected = "PE stub: its symbols at 0x700..0x800 are not its end";
+        assert_eq!(refusal(&inside, &[(".linux", 1)]), expected);
+    }
+
+    #[test]
+    fn the_headers_say_what_was_added() {
+        let plan = Plan::new(&stub(), &[(".initrd", 0x1001), (".linux", 3), (".sbat", 5)], &KEEP);
+        let plan = plan.unwrap();
+        let placed: Vec<_> = plan
+            .sections()
+            .iter()
+            .map(|s| (s.name.as_str(), s.offset, s.len, s.raw_len, s.address))
+            .collect();
+        assert_eq!(
+            placed,
+            [
+                (".sbat", 0x600, 5, 0x200, 0x2000),
+                (".linux", 0x800, 3, 0x200, 0x3000),
+                (".initrd", 0xa00, 0x1001, 0x1200, 0x4000)
+            ]
+        );
+        let contents: [(&str, &dyn Source); 3] = [
+            (".linux", &b"bzI".to_vec()),
+            (".initrd", &vec![b'i'; 0x1001]),
+            (".sbat", &b"sbat,".to_vec()),
+        ];
+        let mut image = Vec::new();
+        plan.write(&contents, &mut image).unwrap();
+        assert_eq!(image.len() as u64, plan.len());
+        let headers = Headers::read(&image).unwrap();
+        let optional = &headers.optional;
+        // 0x100 of the stub, and the lengths of what was added; what is replaced was counted.
+        assert_eq!(optional.initialized_data_size.get(), 0x100 + 0x1001 + 3);
+        assert_eq!((optional.image_size.get(), optional.checksum.get()), (0x6000, 0));
+        let flags: Vec<u32> = headers.sections.iter().map(|s| s.characteristics).collect();
+        assert_eq!(flags[2..], [0x4000_0020, 0x4000_0040]);
+        assert_eq!(headers.section(".sbat").unwrap().virtual_size, 5);
+        assert_eq!(image[0x600..0x606], *b"sbat,\0");
+        assert!(headers.is_nx_compatible());
+
+        let options = Options { keep_nx_compat: false };
+        let plan = Plan::new(&stub(), &[(".linux", 3)], &options).unwrap();
+        let flags = OPTIONAL + 70;
+        assert_eq!(plan.stub[flags..flags + 2], [1, 0], "the other flags stay");
+        assert_eq!(Options::for_kernel(&stub()).unwrap(), KEEP);
+    }
+
+    #[test]
+    fn a_stub_is_found_again_in_its_image() {
+        let contents: [(&str, &dyn Source); 2] =
+            [(".linux", &b"bzI".to_vec()), (".osrel", &b"ID=x\n".to_vec())];
+        let lengths = contents.map(|(name, content)| (name, content.len()));
+        let mut image = Vec::new();
+        Plan::new(&stub(), &lengths, &KEEP).unwrap().write(&contents, &mut image).unwrap();
+        let found = stub_within(&image, &[".linux", ".osrel"], 0x800).unwrap();
+        let mut again = Vec::new();
+        Plan::new(&found, &lengths, &KEEP).unwrap().write(&contents, &mut again).unwrap();
+        assert_eq!(again, image);
+        for (appended, limit, expected) in [
+            (&[][..], 0x800, "PE unified kernel image: it has none of the appended sections"),
+            (
+                &[".linux", ".cmdline"],
+                0x800,
+                "PE unified kernel image: expected the appended sections last, found `.osrel` among them",
+            ),
+            (&[".linux", ".osrel"], 0x7ff, "reading a stub"),
+        ] {
+            assert_eq!(stub_within(&image, appended, limit).unwrap_err().to_string(), expected);
+        }
+        let mut early = image;
+        let first = TABLE + 80 + 20;
+        early[first..first + 4].copy_from_slice(&0x180u32.to_le_bytes());
+        assert_eq!(
+            stub_within(&early, &[".linux", ".osrel"], 0x800).unwrap_err().to_string(),
+            "PE unified kernel image: its sections begin within its headers"
+        );
     }
 }

@@ -96,3 +96,57 @@ fn too_large() -> Error {
         found: METADATA_SIZE as u64 + 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squashfs::Compression;
+
+    fn encoder() -> Encoder<'static> {
+        Encoder::new(Compression::Zstd { level: 3 }).unwrap()
+    }
+
+    /// Bytes that do not shrink.
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 1u32;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_le_bytes()[3]
+        };
+        std::iter::repeat_with(next).take(len).collect()
+    }
+
+    #[test]
+    fn blocks_are_full_and_what_does_not_shrink_is_stored() {
+        let (encoder, bytes) = (encoder(), noise(METADATA_SIZE + 3));
+        let mut table = Metadata::default();
+        table.push(&encoder, &bytes[..METADATA_SIZE - 1]).unwrap();
+        let last = Reference { block: 0, offset: 8191 };
+        assert_eq!(table.position().unwrap(), last);
+        table.push(&encoder, &bytes[METADATA_SIZE - 1..]).unwrap();
+        assert_eq!(table.position().unwrap(), Reference { block: 8194, offset: 3 });
+        assert_eq!(table.stored[..2], 0xa000_u16.to_le_bytes());
+        assert_eq!(table.stored[2..], bytes[..METADATA_SIZE]);
+        table.flush(&encoder).unwrap();
+        assert_eq!(table.stored[8194..], [&[3, 0x80], &bytes[METADATA_SIZE..]].concat());
+        assert_eq!(table.starts, [0, 8194]);
+        // Nothing pending: no block.
+        table.flush(&encoder).unwrap();
+        assert_eq!(table.starts.len(), 2);
+    }
+
+    #[test]
+    fn an_index_points_to_every_block_in_the_image() {
+        let encoder = encoder();
+        let records = vec![7; METADATA_SIZE + 1];
+        let indexed = Indexed::with_head(&encoder, 1000, &records, b"head").unwrap();
+        let blocks = usize::try_from(indexed.index - 1000).unwrap();
+        let (blocks, behind) = indexed.bytes.split_at(blocks);
+        let first = usize::from(u16::from_le_bytes([blocks[0], blocks[1]]));
+        assert!(first < 100, "a block of one byte shrinks: {first}");
+        let second = 1000 + 2 + first as u64;
+        assert_eq!(behind, [&b"head"[..], &1000u64.to_le_bytes(), &second.to_le_bytes()].concat());
+        let empty = Indexed::new(&encoder, 1000, &[]).unwrap();
+        assert_eq!((empty.bytes.len(), empty.index), (0, 1000));
+    }
+}

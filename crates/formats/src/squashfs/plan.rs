@@ -248,3 +248,127 @@ pub(super) fn decode_device(packed: u32) -> Device {
 fn show(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(path: &[u8], inode: Inode<Vec<u8>>) -> String {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        tree.put(path, inode).unwrap();
+        Plan::new(&tree, &Options::new(0)).err().unwrap().to_string()
+    }
+
+    fn device(major: u32, minor: u32) -> Inode<Vec<u8>> {
+        let node = Node::BlockDevice(Device { major, minor });
+        Inode { meta: Meta::root(0o600, 0), node }
+    }
+
+    #[test]
+    fn what_the_format_can_not_store_is_named() {
+        let file = |meta| Inode::file(meta, Vec::new());
+        for (inode, expected) in [
+            (file(Meta::root(0o10000, 0)), "its mode must be at most 07777, found 0o10000"),
+            (file(Meta::root(0, -1)), "its mtime must be 0 to 4294967295, found -1"),
+            (file(Meta::root(0, 1 << 32)), "its mtime must be 0 to 4294967295, found 4294967296"),
+            (Inode::symlink("", 0), "its target must be 1 to 4095 bytes, found 0"),
+            (Inode::symlink("x".repeat(4096), 0), "its target must be 1 to 4095 bytes, found 4096"),
+            (device(4096, 0), "device numbers must be at most 4095 and 1048575, found 4096 and 0"),
+            (
+                device(0, 1 << 20),
+                "device numbers must be at most 4095 and 1048575, found 0 and 1048576",
+            ),
+        ] {
+            assert_eq!(refusal(b"a", inode), format!("squashfs cannot store `/a`: {expected}"));
+        }
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        let deep = vec!["d".repeat(255); 16].join("/");
+        assert_eq!(deep.len(), 4095);
+        tree.make_directories(deep.as_bytes(), &Meta::root(0o755, 0)).unwrap();
+        assert!(Plan::new(&tree, &Options::new(0)).is_ok());
+        let deeper = format!("{deep}/f");
+        tree.put(deeper.as_bytes(), Inode::file(Meta::root(0, 0), Vec::new())).unwrap();
+        let found = Plan::new(&tree, &Options::new(0)).err().unwrap().to_string();
+        assert!(found.ends_with("paths must have at most 4095 bytes, found 4097"), "{found}");
+    }
+
+    #[test]
+    fn options_have_ranges() {
+        let tree = Tree::<Vec<u8>>::new(Meta::root(0o755, 0));
+        for (block_size, is_ok) in
+            [(2048, false), (4096, true), (6144, false), (1 << 20, true), (1 << 21, false)]
+        {
+            let plan = Plan::new(&tree, &Options { block_size, ..Options::new(0) });
+            match plan {
+                Ok(_) => assert!(is_ok, "{block_size}"),
+                Err(error) => {
+                    let range = "a power of two, 4 KiB to 1 MiB";
+                    let expected =
+                        format!("squashfs: the block size must be {range}, found {block_size}");
+                    assert_eq!((is_ok, error.to_string()), (false, expected));
+                }
+            }
+        }
+    }
+
+    /// `new_encode_dev`, by hand: minor bits 0 to 7, major bits 8 to 19, minor bits 20 to 31.
+    #[test]
+    fn device_numbers_are_packed_as_linux_packs_them() {
+        for (major, minor, packed) in [
+            (0, 0, 0),
+            (8, 1, 0x0801),
+            (0xfff, 0xff, 0xf_ffff),
+            (1, 0x100, 0x0010_0100),
+            (0xfff, 0xf_ffff, u32::MAX),
+            (0x123, 0x4_5678, 0x4561_2378),
+        ] {
+            let device = Device { major, minor };
+            assert_eq!(encode_device(device), Ok(packed), "{major}:{minor}");
+            assert_eq!(decode_device(packed), device);
+        }
+    }
+
+    #[test]
+    fn users_and_groups_are_counted_in_16_bits() {
+        let mut ids = Ids::default();
+        for id in 0..65_535 {
+            ids.add(id).unwrap();
+        }
+        ids.add(7).unwrap();
+        assert_eq!((ids.values.len(), ids.number(65_534)), (65_535, 65_534));
+        assert_eq!(
+            ids.add(65_535).unwrap_err().to_string(),
+            "squashfs holds at most 65535 users and groups, found 65536"
+        );
+    }
+
+    /// What a directory names stands together, behind what its subdirectories name; the root is last.
+    #[test]
+    fn inodes_are_numbered_from_the_leaves() {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        for path in ["a", "a/b", "z"] {
+            tree.make_directories(path.as_bytes(), &Meta::root(0o755, 0)).unwrap();
+        }
+        let file = |contents: &str| Inode::file(Meta::root(0, 0), contents.as_bytes().to_vec());
+        let first = tree.put(b"a/b/f", file("xx")).unwrap();
+        tree.put(b"a/g", file("yy")).unwrap();
+        tree.put(b"h", file("")).unwrap();
+        tree.link(b"i", first).unwrap();
+        let plan = Plan::new(&tree, &Options::new(0)).unwrap();
+        let number = |path: &str| plan.numbers[tree.lookup(path.as_bytes()).unwrap().index()];
+        let numbers = ["a/b/f", "a/b", "a/g", "a", "h", "z", ""].map(number);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!((plan.inodes(), number("i")), (7, 1));
+        let parents: Vec<_> = plan
+            .directories
+            .iter()
+            .map(|(id, parent)| (plan.numbers[id.index()], *parent))
+            .collect();
+        assert_eq!(parents, [(6, 7), (2, 4), (4, 7), (7, 8)]);
+        // Only files of one length can have one content; empty ones have none.
+        let twins: Vec<_> =
+            plan.files.iter().map(|file| (file.path.as_str(), file.has_twin)).collect();
+        assert_eq!(twins, [("a/b/f", true), ("a/g", true), ("h", false)]);
+        assert_eq!(plan.links[first.index()], 2);
+    }
+}

@@ -479,3 +479,171 @@ fn xattr_tables<S: Source>(
     let pairs = Table::load(image, what, header.start.get(), records.first, limit)?;
     Ok((sets, Some(pairs), records.blocks))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squashfs::{Options, Plan};
+
+    /// One directory with a file of two blocks and a tail.
+    fn image() -> Vec<u8> {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        tree.make_directories(b"d", &Meta::root(0o755, 0)).unwrap();
+        let contents: Vec<u8> = (0..2500u32).flat_map(u32::to_le_bytes).collect();
+        tree.put(b"d/f", Inode::file(Meta::root(0o644, 0), contents)).unwrap();
+        let options = Options { block_size: 4096, ..Options::new(0) };
+        let mut bytes = Vec::new();
+        Plan::new(&tree, &options).unwrap().write(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        read(bytes, &Limits::default()).unwrap_err().to_string()
+    }
+
+    fn field(bytes: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+    }
+
+    /// `struct squashfs_super_block`: offset of a field, what is written there, what is said.
+    #[test]
+    fn every_field_of_the_superblock_is_checked() {
+        let whole = image();
+        let len = whole.len();
+        let rows: [(usize, &[u8], String); 13] = [
+            (0, b"i", "corrupt squashfs: superblock at 0x0: expected magic 0x73717368, found 0x73717369".into()),
+            (28, &[3], "unsupported squashfs: version 3.0".into()),
+            (30, &[1], "unsupported squashfs: version 4.1".into()),
+            (
+                12,
+                &[0, 0x20],
+                "corrupt squashfs: superblock at 0xc: expected a block size of 2^12 to 2^20, found 8192 and 2^12".into(),
+            ),
+            (
+                22,
+                &[44],
+                "corrupt squashfs: superblock at 0xc: expected a block size of 2^12 to 2^20, found 4096 and 2^44".into(),
+            ),
+            (
+                40,
+                &u64::MAX.to_le_bytes(),
+                format!("corrupt squashfs: superblock at 0x28: expected an image of {} bytes, found {len}", u64::MAX),
+            ),
+            (20, &[2], "unsupported squashfs: compression 2, expected 1 (gzip) or 6 (zstd)".into()),
+            (20, &[1], "expected a zlib stream".into()),
+            (26, &[9], "expected 36 bytes of records, found 4".into()),
+            (26, &[0], "corrupt squashfs: inode at 0x0: expected an id below 0, found 0".into()),
+            (4, &[9], "expected 72 bytes of records, found 24".into()),
+            (32, &[0, 0, 1], "corrupt squashfs: inode table at 0x1: expected the start of a metadata block".into()),
+            (32, &[0], "corrupt squashfs: inode at 0x0: expected the root to be a directory, found File".into()),
+        ];
+        for (at, bytes, expected) in rows {
+            let mut broken = whole.clone();
+            broken[at..at + bytes.len()].copy_from_slice(bytes);
+            let found = refusal(&broken);
+            assert!(found.contains(&expected), "offset {at}: {found}");
+        }
+        // Without the export table the number of inodes is that of the names.
+        let mut counted = whole.clone();
+        counted[4] = 9;
+        counted[88..96].fill(0xff);
+        assert_eq!(
+            refusal(&counted),
+            "corrupt squashfs: superblock at 0x0: expected 9 inodes, found 3 with names"
+        );
+        assert_eq!(
+            refusal(&whole[..95]),
+            "corrupt squashfs: superblock at 0x0: expected at least 96 bytes, found 95"
+        );
+    }
+
+    /// The kernel takes blocks of 4 KiB to 1 MiB, whose logarithm is beside them.
+    #[test]
+    fn block_sizes_have_bounds() {
+        let whole = image();
+        for (log, is_read) in [(11, false), (12, true), (17, true), (20, true), (21, false)] {
+            let mut other = whole.clone();
+            other[12..16].copy_from_slice(&(1u32 << log).to_le_bytes());
+            other[22] = log;
+            assert_eq!(Image::open(other, &Limits::default()).is_ok(), is_read, "2^{log}");
+        }
+    }
+
+    #[test]
+    fn tables_lie_inside_what_is_used() {
+        let whole = image();
+        for at in [48, 64, 72, 80, 88] {
+            for value in [field(&whole, 40), u64::MAX - 1] {
+                let mut broken = whole.clone();
+                broken[at..at + 8].copy_from_slice(&value.to_le_bytes());
+                assert!(refusal(&broken).contains("expected"), "offset {at}: {value:#x}");
+            }
+        }
+        // Bytes behind `bytes_used` are no part of the image.
+        let used = usize::try_from(field(&whole, 40)).unwrap();
+        assert!(read(&whole[..used], &Limits::default()).is_ok());
+        let mut less = whole;
+        less[40] -= 1;
+        assert!(read(&less[..], &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn contents_and_tables_have_limits() {
+        let whole = image();
+        let with = |limits| read(&whole[..], &limits).map(drop).map_err(|error| error.to_string());
+        let limits = Limits::default();
+        assert_eq!(with(Limits { content_bytes: 10_000, ..limits }), Ok(()));
+        assert_eq!(
+            with(Limits { content_bytes: 9999, ..limits }).unwrap_err(),
+            "unsupported squashfs: contents are larger than the limit of 9999 bytes"
+        );
+        let found = with(Limits { table_bytes: 15, ..limits }).unwrap_err();
+        assert_eq!(
+            found,
+            "unsupported squashfs: fragment table is larger than the limit of 15 bytes"
+        );
+    }
+
+    /// An extent that an inode could have: its blocks, and where its tail is.
+    #[test]
+    fn blocks_and_tails_have_the_length_that_the_file_says() {
+        let image = Image::open(image(), &Limits::default()).unwrap();
+        let tree = image.tree().unwrap();
+        let id = tree.lookup(b"d/f").unwrap();
+        let Node::File(extent) = &tree.inode(id).node else { panic!("{id:?}") };
+        let visit = |extent: &FileExtent| {
+            let mut bytes = Vec::new();
+            let visited = image.visit(extent, |block| {
+                bytes.extend_from_slice(block);
+                Ok(())
+            });
+            visited.map(|()| bytes).map_err(|error| error.to_string())
+        };
+        let expected: Vec<u8> = (0..2500u32).flat_map(u32::to_le_bytes).collect();
+        assert_eq!(visit(extent).unwrap(), expected);
+        assert_eq!((extent.len(), extent.is_empty()), (10_000, false));
+        let (fragment, offset) = extent.fragment.unwrap();
+        let changed = |change: &dyn Fn(&mut FileExtent)| {
+            let mut extent = extent.clone();
+            change(&mut extent);
+            visit(&extent)
+        };
+        // The tail is the whole fragment block: neither one byte later nor in another block.
+        let later = changed(&|extent| extent.fragment = Some((fragment, offset + 1)));
+        assert!(later.unwrap_err().contains("fragment at 0x0: expected 1808 bytes at 1 of 1808"));
+        let other = changed(&|extent| extent.fragment = Some((1, 0)));
+        assert!(other.unwrap_err().contains("fragment at 0x1: expected an index below 1"));
+        let long = changed(&|extent| extent.sizes[0] = 4097 | BLOCK_STORED);
+        assert!(long.unwrap_err().contains("expected at most 4096 bytes on disk, found 4097"));
+        let short = changed(&|extent| extent.sizes[0] = 16 | BLOCK_STORED);
+        assert!(short.unwrap_err().contains("expected 4096 bytes, found 16"));
+        let outside = changed(&|extent| extent.start = u64::MAX);
+        assert!(outside.unwrap_err().contains("bytes within the image's"));
+        // A hole is zeros, and takes no room.
+        let holes = changed(&|extent| extent.sizes = vec![0, 0]).unwrap();
+        assert_eq!(holes[..8192], [0; 8192]);
+        assert_eq!(holes[8192..], expected[8192..]);
+        // Without a tail there is nothing behind the blocks.
+        assert_eq!(changed(&|extent| extent.fragment = None).unwrap().len(), 8192);
+    }
+}

@@ -196,3 +196,93 @@ fn in_io(error: Error) -> io::Error {
         error => io::Error::new(io::ErrorKind::InvalidData, error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squashfs::Limits;
+    use crate::tree::{Inode, Meta};
+
+    fn written(compression: Compression) -> Vec<u8> {
+        let mut tree = Tree::new(Meta::root(0o755, 1));
+        tree.make_directories(b"d", &Meta::root(0o755, 2)).unwrap();
+        let mut hole: Vec<u8> = (0..5000u32).flat_map(u32::to_le_bytes).collect();
+        hole[4096..8192].fill(0);
+        for (path, contents) in [
+            ("d/text", b"all work and no play\n".repeat(700)),
+            ("d/hole", hole),
+            ("small", vec![1; 9]),
+        ] {
+            let mut inode = Inode::file(Meta::root(0o644, 3), contents);
+            inode.meta.xattrs.insert(b"user.note".to_vec(), path.as_bytes().to_vec());
+            tree.put(path.as_bytes(), inode).unwrap();
+        }
+        let options = Options { block_size: 4096, compression, mkfs_time: 7 };
+        let mut bytes = Vec::new();
+        Plan::new(&tree, &options).unwrap().write(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn rewritten(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let image = Image::open(bytes, &Limits::default())?;
+        let tree = image.tree()?;
+        let mut again = Vec::new();
+        let len = rewrite(&image, tree, 7, &mut again)?;
+        assert_eq!(len, again.len() as u64);
+        Ok(again)
+    }
+
+    /// Whatever the level: blocks are recalled, and never compressed again.
+    #[test]
+    fn an_image_of_this_writer_comes_out_byte_by_byte() {
+        for compression in [
+            Compression::Zstd { level: 1 },
+            Compression::Zstd { level: 19 },
+            Compression::Gzip { level: 1 },
+            Compression::Gzip { level: 9 },
+        ] {
+            let bytes = written(compression);
+            assert!(rewritten(&bytes).unwrap() == bytes, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_leads_to_shows() {
+        let bytes = written(Compression::Zstd { level: 3 });
+        let used = usize::try_from(u64::from_le_bytes(bytes[40..48].try_into().unwrap())).unwrap();
+        // The padding to 4 KiB, and a time of the superblock that the caller does not say.
+        for at in [used, bytes.len() - 1, 8] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let again = rewritten(&changed).unwrap();
+            let first = again.iter().zip(&changed).position(|(ours, theirs)| ours != theirs);
+            assert_eq!(first, Some(at));
+        }
+    }
+
+    /// Contents are read at any place and length, across blocks, holes and the tail.
+    #[test]
+    fn contents_are_one_source() {
+        let bytes = written(Compression::Zstd { level: 3 });
+        let image = Image::open(&bytes[..], &Limits::default()).unwrap();
+        let tree = image.tree().unwrap();
+        let id = tree.lookup(b"d/hole").unwrap();
+        let Node::File(extent) = tree.inode(id).node.clone() else { panic!("{id:?}") };
+        let contents = Contents::new(&image, extent);
+        let mut expected: Vec<u8> = (0..5000u32).flat_map(u32::to_le_bytes).collect();
+        expected[4096..8192].fill(0);
+        assert_eq!(contents.len(), 20_000);
+        for (offset, len) in
+            [(0, 20_000), (4095, 2), (4096, 4096), (8191, 9000), (19_999, 1), (20_000, 0)]
+        {
+            let mut buf = vec![0xee; len];
+            contents.read_at(offset, &mut buf).unwrap();
+            let start = usize::try_from(offset).unwrap();
+            assert!(buf == expected[start..start + len], "{offset}+{len}");
+        }
+        for (offset, len) in [(20_000, 1), (19_999, 2), (u64::MAX, 1)] {
+            let error = contents.read_at(offset, &mut vec![0; len]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{offset}+{len}");
+        }
+    }
+}

@@ -212,3 +212,116 @@ impl<'t> Cursor<'t> {
         Error::corrupt(self.table.what, self.at as u64, why)
     }
 }
+
+#[cfg(test)]
+impl Table {
+    /// A table of one block of these bytes.
+    pub(super) fn of_block(what: &'static str, bytes: Vec<u8>) -> Self {
+        Self { what, start: 0, bytes, blocks: BTreeMap::from([(0, 0)]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A metadata block that is stored as it is.
+    fn stored(bytes: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(bytes.len()).unwrap() | METADATA_STORED;
+        [&len.to_le_bytes()[..], bytes].concat()
+    }
+
+    fn image(bytes: Vec<u8>) -> Bytes<Vec<u8>> {
+        Bytes { used: bytes.len() as u64, source: bytes, decoder: Decoder::Zstd }
+    }
+
+    fn load(image: &Bytes<Vec<u8>>, end: u64, limit: u64) -> Result<Table, String> {
+        Table::load(image, "a table", 0, end, limit).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn blocks_are_joined_and_found_by_their_offset_on_disk() {
+        let image = image([stored(b"abc"), stored(b"de")].concat());
+        let table = load(&image, 9, 5).unwrap();
+        assert_eq!((table.len(), table.blocks().collect::<Vec<_>>()), (5, vec![0, 5]));
+        let mut cursor = table.at(Reference { block: 5, offset: 1 }).unwrap();
+        assert_eq!((cursor.bytes(1).unwrap(), cursor.is_at_end()), (&b"e"[..], true));
+        // An offset behind a block is in the next one.
+        assert_eq!(table.at(Reference { block: 0, offset: 3 }).unwrap().bytes(2).unwrap(), b"de");
+        for (at, block, offset) in [(0, 0, 0), (2, 0, 2), (3, 5, 0), (4, 5, 1)] {
+            assert_eq!(table.reference(at), Reference { block, offset });
+        }
+        let inside = Reference { block: 1, offset: 0 };
+        assert_eq!(
+            table.at(inside).err().unwrap().to_string(),
+            "corrupt squashfs: a table at 0x1: expected the start of a metadata block"
+        );
+        let mut cursor = table.cursor();
+        assert_eq!(
+            cursor.bytes(6).unwrap_err().to_string(),
+            "corrupt squashfs: a table at 0x0: expected 6 more bytes, but the table has 5 in all"
+        );
+        assert!(cursor.bytes(usize::MAX).is_err());
+        assert_eq!(cursor.take::<zerocopy::little_endian::U32>().unwrap().get(), 0x6463_6261);
+    }
+
+    #[test]
+    fn blocks_that_leave_the_table_or_the_image_are_refused() {
+        let whole = image([stored(b"abc"), stored(b"de")].concat());
+        assert_eq!(
+            load(&whole, 8, 99).err().unwrap(),
+            "corrupt squashfs: a table at 0x5: expected the block to end by 0x8, found 0x9"
+        );
+        assert_eq!(
+            load(&whole, 9, 4).err().unwrap(),
+            "unsupported squashfs: a table is larger than the limit of 4 bytes"
+        );
+        assert_eq!(
+            load(&whole, 10, 99).err().unwrap(),
+            "corrupt squashfs: a table at 0x9: expected 2 bytes within the image's 0x9"
+        );
+        for header in [0x8000_u16, 0, 0x2001, 0xa001] {
+            let found = load(&image(header.to_le_bytes().to_vec()), 2, 99).err().unwrap();
+            let len = header & 0x7fff;
+            assert_eq!(
+                found,
+                format!(
+                    "corrupt squashfs: a table at 0x0: expected a metadata block of 1 to 8192 bytes, \
+                     found {len}"
+                )
+            );
+        }
+        let broken = image([&3u16.to_le_bytes()[..], b"abc"].concat());
+        let found = load(&broken, 5, 99).err().unwrap();
+        assert!(found.contains("a table at 0x0: expected a zstd frame"), "{found}");
+    }
+
+    #[test]
+    fn records_fill_their_blocks() {
+        let first = stored(&[1; METADATA_SIZE]);
+        let second = stored(&[2; 16]);
+        let index = (first.len() + second.len()) as u64;
+        let pointers = [0, first.len() as u64].map(u64::to_le_bytes).concat();
+        let image = image([first.clone(), second, pointers].concat());
+        let records = |count, limit| image.records("ids", index, count, 16, limit);
+        let found = records(513, 8208).unwrap();
+        assert_eq!((found.bytes.len(), found.first), (8208, 0));
+        assert_eq!(found.blocks, [0, first.len() as u64]);
+        let refused = |count, limit| records(count, limit).err().unwrap().to_string();
+        assert_eq!(
+            refused(514, 9000),
+            format!(
+                "corrupt squashfs: ids at {index:#x}: expected 8224 bytes of records, found 8208"
+            )
+        );
+        assert_eq!(
+            refused(1, 9000),
+            format!(
+                "corrupt squashfs: ids at {index:#x}: expected 16 bytes of records, found 8192"
+            )
+        );
+        let limit = "unsupported squashfs: ids is larger than the limit of 8207 bytes";
+        assert_eq!(refused(513, 8207), limit);
+        assert_eq!(refused(u64::MAX, 8207), limit);
+    }
+}

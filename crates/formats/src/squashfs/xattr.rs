@@ -118,3 +118,71 @@ fn narrow(what: &'static str, found: usize) -> Result<u32, Error> {
         found: found as u64,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squashfs::Compression;
+
+    fn set(pairs: &[(&str, &str)]) -> Attributes {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        pairs.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()
+    }
+
+    #[test]
+    fn equal_sets_have_one_number() {
+        let (one, two) = (set(&[("user.a", "1")]), set(&[("user.a", "2")]));
+        let (again, empty) = (one.clone(), set(&[]));
+        let mut sets = XattrSets::default();
+        let numbers = [&one, &two, &again, &empty].map(|set| sets.add(set).unwrap());
+        assert_eq!(numbers, [0, 1, 0, NO_XATTRS]);
+    }
+
+    /// `linux/limits.h`: names of 255 bytes, values of 64 KiB; `SQUASHFS_XATTR_*`: three prefixes.
+    #[test]
+    fn names_and_values_have_bounds() {
+        let long = format!("user.{}", "n".repeat(250));
+        let large = "v".repeat(65536);
+        for pair in [("user.a", ""), (long.as_str(), ""), ("security.x", large.as_str())] {
+            assert!(XattrSets::default().add(&set(&[pair])).is_ok());
+        }
+        let (longer, larger) = (format!("{long}n"), format!("{large}v"));
+        for (name, value, expected) in [
+            ("system.posix_acl_access", "", "is not in `user.`, `trusted.` or `security.`"),
+            ("user", "", "is not in `user.`, `trusted.` or `security.`"),
+            ("trusted.", "", "xattr `trusted.` has no name behind its prefix"),
+            (&longer, "", "must have a name of at most 255 bytes without NUL"),
+            ("user.a\0b", "", "must have a name of at most 255 bytes without NUL"),
+            ("user.a", &larger, "xattr `user.a` must have at most 65536 bytes, found 65537"),
+        ] {
+            let set = set(&[(name, value)]);
+            let found = XattrSets::default().add(&set).unwrap_err();
+            assert!(found.ends_with(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn tables_are_names_and_values_then_sets() {
+        let encoder = Encoder::new(Compression::Zstd { level: 3 }).unwrap();
+        let attributes = set(&[("trusted.b", "xy"), ("user.a", "")]);
+        let mut sets = XattrSets::default();
+        sets.add(&attributes).unwrap();
+        let encoded = sets.encode(&encoder, 500).unwrap();
+        // Prefix 1, a name of one byte, a value of two; prefix 0, a name of one byte, no value.
+        let pairs =
+            [&[1, 0, 1, 0][..], b"b", &[2, 0, 0, 0], b"xy", &[0, 0, 1, 0], b"a", &[0; 4]].concat();
+        let len = pairs.len();
+        assert_eq!(encoded.bytes[2..2 + len], pairs);
+        let set_block = 2 + len + 2;
+        // The first name at 0, two of them, 10 + 2 and 7 bytes with their NULs.
+        let record = [0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 19, 0, 0, 0];
+        assert_eq!(encoded.bytes[set_block..set_block + 16], record);
+        assert_eq!(encoded.index, 500 + set_block as u64 + 16);
+        let head = &encoded.bytes[set_block + 16..];
+        assert_eq!(head[..8], 500u64.to_le_bytes());
+        assert_eq!(head[8..16], [1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(head[16..], (500 + 2 + len as u64).to_le_bytes());
+        let none = XattrSets::default().encode(&encoder, 500).unwrap();
+        assert_eq!((none.bytes.len(), none.index), (0, NO_TABLE));
+    }
+}

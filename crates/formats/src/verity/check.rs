@@ -62,7 +62,7 @@ pub fn read<S: Source + ?Sized>(hash: &S) -> Result<Header, Error> {
     Ok(Header { options, data_blocks: superblock.data_blocks.get() })
 }
 
-/// Refuses trees that are made otherwise, and no less right for that.
+/// Refuses other versions and hash types, valid though they are.
 fn check_supported(superblock: &Superblock) -> Result<(), Error> {
     let (version, hash_type) = (superblock.version.get(), superblock.hash_type.get());
     let refused = |what, expected, found| Err(Error::Unsupported { what, expected, found });
@@ -235,4 +235,198 @@ fn read_at<S: Source + ?Sized>(source: &S, at: u64, len: u64) -> Result<Vec<u8>,
     let mut bytes = vec![0; usize::try_from(len).map_err(too_long)?];
     source.read_at(at, &mut bytes).map_err(Error::io("read blocks", at))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data() -> Vec<u8> {
+        (0..20 * 512u32).flat_map(u32::to_le_bytes).take(20 * 512).collect()
+    }
+
+    /// 20 blocks of 512 bytes: level 0 has two hash blocks of 16 digests, level 1 one.
+    fn options() -> Options {
+        Options { data_block_size: 512, hash_block_size: 512, ..Options::new(vec![7; 3], [1; 16]) }
+    }
+
+    fn written(options: &Options) -> (Vec<u8>, RootHash) {
+        let mut hash = Vec::new();
+        let data = data();
+        let plan = Plan::new(data.len() as u64, options).unwrap();
+        let root = plan.write(&data, &mut hash).unwrap();
+        (hash, root)
+    }
+
+    /// `struct verity_sb`: offset of a field, what is written there, what is said.
+    #[test]
+    fn every_field_of_a_superblock_is_checked() {
+        let (whole, _) = written(&options());
+        let rows: [(usize, &[u8], &str); 14] = [
+            (
+                0,
+                b"V",
+                "corrupt dm-verity superblock: signature at 0x0: expected `verity\\0\\0`, found `Verity\\x00\\x00`",
+            ),
+            (
+                7,
+                b"1",
+                "corrupt dm-verity superblock: signature at 0x0: expected `verity\\0\\0`, found `verity\\x001`",
+            ),
+            (8, &[2], "dm-verity superblock: version 2 is not supported, expected 1"),
+            (8, &[0], "dm-verity superblock: version 0 is not supported, expected 1"),
+            (
+                12,
+                &[0],
+                "dm-verity superblock: a tree of format 0 (Chrome OS) is not supported, expected 1",
+            ),
+            (12, &[2], "dm-verity superblock: a tree of format 2 is not supported, expected 1"),
+            (
+                32,
+                b"sha1\0\0",
+                "dm-verity superblock: hash algorithm `sha1` is not supported, expected sha256 or sha512",
+            ),
+            (
+                38,
+                b"x",
+                "dm-verity superblock: hash algorithm `sha256x` is not supported, expected sha256 or sha512",
+            ),
+            (
+                32,
+                b"\0",
+                "dm-verity superblock: hash algorithm `` is not supported, expected sha256 or sha512",
+            ),
+            (
+                80,
+                &[1, 1],
+                "corrupt dm-verity superblock: salt_size at 0x50: expected at most 256, found 257",
+            ),
+            (
+                64,
+                &[0, 1],
+                "dm-verity: the data block size must be a power of two, 512 to 524288, found 256",
+            ),
+            (
+                64,
+                &[1, 2],
+                "dm-verity: the data block size must be a power of two, 512 to 524288, found 513",
+            ),
+            (
+                68,
+                &[0, 0, 16],
+                "dm-verity: the hash block size must be a power of two, 512 to 524288, found 1048576",
+            ),
+            (
+                68,
+                &[0, 0, 0, 0],
+                "dm-verity: the hash block size must be a power of two, 512 to 524288, found 0",
+            ),
+        ];
+        for (at, bytes, expected) in rows {
+            let mut broken = whole.clone();
+            broken[at..at + bytes.len()].copy_from_slice(bytes);
+            assert_eq!(read(&broken).unwrap_err().to_string(), expected);
+        }
+        assert_eq!(
+            read(&whole[..511]).unwrap_err().to_string(),
+            "dm-verity: cannot read the superblock at 0x0"
+        );
+    }
+
+    #[test]
+    fn a_superblock_says_what_was_asked_for() {
+        let base = options();
+        for options in [
+            base.clone(),
+            Options { salt: Vec::new(), ..base.clone() },
+            Options { salt: vec![9; 256], ..base.clone() },
+            Options { algorithm: Algorithm::Sha512, ..base.clone() },
+            Options { hash_block_size: 512 * 1024, data_block_size: 1024, ..base },
+        ] {
+            let header = read(&written(&options).0).unwrap();
+            let data_blocks = 20 * 512 / u64::from(options.data_block_size);
+            assert_eq!(header, Header { options, data_blocks });
+        }
+    }
+
+    #[test]
+    fn data_that_the_superblock_does_not_count_is_refused() {
+        let (mut hash, root) = written(&options());
+        let longer = [data(), vec![0; 512]].concat();
+        let shorter = &data()[..19 * 512];
+        for (data, found) in [(longer.as_slice(), 10752), (shorter, 9728)] {
+            assert_eq!(
+                verify(data, &hash, &root).unwrap_err().to_string(),
+                format!("dm-verity: the data must be 10240 bytes, found {found}")
+            );
+        }
+        hash[72..80].copy_from_slice(&(u64::MAX / 512 + 1).to_le_bytes());
+        assert_eq!(
+            verify(&data(), &hash, &root).unwrap_err().to_string(),
+            "corrupt dm-verity superblock: data_blocks at 0x48: expected data of a length 64 bits \
+             hold, found 36028797018963968"
+        );
+        hash[72..80].fill(0);
+        assert_eq!(
+            verify(&data(), &hash, &root).unwrap_err().to_string(),
+            "dm-verity: the data must be a positive multiple of 512 bytes, found 0"
+        );
+    }
+
+    /// The first bad block from the root down is named, whatever is wrong below it.
+    #[test]
+    fn the_uppermost_bad_level_is_named() {
+        let (whole, root) = written(&options());
+        let plan = Plan::new(20 * 512, &options()).unwrap();
+        let offsets: Vec<usize> =
+            plan.levels().iter().map(|level| usize::try_from(level.offset).unwrap()).collect();
+        assert_eq!(offsets, [1024, 512]);
+        plan.verify(&data(), &whole, &root).unwrap();
+        let place = |hash: &[u8], data: &[u8]| plan.verify(data, hash, &root).unwrap_err();
+        let mut hash = whole.clone();
+        let mut data = data();
+        data[19 * 512] ^= 1;
+        assert!(
+            place(&hash, &data).to_string().starts_with("dm-verity: data block 19 does not match")
+        );
+        hash[offsets[0] + 512] ^= 1;
+        let found = place(&hash, &data).to_string();
+        assert!(found.starts_with("dm-verity: hash block 1 of level 0 does not match"), "{found}");
+        hash[offsets[1]] ^= 1;
+        let found = place(&hash, &data).to_string();
+        assert!(found.starts_with("dm-verity: hash block 0 of level 1 does not match"), "{found}");
+        let cut = &whole[..offsets[0] + 512];
+        let found = plan.verify(&self::data(), cut, &root).unwrap_err().to_string();
+        assert_eq!(found, "dm-verity: cannot read blocks at 0x400");
+    }
+
+    /// A block whose padding is not zero has another digest, so a forger makes the tree above anew:
+    /// the bytes behind the digests still have a place to hide, and are refused.
+    #[test]
+    fn what_hides_behind_the_digests_is_found() {
+        let options = options();
+        let plan = Plan::new(20 * 512, &options).unwrap();
+        let (whole, _) = written(&options);
+        let digest = |block: &[u8]| {
+            let mut digest = Vec::new();
+            options.algorithm.append(&options.salt, block, &mut digest);
+            digest
+        };
+        // Level 0, block 1 has the digests of data blocks 16 to 19; level 1 those of two blocks.
+        for (at, is_level_0) in [(1536 + 4 * 32, true), (2047, true), (512 + 2 * 32, false)] {
+            let mut hash = whole.clone();
+            hash[at] = 1;
+            if is_level_0 {
+                let above = digest(&hash[1536..2048]);
+                hash[512 + 32..512 + 64].copy_from_slice(&above);
+            }
+            let root = RootHash::new(digest(&hash[512..1024]));
+            let expected = match is_level_0 {
+                true => Place::Hash { level: 0, index: 1 },
+                false => Place::Hash { level: 1, index: 0 },
+            };
+            let found = plan.verify(&data(), &hash, &root);
+            assert!(matches!(found, Err(Error::Padding(place)) if place == expected), "{found:?}");
+        }
+    }
 }

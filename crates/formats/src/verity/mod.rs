@@ -82,7 +82,7 @@ pub struct Options {
     pub data_block_size: u32,
     /// Bytes of a hash block: a power of two, 512 to 512 KiB.
     pub hash_block_size: u32,
-    /// Of every level.
+    /// The hash function of every level.
     pub algorithm: Algorithm,
     /// True to begin the hash area with a superblock.
     pub superblock: bool,
@@ -108,7 +108,7 @@ impl Options {
 pub struct Level {
     /// Offset in the hash area, bytes.
     pub offset: u64,
-    /// Hash blocks.
+    /// How many hash blocks the level has.
     pub blocks: u64,
 }
 
@@ -159,17 +159,17 @@ pub enum Error {
         /// Expected and found.
         why: String,
     },
-    /// A superblock of a tree that is made in another way than those that are read here.
+    /// A valid superblock of a tree that this reader does not implement, such as Chrome OS's.
     #[error("dm-verity superblock: {what} {found} is not supported, expected {expected}")]
     Unsupported {
         /// The field.
         what: &'static str,
-        /// What is.
+        /// The value that is read.
         expected: &'static str,
-        /// What it says, and what that is.
+        /// The field's value.
         found: String,
     },
-    /// A block does not have the digest the level above says, or the root hash is another.
+    /// A block does not have the digest the level above says, or the root hash differs.
     #[error("dm-verity: {place} does not match: expected {expected}, computed {computed}")]
     Mismatch {
         /// The first one, from the top.
@@ -222,7 +222,7 @@ impl Plan {
     /// one block has no levels: its digest is the root hash.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no data, data that is no multiple of the block size, or an option
+    /// [`Error::Invalid`] for no data, data that is not a multiple of the block size, or an option
     /// outside its range.
     pub fn new(data_len: u64, options: &Options) -> Result<Self, Error> {
         check_options(options)?;
@@ -295,4 +295,67 @@ fn check_options(options: &Options) -> Result<(), Error> {
         return Err(Error::invalid("the salt", "at most 256 bytes", found));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// verity.rst, "Hash Tree": 4096-byte blocks hold 128 SHA-256 digests, the top level comes first.
+    #[test]
+    fn levels_lie_from_the_top_down() {
+        let base = Options::new(Vec::new(), [0; 16]);
+        let bare = Options { superblock: false, ..base.clone() };
+        let rows: [(&Options, u64, &[(u64, u64)], u64); 8] = [
+            (&base, 1, &[], 4096),
+            (&bare, 1, &[], 0),
+            (&base, 2, &[(4096, 1)], 8192),
+            (&base, 128, &[(4096, 1)], 8192),
+            (&base, 129, &[(8192, 2), (4096, 1)], 16384),
+            (&bare, 129, &[(4096, 2), (0, 1)], 12288),
+            (&base, 128 * 128, &[(8192, 128), (4096, 1)], 130 * 4096),
+            (&base, 128 * 128 + 1, &[(16384, 129), (8192, 2), (4096, 1)], 133 * 4096),
+        ];
+        for (options, blocks, levels, hash_len) in rows {
+            let plan = Plan::new(blocks * 4096, options).unwrap();
+            let found: Vec<_> = plan.levels().iter().map(|l| (l.offset, l.blocks)).collect();
+            assert_eq!((found.as_slice(), plan.hash_len()), (levels, hash_len), "{blocks} blocks");
+            assert_eq!((plan.data_blocks(), plan.options()), (blocks, options));
+        }
+    }
+
+    #[test]
+    fn lengths_and_options_outside_their_range_are_named() {
+        let base = Options::new(Vec::new(), [0; 16]);
+        for len in [0, 1, 4095, 4097, u64::MAX] {
+            assert_eq!(
+                Plan::new(len, &base).unwrap_err().to_string(),
+                format!(
+                    "dm-verity: the data must be a positive multiple of 4096 bytes, found {len}"
+                )
+            );
+        }
+        let salted = Options { salt: vec![0; 257], ..base.clone() };
+        assert_eq!(
+            Plan::new(4096, &salted).unwrap_err().to_string(),
+            "dm-verity: the salt must be at most 256 bytes, found 257 bytes"
+        );
+        // The longest data, with as many hash blocks as it can have.
+        let tiny = Options { data_block_size: 512, hash_block_size: 512, ..base.clone() };
+        assert!(Plan::new(u64::MAX - 511, &tiny).is_ok());
+        let wide = Options { algorithm: Algorithm::Sha512, ..tiny };
+        assert!(Plan::new(u64::MAX - 511, &wide).is_ok());
+        assert_eq!(Algorithm::Sha512.digest_len(), 2 * Algorithm::Sha256.digest_len());
+    }
+
+    #[test]
+    fn data_of_another_length_is_refused_before_anything_is_emitted() {
+        let plan = Plan::new(8192, &Options::new(Vec::new(), [0; 16])).unwrap();
+        let mut sink = Vec::new();
+        assert_eq!(
+            plan.write([0; 4096].as_slice(), &mut sink).unwrap_err().to_string(),
+            "dm-verity: the data must be 8192 bytes, found 4096"
+        );
+        assert!(sink.is_empty());
+    }
 }

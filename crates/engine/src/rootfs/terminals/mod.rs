@@ -189,7 +189,7 @@ fn own_paths(assembly: &Assembly<'_>) -> BTreeSet<Vec<u8>> {
 ///
 /// A login over the network is the definition's to allow, by enabling what serves it: it needs a key
 /// or password that the image has, and the digests cover that. It is answered, to be told.
-pub(super) fn check(assembly: &Assembly<'_>) -> Result<Vec<Notice>, RootfsError> {
+pub(crate) fn check(assembly: &Assembly<'_>) -> Result<Vec<Notice>, RootfsError> {
     if assembly.request.debug {
         return Ok(Vec::new());
     }
@@ -246,13 +246,8 @@ fn network_logins(assembly: &Assembly<'_>, reached: &Reached) -> Result<Vec<Noti
 fn is_of_a_server(assembly: &Assembly<'_>, program: &str) -> bool {
     let path = program_path(assembly, program);
     let Some(owner) = assembly.owners.get(bare(&path).as_bytes()) else { return false };
-    let package = assembly.request.packages.iter().find(|package| package.name == *owner);
-    let provides = package.and_then(|package| package.control.fields.get("Provides"));
-    let mut names = provides
-        .unwrap_or_default()
-        .split(',')
-        .map(|name| name.split_once('(').map_or(name, |(name, _)| name).trim());
-    names.any(|name| SERVER_PACKAGES.contains(&name))
+    let provided = assembly.provided.get(owner);
+    provided.is_some_and(|names| SERVER_PACKAGES.iter().any(|name| names.contains(*name)))
 }
 
 fn refuse<T>(unit: &str, opening: Opening, reached: &Reached) -> Result<T, RootfsError> {

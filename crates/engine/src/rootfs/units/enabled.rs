@@ -9,11 +9,11 @@ use super::file::{FOLDERS, Loaded, Unit, load};
 use super::name::Name;
 use super::{conditions, refuse, walk};
 use crate::rootfs::assembly::Assembly;
-use crate::rootfs::native::Effects;
+use crate::rootfs::effects::Effects;
 use crate::rootfs::{RootfsError, programs, terminals};
 
 /// Checks every enabled unit, and answers which of their helpers never start.
-pub(in crate::rootfs) fn check(
+pub(crate) fn check(
     assembly: &Assembly<'_>,
     effects: &Effects,
 ) -> Result<Vec<Notice>, RootfsError> {

@@ -8,7 +8,7 @@
 //! Oracle: `systemctl --root is-enabled`, and the links of `systemctl --root enable`.
 
 mod conditions;
-pub(super) mod enabled;
+pub(crate) mod enabled;
 pub(super) mod file;
 mod install;
 pub(super) mod name;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use cvmkit_host::fault::near;
 
 use super::assembly::Assembly;
-use super::native::Effects;
+use super::effects::Effects;
 use super::{RootfsError, terminals};
 use file::{FOLDERS, find};
 use install::enable;
@@ -51,7 +51,7 @@ pub struct Units {
 }
 
 /// Masks and enables.
-pub(super) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<(), RootfsError> {
+pub(crate) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<(), RootfsError> {
     let request = assembly.request;
     for (generator, why) in HOST_TRUSTING_GENERATORS {
         mask_generator(assembly, generator)?;
@@ -107,7 +107,7 @@ fn is_removed(assembly: &Assembly<'_>, unit: &str) -> bool {
 }
 
 /// Files of the definition are placed last: none of them may undo a mask that every image has.
-pub(super) fn check_masks(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
+pub(crate) fn check_masks(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
     for (generator, _) in HOST_TRUSTING_GENERATORS {
         let path = format!("{GENERATORS}/{generator}");
         if assembly.target(&path).as_deref() != Some("/dev/null") {

@@ -33,11 +33,14 @@ fn with_ssh() -> Vec<Package> {
     vec![with_script(ssh, "postinst", enable)]
 }
 
-fn enabled(units: &[&str], files: &[Placed], debug: bool) -> Result<Vec<Notice>, RootfsError> {
+fn enabled(units: &[&str], files: &[Placed], debug: bool) -> Result<Vec<Notice>, AssembleError> {
     let packages = with_ssh();
     let enable = units.iter().map(|unit| (*unit).to_owned()).collect();
     let units = Units { enable, ..Units::default() };
-    let asked = Request { units, files, debug, ..request(&packages) };
+    let asked = Request {
+        root: rootfs::Request { units, files, debug, ..request(&packages).root },
+        ..request(&packages)
+    };
     assemble(&asked).map(|rootfs| rootfs.notices)
 }
 
@@ -98,7 +101,12 @@ fn a_server_of_logins_is_told_by_what_its_package_provides() {
         ];
         let packages = [package("lsh", provides, &files)];
         let units = Units { enable: vec!["lsh.service".to_owned()], ..Units::default() };
-        assemble(&Request { units, ..request(&packages) }).unwrap().notices
+        assemble(&Request {
+            root: rootfs::Request { units, ..request(&packages).root },
+            ..request(&packages)
+        })
+        .unwrap()
+        .notices
     };
     let login = |notices: &[Notice]| {
         notices.iter().any(|notice| matches!(notice, Notice::NetworkLogin { .. }))
@@ -201,7 +209,11 @@ fn a_program_of_the_definition_has_what_runs_it() {
     let run = |text: &str, mode: u16| {
         let file = overlays::placed("/usr/lib/mine", "root", PlacedNode::File(text.into()));
         let files = [Placed { mode, ..file }];
-        assemble(&Request { files: &files, ..request(&packages) }).map(drop)
+        assemble(&Request {
+            root: rootfs::Request { files: &files, ..request(&packages).root },
+            ..request(&packages)
+        })
+        .map(drop)
     };
     for (text, runner) in [
         ("#!/bin/sh\n", "/bin/sh"),
@@ -210,7 +222,10 @@ fn a_program_of_the_definition_has_what_runs_it() {
     ] {
         let error = run(text, 0o755).unwrap_err();
         assert!(error.to_string().contains(&format!("`{runner}`")), "{error}");
-        assert!(matches!(error, RootfsError::NoInterpreter { .. }), "{error}");
+        assert!(
+            matches!(error, AssembleError::Rootfs(RootfsError::NoInterpreter { .. })),
+            "{error}"
+        );
         run(text, 0o644).unwrap();
     }
     for text in ["#!/usr/bin/awk -f\n", "#!/usr/bin/env awk\n", "no script"] {
@@ -220,6 +235,10 @@ fn a_program_of_the_definition_has_what_runs_it() {
     let bytes = fs::read("/bin/true").unwrap();
     let file = overlays::placed("/usr/lib/mine", "root", PlacedNode::File(bytes.into()));
     let files = [file];
-    let error = assemble(&Request { files: &files, ..request(&packages) }).unwrap_err();
+    let error = assemble(&Request {
+        root: rootfs::Request { files: &files, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap_err();
     assert!(error.to_string().contains("ld-linux"), "{error}");
 }

@@ -33,7 +33,7 @@ fn documented() -> Vec<Package> {
     )]
 }
 
-fn with_patterns(patterns: &[&str]) -> Result<Rootfs, RootfsError> {
+fn with_patterns(patterns: &[&str]) -> Result<Rootfs, AssembleError> {
     let packages = documented();
     let exclude: Vec<String> = patterns.iter().map(|one| (*one).to_owned()).collect();
     assemble(&Request { exclude: &exclude, ..request(&packages) })
@@ -48,7 +48,7 @@ fn a_pattern_that_changes_nothing_is_named() {
         (&["!/usr/share/doc/*"], "packages.include-paths"),
     ] {
         let error = with_patterns(patterns).unwrap_err();
-        assert!(matches!(error, RootfsError::NoEffect(_)), "{error}");
+        assert!(matches!(error, AssembleError::Rootfs(RootfsError::NoEffect(_))), "{error}");
         assert!(error.to_string().contains(named), "{named} in {error}");
     }
 }
@@ -186,7 +186,7 @@ fn a_skip_is_of_a_text_and_a_package_that_are_there() {
     let other = "0".repeat(64);
     assert!(matches!(
         assemble(&Request { skip: skip("lib.x+1", &other), ..request(&packages) }),
-        Err(RootfsError::UnknownScript { .. })
+        Err(AssembleError::UnknownScript { .. })
     ));
     for (package, word) in [("plain", "have to be skipped"), ("absent", "not in the image")] {
         let mut both = skip("lib.x+1", &digest);
@@ -214,7 +214,11 @@ fn a_file_that_no_boot_shows_is_refused() {
     let packages = [package("a", "", &[("usr/", "")])];
     for path in ["/run/x", "/proc/x", "/dev/x"] {
         let files = [overlays::placed(path, "root", PlacedNode::File("x".into()))];
-        let error = assemble(&Request { files: &files, ..request(&packages) }).unwrap_err();
+        let error = assemble(&Request {
+            root: rootfs::Request { files: &files, ..request(&packages).root },
+            ..request(&packages)
+        })
+        .unwrap_err();
         assert!(error.to_string().contains(path), "{error}");
     }
 }

@@ -8,15 +8,19 @@ use std::collections::BTreeMap;
 use cvmkit_debian::scripts::{Alternative, AlternativeLink};
 use cvmkit_formats::tree::Node;
 
-use super::RootfsError;
-use super::assembly::{Assembly, bare};
-use super::dpkg::PackageDatabase;
-use super::native::Effects;
+use super::database::PackageDatabase;
+use super::scripts::Effects;
+use crate::rootfs::RootfsError;
+use crate::rootfs::assembly::{Assembly, bare};
 
 const ADMIN_DIRECTORY: &str = "/var/lib/dpkg/alternatives";
 
 /// Makes the links of all groups.
-pub(super) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<(), RootfsError> {
+pub(super) fn apply(
+    assembly: &mut Assembly<'_>,
+    effects: &Effects,
+    kept: PackageDatabase,
+) -> Result<(), RootfsError> {
     let mut groups: BTreeMap<&str, Vec<&Alternative>> = BTreeMap::new();
     for (package, candidate) in &effects.alternatives {
         if assembly.find(&candidate.master.path).is_some() {
@@ -33,7 +37,7 @@ pub(super) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
             let why = format!("the generic name of two links, this and `{}`", other.master.link);
             return Err(RootfsError::Unsupported { path: bare(link).to_owned(), what: why });
         }
-        group(assembly, name, &candidates)?;
+        group(assembly, name, &candidates, kept)?;
     }
     Ok(())
 }
@@ -42,6 +46,7 @@ fn group(
     assembly: &mut Assembly<'_>,
     name: &str,
     candidates: &[&Alternative],
+    kept: PackageDatabase,
 ) -> Result<(), RootfsError> {
     let best = candidates.iter().rev().max_by_key(|one| one.priority);
     let Some(best) = best else { return Ok(()) };
@@ -51,7 +56,7 @@ fn group(
             link(assembly, slave)?;
         }
     }
-    if assembly.request.package_database == PackageDatabase::Absent {
+    if kept == PackageDatabase::Absent {
         return Ok(());
     }
     let text = database(assembly, candidates);

@@ -5,17 +5,19 @@
 //!
 //! Oracle: `dpkg-query --admindir`, `dpkg-divert --admindir --list`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_debian::deb822;
 use cvmkit_debian::scripts::Native;
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::source::read_all;
 use md5::Digest as _;
 
-use super::assembly::{Assembly, bare};
-use super::native::Effects;
-use super::{Package, RootfsError};
+use super::scripts::Effects;
+use super::{AssembleError, Package, Request};
 use crate::content::Content;
+use crate::rootfs::RootfsError;
+use crate::rootfs::assembly::{Assembly, bare};
 
 const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
 
@@ -36,8 +38,11 @@ pub enum PackageDatabase {
 }
 
 /// Writes the database, without what the packages themselves have in its folder.
-pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<(), RootfsError> {
-    let request = assembly.request;
+pub(super) fn write(
+    assembly: &mut Assembly<'_>,
+    effects: &Effects,
+    request: &Request<'_>,
+) -> Result<(), AssembleError> {
     nothing_is_diverted(request.packages, effects)?;
     if request.package_database == PackageDatabase::Absent {
         return Ok(());
@@ -49,7 +54,7 @@ pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
     for package in &packages {
         let conffiles = if full { conffiles(package)? } else { String::new() };
         status += &stanza(package, &conffiles);
-        control_files(assembly, package)?;
+        control_files(assembly, package, full)?;
     }
     for (name, text) in [
         ("info/format", "1\n"),
@@ -74,7 +79,7 @@ pub(super) fn write(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<()
 
 /// Refuses a diversion of a file that another package has: dpkg would unpack it elsewhere. Those of
 /// recipes are of names that only an upgrade could lose.
-fn nothing_is_diverted(packages: &[Package], effects: &Effects) -> Result<(), RootfsError> {
+fn nothing_is_diverted(packages: &[Package], effects: &Effects) -> Result<(), AssembleError> {
     let diverted: BTreeMap<&[u8], &String> = effects
         .native
         .iter()
@@ -88,7 +93,7 @@ fn nothing_is_diverted(packages: &[Package], effects: &Effects) -> Result<(), Ro
             let by = diverted.get(entry.path.as_slice()).filter(|by| ***by != package.name);
             // A directory is never diverted (dpkg-divert(1)).
             let Some(by) = by.filter(|_| entry.kind != EntryKind::Directory) else { continue };
-            return Err(RootfsError::Diverted {
+            return Err(AssembleError::Diverted {
                 path: format!("/{}", String::from_utf8_lossy(&entry.path)),
                 first: (*by).clone(),
                 second: package.name.clone(),
@@ -172,10 +177,13 @@ fn stanza(package: &Package, conffiles: &str) -> String {
     text
 }
 
-fn control_files(assembly: &mut Assembly<'_>, package: &Package) -> Result<(), RootfsError> {
+fn control_files(
+    assembly: &mut Assembly<'_>,
+    package: &Package,
+    full: bool,
+) -> Result<(), RootfsError> {
     const SCRIPTS: &[&str] = &["preinst", "postinst", "prerm", "postrm", "config", "control"];
     let name = info_name(package);
-    let full = assembly.request.package_database == PackageDatabase::Full;
     for (kind, bytes) in &package.control.files {
         if kind == "md5sums" || (full && !SCRIPTS.contains(&kind.as_str())) {
             assembly.write(
@@ -223,4 +231,28 @@ fn overrides(effects: &Effects) -> String {
         })
         .collect();
     lines.into_values().collect()
+}
+
+/// Name, version and architecture.
+pub(crate) type Installed = (String, String, String);
+
+/// The packages of a file `status`, of which every stanza has to be of one that is installed once.
+///
+/// # Errors
+/// Why the file can't be read, in words.
+pub(crate) fn installed(status: &[u8]) -> Result<BTreeSet<Installed>, String> {
+    let text = str::from_utf8(status).map_err(|error| error.to_string())?;
+    let mut installed = BTreeSet::new();
+    for stanza in deb822::paragraphs(text) {
+        let stanza = stanza.map_err(|error| error.to_string())?;
+        let field = |name: &str| {
+            let value = stanza.get(name).map(str::to_owned);
+            value.ok_or_else(|| format!("a stanza without `{name}`"))
+        };
+        let package = (field("Package")?, field("Version")?, field("Architecture")?);
+        if !installed.insert(package.clone()) {
+            return Err(format!("`{}` {} twice", package.0, package.1));
+        }
+    }
+    Ok(installed)
 }

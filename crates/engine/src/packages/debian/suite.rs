@@ -12,17 +12,14 @@ use cvmkit_debian::release::{Listed, PinPriority, Release, ReleaseError};
 use cvmkit_formats::compression::{self, Compression, CompressionError};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
-use cvmkit_host::files::FileError;
 use cvmkit_host::http::{Client, HttpError};
 use cvmkit_host::progress::Progress;
 use cvmkit_host::timestamp::Timestamp;
 use thiserror::Error;
 
-use super::{LockedIndex, LockedSuite};
-use crate::definition::raw::RawSource;
-use crate::fetch::DigestMismatch;
-use crate::local::{LocalError, LocalFolder};
+use super::Source;
 use crate::mirrors::{Mirrors, Tried};
+use crate::packages::{DigestMismatch, LockedIndex, LockedSuite};
 
 /// No `InRelease` is longer; Debian's have 200 kB.
 const INRELEASE_MAX: u64 = 16 << 20;
@@ -160,20 +157,12 @@ pub enum SuiteError {
         /// Why.
         source: PackagesError,
     },
-    /// A key file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A key file that is not where it may be.
-    #[error(transparent)]
-    Local(#[from] LocalError),
 }
 
 impl Diagnosis for SuiteError {
     fn fault(&self) -> Fault {
         match self {
             Self::Key { .. } | Self::NoIndex { .. } => Fault::Definition,
-            Self::File(error) => error.fault(),
-            Self::Local(error) => error.fault(),
             Self::NoMirrorServes { refused, .. } => match telling(refused) {
                 Some(error) => error.fault(),
                 None => Fault::Environment,
@@ -226,7 +215,6 @@ impl Diagnosis for SuiteError {
             Self::Changed { .. } | Self::Mismatch { .. } => {
                 "the mirror is being updated or damaged: try again".into()
             }
-            Self::File(error) => return error.hint(),
             _ => return None,
         })
     }
@@ -249,13 +237,13 @@ fn expired_key(error: &OpenPgpError) -> Option<Fingerprint> {
 
 /// A suite that is trusted, and the text of its indices.
 #[derive(Debug)]
-pub(super) struct TrustedSuite {
-    pub(super) locked: LockedSuite,
+pub(crate) struct TrustedSuite {
+    pub(crate) locked: LockedSuite,
     /// What it was trusted for: a source with this one suite.
-    pub(super) source: RawSource,
-    pub(super) priority: PinPriority,
+    pub(crate) source: Source,
+    pub(crate) priority: PinPriority,
     /// Decompressed, in the order of the components.
-    pub(super) indices: Vec<Vec<u8>>,
+    pub(crate) indices: Vec<Vec<u8>>,
 }
 
 /// What is out of date and taken nevertheless, because the user said so.
@@ -270,28 +258,28 @@ pub struct Accepted<'a> {
 }
 
 /// How suites are fetched and judged.
-pub(super) struct Judge<'a> {
-    pub(super) client: Client,
-    pub(super) mirrors: &'a Mirrors,
-    pub(super) now: Timestamp,
+pub(crate) struct Judge<'a> {
+    pub(crate) client: Client,
+    pub(crate) mirrors: &'a Mirrors,
+    pub(crate) now: Timestamp,
     /// Debian's name of the architecture.
-    pub(super) architecture: &'static str,
+    pub(crate) architecture: &'static str,
     /// What was trusted before.
-    pub(super) earlier: &'a [LockedSuite],
-    pub(super) accepted: Accepted<'a>,
-    pub(super) progress: &'a dyn Progress,
+    pub(crate) earlier: &'a [LockedSuite],
+    pub(crate) accepted: Accepted<'a>,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 impl Judge<'_> {
     /// Fetches a suite and everything the resolver needs of it from the first mirror that gives what
     /// can be trusted. `source` names this one suite.
-    pub(super) fn suite(
+    pub(crate) fn suite(
         &self,
-        source: &RawSource,
+        source: &Source,
         suite: &str,
-        local: &LocalFolder,
+        key_files: &[KeyFile],
     ) -> Result<TrustedSuite, SuiteError> {
-        let keys = keys(source, local)?;
+        let keys = keys(source, key_files)?;
         let mut refused: Vec<(String, SuiteError)> = Vec::new();
         for base in self.mirrors.of_archive(&source.archive) {
             match self.of_mirror(&base, source, suite, &keys) {
@@ -320,7 +308,7 @@ impl Judge<'_> {
     fn of_mirror(
         &self,
         base: &str,
-        source: &RawSource,
+        source: &Source,
         suite: &str,
         keys: &Keys,
     ) -> Result<TrustedSuite, SuiteError> {
@@ -417,7 +405,7 @@ impl Judge<'_> {
     fn index(
         &self,
         base: &str,
-        source: &RawSource,
+        source: &Source,
         suite: &str,
         component: &str,
         release: &Release,
@@ -456,6 +444,20 @@ impl Judge<'_> {
     }
 }
 
+/// A file of OpenPGP certificates that a source names in `key-files`.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyFile {
+    /// As the definition gives it.
+    pub(crate) path: String,
+    /// What it holds, armored or binary.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl KeyFile {
+    /// No key file is longer; a distribution's whole keyring has 100 kB.
+    pub(crate) const LEN_MAX: u64 = 16 << 20;
+}
+
 /// Keys, and which of them may sign.
 struct Keys {
     keyring: Keyring,
@@ -463,13 +465,12 @@ struct Keys {
 }
 
 /// The keys that vouch for a source.
-fn keys(source: &RawSource, local: &LocalFolder) -> Result<Keys, SuiteError> {
+fn keys(source: &Source, key_files: &[KeyFile]) -> Result<Keys, SuiteError> {
     let bad = |key: &str, source| SuiteError::Key { key: key.to_owned(), source };
     let mut keyring = Keyring::debian().map_err(|error| bad("Debian archive keys", error))?;
     let mut from_files = Vec::new();
-    for path in &source.key_files {
-        let bytes = local.read(path, KEY_FILE_MAX)?;
-        from_files.extend(keyring.add(&bytes).map_err(|error| bad(path, error))?);
+    for KeyFile { path, bytes } in key_files {
+        from_files.extend(keyring.add(bytes).map_err(|error| bad(path, error))?);
     }
     let configured = if !source.keys.is_empty() {
         let parse =
@@ -482,9 +483,6 @@ fn keys(source: &RawSource, local: &LocalFolder) -> Result<Keys, SuiteError> {
     };
     Ok(Keys { keyring, configured })
 }
-
-/// No key file is longer; a distribution's whole keyring has 100 kB.
-const KEY_FILE_MAX: u64 = 16 << 20;
 
 fn has(names: &[String], suite: &str) -> bool {
     names.iter().any(|name| name == suite)

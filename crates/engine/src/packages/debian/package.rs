@@ -11,7 +11,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use cvmkit_debian::deb::{Control, Deb, DebError};
+pub use cvmkit_debian::deb::DebError;
+use cvmkit_debian::deb::{Control, Deb};
 use cvmkit_formats::archive::Entry;
 use cvmkit_formats::archive::tar;
 use cvmkit_formats::digest::Sha256;
@@ -19,29 +20,9 @@ use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
 use thiserror::Error;
 
-use crate::rootfs::Package;
+use super::Package;
+use crate::packages::Wanted;
 use crate::store::{Blob, Sealing, Store};
-
-/// A file that the lock names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wanted {
-    /// What to call it in messages: the package.
-    pub name: String,
-    /// The package's version.
-    pub version: String,
-    /// The package's architecture, in Debian's spelling.
-    pub architecture: String,
-    /// The archive it is in, such as `debian`.
-    pub archive: String,
-    /// Its path in the archive.
-    pub path: String,
-    /// Its length in bytes.
-    pub size: u64,
-    /// What it must hash to.
-    pub sha256: Sha256,
-    /// Where the lock says so, for messages: `image.lock:214`.
-    pub locked_at: String,
-}
 
 /// Why a package can't be used.
 #[derive(Debug, Error)]

@@ -4,33 +4,37 @@
 //! package that has it, as with dpkg. A path of two packages belongs to the one that declares
 //! `Replaces` for the other (Debian Policy 7.6.1); without that it is an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::version::Version;
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::tree::{Device, Inode, InodeId, Meta, Node, TreeError, split};
 
-use super::assembly::Assembly;
 use super::exclude::Filter;
-use super::{Package, RootfsError};
+use super::{AssembleError, BASE_PACKAGE, Package, Request};
 use crate::content::Content;
+use crate::rootfs::assembly::Assembly;
 
 /// Links of the merged /usr (Debian Policy 9.1, `usrmerge`), made when `base-files` has none.
 const MERGED: &[(&str, &[&str])] =
     &[("bin", &[]), ("lib", &[]), ("lib64", &["amd64", "loong64", "ppc64el"]), ("sbin", &[])];
 
 /// Unpacks every package of the request.
-pub(super) fn packages(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
-    let mut packages: Vec<&Package> = assembly.request.packages.iter().collect();
-    packages.sort_by_key(|package| (package.name != "base-files", &package.name));
-    merge_usr(assembly, &packages)?;
-    let mut filter = Filter::new(assembly.request.exclude);
+pub(super) fn packages(
+    assembly: &mut Assembly<'_>,
+    request: &Request<'_>,
+) -> Result<(), AssembleError> {
+    let mut packages: Vec<&Package> = request.packages.iter().collect();
+    packages.sort_by_key(|package| (package.name != BASE_PACKAGE, &package.name));
+    merge_usr(assembly, &packages, request.architecture)?;
+    let mut filter = Filter::new(request.exclude);
     let mut left_out = 0;
     for package in &packages {
         let (entries, out) = filter.kept(&package.entries);
         left_out += out;
         let claimed = BTreeMap::new();
         Unpacking { assembly, packages: &packages, package, claimed }.run(&entries)?;
+        assembly.provided.insert(package.name.clone(), provided(package));
     }
     filter.check()?;
     if left_out > 0 {
@@ -39,7 +43,11 @@ pub(super) fn packages(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     Ok(())
 }
 
-fn merge_usr(assembly: &mut Assembly<'_>, packages: &[&Package]) -> Result<(), RootfsError> {
+fn merge_usr(
+    assembly: &mut Assembly<'_>,
+    packages: &[&Package],
+    architecture: &str,
+) -> Result<(), AssembleError> {
     for &(name, architectures) in MERGED {
         let packaged = packages.iter().any(|package| {
             let mut entries = package.entries.iter();
@@ -47,8 +55,7 @@ fn merge_usr(assembly: &mut Assembly<'_>, packages: &[&Package]) -> Result<(), R
                 entry.path == name.as_bytes() && matches!(entry.kind, EntryKind::Symlink(_))
             })
         });
-        let applies =
-            architectures.is_empty() || architectures.contains(&assembly.request.architecture);
+        let applies = architectures.is_empty() || architectures.contains(&architecture);
         if packaged || !applies {
             continue;
         }
@@ -61,17 +68,17 @@ fn merge_usr(assembly: &mut Assembly<'_>, packages: &[&Package]) -> Result<(), R
 }
 
 /// One package on its way into the tree.
-struct Unpacking<'a, 'r> {
-    assembly: &'a mut Assembly<'r>,
+struct Unpacking<'a, 'r, 't> {
+    assembly: &'a mut Assembly<'t>,
     packages: &'a [&'r Package],
     package: &'r Package,
     /// The package's own spelling of each path that it has taken, by that of the tree.
     claimed: BTreeMap<Vec<u8>, &'r [u8]>,
 }
 
-impl<'r> Unpacking<'_, 'r> {
+impl<'r> Unpacking<'_, 'r, '_> {
     /// Unpacks those entries that are not left out.
-    fn run(mut self, kept: &[&'r Entry]) -> Result<(), RootfsError> {
+    fn run(mut self, kept: &[&'r Entry]) -> Result<(), AssembleError> {
         let package = self.package;
         let bodies: BTreeMap<&[u8], &Entry> = package
             .entries
@@ -91,13 +98,13 @@ impl<'r> Unpacking<'_, 'r> {
         entry: &'r Entry,
         bodies: &BTreeMap<&[u8], &Entry>,
         linked: &mut BTreeMap<Vec<u8>, InodeId>,
-    ) -> Result<(), RootfsError> {
+    ) -> Result<(), AssembleError> {
         if let EntryKind::Directory = entry.kind {
             return self.directory(entry);
         }
         let path = self.place(entry)?;
         if let Some(first) = self.claimed.insert(path.clone(), &entry.path) {
-            return Err(RootfsError::OneFileTwice {
+            return Err(AssembleError::OneFileTwice {
                 package: self.package.name.clone(),
                 path: lossy(&path),
                 first: lossy(first),
@@ -125,14 +132,14 @@ impl<'r> Unpacking<'_, 'r> {
         Ok(())
     }
 
-    fn link(&mut self, entry: &Entry, path: &[u8], id: InodeId) -> Result<(), RootfsError> {
+    fn link(&mut self, entry: &Entry, path: &[u8], id: InodeId) -> Result<(), AssembleError> {
         self.assembly.tree.link(path, id).map_err(|why| self.fault(entry, why))
     }
 
     /// A directory that is there already, or is a link to one, stays as it is.
-    fn directory(&mut self, entry: &Entry) -> Result<(), RootfsError> {
+    fn directory(&mut self, entry: &Entry) -> Result<(), AssembleError> {
         if entry.path.is_empty() {
-            if self.package.name == "base-files" {
+            if self.package.name == BASE_PACKAGE {
                 let meta = self.meta(entry);
                 *self.assembly.tree.meta_mut(self.assembly.tree.root()) = meta;
             }
@@ -155,7 +162,7 @@ impl<'r> Unpacking<'_, 'r> {
     }
 
     /// The path as the tree spells it. Parents a package forgot are made.
-    fn place(&mut self, entry: &Entry) -> Result<Vec<u8>, RootfsError> {
+    fn place(&mut self, entry: &Entry) -> Result<Vec<u8>, AssembleError> {
         let meta = self.assembly.root(0o755);
         let tree = &mut self.assembly.tree;
         let placed = tree
@@ -165,7 +172,7 @@ impl<'r> Unpacking<'_, 'r> {
     }
 
     /// Takes a path for this package. Answers false if another one's file stays there.
-    fn claim(&mut self, path: &[u8]) -> Result<bool, RootfsError> {
+    fn claim(&mut self, path: &[u8]) -> Result<bool, AssembleError> {
         let owner = self.assembly.owners.get(path);
         if let Some(owner) = owner.filter(|owner| **owner != self.package.name) {
             let other = self.packages.iter().find(|package| package.name == *owner);
@@ -174,7 +181,7 @@ impl<'r> Unpacking<'_, 'r> {
                 (true, false) => {}
                 (false, true) => return Ok(false),
                 _ => {
-                    return Err(RootfsError::PackageConflict {
+                    return Err(AssembleError::PackageConflict {
                         path: lossy(path),
                         first: other.name.clone(),
                         second: self.package.name.clone(),
@@ -211,10 +218,17 @@ impl<'r> Unpacking<'_, 'r> {
         }
     }
 
-    fn fault(&self, entry: &Entry, source: TreeError) -> RootfsError {
+    fn fault(&self, entry: &Entry, source: TreeError) -> AssembleError {
         let package = self.package.name.clone();
-        RootfsError::Unpack { package, path: lossy(&entry.path), source }
+        AssembleError::Unpack { package, path: lossy(&entry.path), source }
     }
+}
+
+/// The names in the field `Provides`, without versions (Debian Policy 7.5).
+fn provided(package: &Package) -> BTreeSet<String> {
+    let relations = package.control.fields.get("Provides").unwrap_or_default().split(',');
+    let names = relations.map(|one| one.split_once('(').map_or(one, |(name, _)| name).trim());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// True if `package` may overwrite files of `other`.

@@ -3,8 +3,8 @@
 
 use cvmkit_formats::tree::split;
 
-use super::RootfsError;
-use super::assembly::Assembly;
+use crate::rootfs::RootfsError;
+use crate::rootfs::assembly::Assembly;
 
 const TEMPLATE: &str = "/usr/share/debianutils/shells";
 const FOLDER: &str = "/usr/share/debianutils/shells.d";

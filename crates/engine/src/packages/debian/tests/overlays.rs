@@ -30,7 +30,11 @@ fn folders_on_the_way_keep_their_modes_and_owners() {
         placed("/srv", "7", PlacedNode::Directory),
     ];
     let packages = [base];
-    let rootfs = assemble(&Request { files: &files, ..request(&packages) }).unwrap();
+    let rootfs = assemble(&Request {
+        root: rootfs::Request { files: &files, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap();
     assert_eq!(access(&rootfs, "root"), (0o700, 0));
     assert_eq!(access(&rootfs, "tmp"), (0o1777, 0));
     assert_eq!(access(&rootfs, "usr"), (0o755, 0));
@@ -47,7 +51,11 @@ fn a_file_of_the_definition_does_not_open_what_is_closed() {
     let link = |path: &str| [placed(path, "root", PlacedNode::Symlink(getty.into()))];
     let built = |path: &str, debug| {
         let files = link(path);
-        assemble(&Request { files: &files, debug, ..request(&packages) }).map(drop)
+        assemble(&Request {
+            root: rootfs::Request { files: &files, debug, ..request(&packages).root },
+            ..request(&packages)
+        })
+        .map(drop)
     };
     let login = "/etc/systemd/system/getty@.service";
     for path in [login, "/usr/lib/systemd/system/console-getty.service"] {
@@ -59,5 +67,9 @@ fn a_file_of_the_definition_does_not_open_what_is_closed() {
     let trusting = "/etc/systemd/system-generators/systemd-gpt-auto-generator";
     assert!(built(trusting, true).is_err());
     let masked = [placed(trusting, "root", PlacedNode::Symlink("/dev/null".into()))];
-    assemble(&Request { files: &masked, ..request(&packages) }).unwrap();
+    assemble(&Request {
+        root: rootfs::Request { files: &masked, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap();
 }

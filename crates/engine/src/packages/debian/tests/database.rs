@@ -67,11 +67,11 @@ fn a_full_database_has_conffiles_diversions_and_triggers() {
     let sums: Vec<&str> = sums.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(found, format!(" /etc/a.conf {}\n /etc/b.conf {}\n", sums[0], sums[1]));
     // Diversions come of recipes.
-    let mut effects = native::Effects::default();
+    let mut effects = Effects::default();
     let (from, to) = ("/lib32", "/.lib32.usr-is-merged");
     effects.native.push(("base-files".to_owned(), Native::Divert { from, to }));
-    let mut assembly = Assembly::new(&asked);
-    dpkg::write(&mut assembly, &effects).unwrap();
+    let mut assembly = Assembly::new(&asked.root);
+    super::super::database::write(&mut assembly, &effects, &asked).unwrap();
     let folder = tempfile::tempdir().unwrap();
     materialise(&assembly.tree, folder.path());
     let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
@@ -104,7 +104,7 @@ fn a_package_that_diverts_is_in_the_database_or_refused() {
     // dpkg would unpack this one as /sbin/mkfs.bfs.usr-is-merged.
     let other = package("other", control, &[("sbin/", ""), ("sbin/mkfs.bfs", "m")]);
     let error = assemble(&request(&[diverting(), other])).unwrap_err();
-    assert!(matches!(error, RootfsError::Diverted { .. }), "{error:?}");
+    assert!(matches!(error, AssembleError::Diverted { .. }), "{error:?}");
     let words = "`util-linux-extra` diverts `/sbin/mkfs.bfs`, which is a file of `other`";
     assert!(error.to_string().contains(words), "{error}");
 
@@ -128,7 +128,11 @@ fn a_volatile_var_is_made_again_by_systemd_tmpfiles() {
             ("var/l", "-> lib"),
         ],
     )];
-    let rootfs = assemble(&Request { volatile_var: true, ..request(&packages) }).unwrap();
+    let rootfs = assemble(&Request {
+        root: rootfs::Request { volatile_var: true, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap();
     let folder = tempfile::tempdir().unwrap();
     materialise(&rootfs.tree, folder.path());
     fs::remove_dir_all(folder.path().join("var")).unwrap();

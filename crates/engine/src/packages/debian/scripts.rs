@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use cvmkit_attest::output::Notice;
 use cvmkit_debian::scripts::{
-    Access, Alternative, AppArmorLocal, EnabledUnit, Native, check_triggers, classify, generated,
-    of_control,
+    Access, Alternative, AppArmorLocal, Native, check_triggers, classify, generated, of_control,
 };
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::tree::{Inode, Node};
 
-use super::assembly::{Assembly, bare};
-use super::{Accounts, Idle, Notice, Package, RootfsError, capability, certificates, pam, shells};
+use super::{AssembleError, KERNEL_PACKAGES, Package, Request, certificates, pam, shells};
+use crate::rootfs::assembly::{Assembly, bare};
+use crate::rootfs::effects::{self, DefaultUnit, SystemAccount};
+use crate::rootfs::{Accounts, Idle, RootfsError, capability};
 
 /// What the scripts of all packages come to, each with its package, by name of the package.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Effects {
-    /// Units Debian enables.
-    pub units: Vec<(String, EnabledUnit)>,
+    /// What steps of the root file system do.
+    pub root: effects::Effects,
     /// Candidates of link groups.
     pub alternatives: Vec<(String, Alternative)>,
     /// Everything else.
@@ -28,8 +30,10 @@ pub(super) struct Effects {
 }
 
 /// Reads the scripts and triggers of the request's packages, by name of the package.
-pub(super) fn classify_request(assembly: &mut Assembly<'_>) -> Result<Effects, RootfsError> {
-    let request = assembly.request;
+pub(super) fn classify_request(
+    assembly: &mut Assembly<'_>,
+    request: &Request<'_>,
+) -> Result<Effects, AssembleError> {
     let mut packages: Vec<&Package> = request.packages.iter().collect();
     packages.sort_by_key(|package| &package.name);
     let mut effects = Effects::default();
@@ -50,7 +54,7 @@ pub(super) fn classify_request(assembly: &mut Assembly<'_>) -> Result<Effects, R
             idle.push(Idle { key: skip_key(name), value, why });
         }
     }
-    if idle.is_empty() { Ok(effects) } else { Err(RootfsError::NoEffect(idle)) }
+    if idle.is_empty() { Ok(effects) } else { Err(RootfsError::NoEffect(idle).into()) }
 }
 
 fn skip_key(package: &str) -> String {
@@ -87,7 +91,7 @@ fn classify_package(
     package: &Package,
     skipping: &mut Skipping<'_>,
     effects: &mut Effects,
-) -> Result<(), RootfsError> {
+) -> Result<(), AssembleError> {
     let name = &package.name;
     if let Some(triggers) = package.control.files.get("triggers")
         && let Err(unknown) = check_triggers(name, triggers)
@@ -95,7 +99,7 @@ fn classify_package(
         let sha256 = Sha256::of(triggers);
         if !skipping.skips(sha256) {
             let skipped = skipping.all();
-            return Err(RootfsError::UnknownTrigger { unknown, sha256, skipped });
+            return Err(AssembleError::UnknownTrigger { unknown, sha256, skipped });
         }
         skipped(assembly, name, "triggers", sha256, "");
     }
@@ -106,7 +110,7 @@ fn classify_package(
                 let sha256 = Sha256::of(unknown.text.as_bytes());
                 if !skipping.skips(sha256) {
                     let skipped = skipping.all();
-                    return Err(RootfsError::UnknownScript { unknown, skipped });
+                    return Err(AssembleError::UnknownScript { unknown, skipped });
                 }
                 skipped(assembly, name, kind.file_name(), sha256, &unknown.text);
                 generated(name, text)
@@ -149,21 +153,34 @@ fn capabilities(text: &str) -> Vec<String> {
 impl Effects {
     fn add(&mut self, package: &str, found: cvmkit_debian::scripts::Effects) {
         let named = |name: &str| name.to_owned();
-        self.units.extend(found.units.into_iter().map(|unit| (named(package), unit)));
+        let mut unit =
+            |name, user| self.root.units.push((named(package), DefaultUnit { name, user }));
+        found.units.into_iter().for_each(|found| unit(found.name, found.user));
         self.alternatives.extend(found.alternatives.into_iter().map(|one| (named(package), one)));
         self.apparmor_locals.extend(found.apparmor_locals);
         for native in found.native {
-            match native {
-                Native::Enable(unit) => {
-                    let unit = EnabledUnit { name: named(unit), user: false };
-                    self.units.push((named(package), unit));
+            let account = match native {
+                Native::Enable(name) => {
+                    unit(named(name), false);
+                    continue;
                 }
                 Native::ModuleIndex => {
-                    let release = package.strip_prefix("linux-image-").unwrap_or(package);
+                    let release = package.strip_prefix(KERNEL_PACKAGES).unwrap_or(package);
                     self.kernels.push(named(release));
+                    continue;
                 }
-                other => self.native.push((named(package), other)),
-            }
+                Native::SystemGroup { name } => SystemAccount::Group { name: named(name) },
+                Native::SystemUser { name, comment, home } => SystemAccount::User {
+                    name: named(name),
+                    comment: named(comment),
+                    home: named(home),
+                },
+                other => {
+                    self.native.push((named(package), other));
+                    continue;
+                }
+            };
+            self.root.accounts.push((named(package), account));
         }
     }
 }

@@ -29,7 +29,11 @@ fn capabilities_go_to_new_files_and_to_those_of_packages() {
         with_capability("/usr/bin/mine", PlacedNode::File("y".into())),
         existing("/usr/bin/other", Changes { mode: Some(0o4755), ..Changes::default() }),
     ];
-    let rootfs = assemble(&Request { files: &files, ..request(&packages) }).unwrap();
+    let rootfs = assemble(&Request {
+        root: rootfs::Request { files: &files, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap();
     let meta =
         |path: &str| rootfs.tree.inode(rootfs.tree.lookup(path.as_bytes()).unwrap()).meta.clone();
     for path in ["usr/bin/tool", "usr/bin/mine"] {
@@ -94,7 +98,11 @@ fn a_change_of_nothing_or_of_a_link_is_refused() {
         (with_capability("/usr/bin", PlacedNode::Existing(Changes::default())), "regular"),
     ] {
         let files = [file];
-        let error = assemble(&Request { files: &files, ..request(&packages) }).unwrap_err();
+        let error = assemble(&Request {
+            root: rootfs::Request { files: &files, ..request(&packages).root },
+            ..request(&packages)
+        })
+        .unwrap_err();
         assert!(error.to_string().contains(word), "{word} in {error}");
     }
 }

@@ -61,8 +61,15 @@ fn executable(mut packages: Vec<Package>) -> Vec<Package> {
 fn refusal(files: &[Placed], words: &[&str]) -> Option<String> {
     let packages = executable(with_terminals());
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    let asked = Request { files, command_line: &words, ..request(&packages) };
-    assemble(&Request { debug: true, ..asked.clone() }).unwrap();
+    let asked = Request {
+        root: rootfs::Request { files, command_line: &words, ..request(&packages).root },
+        ..request(&packages)
+    };
+    assemble(&Request {
+        root: rootfs::Request { debug: true, ..asked.clone().root },
+        ..asked.clone()
+    })
+    .unwrap();
     match assemble(&asked) {
         Ok(_) => None,
         Err(error) => Some(format!("{error}\n{}", error.hint().unwrap_or_default())),
@@ -109,7 +116,11 @@ fn logins_are_gone_with_every_name_they_have() {
     }
     assert_eq!(rootfs.tree.resolve(b"etc/systemd/system/getty@.service").ok(), None);
     assert!(text(&rootfs, "usr/lib/sysctl.d/zz-cvmkit.conf").contains("kernel.sysrq = 0"));
-    let debug = assemble(&Request { debug: true, ..request(&packages) }).unwrap();
+    let debug = assemble(&Request {
+        root: rootfs::Request { debug: true, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap();
     assert!(debug.tree.lookup(b"usr/sbin/agetty").is_some());
     assert!(debug.tree.lookup(b"usr/lib/sysctl.d/zz-cvmkit.conf").is_none());
 }
@@ -221,9 +232,17 @@ fn the_way_from_the_first_unit_is_told_and_a_mask_ends_it() {
     let files = [tty];
     let units =
         Units { mask: vec!["x.service".into(), "getty@.service".into()], ..Units::default() };
-    assemble(&Request { units, files: &files, ..request(&packages) }).unwrap();
+    assemble(&Request {
+        root: rootfs::Request { units, files: &files, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap();
     let units = Units { enable: vec!["serial-getty@ttyS0.service".into()], ..Units::default() };
-    let error = assemble(&Request { units, ..request(&packages) }).unwrap_err();
+    let error = assemble(&Request {
+        root: rootfs::Request { units, ..request(&packages).root },
+        ..request(&packages)
+    })
+    .unwrap_err();
     assert!(error.to_string().contains("terminal"), "{error}");
 }
 

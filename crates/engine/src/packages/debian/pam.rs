@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::RootfsError;
-use super::assembly::Assembly;
+use crate::rootfs::RootfsError;
+use crate::rootfs::assembly::Assembly;
 
 const PROFILES: &str = "/usr/share/pam-configs";
 const TEMPLATES: &str = "/usr/share/pam";

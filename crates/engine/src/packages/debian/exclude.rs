@@ -12,8 +12,7 @@ use std::collections::BTreeSet;
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::tree::split;
 
-use super::error::Idle;
-use super::{RootfsError, glob};
+use crate::rootfs::{Idle, RootfsError, glob};
 
 /// Folders that are links into /usr.
 const MERGED: [&[u8]; 4] = [b"bin/", b"lib/", b"lib64/", b"sbin/"];

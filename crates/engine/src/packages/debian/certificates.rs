@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha1::{Digest, Sha1};
 
-use super::RootfsError;
-use super::assembly::{Assembly, bare};
+use crate::rootfs::RootfsError;
+use crate::rootfs::assembly::{Assembly, bare};
 
 const PACKAGED: &str = "/usr/share/ca-certificates";
 const LOCAL: &str = "/usr/local/share/ca-certificates";

@@ -1,0 +1,243 @@
+//! The packages that trusted suites offer, and the choice among them: apt's.
+
+use std::collections::BTreeMap;
+
+use cvmkit_debian::packages::{Index, Package};
+use cvmkit_debian::resolver::{self, Options, ResolveError, Selected, Suite};
+use cvmkit_formats::digest::Sha256;
+
+use super::Source;
+use super::suite::{SuiteError, TrustedSuite};
+use crate::packages::LockedPackage;
+
+/// The indices of trusted suites.
+pub(crate) struct Archives<'a> {
+    suites: Vec<(&'a TrustedSuite, Index<'a>)>,
+}
+
+impl<'a> Archives<'a> {
+    /// Reads the indices of all suites.
+    ///
+    /// # Errors
+    /// [`SuiteError::Index`], for the first index that is malformed.
+    pub(crate) fn parse(trusted: &'a [TrustedSuite]) -> Result<Self, SuiteError> {
+        let mut suites = Vec::new();
+        for suite in trusted {
+            for (text, locked) in suite.indices.iter().zip(&suite.locked.indices) {
+                let index = Index::parse(text)
+                    .map_err(|source| SuiteError::Index { path: locked.path.clone(), source })?;
+                suites.push((suite, index));
+            }
+        }
+        Ok(Self { suites })
+    }
+
+    /// Hides every version of the packages `kept` but the locked one.
+    ///
+    /// # Errors
+    /// The first package that no suite has any more.
+    pub(crate) fn keep<'k>(
+        &mut self,
+        kept: impl Iterator<Item = &'k LockedPackage>,
+    ) -> Result<(), &'k LockedPackage> {
+        // A name may be locked twice, for the root and as an input of another suite.
+        let mut locked: BTreeMap<&str, Vec<Sha256>> = BTreeMap::new();
+        for package in kept {
+            let is_locked =
+                |found: &Package<'_>| found.sha256 == package.sha256 && found.name == package.name;
+            if !self.suites.iter().any(|(_, index)| index.packages.iter().any(is_locked)) {
+                return Err(package);
+            }
+            locked.entry(&package.name).or_default().push(package.sha256);
+        }
+        for (_, index) in &mut self.suites {
+            index.packages.retain(|found| {
+                locked.get(found.name).is_none_or(|locked| locked.contains(&found.sha256))
+            });
+        }
+        Ok(())
+    }
+
+    /// The suites of these sources as they are trusted for them, each index alone, in their order.
+    pub(crate) fn of_sources(&self, sources: &[Source]) -> Offered<'_> {
+        let wanted =
+            sources.iter().flat_map(|source| source.suites.iter().map(|suite| source.alone(suite)));
+        let entries = wanted
+            .flat_map(|wanted| self.suites.iter().filter(move |(suite, _)| suite.source == wanted));
+        Offered { suites: entries.collect() }
+    }
+}
+
+/// What the suites of some sources offer.
+pub(crate) struct Offered<'a> {
+    suites: Vec<&'a (&'a TrustedSuite, Index<'a>)>,
+}
+
+impl Offered<'_> {
+    /// The packages that the requests need, each with its reason and without roles.
+    ///
+    /// # Errors
+    /// There is no set of packages that satisfies the requests.
+    pub(crate) fn resolve(
+        &self,
+        requests: &[&str],
+        options: &Options<'_>,
+    ) -> Result<Vec<LockedPackage>, ResolveError> {
+        let selection = resolver::resolve(&self.view(), requests, options)?;
+        Ok(selection.packages.iter().map(|selected| self.locked(selected)).collect())
+    }
+
+    /// The newest version of one package by pin priority, without what it depends on.
+    pub(crate) fn newest(&self, name: &str, architecture: &str) -> Option<LockedPackage> {
+        let usable = |package: &&Package<'_>| {
+            package.name == name && [architecture, "all"].contains(&package.architecture)
+        };
+        let suites = self.view();
+        let candidates = suites.iter().flat_map(|suite| {
+            suite.index.packages.iter().filter(usable).map(move |package| (suite, package))
+        });
+        let (suite, package) = candidates.max_by(|(a_suite, a), (b_suite, b)| {
+            a_suite.priority.cmp(&b_suite.priority).then_with(|| a.version.cmp(&b.version))
+        })?;
+        let reason = resolver::Reason::Requested;
+        Some(self.locked(&Selected { package, suite: suite.id, reason }))
+    }
+
+    /// As the resolver sees them.
+    fn view(&self) -> Vec<Suite<'_>> {
+        let view = self.suites.iter().map(|(suite, index)| Suite {
+            id: suite.locked.name.as_str(),
+            priority: suite.priority,
+            index,
+        });
+        view.collect()
+    }
+
+    /// The record of a chosen package.
+    fn locked(&self, selected: &Selected<'_>) -> LockedPackage {
+        let package = selected.package;
+        // Two archives may have suites of one name: the first that has the package is meant.
+        let has = |index: &Index<'_>| {
+            let same =
+                |found: &Package<'_>| found.name == package.name && found.sha256 == package.sha256;
+            index.packages.iter().any(same)
+        };
+        let of_suite = |(suite, index): &&&(&TrustedSuite, Index<'_>)| {
+            suite.locked.name == selected.suite && has(index)
+        };
+        let archive = self.suites.iter().find(of_suite).map(|(suite, _)| &suite.locked.archive);
+        LockedPackage {
+            name: package.name.into(),
+            version: package.version.to_string(),
+            architecture: package.architecture.into(),
+            archive: archive.expect("a package is chosen from these suites").clone(),
+            suite: selected.suite.into(),
+            path: package.filename.into(),
+            size: package.size,
+            sha256: package.sha256,
+            roles: Vec::new(),
+            reason: selected.reason.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_debian::release::PinPriority;
+    use cvmkit_host::timestamp::Timestamp;
+
+    use super::*;
+    use crate::packages::LockedSuite;
+
+    fn suite(name: &str, archive: &str) -> TrustedSuite {
+        let locked = LockedSuite {
+            name: name.into(),
+            archive: archive.into(),
+            date: Timestamp(0),
+            valid_until: None,
+            expired: false,
+            older_than: None,
+            inrelease: Sha256::of(b""),
+            signed_by: Vec::new(),
+            expired_keys: Vec::new(),
+            indices: Vec::new(),
+        };
+        let (priority, indices) = (PinPriority::Default, Vec::new());
+        TrustedSuite { locked, source: source(archive, &[name]), priority, indices }
+    }
+
+    fn source(archive: &str, suites: &[&str]) -> Source {
+        let json = serde_json::json!({ "archive": archive, "suites": suites });
+        serde_json::from_value(json).unwrap()
+    }
+
+    /// An index of package `a` in one version.
+    fn index(version: &str) -> String {
+        format!(
+            "Package: a\nVersion: {version}\nArchitecture: amd64\nFilename: pool/a_{version}.deb\n\
+             Size: 7\nSHA256: {}\n",
+            Sha256::of(version.as_bytes())
+        )
+    }
+
+    fn package(version: &str) -> LockedPackage {
+        LockedPackage {
+            name: "a".into(),
+            version: version.into(),
+            architecture: "amd64".into(),
+            archive: "debian".into(),
+            suite: "x".into(),
+            path: format!("pool/a_{version}.deb"),
+            size: 7,
+            sha256: Sha256::of(version.as_bytes()),
+            roles: Vec::new(),
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_locked_in_two_versions_keeps_both() {
+        let (stable, testing) = (suite("stable", "debian"), suite("testing", "debian"));
+        let texts = [index("1"), index("2")];
+        let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
+        let mut archives = Archives { suites: vec![(&stable, one), (&testing, two)] };
+        archives.keep([package("1"), package("2")].iter()).unwrap();
+        assert!(archives.suites.iter().all(|(_, index)| index.packages.len() == 1));
+        archives.keep([package("2")].iter()).unwrap();
+        assert!(archives.suites[0].1.packages.is_empty());
+        let gone = [package("3")];
+        assert_eq!(archives.keep(gone.iter()), Err(&gone[0]));
+    }
+
+    #[test]
+    fn of_two_suites_of_one_name_the_one_that_has_the_package_is_noted() {
+        let (ours, theirs) = (suite("stable", "debian"), suite("stable", "vendor"));
+        let texts = [index("1"), index("2")];
+        let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
+        let archives = Archives { suites: vec![(&ours, one), (&theirs, two)] };
+        let sources = [source("debian", &["stable"]), source("vendor", &["stable"])];
+        let of_both = archives.of_sources(&sources);
+        let chosen = of_both.newest("a", "amd64").unwrap();
+        assert_eq!((chosen.version.as_str(), chosen.archive.as_str()), ("2", "vendor"));
+    }
+
+    /// What a variant says of a suite was passed over once a sibling had named the suite.
+    #[test]
+    fn a_suite_is_one_only_where_all_that_a_source_says_of_it_is() {
+        let plain = source("debian", &["stable"]);
+        let contrib = Source { components: vec!["contrib".into()], ..plain.clone() };
+        let keys = Source { keys: vec!["00".into()], ..plain.clone() };
+        let of =
+            |source: &Source| TrustedSuite { source: source.clone(), ..suite("stable", "debian") };
+        let trusted = [of(&plain), of(&contrib), of(&keys)];
+        let texts = [index("1"), index("2"), index("3")];
+        let indices = texts.each_ref().map(|text| Index::parse(text.as_bytes()).unwrap());
+        let archives = Archives { suites: trusted.iter().zip(indices).collect() };
+        for (source, version) in [(plain, "1"), (contrib, "2"), (keys, "3")] {
+            let sources = [Source { suites: vec!["x".into(), "stable".into()], ..source }];
+            let chosen = archives.of_sources(&sources);
+            assert_eq!(chosen.view().len(), 1);
+            assert_eq!(chosen.newest("a", "amd64").unwrap().version, version);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Debian: suites that are signed, packages that are chosen, and the root file system that dpkg would make
+//! of them, with no maintainer script run.
+//!
+//! [`Archives`] chooses packages from suites that a [`Judge`] trusts; [`open`] decodes one; [`assemble`]
+//! unpacks them, classifies their scripts, and carries out what the scripts ask for as native effects, in
+//! the order of the function's body, between the steps of [`crate::rootfs`]. An unknown script or trigger
+//! and two packages that write one path are errors.
+//!
+//! Nothing else in the engine names the crate `cvmkit_debian`. Deliberately absent: running scripts,
+//! conffile questions. Oracle: apt's choice of packages, and the tree that dpkg makes of them.
+
+mod alternatives;
+mod archives;
+mod certificates;
+mod database;
+mod error;
+mod exclude;
+mod package;
+mod pam;
+mod scripts;
+mod shells;
+mod source;
+mod suite;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::sync::Arc;
+
+use cvmkit_debian::deb::Control;
+use cvmkit_formats::archive::{Entry, EntryKind};
+use cvmkit_formats::digest::Sha256;
+
+use crate::content::Content;
+use crate::rootfs::assembly::Assembly;
+use crate::rootfs::{
+    Accounts, Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot,
+    terminals, tmpfiles, units,
+};
+pub(crate) use archives::Archives;
+pub use cvmkit_debian::openpgp::Fingerprint;
+pub(crate) use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
+pub(crate) use cvmkit_debian::resolver::Options;
+pub use cvmkit_debian::resolver::ResolveError;
+pub use database::PackageDatabase;
+pub(crate) use database::{Installed, installed};
+pub use error::AssembleError;
+pub use package::{AnotherPackage, DebError};
+pub(crate) use package::{PackageError, identify, keep, open};
+use scripts::Effects;
+pub use source::Source;
+pub use suite::{Accepted, SuiteError};
+pub(crate) use suite::{Judge, KeyFile, TrustedSuite};
+
+/// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
+pub(crate) const KERNEL_PACKAGES: &str = "linux-image-";
+
+/// The package that the os-release file is of.
+pub(crate) const BASE_PACKAGE: &str = "base-files";
+
+/// A package, verified and decoded.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// The field `Package` of deb-control(5).
+    pub name: String,
+    /// The field `Version`, with its epoch and revision.
+    pub version: String,
+    /// The field `Architecture`: `amd64`, `all` and so on.
+    pub architecture: String,
+    /// The control archive.
+    pub control: Control,
+    /// The members of `data.tar`, in its order.
+    pub entries: Vec<Entry>,
+    /// The decompressed `data.tar`; offsets in `entries` count from its start.
+    pub data: Arc<File>,
+}
+
+impl Package {
+    /// The contents of the regular file at `path`, as the archive spells it without a leading slash.
+    pub(crate) fn file(&self, path: &str) -> Option<Content> {
+        let found = self.entries.iter().find(|entry| entry.path == path.as_bytes())?;
+        let EntryKind::File { offset, len } = found.kind else { return None };
+        Some(Content::Stored { object: self.data.clone(), offset, len })
+    }
+}
+
+/// What a root file system of Debian packages is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Request<'a> {
+    /// Packages with different names, in any order.
+    pub packages: &'a [Package],
+    /// Debian's name of the machine, such as `amd64`.
+    pub architecture: &'a str,
+    /// Globs of packaged files to leave out, as dpkg's `path-exclude`; with a leading `!` as its
+    /// `path-include`. The last one that matches decides.
+    pub exclude: &'a [String],
+    /// SHA-256 of what to skip of the scripts that no recipe covers, by package; what recipes and
+    /// generated blocks say is done.
+    pub skip: BTreeMap<String, BTreeSet<Sha256>>,
+    /// How much of dpkg's database is kept.
+    pub package_database: PackageDatabase,
+    /// All that is not about packages.
+    pub root: crate::rootfs::Request<'a>,
+}
+
+/// The ids of the accounts that a root file system has and nothing fixes, by name: with
+/// [`Ids::GivenOut`](crate::rootfs::Ids::GivenOut), those that belong into its lock.
+///
+/// # Errors
+/// As for [`assemble`], as far as it goes for this.
+pub fn unfixed_ids(request: &Request<'_>) -> Result<BTreeMap<String, u32>, AssembleError> {
+    let (_, _, accounts) = populate(&mut Assembly::new(&request.root), request)?;
+    Ok(accounts.unfixed().clone())
+}
+
+/// Puts packages and local files into the tree, reads the scripts, and collects the accounts.
+fn populate<'a>(
+    assembly: &mut Assembly<'a>,
+    request: &'a Request<'a>,
+) -> Result<(BTreeSet<&'a str>, Effects, Accounts), AssembleError> {
+    unpack::packages(assembly, request)?;
+    let kept = overlay::place(assembly)?;
+    let effects = scripts::classify_request(assembly, request)?;
+    let accounts = accounts::collect(assembly, &effects.root)?;
+    Ok((kept, effects, accounts))
+}
+
+/// Assembles a root file system.
+///
+/// # Errors
+/// [`AssembleError`], each naming the package or path it is about.
+pub fn assemble(request: &Request<'_>) -> Result<Rootfs, AssembleError> {
+    let mut assembly = Assembly::new(&request.root);
+    let (kept, effects, accounts) = populate(&mut assembly, request)?;
+    accounts::write(&mut assembly, &accounts)?;
+    scripts::apply(&mut assembly, &effects, &accounts)?;
+    tmpfiles::apply(&mut assembly, &accounts)?;
+    alternatives::apply(&mut assembly, &effects, request.package_database)?;
+    units::apply(&mut assembly, &effects.root)?;
+    identity::apply(&mut assembly)?;
+    libraries::check(&assembly)?;
+    database::write(&mut assembly, &effects, request)?;
+    overlay::place_owned(&mut assembly, &accounts, &kept)?;
+    units::check_masks(&assembly)?;
+    programs::check_own(&assembly)?;
+    let mut notices = units::enabled::check(&assembly, &effects.root)?;
+    notices.extend(terminals::check(&assembly)?);
+    let Assembly { tree, owners, log, notices: mut all, .. } = assembly;
+    all.extend(notices);
+    let kernels = effects.kernels;
+    let mut rootfs = Rootfs { tree, owners, accounts, log, notices: all, kernels };
+    if request.root.volatile_var {
+        remake_var_at_boot(&mut rootfs, request.root.mtime)?;
+    }
+    Ok(rootfs)
+}

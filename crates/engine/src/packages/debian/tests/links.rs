@@ -1,0 +1,125 @@
+//! Links that scripts make: alternatives and certificates, against the tools that make them.
+
+use super::*;
+
+fn candidate(path: &str, priority: i32, manual: &str) -> Alternative {
+    let link = |link: &str, name: &str, path: &str| AlternativeLink {
+        link: link.into(),
+        name: name.into(),
+        path: path.into(),
+    };
+    Alternative {
+        master: link("/usr/bin/tool", "tool", path),
+        priority,
+        slaves: vec![link("/usr/share/tool.1", "tool.1", manual)],
+    }
+}
+
+#[test]
+fn alternatives_are_those_of_update_alternatives() {
+    let packages = [package(
+        "a",
+        "",
+        &[("usr/bin/x", "x"), ("usr/bin/y", "y"), ("usr/bin/z", "z"), ("usr/share/y.1", "y")],
+    )];
+    let request = request(&packages);
+    let mut assembly = Assembly::new(&request.root);
+    unpack::packages(&mut assembly, &request).unwrap();
+    let candidates = [
+        candidate("/usr/bin/x", 10, "/usr/share/x.1"),
+        candidate("/usr/bin/y", 30, "/usr/share/y.1"),
+        candidate("/usr/bin/z", 20, "/usr/share/z.1"),
+        candidate("/usr/bin/gone", 99, "/usr/share/gone.1"),
+    ];
+    let effects = Effects {
+        alternatives: candidates.into_iter().map(|one| ("a".to_owned(), one)).collect(),
+        ..Effects::default()
+    };
+    alternatives::apply(&mut assembly, &effects, request.package_database).unwrap();
+    assert_eq!(assembly.tree.resolve(b"usr/bin/tool").ok(), assembly.tree.lookup(b"usr/bin/y"));
+    assert_eq!(
+        assembly.tree.resolve(b"usr/share/tool.1").ok(),
+        assembly.tree.lookup(b"usr/share/y.1")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    materialise(&assembly.tree, folder.path());
+    let root = folder.path().to_str().unwrap();
+    let arguments = ["--root", root, "--query", "tool"];
+    let Some(found) = oracle("update-alternatives", &arguments) else { return };
+    for line in [
+        "Status: auto",
+        "Best: /usr/bin/y",
+        "Alternative: /usr/bin/z",
+        "Priority: 20",
+        " tool.1 /usr/share/y.1",
+    ] {
+        assert!(found.lines().any(|found| found == line), "{line} in\n{found}");
+    }
+}
+
+#[test]
+fn certificates_are_linked_as_openssl_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (name, subject) in [
+        ("plain", "/C=DE/O=Example/CN=Root"),
+        ("blanks", "/C=de/O=  Example  /CN=ROOT"),
+        ("wide", "/O=Ünïcode Ärger/CN=Größe  zwei"),
+        ("multi", "/O=Example/CN=a+OU=b"),
+        ("mail (x), y", "/emailAddress=A@Example.ORG/DC=org/serialNumber=7"),
+    ] {
+        let path = folder.path().join(format!("{name}.crt"));
+        let file = path.to_str().unwrap();
+        let arguments = [
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-utf8",
+            "-multivalue-rdn",
+            "-subj",
+            subject,
+            "-keyout",
+            "/dev/null",
+            "-out",
+            file,
+        ];
+        let Ok(output) = Command::new("openssl").args(arguments).output() else {
+            return drop(oracle("openssl", &[]));
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        files.push(Placed {
+            path: format!("/usr/local/share/ca-certificates/{name}.crt"),
+            mode: 0o644,
+            user: "root".into(),
+            group: "root".into(),
+            xattrs: BTreeMap::new(),
+            node: PlacedNode::File(fs::read(&path).unwrap().into()),
+        });
+    }
+    let packages = [];
+    let request = Request {
+        root: rootfs::Request { files: &files, ..request(&packages).root },
+        ..request(&packages)
+    };
+    let mut assembly = Assembly::new(&request.root);
+    overlay::place(&mut assembly).unwrap();
+    certificates::write(&mut assembly).unwrap();
+    let ours = links(&assembly.tree, "etc/ssl/certs");
+    // Two subjects differ only in case and blanks: one hash, two numbers.
+    assert!(ours.keys().any(|name| name.ends_with(".1")), "{ours:?}");
+    let theirs = folder.path().join("certs");
+    fs::create_dir(&theirs).unwrap();
+    for (name, target) in ours.iter().filter(|(name, _)| name.ends_with(".pem")) {
+        let base = target.rsplit('/').next().unwrap();
+        fs::copy(folder.path().join(base), theirs.join(name.trim_start_matches('/'))).unwrap();
+    }
+    oracle("openssl", &["rehash", "-v", theirs.to_str().unwrap()]).unwrap();
+    let hashed = |name: &String| !name.ends_with(".pem");
+    let ours: BTreeMap<_, _> = ours.into_iter().filter(|(name, _)| hashed(name)).collect();
+    assert_eq!(ours, links_on_disk(&theirs));
+    assert_eq!(ours.len(), 5);
+}

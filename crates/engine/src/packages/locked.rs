@@ -1,0 +1,74 @@
+//! What a lock says of suites and packages: records of the format of lock files.
+
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A suite as it was trusted.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedSuite {
+    /// Name in the definition.
+    pub name: String,
+    /// Archive.
+    pub archive: String,
+    /// Field `Date` of its signed release file.
+    pub date: Timestamp,
+    /// Field `Valid-Until`, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+    /// True if it was past `Valid-Until` when it was locked, and accepted explicitly: newer versions,
+    /// security updates among them, may have been withheld.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
+    /// The date that the lock had seen before, if this older one was accepted explicitly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_than: Option<Timestamp>,
+    /// Digest of its `InRelease`.
+    pub inrelease: Sha256,
+    /// Fingerprints of the keys whose signatures were good.
+    pub signed_by: Vec<String>,
+    /// Those of them that had expired, and were accepted explicitly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expired_keys: Vec<String>,
+    /// Paths of the package indices below the suite, each with its digest.
+    pub indices: Vec<LockedIndex>,
+}
+
+/// A package index as it was trusted.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedIndex {
+    /// Path below the suite.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Digest.
+    pub sha256: Sha256,
+}
+
+/// A package.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedPackage {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Architecture, in Debian's spelling.
+    pub architecture: String,
+    /// Archive.
+    pub archive: String,
+    /// Suite.
+    pub suite: String,
+    /// Path in the archive.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Digest.
+    pub sha256: Sha256,
+    /// What it is for: `root`, `root:VARIANT`, `stub`, `firmware`.
+    pub roles: Vec<String>,
+    /// Why it is there.
+    pub reason: String,
+}

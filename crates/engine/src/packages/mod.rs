@@ -1,0 +1,45 @@
+//! Packages: which one is wanted, whatever kind it is of. Each source of packages is a folder.
+
+pub mod debian;
+mod locked;
+
+use cvmkit_formats::digest::Sha256;
+pub use locked::{LockedIndex, LockedPackage, LockedSuite};
+use thiserror::Error;
+
+/// A file that the lock names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// What to call it in messages: the package.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// The package's architecture, in Debian's spelling.
+    pub architecture: String,
+    /// The archive it is in, such as `debian`.
+    pub archive: String,
+    /// Its path in the archive.
+    pub path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What it must hash to.
+    pub sha256: Sha256,
+    /// Where the lock says so, for messages: `image.lock:214`.
+    pub locked_at: String,
+}
+
+/// Two digests that should be one.
+#[derive(Debug, Error)]
+#[error(
+    "SHA-256 mismatch for {what}\n    expected: {expected}  ({expected_by})\n    computed: {computed}"
+)]
+pub struct DigestMismatch {
+    /// The file.
+    pub what: String,
+    /// What it should be.
+    pub expected: Sha256,
+    /// Who says so.
+    pub expected_by: String,
+    /// What it is.
+    pub computed: Sha256,
+}
