@@ -2,13 +2,14 @@
 
 use anyhow::{Result, bail};
 
-use crate::{Workspace, deny, oracles, step, test};
+use crate::{Workspace, deny, mutants, oracles, step, test};
 
-/// `readers [NAME[=NUMBER]]`, or `advisories`.
+/// `readers [NAME[=NUMBER]]`, `advisories`, or `mutants` with its options.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     match arguments {
         ["readers"] => readers(workspace, ""),
         ["readers", only] => readers(workspace, only),
+        ["mutants", options @ ..] => mutants::run(workspace, options),
         ["advisories"] => deny::advisories(workspace),
         _ => bail!("{}", crate::USAGE),
     }

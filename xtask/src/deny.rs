@@ -5,25 +5,13 @@
 //! a run of all checks: the advisory database, which is a git repository (ADR 9).
 
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Workspace, step};
+use crate::{Workspace, step, tool};
 
 /// The version of cargo-deny that reads `deny.toml` and a lock of format 4.
 const VERSION: &str = "0.18.5";
-
-/// It judges some hundred crates in a second: compiled without optimisation, it is there in a tenth
-/// of the time.
-const QUICKLY: [&str; 6] = [
-    "--debug",
-    "--config",
-    "profile.dev.opt-level=0",
-    "--config",
-    "profile.dev.debug=false",
-    "--quiet",
-];
 
 /// Licences, unwanted crates, sources, and the decisions about advisories.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
@@ -39,23 +27,9 @@ pub(crate) fn advisories(workspace: &Workspace) -> Result<()> {
 }
 
 fn run(workspace: &Workspace, which: &[&str]) -> Result<()> {
-    let program = install(workspace)?;
+    let program = tool::install(workspace, "cargo-deny", VERSION, &["--version"])?;
     let mut check = step::command(&program, ["--log-level", "error", "check"]);
     step::run(check.args(which).current_dir(&workspace.root))
-}
-
-/// Builds cargo-deny if it is not there.
-fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let tools = workspace.target.join("tools");
-    let program = tools.join("bin/cargo-deny");
-    let printed = step::output(&mut step::command(&program, ["--version"])).unwrap_or_default();
-    if printed != format!("cargo-deny {VERSION}") {
-        let mut install = step::command("cargo", ["install", "cargo-deny", "--locked", "--force"]);
-        install.args(["--version", VERSION, "--root"]).arg(&tools).args(QUICKLY);
-        // How this workspace is linked is no matter of its tools.
-        step::run(install.current_dir(&workspace.target))?;
-    }
-    Ok(program)
 }
 
 /// Refuses decisions that nobody took of what is locked now.

@@ -13,10 +13,12 @@ mod demo;
 mod deny;
 mod fuzz;
 mod inputs;
+mod mutants;
 mod oracles;
 mod shape;
 mod step;
 mod test;
+mod tool;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ usage: cargo xtask TASK
                   20 000 changed inputs for every reader of foreign bytes, or for some
   campaign advisories
                   what the advisory database says of every crate that is linked in
+  campaign mutants [--count N] [--seed S] [--again]
+                  change the code in N places (default 300), one at a time: the tests must fail
   bench [N]       compare with other tools, N alternating runs (default 3)
   shape           count files, functions, tests and links, and write docs/shape.md
   oracles         install or verify the tools that tests compare with";
