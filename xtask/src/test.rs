@@ -5,6 +5,7 @@
 //! fail instead. The `COMPARED:` lines are repeated too: how many values an oracle has answered.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
@@ -28,40 +29,16 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     if extent == Extent::Whole {
         oracles::ensure(workspace, oracles::Need::Tests)?;
     }
-    let cargo = |arguments: &[&str]| {
-        let mut command = step::command("cargo", arguments);
-        command.current_dir(&workspace.root);
-        command
-    };
-    step::announce("format");
-    step::run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    // A workspace of its own has a lock of its own, which a new dependency makes stale.
-    fuzz::check_lock(workspace)?;
-    if extent == Extent::Whole {
-        step::announce("licences, sources and the decisions about advisories");
-        deny::check(workspace)?;
-    }
-    step::announce("lints");
-    let mut lints = cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
-    step::run(lints.args(CROSS_CHECK).args(["--", "-D", "warnings"]))?;
-    let targets: &[&str] = match extent {
-        Extent::Whole => &[],
-        Extent::Quick => &["--lib", "--bins"],
-    };
-    let tests = || {
-        let mut test = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
-        test.args(CROSS_CHECK).args(targets);
-        test
-    };
+    static_checks(workspace, extent)?;
     let inputs = match extent {
         Extent::Quick => None,
         Extent::Whole => {
             // The tests bring features of dependencies that the product alone has to do without.
             step::announce("the product alone");
-            step::run(&mut cargo(&["check", "--release", "--package", "cvmkit"]))?;
+            step::run(&mut cargo(workspace, &["check", "--release", "--package", "cvmkit"]))?;
             // With the tests comes the product that they run, and that makes their inputs.
             step::announce("the tests and the product");
-            step::run(tests().arg("--no-run"))?;
+            step::run(tests(workspace, extent).arg("--no-run"))?;
             Some(Inputs::ensure(workspace)?)
         }
     };
@@ -72,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     };
     fuzzed.as_ref().inspect_err(|error| eprintln!("error: {error:#}")).ok();
     step::announce("tests");
-    let mut test = tests();
+    let mut test = tests(workspace, extent);
     test.args(["--", "--show-output"]);
     test.env("CVMKIT_SNP_MEASURE", oracles::snp_measure(workspace));
     if let Some(inputs) = &inputs {
@@ -86,6 +63,38 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     })?;
     let totals = report.print(ok && fuzzed.is_ok());
     fuzzed.and(totals)
+}
+
+/// Format, locks, licences, lints: what needs no test to run.
+fn static_checks(workspace: &Workspace, extent: Extent) -> Result<()> {
+    step::announce("format");
+    step::run(&mut cargo(workspace, &["fmt", "--all", "--check"]))?;
+    // A workspace of its own has a lock of its own, which a new dependency makes stale.
+    fuzz::check_lock(workspace)?;
+    if extent == Extent::Whole {
+        step::announce("licences, sources and the decisions about advisories");
+        deny::check(workspace)?;
+    }
+    step::announce("lints");
+    let mut lints = cargo(workspace, &["clippy", "--release", "--workspace", "--all-targets"]);
+    step::run(lints.args(CROSS_CHECK).args(["--", "-D", "warnings"]))
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
+    let mut command = step::command("cargo", arguments);
+    command.current_dir(&workspace.root);
+    command
+}
+
+/// The tests of an extent.
+fn tests(workspace: &Workspace, extent: Extent) -> Command {
+    let targets: &[&str] = match extent {
+        Extent::Whole => &[],
+        Extent::Quick => &["--lib", "--bins"],
+    };
+    let mut test = cargo(workspace, &["test", "--release", "--workspace", "--no-fail-fast"]);
+    test.args(CROSS_CHECK).args(targets);
+    test
 }
 
 /// What the test binaries said, added up.
