@@ -25,6 +25,7 @@ const ESP_LABEL: &str = "ESP";
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) root_hash: RootHash,
+    pub(super) command_line: String,
     pub(super) partitions: Vec<Partition>,
     /// The bytes of the UKI, when the image boots from its disk.
     pub(super) uki: Option<Vec<u8>>,
@@ -101,10 +102,11 @@ fn write_around(
 ) -> Result<Written, ImageError> {
     let table =
         table(parts.definition.architecture, &parts.definition.seed, lengths, Some(&root_hash))?;
-    let uki = lengths.esp.map(|_| write_esp(parts, disk, &table, &root_hash)).transpose()?;
+    let command_line = uki::command_line(parts.definition, &root_hash);
+    let uki = lengths.esp.map(|_| write_esp(parts, disk, &table, &command_line)).transpose()?;
     table.plan.write(disk)?;
     disk.set_len(table.plan.len())?;
-    Ok(Written { root_hash, partitions: table.partitions, uki })
+    Ok(Written { root_hash, command_line, partitions: table.partitions, uki })
 }
 
 /// The partition table and what it names, in the same order.
@@ -178,9 +180,9 @@ fn write_esp(
     parts: &Parts<'_>,
     disk: &mut Output,
     table: &Table,
-    root_hash: &RootHash,
+    command_line: &str,
 ) -> Result<Vec<u8>, ImageError> {
-    let image = uki::build(parts, &uki::command_line(parts.definition, root_hash))?;
+    let image = uki::build(parts, command_line)?;
     let tree = esp_tree(parts.definition.architecture, parts.timestamp, image.as_slice())?;
     let esp = &table.partitions[0];
     let options = esp_options(&parts.definition.seed, parts.timestamp);

@@ -180,9 +180,12 @@ fn write_split(
     staging: &Staging,
 ) -> Result<Image, ImageError> {
     let name = |role| name(parts, role);
-    let command_line = uki::command_line(parts.definition, &written.root_hash);
-    let (root_hash, uki) = (&written.root_hash, written.uki.as_deref());
-    let made = output::Made { parts, command_line: &command_line, root_hash, uki };
+    let made = output::Made {
+        parts,
+        command_line: &written.command_line,
+        root_hash: &written.root_hash,
+        uki: written.uki.as_deref(),
+    };
     let mut files = vec![ImageFile { name: name(Role::Disk), role: Role::Disk }];
     for (role, contents) in output::BESIDE_THE_DISK {
         if let Some(bytes) = contents(&made) {
@@ -190,7 +193,8 @@ fn write_split(
             files.push(ImageFile { name: name(role), role });
         }
     }
-    Ok(Image { root_hash: written.root_hash, command_line, partitions: written.partitions, files })
+    let disk::Written { root_hash, command_line, partitions, .. } = written;
+    Ok(Image { root_hash, command_line, partitions, files })
 }
 
 /// Writes a staged file whole.
