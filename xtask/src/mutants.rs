@@ -54,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Result<()> {
             continue;
         }
         step::announce(&format!("{name}: {} mutants of {}", left.len(), of_crate.len()));
-        let suite = arena.suite(name, features)?;
+        let mut suite = arena.suite(name, features)?;
         let started = Instant::now();
         for (at, mutant) in left.iter().enumerate() {
             let began = Instant::now();

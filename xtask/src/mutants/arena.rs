@@ -20,7 +20,7 @@ use crate::{Workspace, demo, step};
 const NOT_COPIED: [&str; 3] = [".git", "out", "target"];
 
 /// Seconds that tests may take beside three times what they take without a mutant.
-const PATIENCE: u64 = 20;
+const PATIENCE: u64 = 30;
 
 /// Bytes of memory that a test may address: a loop that allocates must not take the machine with it.
 const MEMORY: u64 = 8 << 30;
@@ -72,23 +72,12 @@ impl Arena {
         &self.tree
     }
 
-    /// The tests of a crate, once they passed without a mutant.
+    /// The test programs of a crate.
     pub(super) fn suite<'a>(&'a self, name: &'a str, features: &'a str) -> Result<Suite<'a>> {
-        let mut suite = Suite { arena: self, name, features, seconds: BTreeMap::new() };
-        let mut targets = vec!["lib".to_owned()];
         let files = demo::list(&self.tree.join("crates").join(name).join("tests"))?;
-        targets.extend(files.iter().filter_map(|file| Some(file.strip_suffix(".rs")?.to_owned())));
-        step::run(suite.cargo(&targets).arg("--no-run"))?;
-        for target in targets {
-            let started = Instant::now();
-            let mut test = suite.cargo(std::slice::from_ref(&target));
-            let output = test.output().with_context(|| step::shown(&test))?;
-            if !output.status.success() {
-                bail!("without a mutant: {}", String::from_utf8_lossy(&output.stdout));
-            }
-            suite.seconds.insert(target, started.elapsed().as_secs());
-        }
-        Ok(suite)
+        let tests = files.iter().filter_map(|file| Some(file.strip_suffix(".rs")?.to_owned()));
+        let programs = std::iter::once("lib".to_owned()).chain(tests).collect();
+        Ok(Suite { arena: self, name, features, programs, seconds: BTreeMap::new() })
     }
 }
 
@@ -97,49 +86,75 @@ pub(super) struct Suite<'a> {
     arena: &'a Arena,
     name: &'a str,
     features: &'a str,
-    /// What each test program takes without a mutant.
+    /// `lib` for the unit tests, and the names of the integration tests.
+    programs: Vec<String>,
+    /// What each takes without a mutant, once it was needed.
     seconds: BTreeMap<String, u64>,
 }
 
 impl Suite<'_> {
     /// Writes a mutant, lets the tests at it and takes it away.
-    pub(super) fn try_mutant(&self, mutant: &Mutant) -> Result<Verdict> {
+    pub(super) fn try_mutant(&mut self, mutant: &Mutant) -> Result<Verdict> {
         let path = self.arena.tree.join(&mutant.file);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        fs::write(&path, mutant.apply(&text)?)?;
-        let verdict = self.meet(mutant);
-        fs::write(&path, text)?;
-        verdict
-    }
-
-    fn meet(&self, mutant: &Mutant) -> Result<Verdict> {
-        for targets in rounds(mutant.module(), self.seconds.keys().map(String::as_str)) {
-            let mut build = self.cargo(&targets);
-            let built = build.arg("--no-run").output().with_context(|| step::shown(&build))?;
-            if !built.status.success() {
-                return Ok(Verdict::Unviable);
+        let original = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let mutated = mutant.apply(&original)?;
+        let mut verdict = Verdict::Missed;
+        for programs in rounds(mutant.module(), &self.programs) {
+            if !programs.iter().all(|program| self.seconds.contains_key(program)) {
+                write_if_other(&path, &original)?;
+                self.learn(&programs)?;
             }
-            let usual: u64 = targets.iter().filter_map(|target| self.seconds.get(target)).sum();
-            let mut test = self.bounded(&self.cargo(&targets), PATIENCE + 3 * usual);
-            match test.output().with_context(|| step::shown(&test))?.status.code() {
-                Some(0) => {}
-                // What `timeout` says: 124, or 137 when the first signal was not enough.
-                Some(124 | 137) => return Ok(Verdict::Timeout),
-                _ => return Ok(Verdict::Caught),
+            write_if_other(&path, &mutated)?;
+            verdict = self.meet(&programs)?;
+            if verdict != Verdict::Missed {
+                break;
             }
         }
-        Ok(Verdict::Missed)
+        write_if_other(&path, &original)?;
+        Ok(verdict)
+    }
+
+    /// Makes sure that programs pass without a mutant, and learns what they take.
+    fn learn(&mut self, programs: &[String]) -> Result<()> {
+        step::run(self.cargo(programs).arg("--no-run"))?;
+        for program in programs {
+            let started = Instant::now();
+            let mut test = self.cargo(std::slice::from_ref(program));
+            let output = test.output().with_context(|| step::shown(&test))?;
+            if !output.status.success() {
+                bail!("without a mutant: {}", String::from_utf8_lossy(&output.stdout));
+            }
+            self.seconds.insert(program.clone(), started.elapsed().as_secs());
+        }
+        Ok(())
+    }
+
+    /// What programs say of the mutant that is written.
+    fn meet(&self, programs: &[String]) -> Result<Verdict> {
+        let mut build = self.cargo(programs);
+        let built = build.arg("--no-run").output().with_context(|| step::shown(&build))?;
+        if !built.status.success() {
+            return Ok(Verdict::Unviable);
+        }
+        let usual: u64 = programs.iter().filter_map(|program| self.seconds.get(program)).sum();
+        let mut test = self.bounded(&self.cargo(programs), PATIENCE + 3 * usual);
+        Ok(match test.output().with_context(|| step::shown(&test))?.status.code() {
+            Some(0) => Verdict::Missed,
+            // What `timeout` says: 124, or 137 when the first signal was not enough.
+            Some(124 | 137) => Verdict::Timeout,
+            _ => Verdict::Caught,
+        })
     }
 
     /// `cargo test` of some programs of the crate, without an oracle: what a mutant breaks is seen by
     /// the project's own tests.
-    fn cargo(&self, targets: &[String]) -> Command {
+    fn cargo(&self, programs: &[String]) -> Command {
         // The cargo that started this task, and no other of the same name.
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = step::command(cargo, ["test", "--quiet", "--package"]);
         command.arg(format!("cvmkit-{}", self.name)).args(["--features", self.features]);
-        for target in targets {
-            match target.as_str() {
+        for program in programs {
+            match program.as_str() {
                 "lib" => command.arg("--lib"),
                 test => command.args(["--test", test]),
             };
@@ -173,18 +188,26 @@ impl Suite<'_> {
 }
 
 /// Unit tests, the tests of a module, all others.
-fn rounds<'t>(module: &str, targets: impl Iterator<Item = &'t str>) -> Vec<Vec<String>> {
+fn rounds(module: &str, programs: &[String]) -> Vec<Vec<String>> {
     let mut rounds = vec![Vec::new(), Vec::new(), Vec::new()];
-    for target in targets {
-        let round = match target {
+    for program in programs {
+        let round = match program.as_str() {
             "lib" => 0,
             test if test.starts_with(module) => 1,
             _ => 2,
         };
-        rounds[round].push(target.to_owned());
+        rounds[round].push(program.clone());
     }
     rounds.retain(|round| !round.is_empty());
     rounds
+}
+
+/// A file that is written is compiled again, so one that is right stays.
+fn write_if_other(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Makes a folder equal to another: files that differ are written, those too many are removed.
@@ -213,10 +236,14 @@ mod tests {
 
     #[test]
     fn the_tests_of_a_module_come_before_all_others() {
-        let all = ["compare", "lib", "tdx_disk", "tdx_kernel"];
-        let rounds = rounds("tdx", all.into_iter());
-        assert_eq!(rounds, [vec!["lib"], vec!["tdx_disk", "tdx_kernel"], vec!["compare"]]);
-        assert_eq!(super::rounds("date", ["deb", "lib"].into_iter()), [["lib"], ["deb"]]);
+        let of = |module: &str, programs: &str| {
+            rounds(module, &programs.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            of("tdx", "lib compare tdx_disk tdx_kernel"),
+            [vec!["lib"], vec!["tdx_disk", "tdx_kernel"], vec!["compare"]]
+        );
+        assert_eq!(of("date", "lib deb"), [["lib"], ["deb"]]);
     }
 
     #[test]
