@@ -120,11 +120,18 @@ mod tests {
             "Sat, 31 Sep 2026 07:55:41 UTC",
             "Sun, 00 Sep 2026 07:55:41 UTC",
             "Sun, 29 Feb 2026 00:00:00 UTC",
+            "Sat, 12 Sep 2026 24:00:00 UTC",
+            "Sat, 12 Sep 2026 23:60:00 UTC",
+            "Sat, 12 Sep 2026 23:59:61 UTC",
+            "Sat, 12 Sep 2026 23:59:59:00 UTC",
+            "Wed, 31 Dec 1969 23:59:59 UTC",
             "12 Sep 2026 07:55:41 UTC",
             "",
         ] {
             assert_eq!(Date::of_rfc5322(text), None, "{text}");
         }
+        // RFC 5322 3.3 has a leap second, which counts as the second after it.
+        assert_eq!(Date::of_rfc5322("Sat, 31 Dec 2016 23:59:60 UTC"), Some(Date(1_483_228_800)));
         assert_eq!(Date(-1).to_string(), "1969-12-31T23:59:59Z");
         // No number of seconds is without a date.
         assert!(
