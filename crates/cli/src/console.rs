@@ -49,7 +49,7 @@ pub(crate) struct CommandError {
 
 impl<E: Diagnosis + 'static> From<E> for CommandError {
     fn from(error: E) -> Self {
-        // An error that wraps another's can't know all that was refused underneath.
+        // An error that wraps another does not know everything that failed underneath.
         let fault = match error.fault() {
             Fault::Definition if of_the_machine(&error) => Fault::Environment,
             own => own,
@@ -61,25 +61,25 @@ impl<E: Diagnosis + 'static> From<E> for CommandError {
 /// What a command answers.
 pub(crate) type Answer = Result<ExitCode, CommandError>;
 
-/// The terminal, pipe or file that cvmkit talks to.
+/// Standard output and standard error: a terminal, a pipe or a file each.
 pub(crate) struct Console {
     format: Format,
     quiet: bool,
     color: bool,
     bar: ProgressBar,
-    /// A result could not be printed, and why.
+    /// Why a result could not be printed.
     lost: Mutex<Option<io::Error>>,
-    /// What was said of the command so far, for the result in JSON.
+    /// The notes so far, which the result in JSON carries.
     notes: Mutex<Notes>,
 }
 
-/// What a command says beside its result.
+/// The notes of a command, in order.
 #[derive(Default)]
 struct Notes {
     said: Vec<String>,
 }
 
-/// A result with what was said of it.
+/// A result with its notes.
 #[derive(Serialize)]
 struct Noted<'a, T> {
     #[serde(flatten)]
@@ -105,7 +105,7 @@ impl Console {
         }
     }
 
-    /// Says on a terminal what goes on, and for how long; [`Progress::end`] ends it.
+    /// Shows on a terminal what the command waits for, and how long it has; [`Progress::end`] ends it.
     pub(crate) fn waiting(&self, what: &str) {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             self.bar.set_style(style);
@@ -114,12 +114,12 @@ impl Console {
         self.bar.enable_steady_tick(Duration::from_millis(200));
     }
 
-    /// Prints a line that was asked for to standard error, above whatever goes on.
+    /// Prints a line that the user asked for to standard error, above the progress bar.
     pub(crate) fn aside(&self, line: &str) {
         self.bar.suspend(|| complain(line));
     }
 
-    /// Prints a result.
+    /// Prints a result that `--quiet` suppresses: the exit code says it too.
     pub(crate) fn result(&self, result: &(impl Serialize + Display)) {
         match self.format {
             Format::Text if self.quiet => {}
@@ -128,7 +128,7 @@ impl Console {
         }
     }
 
-    /// Prints a result that is the whole point of the command, `--quiet` or not.
+    /// Prints a result that the command exists for, `--quiet` or not.
     pub(crate) fn answer(&self, result: &(impl Serialize + Display)) {
         match self.format {
             Format::Text => self.print(&plain(&result.to_string())),
@@ -136,8 +136,7 @@ impl Console {
         }
     }
 
-    /// A result as JSON, which has whatever was said of it as `notes`: a command that says something can't
-    /// forget to put it there.
+    /// A result as JSON with the notes so far as `notes`, so that no command can forget them.
     fn noted(&self, result: &impl Serialize) -> String {
         let mut notes = self.notes();
         let mut value = serde_json::to_value(result).unwrap_or_default();
@@ -162,12 +161,12 @@ impl Console {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was said and is in no result.
+    /// The notes that no result has carried.
     fn unheard(&self) -> Vec<String> {
         std::mem::take(&mut self.notes().said)
     }
 
-    /// Prints a value that is the whole point of the command, `--quiet` or not.
+    /// Prints a text that the command exists for, `--quiet` or not.
     pub(crate) fn value(&self, text: &str) {
         self.print(&plain(text));
     }
@@ -187,7 +186,7 @@ impl Console {
         io::stdout().is_terminal()
     }
 
-    /// Writes a document to standard output as it is.
+    /// Writes a document to standard output byte by byte: nothing escaped, no line end added.
     pub(crate) fn document(&self, bytes: &[u8]) {
         self.keep(io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()));
     }
@@ -197,14 +196,14 @@ impl Console {
         self.keep(print(io::stdout(), text));
     }
 
-    /// Keeps why standard output did not take a result; a reader that went away is a reason too.
+    /// Remembers why standard output did not take a result; a closed pipe is a reason too.
     fn keep(&self, printed: io::Result<()>) {
         if let Err(error) = printed.and_then(|()| received()) {
             *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     }
 
-    /// The exit code of a command that answered `code`: a result that nobody could read is none.
+    /// The exit code of a command that answered `code`; a result that was lost makes it 3.
     pub(crate) fn finish(&self, code: ExitCode) -> ExitCode {
         let unheard = self.unheard();
         if !unheard.is_empty() {
@@ -217,7 +216,7 @@ impl Console {
         }
     }
 
-    /// Says what must not be overlooked, `--quiet` or not; a result in JSON says it itself.
+    /// Prints a warning, `--quiet` or not; a result in JSON carries it itself.
     pub(crate) fn warning(&self, text: &str) {
         if self.format == Format::Text {
             self.bar.suspend(|| {
@@ -226,14 +225,14 @@ impl Console {
         }
     }
 
-    /// Says why the answer is no, where the result alone would not be seen.
+    /// Prints why the answer is no, for whoever sees standard error alone.
     pub(crate) fn failure(&self, text: &str) {
         if self.format == Format::Text {
             complain(&format!("{} {}", self.paint("error:", "1;31"), block(text)));
         }
     }
 
-    /// Prints an error and answers its exit code.
+    /// Prints an error with its causes and its hint; answers its exit code.
     pub(crate) fn error(&self, error: &CommandError) -> ExitCode {
         let code = exit_code(error.fault);
         let causes = causes(&*error.error);
@@ -263,7 +262,7 @@ impl Console {
         text
     }
 
-    /// Words in a colour, where colours are wanted; their meaning never depends on it.
+    /// Words in a colour (ECMA-48 `code`), if colours are wanted; no meaning depends on it.
     fn paint(&self, words: &str, code: &str) -> String {
         if self.color { format!("\x1b[{code}m{words}\x1b[0m") } else { words.to_owned() }
     }
@@ -309,7 +308,7 @@ fn json_text(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }
 
-/// An error if there is nothing that could have taken what was printed.
+/// An error if standard output was closed from the start.
 fn received() -> io::Result<()> {
     match standard_output::was_closed() {
         true => Err(io::Error::new(io::ErrorKind::NotConnected, "it is closed")),
@@ -317,7 +316,7 @@ fn received() -> io::Result<()> {
     }
 }
 
-/// Prints what the parser of the command line has to say, help or an error, and answers the exit code.
+/// Prints the help or the error of the command line's parser; answers the exit code.
 pub(crate) fn say(said: clap::Error) -> ExitCode {
     if said.use_stderr() {
         complain(&refused(said));
@@ -329,8 +328,8 @@ pub(crate) fn say(said: clap::Error) -> ExitCode {
     }
 }
 
-/// What the parser of the command line refuses: the words that were given stand in one line each, with
-/// nothing in them that a terminal would obey.
+/// An error of the command line's parser. Each word that was given stands in one line, its control
+/// characters escaped.
 fn refused(mut said: clap::Error) -> String {
     let shown = |value: &ContextValue| match value {
         ContextValue::String(text) => Some(ContextValue::String(line(text))),
@@ -347,7 +346,7 @@ fn refused(mut said: clap::Error) -> String {
     let word = |kind| said.get(kind).map(ToString::to_string).unwrap_or_default();
     let (value, argument) = (word(ContextKind::InvalidValue), word(ContextKind::InvalidArg));
     match std::error::Error::source(&said) {
-        // Why a value is none repeats it, and is no word of the context.
+        // The reason repeats the value and is not part of the context.
         Some(why) => format!(
             "error: invalid value '{value}' for '{argument}': {}\n\nFor more information, try '--help'.",
             line(&why.to_string())
@@ -356,12 +355,12 @@ fn refused(mut said: clap::Error) -> String {
     }
 }
 
-/// The error of a result that standard output did not take.
+/// The error for a result that standard output did not take.
 fn not_taken(source: io::Error) -> CommandError {
     FileError { action: "write", path: PathBuf::from("standard output"), source }.into()
 }
 
-/// Prints to standard error; there is nobody to tell that it did not work.
+/// Prints to standard error; a failure there cannot be reported.
 fn complain(text: &str) {
     drop(print(io::stderr(), text));
 }

@@ -1,4 +1,4 @@
-//! What the process is told by its environment: the one place that reads it (I3).
+//! The environment and the clock of the process: the one place that reads them (I3).
 
 #![expect(
     clippy::disallowed_methods,
@@ -17,9 +17,9 @@ use cvmkit_host::files::{self, FileError, cannot};
 use cvmkit_host::timestamp::Timestamp;
 use thiserror::Error;
 
-/// No place for the store could be derived.
+/// No folder for the store follows from the environment.
 #[derive(Debug, Error)]
-#[error("there is no place for the store: neither CVMKIT_STORE nor XDG_CACHE_HOME nor HOME is set")]
+#[error("no folder for the store: CVMKIT_STORE, XDG_CACHE_HOME and HOME are unset")]
 pub(crate) struct NoStore;
 
 impl Diagnosis for NoStore {
@@ -51,8 +51,8 @@ pub(crate) fn store() -> Result<PathBuf, NoStore> {
 }
 
 /// The key that seals what the store keeps: `cvmkit/seal.key` in the user's state folder
-/// (`XDG_STATE_HOME`, or `.local/state` at home), made when there is none. A user without a folder
-/// of their own has none, and builds without keeping what was decoded.
+/// (`XDG_STATE_HOME`, or `.local/state` at home), created when missing. A user who cannot write
+/// there has no key; decoded data is then not kept.
 pub(crate) fn seal_key() -> Result<Option<SealKey>, FileError> {
     let folder = variable("XDG_STATE_HOME")
         .or_else(|| variable("HOME").map(|home| home.join(".local/state")));
@@ -95,17 +95,17 @@ pub(crate) fn scratch() -> PathBuf {
     env::temp_dir()
 }
 
-/// The file of this program, where the system can tell.
+/// The file of this program; none without `/proc`.
 pub(crate) fn program() -> Option<PathBuf> {
     env::current_exe().ok()
 }
 
-/// The folders that programs are looked for in.
+/// The folders of `PATH`, in order.
 pub(crate) fn program_folders() -> Vec<PathBuf> {
     env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }
 
-/// 16 bytes that nobody else has: for a human's new definition, never for an output (I1).
+/// 16 random bytes of the kernel: for the seed of a new definition or a seal key, never for an output (I1).
 pub(crate) fn random() -> Result<[u8; 16], FileError> {
     let path = Path::new("/dev/urandom");
     let mut bytes = [0; 16];
@@ -113,12 +113,12 @@ pub(crate) fn random() -> Result<[u8; 16], FileError> {
     Ok(bytes)
 }
 
-/// The time now.
+/// The time of the system clock, in whole seconds.
 pub(crate) fn now() -> Timestamp {
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => Timestamp(seconds(since)),
-        // A clock that stands before 1970 is told as it is: what is signed is from its future.
+        // A clock before 1970 is taken as it is: every signature then lies in its future.
         Err(before) => Timestamp(-seconds(before.duration())),
     }
 }

@@ -29,7 +29,7 @@ struct Arguments {
     /// How results are printed.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
-    /// Print nothing but errors and the values that were asked for.
+    /// Print only errors and the values you asked for.
     #[arg(long, short, global = true)]
     quiet: bool,
 }

@@ -1,9 +1,9 @@
-//! How the names of hosts are looked up: by what is linked in, `/etc/hosts` and DNS.
+//! Host names are looked up by what is linked in: `/etc/hosts` and DNS.
 //!
 //! `/etc/nsswitch.conf` may name further modules (`mymachines`, `resolve`, `myhostname`). The C library
-//! would load them into this static program, and with them a second C library, the host's: where that
-//! is another version the process dies (docs/adr/0008). Deliberately absent: names that only such a
-//! module knows.
+//! would load them into this static program, and with them the host's C library as a second one: if its
+//! version differs, the process dies (docs/adr/0008). Deliberately absent: names that only such a module
+//! knows.
 
 #![expect(unsafe_code, reason = "the C library's own switch, which no crate offers")]
 
@@ -13,9 +13,9 @@ use std::io;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
-/// The C library did not take its own services.
+/// The C library refused its own services.
 #[derive(Debug, Error)]
-#[error("the C library can't look up names of hosts")]
+#[error("cannot make the C library look up host names by `files` and `dns` alone")]
 pub(crate) struct NameServiceError(#[from] io::Error);
 
 impl Diagnosis for NameServiceError {
@@ -40,13 +40,13 @@ unsafe extern "C" {
     fn __nss_configure_lookup(database: *const c_char, services: *const c_char) -> c_int;
 }
 
-/// Looks names up without modules of the host from now on. A program that is linked dynamically shares
-/// its C library with them and keeps them.
+/// From now on, names are looked up without modules of the host. A dynamically linked program shares its C
+/// library with these modules and keeps them.
 pub(crate) fn keep_to_what_is_linked_in() -> Result<(), NameServiceError> {
     if !cfg!(target_feature = "crt-static") {
         return Ok(());
     }
-    // SAFETY: two strings that end in NUL and live for ever; the function takes a lock of its own.
+    // SAFETY: two static strings that end in NUL; the function locks by itself.
     match unsafe { __nss_configure_lookup(DATABASE.as_ptr(), SERVICES.as_ptr()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error().into()),

@@ -1,9 +1,8 @@
-//! Whether the process was started with a standard output at all.
+//! Whether standard output was open when the process started.
 //!
-//! Rust's runtime opens `/dev/null` in the place of a standard stream that is closed, before `main`:
-//! from then on a result that is written goes nowhere, and nothing says so. So the question is asked
-//! earlier, where the C library runs what an executable lists to be run first (System V gABI,
-//! "Initialization and Termination Functions").
+//! Before `main`, Rust's runtime opens `/dev/null` in place of a closed standard stream: a result then
+//! vanishes without an error. So this module looks earlier, in a function that the C library calls before
+//! `main` (System V gABI, "Initialization and Termination Functions").
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,12 +13,12 @@ extern "C" fn look() {
     CLOSED.store(flags == Err(rustix::io::Errno::BADF), Ordering::Relaxed);
 }
 
-#[expect(unsafe_code, reason = "a section of that name holds functions to be called, as this is")]
+#[expect(unsafe_code, reason = "the section holds pointers to functions of this type")]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 
-/// True if standard output was closed when the process was started.
+/// True if standard output was closed when the process started.
 pub(crate) fn was_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }

@@ -1,13 +1,13 @@
-//! Text for people: what comes from archives, locks, definitions and images never reaches a terminal
-//! as it is.
+//! Text for people: names from archives, locks, definitions and images are escaped before they reach a
+//! terminal.
 //!
-//! Control characters can move the cursor, repaint what was said before or answer for the user; marks
-//! of direction let a name read backwards. Both are shown as what they are, such as `\\u{1b}`.
+//! Control characters can move the cursor, overwrite earlier lines or answer for the user; directional
+//! marks let a name read backwards. Both are shown by their code points, such as `\\u{1b}`.
 
 use std::fmt::Write as _;
 
-/// `text` with everything that a terminal would obey, or show elsewhere than it stands, written out.
-/// Line breaks and tabs stay: they are what our own text is laid out with.
+/// `text` with control characters and invisible marks escaped. Line breaks and tabs stay: our own layout
+/// needs them.
 pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for char in text.chars() {
@@ -23,8 +23,8 @@ pub(crate) fn plain(text: &str) -> String {
     plain
 }
 
-/// A message of several lines: those behind the first are indented, so that a line break within a name
-/// can't begin a line that reads as one of ours, such as `error:` or `note:`.
+/// A message of several lines, indented after the first, so that a line break within a name cannot start a
+/// line that reads like ours, such as `error:` or `note:`.
 pub(crate) fn block(text: &str) -> String {
     let text = plain(text);
     let mut lines = text.split('\n');
@@ -37,7 +37,7 @@ pub(crate) fn block(text: &str) -> String {
     block
 }
 
-/// A text in one line, as it is within a sentence: line breaks and tabs are written out, too.
+/// A text in one line, for use within a sentence: line breaks and tabs are escaped too.
 pub(crate) fn line(text: &str) -> String {
     plain(text).replace('\n', "\\n").replace('\t', "\\t")
 }
@@ -47,8 +47,8 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// Marks that no reader sees: of direction (Unicode Standard Annex 9, table 1), of lines and
-/// paragraphs, and those that join, hide or tag what stands beside them.
+/// Invisible marks: of direction (Unicode Standard Annex 9, table 1), of lines and paragraphs, and those that
+/// join, hide or tag their neighbours.
 fn is_mark(char: char) -> bool {
     matches!(
         char,

@@ -1,4 +1,4 @@
-//! `cvmkit boot`: start an image in QEMU and judge it by what it says.
+//! `cvmkit boot`: start an image in QEMU and check what it prints and answers.
 
 mod report;
 mod watch;
@@ -24,39 +24,39 @@ use super::input;
 use crate::console::{Answer, CommandError, Console};
 use crate::environment;
 
-/// What to boot, how, and what must happen.
+/// What to boot, in which machine, and what to expect.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The folder of an image.
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// Let QEMU load kernel and initrd, instead of UEFI firmware the disk.
+    /// Let QEMU load kernel and initrd, instead of booting the disk with UEFI firmware.
     #[arg(long)]
     direct: bool,
     /// Text that must appear on the console; may be given several times.
     #[arg(long, value_name = "TEXT")]
     until: Vec<String>,
-    /// What the boot must end in.
+    /// How the boot must end.
     #[arg(long, value_enum, value_name = "WHAT")]
     expect: Option<Expectation>,
-    /// A server in the guest that must answer 200, such as `8080/health`.
+    /// A server in the guest that must answer with status 200, such as `8080/health`.
     #[arg(long, value_name = "PORT/PATH")]
     http_get: Option<HttpAddress>,
-    /// Take the boot for good although the guest says that units failed.
+    /// Accept a boot in which units failed.
     #[arg(long)]
     allow_failed: bool,
     /// Give the guest a software TPM 2.0.
     #[arg(long)]
     tpm: bool,
-    /// Where to write the TPM's event log, read from the guest's memory once all has come. Linux must
-    /// have been started by UEFI firmware.
+    /// The file for the TPM's event log, read from the guest's memory once the boot is as expected. UEFI
+    /// firmware must have started Linux.
     #[arg(long, value_name = "FILE", requires = "tpm", conflicts_with = "direct")]
     event_log: Option<PathBuf>,
-    /// Compare the TPM's event log with what this image should do, as `cvmkit compare` does. The log
-    /// is written to `OUT.event-log` unless `--event-log` names a file.
+    /// Compare the TPM's event log with what this image should measure, as `cvmkit compare` does. The
+    /// log is written to `OUT.event-log` unless `--event-log` names a file.
     #[arg(long, requires = "tpm", conflicts_with = "direct")]
     compare: bool,
-    /// Seconds until the boot has failed.
+    /// Seconds after which the boot counts as failed.
     #[arg(long, value_name = "S", default_value_t = 300)]
     timeout: u64,
     /// Memory of the guest, such as 2G or 2816M.
@@ -68,16 +68,16 @@ pub(crate) struct Arguments {
     /// UEFI firmware to boot the disk with. Default: that of the host's package `ovmf`.
     #[arg(long, value_name = "FILE", conflicts_with = "direct")]
     firmware: Option<PathBuf>,
-    /// Where the console is logged. Default: `OUT.serial.log`.
+    /// The file for the console's log. Default: `OUT.serial.log`.
     #[arg(long, value_name = "FILE")]
     serial_log: Option<PathBuf>,
-    /// Never try KVM.
+    /// Do not use KVM.
     #[arg(long)]
     no_kvm: bool,
     /// Show the console while the guest runs, on standard error.
     #[arg(long)]
     console: bool,
-    /// Print the command that starts this machine, and start nothing.
+    /// Only print the command that starts this machine.
     #[arg(long)]
     print_command: bool,
 }
@@ -166,7 +166,7 @@ impl Arguments {
         Ok(request)
     }
 
-    /// Writes the event log, if there is one; answers where it is.
+    /// Writes the event log, if there is one; answers its path.
     fn keep_event_log(&self, outcome: &Outcome) -> Result<Option<PathBuf>, CommandError> {
         let Some(bytes) = &outcome.event_log else { return Ok(None) };
         let path = self.event_log.clone().unwrap_or_else(|| beside(&self.out, "event-log"));
@@ -175,8 +175,8 @@ impl Arguments {
     }
 }
 
-/// What is known of the machine that was booted: QEMU's TPM, and its firmware if any boot was seen
-/// with it. The rest is tried in every way it can be.
+/// The machine that was booted, as far as it is known: QEMU's TPM, and firmware whose behaviour is known. Every
+/// possibility of the rest is tried.
 fn options(outcome: &Outcome) -> Result<Options, CommandError> {
     let image = |path: &Path| input::read(path, input::FIRMWARE_MAX);
     let image = outcome.firmware.as_deref().map(image).transpose()?;
@@ -195,12 +195,12 @@ fn options(outcome: &Outcome) -> Result<Options, CommandError> {
         td: Default::default(),
         profile: None,
         required: None,
-        // Its registers follow from this machine, whatever those are of that the image has values for.
+        // This machine was described, so the image's own profiles do not apply.
         described: vec!["--compare"],
     })
 }
 
-/// `OUT.ENDING`: not inside, where it would be a file that no sum covers.
+/// `OUT.ENDING`, beside the folder: inside, it would be a file without a checksum.
 fn beside(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_else(|| "image".as_ref()).to_owned();
     name.push(format!(".{ending}"));

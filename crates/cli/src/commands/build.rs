@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     origins: OriginArguments,
-    /// Also print what was done to the root file system that no package shows.
+    /// Also print the changes to the root file system that come from no package.
     #[arg(long)]
     log: bool,
 }
@@ -91,7 +91,7 @@ impl fmt::Display for Report {
         if self.debug {
             write!(
                 f,
-                "\nDEBUG image: it may have shells and logins; never trust it in production"
+                "\nDEBUG image: it may have shells and logins; do not trust it in production"
             )?;
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! `cvmkit compare`: whether what a machine reports is what an image should do, and if not, where
-//! they part and why.
+//! `cvmkit compare`: whether a machine reports what an image should measure, and if not, where they part
+//! and why.
 //!
-//! Exit 0 when all that is required was judged and is equal, 1 when anything differs, 2 when that
-//! can't be told because something that is required was not judged.
+//! Exit 0: every required register was judged and is equal. 1: something differs. 2: undecided, because a
+//! required register was not judged.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -30,22 +30,22 @@ pub(crate) struct Arguments {
     with: PathBuf,
     #[command(flatten)]
     machine: MachineArguments,
-    /// How the machine booted; both ways are tried by default.
+    /// How the machine booted; by default both are tried.
     #[arg(long, value_enum, value_name = "BOOT")]
     boot: Option<BootName>,
-    /// The same as `--boot direct`: the kernel was handed over by QEMU.
+    /// The same as `--boot direct`: QEMU loaded the kernel.
     #[arg(long, conflicts_with = "boot")]
     direct: bool,
-    /// The profile of the machine among those of the reference values; all are tried by default.
+    /// The machine's profile in the reference values; by default all are tried.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// What must be judged for "equal", such as pcr4,pcr11 or rtmr1,rtmr2 or launch-digest. Default:
-    /// what the image decides (launch-digest, PCR 4, 9 and 11, RTMR 1 and 2), as far as it is
-    /// expected.
+    /// The registers that must be judged for "equal", such as pcr4,pcr11 or rtmr1,rtmr2 or
+    /// launch-digest. Default: those that the image decides (launch-digest, PCR 4, 9 and 11, RTMR 1 and
+    /// 2), as far as a value is expected.
     #[arg(long, value_name = "REGISTERS", value_delimiter = ',')]
     require: Vec<Judged>,
-    /// The phases that were over when the registers were read, such as enter-initrd:leave-initrd,
-    /// or `:` for none; all are tried by default.
+    /// The boot phases that were over when the registers were read, such as enter-initrd:leave-initrd,
+    /// or `:` for none; by default all are tried.
     #[arg(long, value_name = "PHASES")]
     phase: Option<Phases>,
     #[command(flatten)]
@@ -83,13 +83,14 @@ impl Arguments {
                     missing => format!("not judged: {}", listed(missing)),
                 };
                 console.failure(&format!(
-                    "can't tell whether `{observed}` is what `{with}` should do; {missing}"
+                    "cannot tell whether `{observed}` is what `{with}` should measure; {missing}"
                 ));
                 return Ok(ExitCode::from(2));
             }
             Verdict::Differs => {}
         }
-        console.failure(&format!("`{observed}` is not what `{with}` should do{}", report.why()));
+        console
+            .failure(&format!("`{observed}` is not what `{with}` should measure{}", report.why()));
         Ok(ExitCode::from(1))
     }
 }
@@ -99,7 +100,7 @@ impl Arguments {
 enum BootName {
     /// From the disk.
     UkiDisk,
-    /// QEMU handed kernel, initrd and command line over.
+    /// QEMU loaded kernel, initrd and command line.
     Direct,
 }
 
@@ -117,7 +118,7 @@ impl BootName {
 struct Report(compare::Report);
 
 impl Report {
-    /// The first difference, for those who don't see the result.
+    /// The first difference, for readers of standard error alone.
     fn why(&self) -> String {
         let report = &self.0;
         let first = report.events.iter().flat_map(|events| &events.banks);
@@ -135,7 +136,7 @@ impl Report {
         } else if let Some(value) = value.next() {
             format!(": {} differs", value.register)
         } else if report.launch.is_some() {
-            ": the launch digest is none of the reference values".to_owned()
+            ": no reference value equals the launch digest".to_owned()
         } else {
             String::new()
         }

@@ -10,7 +10,7 @@ use crate::console::{Answer, Console};
 /// Which shell.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The shell.
+    /// The shell to complete for.
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -1,12 +1,12 @@
-//! Options that are declared when their command is the one that was asked for.
+//! Options that are declared only for the command that was named.
 //!
-//! To declare all options of all commands takes longer than to measure some firmware. The contract:
-//! help, errors, manual pages and completions are those of options declared at once.
+//! Declaring all options of all commands takes longer than measuring a firmware. The contract: help, errors,
+//! manual pages and completions are the same as with all options declared at once.
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// The options of a command.
+/// The options of a command, boxed: commands differ much in size.
 #[derive(Debug)]
 pub(crate) struct Deferred<T>(pub(crate) Box<T>);
 
@@ -20,8 +20,8 @@ impl<T: Args> Args for Deferred<T> {
     }
 }
 
-/// Declares the options. A command is described where it is listed: what says the same of its options
-/// must not take that place, as it would when it comes later.
+/// Declares the options. A command's description is the one in the list of commands: the doc comment of its
+/// options, which clap would put in its place, is dropped.
 fn described(command: Command, declare: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     declare(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

@@ -1,8 +1,7 @@
-//! `cvmkit dump`: an annotated listing of a file, of the format that its first bytes name.
+//! `cvmkit dump`: an annotated listing of a file, in the format that its magic number names.
 //!
-//! The contract: the listing is that of the format's own decoder, which checks what it lists; names
-//! from the file are shown with control characters escaped. Deliberately absent: formats inside
-//! others, but for the archives that follow each other in an initrd.
+//! The contract: the format's own decoder makes the listing and checks what it lists; control characters in
+//! names are escaped. Deliberately absent: formats inside others, except the archives in an initrd.
 
 mod error;
 mod firmware;
@@ -24,7 +23,7 @@ use crate::text::plain;
 use error::{Error, is_environment};
 use listing::Format;
 
-/// Which file.
+/// The file to list.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A disk, file system, hash area, archive, PE image, firmware or CoRIM.
@@ -57,7 +56,7 @@ impl Arguments {
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(
-        "`{}` has no known format: expected {}, found {len} bytes of something else",
+        "unknown format of `{}`: expected {}, found {len} bytes of something else",
         path.display(),
         Format::names()
     )]

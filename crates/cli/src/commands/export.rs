@@ -1,11 +1,9 @@
-//! `cvmkit export`: an image's reference values in the shape that a verifier or a deployment tool
-//! reads.
+//! `cvmkit export`: an image's reference values in the format of a verifier or a deployment tool.
 //!
-//! The document goes to standard output or, with `--out`, to a file; then the result says what is
-//! in it, as it does with `--format json`, where the document is one of its fields: binary ones in
-//! Base64. What a document does not say is a note; that it is of a debug image is a warning, which no
-//! option hides. A binary document is never printed to a
-//! terminal.
+//! The document goes to standard output or, with `--out`, to a file; then the result describes it. With
+//! `--format json` the result holds the document as a field, a binary one in Base64. What a document cannot
+//! express is a note. A debug image is a warning, which no option hides. A binary document is never printed to
+//! a terminal.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -37,19 +35,19 @@ pub(crate) struct Arguments {
     /// The folder of an image, or its `reference-values.json` alone.
     #[arg(value_name = "OUT|JSON")]
     of: PathBuf,
-    /// The shape.
+    /// The format of the document.
     #[arg(long = "as", value_enum, value_name = "SHAPE")]
     shape: ShapeName,
-    /// Machines of this profile only, such as qemu-snp.
+    /// Only machines of this profile, such as qemu-snp.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Machines of this many vCPUs only.
+    /// Only machines with this many vCPUs.
     #[arg(long, value_name = "N")]
     vcpus: Option<u32>,
-    /// Machines of this vCPU type only, such as EPYC-v4.
+    /// Only machines of this vCPU type, such as EPYC-v4.
     #[arg(long, value_name = "CPUTYPE")]
     vcpu_type: Option<String>,
-    /// Machines of this much memory only.
+    /// Only machines with this much memory.
     #[arg(long, value_name = "SIZE", value_parser = Memory::bytes)]
     memory: Option<u64>,
     /// Sign the CoRIM with this key: P-384 in PEM, not encrypted.
@@ -58,28 +56,28 @@ pub(crate) struct Arguments {
     /// The signer's name; default: the SHA-256 of the public key.
     #[arg(long, value_name = "NAME", requires = "key")]
     signer: Option<String>,
-    /// The CoRIM holds up to this second, such as 2027-12-31T23:59:59Z.
+    /// The CoRIM is valid until this time, such as 2027-12-31T23:59:59Z.
     #[arg(long, value_name = "TIME")]
     not_after: Option<Timestamp>,
-    /// The CoRIM holds from this second on.
+    /// The CoRIM is valid from this time on.
     #[arg(long, value_name = "TIME", requires = "not_after")]
     not_before: Option<Timestamp>,
     /// Export the values of a debug image, which no verifier may accept in production.
     #[arg(long)]
     allow_debug: bool,
-    /// Write the document to this file.
+    /// The file for the document. Default: standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-/// The shapes by name.
+/// The formats by name; `--as` takes them.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ShapeName {
     /// Concise Reference Integrity Manifest (CBOR), signed with --key (COSE).
     Corim,
     /// Message for Trustee's Reference Value Provider Service (JSON).
     Rvps,
-    /// What dstack's verifier knows of an image: measurement.tdx.cbor, measurement.snp.cbor,
+    /// The measurements that dstack's verifier reads: measurement.tdx.cbor, measurement.snp.cbor,
     /// measurement.aws.cbor or measurement.gcp.cbor, by platform (CBOR).
     Dstack,
     /// Registers of one TD as dstack-mr prints them (JSON).
@@ -106,14 +104,14 @@ impl ShapeName {
     }
 }
 
-/// Options that no document is made of.
+/// Options that no document can be made from.
 #[derive(Debug, Error)]
 enum Refusal {
     #[error("cannot use `{}`", path.display())]
     Key { path: PathBuf, source: id_block::Error },
     #[error("--not-before {from} is later than --not-after {until}")]
     Validity { from: Timestamp, until: Timestamp },
-    #[error("--not-after {until} is past: nobody would accept the document")]
+    #[error("--not-after {until} is in the past: no verifier would accept the document")]
     Expired { until: Timestamp },
     #[error("the document is binary ({media_type}), and standard output is a terminal")]
     Terminal { media_type: &'static str },
@@ -189,13 +187,13 @@ impl Arguments {
     }
 }
 
-/// A document as a value of JSON: itself, or its bytes in Base64.
+/// A document as a JSON value: itself, or its bytes in Base64.
 fn embedded(document: &Document) -> Value {
     let itself = serde_json::from_slice(&document.bytes).ok().filter(|_| !document.is_binary());
     itself.unwrap_or_else(|| base64(&document.bytes).into())
 }
 
-/// What was exported.
+/// The document's description, and with `--format json` the document.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Exported<'a> {

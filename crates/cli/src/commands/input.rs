@@ -1,5 +1,5 @@
-//! Files that the command line names: one that is not there is an error of usage (exit 2), one that
-//! can't be read an error of the environment (exit 3).
+//! Files that the command line names. A missing file is an error of usage (exit 2), an unreadable one an error
+//! of the environment (exit 3).
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,17 +11,17 @@ use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::{self, FileError, FileSource};
 use thiserror::Error;
 
-/// Longest firmware or SVSM: real ones have up to 16 MiB. Two of them are in memory at most.
+/// Longest firmware or SVSM, bytes: real ones have up to 16 MiB. At most two of them are in memory.
 pub(super) const FIRMWARE_MAX: u64 = 128 << 20;
 
-/// Longest kernel or Secure Execution image, the one file that is read whole at a time: real ones have
-/// up to some 10 MB. An initrd is [hashed](digests).
+/// Longest kernel or Secure Execution image, bytes; read whole, one at a time. Real ones have about 10 MB. An
+/// initrd is [hashed](digests) instead.
 pub(super) const IMAGE_MAX: u64 = 256 << 20;
 
-/// No key in PEM is longer.
+/// Longest key file in PEM, bytes: a P-384 key has about 300.
 pub(super) const KEY_FILE_MAX: u64 = 1 << 16;
 
-/// Longest file that is hashed: what boots a kernel directly counts bytes in 32 bits.
+/// Longest file that is hashed, bytes: a direct boot counts them in 32 bits.
 const HASHED_MAX: u64 = 1 << 32;
 
 /// A named file that could not be used.
@@ -45,28 +45,28 @@ impl Diagnosis for InputError {
     }
 }
 
-/// Opens a file to read from start to end; a pipe is one too, so whoever reads it keeps a bound.
+/// Opens a file or a pipe to read from start to end. A pipe has no length, so the reader keeps a bound.
 pub(super) fn open(path: &Path) -> Result<File, InputError> {
     Ok(files::open_stream(path)?)
 }
 
-/// Opens a regular file to read at any place.
+/// Opens a regular file to read at any offset; a pipe or a device is refused.
 pub(super) fn source(path: &Path) -> Result<FileSource, InputError> {
     Ok(FileSource::open(path)?)
 }
 
-/// The whole of a file of less than `limit` bytes.
+/// The bytes of a file shorter than `limit` bytes.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     let file = open(path)?;
     let mut bytes = Vec::new();
-    // To grow piece by piece would copy a large file several times. What a file says about its
-    // length is only a hint: without the room it is read as far as it goes.
+    // A buffer that grows piece by piece copies a large file several times. The length that a file reports is
+    // only a hint: without that much memory, it is read as far as it goes.
     let expected = file.metadata().map_or(0, |meta| meta.len().min(limit));
     let _ = bytes.try_reserve_exact(usize::try_from(expected).unwrap_or(0));
     let mut file = file.take(limit);
     let len = file.read_to_end(&mut bytes).map_err(files::cannot("read", path))?;
     if len as u64 >= limit {
-        let why = format!("expected less than {limit} bytes");
+        let why = format!("expected fewer than {limit} bytes");
         let error = io::Error::new(io::ErrorKind::InvalidInput, why);
         return Err(files::cannot("use", path)(error).into());
     }

@@ -23,22 +23,22 @@ pub(crate) struct Arguments {
     definition: DefinitionArgument,
     #[command(flatten)]
     origins: OriginArguments,
-    /// Only ask whether the lock fits the definition and its local files; exit 1 if not.
+    /// Only check that the lock fits the definition and its local files; exit 1 if not.
     #[arg(long, conflicts_with_all = ["update", "explain"])]
     check: bool,
-    /// Move to what the archives have now: everything, or the named packages.
+    /// Update to the current state of the archives: everything, or the named packages.
     #[arg(long, value_name = "PKG", num_args = 0.., conflicts_with = "explain")]
     update: Option<Vec<String>>,
-    /// Take the packages of a suite although its release file has expired; the lock says so.
+    /// Accept a suite whose release file has expired; the lock records it.
     #[arg(long, value_name = "SUITE")]
     accept_expired: Vec<String>,
-    /// Take a state of a suite that is older than the locked one; the lock says so.
+    /// Accept a state of a suite that is older than the locked one; the lock records it.
     #[arg(long, value_name = "SUITE")]
     accept_older: Vec<String>,
-    /// Let a key sign suites although it has expired; the lock says so.
+    /// Accept signatures of a key that has expired; the lock records it.
     #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint)]
     accept_expired_key: Vec<Fingerprint>,
-    /// Say why a package is locked.
+    /// Show why a package is locked.
     #[arg(long, value_name = "PKG")]
     explain: Option<String>,
 }
@@ -98,7 +98,7 @@ impl Arguments {
     }
 }
 
-/// The console, and the notes that it was told.
+/// The console, and the notes that went to it.
 struct Listening<'a> {
     console: &'a Console,
     notes: Mutex<Vec<String>>,
@@ -137,7 +137,7 @@ impl fmt::Display for Current {
 #[derive(Serialize)]
 struct Explanation {
     package: String,
-    /// From the package to one that was requested.
+    /// From the package up to one that the definition requests: each with its reason.
     reasons: Vec<(String, String)>,
 }
 
@@ -153,12 +153,12 @@ struct Locked {
     path: String,
     packages: usize,
     bytes: u64,
-    /// How many accounts have their id from it.
+    /// How many accounts have an id in the lock.
     accounts: usize,
-    /// The root file systems whose accounts could not be told.
+    /// The roles of root file systems whose accounts could not be derived.
     unknown_ids_of: Vec<String>,
     files: usize,
-    /// What was said on standard error, for those who read JSON alone.
+    /// The notes on standard error, for readers of JSON alone.
     notes: Vec<String>,
     changes: Changes,
 }
@@ -172,9 +172,7 @@ impl fmt::Display for Locked {
         write!(f, "{}: {packages} ({megabytes} MB), {files}", self.path)?;
         match (self.changes.is_empty(), self.changes.rewritten) {
             (false, _) => Ok(()),
-            (true, true) => {
-                f.write_str(", written anew: no package, account or local file changed")
-            }
+            (true, true) => f.write_str(", rewritten: no package, account or local file changed"),
             (true, false) => f.write_str(", unchanged"),
         }
     }

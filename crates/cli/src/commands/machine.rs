@@ -1,4 +1,4 @@
-//! What the command line says of a machine that boots with a TPM.
+//! The options that describe a machine that boots with a TPM.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,47 +15,48 @@ use thiserror::Error;
 use super::input;
 use crate::console::CommandError;
 
-/// The machine, as far as it is known.
+/// The machine, as far as the options describe it.
 #[derive(Debug, clap::Args)]
 pub(super) struct MachineArguments {
-    /// Who gives the machine its TPM: qemu-vtpm, azure-vtpm, gce-vtpm or nitro-tpm. Default:
+    /// The provider of the machine's TPM: qemu-vtpm, azure-vtpm, gce-vtpm or nitro-tpm. Default:
     /// qemu-vtpm.
     #[arg(long, value_name = "NAME")]
     pub(super) platform: Option<Platform>,
-    /// How the firmware measures: ovmf-2022.11, ovmf-2025.02, ovmf-2026.08, or the SHA-256 of a
-    /// firmware file of these releases from Debian.
+    /// The firmware release whose behaviour to assume: ovmf-2022.11, ovmf-2025.02 or ovmf-2026.08; or
+    /// the SHA-256 of Debian's firmware file of such a release.
     #[arg(long, value_name = "NAME|SHA256")]
     firmware_behaviour: Option<KnownFirmware>,
     /// The firmware file, instead of its SHA-256.
     #[arg(long, value_name = "FD", conflicts_with = "firmware_behaviour")]
     firmware: Option<PathBuf>,
-    /// The firmware's variables with the keys of Secure Boot, such as `OVMF_VARS.fd`. Default: none
-    /// enrolled, and firmware without Secure Boot unless its file is known to have it.
+    /// The firmware's variables with the keys of Secure Boot, such as `OVMF_VARS.fd`. Default: no keys,
+    /// and firmware without Secure Boot unless it is known to have it.
     #[arg(long, value_name = "FD")]
     vars: Option<PathBuf>,
-    /// The firmware has Secure Boot, but no keys: it is off.
+    /// The firmware has Secure Boot but no keys, so it is off.
     #[arg(long, conflicts_with = "vars")]
     no_keys: bool,
-    /// The event log of an earlier boot, whatever it booted, of the same firmware in the same
-    /// machine: PCR 0 and 1 are taken from it.
+    /// Take PCR 0 and 1 from the event log of an earlier boot, of whatever image, with the same firmware
+    /// in the same machine.
     #[arg(long, value_name = "LOG")]
     pinned: Option<PathBuf>,
-    /// The machine can't write to its disk.
+    /// The machine cannot write to its disk.
     #[arg(long)]
     pub(super) read_only_disk: bool,
-    /// The bus of its disk: virtio-blk, virtio-scsi, nvme, usb or ahci. OVMF 2026.08 leaves boot
-    /// services twice or once by it (PCR 5, RTMR 1).
+    /// The bus of its disk: virtio-blk, virtio-scsi, nvme, usb or ahci. It decides whether OVMF 2026.08
+    /// leaves boot services once or twice (PCR 5, RTMR 1).
     #[arg(long, value_name = "BUS")]
     disk_bus: Option<DiskBus>,
-    /// How QEMU gives the machine its firmware, pflash or bios: decides the same of a direct boot.
-    #[arg(long, value_name = "WAY")]
+    /// The QEMU option that gives the machine its firmware, pflash or bios: it decides the same for a
+    /// direct boot.
+    #[arg(long, value_name = "OPTION")]
     firmware_by: Option<FirmwareBy>,
-    /// The kernel that firmware gets of a direct boot: as in its file (QEMU 10 and OVMF 2025.02, or
+    /// The kernel that firmware gets in a direct boot: as in its file (QEMU 10 and OVMF 2025.02, or
     /// later), or patched by QEMU.
     #[arg(long, value_enum)]
     kernel_header: Option<Header>,
-    /// The machine's memory, as `-m` of QEMU: patched into the kernel of a direct boot, and in the
-    /// TD HOB of a TD.
+    /// The machine's memory, as for QEMU's `-m`: QEMU patches it into the kernel of a direct boot, and a
+    /// TD's HOB list describes it.
     #[arg(
         long,
         value_name = "SIZE",
@@ -68,13 +69,13 @@ pub(super) struct MachineArguments {
 /// Which kernel firmware gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Header {
-    /// The file.
+    /// As in its file.
     InFile,
-    /// What QEMU makes of it.
+    /// As patched by QEMU.
     Patched,
 }
 
-/// Phases of userspace, parted by colons.
+/// Boot phases of userspace (systemd-pcrphase), separated by colons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Phases(pub(super) Vec<String>);
 
@@ -95,7 +96,7 @@ impl FromStr for Phases {
     }
 }
 
-/// Firmware that no boot was seen with.
+/// Firmware whose behaviour is not known.
 #[derive(Debug, Error)]
 #[error("cannot tell how `{}` measures", path.display())]
 struct Refusal {
@@ -112,12 +113,15 @@ impl Diagnosis for Refusal {
         if let FirmwareFileError::NotWhole(error) = &self.source {
             return error.next_step().map(str::to_owned);
         }
-        Some("say what it resembles with `--firmware-behaviour`, or leave it open".to_owned())
+        Some(
+            "name a similar release with `--firmware-behaviour`, or leave out `--firmware`"
+                .to_owned(),
+        )
     }
 }
 
 impl MachineArguments {
-    /// What is said of the machine; its disk may be writable unless it says otherwise.
+    /// The machine that the options describe.
     pub(super) fn machine(&self) -> Result<Machine, CommandError> {
         let kernel_header = match (self.kernel_header, self.memory) {
             (Some(Header::InFile), _) => Some(KernelHeader::InFile),
@@ -138,12 +142,12 @@ impl MachineArguments {
         })
     }
 
-    /// Who gives the machine its TPM.
+    /// The provider of the machine's TPM, QEMU by default.
     pub(super) fn platform(&self) -> Platform {
         self.platform.unwrap_or(Platform::QemuOvmf)
     }
 
-    /// The options that say what a prediction of the machine depends on, as far as they were given.
+    /// The options given that a prediction depends on, by name.
     pub(super) fn described(&self) -> Vec<&'static str> {
         let options = [
             ("--firmware-behaviour", self.firmware_behaviour.is_some()),
@@ -160,8 +164,8 @@ impl MachineArguments {
         options.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
     }
 
-    /// How it has disk and firmware; whether it can write to the disk is `otherwise` if it was not said
-    /// that it can't.
+    /// How the machine gets its disk and its firmware. Without `--read-only-disk`, `otherwise` says whether it can
+    /// write to the disk.
     pub(super) fn medium(&self, otherwise: Option<bool>) -> Medium {
         Medium {
             is_writable: if self.read_only_disk { Some(false) } else { otherwise },
@@ -170,7 +174,7 @@ impl MachineArguments {
         }
     }
 
-    /// Whether the Secure Boot state was said.
+    /// Whether the options describe the state of Secure Boot.
     pub(super) fn knows_secure_boot(&self) -> bool {
         self.vars.is_some() || self.no_keys
     }

@@ -11,7 +11,7 @@ use crate::console::{Answer, CommandError, Console};
 /// Where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The folder to write `cvmkit.1` and the pages of the commands into.
+    /// The folder for `cvmkit.1` and one page per command; created when missing.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
@@ -26,7 +26,7 @@ impl Arguments {
     }
 }
 
-/// The page of a command, and those of its own commands.
+/// The page of a command, and those of its subcommands.
 fn pages(command: &clap::Command, name: &str, folder: &Path) -> Result<(), CommandError> {
     page(command, name, folder)?;
     command

@@ -1,4 +1,4 @@
-//! `cvmkit measure`: what hardware will measure, from the files it is given.
+//! `cvmkit measure`: what hardware will measure, computed from files.
 
 mod id_block;
 mod image;
@@ -24,17 +24,17 @@ enum Of {
     /// The launch digest of an AMD SEV-SNP, SEV-ES or SEV guest; takes the options of
     /// sev-snp-measure.
     Snp(Deferred<snp::Arguments>),
-    /// The identity of an AMD SEV-SNP guest: an ID block, signed, with its authentication.
+    /// The identity of an AMD SEV-SNP guest: a signed ID block and its authentication.
     IdBlock(Deferred<id_block::Arguments>),
-    /// MRTD and RTMRs of an Intel TD that QEMU starts with a kernel.
+    /// MRTD and RTMRs of an Intel TD that boots a kernel or a disk.
     Tdx(Deferred<tdx::Arguments>),
-    /// The PCRs of a machine that boots an image with a TPM.
+    /// The PCRs of a machine with a TPM that boots an image.
     Tpm(Deferred<tpm::Arguments>),
     /// The reference values of an image, for its own profiles or for others.
     Image(Deferred<image::Arguments>),
-    /// What identifies an IBM Secure Execution image, and whether its pages are those of its header.
+    /// The tag of an IBM Secure Execution image, and whether its pages match its header.
     Se(Deferred<se::Arguments>),
-    /// What Oak's stage0 measures of a kernel, as appraisal policies of HATs list it.
+    /// What Oak's stage0 measures of a kernel, in the fields of HATs' appraisal policies.
     Stage0(Deferred<stage0::Arguments>),
 }
 

@@ -31,13 +31,13 @@ use deferred::Deferred;
 /// The commands, in the order of use.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start a definition of your own from a template.
+    /// Start your own definition from a template.
     New(Deferred<new::Arguments>),
     /// Pin the exact inputs of a definition in `image.lock`.
     Lock(Deferred<lock::Arguments>),
     /// Copy every locked package into a folder, to build from on another machine.
     Vendor(Deferred<vendor::Arguments>),
-    /// Say which registers an edit will change, before anything is built.
+    /// Show which registers an edit changes, before you build.
     Plan(Deferred<plan::Arguments>),
     /// Build the image that a definition and its lock describe.
     Build(Deferred<build::Arguments>),
@@ -45,17 +45,17 @@ pub(crate) enum Command {
     Profile(Deferred<profile::Arguments>),
     /// Compute what hardware will measure.
     Measure(Deferred<measure::Arguments>),
-    /// Compare what a machine reports with what an image should do.
+    /// Compare what a machine reports with what an image should measure.
     Compare(Deferred<compare::Arguments>),
-    /// Print an image's reference values in the shape that a verifier reads.
+    /// Export an image's reference values in a verifier's format.
     Export(Deferred<export::Arguments>),
     /// Print an annotated listing of a file of a known format.
     Dump(Deferred<dump::Arguments>),
-    /// Make, check or show a dm-verity hash tree.
+    /// Make, verify or dump a dm-verity hash tree.
     Verity(Deferred<verity::Arguments>),
-    /// Boot an image in QEMU and judge it by what it says.
+    /// Boot an image in QEMU and check what it prints.
     Boot(Deferred<boot::Arguments>),
-    /// Check an image: derive every digest again, from its files alone.
+    /// Verify an image: derive every digest again, from its files alone.
     Verify(Deferred<verify::Arguments>),
     /// Print the JSON Schema of a file format.
     Schema(Deferred<schema::Arguments>),

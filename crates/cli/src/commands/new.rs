@@ -1,8 +1,8 @@
-//! `cvmkit new`: a definition of one's own, from a template in this program.
+//! `cvmkit new`: your own definition, from a template in this program.
 //!
-//! The contract: the copy differs from the template in its id, which is the folder's name, and in
-//! its seed, which is random: the one place where cvmkit makes something no input decides.
-//! `image.toml` is written last, so that a folder half filled is no definition.
+//! The contract: the copy differs from the template in its id, which is the folder's name, and in its
+//! seed, which is random: the only value in cvmkit that no input decides. `image.toml` is written last, so
+//! that a half-filled folder does not pass for a definition.
 
 mod template;
 
@@ -29,20 +29,19 @@ pub(crate) struct Arguments {
     /// The template.
     #[arg(value_name = "TEMPLATE", default_value = "minimal")]
     template: String,
-    /// The folder to fill: a new or an empty one. Default: a new one of the template's name. Its
-    /// name becomes the image's id.
+    /// The folder to fill, new or empty; its name becomes the image's id. Default: the template's name.
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }
 
-/// Why there is no new definition.
+/// Why no definition was written.
 #[derive(Debug, Error)]
 enum Refusal {
     #[error("unknown template `{found}`, expected {}", names())]
     UnknownTemplate { found: String },
     #[error("the folder `{}` is not empty", path.display())]
     NotEmpty { path: PathBuf },
-    #[error("the folder's name `{found}` can't be the image's id: expected {ID_RULE}")]
+    #[error("the folder's name `{found}` cannot be the image's id: expected {ID_RULE}")]
     Id { found: String },
     #[error("the template `{name}` has no line `{line}`")]
     Template { name: &'static str, line: &'static str },
@@ -96,7 +95,7 @@ impl Arguments {
     }
 }
 
-/// The folder's own name, whatever the way to it; checked by the rule of `id`.
+/// The folder's own name, by whatever path it was given; checked by the rule of `id`.
 fn id(folder: &Path) -> Result<String, CommandError> {
     let path = match folder.file_name() {
         Some(_) => folder.to_owned(),
@@ -168,7 +167,7 @@ impl fmt::Display for Created {
             writeln!(f, "  cd {folder}")?;
         }
         writeln!(f, "  cvmkit lock     pin the packages in image.lock")?;
-        write!(f, "  cvmkit build    build the image and say what hardware will measure")
+        write!(f, "  cvmkit build    build the image, and compute what hardware will measure")
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cvmkit plan`: which registers an edit will change, before anything is built.
+//! `cvmkit plan`: which registers an edit changes, before it is built.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use cvmkit_engine::plan::{self, Edit};
 use super::project::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
 use crate::console::{Answer, Console};
 
-/// What to plan, and what it is compared with.
+/// What to plan, and the build to compare it with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -16,11 +16,11 @@ pub(crate) struct Arguments {
     /// Plan a variant of the definition.
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
-    /// The earlier build. Default: `out/ID_VERSION[_VARIANT]`.
+    /// The build to compare with. Default: `out/ID_VERSION[_VARIANT]`.
     #[arg(long, value_name = "OUT")]
     with: Option<PathBuf>,
-    /// Imagine a change of: root, kernel, initrd, command-line, stub, os-release, firmware,
-    /// firmware-variables, vcpus, vcpu-type, guest-features or memory. Once for each.
+    /// Assume a change of root, kernel, initrd, command-line, stub, os-release, firmware,
+    /// firmware-variables, vcpus, vcpu-type, guest-features or memory; may be given several times.
     #[arg(long, value_name = "WHAT")]
     edit: Vec<Edit>,
     #[command(flatten)]

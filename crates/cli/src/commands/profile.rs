@@ -14,13 +14,12 @@ use crate::console::{Answer, CommandError, Console};
 /// Which profile to print.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Print this one, to copy and change it, or check a file of your own (`./mine.toml`); without a
-    /// name list all.
+    /// The profile to print, or a file of your own to check (`./mine.toml`). Default: list all.
     #[arg(value_name = "NAME|FILE")]
     name: Option<String>,
 }
 
-/// The profile of that name, or in that file: a definition tells them apart in the same way.
+/// The profile of that name or in that file, told apart as in a definition: a path has a slash or `.toml`.
 pub(super) fn own_or_built_in(name: &str) -> Result<Profile, CommandError> {
     if name.contains('/') || name.ends_with(".toml") {
         return Ok(Profile::parse(&files::read_text(Path::new(name))?, name)?);
@@ -75,7 +74,7 @@ impl fmt::Display for List {
 struct Printed {
     #[serde(flatten)]
     profile: Profile,
-    /// What its values rest on as a whole.
+    /// The condition of all its values, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     condition: Option<ConditionCode>,
     #[serde(skip)]

@@ -15,7 +15,7 @@ use crate::console::{CommandError, Console};
 use crate::stage1::STAGE1;
 use crate::{environment, name_service};
 
-/// The definition that a command is about.
+/// The definition that a command works on.
 #[derive(Debug, Args)]
 pub(super) struct DefinitionArgument {
     /// A folder that holds `image.toml`, or the file itself.
@@ -29,13 +29,13 @@ impl DefinitionArgument {
     }
 }
 
-/// Where locked packages may come from.
+/// Where locked packages come from.
 #[derive(Debug, Args)]
 pub(super) struct OriginArguments {
-    /// Use no network.
+    /// Do not use the network.
     #[arg(long)]
     pub(super) offline: bool,
-    /// Take packages from a folder that `cvmkit vendor` wrote before asking the mirrors.
+    /// Take packages from a folder that `cvmkit vendor` filled, then from the mirrors.
     #[arg(long, value_name = "DIR")]
     pub(super) vendor: Option<PathBuf>,
 }
@@ -69,7 +69,7 @@ impl Places {
     }
 }
 
-/// What a build is made with.
+/// A builder with this program's stage 1, version and digest.
 pub(super) fn builder<'a>(
     places: &'a Places,
     origins: &'a OriginArguments,
@@ -83,14 +83,14 @@ pub(super) fn builder<'a>(
     })
 }
 
-/// The digest of this very program; none where no file system tells which file it is (`/proc`).
+/// The SHA-256 of this program's file; none without `/proc`.
 fn program() -> Result<Option<Sha256>, CommandError> {
     let Some(path) = environment::program() else { return Ok(None) };
     let file = files::open(&path)?;
     Ok(Some(Sha256::of_reader(file).map_err(files::cannot("read", &path))?.0))
 }
 
-/// The folder that an image is built into, if no other is named.
+/// The folder that an image is built into: the named one, or `out/ID_VERSION[_VARIANT]`.
 pub(super) fn output_folder(
     project: &Project,
     variant: Option<&str>,

@@ -6,10 +6,10 @@ use cvmkit_engine::schema::{self, Kind};
 
 use crate::console::{Answer, Console};
 
-/// Which schema.
+/// Which file format.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The file format.
+    /// The file that the schema describes.
     #[arg(value_enum, default_value_t)]
     of: Of,
 }

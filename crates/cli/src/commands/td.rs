@@ -1,4 +1,4 @@
-//! What the command line says of a TD.
+//! The options that describe a TD.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,36 +15,36 @@ use super::input::{self, InputError};
 use super::machine::MachineArguments;
 use crate::console::CommandError;
 
-/// More than any QEMU makes.
+/// Longest file of tables, bytes: more than any QEMU makes.
 const FILE_MAX: u64 = 64 << 20;
 
-/// The TD, as far as it is known; every way it can be is tried of the rest.
+/// The TD, as far as the options describe it; every possibility of the rest is tried.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "TDs")]
 pub(super) struct TdArguments {
-    /// The TD's firmware; without it that of the image's folder, or a cloud's.
+    /// The TD's firmware. Default: that of the image's folder, or a cloud's.
     #[arg(long, value_name = "FD")]
     td_firmware: Option<PathBuf>,
-    /// How it measures: the edk2 release from which on it does.
+    /// The order of the firmware's measurements, named by the edk2 release that introduced it.
     #[arg(long, value_name = "NAME")]
     layout: Option<Layout>,
     /// Version of QEMU, such as 10.1.
     #[arg(long, value_name = "VERSION")]
     qemu_version: Option<QemuVersion>,
-    /// Digest (SHA-384) of the ACPI table loader, or the file; `measure tdx` prints it. Without the
-    /// three of them RTMR 0 is not judged beyond what comes before.
+    /// Digest (SHA-384) of the ACPI table loader, as `measure tdx` prints it, or the file. Without these
+    /// three options, RTMR 0 is judged only up to the ACPI tables.
     #[arg(long, value_name = "DIGEST|PATH", requires_all = ["acpi_rsdp", "acpi_tables"])]
     acpi_loader: Option<Measured>,
-    /// The same of the RSDP.
+    /// Digest or file of the RSDP.
     #[arg(long, value_name = "DIGEST|PATH", requires = "acpi_loader")]
     acpi_rsdp: Option<Measured>,
-    /// The same of the tables.
+    /// Digest or file of the tables.
     #[arg(long, value_name = "DIGEST|PATH", requires = "acpi_loader")]
     acpi_tables: Option<Measured>,
-    /// The same of the SMBIOS tables, for firmware that measures them.
+    /// Digest or file of the SMBIOS tables, for firmware that measures them.
     #[arg(long, value_name = "DIGEST|PATH")]
     smbios: Option<Measured>,
-    /// The TD has a virtual TPM, or has none.
+    /// Whether the TD has a virtual TPM.
     #[arg(long, value_name = "PRESENCE")]
     tpm: Option<Presence>,
 }
@@ -52,14 +52,14 @@ pub(super) struct TdArguments {
 /// Whether something is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Presence {
-    /// It is.
+    /// The TD has one.
     Present,
-    /// It is not.
+    /// The TD has none.
     Absent,
 }
 
 impl TdArguments {
-    /// The options that a prediction of the TD depends on, as far as they were given.
+    /// The options given that a prediction depends on, by name.
     pub(super) fn described(&self) -> Vec<&'static str> {
         let options = [
             ("--td-firmware", self.td_firmware.is_some()),
@@ -95,10 +95,10 @@ impl TdArguments {
     }
 }
 
-/// A version of QEMU as it was given.
+/// A version of QEMU, with as many numbers as were given.
 #[derive(Clone, Debug)]
 pub(super) struct QemuVersion {
-    /// What it does is keyed by.
+    /// The key of what it measures.
     pub(super) release: QemuRelease,
     pub(super) text: String,
 }
@@ -112,7 +112,7 @@ impl FromStr for QemuVersion {
 }
 
 impl QemuVersion {
-    /// Whether `found` is this version, as far as this one says.
+    /// Whether `found` is this version: 10.1 covers 10.1.2, not 10.10.
     pub(super) fn covers(&self, found: &Self) -> bool {
         let mut found = found.text.split('.');
         self.text.split('.').all(|number| found.next() == Some(number))
@@ -125,7 +125,7 @@ impl fmt::Display for QemuVersion {
     }
 }
 
-/// Something that firmware measures: by its digest, or a file with its bytes.
+/// Something that firmware measures: its digest, or the file with its bytes.
 #[derive(Clone, Debug)]
 pub(super) enum Measured {
     Digest(Sha384),
@@ -141,7 +141,7 @@ impl FromStr for Measured {
 }
 
 impl Measured {
-    /// The digests; of what only the SHA-384 is known, a TD needs no other.
+    /// The digests. If only the SHA-384 was given, the SHA-256 is zeros: a TD does not need it.
     pub(super) fn digests(&self) -> Result<Digests, InputError> {
         match self {
             Self::Digest(sha384) => Ok(Digests { sha256: Sha256::ZERO, sha384: *sha384 }),

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     folder: PathBuf,
     #[command(flatten)]
     definition: DefinitionArgument,
-    /// Use no network: copy from the store.
+    /// Do not use the network: copy from the store.
     #[arg(long)]
     offline: bool,
 }

@@ -1,4 +1,4 @@
-//! `cvmkit verify`: whether a folder holds the image that it says it holds.
+//! `cvmkit verify`: whether a folder holds the image that its manifest describes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,15 +23,15 @@ pub(crate) struct Arguments {
     /// The folder of an image, as `cvmkit build` wrote it.
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// A CoRIM that `cvmkit export` wrote: check that its values are those of the image.
+    /// Check that the values of this CoRIM, written by `cvmkit export`, are those of the image.
     #[arg(long, value_name = "FILE")]
     corim: Option<PathBuf>,
-    /// The public key that signed the CoRIM: P-384 in PEM.
+    /// The public key that must have signed the CoRIM: P-384 in PEM.
     #[arg(long, value_name = "PEM", requires = "corim")]
     corim_key: Option<PathBuf>,
 }
 
-/// A key that verifies nothing.
+/// A file that is not a public key.
 #[derive(Debug, Error)]
 #[error("cannot use `{}`", path.display())]
 struct KeyRefusal {
@@ -65,7 +65,7 @@ impl Arguments {
         Ok(if report.0.verified { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 
-    /// The CoRIM that is to speak of the image.
+    /// The CoRIM to check against the image; a note if it is not valid now.
     fn endorsement(&self, console: &Console) -> Result<Option<Endorsement>, CommandError> {
         let Some(path) = &self.corim else { return Ok(None) };
         let key = self.corim_key.as_deref().map(public_key).transpose()?;
@@ -73,7 +73,7 @@ impl Arguments {
         let now = environment::now();
         for validity in endorsement.validities() {
             if validity.not_after < now || validity.not_before.is_some_and(|from| from > now) {
-                console.note(&format!("the CoRIM is to be used {validity}, which is not now"));
+                console.note(&format!("the CoRIM is not valid now: its validity is {validity}"));
             }
         }
         Ok(Some(endorsement))
@@ -91,7 +91,7 @@ fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
 fn finding_text(out: &Path, finding: &Finding) -> String {
     let Finding { check, file, what, expected, found } = finding;
     let path = match check {
-        // The one file that is not of the folder.
+        // The only file outside the folder.
         Check::Corim => PathBuf::from(file),
         _ => out.join(file),
     };
@@ -137,7 +137,7 @@ impl fmt::Display for Report {
         if report.debug == Some(true) {
             writeln!(
                 f,
-                "DEBUG image: it may have shells and logins; never trust it in production"
+                "DEBUG image: it may have shells and logins; do not trust it in production"
             )?;
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! `cvmkit verity`: dm-verity hash trees on the command line, byte for byte those of veritysetup.
+//! `cvmkit verity`: dm-verity hash trees, byte for byte those of veritysetup.
 //!
-//! The contract: the same options give the same bytes on every machine, so where veritysetup takes
-//! a random salt and UUID, the defaults here are none and nil. HASH appears whole or not at all.
+//! The contract: the same options give the same bytes on every machine, so the default salt is none and the
+//! default UUID nil, where veritysetup draws random ones. HASH appears whole or not at all.
 //! Deliberately absent: devices, hash type 0, forward error correction. Oracle: veritysetup.
 
 mod format;
@@ -29,9 +29,9 @@ pub(crate) struct Arguments {
 enum Action {
     /// Hash DATA into a tree, write it to HASH and print the root hash.
     Format(format::Arguments),
-    /// Check DATA and HASH against a root hash; exit 1 names the first bad block.
+    /// Verify DATA and HASH against a root hash; exit 1 names the first bad block.
     Verify(verify::Arguments),
-    /// Print what the superblock of HASH says.
+    /// Print the superblock of HASH.
     Dump(DumpArguments),
 }
 
@@ -45,13 +45,13 @@ impl Arguments {
     }
 }
 
-/// Whose superblock.
+/// Where the superblock is.
 #[derive(Debug, clap::Args)]
 struct DumpArguments {
     /// The file with the hash area.
     #[arg(value_name = "HASH")]
     hash: PathBuf,
-    /// Where the hash area starts in HASH, bytes.
+    /// Offset of the hash area in HASH, bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     hash_offset: u64,
 }
@@ -65,7 +65,7 @@ impl DumpArguments {
     }
 }
 
-/// A superblock as text, for `cvmkit dump`.
+/// A superblock as text, for `cvmkit dump`: without the name of a file.
 pub(super) fn described(header: &verity::Header) -> Result<String, verity::Error> {
     let text = Described::by(header, Path::new(""))?.to_string();
     let (_, fields) = text.split_once('\n').unwrap_or_default();

@@ -1,16 +1,16 @@
-//! Conditions and reasons as a person reads them: in words, with what to do about it where it is
-//! asked. What is published has their codes alone.
+//! Conditions and reasons as a person reads them: in words, with the option or key that helps. Published files
+//! hold their codes alone.
 
 use cvmkit_measure::claim::{Condition, ConditionCode, Reason, ReasonCode};
 
-/// Where the machine is described, and so where more can be said of it.
+/// Where the machine is described, and so where to describe more of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// By the options of `measure tpm`.
+    /// In the options of `measure tpm`.
     TpmOptions,
-    /// By the options of `measure tdx`.
+    /// In the options of `measure tdx`.
     TdOptions,
-    /// By the platform of a definition, or a profile of one's own.
+    /// In the platform of a definition, or in a profile of your own.
     Platform,
 }
 
@@ -24,14 +24,14 @@ impl Place {
     }
 }
 
-/// A condition of a register of a TPM.
+/// One condition of a register's value.
 pub(crate) fn condition(condition: &Condition, place: Place) -> String {
     let more = match condition.code {
         ConditionCode::WithoutSecureBoot | ConditionCode::SecureBootOff => {
-            place.pick("`--vars`", "`variables`").map(|by| format!("name the variables with {by}"))
+            place.pick("`--vars`", "`variables`").map(|by| format!("give the variables with {by}"))
         }
         ConditionCode::WithoutPartitionTable => {
-            place.pick("`--disk`", "").map(|by| format!("name any other with {by}"))
+            place.pick("`--disk`", "").map(|by| format!("give the disk with {by}"))
         }
         _ => None,
     };
@@ -70,7 +70,7 @@ pub(crate) fn reason(reason: &Reason, place: Place) -> String {
         ReasonCode::SmbiosTables => place.pick("`--smbios`", "`smbios`, in a profile of your own,"),
         _ => None,
     };
-    joined(reason.to_string(), by.map(|by| format!("say it with {by}")))
+    joined(reason.to_string(), by.map(|by| format!("give it with {by}")))
 }
 
 fn joined(words: String, more: Option<String>) -> String {

@@ -265,7 +265,7 @@ fn faults_are_found() {
     assert!(matches!(run(&aborted, folder.path()).end, End::Finding(_)));
     // The program ends in order when it is refused memory (`memory.rs`).
     let mut told = Command::new("sh");
-    told.args(["-c", "echo 'error: the machine has no memory left for cvmkit: 7' >&2; exit 3"]);
+    told.args(["-c", "echo 'error: out of memory: cannot allocate 7 more bytes' >&2; exit 3"]);
     assert_eq!(run(&told, folder.path()).end, End::Finding("over 512 MiB".into()));
     let mut bug = Command::new("sh");
     assert!(matches!(run(bug.args(["-c", "exit 70"]), folder.path()).end, End::Finding(_)));

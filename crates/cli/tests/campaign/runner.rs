@@ -27,7 +27,7 @@ const LIMITED: &str = "ulimit -c 0; ulimit -d \"$1\"; ulimit -t \"$2\"; shift 2;
 /// takes it for an error, by the system and by zstd.
 const OUT_OF_MEMORY: [&str; 5] = [
     "memory allocation of",
-    "has no memory left",
+    "out of memory: cannot allocate",
     "memory allocation failed",
     "out of memory",
     "Allocation error",

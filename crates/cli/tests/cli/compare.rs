@@ -197,7 +197,11 @@ fn planted_mismatches_are_named() {
         assert!(said.stdout.contains("NOT equal"), "{}", said.stdout);
         let (_, likely) = said.stdout.split_once("first divergence: ").unwrap();
         assert!(likely.contains(cause), "{at}: {likely}");
-        assert!(said.stderr.contains("is not what `out` should do: event "), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("is not what `out` should measure: event "),
+            "{}",
+            said.stderr
+        );
     }
 }
 
@@ -548,7 +552,7 @@ fn a_verdict_names_what_was_judged() {
         let said = image.folder.cvmkit(&format!("compare lone --with {with}"));
         let heading = "can't tell: equal in PCR 14, but PCR 4, PCR 9 and PCR 11 were not judged";
         assert!(said.stdout.lines().next().unwrap().ends_with(heading), "{}", said.stdout);
-        assert!(said.stderr.contains("can't tell whether `lone`"), "{}", said.stderr);
+        assert!(said.stderr.contains("cannot tell whether `lone`"), "{}", said.stderr);
         let said = image.folder.cvmkit(&format!("compare lone --with {with} --require pcr14"));
         assert_eq!(said.code, Some(0), "{said:?}");
         assert!(said.stdout.lines().next().unwrap().ends_with(": equal in PCR 14"), "{said:?}");

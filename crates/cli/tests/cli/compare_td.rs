@@ -170,7 +170,11 @@ fn planted_mismatches_are_named() {
         let said = image.folder.cvmkit(&format!("compare {line}"));
         let (_, likely) = said.stdout.split_once("first divergence: ").unwrap();
         assert!(likely.contains(cause), "{at}: {likely}");
-        assert!(said.stderr.contains("is not what `out` should do: event "), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("is not what `out` should measure: event "),
+            "{}",
+            said.stderr
+        );
     }
 }
 

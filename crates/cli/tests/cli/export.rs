@@ -368,7 +368,7 @@ fn what_can_not_be_exported_is_refused() {
 
     export values.json --as corim --not-after 2026-01-01T00:00:00Z
     exit 2
-    error: --not-after 2026-01-01T00:00:00Z is past: nobody would accept the document
+    error: --not-after 2026-01-01T00:00:00Z is in the past: no verifier would accept the document
     "#);
 }
 

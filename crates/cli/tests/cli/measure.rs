@@ -210,14 +210,14 @@ fn refusals_say_what_and_what_next() {
     let said = measure(&folder, "--vcpus 1 --vcpu-type EPYC-Mlan --ovmf amdsev.fd");
     insta::assert_snapshot!(said.refusal(), @r#"
     exit 2
-    error: invalid value 'EPYC-Mlan' for '--vcpu-type <CPUTYPE>': unknown vCPU type `EPYC-Mlan`, expected something like EPYC-Milan (known: EPYC, EPYC-v1, EPYC-v2, EPYC-IBPB, EPYC-v3, EPYC-v4, EPYC-v5, EPYC-Rome, EPYC-Rome-v1, EPYC-Rome-v2, EPYC-Rome-v3, EPYC-Rome-v4, EPYC-Rome-v5, EPYC-Milan, EPYC-Milan-v1, EPYC-Milan-v2, EPYC-Milan-v3, EPYC-Genoa, EPYC-Genoa-v1, EPYC-Genoa-v2, EPYC-Turin, EPYC-Turin-v1); --vcpu-sig takes the signature of any other
+    error: invalid value 'EPYC-Mlan' for '--vcpu-type <CPUTYPE>': unknown vCPU type `EPYC-Mlan`, expected something like EPYC-Milan (known: EPYC, EPYC-v1, EPYC-v2, EPYC-IBPB, EPYC-v3, EPYC-v4, EPYC-v5, EPYC-Rome, EPYC-Rome-v1, EPYC-Rome-v2, EPYC-Rome-v3, EPYC-Rome-v4, EPYC-Rome-v5, EPYC-Milan, EPYC-Milan-v1, EPYC-Milan-v2, EPYC-Milan-v3, EPYC-Genoa, EPYC-Genoa-v1, EPYC-Genoa-v2, EPYC-Turin, EPYC-Turin-v1); for any other, give its signature with --vcpu-sig
 
     For more information, try '--help'.
     "#);
     let said = measure(&folder, &format!("{snp} --ovmf amdsev.fd --vcpu-sig 0xa00f11"));
     insta::assert_snapshot!(said.refusal(), @r#"
     exit 2
-    error: --vcpu-sig says vCPU signature 0x00a00f11, but --vcpu-type says 0x00800f12
+    error: --vcpu-sig means vCPU signature 0x00a00f11, but --vcpu-type means 0x00800f12
     "#);
 }
 

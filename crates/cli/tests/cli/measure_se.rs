@@ -43,7 +43,7 @@ fn a_header_alone_is_named_as_verifiers_name_it() {
         "se.version           256".to_owned(),
         format!("se.tag               {TAG}"),
         format!("se.image_phkh        {slot}"),
-        "image                not given: this is a header alone".to_owned(),
+        "image                absent: this is a header alone".to_owned(),
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
     }
@@ -77,7 +77,7 @@ fn the_pages_of_an_image_are_compared_with_its_header() {
         folder.put("se.img", &other);
         let said = folder.cvmkit("measure se se.img");
         assert_eq!(said.code, Some(1), "{said:?}");
-        assert!(said.stdout.contains("DIFFERENT") && said.stderr.contains(why), "{said:?}");
+        assert!(said.stdout.contains("DIFFERS") && said.stderr.contains(why), "{said:?}");
         assert_eq!(json(&folder)["pages"]["verdict"], "different");
     }
 }
@@ -90,7 +90,7 @@ fn what_is_no_image_is_refused() {
     exit 2
     error: cannot read `se.img` as a Secure Execution image
       caused by: the image has no Secure Execution header at the start of any of its pages
-    hint: the file must be what genprotimg or pvimg wrote
+    hint: name a file that genprotimg or pvimg wrote
     ");
     let mut image = se_image::image(&[vec![1; 0x4000], vec![2; 0x3000]]);
     image[PARAMETERS_AT + 7] = 2;
@@ -99,7 +99,7 @@ fn what_is_no_image_is_refused() {
     exit 2
     error: cannot check the pages of `se.img`
       caused by: the image has no IPL parameters: expected a page that starts with a block of version 1 and type 5, for a header of 640 bytes at 0x24000
-    hint: the file is cut or was put together by something else; cut out the header to read that alone
+    hint: the file is truncated, or another tool wrote it; to read the header alone, extract it
     ");
     let mut cut = vec![0; 0x1000];
     cut.extend(&HEADER[..639]);

@@ -267,7 +267,7 @@ fn platforms_say_what_they_leave_open() {
     let refused = image.folder.cvmkit("measure tpm out --platform nitro-tpm --bank sha256");
     insta::assert_snapshot!(refused.refusal(), @r#"
     exit 2
-    error: platform nitro-tpm has no sha256 bank, expected --bank sha384
+    error: platform nitro-tpm has no sha256 bank: expected --bank sha384
     "#);
     let (values, reasons) = pcrs(&json(&image, "out --platform azure-vtpm"));
     assert!(values.contains_key(&11) && reasons[&5].contains("Azure"));

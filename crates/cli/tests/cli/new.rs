@@ -89,6 +89,6 @@ fn refusals_write_nothing() {
     "#);
     insta::assert_snapshot!(folder.cvmkit("new minimal a_b").refusal(), @r#"
     exit 2
-    error: the folder's name `a_b` can't be the image's id: expected 1 to 64 lower-case letters and digits, with `.` or `-` between them
+    error: the folder's name `a_b` cannot be the image's id: expected 1 to 64 lower-case letters and digits, with `.` or `-` between them
     "#);
 }

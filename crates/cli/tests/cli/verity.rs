@@ -161,19 +161,19 @@ fn refusals_say_what_and_what_next() {
     let said = folder.cvmkit(&format!("verity verify data hash {}", "00".repeat(32)));
     insta::assert_snapshot!(said.refusal(), @r#"
     exit 1
-    error: `data` with `hash` is not what the root hash says
+    error: `data` and `hash` do not match the root hash
       caused by: dm-verity: hash block 0 of level 1 does not match: expected 0000000000000000000000000000000000000000000000000000000000000000, computed f57ff44635c75204afdc4b15073b531f4938924567fd456cb025ba37a2683b1a
     "#);
     insta::assert_snapshot!(folder.cvmkit("verity dump data").refusal(), @r#"
     exit 2
     error: cannot use `data` for dm-verity
       caused by: corrupt dm-verity superblock: signature at 0x0: expected `verity\0\0`, found `=\xe9\x9c\xed\x0c\xdb\\\r`
-    hint: is there a superblock at --hash-offset? see --no-superblock
+    hint: name the superblock's place with `--hash-offset`, or give `--no-superblock`
     "#);
     insta::assert_snapshot!(folder.cvmkit("verity format data data").refusal(), @r#"
     exit 2
     error: `data` has 1228800 bytes, expected at most the 0 of --hash-offset, so that the hash area overwrites nothing
-    hint: `--hash-offset 1228800` is behind it
+    hint: to append the hash area, give `--hash-offset 1228800`
     "#);
     insta::assert_snapshot!(
         folder.cvmkit("verity format data hash --hash-offset 100").refusal(),
@@ -198,21 +198,21 @@ fn data_behind_the_tree_is_no_damage() {
     }
     let said = folder.cvmkit(&format!("verity verify data hash {root}")).answer();
     assert!(said.contains("verified, 200 blocks of 4096 bytes"), "{said}");
-    assert!(said.contains("note: the tree does not cover the 409600 bytes behind them"), "{said}");
+    assert!(said.contains("note: the tree does not cover the 409600 bytes after them"), "{said}");
     let json = folder.cvmkit(&format!("verity verify data hash {root} --format json")).answer();
     assert!(json.contains("409600"), "{json}");
     // Less than the tree covers is another matter.
     folder.put("short", &noise(199 * 4096));
     let said = folder.cvmkit(&format!("verity verify short hash {root}"));
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("less data than its hash tree"), "{said:?}");
+    assert!(said.stderr.contains("is shorter than its hash tree says"), "{said:?}");
     let bare = "--no-superblock --data-blocks 200 --salt=ab";
     let text = folder.cvmkit(&format!("verity format data bare {bare}")).answer();
     let line = format!("verity verify data bare {} {bare}", root_hash(&text));
     assert!(folder.cvmkit(&line).answer().contains("409600"));
     let many = folder.cvmkit("verity format data other --data-blocks 301");
     assert_eq!(many.code, Some(2), "{many:?}");
-    assert!(many.stderr.contains("--data-blocks 301 of 4096 bytes are more than"), "{many:?}");
+    assert!(many.stderr.contains("expected at least --data-blocks 301 of 4096 bytes"), "{many:?}");
 }
 
 /// Parity for forward error correction is beside the tree and changes nothing of what it covers; it

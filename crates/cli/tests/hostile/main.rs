@@ -428,7 +428,7 @@ fn release(image: &Image) -> Option<String> {
 /// the console, programs that are asked for firmware, a default place to resume from. And what
 /// Debian's kernel could do, but nothing in the root asks for: to start another kernel.
 #[test]
-fn the_kernel_has_no_further_way_in() {
+fn the_kernel_has_no_further_entry_point() {
     let image = Image::minimal();
     let (Some(partitions), Some(release)) = (image.partitions(), release(image)) else { return };
     let folder = tempfile::tempdir().unwrap();

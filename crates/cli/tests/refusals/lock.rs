@@ -119,7 +119,7 @@ fn a_lock_of_the_format_before_is_written_anew_without_moving_anything() {
     archive.build().refused(2, &words);
     let before = archive.requests("").len();
     let said = archive.cvmkit(&["lock"]).answer();
-    assert!(said.contains("written anew: no package, account or local file changed"), "{said}");
+    assert!(said.contains("rewritten: no package, account or local file changed"), "{said}");
     assert_eq!(archive.requests("").len(), before, "it asked a mirror");
     assert_eq!(text(&archive), good);
 }
@@ -134,7 +134,7 @@ fn a_lock_that_was_written_anew_is_not_called_unchanged() {
     fs::write(&path, definition.replace("version = \"1\"", "version = \"2\"")).unwrap();
     let said = archive.cvmkit(&["lock"]).answer();
     assert!(!said.contains("unchanged"), "{said}");
-    assert!(said.contains("written anew: no package, account or local file changed"), "{said}");
+    assert!(said.contains("rewritten: no package, account or local file changed"), "{said}");
 }
 
 /// The digests of the whole definition and lock were in the manifest of each variant.

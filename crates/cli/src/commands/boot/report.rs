@@ -1,4 +1,4 @@
-//! What `cvmkit boot` answers.
+//! The result of `cvmkit boot`: the verdict, and the evidence for it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use cvmkit_attest::compare;
 use cvmkit_vm::{Accelerator, Outcome, Request, StartCommand, Verdict};
 use serde::Serialize;
 
-/// How the boot ended, and what was seen of it.
+/// How the boot ended, and what it printed and answered.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
@@ -25,7 +25,7 @@ pub(super) struct Report {
     http_status: Option<u16>,
     /// The first line of the server's answer.
     http_body: Option<String>,
-    /// Why this was the second attempt, if it was.
+    /// The emulator's fault that ended the first attempt, if this is the second.
     retried: Option<String>,
     event_log: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ impl Report {
                 Verdict::Panicked { line } => format!("kernel panic: {line}"),
                 Verdict::EmulatorFault { line } => format!("emulator fault: {line}"),
                 Verdict::UnitsFailed { units } => format!("failed units: {}", units.join(", ")),
-                Verdict::GuestExited => "the guest ended".into(),
+                Verdict::GuestExited => "the guest exited".into(),
                 Verdict::TimedOut => "timed out".into(),
             },
             seconds: outcome.elapsed.as_secs_f64(),
@@ -74,12 +74,12 @@ impl Report {
         }
     }
 
-    /// What to know about the comparison.
+    /// The notes of the comparison.
     pub(super) fn notes(&self) -> impl Iterator<Item = &String> {
         self.comparison.iter().flat_map(|comparison| &comparison.notes)
     }
 
-    /// What the server said, or that it said nothing.
+    /// The server's answer, or that there was none.
     fn http(&self) -> Option<String> {
         let asked = self.http_get.as_ref()?;
         let seconds = self.seconds;
@@ -90,15 +90,17 @@ impl Report {
         })
     }
 
-    /// What to say on standard error when the expectation was not met.
+    /// The text for standard error when the expectation was not met.
     pub(super) fn failure(&self) -> String {
         let differs = self.comparison.as_ref().is_some_and(|comparison| !comparison.equal);
         let mut text = match (differs, self.verdict.as_str()) {
-            (true, "reached") => "the event log differs from what the image should do".to_owned(),
+            (true, "reached") => {
+                "the event log differs from what the image should measure".to_owned()
+            }
             (_, verdict) => format!("the boot did not end as expected: {verdict}"),
         };
         for missing in &self.missing {
-            text.push_str(&format!("\n  never on the console: {missing}"));
+            text.push_str(&format!("\n  not on the console: {missing}"));
         }
         let unanswered = self.http().filter(|_| self.http_status != Some(200));
         let units = Some(self.failed_units.join(", ")).filter(|units| !units.is_empty());
@@ -117,9 +119,9 @@ impl Report {
                 text.push_str(&format!("\n  | {line}"));
             }
         }
-        text.push_str(&format!("\nhint: the whole console is in `{}`", self.serial_log));
+        text.push_str(&format!("\nhint: the console log is `{}`", self.serial_log));
         if self.verdict.starts_with("failed units") {
-            text.push_str("; `--allow-failed` takes such a boot for good");
+            text.push_str("; `--allow-failed` accepts such a boot");
         }
         text
     }
@@ -128,7 +130,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = &self.retried {
-            writeln!(f, "second attempt: the emulator failed in the first one: {line}")?;
+            writeln!(f, "second attempt, after an emulator fault in the first: {line}")?;
         }
         for line in &self.sightings {
             writeln!(f, "{line}")?;

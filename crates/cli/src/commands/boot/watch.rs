@@ -1,5 +1,4 @@
-//! What a person sees of a boot while it runs: its phase on a terminal, and the console if it was
-//! asked for.
+//! What a person sees while a boot runs: its phase on a terminal, and with `--console` the guest's console.
 
 use cvmkit_host::progress::Progress;
 use cvmkit_vm::{Phase, Request, Spectator};
@@ -9,7 +8,7 @@ use crate::console::Console;
 pub(super) struct Watcher<'a> {
     console: &'a Console,
     shows_console: bool,
-    /// What the boot waits for.
+    /// What the boot waits for, joined for a message.
     awaited: String,
 }
 
@@ -22,7 +21,7 @@ impl<'a> Watcher<'a> {
         Self { console, shows_console, awaited: awaited.join(", ") }
     }
 
-    /// The boot is over.
+    /// Takes the phase off the terminal: the boot is over.
     pub(super) fn end(&self) {
         self.console.end();
     }

@@ -22,15 +22,14 @@ pub(super) fn is_firmware(source: &impl Source) -> io::Result<bool> {
     }
 }
 
-/// Lists the image and what is in its footer table. Metadata that is absent is said to be; metadata
-/// that is corrupt is an error.
+/// Lists the image and its footer table. Absent metadata is listed as none; corrupt metadata is an error.
 pub(super) fn listing(source: &impl Source) -> Result<String, Error> {
     if source.len() > FIRMWARE_MAX {
         let (found, most) = (source.len(), FIRMWARE_MAX);
         return Err(format!("the firmware has {found} bytes, expected at most {most}").into());
     }
     let image = read_all(source, FIRMWARE_MAX)?;
-    // A part is listed as well: nothing is computed of it.
+    // A split image (`OVMF_CODE.fd`) is listed too: nothing is computed from it.
     let firmware = Firmware::of_end(&image)?;
     let mut text = String::new();
     // Writing to a String can't fail.

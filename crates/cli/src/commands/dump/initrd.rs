@@ -1,4 +1,4 @@
-//! An initrd: archives one behind the other, each plain or compressed (Linux
+//! An initrd: consecutive archives, each plain or compressed (Linux
 //! `Documentation/driver-api/early-userspace/buffer-format.rst`).
 
 use std::fmt::Write as _;
@@ -19,13 +19,13 @@ const MAGICS: [(&[u8], Compression); 3] = [
     (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
 ];
 
-/// Most bytes of a compressed archive, which is in memory with what is in it.
+/// Longest compressed archive, bytes: it is in memory together with its content.
 const PACKED_MAX: u64 = 128 << 20;
 
-/// Most bytes of what is in it, in a buffer that grows to 256 MiB.
+/// Longest decompressed archive, bytes: the buffer grows to 256 MiB.
 const UNPACKED_MAX: u64 = 250 << 20;
 
-/// True for an archive, or what may be one behind its compression.
+/// True for a cpio archive, and for gzip or zstd, which may hold one.
 pub(super) fn starts(source: &impl Source) -> io::Result<bool> {
     Ok(compression_at(source, 0)?.is_some())
 }
@@ -39,7 +39,7 @@ fn compression_at(source: &impl Source, at: u64) -> io::Result<Option<Compressio
     Ok(None)
 }
 
-/// Lists archive after archive.
+/// Lists archive after archive to the end of the file.
 pub(super) fn listing(source: &impl Source) -> Result<String, Error> {
     let mut text = String::new();
     let mut at = 0;
@@ -71,7 +71,7 @@ pub(super) fn listing(source: &impl Source) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Lists a plain archive and answers where the next one may start, behind the padding.
+/// Lists a plain archive; answers where the next one may start, after the zeros of padding.
 fn plain(source: &impl Source, text: &mut String) -> Result<u64, Error> {
     let archive = cpio::read(source)?;
     text.push_str(&cpio::dump(&archive.tree));

@@ -39,7 +39,7 @@ const FORMATS: [Format; 8] = [
 ];
 
 impl Format {
-    /// The format of `source`, by its magic numbers alone.
+    /// The format of `source`, by its magic numbers alone; none if no format has them.
     pub(super) fn of(source: &impl Source) -> io::Result<Option<Self>> {
         for format in FORMATS {
             if format.is_format_of(source)? {
@@ -49,7 +49,7 @@ impl Format {
         Ok(None)
     }
 
-    /// As messages name it.
+    /// Its name in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Squashfs => "squashfs",
@@ -81,7 +81,7 @@ impl Format {
         }
     }
 
-    /// The annotated listing.
+    /// The annotated listing of the format's decoder.
     pub(super) fn listing(self, source: &impl Source) -> Result<String, Error> {
         Ok(match self {
             Self::Squashfs => squashfs::dump(source, &Limits::default())?,

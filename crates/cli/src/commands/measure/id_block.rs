@@ -1,7 +1,7 @@
-//! `cvmkit measure id-block`: the identity a guest owner signs, as QEMU's `sev-snp-guest` takes it.
+//! `cvmkit measure id-block`: the identity that a guest owner signs, for QEMU's `sev-snp-guest`.
 //!
-//! The contract: the text is the one snp-create-id-block of sev-snp-measure 0.0.13 prints, but for
-//! its random signatures; these are deterministic (RFC 6979), and verified before they are printed.
+//! The contract: the text is that of snp-create-id-block (sev-snp-measure 0.0.13), except for the signatures:
+//! ours are deterministic (RFC 6979), and verified before they are printed.
 //! Deliberate deviations: the digest is hexadecimal, the author key may be absent, policy and names
 //! can be given, and a policy that allows debugging or a digest of zeros is refused (exit 2).
 //! Oracle: snp-create-id-block.
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// The launch digest, as `cvmkit measure snp` prints it: 96 hexadecimal digits.
     #[arg(long, value_name = "HEX")]
     digest: LaunchDigest,
-    /// The guest policy, decimal or 0x and hex.
+    /// The guest policy, decimal or hexadecimal after 0x.
     #[arg(long, value_name = "VALUE", default_value_t)]
     policy: GuestPolicy,
     /// `FAMILY_ID`: 32 hexadecimal digits.
@@ -45,12 +45,12 @@ pub(super) struct Arguments {
     /// `GUEST_SVN`: the security version of the image.
     #[arg(long, value_name = "N", default_value_t)]
     guest_svn: u32,
-    /// How the structures are printed.
+    /// The format of the structures.
     #[arg(long, value_enum, default_value_t)]
     output_format: OutputFormat,
 }
 
-/// How the structures are printed.
+/// The format of the structures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum OutputFormat {
     /// As snp-create-id-block prints them.
@@ -60,12 +60,12 @@ enum OutputFormat {
     Json,
 }
 
-/// Options or files from which no identity is made.
+/// Options or files that no identity can be made from.
 #[derive(Debug, Error)]
 enum Refusal {
     #[error("cannot use `{}`", path.display())]
     Key { path: PathBuf, source: id_block::Error },
-    #[error("cannot make an ID block of --digest and --policy")]
+    #[error("cannot make an ID block from --digest and --policy")]
     Block(#[source] id_block::Error),
     #[error("the new ID block does not verify")]
     Verify(#[source] id_block::Error),

@@ -1,8 +1,8 @@
 //! `cvmkit measure image`: the reference values of an image, for its own profiles or for others.
 //!
-//! What `build` wrote into `reference-values.json` is computed again from the files; `--profile` asks
-//! for machines that the definition did not name. A register that can't be known has no value, and a
-//! line that says why.
+//! Without options, the values of `reference-values.json` are computed again from the files; `--profile` adds
+//! machines that the definition does not name. A register that is not predictable has a reason instead of a
+//! value.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,11 +25,11 @@ pub(super) struct Arguments {
     /// The folder of an image, as `cvmkit build` wrote it.
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// A profile that `cvmkit profile` lists, or a file of your own (`./mine.toml`), once for each.
+    /// A profile of `cvmkit profile`, or a file of your own (`./mine.toml`); may be given several times.
     /// Default: those of the image.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Vec<String>,
-    /// Numbers of vCPUs, parted by commas, in place of the profiles'.
+    /// Numbers of vCPUs, such as 1,2,4, in place of the profiles'.
     #[arg(long, value_name = "N", value_delimiter = ',', requires = "profile")]
     vcpus: Vec<u32>,
     /// vCPU types, such as EPYC-v4,EPYC-Milan, in place of the profiles'.
@@ -46,10 +46,10 @@ pub(super) struct Arguments {
     secure_execution: Option<PathBuf>,
 }
 
-/// Profiles that nothing can be computed for.
+/// Profiles that lack a file.
 #[derive(Debug, Error)]
 enum Refusal {
-    #[error("profile `{profile}` needs a firmware, and none of the image's is for it")]
+    #[error("profile `{profile}` needs firmware, and the image has none for it")]
     NoFirmware { profile: String, requires: &'static str },
     #[error("profile `{profile}` needs a finished Secure Execution image")]
     NoImage { profile: String },
@@ -92,7 +92,7 @@ impl Arguments {
         Ok(values.profiles)
     }
 
-    /// A profile with what the options say otherwise.
+    /// A profile, with the options in place of its own values.
     fn named(&self, name: &str, manifest: &Manifest) -> Result<Profile, CommandError> {
         let mut profile = own_or_built_in(name)?;
         if !self.vcpu_type.is_empty() && !profile.vcpu_types.is_empty() {
@@ -108,7 +108,7 @@ impl Arguments {
         let is_named = self.firmware.is_some() && profile.technology != Technology::Se;
         if profile.needs_firmware() || is_named && (counts || profile.vmm == Vmm::Qemu) {
             profile.firmware = Some(self.firmware(&profile, manifest)?);
-            // It measures as it does, not as the profile's own.
+            // The file decides the behaviour, not the profile.
             profile.firmware_behaviour = None;
         }
         if profile.technology == Technology::Se {
@@ -120,8 +120,8 @@ impl Arguments {
         Ok(profile)
     }
 
-    /// The firmware that is named; or that of the image's own platform of this kind; or for QEMU the
-    /// first of the image.
+    /// The named firmware; or that of the image's own platform of this technology and VMM; or, for QEMU, the
+    /// image's default.
     fn firmware(&self, profile: &Profile, manifest: &Manifest) -> Result<String, CommandError> {
         if let Some(path) = &self.firmware {
             return Ok(absolute(path));
@@ -137,7 +137,7 @@ impl Arguments {
     }
 }
 
-/// A file of the user's, wherever the image is.
+/// The absolute path of a user's file: a profile's paths are relative to the image.
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }

@@ -1,10 +1,9 @@
-//! `cvmkit measure se`: what identifies an IBM Secure Execution image, and whether its pages are those
-//! that its header vouches for.
+//! `cvmkit measure se`: the tag of an IBM Secure Execution image, and whether its pages match its header.
 //!
-//! The contract: exit 0 when the header was read and, of a whole image, page count and digests are
-//! equal; 1 when they are not; 2 when there is no header, or an image does not say where its
-//! components lie. Deliberately absent: the header's tag and host keys are printed, not verified,
-//! which takes keys of machine and owner. Oracle: the tests of s390-tools.
+//! The contract: exit 0 if the header is readable and, for a whole image, page count and digests are equal; 1
+//! if they differ; 2 without a header, or if an image does not say where its components lie. Deliberately
+//! absent: verification of the header's tag and host keys, which needs keys of machine and owner. Oracle: the
+//! tests of s390-tools.
 //!
 //! Names of the reference values: claims of Confidential Containers' verifier for Secure Execution
 //! (trustee, `kbs/docs/attestation_claims.md` and `deps/verifier/src/se`).
@@ -24,19 +23,19 @@ use thiserror::Error;
 use super::super::input::{self, IMAGE_MAX};
 use crate::console::{Answer, Console};
 
-/// Whose request a guest answers is not the image's matter.
-const ATTESTATION_PHKH: &str = "not in the image: it is the hash of the host key that the verifier's \
-                                request is made for";
+/// The verifier chooses the host key of its request; the image has no part in it.
+const ATTESTATION_PHKH: &str =
+    "not in the image: the hash of the host key in the verifier's request";
 
 /// The image.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An image as genprotimg or pvimg made it, or the header of one alone.
+    /// An image that genprotimg or pvimg made, or the header alone.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// Files that are no image.
+/// Files that are not a Secure Execution image.
 #[derive(Debug, Error)]
 enum Refusal {
     #[error("cannot read `{}` as a Secure Execution image", path.display())]
@@ -52,10 +51,9 @@ impl Diagnosis for Refusal {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Header { .. } => "the file must be what genprotimg or pvimg wrote",
+            Self::Header { .. } => "name a file that genprotimg or pvimg wrote",
             Self::Parameters { .. } => {
-                "the file is cut or was put together by something else; cut out the header to read \
-                 that alone"
+                "the file is truncated, or another tool wrote it; to read the header alone, extract it"
             }
         };
         Some(hint.to_owned())
@@ -75,7 +73,7 @@ impl Arguments {
     }
 }
 
-/// What a verifier pins.
+/// The values that a verifier pins.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct ReferenceValues {
@@ -83,12 +81,12 @@ struct ReferenceValues {
     version: u32,
     #[serde(rename = "se.tag")]
     tag: HeaderTag,
-    /// One for each host key: the guest reports that of the host it runs on.
+    /// One per host key: the guest reports the one of its host.
     #[serde(rename = "se.image_phkh")]
     image_phkh: Vec<Sha256>,
 }
 
-/// What is not known from the image, and why.
+/// The claims that the image does not decide, and why.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct NotPredicted {
@@ -100,9 +98,9 @@ struct NotPredicted {
 #[derive(Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 enum Pages {
-    /// They are what the header says.
+    /// Page count and digests are those of the header.
     Equal,
-    /// They are not.
+    /// One of them differs.
     Different { why: String },
 }
 
@@ -117,10 +115,10 @@ struct Report {
     flags: String,
     flag_names: Vec<&'static str>,
     header: ImageDigests,
-    /// None for a header alone.
+    /// Where the components lie; none for a header alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<Parameters>,
-    /// As computed from the pages, if they are all there.
+    /// Computed from the pages, if all of them are present.
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<ImageDigests>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,14 +191,14 @@ impl fmt::Display for Report {
             lines(f, "image", image)?;
         }
         match &self.pages {
-            None => write!(f, "image                not given: this is a header alone"),
+            None => write!(f, "image                absent: this is a header alone"),
             Some(Pages::Equal) => write!(f, "image                equal to its header"),
-            Some(Pages::Different { why }) => write!(f, "image                DIFFERENT: {why}"),
+            Some(Pages::Different { why }) => write!(f, "image                DIFFERS: {why}"),
         }
     }
 }
 
-/// What a header says, or what pages come to.
+/// The digests of a header, or those computed from the pages.
 fn lines(f: &mut fmt::Formatter<'_>, of: &str, digests: &ImageDigests) -> fmt::Result {
     let ImageDigests { pages, page_digest, address_digest, tweak_digest } = digests;
     writeln!(f, "{:<20} {pages}", format!("{of} pages (NEP)"))?;

@@ -1,11 +1,9 @@
-//! `cvmkit measure snp`: the launch digest of an AMD guest, with the options of sev-snp-measure
-//! 0.0.13.
+//! `cvmkit measure snp`: the launch digest of an AMD guest, with the options of sev-snp-measure 0.0.13.
 //!
-//! The contract: where that tool prints a digest of something a guest can be started as, this one
-//! prints the same; what it refuses is refused. Deliberate deviations, each a refusal (exit 2) of
-//! what the tool measures although it would not hold: firmware without SEV metadata, an empty
-//! `--kernel`, a kernel under an SVSM, vCPU options that contradict each other. Oracle:
-//! sev-snp-measure.
+//! The contract: for every guest that can be started, the digest is the one that sev-snp-measure prints, and
+//! what that tool refuses is refused. Deliberate deviations: exit 2 where the tool prints a digest that no
+//! guest would have, for firmware without SEV metadata, an empty `--kernel`, a kernel under an SVSM, and vCPU
+//! options that contradict each other. Oracle: sev-snp-measure.
 
 mod files;
 mod options;

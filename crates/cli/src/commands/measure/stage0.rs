@@ -1,9 +1,9 @@
-//! `cvmkit measure stage0`: what Oak's stage0 measures of a kernel that QEMU hands over, as the
-//! appraisal policies of HATs list it.
+//! `cvmkit measure stage0`: what Oak's stage0 measures of a kernel that QEMU loads, in the fields of HATs'
+//! appraisal policies.
 //!
-//! The contract: every field of a policy with its value, or the reason why there is none; nothing is
-//! guessed. The digest of stage0 itself is the launch digest of `cvmkit measure snp`. Deliberately
-//! absent: ACPI tables made by QEMU for stage0, which gives PCI devices other addresses than OVMF.
+//! The contract: every field of a policy has a value or a reason; nothing is guessed. The digest of stage0
+//! itself is the launch digest of `cvmkit measure snp`. Deliberately absent: having QEMU make ACPI tables for
+//! stage0, which gives PCI devices other addresses than OVMF.
 //! Oracles: HATs' published policies, Oak's attestations of real machines, and QEMU.
 //!
 //! Source of the names: `PolicyMeasurement` in private-compute-infra-toolkit/hats at 7d618400ce0c.
@@ -26,10 +26,10 @@ use acpi::AcpiArguments;
 use refusal::Refusal;
 use report::{Inputs, Report, Values};
 
-/// More than any kernel or initrd that a machine could load below 4 GiB.
+/// Longest kernel, bytes: more than a machine could load below 4 GiB.
 const FILE_MAX: u64 = input::IMAGE_MAX;
 
-/// What QEMU hands to stage0.
+/// What QEMU hands to stage0, and in which machine.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Kernel file (a bzImage).
@@ -38,10 +38,10 @@ pub(super) struct Arguments {
     /// Initrd file.
     #[arg(long, value_name = "PATH")]
     initrd: Option<PathBuf>,
-    /// Kernel command line as QEMU is given it; a leading space counts.
+    /// Kernel command line, as given to QEMU; a leading space counts.
     #[arg(long, value_name = "CMDLINE", allow_hyphen_values = true, default_value = "")]
     append: String,
-    /// Any text may follow in the command line, such as the port of a launcher.
+    /// Allow any text after --append, such as the port of a launcher.
     #[arg(long)]
     any_tail: bool,
     /// Memory of the guest, with its unit, such as 8000000K or 8G.
@@ -50,10 +50,10 @@ pub(super) struct Arguments {
     /// QEMU's machine.
     #[arg(long, value_enum)]
     machine: MachineName,
-    /// The guest: QEMU leaves the header of a kernel as it is for encrypted guests of AMD alone.
+    /// The kind of guest: QEMU leaves a kernel's header unchanged only for encrypted guests of AMD.
     #[arg(long, value_enum, default_value_t)]
     guest: GuestKind,
-    /// Where stage0 puts ACPI tables: `low` before Oak's commit 7886a73d17 of 2025-05-19.
+    /// Where stage0 puts ACPI tables; `low` for Oak before commit 7886a73d17 of 2025-05-19.
     #[arg(long, value_enum, default_value_t)]
     acpi_area: AreaName,
     #[command(flatten)]
@@ -61,14 +61,14 @@ pub(super) struct Arguments {
     /// The system image that stage1 loads (HATs: system.tar.xz).
     #[arg(long, value_name = "PATH")]
     system_image: Option<PathBuf>,
-    /// Print every thing that is measured, and the memory map.
+    /// Print every measurement, and the memory map.
     #[arg(long)]
     explain: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum MachineName {
-    /// `-machine q35`, with a processor of AMD.
+    /// `-machine q35`, with an AMD processor.
     Q35,
     /// `-machine microvm,acpi=on,pcie=on`.
     Microvm,
@@ -143,7 +143,7 @@ impl Arguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// A regular expression for the command line, or for its beginning.
+    /// The regular expression of a policy for the command line; with `--any-tail`, for its start.
     fn pattern(&self) -> String {
         let whole = cmdline_pattern(&self.append);
         match whole.strip_suffix('$') {

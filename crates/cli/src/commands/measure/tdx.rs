@@ -1,11 +1,10 @@
-//! `cvmkit measure tdx`: what a quote says of an Intel TD that QEMU starts with firmware and a
-//! kernel, or that boots a unified kernel image from a disk: MRTD and RTMR 0 to 3.
+//! `cvmkit measure tdx`: MRTD and RTMR 0 to 3 in the quote of an Intel TD that QEMU starts with firmware and a
+//! kernel, or that boots a unified kernel image from a disk.
 //!
-//! The contract: of a kernel that QEMU starts all five registers or a refusal (exit 2); of a disk,
-//! whose devices decide RTMR 0, a value or a reason for each. Never a register of which an input was
-//! guessed. `--mrtd-only` asks for the one that firmware and QEMU decide alone. The ACPI tables,
-//! which RTMR 0 holds, are QEMU's: `--acpi-from-qemu` has it make them, and prints digests that do
-//! without it the next time. Without `--firmware` it is a cloud's, of which there is no file.
+//! The contract: each register has a value or a reason, and no input of a value is guessed. `--mrtd-only` asks
+//! for the register that firmware and QEMU decide alone. RTMR 0 covers the ACPI tables, which QEMU makes:
+//! `--acpi-from-qemu` has QEMU make them, and prints digests that replace it the next time. Without
+//! `--firmware`, the firmware is a cloud's, whose file nobody has.
 //! Oracles: td-shim's `td_shim_tee_info_hash.py`, event logs of real TDs and of OVMF under QEMU.
 
 mod acpi;
@@ -36,63 +35,62 @@ use report::{Inputs, Registers, Report};
 /// Firmware, machine and kernel of the TD.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Firmware file, whole, such as OVMF.fd. Without it that of a cloud, with Secure Boot off: RTMR 1
-    /// and 2 of --uki, by --layout.
+    /// Firmware file, whole, such as OVMF.fd. Without it: a cloud's firmware with Secure Boot off, for
+    /// RTMR 1 and 2 of --uki.
     #[arg(long, value_name = "PATH", required_unless_present = "uki")]
     firmware: Option<PathBuf>,
     /// Kernel file of a direct boot.
     #[arg(long, value_name = "PATH", required_unless_present_any = ["mrtd_only", "uki"])]
     kernel: Option<PathBuf>,
-    /// Unified kernel image that boots from a disk, instead of --kernel.
+    /// Unified kernel image (UKI) that boots from a disk, instead of --kernel.
     #[arg(long, value_name = "EFI", conflicts_with_all = ["kernel", "initrd", "append", "mrtd_only"])]
     uki: Option<PathBuf>,
-    /// The disk that holds --uki; without it one that has no partition table.
+    /// The disk that holds --uki. Default: a disk without a partition table.
     #[arg(long, value_name = "RAW", requires = "uki")]
     disk: Option<PathBuf>,
-    /// The TD can't write to its disk, or has none.
+    /// The TD cannot write to its disk, or has none.
     #[arg(long)]
     read_only_disk: bool,
-    /// The bus of its disk: virtio-blk, virtio-scsi, nvme, usb or ahci. Firmware of edk2 2025.08 and
-    /// later leaves boot services twice or once by it (RTMR 1).
+    /// The bus of its disk: virtio-blk, virtio-scsi, nvme, usb or ahci. It decides whether edk2 2025.08
+    /// and later leave boot services once or twice (RTMR 1).
     #[arg(long, value_name = "BUS")]
     disk_bus: Option<DiskBus>,
-    /// The TD has a virtual TPM too, as Google's have: then Linux measures command line and initrd
-    /// there, and not into RTMR 2, and the room for its log is in RTMR 0.
+    /// The TD has a virtual TPM too, as on Google Cloud: Linux then measures command line and initrd
+    /// there and not into RTMR 2, and the area for the TPM's log is in RTMR 0.
     #[arg(long)]
     tpm: bool,
     /// Initrd file.
     #[arg(long, value_name = "PATH")]
     initrd: Option<PathBuf>,
-    /// Kernel command line, as QEMU is given it.
+    /// Kernel command line, as given to QEMU.
     #[arg(long, value_name = "CMDLINE", allow_hyphen_values = true, default_value = "")]
     append: String,
-    /// Number of vCPUs; they are in the ACPI tables.
+    /// Number of vCPUs, for the ACPI tables of --acpi-from-qemu.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     vcpus: Option<u32>,
     /// Memory of the TD, with its unit, such as 2G or 2816M.
     #[arg(long, value_name = "SIZE", value_parser = Memory::bytes)]
     memory: Option<u64>,
-    /// Version of QEMU, such as 10.1; without it that of --acpi-from-qemu.
+    /// Version of QEMU, such as 10.1. Default: that of --acpi-from-qemu.
     #[arg(long, value_name = "VERSION")]
     qemu_version: Option<QemuVersion>,
-    /// How the firmware measures: the edk2 release from which on it does; without it that of the
-    /// Debian firmware with the same SHA-256.
+    /// The order of the firmware's measurements, named by the edk2 release that introduced it. Default:
+    /// that of the Debian firmware with the same SHA-256.
     #[arg(long, value_name = "NAME")]
     layout: Option<Layout>,
-    /// Whether the firmware was built with Secure Boot, absent or built-in; for firmware that is not
-    /// known.
+    /// Whether the firmware was built with Secure Boot: absent or built-in. Needed for unknown firmware.
     #[arg(long, value_name = "BUILD")]
     secure_boot: Option<SecureBootBuild>,
-    /// Digest of the SMBIOS tables or file with their bytes, for firmware that measures them
-    /// (edk2-stable202505 and later): from the event log of such a machine.
+    /// Digest (SHA-384) of the SMBIOS tables, from the event log of such a machine, or the file. For
+    /// firmware that measures them (edk2-stable202505 and later).
     #[arg(long, value_name = "DIGEST|PATH")]
     smbios: Option<Measured>,
     #[command(flatten)]
     acpi: AcpiArguments,
-    /// Print the MRTD alone.
+    /// Print only the MRTD.
     #[arg(long)]
     mrtd_only: bool,
-    /// Print every event with the value after it.
+    /// Print every event with the register's value after it.
     #[arg(long)]
     explain: bool,
 }
@@ -128,24 +126,24 @@ impl Arguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Refuses options that leave something open, before any file is read.
+    /// Refuses options that are incomplete, before any file is read.
     fn check(&self) -> Result<(), Refusal> {
         if self.mrtd_only {
             let given = self.acpi.is_given();
             return if given { Err(Refusal::AcpiForMrtd) } else { Ok(()) };
         }
         if self.firmware.is_none() {
-            // Nothing of the machine is in RTMR 1 and 2.
+            // RTMR 1 and 2 cover nothing of the machine.
             return if self.acpi.is_given() { Err(Refusal::AcpiForForeign) } else { Ok(()) };
         }
         if self.memory.is_none() {
             return Err(Refusal::NoMemory);
         }
-        // Without tables RTMR 0 is not predicted, and the others are.
+        // Without tables RTMR 0 is not predicted; the others are.
         if self.acpi.is_given() { self.acpi.check(self.vcpus) } else { Ok(()) }
     }
 
-    /// The registers under firmware that is not at hand.
+    /// The registers under a cloud's firmware, whose file nobody has.
     fn foreign(&self, console: &Console) -> Answer {
         let off = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
         let Some(boot) = self.boot()? else { return Err(TdError::NoFirmware.into()) };
@@ -156,20 +154,20 @@ impl Arguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// That of the option, or of the QEMU that made the tables; where both are known they agree.
+    /// The version of the option, or of the QEMU that made the tables; both must agree.
     fn qemu(&self, acpi: Option<&Acpi>) -> Result<QemuVersion, Refusal> {
         let made = acpi.and_then(|acpi| acpi.qemu_version.as_ref());
         match (&self.qemu_version, made) {
             (Some(given), Some(found)) if !given.covers(found) => {
                 Err(Refusal::OtherQemu { given: given.clone(), found: found.clone() })
             }
-            // The QEMU that made the tables says more.
+            // The version of the QEMU that made the tables has more numbers.
             (_, Some(version)) | (Some(version), None) => Ok(version.clone()),
             (None, None) => Err(Refusal::NoQemuVersion),
         }
     }
 
-    /// What boots; nothing if the MRTD alone is asked for.
+    /// What boots; none for `--mrtd-only`.
     fn boot(&self) -> Result<Option<TdBoot>, CommandError> {
         if let Some(uki) = &self.uki {
             return Ok(Some(TdBoot::disk(uki.clone(), self.disk.as_deref())?));
@@ -204,7 +202,7 @@ impl Arguments {
         })
     }
 
-    /// What firmware and kernel extend, as far as it is known.
+    /// The RTMRs, as far as they are predicted.
     fn registers(
         &self,
         boot: &TdBoot,
@@ -217,5 +215,5 @@ impl Arguments {
     }
 }
 
-/// Of a cloud, where nothing that QEMU decides is predicted.
+/// A stand-in for a cloud, where nothing that QEMU decides is predicted.
 const ANY_QEMU: QemuRelease = QemuRelease::new(10, 0);

@@ -1,7 +1,7 @@
-//! `cvmkit measure tpm`: the PCRs of a machine that boots an image, before it does.
+//! `cvmkit measure tpm`: the PCRs of a machine that boots an image, before it boots.
 //!
-//! Each register comes with its value, or with the reason why there is none: what is not said of
-//! the machine is never guessed, and a register it decides is not predicted. Oracles: boots under
+//! Each register has a value or a reason. A property of the machine that no option gives is never guessed; the
+//! registers that it decides are not predicted. Oracles: boots under
 //! QEMU with swtpm, systemd-measure for PCR 11.
 
 mod report;
@@ -29,38 +29,38 @@ pub(super) struct Arguments {
     /// The folder of an image, as `cvmkit build` wrote it.
     #[arg(value_name = "OUT", required_unless_present = "uki", conflicts_with = "uki")]
     out: Option<PathBuf>,
-    /// A unified kernel image instead, with `--disk` for the disk it boots from.
+    /// A unified kernel image (UKI) instead of OUT, with `--disk` for the disk that it boots from.
     #[arg(long, value_name = "EFI")]
     uki: Option<PathBuf>,
-    /// The disk that holds --uki; without it one that has no partition table.
+    /// The disk that holds --uki. Default: a disk without a partition table.
     #[arg(long, value_name = "RAW", requires = "uki")]
     disk: Option<PathBuf>,
-    /// The profile of --uki that boots, by its number: the one that the boot option names with `@N`.
-    /// Default: the first.
+    /// The number of the profile of --uki that boots, as in `@N` of the boot option. Default: 0, the
+    /// first.
     #[arg(long, value_name = "N", requires = "uki")]
     profile: Option<u32>,
-    /// QEMU hands kernel, initrd and command line of OUT to the firmware.
+    /// QEMU loads kernel, initrd and command line of OUT.
     #[arg(long, conflicts_with_all = ["uki", "json_systemd_measure"])]
     direct: bool,
     #[command(flatten)]
     machine: MachineArguments,
-    /// The phases that userspace has extended into PCR 11, such as enter-initrd:leave-initrd; none
-    /// by default.
+    /// The boot phases that userspace has extended into PCR 11, such as enter-initrd:leave-initrd.
+    /// Default: none.
     #[arg(long, value_name = "PHASES")]
     phase: Option<Phases>,
-    /// The bank: sha256, or sha384. Default: the first that the platform has.
+    /// The bank. Default: the first that the platform has.
     #[arg(long, value_enum)]
     bank: Option<BankName>,
     /// Print every event with the register's value after it.
     #[arg(long)]
     explain: bool,
-    /// Print PCR 11 as `systemd-measure calculate --json` does, both banks unless one is named, for
-    /// its four phases unless --phase names one.
+    /// Print PCR 11 as `systemd-measure calculate --json` does: both banks unless --bank names one, its
+    /// four phases unless --phase names some.
     #[arg(long, conflicts_with = "explain")]
     json_systemd_measure: bool,
 }
 
-/// A bank.
+/// A bank of PCRs, by its hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum BankName {
     /// SHA-256.
@@ -81,7 +81,7 @@ impl BankName {
 /// Options that do not fit the platform.
 #[derive(Debug, Error)]
 enum Refusal {
-    #[error("platform {platform} has no {bank} bank, expected --bank {expected}")]
+    #[error("platform {platform} has no {bank} bank: expected --bank {expected}")]
     Bank { platform: Platform, bank: Bank, expected: Bank },
 }
 
@@ -99,7 +99,7 @@ impl Arguments {
         let machine = match (&own, &self.out) {
             (Some(profile), Some(out)) => values::tpm_machine(profile, out)?,
             _ => Machine {
-                // What can be written is, as far as firmware and stub may know.
+                // Without `--read-only-disk`, the disk is writable.
                 medium: self.machine.medium(Some(true)),
                 ..self.machine.machine()?
             },
@@ -135,8 +135,8 @@ impl Arguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The profile that the image has of this machine, if nothing else is said of it: one question
-    /// has one answer, here and in `measure image`.
+    /// The image's own profile for this platform and boot, if no option describes the machine: the answer is then
+    /// that of `measure image`.
     fn profile_of_image(&self, platform: Platform) -> Result<Option<Profile>, CommandError> {
         let Some(out) = self.out.as_ref().filter(|_| self.machine.described().is_empty()) else {
             return Ok(None);
@@ -165,7 +165,7 @@ impl Arguments {
         if has { Ok(bank) } else { Err(Refusal::Bank { platform, bank, expected }) }
     }
 
-    /// The moments that systemd-measure prints.
+    /// The phases that systemd-measure prints a value for, each with those before it.
     fn moments(&self) -> Vec<Vec<String>> {
         match &self.phase {
             Some(Phases(phases)) => vec![phases.clone()],

@@ -1,4 +1,4 @@
-//! The templates: folders of `recipes/`, as they were when this program was built.
+//! The templates: folders of `recipes/`, embedded when this program was built.
 
 /// A definition to start from.
 #[derive(Debug)]
@@ -7,22 +7,22 @@ pub(super) struct Template {
     pub(super) name: &'static str,
     /// `image.toml`.
     pub(super) definition: &'static str,
-    /// What stands beside it.
+    /// The other files of the folder.
     pub(super) files: &'static [TemplateFile],
 }
 
 /// A file of a template.
 #[derive(Debug)]
 pub(super) struct TemplateFile {
-    /// Below the folder.
+    /// The path below the folder.
     pub(super) path: &'static str,
-    /// The permission bits.
+    /// The permission bits, which the image takes over.
     pub(super) mode: u32,
-    /// The bytes.
+    /// The whole file.
     pub(super) contents: &'static [u8],
 }
 
-/// Lists the files of one template; a file that is not there is an error of the compiler.
+/// Lists the files of one template; a missing file fails to compile.
 macro_rules! template {
     ($name:literal, [$($mode:literal $path:literal),* $(,)?]) => {
         Template {

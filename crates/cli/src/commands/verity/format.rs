@@ -15,13 +15,13 @@ use super::refusal::Refusal;
 use super::tree::{Described, TreeArguments, Uuid};
 use crate::console::{Answer, CommandError, Console};
 
-/// What to hash, into what.
+/// The data, the file for its tree, and how the tree is made.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The file to protect: whole data blocks.
+    /// The file to protect; its size is a multiple of the data block size.
     #[arg(value_name = "DATA")]
     data: PathBuf,
-    /// The file for the hash area; DATA itself with --hash-offset at its end.
+    /// The file for the hash area. It may be DATA itself, with --hash-offset at its end.
     #[arg(value_name = "HASH")]
     hash: PathBuf,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// UUID in the superblock. Default: nil, so that the same data gives the same bytes.
     #[arg(long, value_name = "UUID", conflicts_with = "no_superblock")]
     uuid: Option<Uuid>,
-    /// Also write the root hash to this file, as hex digits without a line end.
+    /// Also write the root hash to this file, in hex without a line end.
     #[arg(long, value_name = "FILE")]
     root_hash_file: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ impl Arguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Writes beside the target and puts the finished file in its place.
+    /// Writes beside the target, then renames the finished file over it.
     fn write(
         &self,
         plan: &Plan,
@@ -85,10 +85,10 @@ impl Arguments {
     }
 }
 
-/// The file that the hash area goes to.
+/// The file for the hash area.
 struct Target {
     path: PathBuf,
-    /// What it has before the hash area.
+    /// Its bytes before the hash area, if it has some.
     front: Option<FileSource>,
 }
 
@@ -109,13 +109,13 @@ impl Target {
     }
 }
 
-/// Device and inode: what makes two names one file.
+/// Device and inode: two names with equal ones are one file.
 pub(super) fn identity(path: &Path) -> Result<(u64, u64), CommandError> {
     let metadata = input::open(path)?.metadata().map_err(files::cannot("read", path))?;
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Copies a file in pieces.
+/// Copies a file in pieces of 1 MiB.
 fn copy(from: &FileSource, to: &mut impl Sink) -> io::Result<()> {
     const PIECE: u64 = 1 << 20;
     let mut piece = vec![0; 1 << 20];

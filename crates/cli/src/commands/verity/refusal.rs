@@ -1,4 +1,4 @@
-//! Why a hash tree was not made, not accepted or not shown.
+//! Why a hash tree was not made, not verified or not dumped.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,26 +7,26 @@ use cvmkit_formats::verity;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
-/// Why there is no tree.
+/// Faults of options and files; and the answer no.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
-    /// An option, the data or the hash area.
+    /// The fault of an option, the data or the hash area.
     #[error("cannot use `{}` for dm-verity", path.display())]
     Verity { path: PathBuf, source: verity::Error },
     /// The answer of `verify` is no.
-    #[error("`{}` with `{}` is not what the root hash says", data.display(), hash.display())]
+    #[error("`{}` and `{}` do not match the root hash", data.display(), hash.display())]
     NotVerified { data: PathBuf, hash: PathBuf, source: verity::Error },
     #[error(
-        "`{}` holds less data than its hash tree: {found} bytes, expected {expected}",
+        "`{}` is shorter than its hash tree says: {found} bytes, expected {expected}",
         path.display()
     )]
     OtherLength { path: PathBuf, expected: u64, found: u64 },
     #[error(
-        "--data-blocks {blocks} of {size} bytes are more than `{}` has: {found} bytes",
+        "`{}` has {found} bytes, expected at least --data-blocks {blocks} of {size} bytes",
         path.display()
     )]
     FewerBlocks { path: PathBuf, blocks: u64, size: u32, found: u64 },
-    #[error("the root hash has {found} bytes, expected the {expected} of {algorithm}")]
+    #[error("the root hash has {found} bytes, expected {expected} for {algorithm}")]
     RootHashLength { algorithm: &'static str, expected: usize, found: usize },
     #[error("`{}` has {len} bytes, expected a hash area at --hash-offset {offset}", path.display())]
     Offset { path: PathBuf, offset: u64, len: u64 },
@@ -38,16 +38,16 @@ pub(super) enum Refusal {
         path.display()
     )]
     Overlap { path: PathBuf, offset: u64, len: u64 },
-    #[error("{option} describes a hash area without superblock; this one says it itself")]
+    #[error("{option} needs --no-superblock: otherwise the superblock decides it")]
     Described { option: &'static str },
-    #[error("no root hash: expected ROOTHASH or --root-hash-file")]
+    #[error("missing root hash: expected ROOTHASH or --root-hash-file FILE")]
     NoRootHash,
-    #[error("`{}` holds no root hash", path.display())]
+    #[error("cannot read a root hash from `{}`", path.display())]
     RootHashFile { path: PathBuf, source: verity::Error },
 }
 
 impl Refusal {
-    /// Names the file in an error of the format.
+    /// An error of the format, with the file that it is about.
     pub(super) fn of(path: &Path) -> impl FnOnce(verity::Error) -> Self {
         |source| Self::Verity { path: path.to_owned(), source }
     }
@@ -62,13 +62,13 @@ impl Refusal {
         }
     }
 
-    /// As [`Refusal::of`], where bytes that contradict each other are the answer no.
+    /// As [`Refusal::of`]; here bytes that contradict each other are the answer no.
     pub(super) fn of_verify(data: &Path, hash: &Path) -> impl FnOnce(verity::Error) -> Self {
         |source| {
             let (data, hash) = (data.to_owned(), hash.to_owned());
             match environment(&source) {
                 true => Self::Verity { path: data, source },
-                // What can't be read says neither yes nor no.
+                // An unsupported format is neither yes nor no.
                 false if matches!(source, verity::Error::Unsupported { .. }) => {
                     Self::Verity { path: hash, source }
                 }
@@ -97,10 +97,13 @@ impl Diagnosis for Refusal {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Verity { source: verity::Error::Corrupt { what: "signature", .. }, .. } => {
-                Some("is there a superblock at --hash-offset? see --no-superblock".to_owned())
+            Self::Verity { source: verity::Error::Corrupt { what: "signature", .. }, .. } => Some(
+                "name the superblock's place with `--hash-offset`, or give `--no-superblock`"
+                    .to_owned(),
+            ),
+            Self::Overlap { len, .. } => {
+                Some(format!("to append the hash area, give `--hash-offset {len}`"))
             }
-            Self::Overlap { len, .. } => Some(format!("`--hash-offset {len}` is behind it")),
             _ => None,
         }
     }

@@ -14,29 +14,28 @@ use super::super::input;
 use super::refusal::Refusal;
 use crate::console::CommandError;
 
-/// How a tree is made; each option is veritysetup's.
+/// How the tree is made; each option is veritysetup's.
 #[derive(Debug, clap::Args)]
 pub(super) struct TreeArguments {
-    /// Salt in hex, or `-` for none. Default: none; veritysetup takes a random one, of which the
-    /// bytes would differ each time.
+    /// Salt in hex, or `-` for none. Default: none, so that the same data gives the same bytes.
     #[arg(long, value_name = "HEX|-")]
     pub(super) salt: Option<Salt>,
-    /// Bytes of a data block: a power of two, 512 to 524288; 4096 by default.
+    /// Size of a data block, bytes: a power of two from 512 to 524288. Default: 4096.
     #[arg(long, value_name = "BYTES")]
     pub(super) data_block_size: Option<u32>,
-    /// Bytes of a hash block: a power of two, 512 to 524288; 4096 by default.
+    /// Size of a hash block, bytes: a power of two from 512 to 524288. Default: 4096.
     #[arg(long, value_name = "BYTES")]
     pub(super) hash_block_size: Option<u32>,
-    /// Hash algorithm; sha256 by default.
+    /// Hash algorithm. Default: sha256.
     #[arg(long = "hash", value_enum, value_name = "NAME")]
     pub(super) algorithm: Option<Hash>,
-    /// How many data blocks the tree covers; all of DATA by default.
+    /// How many data blocks the tree covers. Default: all of DATA.
     #[arg(long, value_name = "N")]
     pub(super) data_blocks: Option<u64>,
     /// The hash area has no superblock.
     #[arg(long)]
     pub(super) no_superblock: bool,
-    /// Where the hash area starts in HASH, bytes.
+    /// Offset of the hash area in HASH, bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub(super) hash_offset: u64,
 }
@@ -70,7 +69,7 @@ impl TreeArguments {
     }
 }
 
-/// The bytes of a file from `offset` on.
+/// The bytes of a file from `offset` to its end.
 pub(super) fn hash_area(path: &Path, offset: u64) -> Result<Window<FileSource>, CommandError> {
     let file = input::source(path)?;
     let len = file.len();
@@ -108,7 +107,7 @@ impl FromStr for Uuid {
     }
 }
 
-/// The hash functions a tree can have.
+/// The hash functions of a tree.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum Hash {
     /// SHA-256
@@ -131,7 +130,7 @@ impl Hash {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Described {
     file: String,
-    /// Only in the superblock.
+    /// None without a superblock, which alone has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     uuid: Option<String>,
     hash_type: u32,
@@ -140,25 +139,28 @@ pub(super) struct Described {
     hash_blocks: u64,
     hash_block_size: u32,
     hash_algorithm: &'static str,
-    /// Hex digits; of no salt, none.
+    /// In hex; empty without a salt.
     salt: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     root_hash: Option<String>,
 }
 
 impl Described {
-    /// What a superblock says.
+    /// The tree that a superblock describes.
     pub(super) fn by(header: &Header, path: &Path) -> Result<Self, Error> {
         let size = u64::from(header.options.data_block_size);
         let len = header.data_blocks.checked_mul(size).ok_or_else(|| Error::Corrupt {
             what: "data_blocks",
             at: 72,
-            why: format!("expected data of a length 64 bits hold, found {}", header.data_blocks),
+            why: format!(
+                "expected fewer bytes of data than 2^64, found {} blocks",
+                header.data_blocks
+            ),
         })?;
         Ok(Self::of(&Plan::new(len, &header.options)?, path))
     }
 
-    /// What was planned.
+    /// The tree of a plan.
     pub(super) fn of(plan: &Plan, path: &Path) -> Self {
         let options = plan.options();
         let uuid = Guid::from_text_order(options.uuid).to_string();

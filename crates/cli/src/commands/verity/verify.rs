@@ -1,4 +1,4 @@
-//! `cvmkit verity verify`: whether data and hash tree are what a root hash says.
+//! `cvmkit verity verify`: whether data and hash tree match a root hash.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,19 +13,19 @@ use super::refusal::Refusal;
 use super::tree::{TreeArguments, hash_area};
 use crate::console::{Answer, CommandError, Console};
 
-/// What to check.
+/// The data, its tree, and the root hash.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The protected file.
     #[arg(value_name = "DATA")]
     data: PathBuf,
-    /// The file with the hash area; it may be DATA itself, with --hash-offset.
+    /// The file with the hash area. It may be DATA itself, with --hash-offset.
     #[arg(value_name = "HASH")]
     hash: PathBuf,
     /// The root hash, in hex.
     #[arg(value_name = "ROOTHASH", conflicts_with = "root_hash_file")]
     root_hash: Option<RootHashText>,
-    /// Read the root hash from a file.
+    /// Read the root hash from this file.
     #[arg(long, value_name = "FILE")]
     root_hash_file: Option<PathBuf>,
     #[command(flatten)]
@@ -90,7 +90,7 @@ impl Arguments {
         }
     }
 
-    /// How the tree was made, and over how many data blocks if the superblock says so.
+    /// How the tree was made, and over how many data blocks, if there is a superblock.
     fn described(
         &self,
         hash: &Window<impl Source>,
@@ -112,8 +112,8 @@ impl Arguments {
         Ok((header.options, Some(header.data_blocks)))
     }
 
-    /// How much of DATA the tree covers, and how much lies behind that: nothing before the hash area in
-    /// the same file is looked at. The kernel does not read what the tree does not cover.
+    /// How many bytes of DATA the tree covers, and how many follow them, which the kernel does not read. A gap
+    /// before a hash area in the same file does not count.
     fn data_len(
         &self,
         found: u64,
@@ -156,7 +156,7 @@ impl fmt::Display for Verified {
         write!(f, "{}: verified, {blocks} blocks of {size} bytes", self.data)?;
         match self.bytes_behind {
             0 => Ok(()),
-            behind => write!(f, "\nnote: the tree does not cover the {behind} bytes behind them"),
+            behind => write!(f, "\nnote: the tree does not cover the {behind} bytes after them"),
         }
     }
 }

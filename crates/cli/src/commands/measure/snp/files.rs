@@ -1,9 +1,9 @@
 //! The files of a launch, read and hashed on two threads.
 //!
-//! A kernel is most of the bytes, and one SHA-256 can't be shared between processors. So it is
-//! hashed on its own, while the other thread reads the firmware, folds its pages, which come first
-//! in every launch, and hashes the initrd. The result is that of one thread: the first file in the
-//! order of the options that can't be read is the one named.
+//! Most of the bytes are the kernel's, and one SHA-256 cannot be shared between processors. So one thread hashes
+//! the kernel, while the other reads the firmware, folds its pages, which come first in every launch, and
+//! hashes the initrd. Results and errors are those of one thread: an error names the first unreadable file in
+//! the order of the options.
 
 use std::fs::Metadata;
 use std::io::Read as _;
@@ -18,11 +18,11 @@ use cvmkit_measure::snp::{FirmwareFold, LaunchDigest};
 use super::super::super::input::{self, FIRMWARE_MAX, InputError};
 use super::options::{Arguments, Mode};
 
-/// What the options name.
+/// The content of the files that the options name.
 pub(super) struct Files {
-    /// The firmware; its end suffices beside `firmware_digest`.
+    /// The firmware; with `firmware_digest`, perhaps only its end.
     pub(super) image: Vec<u8>,
-    /// Whether all of it was seen to be one whole image, so that this may be its end.
+    /// Whether the file was checked to be one whole image, so that `image` may be its end alone.
     pub(super) is_checked: bool,
     /// The digest after the pages of the firmware.
     pub(super) firmware_digest: Option<LaunchDigest>,
@@ -35,13 +35,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Reads all that the guest mode has a use for.
+    /// Reads the files that the guest mode needs.
     pub(super) fn read(arguments: &Arguments) -> Result<Self, InputError> {
         let kernel = arguments.kernel.as_deref().filter(|_| arguments.is_direct());
         let initrd = arguments.initrd.as_deref().filter(|_| arguments.is_direct());
         let images = || Images::read(arguments);
         let (images, kernel, initrd) = match kernel {
-            // A thread takes longer to start than there is to gain.
+            // Starting a thread would take longer than it saves.
             None => (images(), Ok(None), Ok(None)),
             Some(kernel) => {
                 let others = || (images(), initrd.map(input::sha256).transpose());
@@ -65,7 +65,7 @@ struct Images {
 impl Images {
     fn read(arguments: &Arguments) -> Result<Self, InputError> {
         let svsm = || arguments.svsm_path().map(|path| input::read(path, FIRMWARE_MAX)).transpose();
-        // Where the list is printed it has to be folded from its start.
+        // `--explain` prints the list from its start, so it is folded from there.
         let folds = arguments.mode == Mode::Snp && !arguments.explain;
         if folds
             && arguments.snp_ovmf_hash.is_none()
@@ -80,24 +80,23 @@ impl Images {
     }
 }
 
-/// How much of an image is read at once, and how much of its end is kept. Its descriptors are in
-/// the last page or two; a fresh page of memory takes longer to get than to hash.
+/// How much of an image is read at once, and how much of its end is kept, bytes. The descriptors are in the
+/// last page or two; a fresh page of memory takes longer to get than to hash.
 const PIECE: usize = 64 << 10;
 
-/// Folds an image while it is read, and keeps its end; nothing where that would not do, such as for
-/// a pipe or for descriptors that lie before the end. Then the whole image is needed, if only to
-/// say what is wrong with it.
+/// Folds an image while it is read, and keeps its end. None where the end is not enough, such as for a pipe or
+/// for descriptors before the end: the whole image is needed then, if only to name its fault.
 fn folded(path: &Path) -> Result<Option<(Vec<u8>, LaunchDigest)>, InputError> {
     let mut file = input::open(path)?;
     let len = file.metadata().ok().filter(Metadata::is_file).map_or(0, |meta| meta.len());
     let Ok(mut fold) = FirmwareFold::new(len) else { return Ok(None) };
-    // The end that is kept does not say whether it is that of a whole image.
+    // The end alone does not show whether the image is whole.
     let whole = file.try_clone().and_then(FileSource::of);
     if !whole.is_ok_and(|whole| firmware::check_whole(&whole).is_ok()) {
         return Ok(None);
     }
     let mut piece = vec![0; PIECE];
-    // The first piece is the odd one, so that the last one is whole.
+    // The first piece is the short one, so that the last one is full.
     let odd = usize::try_from(len % PIECE as u64).unwrap_or(0);
     let (mut left, mut next) = (len, if odd == 0 { PIECE } else { odd });
     while left > 0 {
@@ -113,8 +112,8 @@ fn folded(path: &Path) -> Result<Option<(Vec<u8>, LaunchDigest)>, InputError> {
     Ok(fold.finish().filter(|_| enough).map(|digest| (piece, digest)))
 }
 
-/// Whether the end of an image of `len` bytes says all that a launch takes from it besides its
-/// pages. What depends on where the image starts is that no section lies in it.
+/// Whether the end of an image of `len` bytes holds all that a launch needs besides the pages. Only one check
+/// needs the image's start: that no section lies in it.
 fn is_enough(end: &[u8], len: u64) -> bool {
     let Ok(firmware) = Firmware::of_end(end) else { return false };
     let outside = |sections: Vec<Section>| {
@@ -125,7 +124,7 @@ fn is_enough(end: &[u8], len: u64) -> bool {
         && firmware.hash_table_area().is_ok()
 }
 
-/// Does one thing on a thread of its own while it does the other on this one.
+/// Runs `elsewhere` on a thread of its own and `here` on this one; a panic of either goes on here.
 fn both<A: Send, B>(elsewhere: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     std::thread::scope(|scope| {
         let elsewhere = scope.spawn(elsewhere);

@@ -1,4 +1,4 @@
-//! The options of sev-snp-measure 0.0.13, and which of them fit each other.
+//! The options of sev-snp-measure 0.0.13, and which of them go together.
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,13 @@ use super::refusal::Refusal;
 /// The options of sev-snp-measure, and `--explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Say what was measured beside the digest.
+    /// Name the guest mode beside the digest.
     #[arg(long, short)]
     pub(super) verbose: bool,
     /// Guest mode.
     #[arg(long, value_enum, default_value_t)]
     pub(super) mode: Mode,
-    /// Number of guest vCPUs; in every mode but sev and snp:ovmf-hash.
+    /// Number of guest vCPUs; in every mode except sev and snp:ovmf-hash.
     #[arg(long, value_name = "N")]
     pub(super) vcpus: Option<u32>,
     /// Type of guest vCPU, by QEMU's name, such as EPYC-v4.
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     /// Type of guest VMM: QEMU, ec2 or gce.
     #[arg(long, value_name = "VMMTYPE", default_value_t = VmmType::Qemu)]
     pub(super) vmm_type: VmmType,
-    /// Firmware file.
+    /// Firmware file, whole, such as OVMF.amdsev.fd.
     #[arg(long, value_name = "PATH")]
     pub(super) ovmf: PathBuf,
     /// Kernel file of a direct boot.
@@ -50,14 +50,14 @@ pub(crate) struct Arguments {
     /// Kernel command line; with --kernel.
     #[arg(long, value_name = "CMDLINE", allow_hyphen_values = true)]
     pub(super) append: Option<String>,
-    /// `SEV_FEATURES` of the vCPUs, decimal or 0x and hex; in mode snp.
+    /// `SEV_FEATURES` of the vCPUs, decimal or hexadecimal after 0x; in mode snp.
     #[arg(long, value_name = "VALUE", default_value = "0x1", value_parser = integer)]
     pub(super) guest_features: u64,
-    /// How the digest is printed; snp:ovmf-hash is always hex.
+    /// The format of the digest; snp:ovmf-hash is always hex.
     #[arg(long, value_enum, default_value_t)]
     pub(super) output_format: OutputFormat,
-    /// The digest of the firmware's own pages, computed with --mode snp:ovmf-hash. They are then
-    /// not read from --ovmf, and nothing checks that both belong together; in mode snp.
+    /// The digest of the firmware's own pages, computed with --mode snp:ovmf-hash; in mode snp. The
+    /// pages are then not read from --ovmf, and nothing checks that the two belong together.
     #[arg(long, value_name = "HASH")]
     pub(super) snp_ovmf_hash: Option<LaunchDigest>,
     /// Write each measured VMSA to vmsa<N>.bin in the current folder.
@@ -66,10 +66,10 @@ pub(crate) struct Arguments {
     /// SVSM image; in mode snp:svsm.
     #[arg(long, value_name = "PATH")]
     pub(super) svsm: Option<PathBuf>,
-    /// Bytes of the firmware variables; in mode snp:svsm.
+    /// Size of the firmware variables, bytes; in mode snp:svsm.
     #[arg(long, value_name = "SIZE", conflicts_with = "vars_file")]
     pub(super) vars_size: Option<u64>,
-    /// File of the firmware variables, of which the size counts; in mode snp:svsm.
+    /// File of the firmware variables, for its size alone; in mode snp:svsm.
     #[arg(long, value_name = "PATH")]
     pub(super) vars_file: Option<PathBuf>,
     /// Print every operation of the launch with the digest after it; the last line is the digest.
@@ -102,7 +102,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// As `--mode` takes it.
+    /// The name that `--mode` takes.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Sev => "sev",
@@ -114,7 +114,7 @@ impl Mode {
     }
 }
 
-/// How a digest is printed.
+/// The format of a digest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum OutputFormat {
@@ -126,7 +126,7 @@ pub(super) enum OutputFormat {
 }
 
 impl Arguments {
-    /// Refuses options that do not fit each other, before any file is read.
+    /// Refuses options that do not go together, before any file is read.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         let mode = self.mode.name();
         let no_vmsa = matches!(self.mode, Mode::Sev | Mode::SnpOvmfHash);
@@ -185,7 +185,7 @@ impl Arguments {
         self.vmm_type.with(self.vcpu()?).map_err(missing)
     }
 
-    /// The vCPU that the options describe, if any does; where several do they must agree.
+    /// The vCPU that the options describe, if one does; several must agree.
     pub(super) fn vcpu(&self) -> Result<Option<VcpuSignature>, Refusal> {
         let by_family = match (self.vcpu_family, self.vcpu_model, self.vcpu_stepping) {
             (Some(family), Some(model), Some(stepping)) => {
@@ -206,7 +206,7 @@ impl Arguments {
         }
     }
 
-    /// Whether a kernel is measured.
+    /// Whether a kernel is measured: `snp:ovmf-hash` covers the firmware alone.
     pub(super) fn is_direct(&self) -> bool {
         self.kernel.is_some() && self.mode != Mode::SnpOvmfHash
     }
@@ -219,11 +219,11 @@ impl Arguments {
 
 /// A model by QEMU's name.
 fn vcpu_type(name: &str) -> Result<VcpuType, String> {
-    let more = "--vcpu-sig takes the signature of any other";
+    let more = "for any other, give its signature with --vcpu-sig";
     name.parse::<VcpuType>().map_err(|error| format!("{error}; {more}"))
 }
 
-/// A number in the spelling of sev-snp-measure: decimal, or behind `0x`, `0o` or `0b`.
+/// A number as sev-snp-measure takes it: decimal, or after `0x`, `0o` or `0b`.
 fn integer(text: &str) -> Result<u64, String> {
     let lower = text.to_ascii_lowercase();
     let radixes = [("0x", 16), ("0o", 8), ("0b", 2)];
@@ -234,7 +234,7 @@ fn integer(text: &str) -> Result<u64, String> {
     // `010` is 8 to some and 10 to others; the tool refuses it too.
     let ambiguous = radix == 10 && digits.len() > 1 && digits.starts_with('0');
     let number = u64::from_str_radix(digits, radix).ok().filter(|_| plain && !ambiguous);
-    number.ok_or_else(|| "expected a number of 64 bits, decimal or 0x and hex digits".to_owned())
+    number.ok_or_else(|| "expected a number of 64 bits, decimal or hexadecimal after 0x".to_owned())
 }
 
 fn signature(text: &str) -> Result<VcpuSignature, String> {

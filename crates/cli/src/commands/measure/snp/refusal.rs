@@ -1,4 +1,4 @@
-//! Why there is no digest: always the fault of the options or of a file they name (exit 2).
+//! Why nothing was measured: always the fault of the options or of a file they name (exit 2).
 
 use std::path::PathBuf;
 
@@ -8,39 +8,39 @@ use cvmkit_measure::kernel_hashes::CmdlineNulError;
 use cvmkit_measure::snp::{self, VcpuModelError, VcpuSignature, VmmType};
 use thiserror::Error;
 
-/// Options or files of which there is nothing to measure.
+/// Options or files that no guest could be started with.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
-    #[error("--kernel required when using {option}")]
+    #[error("missing --kernel PATH, which {option} needs")]
     KernelRequired { option: &'static str },
     #[error("missing --vcpus N in guest mode '{mode}'")]
     MissingVcpus { mode: &'static str },
     #[error("missing --vcpu-type or --vcpu-sig or --vcpu-family in guest mode '{mode}'")]
     MissingVcpuType { mode: &'static str },
-    #[error("{option} says vCPU signature {vcpu}, but {other} says {found}")]
+    #[error("{option} means vCPU signature {vcpu}, but {other} means {found}")]
     OtherVcpu {
         option: &'static str,
         vcpu: VcpuSignature,
         other: &'static str,
         found: VcpuSignature,
     },
-    #[error("the options --vcpu-family, --vcpu-model and --vcpu-stepping name no vCPU")]
+    #[error("--vcpu-family, --vcpu-model and --vcpu-stepping do not describe a vCPU")]
     Vcpu(#[from] VcpuModelError),
-    #[error("the option --append can't be measured")]
+    #[error("cannot measure --append")]
     Append(#[from] CmdlineNulError),
-    #[error("--snp-ovmf-hash works in guest mode 'snp' only, found '{mode}'")]
+    #[error("--snp-ovmf-hash needs guest mode 'snp', found '{mode}'")]
     OvmfHash { mode: &'static str },
-    #[error("--dump-vmsa is not available in guest mode '{mode}', which measures no VMSA")]
+    #[error("--dump-vmsa needs a guest mode that measures VMSAs, found '{mode}'")]
     NoVmsa { mode: &'static str },
-    #[error("--explain lists a launch, and guest mode 'snp:ovmf-hash' is only a part of one")]
+    #[error("--explain needs a whole launch, and guest mode 'snp:ovmf-hash' is a part of one")]
     NoLaunch,
     #[error("guest mode 'snp:svsm' requires --svsm")]
     MissingSvsm,
     #[error("guest mode 'snp:svsm' requires --vars-size or --vars-file")]
     MissingVars,
-    #[error("guest mode 'snp:svsm' is known for QEMU only, found --vmm-type {found}")]
+    #[error("guest mode 'snp:svsm' needs --vmm-type QEMU, found {found}")]
     SvsmVmm { found: VmmType },
-    #[error("guest mode 'snp:svsm' measures no kernel: nothing would check --kernel")]
+    #[error("guest mode 'snp:svsm' does not measure a kernel, so nothing would check --kernel")]
     SvsmKernel,
     #[error("cannot measure `{}`", path.display())]
     Image { path: PathBuf, source: snp::Error },

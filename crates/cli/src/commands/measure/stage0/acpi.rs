@@ -1,5 +1,4 @@
-//! What the ACPI tables are made from: the files of QEMU's fw_cfg, or the digest that was recorded of
-//! them.
+//! The ACPI tables: their digest, or the files of QEMU's fw_cfg that they are made from.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -11,14 +10,14 @@ use super::super::super::input;
 use super::refusal::Refusal;
 use crate::console::CommandError;
 
-/// More than any QEMU makes.
+/// Longest file of tables, bytes: more than any QEMU makes.
 const FILE_MAX: u64 = 64 << 20;
 
-/// The digest, or the files behind it.
+/// The digest, or the files that it covers.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "ACPI tables")]
 pub(super) struct AcpiArguments {
-    /// Digest (SHA-256) that stage0 logs as that of ACPI table generation.
+    /// Digest (SHA-256) of the ACPI table generation, as stage0 logs it.
     #[arg(
         long,
         value_name = "DIGEST",
@@ -48,7 +47,8 @@ impl FromStr for Windows {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "expected three ranges such as 0x6000-0xffff, with commas".to_owned();
+        let expected =
+            || "expected three ranges such as 0x6000-0xffff, separated by commas".to_owned();
         let [ports, low, high] =
             <[&str; 3]>::try_from(text.split(',').collect::<Vec<_>>()).map_err(|_| expected())?;
         let windows = || {
@@ -69,7 +69,7 @@ fn range<N: TryFrom<u64>>(text: &str) -> Option<Range<N>> {
 }
 
 impl AcpiArguments {
-    /// The digest, if it was given or its files were.
+    /// The digest, as given or computed from the files; none without either.
     pub(super) fn digest(&self) -> Result<Option<AcpiDigest>, CommandError> {
         let (Some(loader), Some(rsdp), Some(tables)) =
             (&self.acpi_loader, &self.acpi_rsdp, &self.acpi_tables)

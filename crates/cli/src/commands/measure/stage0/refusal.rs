@@ -11,7 +11,7 @@ use thiserror::Error;
 pub(super) enum Refusal {
     #[error("cannot use `{}` as a kernel", path.display())]
     Kernel { path: PathBuf, source: KernelError },
-    #[error("cannot make a memory map for --memory")]
+    #[error("cannot make a memory map from --memory")]
     Memory(#[source] MemoryError),
     #[error("cannot use `{}` and the files beside it as ACPI tables", path.display())]
     Acpi { path: PathBuf, source: AcpiError },
@@ -24,6 +24,6 @@ impl Diagnosis for Refusal {
 
     fn hint(&self) -> Option<String> {
         let Self::Kernel { .. } = self else { return None };
-        Some("stage0 starts what QEMU's -kernel takes: arch/x86/boot/bzImage".to_owned())
+        Some("name a bzImage (arch/x86/boot/bzImage), as for QEMU's -kernel".to_owned())
     }
 }

@@ -9,15 +9,15 @@ use cvmkit_measure::stage0::{
 };
 use serde::Serialize;
 
-const NO_ACPI: &str = "QEMU makes the tables: give --acpi with what stage0 logs, or the files of its \
-                       fw_cfg with --acpi-loader, --acpi-rsdp and --acpi-tables";
-const NO_EVENT: &str = "the event holds the digest of the ACPI tables, which is not known";
-const NO_EVENT_OF_TAIL: &str = "the event holds the whole command line, of which the end is open";
-const NO_SYSTEM_IMAGE: &str = "no --system-image is given";
+const NO_ACPI: &str = "QEMU makes the tables: give the digest that stage0 logs with --acpi, or the files \
+                       of QEMU's fw_cfg with --acpi-loader, --acpi-rsdp and --acpi-tables";
+const NO_EVENT: &str = "the event covers the ACPI tables, whose digest is not known";
+const NO_EVENT_OF_TAIL: &str = "the event covers the whole command line, whose end is open";
+const NO_SYSTEM_IMAGE: &str = "missing --system-image PATH";
 const STAGE0: &str = "the launch digest of stage0 itself: `cvmkit measure snp --ovmf STAGE0`";
 const CONTAINER: &str = "measured when the guest loads it";
 
-/// What the digests depend on beside the files.
+/// What the digests depend on besides the files.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Inputs {
@@ -26,11 +26,11 @@ pub(super) struct Inputs {
     pub(super) acpi_area: AcpiArea,
 }
 
-/// What is known.
+/// The digests that the files and the options decide.
 pub(super) struct Values {
     pub(super) kernel: KernelImageDigest,
     pub(super) setup_data: SetupDataDigest,
-    /// None of a guest without one, which is measured as zeros.
+    /// None for a guest without an initrd, which is measured as zeros.
     pub(super) initrd: Option<InitrdDigest>,
     pub(super) acpi: Option<AcpiDigest>,
     pub(super) system_image: Option<Sha256>,
@@ -39,7 +39,7 @@ pub(super) struct Values {
     pub(super) memory_map: MemoryMap,
 }
 
-/// The fields of HATs' `PolicyMeasurement` that files and machine decide, by its names.
+/// The fields of HATs' `PolicyMeasurement` that files and machine decide, by their names there.
 #[derive(Serialize)]
 struct Measurement {
     kernel_image_sha256: KernelImageDigest,
@@ -61,12 +61,12 @@ struct Reason {
     reason: &'static str,
 }
 
-/// One thing that is measured.
+/// One measurement.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
     index: usize,
-    /// Who measures it.
+    /// The stage that measures it.
     by: &'static str,
     meaning: String,
     source: &'static str,
@@ -113,7 +113,7 @@ impl Report {
     }
 }
 
-/// The digest of the event that stage0 logs, if all of it is known.
+/// The digest of the event that stage0 logs, if all its parts are known.
 fn event(measurement: &Measurement, cmdline: &str) -> Option<EventDigest> {
     let measurements = Measurements {
         setup_data: measurement.kernel_setup_data_sha256,
@@ -139,7 +139,7 @@ fn reasons(measurement: &Measurement, event: Option<EventDigest>, any_tail: bool
     open.map(|(field, reason, _)| Reason { field, reason }).collect()
 }
 
-/// What is measured, in the order of the fields of stage0's event; then what stage1 measures.
+/// The measurements, in the order of the fields of stage0's event; then those of stage1.
 fn rows(measurement: &Measurement, values: &Values, event: Option<EventDigest>) -> Vec<Row> {
     let or_open = |digest: Option<String>| digest.unwrap_or_else(|| "open".to_owned());
     let initrd = if values.initrd.is_some() { "initrd" } else { "no initrd" };

@@ -1,4 +1,4 @@
-//! The ACPI tables: from a QEMU that makes them now, or what was recorded of one.
+//! The ACPI tables: made by QEMU now, or as digests or files of an earlier QEMU.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use super::refusal::Refusal;
 use crate::console::CommandError;
 use crate::environment;
 
-/// What is looked for in the `PATH`.
+/// The program that is looked up in `PATH`.
 const QEMU: &str = "qemu-system-x86_64";
 
-/// Where the tables are from: one or the other.
+/// The origin of the tables: QEMU, or digests and files.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "ACPI tables")]
 pub(super) struct AcpiArguments {
-    /// Have QEMU make the ACPI tables: the one of that path, or `qemu-system-x86_64`. It must be
-    /// the version that starts the TD, and no guest runs.
+    /// Have QEMU make the ACPI tables: the QEMU of that path, or `qemu-system-x86_64`. It must have the
+    /// version that starts the TD. No guest runs.
     #[arg(
         long,
         value_name = "PATH",
@@ -30,27 +30,27 @@ pub(super) struct AcpiArguments {
         conflicts_with_all = ["acpi_loader", "acpi_rsdp", "acpi_tables"]
     )]
     acpi_from_qemu: Option<PathBuf>,
-    /// QEMU's `-machine`, without confidential-guest-support and kernel-irqchip.
+    /// The value of QEMU's `-machine`, without confidential-guest-support and kernel-irqchip.
     #[arg(long, value_name = "PROPERTIES", default_value = TD_MACHINE, requires = "acpi_from_qemu")]
     machine: String,
-    /// An argument of QEMU, once for each: the devices of the TD.
+    /// An argument of QEMU, for the devices of the TD; may be given several times.
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true, requires = "acpi_from_qemu")]
     qemu_argument: Vec<OsString>,
-    /// The address that the firmware gives the first 64-bit BAR of a PCI device.
+    /// The address that the firmware assigns to the first 64-bit BAR of a PCI device.
     #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "acpi_from_qemu")]
     pci_window: Option<u64>,
     /// Digest (SHA-384) of etc/table-loader of QEMU's fw_cfg, or the file.
     #[arg(long, value_name = "DIGEST|PATH")]
     acpi_loader: Option<Measured>,
-    /// The same of etc/acpi/rsdp.
+    /// Digest (SHA-384) of etc/acpi/rsdp, or the file.
     #[arg(long, value_name = "DIGEST|PATH")]
     acpi_rsdp: Option<Measured>,
-    /// The same of etc/acpi/tables.
+    /// Digest (SHA-384) of etc/acpi/tables, or the file.
     #[arg(long, value_name = "DIGEST|PATH")]
     acpi_tables: Option<Measured>,
 }
 
-/// Tables, and the QEMU that made them if it did now.
+/// The digests of the tables, and the version of the QEMU that made them, if one just did.
 #[derive(Debug)]
 pub(super) struct Acpi {
     pub(super) tables: AcpiTables,
@@ -63,7 +63,7 @@ impl AcpiArguments {
         self.acpi_from_qemu.is_some() || recorded.iter().any(|measured| measured.is_some())
     }
 
-    /// Whether the options are all there.
+    /// Refuses options that are incomplete.
     pub(super) fn check(&self, vcpus: Option<u32>) -> Result<(), Refusal> {
         if self.acpi_from_qemu.is_some() {
             return if vcpus.is_some() { Ok(()) } else { Err(Refusal::NoVcpus) };
@@ -79,7 +79,7 @@ impl AcpiArguments {
         }
     }
 
-    /// The tables, if they were asked for.
+    /// The tables, if the options name them.
     pub(super) fn tables(
         &self,
         vcpus: Option<u32>,
@@ -111,7 +111,7 @@ impl AcpiArguments {
     }
 }
 
-/// As the engine says it, with the option to give.
+/// An error of `cvmkit_vm`, with the option in its hint.
 #[derive(Debug, Error)]
 #[error(transparent)]
 struct MakeError(#[from] AcpiError);
@@ -132,5 +132,5 @@ impl Diagnosis for MakeError {
 
 fn address(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix("0x").unwrap_or_default();
-    u64::from_str_radix(digits, 16).map_err(|_| "expected 0x and hexadecimal digits".to_owned())
+    u64::from_str_radix(digits, 16).map_err(|_| "expected a hexadecimal number after 0x".to_owned())
 }

@@ -1,29 +1,27 @@
-//! Why there are no registers: always the fault of the options (exit 2). What is wrong with the files
-//! they name is said by [`cvmkit_attest::predict::TdError`].
+//! Why nothing was measured: always the fault of the options (exit 2). Faults of the files that they name are
+//! [`cvmkit_attest::predict::TdError`]s.
 
 use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
 use super::super::super::td::QemuVersion;
 
-/// Options of which there is nothing to measure.
+/// Options that contradict each other, or leave something open.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
-    #[error("the MRTD does not depend on ACPI tables, found options for them with --mrtd-only")]
+    #[error("the MRTD does not cover ACPI tables: --mrtd-only excludes options for them")]
     AcpiForMrtd,
-    #[error(
-        "RTMR 0 of firmware that is not at hand is not predicted, found options for its tables"
-    )]
+    #[error("RTMR 0 is not predicted without --firmware, found options for its ACPI tables")]
     AcpiForForeign,
-    #[error("missing --memory SIZE: the TD HOB describes it, and RTMR 0 holds that")]
+    #[error("missing --memory SIZE, which the HOB list in RTMR 0 describes")]
     NoMemory,
-    #[error("missing {option}: firmware measures table loader, RSDP and tables")]
+    #[error("missing {option}: firmware measures the table loader, the RSDP and the tables")]
     PartOfAcpi { option: &'static str },
-    #[error("missing --vcpus N, which is in the ACPI tables that QEMU makes")]
+    #[error("missing --vcpus N, which the ACPI tables of QEMU describe")]
     NoVcpus,
-    #[error("missing --qemu-version VERSION: MRTD and RTMR 1 depend on it")]
+    #[error("missing --qemu-version VERSION, which MRTD and RTMR 1 depend on")]
     NoQemuVersion,
-    #[error("--qemu-version says {given}, but the QEMU of --acpi-from-qemu is {found}")]
+    #[error("--qemu-version is {given}, but the QEMU of --acpi-from-qemu is {found}")]
     OtherQemu { given: QemuVersion, found: QemuVersion },
 }
 

@@ -15,11 +15,11 @@ use serde::Serialize;
 
 use crate::commands::wording::{self, Place};
 
-/// What the registers depend on beside kernel, initrd and command line.
+/// What the registers depend on besides kernel, initrd and command line.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Inputs {
-    /// None for a cloud's.
+    /// The file's digest; none for a cloud's firmware.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) firmware: Option<Sha256>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ impl From<AcpiTables> for Acpi {
     }
 }
 
-/// One thing that changes one register.
+/// One step of one register.
 #[derive(Serialize)]
 struct Row {
     index: usize,
@@ -57,9 +57,9 @@ struct Row {
     event_type: String,
     meaning: String,
     source: Source,
-    /// What is extended; none in the MRTD, which covers pages and not their digests.
+    /// The digest that is extended; none for the MRTD, which covers pages.
     digest: Option<Sha384>,
-    /// The register afterwards.
+    /// The register's value afterwards.
     value: Sha384,
 }
 
@@ -76,19 +76,19 @@ pub(super) struct Report {
     /// The registers after the boot, by name.
     #[serde(flatten)]
     rtmrs: BTreeMap<String, Rtmr>,
-    /// What they rest on, where it is more than what was said.
+    /// The conditions of values, where they are more than the options.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     conditions: BTreeMap<String, Vec<Condition>>,
-    /// Why the others have no value.
+    /// The reasons of the registers without a value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_predicted: BTreeMap<String, Open>,
 }
 
-/// What is known of the registers that firmware and kernel extend.
+/// The prediction of the RTMRs, and what boots.
 pub(super) struct Registers {
     pub(super) prediction: Prediction,
     pub(super) boot: TdBoot,
-    /// Whether the firmware is not at hand.
+    /// Whether the firmware is a cloud's, whose file nobody has.
     pub(super) is_foreign: bool,
 }
 
@@ -103,10 +103,10 @@ impl Registers {
 /// Why a register has no value.
 #[derive(Serialize)]
 struct Open {
-    /// As reference values have it.
+    /// The code, as in reference values.
     #[serde(flatten)]
     reason: Reason,
-    /// In words, with what to do about it.
+    /// The reason in words, with the option that helps.
     words: String,
 }
 
@@ -132,7 +132,7 @@ impl Report {
         let rows = explain.then(|| {
             let mut rows: Vec<Row> = launch.into_iter().flat_map(launch_rows).collect();
             if let Some(prediction) = prediction {
-                // The start of a register that is open is known all the same.
+                // The first events of an open register are known all the same.
                 rows.extend(event_rows(&prediction.listed));
             }
             for (index, row) in rows.iter_mut().enumerate() {
@@ -156,7 +156,7 @@ impl Report {
 
 /// A row for each section of the firmware, and for each pass over it.
 fn launch_rows(launch: &Launch<'_>) -> Vec<Row> {
-    /// Records of one page: one that adds it, one for each 256 bytes of it.
+    /// `TDH.MR.EXTEND`s of one page: one for each 256 bytes.
     const EXTENDS: u64 = 16;
     let mut steps = launch.explain();
     let mut rows = Vec::new();

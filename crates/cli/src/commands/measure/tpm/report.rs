@@ -13,34 +13,34 @@ use serde::Serialize;
 
 use crate::commands::wording::{self, Place};
 
-/// What was asked for.
+/// What boots, in which machine, and what was asked of it.
 pub(super) struct Measured<'a> {
     pub(super) boot: &'a Bootable,
     pub(super) platform: Platform,
-    /// The profile of the image that says what the machine is.
+    /// The image's profile that describes the machine.
     pub(super) profile: Option<&'a str>,
     pub(super) bank: Bank,
     pub(super) phases: &'a [String],
-    /// Whether the variables of the firmware were given.
+    /// Whether the firmware's variables are known.
     pub(super) knows_variables: bool,
-    /// Whether the disk was given.
+    /// Whether the disk is known.
     pub(super) knows_disk: bool,
 }
 
-/// What is said of one register.
+/// The prediction of one register.
 #[derive(Serialize)]
 struct Row {
     pcr: PcrIndex,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<BankDigest>,
-    /// What the value rests on.
+    /// The conditions of the value.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Condition>,
     /// Why there is no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
-    /// Either, in words.
+    /// Conditions or reason in words, with the option that helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<String>,
 }
@@ -63,7 +63,7 @@ struct Step {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
     platform: String,
-    /// The profile of the image that says what the machine is.
+    /// The image's profile that describes the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<String>,
     boot: &'static str,
@@ -97,7 +97,7 @@ impl Report {
             bank: subject.bank,
             phases: subject.phases.to_vec(),
             pcrs,
-            // Where predictions differ there is no value, and elsewhere one is like the other.
+            // A register has a value only where all predictions agree, so one of them is enough.
             events: events.map(|(_, prediction)| steps(subject.bank, prediction, &known)),
         }
     }
@@ -148,7 +148,7 @@ fn steps(bank: Bank, prediction: &Prediction, known: &BTreeSet<PcrIndex>) -> Vec
     events.enumerate().map(step).collect()
 }
 
-/// A source as JSON has it.
+/// A source by its name in JSON.
 fn source_name(source: Source) -> String {
     let name = serde_json::to_value(source).ok();
     name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
