@@ -16,7 +16,7 @@ use cvmkit_host::progress::Progress;
 use thiserror::Error;
 
 use crate::mirrors::{Mirrors, Tried};
-use crate::packages::debian;
+use crate::packages;
 pub use crate::packages::{DigestMismatch, Wanted};
 use crate::store::{Blob, Partial, Store};
 
@@ -256,7 +256,7 @@ fn from_vendor(wanted: &Wanted, vendor: &Path, store: &Store) -> Result<Option<B
     store.insert(&bytes)?;
     drop(bytes);
     let blob = store.get(wanted.sha256)?;
-    blob.iter().try_for_each(|blob| debian::keep(blob, store))?;
+    blob.iter().try_for_each(|blob| packages::keep(blob, store))?;
     Ok(blob)
 }
 
@@ -280,7 +280,7 @@ fn download_all(
         let keep = |blob: Blob, size: u64| {
             let (kept, unpacking) = (&kept, &unpacking);
             decoding.spawn(move |_| {
-                if let Err(error) = debian::keep(&blob, origins.store) {
+                if let Err(error) = packages::keep(&blob, origins.store) {
                     *kept.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
                 }
                 unpacking.done(size, origins.progress);

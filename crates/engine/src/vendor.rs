@@ -15,8 +15,7 @@ use thiserror::Error;
 use crate::definition::Project;
 use crate::fetch::{self, FetchError, Origins};
 use crate::lock::{LockError, LockFile};
-use crate::packages::Wanted;
-use crate::packages::debian::{self, AnotherPackage, PackageError};
+use crate::packages::{self, AnotherPackage, PackageError, Wanted};
 
 /// Why a folder can't be filled.
 #[derive(Debug, Error)]
@@ -81,7 +80,7 @@ pub fn vendor(
     let wanted: BTreeSet<Wanted> = roles.into_iter().flat_map(|role| lock.wanted(role)).collect();
     let wanted: Vec<Wanted> = wanted.into_iter().collect();
     for (wanted, blob) in wanted.iter().zip(fetch::fetch(&wanted, origins)?) {
-        match debian::identify(wanted, &blob) {
+        match packages::identify(wanted, &blob) {
             Err(PackageError::Another(error)) => return Err(error.into()),
             Err(PackageError::File(error)) => return Err(error.into()),
             // A package that does not decode is refused by the build, which needs it.

@@ -3,8 +3,7 @@
 use super::BuildError;
 use super::inputs::Inputs;
 use crate::fetch::{self, Origins};
-use crate::packages::Wanted;
-use crate::packages::debian::{self, Package, PackageError};
+use crate::packages::{self, Package, PackageError, Wanted};
 use crate::store::{Blob, Store};
 
 /// Every package of the root file system, in the lock's order.
@@ -19,7 +18,7 @@ pub(super) fn unpack(
 
 /// One package; what is wrong with it is said with its place in the lock.
 pub(super) fn package(wanted: &Wanted, blob: &Blob, store: &Store) -> Result<Package, BuildError> {
-    debian::open(wanted, blob, store).map_err(|error| match error {
+    packages::open(wanted, blob, store).map_err(|error| match error {
         PackageError::File(error) => error.into(),
         PackageError::Another(error) => error.into(),
         PackageError::Deb(source) => BuildError::Deb {

@@ -1,9 +1,12 @@
-//! Packages: which one is wanted, whatever kind it is of. Each source of packages is a folder.
+//! Packages: which one is wanted, whatever source it comes from. Each source of packages is a folder.
 
 pub mod debian;
 mod locked;
 
 use cvmkit_formats::digest::Sha256;
+/// What the rest of the engine asks of a package, whatever its source. Debian is the only one so far: with a
+/// second, each of these functions chooses between them.
+pub(crate) use debian::{AnotherPackage, Package, PackageError, identify, keep, open};
 pub use locked::{LockedIndex, LockedPackage, LockedSuite};
 use thiserror::Error;
 
