@@ -84,7 +84,7 @@ pub(crate) fn backports() -> Result<String> {
     let codename = release
         .lines()
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .context("`/etc/os-release` has no VERSION_CODENAME: this needs a Debian release")?;
+        .context("`/etc/os-release` has no VERSION_CODENAME, expected a Debian release")?;
     let suite = format!("{codename}-backports");
     let sources = sources()?;
     if !sources.iter().any(|text| has_suite(text, &suite)) {
@@ -93,7 +93,10 @@ pub(crate) fn backports() -> Result<String> {
             .find_map(|text| derived(text, codename))
             .with_context(|| format!("no apt source of this machine has the suite `{codename}`"))?;
         let path = format!("{SOURCES_FOLDER}/cvmkit-backports.sources");
-        println!("  apt knows no {suite}: adding {path}\n{}", entry.replace('\n', "\n    "));
+        println!(
+            "  apt has no source for {suite}: adding {path}\n{}",
+            entry.replace('\n', "\n    ")
+        );
         let script = format!("printf %s \"$1\" >{path}");
         step::run(&mut as_root(&["sh", "-c", &script, "sh", &entry])?)?;
         update()?;
@@ -109,7 +112,7 @@ fn as_root(words: &[&str]) -> Result<Command> {
     let command = step::command("sudo", words);
     if Command::new("sudo").arg("--version").output().is_err() {
         let words = step::command(words[0], &words[1..]);
-        bail!("this needs root, and there is no sudo; run as root: {}", step::shown(&words));
+        bail!("this needs root, and sudo is missing; run as root: {}", step::shown(&words));
     }
     Ok(command)
 }

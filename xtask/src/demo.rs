@@ -100,7 +100,7 @@ fn lock_afresh(workspace: &Workspace, recipe: &Path) -> Result<()> {
         match (ended.code, expired_suite(&ended.stderr)) {
             (Some(0), _) => return Ok(()),
             (Some(ENVIRONMENT), Some(suite)) if !taken.iter().any(|one| one == suite) => {
-                println!("!! the mirror's suite `{suite}` has expired; taken all the same");
+                println!("!! the mirror's suite `{suite}` has expired; accepted all the same");
                 lock.args(["--accept-expired", suite]);
                 taken.push(suite.to_owned());
             }
@@ -124,7 +124,7 @@ fn is_gone(stderr: &str) -> bool {
 fn banner() {
     let lines = [
         "A package that the committed lock pins is gone from the mirrors.",
-        "This demonstration locked a scratch copy afresh, below the target folder.",
+        "This demonstration wrote a new lock for a copy below the target folder.",
         "ITS DIGESTS DIFFER FROM THE PUBLISHED ONES; the committed lock is unchanged.",
     ];
     let rule = "!".repeat(80);
@@ -177,7 +177,10 @@ fn compare_digests(workspace: &Workspace, artifacts: &Artifacts, vcpus: &str) ->
     let ours = output(command(workspace.cvmkit(), ["measure", "snp"]).args(&flags))?;
     let theirs = output(command(oracles::snp_measure(workspace), ["--mode", "snp"]).args(&flags))?;
     println!("  {vcpus} vCPU  {ours}");
-    ensure!(ours == theirs, "sev-snp-measure computes another digest for {vcpus} vCPU: {theirs}");
+    ensure!(
+        ours == theirs,
+        "the digest for {vcpus} vCPU differs, sev-snp-measure computes {theirs}"
+    );
     let published = artifacts.reference_values.to_ascii_lowercase();
     ensure!(published.contains(&ours), "reference-values.json lacks the digest of {vcpus} vCPU");
     println!("          equal to sev-snp-measure, and in reference-values.json");

@@ -23,7 +23,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
 pub(crate) fn advisories(workspace: &Workspace) -> Result<()> {
     step::announce("advisories");
     run(workspace, &["advisories"])
-        .context("the advisories, of which the database is a git repository")
+        .context("cannot check the advisories: their database is a git repository")
 }
 
 fn run(workspace: &Workspace, which: &[&str]) -> Result<()> {

@@ -118,7 +118,7 @@ fn build(workspace: &Workspace, targets: &[&str]) -> Result<PathBuf> {
     ensure_compiler()?;
     let rustc = step::output(&mut step::command("rustc", ["-vV"]))?;
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.context("rustc does not say what host it is for")?;
+    let host = host.context("rustc does not name its host")?;
     let folder = workspace.target.join("fuzz");
     // With a named target, build scripts and macros are built without these flags.
     let mut cargo = step::command("cargo", ["build", "--release", "--locked", "--target", host]);

@@ -205,7 +205,7 @@ fn update(apt: impl Fn(&str) -> Command, suite: &str) -> Result<()> {
         _ if has_expired(&ended.stderr) => {}
         code => bail!("exit code {code:?} from: {}", step::shown(&command)),
     }
-    println!("!! the mirror's suite `{suite}` has expired; taken all the same");
+    println!("!! the mirror's suite `{suite}` has expired; accepted all the same");
     step::run(command.args(["-o", "Acquire::Check-Valid-Until=false"]))
 }
 

@@ -29,19 +29,19 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   demo            build cvmkit and recipes/minimal, measure it, boot it
-  test            install the oracles, then format check, lints, fuzzing and every test
-  test --quick    only what needs no oracle: format check, lints, unit tests
+  test            install the oracles; check format and lints; fuzz; run every test
+  test --quick    only what needs no oracle: format, lints, unit tests
   fuzz [SECONDS] [TARGET..]
-                  fuzz every decoder of foreign bytes, or some (default 30 s each)
+                  fuzz all decoders of foreign bytes, or some (default 30 s each)
   campaign readers [NAME[=NUMBER]]
-                  20 000 changed inputs for every reader of foreign bytes, or for some
+                  20 000 changed inputs for all readers of foreign bytes, or for some
   campaign advisories
-                  what the advisory database says of every crate that is linked in
+                  look up every crate that is linked in, in the advisory database
   campaign mutants [--count N] [--seed S] [--again]
                   change the code in N places (default 300), one at a time: the tests must fail
-  bench [N]       compare with other tools, N alternating runs (default 3)
+  bench [N]       race other tools, N alternating runs (default 3)
   shape           count files, functions, tests and links, and write docs/shape.md
-  oracles         install or verify the tools that tests compare with";
+  oracles         install or check the tools that tests compare with";
 
 /// Where things are.
 struct Workspace {
@@ -52,10 +52,11 @@ struct Workspace {
 }
 
 impl Workspace {
-    /// From what `cargo run` says.
+    /// From the environment that `cargo run` sets.
     fn find() -> Result<Self> {
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run as `cargo xtask`")?;
-        let root = Path::new(&manifest).parent().context("xtask is not in a workspace")?.to_owned();
+        let root =
+            Path::new(&manifest).parent().context("xtask is outside its workspace")?.to_owned();
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(target) => std::path::absolute(target)?,
             None => root.join("target"),

@@ -192,7 +192,7 @@ fn ensure_cddl(workspace: &Workspace) -> Result<()> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let manifest = packages.filter(|package| package["name"] == "corim-rs");
     let manifest = manifest.filter_map(|package| package["manifest_path"].as_str()).next();
-    let manifest = manifest.context("cargo does not say where corim-rs is")?;
+    let manifest = manifest.context("cargo does not list corim-rs")?;
     fs::copy(Path::new(manifest).with_file_name(CDDL_FILE), folder.join(CDDL_FILE))?;
     Ok(())
 }

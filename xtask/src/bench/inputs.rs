@@ -109,7 +109,7 @@ impl Inputs {
         let len = usage.split_whitespace().next().context("du printed nothing")?;
         self.root_len = len.parse().with_context(|| format!("du printed `{usage}`"))?;
         println!("  the unpacked root has {} bytes", self.root_len);
-        ensure!(self.root_len >= ROOT_MIN, "the root has to have {ROOT_MIN} bytes");
+        ensure!(self.root_len >= ROOT_MIN, "the root is smaller than {ROOT_MIN} bytes");
         Ok(())
     }
 

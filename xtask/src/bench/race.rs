@@ -62,7 +62,7 @@ impl Race {
             let passed = started.elapsed().as_secs_f64();
             let each = passed / f64::from(u32::try_from(round)?);
             if round < runs && passed + each > SECONDS_MAX {
-                println!("  no further round: {passed:.0} s passed");
+                println!("  no further round: {passed:.0} s have passed");
                 break;
             }
         }
