@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::text::{block, line, plain};
 use crate::{environment, standard_output};
 
-/// How results are printed.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// For people.

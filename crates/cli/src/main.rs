@@ -26,7 +26,7 @@ use console::{Console, Format};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// How results are printed.
+    /// The format of results.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
     /// Print only errors and the values you asked for.

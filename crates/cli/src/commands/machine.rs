@@ -47,13 +47,13 @@ pub(super) struct MachineArguments {
     /// leaves boot services once or twice (PCR 5, RTMR 1).
     #[arg(long, value_name = "BUS")]
     disk_bus: Option<DiskBus>,
-    /// The QEMU option that gives the machine its firmware, pflash or bios: it decides the same for a
-    /// direct boot.
+    /// The QEMU option that gives the machine its firmware: pflash or bios. It decides whether OVMF
+    /// 2026.08 leaves boot services once or twice in a direct boot.
     #[arg(long, value_name = "OPTION")]
     firmware_by: Option<FirmwareBy>,
     /// The kernel that firmware gets in a direct boot: as in its file (QEMU 10 and OVMF 2025.02, or
     /// later), or patched by QEMU.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "FORM")]
     kernel_header: Option<Header>,
     /// The machine's memory, as for QEMU's `-m`: QEMU patches it into the kernel of a direct boot, and a
     /// TD's HOB list describes it.

@@ -26,7 +26,7 @@ use template::{TEMPLATES, Template};
 /// Which template, and where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The template.
+    /// The template to start from.
     #[arg(value_name = "TEMPLATE", default_value = "minimal")]
     template: String,
     /// The folder to fill, new or empty; its name becomes the image's id. Default: the template's name.

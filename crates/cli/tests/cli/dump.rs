@@ -127,6 +127,6 @@ fn anything_else_is_refused() {
     }
     insta::assert_snapshot!(folder.cvmkit("dump text").refusal(), @r#"
     exit 2
-    error: unknown format of `text`: expected squashfs, dm-verity hash area, initrd (cpio newc, plain or behind gzip or zstd), GPT disk, PE image (UKI, EFI application, kernel), FAT volume, OVMF firmware, CoRIM of `cvmkit export`, found 5 bytes of something else
+    error: unknown format of `text`: expected squashfs, dm-verity hash area, initrd (cpio newc, plain, gzip or zstd), GPT disk, PE image (UKI, EFI application, kernel), FAT volume, OVMF firmware, CoRIM of `cvmkit export`, found 5 bytes of something else
     "#);
 }

@@ -54,7 +54,7 @@ impl Format {
         match self {
             Self::Squashfs => "squashfs",
             Self::Verity => "dm-verity hash area",
-            Self::Initrd => "initrd (cpio newc, plain or behind gzip or zstd)",
+            Self::Initrd => "initrd (cpio newc, plain, gzip or zstd)",
             Self::Gpt => "GPT disk",
             Self::Pe => "PE image (UKI, EFI application, kernel)",
             Self::Fat => "FAT volume",

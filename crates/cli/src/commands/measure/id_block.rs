@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t)]
     guest_svn: u32,
     /// The format of the structures.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     output_format: OutputFormat,
 }
 

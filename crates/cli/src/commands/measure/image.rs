@@ -38,10 +38,10 @@ pub(super) struct Arguments {
     /// Sizes of memory, such as 2G,4G, in place of the profiles'.
     #[arg(long, value_name = "SIZE", value_delimiter = ',', requires = "profile")]
     memory: Vec<Memory>,
-    /// The firmware of `sev-snp` and `tdx`. Default: that of the image.
+    /// The firmware for profiles of SEV-SNP, TDX and QEMU. Default: that of the image.
     #[arg(long, value_name = "FD", requires = "profile")]
     firmware: Option<PathBuf>,
-    /// The finished Secure Execution image of `se`.
+    /// The finished image for profiles of Secure Execution.
     #[arg(long, value_name = "FILE", requires = "profile")]
     secure_execution: Option<PathBuf>,
 }

@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     guest: GuestKind,
     /// Where stage0 puts ACPI tables; `low` for Oak before commit 7886a73d17 of 2025-05-19.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, value_name = "AREA", default_value_t)]
     acpi_area: AreaName,
     #[command(flatten)]
     acpi: AcpiArguments,

@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "VALUE", default_value = "0x1", value_parser = integer)]
     pub(super) guest_features: u64,
     /// The format of the digest; snp:ovmf-hash is always hex.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(super) output_format: OutputFormat,
     /// The digest of the firmware's own pages, computed with --mode snp:ovmf-hash; in mode snp. The
     /// pages are then not read from --ovmf, and nothing checks that the two belong together.
