@@ -1,7 +1,7 @@
 //! Paragraphs of `Field: value` lines, the syntax of everything in a Debian archive (deb822(5)).
 //!
 //! The contract: [`paragraphs`] borrows from the text, so an index of 57 MB costs one scan and no
-//! copy. Names compare without regard to ASCII case (Debian Policy 5.1), a field comes once per
+//! copy. Names compare without regard to ASCII case (Debian Policy 5.1), a field occurs once per
 //! paragraph, and whatever does not parse is an error with its line number. Deliberately absent:
 //! writing, and the OpenPGP armour around a paragraph (see [`crate::openpgp`]). The oracle is the
 //! archive itself: apt reads the same files in the resolver's tests.
@@ -12,16 +12,16 @@ use thiserror::Error;
 /// twice linear in the length of the text.
 const FIELDS_MAX: usize = 256;
 
-/// Why a text is no sequence of paragraphs. Lines count from 1.
+/// Why a text is not a sequence of paragraphs. Lines count from 1.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deb822Error {
-    /// A line that is no field, no continuation and no comment.
+    /// A line that is neither a field nor a continuation nor a comment.
     #[error("line {line}: expected `Field: value`, found `{found}`")]
     MissingColon {
         /// Where.
         line: usize,
-        /// The start of the line.
+        /// The first 60 characters of the line.
         found: String,
     },
     /// A line that starts with a space or tab, where no field is open.
@@ -31,7 +31,7 @@ pub enum Deb822Error {
         line: usize,
     },
     /// A field name outside the characters of Debian Policy 5.1.
-    #[error("line {line}: `{found}` is no valid field name")]
+    #[error("line {line}: invalid field name `{found}`")]
     InvalidName {
         /// Where.
         line: usize,
@@ -39,7 +39,7 @@ pub enum Deb822Error {
         found: String,
     },
     /// The same field twice in one paragraph.
-    #[error("line {line}: field `{name}` comes twice in one paragraph")]
+    #[error("line {line}: duplicate field `{name}` in one paragraph")]
     DuplicateField {
         /// Where the second one is.
         line: usize,
@@ -53,7 +53,7 @@ pub enum Deb822Error {
         line: usize,
     },
     /// A NUL byte or a carriage return.
-    #[error("line {line}: a NUL or carriage return is no part of a control file")]
+    #[error("line {line}: a control file can't contain a NUL or a carriage return")]
     ControlCharacter {
         /// Where.
         line: usize,
@@ -61,7 +61,7 @@ pub enum Deb822Error {
     /// One paragraph was expected.
     #[error("expected exactly one paragraph, found {found}")]
     NotOneParagraph {
-        /// How many.
+        /// How many: 0, or 2 for two or more.
         found: usize,
     },
 }
@@ -213,11 +213,14 @@ impl<'a> Paragraphs<'a> {
                     continue;
                 }
                 stanza.text = &self.text[start..line.start];
-                self.close(&mut stanza, open)?;
+                self.close(&mut stanza, open);
                 return Ok(Some(stanza));
             }
             if line.text.starts_with('#') {
                 continue;
+            }
+            if line.text.bytes().any(|byte| matches!(byte, 0 | b'\r')) {
+                return Err(Deb822Error::ControlCharacter { line: self.line });
             }
             if stanza.line == 0 {
                 (stanza.line, start) = (self.line, line.start);
@@ -229,7 +232,7 @@ impl<'a> Paragraphs<'a> {
                 }
                 continue;
             }
-            self.close(&mut stanza, open)?;
+            self.close(&mut stanza, open);
             let name = self.name(line.text)?;
             if stanza.fields.len() == FIELDS_MAX {
                 return Err(Deb822Error::TooManyFields { line: self.line });
@@ -244,22 +247,16 @@ impl<'a> Paragraphs<'a> {
             return Ok(None);
         }
         stanza.text = &self.text[start..];
-        self.close(&mut stanza, open)?;
+        self.close(&mut stanza, open);
         Ok(Some(stanza))
     }
 
-    fn close(
-        &self,
-        stanza: &mut Stanza<'a>,
-        open: Option<(&'a str, usize, usize)>,
-    ) -> Result<(), Deb822Error> {
-        let Some((name, start, end)) = open else { return Ok(()) };
-        let value = self.text[start..end].trim_matches([' ', '\t', '\n']);
-        if value.bytes().any(|byte| matches!(byte, 0 | b'\r')) {
-            return Err(Deb822Error::ControlCharacter { line: self.line });
+    /// Ends the open field, if there is one: its value reaches to the end of its last line.
+    fn close(&self, stanza: &mut Stanza<'a>, open: Option<(&'a str, usize, usize)>) {
+        if let Some((name, start, end)) = open {
+            let value = self.text[start..end].trim_matches([' ', '\t', '\n']);
+            stanza.fields.push(Field { name, value });
         }
-        stanza.fields.push(Field { name, value });
-        Ok(())
     }
 
     /// The field name a line starts with: printable ASCII without a colon, not starting with `#`
@@ -316,18 +313,97 @@ mod tests {
         assert_eq!(found[1].text(), "package: b\nLast: value:with:colons");
     }
 
+    /// deb822(5): what may surround a value, and what may stand in it.
+    #[test]
+    fn values() {
+        let cases = [
+            ("a:1", "1"),
+            ("a: \t1 \t\n", "1"),
+            ("a: b: c#d\n", "b: c#d"),
+            ("a:\n", ""),
+            ("a:", ""),
+            ("a:\n 1\n\t2\n", "1\n\t2"),
+            ("a: 1\n  \n", "1"),
+            ("a: grün\n", "grün"),
+            ("a: 1\n# end", "1"),
+            ("#a: 0\na: 1", "1"),
+        ];
+        for (text, expected) in cases {
+            let found = parse(text).unwrap();
+            assert_eq!(found.len(), 1, "{text:?}");
+            assert_eq!(found[0].get("a"), Some(expected), "{text:?}");
+        }
+    }
+
+    /// Debian Policy 5.1: printable ASCII without a colon, a leading `#` or a leading `-`.
+    #[test]
+    fn names() {
+        for name in ["a", "A-b_c.d+e", "1", "a#b", "~", "!", "a-"] {
+            let text = format!("{name}: 1");
+            assert_eq!(parse(&text).unwrap()[0].fields()[0].name, name);
+        }
+        for name in ["-", "-a", "", "a b", "a\t", "ä", "a\u{7f}", "\u{1}"] {
+            let expected = Deb822Error::InvalidName { line: 1, found: name.to_owned() };
+            assert_eq!(parse(&format!("{name}: 1")), Err(expected), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn paragraphs_are_parted_by_blank_lines() {
+        let count = |text: &str| parse(text).unwrap().len();
+        assert_eq!(count(""), 0);
+        assert_eq!(count(" \n\t\n\n"), 0);
+        assert_eq!(count("# comment\n"), 0);
+        assert_eq!(count("a: 1\nb: 2\n"), 1);
+        assert_eq!(count("a: 1\n# no end\nb: 2\n"), 1);
+        assert_eq!(count("a: 1\n \t\na: 2\n\n\n\na: 3"), 3);
+        // A field may come again in the next paragraph.
+        let texts: Vec<_> =
+            parse("a: 1\n\n#x\na: 2\n\n").unwrap().iter().map(Stanza::text).collect();
+        assert_eq!(texts, ["a: 1\n", "a: 2\n"]);
+    }
+
+    #[test]
+    fn the_first_error_is_the_last_item() {
+        let mut found = paragraphs("a: 1\n\nb\n\nc: 3\n");
+        assert!(found.next().unwrap().is_ok());
+        assert_eq!(
+            found.next(),
+            Some(Err(Deb822Error::MissingColon { line: 3, found: "b".to_owned() }))
+        );
+        assert_eq!(found.next(), None);
+        let long = "x".repeat(100);
+        let Err(Deb822Error::MissingColon { found, .. }) = parse(&long) else { panic!() };
+        assert_eq!(found.len(), 60);
+        let Err(Deb822Error::InvalidName { found, .. }) = parse(&format!("{long} :")) else {
+            panic!()
+        };
+        assert_eq!(found.len(), 60);
+    }
+
+    #[test]
+    fn a_paragraph_that_owns_its_text_has_the_same_fields() {
+        let text = "A: 1\nB: 2\n#c\n 3\n";
+        let owned = Paragraph::parse(text).unwrap();
+        assert_eq!(owned.fields().collect::<Vec<_>>(), [("A", "1"), ("B", "2\n 3")]);
+        assert_eq!((owned.get("b"), owned.get("C")), (Some("2\n 3"), None));
+        assert_eq!(owned, parse(text).unwrap()[0].to_paragraph());
+    }
+
     #[test]
     fn errors_name_the_line() {
         let cases = [
             ("a: 1\nno colon here\n", "line 2: expected `Field: value`, found `no colon here`"),
             (" a: 1\n", "line 1: a continuation line, but no field precedes it"),
             ("a: 1\n\n b", "line 3: a continuation line, but no field precedes it"),
-            ("a b: 1\n", "line 1: `a b` is no valid field name"),
-            ("-a: 1\n", "line 1: `-a` is no valid field name"),
-            (": 1\n", "line 1: `` is no valid field name"),
-            ("a: 1\nA: 2\n", "line 2: field `A` comes twice in one paragraph"),
-            ("a: 1\0\n", "line 1: a NUL or carriage return is no part of a control file"),
-            ("a: 1\r\n", "line 1: a NUL or carriage return is no part of a control file"),
+            ("a b: 1\n", "line 1: invalid field name `a b`"),
+            ("-a: 1\n", "line 1: invalid field name `-a`"),
+            (": 1\n", "line 1: invalid field name ``"),
+            ("a: 1\nA: 2\n", "line 2: duplicate field `A` in one paragraph"),
+            ("a: 1\0\n", "line 1: a control file can't contain a NUL or a carriage return"),
+            ("a: 1\r\nb: 2\n", "line 1: a control file can't contain a NUL or a carriage return"),
+            ("a: 1\n\r\n", "line 2: a control file can't contain a NUL or a carriage return"),
+            ("a: 1\n 2\0\n", "line 2: a control file can't contain a NUL or a carriage return"),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text).unwrap_err().to_string(), expected, "{text:?}");

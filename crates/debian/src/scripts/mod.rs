@@ -5,8 +5,8 @@
 //! read is an error: on an image that is measured, "probably harmless" is not an answer.
 //!
 //! Only `preinst install` and `postinst configure` matter for an image made from nothing. `prerm`
-//! and `postrm` never run on one, and `config` only asks questions; all three are left out
-//! knowingly. Deliberately absent: running scripts, evaluating shell, upgrades.
+//! and `postrm` never run on one, and `config` only asks questions; all three are left out on
+//! purpose. Deliberately absent: running scripts, evaluating shell, upgrades.
 //!
 //! Oracle: the tree that dpkg leaves behind after running the same scripts.
 
@@ -29,8 +29,8 @@ pub use triggers::{UnknownTrigger, check_triggers};
 /// A script does something that no recipe covers.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "the {} of `{package}` does something cvmkit has no recipe for (SHA-256 {sha256} of what is \
-     left after the generated blocks):\n{text}",
+    "no recipe for the {} of `{package}` (SHA-256 {sha256} of the script without its generated \
+     blocks):\n{text}",
     script.file_name()
 )]
 #[non_exhaustive]
@@ -48,7 +48,7 @@ pub struct UnknownScript {
 /// Says what `text`, a maintainer script of `package`, does on a fresh image.
 ///
 /// # Errors
-/// [`UnknownScript`] when the residual has no recipe, or a recipe promises alternatives that are no
+/// [`UnknownScript`] when the residual has no recipe, or a recipe promises alternatives that are not
 /// literals.
 pub fn classify(
     package: &str,
@@ -117,8 +117,8 @@ fn residual(package: &str, text: &str, effects: &mut Effects) -> String {
     }
 }
 
-/// Stands for the kernel's release in the name and the scripts of a kernel package, which carry it
-/// in every version anew.
+/// Stands for the kernel's release in the name and the scripts of a kernel package, which change with
+/// every version.
 const KERNEL: &str = "@KERNEL@";
 
 fn kernel_release(package: &str) -> Option<&str> {
@@ -163,11 +163,17 @@ fn is_inert(line: &str) -> bool {
             })
         })
     };
+    // `echo "postinst called with unknown argument \`$1'" >&2`, maybe with the package's name in it;
+    // nothing in front of it may mean anything to the shell.
     let is_complaint = |line: &str| {
-        line.starts_with("echo \"p")
-            && line.contains("inst called with unknown argument \\`$1'\"")
-            && line.matches(['$', ';', '|']).count() == 1
-            && (line.ends_with("\" >&2") || line.ends_with("\">&2"))
+        let said = line.strip_prefix("echo \"").and_then(|rest| rest.strip_suffix(">&2"));
+        let said = said
+            .map(str::trim_end)
+            .and_then(|rest| rest.strip_suffix("inst called with unknown argument \\`$1'\""));
+        said.is_some_and(|who| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" +-.:_".contains(&byte);
+            who.starts_with('p') && who.bytes().all(plain)
+        })
     };
     line.starts_with('#') || LINES.contains(&line) || is_pattern(line) || is_complaint(line)
 }
@@ -212,7 +218,7 @@ mod tests {
         let error = classify("x", ScriptKind::Preinst, text.as_bytes()).unwrap_err();
         assert_eq!(error.text, "set -e\nuseradd x");
         assert_eq!(error.sha256, hex::encode(Sha256::digest("set -e\nuseradd x")));
-        // The lines of a here document are data: a change of one must not go unseen.
+        // The lines of a here document are data: a changed one must be noticed.
         let with_here = |line: &str| format!("#!/bin/sh\ncat >/etc/x <<E\n# {line}\nE\n");
         let hash =
             |text: String| classify("x", ScriptKind::Preinst, text.as_bytes()).unwrap_err().sha256;
@@ -231,6 +237,119 @@ mod tests {
         );
         let text = text.replace("configure)\n", "configure)\n $(reboot)\n");
         assert!(classify("x", ScriptKind::Postinst, text.as_bytes()).is_err());
+    }
+
+    /// What a skeleton consists of, and lines that look like it.
+    #[test]
+    fn inert_lines() {
+        let complaint = "echo \"postinst called with unknown argument \\`$1'\" >&2";
+        let inert = [
+            "",
+            "# rm -rf /",
+            "set -e",
+            "umask 022",
+            "exit 0",
+            "case \"$1\" in",
+            "configure)",
+            "(configure)",
+            "abort-upgrade|abort-remove | abort-deconfigure)",
+            "*)",
+            ";;",
+            "esac",
+            ":",
+            ". /usr/share/debconf/confmodule",
+            complaint,
+            &complaint.replace(" >", ">"),
+            &complaint.replace("post", "pre"),
+            &complaint.replace("post", "procps-ng post"),
+        ];
+        for line in inert {
+            assert!(is_inert(line), "{line}");
+        }
+        let active = [
+            "set -x",
+            "umask 0",
+            "exit 2",
+            "case \"$2\" in",
+            "Configure)",
+            "a b)",
+            "$(reboot))",
+            "a|`b`)",
+            ". /usr/share/debconf/confmodule; reboot",
+            "db_get a/b",
+            &complaint.replace(">&2", ""),
+            &complaint.replace(">&2", ">/etc/x"),
+            &complaint.replace("$1", "$(reboot)"),
+            &complaint.replace("post", "p`reboot`"),
+            &complaint.replace("post", "p$(reboot)"),
+            &complaint.replace("post", "p\" & reboot & echo \""),
+            &complaint.replace("post", "p\"; reboot; echo \""),
+            &format!("{complaint}; reboot"),
+            &format!("reboot; {complaint}"),
+        ];
+        for line in active {
+            assert!(!is_inert(line), "{line}");
+        }
+    }
+
+    /// What is hashed: no comments, no blank lines, no generated blocks, no white space at the ends;
+    /// everything where a here document makes lines data.
+    #[test]
+    fn the_residual_is_what_a_recipe_was_written_for() {
+        let of = |text: &str| residual("x", text, &mut Effects::default());
+        assert_eq!(of("#!/bin/sh\n\n  # c\n  useradd x  \n\t\n exit 0\n"), "  useradd x\n exit 0");
+        assert_eq!(of("#!/bin/sh\nset -e\n\nexit 0\n"), "");
+        let block =
+            "# Automatically added by dh_x/1\nldconfig\n# End automatically added section\n";
+        assert_eq!(of(&format!("a\n{block}b\n")), "a\nb");
+        // An unknown block counts with its own lines, without those that mark it.
+        assert_eq!(of(&block.replace("ldconfig", "reboot")), "reboot");
+        // A block without an end takes all that follows.
+        assert_eq!(of("# Automatically added by dh_x\nldconfig\nreboot\n"), "ldconfig\nreboot");
+        assert_eq!(of("cat <<E\n# c\n\nE\n"), "cat <<E\n# c\n\nE");
+    }
+
+    #[test]
+    fn the_residual_of_a_kernel_has_no_release() {
+        let of = |package: &str| {
+            residual(
+                package,
+                "linux-update-symlinks 6.12.1+deb13-amd64 /boot",
+                &mut Effects::default(),
+            )
+        };
+        let expected = "linux-update-symlinks @KERNEL@ /boot";
+        assert_eq!(of("linux-image-6.12.1+deb13-amd64"), expected);
+        assert_eq!(of("linux-image-amd64"), expected.replace(KERNEL, "6.12.1+deb13-amd64"));
+        for package in ["linux-image-amd64", "linux-headers-6.12", "x-linux-image-6"] {
+            assert_eq!(kernel_release(package), None, "{package}");
+        }
+    }
+
+    #[test]
+    fn a_recipe_answers_for_its_package_script_and_text_alone() {
+        let recipe = trixie::find("dash", ScriptKind::Postinst, "").is_none();
+        assert!(recipe, "no text, no recipe");
+        // The residual of util-linux' postinst is of that shape; another text has no recipe.
+        let text = "update-alternatives --install /usr/bin/pager pager /bin/more 50";
+        let error = classify("util-linux", ScriptKind::Postinst, text.as_bytes()).unwrap_err();
+        assert_eq!((error.package.as_str(), error.script), ("util-linux", ScriptKind::Postinst));
+        assert_eq!(error.text, text);
+        let expected = format!(
+            "no recipe for the postinst of `util-linux` (SHA-256 {} of the script without its \
+             generated blocks):\n{text}",
+            hex::encode(Sha256::digest(text))
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn the_generated_blocks_of_a_skipped_script_count() {
+        let text = DBUS.replace("exit 0", "useradd x");
+        assert!(classify("x", ScriptKind::Postinst, text.as_bytes()).is_err());
+        let effects = generated("x", text.as_bytes());
+        assert_eq!(effects.units, [EnabledUnit { name: "x.service".into(), user: false }]);
+        assert_eq!((effects.native, effects.why), (vec![], ""));
     }
 
     #[test]
