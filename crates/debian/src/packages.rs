@@ -36,7 +36,7 @@ pub enum PackagesError {
         /// Which field.
         field: &'static str,
     },
-    /// A field with a value out of its range.
+    /// A field with an invalid value.
     #[error("line {line}: package `{name}`, field `{field}`: `{found}` is not valid")]
     Invalid {
         /// Where the paragraph starts.
@@ -60,10 +60,11 @@ pub enum PackagesError {
     },
 }
 
-/// `Priority` (Debian Policy 2.5), in the order apt prefers.
+/// `Priority` (Debian Policy 2.5), in the order in which apt prefers providers: by number, where an
+/// unknown one is 0 and `required` is 1 (apt 2.6, `pkgCache::State::VerPriority`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// None given, or one that is not known.
+    /// No priority, or an unknown one.
     Unknown,
     /// `required`
     Required,
@@ -77,7 +78,8 @@ pub enum Priority {
     Extra,
 }
 
-/// `Multi-Arch` (deb-control(5)).
+/// `Multi-Arch` (deb-control(5)). The resolver, which knows one architecture, asks only for
+/// [`MultiArch::Allowed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MultiArch {
     /// `no`, or not given.
@@ -157,9 +159,10 @@ pub struct Package<'a> {
     pub source: &'a str,
     /// The version in `Source`, or the package's own.
     pub source_version: &'a str,
-    /// `Essential: yes`
+    /// `Essential: yes`: it must work at all times, and packages need not depend on it (Debian Policy
+    /// 3.8).
     pub essential: bool,
-    /// `Protected: yes`, or the older `Important: yes`.
+    /// `Protected: yes`, or `Important: yes`, apt's older name for it.
     pub protected: bool,
     /// `Priority`
     pub priority: Priority,
@@ -345,6 +348,141 @@ mod tests {
         assert_eq!(depends.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(package.relation_text(RelationField::Breaks), "");
         assert_eq!(package.text(), text);
+    }
+
+    /// One changed field, and what is said of it.
+    #[test]
+    fn every_refusal_names_line_package_and_field() {
+        let cases = [
+            ("Package: a", "Package: a b", "package `a b`, field `Package`: `a b` is not valid"),
+            ("Package: a", "Package:", "package `` has no field `Package`"),
+            ("Version: 1.0+b1", "Version:", "package `a` has no field `Version`"),
+            ("Version: 1.0+b1", "Version: x", "package `a`"),
+            ("Architecture: amd64\n", "", "package `a` has no field `Architecture`"),
+            (
+                "Filename: p",
+                "Filename: /p",
+                "package `a`, field `Filename`: `/pool/main/a/a.deb` is not valid",
+            ),
+            (
+                "Filename: pool/",
+                "Filename: ../",
+                "package `a`, field `Filename`: `../main/a/a.deb` is not valid",
+            ),
+            (
+                "Size: 7",
+                "Size: 1099511627777",
+                "package `a`, field `Size`: `1099511627777` is not valid",
+            ),
+            ("Size: 7", "Size: 0x7", "package `a`, field `Size`: `0x7` is not valid"),
+            (
+                "Installed-Size: 12",
+                "Installed-Size: ",
+                "package `a`, field `Installed-Size`: `` is not valid",
+            ),
+            (
+                "Multi-Arch: allowed",
+                "Multi-Arch: Same",
+                "package `a`, field `Multi-Arch`: `Same` is not valid",
+            ),
+        ];
+        for (from, to, expected) in cases {
+            let text = format!("\n\n{}", stanza(|text| text.replacen(from, to, 1)));
+            let error = Index::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), format!("line 3: {expected}"), "{to}");
+        }
+        let short = stanza(|text| text.replace("SHA256: 0f", "SHA256: 0"));
+        let error = Index::parse(short.as_bytes()).unwrap_err();
+        assert!(matches!(error, PackagesError::Invalid { field: "SHA256", .. }), "{error}");
+        assert_eq!(Index::parse(b"Package: \xff").unwrap_err(), PackagesError::Encoding(9));
+    }
+
+    #[test]
+    fn sizes_reach_up_to_their_bound() {
+        let text = stanza(|text| text.replace("Size: 7", &format!("Size: {SIZE_MAX}")));
+        assert_eq!(Index::parse(text.as_bytes()).unwrap().packages[0].size, SIZE_MAX);
+        let text = stanza(|text| text.replace("Installed-Size: 12\n", ""));
+        assert_eq!(Index::parse(text.as_bytes()).unwrap().packages[0].installed_size, None);
+    }
+
+    /// deb-control(5): `yes` is the only word that sets a flag.
+    #[test]
+    fn flags_and_words() {
+        let of = |from: &str, to: &str| {
+            let text = stanza(|text| text.replace(from, to));
+            let index = Index::parse(text.as_bytes()).unwrap();
+            let package = &index.packages[0];
+            (package.essential, package.protected, package.priority, package.multi_arch)
+        };
+        let usual = (true, false, Priority::Required, MultiArch::Allowed);
+        assert_eq!(of("", ""), usual);
+        for not in ["no", "Yes", "true", ""] {
+            let found = of("Essential: yes", &format!("Essential: {not}"));
+            assert_eq!(found, (false, false, Priority::Required, MultiArch::Allowed), "{not}");
+        }
+        for protected in ["Protected: yes", "Important: yes"] {
+            assert!(of("Essential: yes", protected).1, "{protected}");
+            let no = protected.replace("yes", "no");
+            assert!(!of("Essential: yes", &no).1, "{no}");
+        }
+        let mut priorities = vec![of("Priority: required", "Priority: ?").2];
+        for word in ["required", "important", "standard", "optional", "extra"] {
+            priorities.push(of("required", word).2);
+        }
+        assert_eq!(priorities[0], Priority::Unknown);
+        assert!(priorities.is_sorted_by(|one, two| one < two), "{priorities:?}");
+        for (word, expected) in
+            [("no", MultiArch::No), ("same", MultiArch::Same), ("foreign", MultiArch::Foreign)]
+        {
+            assert_eq!(of("Multi-Arch: allowed", &format!("Multi-Arch: {word}")).3, expected);
+        }
+        assert_eq!(of("Multi-Arch: allowed\n", "").3, MultiArch::No);
+    }
+
+    /// deb-control(5), `Source`: the version is written where it differs.
+    #[test]
+    fn sources() {
+        for (field, name, version) in [
+            ("Source: src (1.0)", "src", "1.0"),
+            ("Source: src(1:2-3)", "src", "1:2-3"),
+            ("Source: src", "src", "1.0+b1"),
+            ("X: y", "a", "1.0+b1"),
+        ] {
+            let text = stanza(|text| text.replace("Source: src (1.0)", field));
+            let index = Index::parse(text.as_bytes()).unwrap();
+            let package = &index.packages[0];
+            assert_eq!((package.source, package.source_version), (name, version), "{field}");
+        }
+    }
+
+    #[test]
+    fn every_relationship_field_has_its_own_text() {
+        for field in RelationField::ALL {
+            let text = stanza(|text| {
+                let rest = text.replace("Depends: b (>= 1) | c,\n d\n", "");
+                format!("{rest}{}: x (= 2)\n", field.name())
+            });
+            let index = Index::parse(text.as_bytes()).unwrap();
+            let package = &index.packages[0];
+            for other in RelationField::ALL {
+                let expected = if other == field { "x (= 2)" } else { "" };
+                assert_eq!(package.relation_text(other), expected, "{}", other.name());
+            }
+            assert_eq!(package.relations(field).unwrap()[0][0].to_string(), "x (= 2)");
+        }
+    }
+
+    #[test]
+    fn one_name_may_have_several_versions() {
+        let one = stanza(|text| text);
+        let two = one.replace("Version: 1.0", "Version: 2.0");
+        let other = one.replace("Package: a", "Package: b");
+        let text = [one, two, other].join("\n");
+        let index = Index::parse(text.as_bytes()).unwrap();
+        let by_name = index.by_name();
+        assert_eq!(by_name.keys().collect::<Vec<_>>(), [&"a", &"b"]);
+        let versions: Vec<_> = by_name["a"].iter().map(|one| one.version.as_str()).collect();
+        assert_eq!(versions, ["1.0+b1", "2.0+b1"]);
     }
 
     #[test]

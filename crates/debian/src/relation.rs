@@ -16,17 +16,17 @@ use crate::version::{Version, VersionError};
 #[non_exhaustive]
 pub enum RelationError {
     /// A name outside Debian Policy 5.6.1.
-    #[error("relation `{0}`: no valid package name")]
+    #[error("relation `{0}`: invalid package name")]
     Name(String),
-    /// Something behind the name that is no version, no architecture list.
+    /// What follows the name is neither a version nor a list of architectures.
     #[error("relation `{0}`: expected `name[:arch] [(op version)] [[arch ...]]`")]
     Syntax(String),
-    /// An operator that does not exist.
+    /// An unknown operator.
     #[error("relation `{relation}`: expected `<<`, `<=`, `=`, `>=` or `>>`, found `{found}`")]
     Operator {
         /// The relation.
         relation: String,
-        /// What stands there.
+        /// What stands in its place.
         found: String,
     },
     /// A version that does not parse.
@@ -200,7 +200,7 @@ fn version_constraint(inner: &str, whole: &str) -> Result<(Operator, Version), R
     let (operator, version) = inner.split_at(end);
     let operator = match operator {
         "<<" => Operator::Earlier,
-        // Debian Policy 7.1: the single signs mean "or equal", against all expectation.
+        // Debian Policy 7.1: the single signs mean "or equal", unlike what they look like.
         "<=" | "<" => Operator::EarlierOrEqual,
         "=" => Operator::Equal,
         ">=" | ">" => Operator::LaterOrEqual,
@@ -254,6 +254,126 @@ mod tests {
         }
         assert!(!parse("a (>= 1)").unwrap()[0][0].accepts(None));
         assert!(parse("a").unwrap()[0][0].accepts(None));
+    }
+
+    /// Debian Policy 7.1, against a version below, at and above the limit.
+    #[test]
+    fn operators() {
+        let versions = ["1~", "1-0", "1.1"].map(|text| Version::parse(text).unwrap());
+        for (operator, text, expected) in [
+            (Operator::Earlier, "<<", [true, false, false]),
+            (Operator::EarlierOrEqual, "<=", [true, true, false]),
+            (Operator::Equal, "=", [false, true, false]),
+            (Operator::LaterOrEqual, ">=", [false, true, true]),
+            (Operator::Later, ">>", [false, false, true]),
+        ] {
+            let limit = Version::parse("1").unwrap();
+            let found = versions.each_ref().map(|version| operator.holds(version, &limit));
+            assert_eq!(found, expected, "{text}");
+            assert_eq!(operator.to_string(), text);
+            let field = format!("a ({text} 1)");
+            let groups = parse(&field).unwrap();
+            let (parsed, _) = groups[0][0].constraint.as_ref().unwrap();
+            assert_eq!(*parsed, operator);
+        }
+    }
+
+    #[test]
+    fn spelling_is_normalised() {
+        for (text, expected) in [
+            (" a ", "a"),
+            ("a(=1)", "a (= 1)"),
+            ("a (=1)[x]", "a (= 1) [x]"),
+            ("a\n (>= 1:2-3~)", "a (>= 1:2-3~)"),
+            ("a ( << 1 )", "a (<< 1)"),
+            ("a (< 1)", "a (<= 1)"),
+            ("a (> 1)", "a (>= 1)"),
+            ("a:any[ !x  !y ]", "a:any [!x !y]"),
+            ("a []", "a"),
+            ("0ad", "0ad"),
+            ("A_b.c+d-e", "A_b.c+d-e"),
+        ] {
+            assert_eq!(parse(text).unwrap()[0][0].to_string(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn commas_part_groups_and_bars_alternatives() {
+        let shape = |field: &str| parse(field).unwrap().iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(shape(""), [0; 0]);
+        assert_eq!(shape(" , ,"), [0; 0]);
+        assert_eq!(shape("a|b, c,\n d | e|f,"), [2, 1, 3]);
+    }
+
+    /// A list of architectures is all names or all exclusions (Debian Policy 7.1).
+    #[test]
+    fn architectures() {
+        for (relation, amd64, i386) in [
+            ("a", true, true),
+            ("a [amd64]", true, false),
+            ("a [i386]", false, true),
+            ("a [amd64 i386]", true, true),
+            ("a [!amd64]", false, true),
+            ("a [!i386 !amd64]", false, false),
+            ("a [!arm64]", true, true),
+            ("a [arm64]", false, false),
+        ] {
+            let groups = parse(relation).unwrap();
+            let one = &groups[0][0];
+            let found = (one.applies_to("amd64"), one.applies_to("i386"));
+            assert_eq!(found, (amd64, i386), "{relation}");
+        }
+    }
+
+    #[test]
+    fn bare_names() {
+        let of = |field| names(field).collect::<Vec<_>>();
+        assert_eq!(of("a (>= 1) | b:any,c[x], d\n (= 2) ,, e"), ["a", "b:any", "c", "d", "e"]);
+        assert_eq!(of(""), [""; 0]);
+    }
+
+    #[test]
+    fn package_names() {
+        for name in ["a", "0", "a+b-c.d", "libstdc++6", "A_b"] {
+            assert!(is_package_name(name), "{name}");
+        }
+        for name in ["", "-a", "+a", ".a", "_a", "a b", "a:b", "a/b", "ä", "a\n"] {
+            assert!(!is_package_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_error() {
+        let name = RelationError::Name as fn(String) -> RelationError;
+        let syntax = RelationError::Syntax as fn(String) -> RelationError;
+        for (relation, error) in [
+            ("", name),
+            ("-a", name),
+            ("a/b", name),
+            (":any", name),
+            ("${misc:Depends}", name),
+            ("a:", syntax),
+            ("a:Any", syntax),
+            ("a b", syntax),
+            ("a (= 1", syntax),
+            ("a (= 1) b", syntax),
+            ("a [x", syntax),
+            ("a [x !y]", syntax),
+            ("a [X]", syntax),
+            ("a <!nocheck>", syntax),
+        ] {
+            let text = format!("x | {relation}");
+            assert_eq!(parse(&text).unwrap_err(), error(relation.to_owned()), "{relation}");
+        }
+        for (relation, found) in [("a (1)", ""), ("a (== 1)", "=="), ("a (=> 1)", "=>")] {
+            let (relation, found) = (relation.to_owned(), found.to_owned());
+            assert_eq!(
+                parse(&relation.clone()).unwrap_err(),
+                RelationError::Operator { relation, found }
+            );
+        }
+        let error = parse("a (= x)").unwrap_err();
+        assert!(matches!(error, RelationError::Version { relation, .. } if relation == "a (= x)"));
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::deb822::{Deb822Error, Paragraph};
 /// How far in the future a `Date` may be: one day, for clocks that disagree.
 const FUTURE_TOLERANCE: i64 = 86_400;
 
-/// No file of an archive is longer, a guard; sums of lengths stay small, and TOML can say each.
+/// The longest file of an archive, 1 TiB. A guard: sums of lengths stay far below 2^63, the largest
+/// integer of TOML.
 pub const SIZE_MAX: u64 = 1 << 40;
 
 /// Why a `Release` was refused.
@@ -50,40 +51,40 @@ pub enum ReleaseError {
     /// A line of `SHA256` that does not parse.
     #[error("Release field `SHA256`: expected `<64 hex digits> <size> <path>`, found `{0}`")]
     Checksum(String),
-    /// A path that leaves its folder, or is not normal.
+    /// A path that leaves the suite's folder, or is not normal.
     #[error("Release field `SHA256`: the path `{0}` is not relative and normal")]
     Path(String),
     /// The same path with two sizes or hashes.
-    #[error("Release field `SHA256`: two different lines for `{0}`")]
+    #[error("Release field `SHA256`: `{0}` has two different lines")]
     Ambiguous(String),
-    /// It is of another suite than the one asked for.
+    /// It belongs to a different suite than the one requested.
     #[error(
-        "the Release file is of another suite\n    asked for: {asked}\n    found:     {}",
+        "the Release file belongs to a different suite\n    requested: {asked}\n    found:     {}",
         names(.suite, .codename)
     )]
     AnotherSuite {
-        /// What was asked for.
+        /// The name that was requested.
         asked: String,
         /// Its `Suite`.
         suite: Option<String>,
         /// Its `Codename`.
         codename: Option<String>,
     },
-    /// It is of another archive than the one asked for.
+    /// It belongs to a different archive than the one requested.
     #[error(
-        "the Release file is of another archive\n    expected: `{field}: {expected}`\n    \
+        "the Release file belongs to a different archive\n    expected: `{field}: {expected}`\n    \
          found:    {}",
         field_found(field, .found)
     )]
     AnotherArchive {
         /// `Origin` or `Label`.
         field: &'static str,
-        /// What it should say.
+        /// The value that was requested.
         expected: String,
-        /// What it says.
+        /// Its value, if it has the field.
         found: Option<String>,
     },
-    /// A list of files with a size that none has.
+    /// A file larger than [`SIZE_MAX`].
     #[error("Release field `SHA256`: `{path}` has {size} bytes, expected at most {SIZE_MAX}")]
     Size {
         /// The path.
@@ -278,7 +279,7 @@ pub fn is_pool_path(path: &str) -> bool {
     path.bytes().all(plain) && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }
 
-/// Whether an archive can be called so: its name is one part of its address, and a folder in a vendor
+/// Whether `name` can name an archive: it is one component of an address, and a folder in a vendor
 /// folder.
 #[must_use]
 pub fn is_archive_name(name: &str) -> bool {
@@ -397,7 +398,8 @@ mod tests {
         }
         for asked in ["trixie-security", "stable-security", "Trixie", "trixie/", "", "tri"] {
             let error = release.check_suite(asked).unwrap_err().to_string();
-            let expected = "the Release file is of another suite\n    asked for: ".to_owned()
+            let expected = "the Release file belongs to a different suite\n    requested: "
+                .to_owned()
                 + asked
                 + "\n    found:     trixie (stable)";
             assert_eq!(error, expected);
@@ -407,6 +409,160 @@ mod tests {
         let error = release.check_archive(Some("Debian"), Some("Debian")).unwrap_err().to_string();
         assert!(error.contains("expected: `Label: Debian`"), "{error}");
         assert!(error.contains("found:    `Label: Debian-Security`"), "{error}");
+    }
+
+    /// One changed field, and what is said of it.
+    #[test]
+    fn every_refusal_names_its_field() {
+        let good = release("Version: 13.7\nOrigin: Debian\n");
+        let cases = [
+            ("Suite: stable\nCodename: trixie\n", "", "has no field `Suite`"),
+            ("Date: Sat, 12 Sep 2026 07:55:41 UTC\n", "", "has no field `Date`"),
+            ("Architectures: all amd64\n", "", "has no field `Architectures`"),
+            ("Components: main contrib\n", "", "has no field `Components`"),
+            ("SHA256:", "SHA1:", "has no field `SHA256`"),
+            (
+                "07:55:41",
+                "7:55",
+                "field `Date`: expected `Sat, 12 Sep 2026 07:55:41 UTC`, found `Sat, 12 Sep 2026 7:55 UTC`",
+            ),
+            (
+                "Version: 13.7",
+                "Valid-Until: soon",
+                "field `Valid-Until`: expected `Sat, 12 Sep 2026 07:55:41 UTC`, found `soon`",
+            ),
+            (
+                "Version: 13.7",
+                "NotAutomatic: Yes",
+                "field `NotAutomatic`: expected `yes` or `no`, found `Yes`",
+            ),
+            (
+                "Version: 13.7",
+                "Acquire-By-Hash:",
+                "field `Acquire-By-Hash`: expected `yes` or `no`, found ``",
+            ),
+            (
+                "Version: 13.7",
+                "ButAutomaticUpgrades: 1",
+                "field `ButAutomaticUpgrades`: expected `yes` or `no`, found `1`",
+            ),
+            ("Version: 13.7", "\nVersion: 13.7", "does not parse"),
+            (
+                " 0 main",
+                " main",
+                &format!(
+                    "expected `<64 hex digits> <size> <path>`, found `{DIGEST} main/binary-amd64/Packages`"
+                ),
+            ),
+            ("main/b", "../b", "the path `../binary-amd64/Packages` is not relative and normal"),
+            (
+                " 0 main",
+                " 1099511627777 main",
+                "`main/binary-amd64/Packages` has 1099511627777 bytes, expected at most 1099511627776",
+            ),
+        ];
+        assert!(Release::parse(&good).is_ok());
+        for (from, to, expected) in cases {
+            assert!(good.contains(from), "{from}");
+            let error = Release::parse(&good.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}\n{expected}");
+        }
+    }
+
+    #[test]
+    fn optional_fields() {
+        let bare = Release::parse(&release("")).unwrap();
+        assert_eq!(
+            (bare.origin, bare.label, bare.version, bare.valid_until),
+            (None, None, None, None)
+        );
+        assert_eq!(bare.architectures, ["all", "amd64"]);
+        assert!(!bare.acquire_by_hash);
+        let full = release(
+            "Origin: O\nLabel: L\nVersion: V\nValid-Until: Sat, 12 Sep 2026 07:55:42 UTC\n",
+        );
+        let full = Release::parse(&full).unwrap();
+        let named = (full.origin.as_deref(), full.label.as_deref(), full.version.as_deref());
+        assert_eq!(named, (Some("O"), Some("L"), Some("V")));
+        assert_eq!(full.valid_until, Some(full.date + 1));
+        for (suite, codename, name) in
+            [(Some("s"), Some("c"), "c"), (Some("s"), None, "s"), (None, Some("c"), "c")]
+        {
+            let (suite, codename) = (suite.map(str::to_owned), codename.map(str::to_owned));
+            let found = Release { suite, codename, ..Release::parse(&release("")).unwrap() };
+            assert_eq!(found.name(), name);
+        }
+    }
+
+    /// apt_preferences(5): 1, 100 and 500; `ButAutomaticUpgrades` alone says nothing.
+    #[test]
+    fn pin_priorities() {
+        let of = |not_automatic: &str, upgrades: &str| {
+            let fields =
+                format!("NotAutomatic: {not_automatic}\nButAutomaticUpgrades: {upgrades}\n");
+            Release::parse(&release(&fields)).unwrap().pin_priority
+        };
+        assert_eq!(of("no", "no"), PinPriority::Default);
+        assert_eq!(of("no", "yes"), PinPriority::Default);
+        assert_eq!(of("yes", "yes"), PinPriority::ButAutomaticUpgrades);
+        assert_eq!(of("yes", "no"), PinPriority::NotAutomatic);
+        let order =
+            [PinPriority::NotAutomatic, PinPriority::ButAutomaticUpgrades, PinPriority::Default];
+        assert!(order.is_sorted());
+    }
+
+    #[test]
+    fn a_file_may_be_listed_twice_if_the_lines_are_equal() {
+        let line = format!(" {DIGEST} 0 main/binary-amd64/Packages\n");
+        let twice = Release::parse(&(release("") + &line)).unwrap();
+        assert_eq!(twice.files.len(), 1);
+        let other = line.replace(" 0 ", " 1 ");
+        let error = Release::parse(&(release("") + &other)).unwrap_err();
+        assert_eq!(error, ReleaseError::Ambiguous("main/binary-amd64/Packages".into()));
+        let largest = format!(" {DIGEST} {SIZE_MAX} x\n");
+        assert_eq!(Release::parse(&(release("") + &largest)).unwrap().files["x"].size, SIZE_MAX);
+    }
+
+    #[test]
+    fn paths_and_names_of_archives() {
+        for (path, is_path, is_name) in [
+            ("a", true, true),
+            ("a.b-c_d+e~f:g@h", true, true),
+            ("a/b", true, false),
+            ("...", true, true),
+            ("", false, false),
+            (".", false, false),
+            ("..", false, false),
+            ("/a", false, false),
+            ("a/", false, false),
+            ("a//b", false, false),
+            ("a/../b", false, false),
+            ("a b", false, false),
+            ("a\u{7f}", false, false),
+            ("ä", false, false),
+            ("a%2e", false, false),
+            ("a?b", false, false),
+            ("a#b", false, false),
+            ("a\\b", false, false),
+        ] {
+            assert_eq!((is_pool_path(path), is_archive_name(path)), (is_path, is_name), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_release_says_what_it_is_in_errors() {
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(names(&some("stable"), &some("trixie")), "trixie (stable)");
+        assert_eq!(names(&some("sid"), &some("sid")), "sid");
+        assert_eq!(names(&some("tiny"), &None), "tiny");
+        assert_eq!(names(&None, &some("trixie")), "trixie");
+        assert_eq!(names(&None, &None), "no name");
+        let bare = Release::parse(&release("")).unwrap();
+        let error = bare.check_archive(Some("Debian"), None).unwrap_err().to_string();
+        assert!(
+            error.ends_with("expected: `Origin: Debian`\n    found:    no field `Origin`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -12,15 +12,15 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Why a text is no version.
+/// Why a text is not a version.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersionError {
     /// No upstream version at all.
     #[error("version `{0}` has no upstream part")]
     Empty(String),
-    /// Something before the colon that is no number below 2^31.
-    #[error("version `{0}`: the epoch is no number from 0 to 2147483647")]
+    /// What stands before the colon is not a number below 2^31.
+    #[error("version `{0}`: the epoch is not a number from 0 to 2147483647")]
     Epoch(String),
     /// The upstream version must start with a digit.
     #[error("version `{0}`: the upstream part does not start with a digit")]
@@ -58,6 +58,7 @@ impl Version {
         let (epoch, upstream) = match text.split_once(':') {
             None => (0, 0),
             Some((digits, _)) => {
+                // dpkg, `lib/dpkg/parsehelp.c`, `parseversion`: an epoch is an `int`, and not negative.
                 let number = digits.bytes().all(|byte| byte.is_ascii_digit());
                 let epoch = digits.parse::<i32>().ok().filter(|_| number);
                 let epoch = epoch.and_then(|epoch| u32::try_from(epoch).ok());
@@ -154,7 +155,7 @@ impl FromStr for Version {
 }
 
 /// Compares an upstream version or a revision: runs of non-digits and of digits in turn, from the
-/// left.
+/// left (dpkg, `lib/dpkg/version.c`, `verrevcmp`).
 fn compare_part(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
     while !left.is_empty() || !right.is_empty() {
@@ -187,7 +188,8 @@ fn compare_text(left: &mut &[u8], right: &mut &[u8]) -> Ordering {
 /// The weight of the end of a run of non-digits.
 const END: u16 = 1;
 
-/// Policy 5.6.12: tilde, then the end of the run, then letters, then everything else.
+/// Policy 5.6.12: tilde, then the end of the run, then letters, then everything else. A digit ends a
+/// run as the end of the text does (dpkg, `lib/dpkg/version.c`, `order`).
 fn weight(byte: Option<&u8>) -> u16 {
     match byte {
         Some(b'~') => 0,
@@ -227,6 +229,138 @@ mod tests {
         let sorted = ["~~", "~~a", "~", "", "a"].map(|tail| format!("1{tail}"));
         let versions = sorted.map(|text| Version::parse(&text).unwrap());
         assert!(versions.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    /// Debian Policy 5.6.12 and deb-version(7), each pair a rule: the whole list is in order.
+    #[test]
+    fn versions_in_order() {
+        let sorted = [
+            "0~~",
+            "0~",
+            "0",
+            "0.0.9",
+            // A tilde sorts before the end, whatever follows it.
+            "1~~-1",
+            "1~beta1-1",
+            "1~rc1-1",
+            "1~rc1-1+b1",
+            "1-1",
+            "1-1.1",
+            "1-2~bpo1",
+            "1-2",
+            "1-10",
+            // Letters before other characters; capitals before small letters, as in ASCII.
+            "1A-1",
+            "1Z-1",
+            "1a-1",
+            "1aa-1",
+            "1a+-1",
+            "1+-1",
+            "1+b-1",
+            "1-1-1",
+            "1.0-1",
+            "1.0.1-1",
+            "1.1-1",
+            "1.9-1",
+            "1.10-1",
+            "1.10a-1",
+            "1.100-1",
+            "2-1",
+            "10-1",
+            // An epoch decides before everything else.
+            "1:0",
+            "1:1",
+            "2:0~",
+            "10:0",
+            "2147483647:0",
+        ];
+        let versions = sorted.map(|text| Version::parse(text).unwrap());
+        for (at, left) in versions.iter().enumerate() {
+            for (other, right) in versions.iter().enumerate() {
+                assert_eq!(left.cmp(right), at.cmp(&other), "{left} and {right}");
+                assert_eq!(left == right, at == other, "{left} and {right}");
+            }
+        }
+    }
+
+    /// An absent epoch is 0, an absent revision is equal to `0`, leading zeros count for nothing.
+    #[test]
+    fn equal_versions_keep_their_text() {
+        for (left, right) in [
+            ("1", "0:1"),
+            ("1", "00:1"),
+            ("1", "1-0"),
+            ("1", "1-00"),
+            ("1", "01"),
+            ("1.0", "1.00"),
+            ("1.0", "1."),
+            ("1a", "1a0"),
+            ("1-1", "1-01"),
+        ] {
+            let (one, two) = (Version::parse(left).unwrap(), Version::parse(right).unwrap());
+            assert_eq!(one, two, "{left} and {right}");
+            assert_eq!((one.as_str(), two.as_str()), (left, right));
+        }
+    }
+
+    /// The last colon and the last dash do not part: the first one and the last one do.
+    #[test]
+    fn parts_of_odd_versions() {
+        for (text, epoch, upstream, revision) in [
+            ("1:2:3-4", 1, "2:3", Some("4")),
+            ("1-2-3", 0, "1-2", Some("3")),
+            ("0:0-0", 0, "0", Some("0")),
+            ("7:1.0~rc+a-~", 7, "1.0~rc+a", Some("~")),
+            ("1", 0, "1", None),
+        ] {
+            let version: Version = text.parse().unwrap();
+            assert_eq!(
+                (version.epoch(), version.upstream(), version.revision()),
+                (epoch, upstream, revision),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_error() {
+        type Refusal = fn(String) -> VersionError;
+        let cases: [(&str, Refusal); 11] = [
+            ("", VersionError::Empty),
+            ("1:", VersionError::Empty),
+            ("1:-1", VersionError::Empty),
+            ("x1", VersionError::Start),
+            ("1:~1", VersionError::Start),
+            ("1-", VersionError::EmptyRevision),
+            ("1-1-", VersionError::EmptyRevision),
+            (":1", VersionError::Epoch),
+            ("a:1", VersionError::Epoch),
+            ("-1:1", VersionError::Epoch),
+            ("2147483648:1", VersionError::Epoch),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Version::parse(text).unwrap_err(), error(text.to_owned()), "{text:?}");
+        }
+        for (text, found) in [
+            ("1_2", '_'),
+            ("1 ", ' '),
+            ("1/2", '/'),
+            ("1é", 'é'),
+            ("1-2:3", ':'),
+            ("1-2_", '_'),
+            ("1\n", '\n'),
+        ] {
+            // A colon makes what precedes it an epoch.
+            let expected = match found {
+                ':' => VersionError::Epoch(text.to_owned()),
+                _ => VersionError::Character { text: text.to_owned(), found },
+            };
+            assert_eq!(Version::parse(text).unwrap_err(), expected);
+        }
+        assert_eq!(
+            Version::parse("0:1-2:3").unwrap_err(),
+            VersionError::Character { text: "0:1-2:3".to_owned(), found: ':' }
+        );
     }
 
     #[test]

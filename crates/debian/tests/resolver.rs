@@ -91,9 +91,9 @@ fn what_an_abandoned_alternative_pulled_in_is_dropped() {
 #[test]
 fn conflicts_name_both_packages_and_the_relation() {
     let error = refused("a 1; Conflicts: b (<< 2)\nb 1", &["a", "b"]);
-    assert_eq!(error.to_string(), "`a` Conflicts `b (<< 2)`, which is `b 1` of the selection");
+    assert_eq!(error.to_string(), "`a` Conflicts `b (<< 2)`, which matches the selected `b 1`");
     let error = refused("a 1\nb 1; Breaks: v\nc 1; Provides: v", &["a", "b", "c"]);
-    assert_eq!(error.to_string(), "`b` Breaks `v`, which is `c 1` of the selection");
+    assert_eq!(error.to_string(), "`b` Breaks `v`, which matches the selected `c 1`");
     // A package never conflicts with itself.
     chosen("a 1; Provides: v; Conflicts: v", &["a"], &["a"]);
     // What a requested package conflicts with is no alternative.
@@ -109,11 +109,11 @@ fn errors_say_what_is_missing_and_why() {
     let error =
         refused("a 1; Depends: b | e\nb 1; Depends: c (>= 2)\nc 1\ne 1; Conflicts: a", &["a"]);
     let expected = "`a` Depends on `b | e`, but `b` can't be installed: `b` Depends on `c (>= 2)`, \
-                    but `c` is version 1; `e` was given up: `e` Conflicts `a`";
+                    but `c` is version 1; `e` was rejected: `e` Conflicts `a`";
     assert_eq!(error.to_string(), expected);
     let error = refused("a 1; Depends: d | e\nb 1; Conflicts: d\nd 1\ne 1", &["a", "b"]);
     let expected = "`a` Depends on `d | e`, but `d` can't be installed: `b` Conflicts `d`; `e` \
-                    was not tried: request it to choose it";
+                    was not tried: request it by name";
     assert_eq!(error.to_string(), expected);
     let error = refused("openssh-server 1\nnginx 1", &["opensh-server"]);
     let expected = "no suite has a package `opensh-server`; did you mean `openssh-server`?";

@@ -101,7 +101,7 @@ fn a_stranger_s_signature_is_refused() {
 fn a_changed_release_file_is_refused() {
     unlockable(
         Release::Altered,
-        &[SUITE, "no valid signature from a trusted key", "signature is wrong"],
+        &[SUITE, "no valid signature from a trusted key", "signature does not verify"],
     );
 }
 
@@ -148,7 +148,7 @@ fn offline_and_without_files_says_what_is_missing() {
 fn another_suite_of_the_same_keys_is_refused() {
     let words = [
         "release file of suite `tiny`",
-        "asked for: tiny",
+        "requested: tiny",
         "found:     other (stable-other)",
         "hint: the mirror serves another suite in its place",
     ];
@@ -161,7 +161,7 @@ fn an_archive_says_who_it_is() {
     let path = archive.project().join("image.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("key-files", "label = \"Tiny\"\nkey-files")).unwrap();
-    let words = ["of another archive", "expected: `Label: Tiny`", "no field `Label`", "hint: "];
+    let words = ["a different archive", "expected: `Label: Tiny`", "no field `Label`", "hint: "];
     archive.cvmkit(&["lock"]).refused(3, &words);
     assert!(!archive.project().join("image.lock").exists());
 }

@@ -4,8 +4,8 @@
 //! that order, with nothing between or behind them; [`Deb::data`] is the decompressed file system
 //! archive as a stream, which [`tar::entries`] lists under strict rules. What two readers could
 //! understand in two ways is an error.
-//! Deliberately absent: members dpkg would skip (`_gpgorigin`), bzip2 and lzma members, writing.
-//! The oracles are `dpkg-deb` and GNU tar.
+//! Deliberately absent: members that dpkg skips (a name with a leading `_`, such as `_gpgorigin`),
+//! bzip2 and lzma members, writing. The oracles are `dpkg-deb` and GNU tar.
 
 mod ar;
 mod error;
@@ -34,8 +34,8 @@ pub const DATA_LIMIT: u64 = 16 << 30;
 pub struct Control {
     /// The fields of the `control` file; `Package`, `Version` and `Architecture` are there.
     pub fields: Paragraph,
-    /// Every file by name: `control`, `md5sums`, `conffiles`, `preinst`, `postinst`, `prerm`,
-    /// `postrm`, `config`, `triggers`, `templates` and whatever else there is.
+    /// The contents of every file by its name: `control`, `md5sums`, `conffiles`, `preinst`,
+    /// `postinst`, `prerm`, `postrm`, `config`, `triggers`, `templates` and any other.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 

@@ -95,7 +95,7 @@ fn signature(lines: &mut Lines<'_>) -> Result<Vec<u8>, OpenPgpError> {
     dearmor.read_to_end(&mut packets).map_err(|error| OpenPgpError::Armor(error.to_string()))?;
     match dearmor.typ {
         Some(BlockType::Signature) => Ok(packets),
-        _ => Err(OpenPgpError::Armor("it is no signature".to_owned())),
+        _ => Err(OpenPgpError::Armor("it is not a signature".to_owned())),
     }
 }
 
@@ -118,5 +118,81 @@ impl<'a> Lines<'a> {
 
     fn unexpected(&self, expected: &'static str) -> OpenPgpError {
         OpenPgpError::Framing { line: self.number, expected }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../../tests/fixtures/openpgp/good.asc");
+
+    fn parse(message: &str) -> Result<Clearsigned, OpenPgpError> {
+        Clearsigned::parse(message.as_bytes())
+    }
+
+    /// RFC 9580, 7.1 and 7.2: escapes and white space at the ends of lines are no part of the text;
+    /// what is hashed has CRLF between its lines and none at its end.
+    #[test]
+    fn the_text_and_what_is_hashed_of_it() {
+        let message = parse(GOOD).unwrap();
+        let lines =
+            ["Suite: test", "- dash", "Origin: fixture", "Date: Wed, 01 Jan 2025 00:00:00 UTC"];
+        assert_eq!(message.text, lines.join("\n") + "\n");
+        assert_eq!(message.hashed(), lines.join("\r\n").as_bytes());
+        // A signature packet (type 2, one byte of length) of version 4.
+        assert_eq!(message.packets[..3], [0x88, 0x86, 0x04]);
+        let crlf = parse(&GOOD.replace('\n', "\r\n")).unwrap();
+        assert_eq!((crlf.text, crlf.packets), (message.text.clone(), message.packets.clone()));
+        let unended = parse(GOOD.trim_end()).unwrap();
+        assert_eq!(unended.packets, message.packets);
+        let empty = parse(&GOOD.replace("Suite: test", "")).unwrap();
+        assert_eq!(empty.text, message.text.replace("Suite: test", ""));
+    }
+
+    /// One changed line, and where and what is missing then.
+    #[test]
+    fn nothing_stands_outside() {
+        let header = "a `Hash` header or an empty line";
+        let cases = [
+            ("-----BEGIN PGP SIGNED", "-----BEGIN PGP SIGNE", 1, BEGIN_MESSAGE),
+            ("-----BEGIN PGP SIGNED", "\n-----BEGIN PGP SIGNED", 1, BEGIN_MESSAGE),
+            ("-----BEGIN PGP SIGNED", " -----BEGIN PGP SIGNED", 1, BEGIN_MESSAGE),
+            ("Hash: ", "Comment: ", 2, header),
+            ("Hash: ", "Hash:", 2, header),
+            ("SHA256\n\n", "SHA256\n", 3, header),
+            ("SHA256\n", "SHA256\nSuite: x\n", 3, header),
+            ("- - dash", "- dash", 5, ""),
+            ("- - dash", "-- dash", 5, "a dash-escaped line"),
+            ("- - dash", "-", 5, "a dash-escaped line"),
+            ("- - dash", "-----BEGIN PGP SIGNED MESSAGE-----", 5, "a dash-escaped line"),
+            ("-----BEGIN PGP SIGNATURE", "-----BEGIN PGP SIGNATURE ", 8, "a dash-escaped line"),
+            ("-----END PGP SIGNATURE", "-----END PGP SIGNED", 14, END_SIGNATURE),
+            ("-----END PGP SIGNATURE-----\n", "", 14, END_SIGNATURE),
+            ("=m5CY\n", "=m5CY\n-\n", 14, END_SIGNATURE),
+            ("SIGNATURE-----\n", "", 8, "a dash-escaped line"),
+        ];
+        for (from, to, line, expected) in cases {
+            let found = parse(&GOOD.replacen(from, to, 1));
+            if expected.is_empty() {
+                // `- dash` is the escape of `dash`: another text, whose signature does not verify.
+                assert!(found.unwrap().text.contains("\ndash\n"));
+                continue;
+            }
+            assert_eq!(found.err(), Some(OpenPgpError::Framing { line, expected }), "{to:?}");
+        }
+        for (tail, line) in [("\n", 15), ("x", 15), (GOOD, 15)] {
+            let expected = "the end of the message";
+            let found = parse(&format!("{GOOD}{tail}"));
+            assert_eq!(found.err(), Some(OpenPgpError::Framing { line, expected }), "{tail:?}");
+        }
+        let text = GOOD.split(BEGIN_SIGNATURE).next().unwrap();
+        let (line, expected) = (8, BEGIN_SIGNATURE);
+        assert_eq!(parse(text).err(), Some(OpenPgpError::Framing { line, expected }));
+    }
+
+    #[test]
+    fn a_message_is_text() {
+        assert_eq!(Clearsigned::parse(b"ab\xff").err(), Some(OpenPgpError::Encoding(2)));
     }
 }

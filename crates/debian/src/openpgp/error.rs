@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::fingerprint::{Fingerprint, FingerprintError};
 
-/// Why one signature does not count.
+/// Why one signature does not count. Times are Unix seconds.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -50,10 +50,10 @@ pub enum Refusal {
     #[error("the primary key has no valid self signature")]
     NoSelfSignature,
     /// The subkey is not bound to its primary key, or not back.
-    #[error("the subkey is not bound to its primary key in both directions")]
+    #[error("the subkey and its primary key do not sign each other")]
     NotBound,
     /// The key's flags do not allow signing.
-    #[error("the key is not for signing")]
+    #[error("the key is not allowed to sign")]
     NotForSigning,
     /// MD5, SHA-1, RIPEMD-160, SHA-224 or unknown.
     #[error("the hash algorithm {0} is too weak")]
@@ -61,8 +61,8 @@ pub enum Refusal {
     /// RSA below 2048 bits, DSA, Elgamal or unknown.
     #[error("the key's algorithm or size is too weak: {0}")]
     WeakKey(String),
-    /// A critical subpacket or notation that is not understood.
-    #[error("a critical subpacket is not understood")]
+    /// An unknown critical subpacket, or a critical notation (RFC 9580, section 5.2.3.7).
+    #[error("a critical subpacket is unknown")]
     CriticalSubpacket,
     /// No creation time among the hashed subpackets.
     #[error("the signature has no creation time")]
@@ -76,8 +76,8 @@ pub enum Refusal {
     /// Not of version 4, or not of a document.
     #[error("the signature is not a version 4 signature of a document")]
     Kind,
-    /// The signature does not verify.
-    #[error("the signature is wrong")]
+    /// The key did not make this signature of this text.
+    #[error("the signature does not verify")]
     Wrong,
 }
 
@@ -103,12 +103,12 @@ pub enum OpenPgpError {
     /// Not UTF-8.
     #[error("the signed message is not UTF-8 at byte {0}")]
     Encoding(usize),
-    /// Something at a place where it does not belong.
+    /// A line that does not belong there.
     #[error("signed message, line {line}: expected {expected}")]
     Framing {
         /// Counted from 1.
         line: usize,
-        /// What should stand there.
+        /// What belongs there.
         expected: &'static str,
     },
     /// The armour does not decode.
@@ -117,7 +117,7 @@ pub enum OpenPgpError {
     /// The signature packets do not parse.
     #[error("the signature does not parse: {0}")]
     Packets(String),
-    /// No signature that counts.
+    /// No signature counts: every one, with why.
     #[error("no valid signature: {}", list(.0))]
     NoValidSignature(Vec<Refused>),
     /// A keyring that does not parse.
@@ -126,14 +126,14 @@ pub enum OpenPgpError {
     /// A key that is not of version 4.
     #[error("the keyring holds a key that is not of version 4: {0}")]
     KeyVersion(String),
-    /// No fingerprint.
+    /// Not a fingerprint.
     #[error(transparent)]
     Fingerprint(#[from] FingerprintError),
 }
 
 fn list(refused: &[Refused]) -> String {
     if refused.is_empty() {
-        return "there is none".to_owned();
+        return "the message has no signature".to_owned();
     }
     refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

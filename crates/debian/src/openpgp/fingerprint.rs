@@ -1,4 +1,4 @@
-//! What a key is called by.
+//! Fingerprints: the names of keys that nobody can forge.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,3 +38,42 @@ impl FromStr for Fingerprint {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("expected a fingerprint of 40 hexadecimal digits, found `{0}`")]
 pub struct FingerprintError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGITS: &str = "05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0";
+
+    /// As `gpg --fingerprint`, `gpg --with-colons` and key servers write them.
+    #[test]
+    fn spellings() {
+        let grouped = "05AB 9034 0C0C 5E79 7F44  A8C8 254C F3B5 AEC0 A8F0";
+        let cases = [
+            DIGITS.to_owned(),
+            DIGITS.to_lowercase(),
+            format!("0x{DIGITS}"),
+            format!(" {DIGITS}\n"),
+            grouped.to_owned(),
+        ];
+        for text in cases {
+            let fingerprint: Fingerprint = text.parse().unwrap();
+            assert_eq!(fingerprint.to_string(), DIGITS, "{text:?}");
+            assert_eq!(format!("{fingerprint:?}"), DIGITS);
+        }
+    }
+
+    /// A key id is the end of a fingerprint, and anybody can make a key with a given one.
+    #[test]
+    fn refused() {
+        let long = format!("{DIGITS}00");
+        let cases =
+            ["", "0x", &DIGITS[24..], &DIGITS[..39], &long, &DIGITS.replace('F', "G"), "0x0x"];
+        for text in cases {
+            let error = text.parse::<Fingerprint>().unwrap_err();
+            assert_eq!(error, FingerprintError(text.to_owned()));
+        }
+        let error = "x".parse::<Fingerprint>().unwrap_err().to_string();
+        assert_eq!(error, "expected a fingerprint of 40 hexadecimal digits, found `x`");
+    }
+}

@@ -199,6 +199,8 @@ fn check_signature(signature: &Signature) -> Result<i64, Refusal> {
     config.created().map(|made| i64::from(made.as_secs())).ok_or(Refusal::NoCreationTime)
 }
 
+/// RSA of enough bits, EdDSA or ECDSA. apt has the same floor for RSA since 2.8 (its option
+/// `APT::Key::Assert-Pubkey-Algo`).
 fn check_strength(key: &impl KeyDetails) -> Result<(), Refusal> {
     let weak = |what: String| Err(Refusal::WeakKey(what));
     match key.public_params() {
@@ -326,3 +328,6 @@ fn has_key_flags(signature: &Signature) -> bool {
         hashed.any(|subpacket| matches!(subpacket.data, SubpacketData::KeyFlags(_)))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! the fingerprints of the configured keys that signed it; there is at least one. rPGP computes;
 //! the policy is here: SHA-2 or SHA-3 of 256 bits and more, RSA of 2048 bits and more, keys with a
 //! valid self signature, not revoked, not expired when they signed nor now, signing subkeys bound
-//! in both directions, no critical subpacket that is not understood. When a signature was made is
+//! in both directions, no unknown critical subpacket. When a signature was made is
 //! what the holder of the key says: whoever gets hold of a key after its end may say anything, so
 //! an expired key counts only where the caller [accepts](Policy::accept_expired) it by name, as
 //! gpgv's `EXPKEYSIG` is no good signature to apt. Deliberately absent: detached signatures, the web of trust, v3, v5 and v6 keys, designated revokers (whose mere presence
@@ -53,7 +53,7 @@ impl Signed {
 ///
 /// # Errors
 /// [`OpenPgpError::NoValidSignature`] says of every signature why it does not count; the others say
-/// that the message is no clearsigned message.
+/// that the message is not a clearsigned message.
 pub fn verify(
     message: &[u8],
     keyring: &Keyring,
@@ -85,7 +85,7 @@ fn signatures(packets: &[u8]) -> Result<Vec<Signature>, OpenPgpError> {
                 return Err(OpenPgpError::Packets(format!("more than {SIGNATURES_MAX}")));
             }
             Ok(_) => {
-                return Err(OpenPgpError::Packets("a packet that is no signature".to_owned()));
+                return Err(OpenPgpError::Packets("a packet is not a signature".to_owned()));
             }
             Err(error) => return Err(OpenPgpError::Packets(error.to_string())),
         }

@@ -2,7 +2,7 @@
 
 use super::fingerprint::Fingerprint;
 
-/// How far in the future a signature may be made: one day, for clocks that disagree.
+/// How far in the future a signature may be made, seconds: one day, for clocks that disagree.
 pub(super) const FUTURE_TOLERANCE: i64 = 86_400;
 
 /// A signature that counts.

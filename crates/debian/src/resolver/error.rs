@@ -13,7 +13,7 @@ pub enum ResolveError {
     UnknownPackage {
         /// What was asked for.
         name: String,
-        /// Names that look alike, best first.
+        /// Similar names, most similar first; at most five.
         near: Vec<String>,
     },
     /// A requested name that other packages provide.
@@ -57,7 +57,7 @@ pub enum ResolveError {
         why: Vec<String>,
     },
     /// Two chosen packages that exclude each other.
-    #[error("`{package}` {field} `{relation}`, which is `{with}` of the selection")]
+    #[error("`{package}` {field} `{relation}`, which matches the selected `{with}`")]
     Conflict {
         /// Which package.
         package: String,

@@ -1,8 +1,12 @@
-//! The search: marks packages for installation in apt's order.
+//! The search: marks packages for installation in apt's order (apt 2.6, `apt-pkg/depcache.cc`,
+//! `pkgDepCache::MarkInstall` and the functions `MarkInstall_*` in front of it).
 //!
-//! "Protected" is apt's word for a package whose state is settled: it was requested, or is the only
-//! way to satisfy a settled package's dependency. Settled packages rule out what they conflict with
+//! "Protected" is apt's word for a package whose state is settled: it was requested, or nothing else
+//! can satisfy a settled package's dependency. Settled packages rule out what they conflict with
 //! before any alternative is tried; a mark that fails is taken back and its package ruled out.
+//!
+//! The order in which this happens decides the selection, so each step names the function of apt
+//! whose steps it repeats. What those do for packages that are installed already is left out.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -16,11 +20,14 @@ use crate::relation::Relation;
 /// How deep dependencies may nest; the deepest chain in Debian is below 200.
 const DEPTH_MAX: usize = 1000;
 
+/// What is known of a candidate (apt: `pkgDepCache::StateCache`).
 #[derive(Clone, Default)]
 struct State<'a> {
+    /// It is marked: `ModeInstall`.
     installed: bool,
+    /// Its state is settled, whether marked or not: `Protect()`.
     protected: bool,
-    /// Why it can't be installed, once that is known.
+    /// Why it can't be installed, once that is known; apt discards the candidate then.
     refused: Option<String>,
     /// Why it is not marked although it may be; for messages.
     given_up: Option<String>,
@@ -85,7 +92,10 @@ impl<'u, 'a> Marking<'u, 'a> {
     }
 
     /// Marks a package and what it needs. Answers whether that succeeded; a request stays marked
-    /// when it fails, and [`Marking::check`] says what is missing.
+    /// when it fails, and [`Marking::check`] says what is missing (`pkgDepCache::MarkInstall`).
+    ///
+    /// `protected` is the state before the call. While its dependencies are marked, every package is
+    /// protected (`ScopedProtected`), so that none of them can take it back.
     fn install(&mut self, id: usize, by: By) -> Result<bool, ResolveError> {
         let depth = match by {
             By::Request => 0,
@@ -95,12 +105,14 @@ impl<'u, 'a> Marking<'u, 'a> {
             return Err(ResolveError::TooDeep(self.universe.name(id).to_owned()));
         }
         let State { installed, protected, .. } = self.states[id];
+        // `IsModeChangeOk`: what a settled package ruled out stays out.
         if by != By::Request && protected && !installed || !self.states[id].is_candidate() {
             return Ok(false);
         }
         if !protected && installed && !self.is_broken(id)? {
             return Ok(true);
         }
+        // `IsInstallOkDependenciesSatisfiableByCandidates`: before anything changes.
         if let Some(group) = self.unsatisfiable(id)? {
             if !protected {
                 self.refuse(id, self.unsatisfied(id, group).to_string());
@@ -108,6 +120,7 @@ impl<'u, 'a> Marking<'u, 'a> {
             return Ok(false);
         }
         let work = self.work(id, protected)?;
+        // The opposite of apt's `failEarly`: a settled package does all it can before it fails.
         let settled = protected || by == By::Request;
         let mut succeeded = self.rule_out(id, &work, protected, settled);
         if !succeeded && !settled {
@@ -130,7 +143,7 @@ impl<'u, 'a> Marking<'u, 'a> {
     }
 
     /// The dependencies that are not satisfied and the conflicts that are true now; of a settled
-    /// package, all.
+    /// package, all (`MarkInstall_CollectDependencies`).
     fn work(&self, id: usize, protected: bool) -> Result<Work<'u, 'a>, ResolveError> {
         let all = self.universe.dependencies(id)?;
         let groups = all.groups.iter().filter(|group| protected || !self.is_satisfied(group));
@@ -144,7 +157,7 @@ impl<'u, 'a> Marking<'u, 'a> {
     }
 
     /// Takes conflicting packages back; a settled package also rules them out for good. Answers
-    /// whether all could be.
+    /// whether all could be (`MarkInstall_RemoveConflictsIfNotUpgradeable`).
     fn rule_out(&mut self, id: usize, work: &Work<'u, 'a>, protected: bool, settled: bool) -> bool {
         let mut succeeded = true;
         for (field, relation) in &work.negative {
@@ -174,7 +187,8 @@ impl<'u, 'a> Marking<'u, 'a> {
         succeeded
     }
 
-    /// Answers the first dependency that could not be satisfied.
+    /// Marks one solution for every group that has none. Answers the first dependency that could not
+    /// be satisfied (`MarkInstall_InstallDependencies`).
     fn install_dependencies(
         &mut self,
         id: usize,
@@ -193,6 +207,7 @@ impl<'u, 'a> Marking<'u, 'a> {
                 continue;
             }
             let solutions = self.solutions(group);
+            // Protection spreads where there is no choice, and nowhere else.
             let only = protected && solutions.len() == 1;
             let mut found = false;
             for solution in solutions {
@@ -243,7 +258,9 @@ impl<'u, 'a> Marking<'u, 'a> {
         Reason::Dependency { of, field: group.field, relation: group.text() }
     }
 
-    /// What can satisfy a group, in the order in which it is tried.
+    /// What can satisfy a group, in the order in which it is tried: the alternatives from the left,
+    /// sorted within each (`getAllPossibleSolutions`). Neighbours alone are compared for duplicates, as
+    /// there.
     fn solutions(&self, group: &Group<'a>) -> Vec<usize> {
         let mut solutions = Vec::new();
         for relation in &group.alternatives {
@@ -261,8 +278,8 @@ impl<'u, 'a> Marking<'u, 'a> {
         solutions
     }
 
-    /// The less, the better: settled, of the very name, essential, protected, of a higher priority,
-    /// met later.
+    /// The less, the better: settled, of the very name, essential, `Protected: yes`, of a higher
+    /// priority, mentioned later (`CompareProviders`).
     fn preference(&self, id: usize, relation: &Relation<'_>) -> impl Ord + use<'a> {
         let package = self.universe.candidates[id].package;
         (
@@ -354,12 +371,13 @@ impl<'u, 'a> Marking<'u, 'a> {
         let (name, state) = (self.universe.name(target), &self.states[target]);
         match (&state.refused, &state.given_up) {
             (Some(why), _) => format!("`{name}` can't be installed: {why}"),
-            (None, Some(why)) => format!("`{name}` was given up: {why}"),
-            (None, None) => format!("`{name}` was not tried: request it to choose it"),
+            (None, Some(why)) => format!("`{name}` was rejected: {why}"),
+            (None, None) => format!("`{name}` was not tried: request it by name"),
         }
     }
 
-    /// Refuses a selection with anything missing or in conflict.
+    /// Refuses a selection with anything missing or in conflict, where apt calls `pkgProblemResolver`.
+    /// A conflict is named first: what is missing most often follows from one.
     fn check(&self) -> Result<(), ResolveError> {
         let installed = (0..self.states.len()).filter(|&id| self.states[id].installed);
         let mut broken = None;
@@ -372,8 +390,10 @@ impl<'u, 'a> Marking<'u, 'a> {
         broken.map_or(Ok(()), Err)
     }
 
-    /// Drops what was marked for an alternative that was given up: whatever the wanted packages do
-    /// not reach. As in apt, being recommended or suggested is enough to stay.
+    /// Drops what was marked for an alternative that was rejected: whatever the wanted packages do
+    /// not reach. Being recommended or suggested is enough to stay, as `APT::AutoRemove::
+    /// RecommendsImportant` and `SuggestsImportant` are true by default, and essential and protected
+    /// packages are roots (`pkgDepCache::MarkRequired`).
     fn sweep(&mut self, wanted: &[(usize, Reason<'a>)]) -> Result<(), ResolveError> {
         let mut pending: Vec<usize> = wanted.iter().map(|(id, _)| *id).collect();
         let flagged = self.universe.candidates.iter().enumerate();
@@ -394,3 +414,6 @@ impl<'u, 'a> Marking<'u, 'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,8 @@ use universe::Universe;
 pub struct Options<'a> {
     /// Debian's name of the architecture, such as `amd64`.
     pub architecture: &'a str,
-    /// Whether every `Essential: yes` package is installed too. Nothing depends on those, so only a
-    /// tree that is no Debian system can do without.
+    /// Whether every `Essential: yes` package is installed too. Packages use those without depending
+    /// on them (Debian Policy 3.8), so only a tree that is not a Debian system does without.
     pub essential: bool,
 }
 
@@ -63,3 +63,6 @@ fn split(request: &str) -> (&str, Option<(&str, &str)>) {
         None => (request, None),
     }
 }
+
+#[cfg(test)]
+mod tests;

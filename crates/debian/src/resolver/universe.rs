@@ -45,7 +45,7 @@ pub(super) struct Universe<'a> {
     architecture: &'a str,
     pub(super) candidates: Vec<Candidate<'a>>,
     by_name: BTreeMap<&'a str, usize>,
-    /// By provided name: who, and as which version.
+    /// By provided name: which candidate, and as which version if it says one.
     providers: BTreeMap<&'a str, Vec<(usize, Option<Version>)>>,
     /// By candidate: when apt first meets the name; see [`Universe::first_mention`].
     mentions: OnceCell<Vec<usize>>,
@@ -104,6 +104,8 @@ impl<'a> Universe<'a> {
         }
     }
 
+    /// Makes a version the candidate, whatever the suites' priorities (apt-get(8), `package=version`).
+    /// The text must be equal: `1` does not name `1-0`.
     fn pin(&mut self, name: &str, version: &str) -> Result<(), ResolveError> {
         let id = self.find(name)?;
         let mut known = Vec::new();
@@ -203,7 +205,9 @@ impl<'a> Universe<'a> {
         Ok(candidate.dependencies.get_or_init(|| found))
     }
 
-    /// The candidates that a relation is true of: the package of that name, then its providers.
+    /// The candidates that a relation is true of: the package of that name, then its providers in the
+    /// order of the suites (Debian Policy 7.5). Only a versioned `Provides` satisfies a versioned
+    /// relation, and it does so with the provided version, never with the package's own.
     pub(super) fn targets(&self, relation: &Relation<'a>) -> Vec<usize> {
         let real = self.by_name.get(relation.name).copied();
         let real = real.filter(|&id| relation.accepts(Some(&self.candidates[id].package.version)));
@@ -227,8 +231,10 @@ impl<'a> Universe<'a> {
         Ok(found)
     }
 
-    /// The architecture behind the colon (deb-control(5), "Multi-Arch"): `any` needs a package that
-    /// allows it, every other one but ours is never there.
+    /// The architecture behind the colon (deb-control(5), "Multi-Arch"; Debian wiki
+    /// "Multiarch/HOWTO"): `any` needs a package with `Multi-Arch: allowed`, any other architecture
+    /// than ours is never there. `same` and `foreign` decide nothing as long as there is one
+    /// architecture.
     fn qualifies(&self, id: usize, relation: &Relation<'_>) -> bool {
         match relation.qualifier {
             None | Some("native") => true,
@@ -239,7 +245,8 @@ impl<'a> Universe<'a> {
 
     /// When apt first meets a candidate's name while it reads the suites in their order: as a
     /// package or in another one's relations. Between providers that nothing else tells apart, apt
-    /// takes the one it met last.
+    /// takes the one it met last: `CompareProviders` ends with the higher `ID`, and the cache generator
+    /// numbers names as it meets them (`pkgCacheGenerator::NewPackage`).
     pub(super) fn first_mention(&self, id: usize) -> usize {
         self.mentions.get_or_init(|| self.mentions())[id]
     }
@@ -275,3 +282,6 @@ fn relations<'a>(
         source,
     })
 }
+
+#[cfg(test)]
+mod tests;

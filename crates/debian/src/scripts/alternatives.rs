@@ -26,9 +26,9 @@ pub struct Alternative {
     pub slaves: Vec<AlternativeLink>,
 }
 
-/// A call is no literal `update-alternatives --install LINK NAME PATH PRIORITY [--slave ...]`.
+/// A call that is not a literal `update-alternatives --install LINK NAME PATH PRIORITY [--slave ...]`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is no literal update-alternatives call")]
+#[error("not a literal update-alternatives call: `{0}`")]
 pub struct AlternativeError(pub String);
 
 /// Every call in `text`, in its order.
@@ -87,9 +87,53 @@ mod tests {
         assert_eq!(one.slaves[0].path, "/usr/share/b.1.gz");
     }
 
+    /// update-alternatives(1): `--install LINK NAME PATH PRIORITY`, then slaves of three words each.
     #[test]
-    fn variables_are_refused() {
-        assert!(parse("update-alternatives --install /usr/bin/a a $path 5").is_err());
-        assert!(parse("update-alternatives --install /usr/bin/a a /x").is_err());
+    fn calls_that_are_not_literal_are_refused() {
+        let good = "update-alternatives --install /usr/bin/a a /usr/bin/b 5 --slave /m a.1 /n";
+        assert_eq!(parse(good).unwrap()[0].slaves.len(), 1);
+        let changes = [
+            ("/usr/bin/b", "$path"),
+            ("/usr/bin/b", "`path`"),
+            ("/usr/bin/b", "/usr/bin/*"),
+            ("/usr/bin/b", "/usr/bin/?"),
+            ("/usr/bin/b", "\"/usr/bin/b\""),
+            ("/usr/bin/b", "'/usr/bin/b'"),
+            ("/usr/bin/b", "(/usr/bin/b)"),
+            ("/usr/bin/b", "/usr/{bin,lib}"),
+            ("/usr/bin/b", "usr/bin/b"),
+            ("/usr/bin/a", "usr/bin/a"),
+            (" a ", " a/b "),
+            (" 5", " five"),
+            (" 5", ""),
+            (" 5", " 99999999999"),
+            ("--slave", "--follower"),
+            (" /n", ""),
+            (" /n", " n"),
+            ("--install", "--force --install"),
+        ];
+        for (from, to) in changes {
+            let line = good.replacen(from, to, 1);
+            assert_eq!(parse(&line), Err(AlternativeError(line.clone())), "{line}");
+        }
+        let text = AlternativeError(good.to_owned()).to_string();
+        assert_eq!(text, format!("not a literal update-alternatives call: `{good}`"));
+    }
+
+    #[test]
+    fn what_surrounds_a_call_is_left_out() {
+        for line in [
+            "  update-alternatives --install /a a /b -5 || true",
+            "update-alternatives --quiet --install /a a /b -5 >/dev/null",
+            "update-alternatives --install /a a /b --quiet -5; true",
+            "update-alternatives --install /a a /b -5 && true",
+        ] {
+            let found = parse(line).unwrap();
+            assert_eq!((found.len(), found[0].priority), (1, -5), "{line}");
+        }
+        for line in ["update-alternatives --remove a /b", "echo update-alternatives --install", ""]
+        {
+            assert_eq!(parse(line), Ok(vec![]), "{line}");
+        }
     }
 }

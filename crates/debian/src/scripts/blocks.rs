@@ -200,3 +200,134 @@ fn captures(pattern: &str, line: &str) -> Option<String> {
     }
     rest.is_empty().then(|| first.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::alternatives::AlternativeLink;
+    use super::*;
+
+    fn of(lines: &str) -> Option<Effects> {
+        recognise("dh_x", &lines.lines().collect::<Vec<_>>())
+    }
+
+    fn units(lines: &str) -> Vec<(String, bool)> {
+        of(lines).unwrap().units.into_iter().map(|unit| (unit.name, unit.user)).collect()
+    }
+
+    #[test]
+    fn marks_of_a_block() {
+        assert_eq!(opens("  # Automatically added by dh_x/13"), Some("dh_x/13"));
+        for line in [
+            "# automatically added by x",
+            "Automatically added by x",
+            "echo # Automatically added by x",
+        ] {
+            assert_eq!(opens(line), None, "{line}");
+        }
+        assert!(closes("\t# End automatically added section "));
+        assert!(!closes("# End automatically added sections"));
+    }
+
+    #[test]
+    fn placeholders_take_one_word_or_more_without_a_meaning() {
+        let cases = [
+            ("fi", "fi", Some("")),
+            ("fi", "fi x", None),
+            ("fi", "xfi", None),
+            ("a '{}' b", "a 'x.service' b", Some("x.service")),
+            ("a '{}' b", "a '' b", None),
+            ("a '{}' b", "a 'x' c", None),
+            ("a '{}' b", "a 'x", None),
+            ("a {}", "a x y", Some("x y")),
+            ("a {}", "a ", None),
+            ("a {}", "a", None),
+            ("a {} b {} c", "a 1 b 2 c", Some("1")),
+            ("a {} b {} c", "a 1 b  c", None),
+            ("a {} b", "a 1 b || exit 1", None),
+        ];
+        for (pattern, line, expected) in cases {
+            assert_eq!(captures(pattern, line).as_deref(), expected, "{pattern} {line}");
+        }
+        for special in ["$x", "`x`", "x;y", "x&y", "x|y", "x<y", "x>y", "(x", "x\"y"] {
+            assert_eq!(captures("a '{}' b", &format!("a '{special}' b")), None, "{special}");
+        }
+    }
+
+    #[test]
+    fn units_are_enabled_by_the_manager_they_are_of() {
+        let lines = "if [ \"$1\" = \"configure\" ]  ; then\n\
+                     \tif deb-systemd-helper --quiet was-enabled 'a.socket'; then\n\
+                     \t\tdeb-systemd-helper enable 'a.socket' >/dev/null || true\n\
+                     \tfi\n\
+                     \tdeb-systemd-helper --user enable 'b.service' >/dev/null || true\n\
+                     \n# a comment\nfi";
+        let expected = [("a.socket".to_owned(), false), ("b.service".to_owned(), true)];
+        assert_eq!(units(lines), expected);
+        // debhelper 13 asks whether an earlier version was enabled: on a fresh image it was not.
+        let only = "if deb-systemd-helper debian-installed 'a.socket'; then";
+        assert!(units(&format!("{lines}\n{only}")).is_empty());
+        let only = "if deb-systemd-helper --user debian-installed 'a.socket'; then";
+        assert!(units(&format!("{only}\n{lines}")).is_empty());
+        for other in ["disable", "mask", "unmask --now", "enable --now"] {
+            let line = format!("deb-systemd-helper {other} 'a.socket' >/dev/null || true");
+            assert_eq!(of(&line), None, "{line}");
+        }
+        assert!(units("deb-systemd-helper unmask 'a.socket' >/dev/null || true").is_empty());
+    }
+
+    #[test]
+    fn a_block_is_known_whole_or_not_at_all() {
+        assert_eq!(of("ldconfig"), Some(Effects::default()));
+        assert_eq!(of(""), Some(Effects::default()));
+        for unknown in ["reboot", "ldconfig -v", "ldconfig; reboot", "ldconfig && reboot"] {
+            assert_eq!(of(&format!("ldconfig\n{unknown}\nfi")), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn alternatives_may_be_continued() {
+        let lines = "if [ \"$1\" = \"configure\" ]; then\n\tupdate-alternatives --install \\\n\
+                     \t\t/usr/bin/a a /usr/bin/b 5\nfi";
+        let found = of(lines).unwrap().alternatives;
+        let master = AlternativeLink {
+            link: "/usr/bin/a".into(),
+            name: "a".into(),
+            path: "/usr/bin/b".into(),
+        };
+        assert_eq!((found.len(), &found[0].master, found[0].priority), (1, &master, 5));
+        assert_eq!(of("update-alternatives --install a a /b 5"), None, "a relative link");
+    }
+
+    /// dh_apparmor: the include is made for a profile; either alone is nothing.
+    #[test]
+    fn apparmor_includes_need_both_paths() {
+        let (profile, local) =
+            ("APP_PROFILE=\"/etc/apparmor.d/x\"", "LOCAL_APP_PROFILE=\"/etc/apparmor.d/local/x\"");
+        let found =
+            of(&format!("{profile}\nif [ -f \"$APP_PROFILE\" ]; then\n{local}\nfi")).unwrap();
+        let expected = AppArmorLocal {
+            profile: "/etc/apparmor.d/x".into(),
+            local: "/etc/apparmor.d/local/x".into(),
+        };
+        assert_eq!(found.apparmor_locals, [expected]);
+        assert!(of(profile).unwrap().apparmor_locals.is_empty());
+        assert!(of(local).unwrap().apparmor_locals.is_empty());
+    }
+
+    #[test]
+    fn effects_of_blocks_add_up() {
+        let unit = |name: &str| EnabledUnit { name: name.to_owned(), user: false };
+        let mut all = Effects { units: vec![unit("a")], ..Effects::default() };
+        let (profile, local) = ("p".to_owned(), "l".to_owned());
+        let found = Effects {
+            units: vec![unit("b")],
+            apparmor_locals: vec![AppArmorLocal { profile, local }],
+            alternatives: alternatives::parse("update-alternatives --install /a a /b 1").unwrap(),
+            ..Effects::default()
+        };
+        add(found.clone(), &mut all);
+        assert_eq!(all.units, [unit("a"), unit("b")]);
+        assert_eq!(all.apparmor_locals, found.apparmor_locals);
+        assert_eq!(all.alternatives, found.alternatives);
+    }
+}

@@ -3,7 +3,7 @@
 use super::effects::{Access, Native};
 use super::kind::ScriptKind;
 
-/// What one script of one package comes to on a fresh image.
+/// What one script of one package does on a fresh image.
 #[derive(Debug)]
 pub(super) struct Recipe {
     /// The package, or its family for kernels.

@@ -33,13 +33,13 @@ const KNOWN: &[(&str, &str)] = &[
     ("/usr/share/applications", "a desktop cache"),
 ];
 
-/// A trigger whose work nobody has looked at.
+/// A trigger that nobody has read: what it would do is unknown.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("`{package}` has the trigger `{directive} {name}`, which cvmkit does not know")]
+#[error("unknown trigger `{directive} {name}` of `{package}`")]
 pub struct UnknownTrigger {
     /// The package.
     pub package: String,
-    /// `interest`, `activate` and their variants, or a word that is no directive.
+    /// `interest`, `activate` and their variants, or a word that is not a directive.
     pub directive: String,
     /// The trigger.
     pub name: String,
@@ -48,7 +48,7 @@ pub struct UnknownTrigger {
 /// Checks the `triggers` control file of `package`.
 ///
 /// # Errors
-/// [`UnknownTrigger`] for the first directive or name that is not known.
+/// [`UnknownTrigger`] for the first unknown directive or name.
 pub fn check_triggers(package: &str, text: &[u8]) -> Result<(), UnknownTrigger> {
     for line in String::from_utf8_lossy(text).lines() {
         let line = line.split('#').next().unwrap_or_default();
@@ -80,5 +80,38 @@ mod tests {
         let error = check_triggers("x", b"interest-noawait /usr/share/sounds\n").unwrap_err();
         assert!(error.to_string().contains("/usr/share/sounds"), "{error}");
         assert!(check_triggers("x", b"provide ldconfig\n").is_err());
+    }
+
+    /// deb-triggers(5): a directive and a name a line, comments from `#`.
+    #[test]
+    fn directives() {
+        for known in [
+            "",
+            "  # interest /x\n\n",
+            "interest ldconfig",
+            "interest-await ldconfig",
+            "interest-noawait ldconfig # why",
+            "activate ldconfig\nactivate-await update-initramfs\n",
+            "activate-noawait /usr/share/man",
+        ] {
+            assert_eq!(check_triggers("x", known.as_bytes()), Ok(()), "{known}");
+        }
+        for (unknown, directive, name) in [
+            ("interest", "interest", ""),
+            ("interest ldconfig2", "interest", "ldconfig2"),
+            ("interest-maybe ldconfig", "interest-maybe", "ldconfig"),
+            ("ldconfig\n", "ldconfig", ""),
+            ("activate ldconfig twice", "activate", "ldconfig"),
+            ("activate ldconfig\nactivate /x", "activate", "/x"),
+            ("activate \u{fffd}", "activate", "\u{fffd}"),
+        ] {
+            let error = check_triggers("x", unknown.as_bytes()).unwrap_err();
+            let expected = UnknownTrigger {
+                package: "x".into(),
+                directive: directive.into(),
+                name: name.into(),
+            };
+            assert_eq!(error, expected, "{unknown}");
+        }
     }
 }

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 pub struct Entry {
     /// Normalised and relative: no leading `./`, no leading or trailing slash. Empty is the root.
     pub path: Vec<u8>,
-    /// What it is.
+    /// Its type, with what that type alone has.
     pub kind: EntryKind,
     /// Permission bits with setuid, setgid and sticky: `0o0000` to `0o7777`.
     pub mode: u16,
-    /// Owner.
+    /// Owner, by number: names in an archive are ignored.
     pub uid: u32,
-    /// Group.
+    /// Group, by number.
     pub gid: u32,
     /// Modification time, seconds since 1970-01-01 UTC, rounded down.
     pub mtime: i64,
@@ -39,16 +39,16 @@ pub enum EntryKind {
     HardLink(Vec<u8>),
     /// A character device.
     CharDevice {
-        /// Driver.
+        /// The driver's number.
         major: u32,
-        /// Unit.
+        /// The device's number within its driver.
         minor: u32,
     },
     /// A block device.
     BlockDevice {
-        /// Driver.
+        /// The driver's number.
         major: u32,
-        /// Unit.
+        /// The device's number within its driver.
         minor: u32,
     },
     /// A named pipe.

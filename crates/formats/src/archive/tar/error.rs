@@ -44,23 +44,23 @@ pub enum TarReason {
         /// What it should say.
         found: u32,
     },
-    /// Neither `ustar\0` with version `00` nor GNU's `ustar  \0`.
+    /// The magic is neither `ustar\0` with version `00` nor GNU's `ustar  \0`.
     #[error("the header has no ustar magic")]
     Magic,
-    /// A field that is no number, or none of its range.
-    #[error("field `{0}` is no number in its range")]
+    /// A field that is not a number, or out of range: its name.
+    #[error("field `{0}` is not a number, or out of range")]
     Number(&'static str),
-    /// A text field with bytes behind its NUL, or with a NUL where none may be.
-    #[error("field `{0}` holds a NUL within its text")]
+    /// A text field with bytes behind its NUL, or with a NUL where none is allowed: its name.
+    #[error("field `{0}` has a NUL within its text")]
     Nul(&'static str),
-    /// A type that packages do not use.
+    /// An entry type that packages do not use: its type flag.
     #[error("entries of type {0:?} are not accepted")]
     Type(char),
     /// A sparse file, in the header or in extended headers.
     #[error("sparse files are not accepted")]
     Sparse,
     /// A size on an entry that has no contents.
-    #[error("an entry of its type has no contents, its header says {0} bytes")]
+    #[error("an entry of this type has no contents, but its header says {0} bytes")]
     UnexpectedSize(u64),
     /// The header and its extended header disagree on the size.
     #[error("the header says {header} bytes, its extended header {extended}")]
@@ -73,32 +73,32 @@ pub enum TarReason {
     /// An extended header that does not parse.
     #[error("the extended header is damaged: {0}")]
     Extended(&'static str),
-    /// An extended header keyword that is not understood.
-    #[error("extended header keyword `{0}` is not understood")]
+    /// An unknown extended header keyword: it may change what the entry means.
+    #[error("unknown extended header keyword `{0}`")]
     Keyword(String),
     /// Two extended headers, or a keyword twice, for one entry.
-    #[error("`{0}` is given twice for one entry")]
+    #[error("`{0}` occurs twice for one entry")]
     ExtendedTwice(String),
     /// An extended header with no entry behind it.
-    #[error("an extended header, and no entry follows")]
+    #[error("no entry follows the extended header")]
     ExtendedOrphan,
     /// No name at all.
     #[error("the path is empty")]
     EmptyPath,
-    /// A path from the root of the host.
+    /// A path with a leading slash.
     #[error("the path is absolute")]
     AbsolutePath,
     /// A `..` in a path.
-    #[error("the path has a `..`")]
+    #[error("the path contains `..`")]
     ParentPath,
     /// A `.` or an empty component within a path.
     #[error("the path is not normalised: an empty component or a `.` within it")]
     UnnormalisedPath,
     /// A line break in a path, which no file list of dpkg can hold.
-    #[error("the path has a line break")]
+    #[error("the path contains a line break")]
     LineBreakPath,
-    /// A trailing slash on something that is no directory.
-    #[error("the path ends in a slash, the entry is no directory")]
+    /// A trailing slash on an entry that is not a directory.
+    #[error("the path ends in a slash, but the entry is not a directory")]
     SlashPath,
     /// A component above 255 bytes (`NAME_MAX`).
     #[error("a path component is longer than 255 bytes")]
@@ -106,23 +106,23 @@ pub enum TarReason {
     /// The path or link target is above its limit.
     #[error("the path or link target is longer than {0} bytes")]
     LongPath(usize),
-    /// The root is something else than a directory.
-    #[error("the root is no directory")]
+    /// The root is not a directory.
+    #[error("the root is not a directory")]
     Root,
-    /// The path comes twice, and not as the same directory.
-    #[error("the path comes twice")]
+    /// The path occurs twice, and not as the same directory.
+    #[error("the path occurs twice")]
     Duplicate,
-    /// Something above the path is no directory.
-    #[error("`{0}` above it is no directory")]
+    /// A parent of the path is not a directory: where the entry lands would depend on the reader.
+    #[error("its parent `{0}` is not a directory")]
     Parent(String),
     /// A symbolic link to nowhere.
     #[error("the link target is empty")]
     EmptyTarget,
-    /// A hard link whose target is no earlier file of the archive.
-    #[error("the hard link's target `{0}` is no earlier file of the archive")]
+    /// A hard link whose target is not an earlier file of the archive.
+    #[error("the hard link's target `{0}` is not an earlier file of the archive")]
     LinkTarget(String),
-    /// A link target on something that is no link.
-    #[error("a link target on something that is no link")]
+    /// A link target on an entry that is not a link.
+    #[error("the entry has a link target, but is not a link")]
     UnexpectedTarget,
     /// A file above the limit.
     #[error("the file is larger than the limit of {0} bytes")]
