@@ -314,12 +314,12 @@ fn texts_of_cli() {
 
 #[test]
 fn texts_of_debian() {
-    review("debian", 90, 200);
+    review("debian", 60, 150);
 }
 
 #[test]
 fn texts_of_engine() {
-    review("engine", 90, 500);
+    review("engine", 80, 450);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn texts_of_host() {
 
 #[test]
 fn texts_of_measure() {
-    review("measure", 100, 250);
+    review("measure", 90, 200);
 }
 
 /// Stage 1 has no errors as types: its messages are strings.
