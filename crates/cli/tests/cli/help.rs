@@ -1,6 +1,12 @@
 //! Every command is described as the list of commands describes it, with its own options.
+//!
+//! The help of each is a snapshot, in the 100 columns that [`Folder`] sets.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use crate::program::Folder;
+use crate::snapshots;
 
 /// The names below `Commands:` and how their descriptions begin.
 pub(crate) fn listed(help: &str) -> Vec<(String, String)> {
@@ -33,6 +39,31 @@ fn commands_are_described_where_they_are_listed() {
     assert!(say(&["build", "--help"]).contains("--vendor <DIR>"));
     assert!(say(&["measure", "snp", "--help"]).contains("--guest-features <VALUE>"));
     assert!(say(&["completions", "bash"]).contains("--guest-features"));
+}
+
+/// Reviews the help of a command and of those below it.
+fn review(folder: &Folder, words: &[&str], reviewed: &mut BTreeSet<String>) {
+    let say = |option| folder.cvmkit_with(&[words, &[option]].concat()).answer();
+    let command = [&["cvmkit"], words].concat().join(" ");
+    let (long, short) = (say("--help"), say("-h"));
+    let mut text = format!("$ {command} --help\n{long}");
+    if short != long {
+        write!(text, "\n$ {command} -h\n{short}").unwrap();
+    }
+    let name = command.replace(' ', "-");
+    snapshots::review("help", &name, &text);
+    reviewed.insert(name);
+    for (name, _) in listed(&long) {
+        review(folder, &[words, &[name.as_str()]].concat(), reviewed);
+    }
+}
+
+#[test]
+fn the_help_of_every_command_is_reviewed() {
+    let mut reviewed = BTreeSet::new();
+    review(&Folder::new(), &[], &mut reviewed);
+    assert!(reviewed.contains("cvmkit-measure-snp"), "{reviewed:?}");
+    assert_eq!(snapshots::names("help"), reviewed, "snapshots of commands that are gone");
 }
 
 /// `measure`'s own commands have more options than any other.

@@ -14,8 +14,8 @@ use crate::program::Folder;
 use crate::se_image;
 
 /// Each command with its words.
-const COMMANDS: [(&str, &str); 34] = [
-    ("new", "made"),
+pub(crate) const COMMANDS: [(&str, &str); 35] = [
+    ("new", "minimal made"),
     ("lock", "nothing"),
     ("vendor", "nothing"),
     ("plan", "nothing --edit kernel"),
@@ -47,6 +47,7 @@ const COMMANDS: [(&str, &str); 34] = [
     ("dump", "out/tiny.efi"),
     ("verity format", "data hash"),
     ("verity verify", "data hash ROOT"),
+    ("verity verify", "data hash 6a9c8d9f0046f95a24604c86fa419ab4cca8585c2c7c95724370d30b0ad62cf1"),
     ("verity dump", "hash"),
     ("boot", "nothing"),
     ("verify", "out"),
@@ -69,7 +70,8 @@ fn leaves(folder: &Folder, words: &[&str]) -> Vec<String> {
     below.iter().flat_map(|(name, _)| leaves(folder, &[words, &[name.as_str()]].concat())).collect()
 }
 
-fn inputs() -> Folder {
+/// The files that they name.
+pub(crate) fn inputs() -> Folder {
     let folder = image_of_all(false).folder;
     folder.put("kernel", &bzimage::kernel(1));
     folder.put("data", &[7; 8192]);
@@ -77,6 +79,12 @@ fn inputs() -> Folder {
     folder.put("registers", format!("pcr4={0}\npcr11={0}\n", "11".repeat(32)).as_bytes());
     folder.put("td", format!("rtmr1={0}\nrtmr3={0}\n", "11".repeat(48)).as_bytes());
     folder
+}
+
+/// A row of [`COMMANDS`] as it is typed.
+pub(crate) fn line_of(name: &str, words: &str) -> String {
+    let line = format!("{name} {words}").replace("DIGEST", &"ab".repeat(48));
+    line.replace("ROOT", &"ab".repeat(32)).trim_end().to_owned()
 }
 
 #[test]
@@ -90,8 +98,7 @@ fn every_command_answers_in_json_with_keys_in_kebab_case() {
     assert_eq!(known, tried, "commands that this test does not ask");
     let (mut results, mut others) = (0, Vec::new());
     for (name, line) in COMMANDS {
-        let line = format!("{name} {line} --format json").replace("DIGEST", &"ab".repeat(48));
-        let line = line.replace("ROOT", &"ab".repeat(32));
+        let line = line_of(name, line) + " --format json";
         let said = folder.cvmkit(&line);
         let text = if said.stdout.is_empty() { &said.stderr } else { &said.stdout };
         if serde_json::from_str::<Value>(text).is_err() != TEXT.contains(&name) {

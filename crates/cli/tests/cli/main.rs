@@ -34,6 +34,7 @@ mod new;
 #[path = "../../../measure/tests/ovmf_image/mod.rs"]
 mod ovmf_image;
 mod program;
+mod results;
 #[allow(dead_code, reason = "other tests need all of it")]
 #[path = "../../../measure/tests/se_image/mod.rs"]
 mod se_image;
@@ -41,6 +42,8 @@ mod se_image;
 mod small_disk;
 #[path = "../../../measure/tests/small_uki/mod.rs"]
 mod small_uki;
+#[path = "../rig/snapshots.rs"]
+mod snapshots;
 #[expect(clippy::panic, clippy::disallowed_methods, reason = "the environment names the oracle")]
 #[path = "../../../measure/tests/snp_measure/mod.rs"]
 mod snp_measure;

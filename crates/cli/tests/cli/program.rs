@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::json_keys;
+use crate::snapshots::{self, Transcript};
 
 /// What a process said.
 #[derive(Debug)]
@@ -37,11 +38,11 @@ impl Said {
 }
 
 /// An empty folder that goes with the test, where programs run.
-pub(crate) struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir, Transcript);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().unwrap(), Transcript::open())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -101,6 +102,8 @@ impl Folder {
                 if json_keys::asked_for(arguments.iter().copied()) {
                     json_keys::check(&stdout);
                     json_keys::check(&stderr);
+                } else if program.ends_with("cvmkit") {
+                    snapshots::record(arguments, output.status.code(), &stderr);
                 }
                 Some(Said { code: output.status.code(), stdout, stderr })
             }
@@ -115,6 +118,7 @@ pub(crate) fn skip(why: &str) {
     let required = env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
     assert!(!required, "{why}, and CVMKIT_ORACLES=require");
     eprintln!("SKIPPED: {why}");
+    snapshots::no_transcript();
 }
 
 /// Where a tool is: tools of administrators are not in the `PATH` of everybody, and one is found by

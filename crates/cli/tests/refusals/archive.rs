@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use cvmkit_formats::digest::Sha256;
 
+use crate::rig::snapshots::Transcript;
 use crate::rig::{self, Said, run, skip};
 
 /// The one suite there is.
@@ -161,6 +162,7 @@ pub(crate) struct Archive {
     contents: Contents,
     pub(crate) address: String,
     requests: Requests,
+    _transcript: Transcript,
 }
 
 type Requests = Arc<Mutex<Vec<String>>>;
@@ -182,7 +184,8 @@ impl Archive {
         let contents = contents(folder.path(), debs, release);
         let requests = Requests::default();
         let address = Server::start(contents.clone(), faults, &requests);
-        let archive = Self { folder, contents, address, requests };
+        let _transcript = Transcript::open();
+        let archive = Self { folder, contents, address, requests, _transcript };
         // The mirrors of the machine are no part of a test.
         let user = archive.path("config/cvmkit");
         fs::create_dir_all(&user).unwrap();

@@ -3,11 +3,13 @@
 use std::fs;
 
 use crate::archive::{Archive, Deb};
+use crate::rig::snapshots::Transcript;
 use crate::rig::{self, cvmkit, run};
 
 /// `cvmkit lock` of this text, in a folder that must not get a lock.
 #[track_caller]
 fn refused(text: &str, words: &[&str]) {
+    let _transcript = Transcript::open();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("image.toml"), text).unwrap();
     run(cvmkit(["lock"]).current_dir(folder.path())).refused(2, words);
@@ -30,6 +32,7 @@ fn bad_toml_is_placed() {
 
 #[test]
 fn a_missing_definition_is_named() {
+    let _transcript = Transcript::open();
     let folder = tempfile::tempdir().unwrap();
     let said = run(cvmkit(["build", "nowhere"]).current_dir(folder.path()));
     said.refused(2, &["nowhere", "hint: name a folder that holds `image.toml`"]);

@@ -25,5 +25,6 @@ mod names;
 #[path = "../../../measure/tests/ovmf_image/mod.rs"]
 mod ovmf_image;
 mod packages;
+mod results;
 #[path = "../rig/mod.rs"]
 mod rig;

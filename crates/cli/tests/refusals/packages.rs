@@ -119,7 +119,7 @@ fn measured_with(firmware: &[u8]) -> Option<Archive> {
 
 /// The end of an OVMF image of Debian's packages, with the metadata that is read, behind the start of a
 /// firmware volume.
-fn shipped(name: &str) -> Vec<u8> {
+pub(crate) fn shipped(name: &str) -> Vec<u8> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/fixtures");
     ovmf_image::whole(&fs::read(fixtures.join(name)).unwrap())
 }

@@ -16,6 +16,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 pub(crate) mod json_keys;
+pub(crate) mod snapshots;
 
 /// Printed by the recipe once systemd has reached multi-user.
 pub(crate) const READY: &str = "cvmkit: ready (failed units: 0)";
@@ -78,6 +79,9 @@ fn said(command: &mut Command) -> io::Result<Said> {
     if json_keys::asked_for(command.get_args().filter_map(OsStr::to_str)) {
         json_keys::check(&stdout);
         json_keys::check(&stderr);
+    } else if Path::new(command.get_program()).ends_with("cvmkit") {
+        let arguments: Vec<_> = command.get_args().filter_map(OsStr::to_str).collect();
+        snapshots::record(&arguments, output.status.code(), &stderr);
     }
     Ok(Said { code: output.status.code(), stdout, stderr })
 }
@@ -112,6 +116,7 @@ pub(crate) fn skip(why: &str) {
     let required = env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
     assert!(!required, "{why}, and CVMKIT_ORACLES=require");
     eprintln!("SKIPPED: {why}");
+    snapshots::no_transcript();
 }
 
 /// True when the tests run as root, who alone can become somebody else and mount.
