@@ -20,7 +20,7 @@ use corim::types::signed::decode_and_validate_signed_corim_at;
 use corim::validate::{EvidenceClaim, decode_and_validate_at, match_reference_values};
 use cvmkit_attest::export::corim::CorimFile;
 use cvmkit_attest::export::{
-    Document, ExportError, ExportSource, Options, Selection, Shape, Signer, Validity, export,
+    Document, ExportError, ExportSource, Note, Options, Selection, Shape, Signer, Validity, export,
 };
 use cvmkit_attest::values::ReadError;
 use cvmkit_host::files;
@@ -53,6 +53,11 @@ fn values() -> Value {
 /// A value of the fixture, by a JSON pointer below `values`.
 fn hex_of(pointer: &str) -> Vec<u8> {
     hex::decode(values()["values"].pointer(pointer).unwrap().as_str().unwrap()).unwrap()
+}
+
+/// Notes as a person reads them, one a line.
+fn words(notes: &[Note]) -> String {
+    notes.iter().map(Note::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn profile(name: &str) -> Selection {
@@ -249,7 +254,7 @@ fn a_corim_of_several_platforms_names_no_profile_and_says_so() {
     let document = of(Shape::Corim, &Selection::default()).unwrap();
     let (corim, comids) = decode_and_validate_at(&document.bytes, NOW).unwrap();
     assert_eq!((corim.profile, comids.len()), (None, 8));
-    insta::assert_snapshot!("corim_notes", document.notes.join("\n"));
+    insta::assert_snapshot!("corim_notes", words(&document.notes));
     insta::assert_snapshot!("corim", hex::encode(&document.bytes));
     let ids: std::collections::BTreeSet<_> =
         comids.iter().map(|comid| format!("{:?}", comid.tag_identity.tag_id)).collect();
@@ -384,7 +389,7 @@ fn rvps_takes_the_message_and_the_policy_finds_its_names() {
     }
     assert!(accepted("tpm_pcr11", hex_of("/4/registers/sha256/pcr11")));
     assert!(accepted("tdx_pcr11", hex_of("/5/registers/sha256/pcr11")));
-    insta::assert_snapshot!("rvps_notes", document.notes.join("\n"));
+    insta::assert_snapshot!("rvps_notes", words(&document.notes));
 }
 
 /// Base64 by its definition, one bit after the other.
@@ -416,7 +421,7 @@ fn an_enclave_identity_is_the_one_that_oasis_core_expects() {
         )
     );
     insta::assert_snapshot!("oasis", String::from_utf8(document.bytes).unwrap());
-    insta::assert_snapshot!("oasis_notes", document.notes.join("\n"));
+    insta::assert_snapshot!("oasis_notes", words(&document.notes));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::text::{block, line, plain};
-use crate::{environment, standard_output};
+use crate::{environment, refusal, standard_output};
 
 /// The format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -54,7 +54,7 @@ impl<E: Diagnosis + 'static> From<E> for CommandError {
             Fault::Definition if of_the_machine(&error) => Fault::Environment,
             own => own,
         };
-        Self { fault, hint: error.hint(), error: Box::new(error) }
+        Self { fault, hint: refusal::hint(&error).or_else(|| error.hint()), error: Box::new(error) }
     }
 }
 

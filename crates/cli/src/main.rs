@@ -9,6 +9,7 @@ mod console;
 mod environment;
 mod memory;
 mod name_service;
+mod refusal;
 mod stage1;
 mod standard_output;
 mod text;

@@ -49,13 +49,13 @@ pub enum CompareError {
         /// The folder or file.
         path: PathBuf,
     },
-    /// Something said of the machine that values alone can't be computed anew for.
-    #[error("{option} has no effect on values that are computed already, as in `{}`", path.display())]
+    /// A fact about the machine that only a prediction from the image's files can take into account.
+    #[error("{given} has no effect on values that are computed already, as in `{}`", path.display())]
     NeedsFiles {
         /// The reference values.
         path: PathBuf,
-        /// The option.
-        option: &'static str,
+        /// The fact, as [`Options::described`](super::Options::described) names it.
+        given: &'static str,
     },
     /// The image's manifest.
     #[error(transparent)]
@@ -121,12 +121,10 @@ impl Diagnosis for CompareError {
             // A newer or an older version of the file is no wrong file.
             Self::Known(error @ ReadError::Versioned(_)) => return error.hint(),
             Self::Known(_) => {
-                "name a folder that `cvmkit build` wrote, or the `reference-values.json` in it"
+                "name the folder of an image that cvmkit built, or the `reference-values.json` in it"
             }
-            Self::NoMachine { .. } => "`cvmkit measure image` lists the machines it has values of",
             Self::NeedsFiles { .. } => {
-                "name the image's folder, of whose files the values can be computed, or leave the \
-                 option out"
+                "name the image's folder: values for such a machine are computed from its files"
             }
             Self::Observed { source: ObservedError::Unknown { .. }, .. } => {
                 "Linux has the log of a TPM in /sys/kernel/security/tpm0/binary_bios_measurements, \

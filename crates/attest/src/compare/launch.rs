@@ -111,8 +111,8 @@ impl fmt::Display for LaunchComparison {
             match (self.would_match.is_empty(), self.tried) {
                 (true, 0) => writeln!(
                     f,
-                    "  likely: unknown; name the image's folder in `--with` to try other ways to \
-                     start it"
+                    "  likely: unknown; with the image's folder in place of its reference values, other \
+                     launches are tried"
                 )?,
                 (true, tried) => writeln!(
                     f,

@@ -67,8 +67,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// What must be judged for the answer to be "equal"; what the image decides if none is given.
     pub required: Option<Vec<Judged>>,
-    /// The options that say of a machine with a TPM what only a prediction can take into account, as
-    /// they were given.
+    /// The facts given here that only a prediction can take into account, in the caller's words: an
+    /// error that refuses one names it so.
     pub described: Vec<&'static str>,
 }
 
@@ -167,8 +167,8 @@ impl<'a> Expectation<'a> {
                 return Err(CompareError::NoMachine { path: path.to_owned() });
             }
         }
-        if let (None, Some(option)) = (expectation.folder, options.described.first()) {
-            return Err(CompareError::NeedsFiles { path: path.to_owned(), option });
+        if let (None, Some(given)) = (expectation.folder, options.described.first()) {
+            return Err(CompareError::NeedsFiles { path: path.to_owned(), given });
         }
         Ok(expectation)
     }

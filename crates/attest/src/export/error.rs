@@ -207,27 +207,25 @@ impl Diagnosis for ExportError {
             Self::Prediction(error) => return error.hint(),
             Self::Td(error) => return error.hint(),
             Self::Values(error) => return error.hint(),
-            Self::Debug { .. } => "say `--allow-debug` to export them all the same",
             Self::Missing { what, .. } if what == "rtmr0" => {
-                "record the ACPI tables: `cvmkit measure tdx --acpi-from-qemu` prints their digests \
-                 for `[[acpi]]` in a profile of your own (`cvmkit profile qemu-tdx-direct` prints one \
-                 to start from), which `platforms` then names"
+                "record the digests of the ACPI tables in `[[acpi]]` of a profile of your own, which \
+                 the definition's `platforms` then names"
             }
             Self::Missing { what, .. } if what == "mrtd" => {
                 "name the `firmware` of this platform in the definition"
             }
             Self::NoProfile { .. } => {
-                "name a folder that `cvmkit build` of this version wrote, or its \
+                "name the folder of an image that this version of cvmkit built, or its \
                  `reference-values.json`"
             }
             Self::NoMachine { .. } | Self::SeveralMachines { .. } => {
-                "choose with `--profile`, `--vcpus`, `--vcpu-type` and `--memory`"
+                "choose by profile, number of vCPUs, vCPU type and memory"
             }
-            Self::SeveralPlatforms { .. } => "choose with `--profile`",
+            Self::SeveralPlatforms { .. } => "choose by profile",
             Self::NoPlace { add, .. } => {
                 return Some(format!("add {add} to the definition's `platforms`"));
             }
-            Self::NoFolder { .. } => "name the folder that `cvmkit build` wrote",
+            Self::NoFolder { .. } => "name the image's folder",
             Self::NoHashTable { .. } => {
                 "use a firmware with kernel hashes, such as `OVMF.amdsev.fd` of package \
                  `ovmf-amdsev`"

@@ -7,7 +7,7 @@ use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest};
 use cvmkit_measure::snp::LaunchDigest;
 
-use super::{DEBUG_MARK, ExportError, Selection, Shape};
+use super::{DEBUG_MARK, ExportError, Note, Selection, Shape};
 use crate::profile::{Technology, word};
 use crate::values::{Digests, ReferenceValue, ValueFault};
 
@@ -91,13 +91,16 @@ impl Machine {
 
     /// What there is to know of the registers that `wanted` names: why one has no value, and what
     /// a value rests on.
-    pub(super) fn words(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(super) fn words(&self, wanted: impl Fn(&str) -> bool) -> Vec<Note> {
         let open = self.value.not_predicted.iter();
         let open = open.map(|(name, why)| (name, format!("{self}: no {name}: {why}")));
         let conditions = self.value.conditions.iter();
         let conditions = conditions
             .map(|(name, conditions)| (name, format!("{self}: {name}: {}", listed(conditions))));
-        open.chain(conditions).filter(|(name, _)| wanted(name)).map(|(_, words)| words).collect()
+        open.chain(conditions)
+            .filter(|(name, _)| wanted(name))
+            .map(|(_, words)| words.into())
+            .collect()
     }
 }
 

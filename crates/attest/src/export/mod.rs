@@ -21,6 +21,7 @@ mod dstack;
 mod error;
 mod katana;
 mod machine;
+mod note;
 mod oasis;
 mod rvps;
 pub mod systemd;
@@ -38,6 +39,7 @@ use crate::profile::Profile;
 use crate::values::{ReadError, ReferenceValues};
 pub use error::ExportError;
 use machine::Machine;
+pub use note::Note;
 
 /// What a document looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +128,7 @@ pub struct Document {
     /// The machines it speaks of.
     pub machines: Vec<String>,
     /// What it does not say, and why.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Document {
@@ -225,9 +227,7 @@ pub fn export(
     let mut document = document(subject, shape, selection, options)?;
     document.debug = subject.debug;
     if subject.debug {
-        let note = "these are values of a DEBUG image, which may have shells and logins: no verifier \
-                    in production may accept them";
-        document.notes.insert(0, note.to_owned());
+        document.notes.insert(0, Note::Debug);
         // Of every shape, so that a new one can't forget.
         if !has_mark(&document.bytes) {
             return Err(ExportError::Unmarked { shape });
@@ -279,7 +279,7 @@ fn single<'a>(shape: Shape, machines: &[&'a Machine]) -> Result<&'a Machine, Exp
 fn json(
     value: &impl serde::Serialize,
     machines: &[&Machine],
-    notes: Vec<String>,
+    notes: Vec<Note>,
 ) -> Result<Document, ExportError> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(ExportError::Json)?;
     bytes.push(b'\n');

@@ -19,7 +19,7 @@ use cvmkit_measure::event::Bank;
 use serde::Serialize;
 
 use super::machine::{Machine, platforms};
-use super::{Document, ExportError, Shape, json};
+use super::{Document, ExportError, Note, Shape, json};
 use crate::profile::Technology;
 
 /// The customization string of the hash (`TdEnclaveIdentityContext`).
@@ -51,7 +51,8 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
     let (tds, others): (Vec<&Machine>, Vec<&Machine>) =
         machines.iter().partition(|machine| machine.platform() == Technology::Tdx);
     if !others.is_empty() {
-        notes.push(format!("left out, since they are no TDs: {}", platforms(&others).join(", ")));
+        let others = platforms(&others).join(", ");
+        notes.push(Note::Value(format!("left out, since they are no TDs: {others}")));
     }
     for machine in tds {
         match mrenclave(machine) {
@@ -61,7 +62,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
                 carried.push(machine);
             }
             Err(error) => {
-                notes.push(format!("{machine} is left out: {error}"));
+                notes.push(Note::Value(format!("{machine} is left out: {error}")));
                 refusal = refusal.or(Some(error));
             }
         }

@@ -21,7 +21,7 @@ use cvmkit_measure::event::{Bank, Register};
 use serde::Serialize;
 
 use super::machine::{Machine, platforms};
-use super::{Document, ExportError, Shape, json};
+use super::{Document, ExportError, Note, Shape, json};
 use crate::profile::{Technology, Vmm};
 
 /// `MESSAGE_VERSION` of `rvps/src/lib.rs`.
@@ -48,11 +48,13 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
     for machine in machines {
         let named = named(machine);
         if named.is_empty() {
-            notes.push(format!("{machine} is left out: the policy asks for none of its values"));
+            notes.push(Note::Value(format!(
+                "{machine} is left out: the policy asks for none of its values"
+            )));
             notes.extend(machine.words(|name| machine.value.not_predicted.contains_key(name)));
             continue;
         }
-        notes.extend(left_out(machine));
+        notes.extend(left_out(machine).map(Note::Value));
         for (name, value) in named {
             values.entry(name).or_default().insert(value);
         }
@@ -71,7 +73,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
     }
     // The payload is in Base64, which nobody can review.
     for (name, accepted) in &values {
-        notes.extend(accepted.iter().map(|value| format!("{name} = {value}")));
+        notes.extend(accepted.iter().map(|value| Note::Value(format!("{name} = {value}"))));
     }
     let payload = serde_json::to_vec(&values).map_err(ExportError::Json)?;
     let debug = carried.iter().find_map(|machine| machine.mark());

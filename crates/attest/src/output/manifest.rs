@@ -233,7 +233,7 @@ impl Diagnosis for ManifestError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.hint(),
-            Self::NoImage { .. } => Some("name a folder that `cvmkit build` wrote".into()),
+            Self::NoImage { .. } => Some("name the folder of an image that cvmkit built".into()),
             Self::Versioned(error) => error.hint(),
             _ => None,
         }

@@ -121,11 +121,11 @@ impl Diagnosis for PredictionError {
             Self::File(error) => return error.hint(),
             Self::Manifest(error) => return error.hint(),
             Self::NoFile(MissingFile { role: Role::Uki, .. }) => {
-                "this image boots directly only: predict it with `--direct`"
+                "the image boots directly only: predict a direct boot"
             }
             Self::Image { source, .. } => match **source {
                 tpm::Error::BootSecret { .. } => {
-                    "say `--read-only-disk` if the machine can't write to the disk"
+                    "predict the boot from a read-only disk, if the machine can't write to it"
                 }
                 tpm::Error::NotAuthorized { .. } => {
                     "sign the image with a key of `db`, or name the variables the machine has"

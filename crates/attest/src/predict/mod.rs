@@ -17,7 +17,9 @@ pub use error::PredictionError;
 pub use evidence::{BOOTED, BOOTED_KERNEL, BOOTED_QEMU, Booted};
 pub(crate) use evidence::{Start, alike};
 pub(crate) use tdx::RTMR_0;
-pub use tdx::{FirmwareCause, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine, TdPrediction};
+pub use tdx::{
+    FirmwareCause, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine, TdPrediction, layouts,
+};
 pub(crate) use tpm::PATCHED_FOR;
 pub use tpm::{
     Assumed, Assumptions, Bootable, DirectBoot, KernelHeader, Machine, on_platform, pinned,

@@ -8,7 +8,7 @@ use cvmkit_measure::{firmware, se, snp, tpm};
 use thiserror::Error;
 
 use crate::output::Role;
-use crate::predict::{PredictionError, TdError};
+use crate::predict::{PredictionError, TdError, layouts};
 use crate::profile::ProfileError;
 
 /// Why reference values can't be computed.
@@ -103,7 +103,7 @@ impl Diagnosis for ReferenceError {
                     if matches!(**source, tpm::Error::BootSecret { .. }) =>
                 {
                     Some(
-                        "say `disk = \"read-only\"` in the platform if the machine can't write to \
+                        "set `disk = \"read-only\"` in the platform if the machine can't write to \
                          the disk"
                             .into(),
                     )
@@ -111,13 +111,13 @@ impl Diagnosis for ReferenceError {
                 source => source.hint(),
             },
             Self::Td { source, .. } => match **source {
-                TdError::NoLayout { .. } | TdError::NoFirmware => Some(
-                    "say in the platform how it measures: `firmware-layout`, the latest of \
-                     `cvmkit measure tdx --help` that is not younger than its edk2"
-                        .into(),
-                ),
+                TdError::NoLayout { .. } | TdError::NoFirmware => Some(format!(
+                    "set `firmware-layout` in the platform to the latest layout that is not \
+                     younger than the firmware's edk2: {}",
+                    layouts()
+                )),
                 TdError::NoSecureBoot { .. } => Some(
-                    "say `secure-boot = \"built-in\"` in the platform if its event log has data \
+                    "set `secure-boot = \"built-in\"` in the platform if its event log has data \
                      for the variable SecureBoot, otherwise `secure-boot = \"absent\"`"
                         .into(),
                 ),

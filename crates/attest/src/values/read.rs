@@ -21,8 +21,8 @@ impl Versioned for ReferenceValues {
     const NAME: &'static str = "reference values";
     const KEY: &'static str = "schema";
     const VERSION: u32 = SCHEMA;
-    const REMAKE: &'static str = "name a folder that `cvmkit build` of this version wrote, or its \
-                                  `reference-values.json`";
+    const REMAKE: &'static str = "name the folder of an image that this version of cvmkit built, or \
+                                  its `reference-values.json`";
 }
 
 /// Why reference values can't be used.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cvmkit_attest::export::{
-    self, Document, ExportSource, Options, Selection, Shape, Signer, Validity,
+    self, Document, ExportSource, Note, Options, Selection, Shape, Signer, Validity,
 };
 use cvmkit_attest::profile::Memory;
 use cvmkit_formats::base64::base64;
@@ -149,17 +149,22 @@ impl Arguments {
         };
         let subject = ExportSource::open(&self.of)?;
         let document = export::export(&subject, self.shape.shape(), &selection, &options)?;
-        let (first, others) = document.notes.split_at(usize::from(document.debug));
-        first.iter().for_each(|warning| console.warning(warning));
-        others.iter().for_each(|note| console.note(note));
+        let notes: Vec<String> = document.notes.iter().map(words).collect();
+        for (note, words) in document.notes.iter().zip(&notes) {
+            match note {
+                Note::Debug => console.warning(words),
+                _ => console.note(words),
+            }
+        }
+        let exported = Exported::new(&document, &notes);
         match &self.out {
             Some(path) => {
                 files::replace(path, &document.bytes)?;
-                console.result(&Exported { file: Some(path), ..Exported::new(&document) });
+                console.result(&Exported { file: Some(path), ..exported });
             }
             None if console.is_json() => {
                 let value = embedded(&document);
-                console.answer(&Exported { document: Some(value), ..Exported::new(&document) });
+                console.answer(&Exported { document: Some(value), ..exported });
             }
             None if document.is_binary() && console.is_terminal() => {
                 return Err(Refusal::Terminal { media_type: document.media_type }.into());
@@ -187,6 +192,15 @@ impl Arguments {
     }
 }
 
+/// A note, with the option that changes it.
+fn words(note: &Note) -> String {
+    match note {
+        Note::Unsigned => format!("{note}: sign it with `--key`"),
+        Note::SeveralPlatforms => format!("{note}: choose one with `--profile`"),
+        Note::Debug | Note::Value(_) | _ => note.to_string(),
+    }
+}
+
 /// A document as a JSON value: itself, or its bytes in Base64.
 fn embedded(document: &Document) -> Value {
     let itself = serde_json::from_slice(&document.bytes).ok().filter(|_| !document.is_binary());
@@ -210,7 +224,7 @@ struct Exported<'a> {
 }
 
 impl<'a> Exported<'a> {
-    fn new(document: &'a Document) -> Self {
+    fn new(document: &'a Document, notes: &'a [String]) -> Self {
         Self {
             file: None,
             media_type: document.media_type,
@@ -218,7 +232,7 @@ impl<'a> Exported<'a> {
             sha256: Sha256::of(&document.bytes),
             debug: document.debug,
             machines: &document.machines,
-            notes: &document.notes,
+            notes,
             document: None,
         }
     }

@@ -354,7 +354,7 @@ fn what_can_not_be_exported_is_refused() {
     exit 2
     error: `key.pem` holds no reference values of schema 3
       caused by: invalid number, at line 1, column 2
-    hint: name a folder that `cvmkit build` of this version wrote, or its `reference-values.json`
+    hint: name the folder of an image that this version of cvmkit built, or its `reference-values.json`
 
     export nowhere --as corim
     exit 2
@@ -384,7 +384,11 @@ fn values_of_a_debug_image_are_marked() {
         let said = folder.cvmkit(&format!("export debug.json --as {shape} --out document"));
         assert_eq!(said.code, Some(2), "{said:?}");
         assert!(said.stderr.contains("is of a debug image"), "{}", said.stderr);
-        assert!(said.stderr.contains("hint: say `--allow-debug`"), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("hint: accept it explicitly with `--allow-debug`"),
+            "{}",
+            said.stderr
+        );
         assert!(!folder.names().contains(&"document".to_owned()), "a document was written");
     }
     let line = "export debug.json --as corim --allow-debug --out debug.corim --format json";

@@ -208,7 +208,7 @@ fn machines_that_are_not_of_one_document_are_refused() {
 
     exit 2
     error: `out` has machines of `none`, and no profile of that name
-    hint: name a folder that `cvmkit build` of this version wrote, or its `reference-values.json`
+    hint: name the folder of an image that this version of cvmkit built, or its `reference-values.json`
 
     exit 2
     error: `dstack` has no place for a TD that boots from a disk: it carries what QEMU hands to a TD: kernel, initrd and command line

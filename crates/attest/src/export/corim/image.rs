@@ -71,12 +71,9 @@ impl Corim {
             result.differs("the profile", profile(&expected), profile(self));
         }
         if result.differences.is_empty() && expected != *self {
-            let expected = "the tags as `cvmkit export` writes them";
-            result.differs(
-                "the tags",
-                expected,
-                "the same values with other ids or in another order",
-            );
+            let expected = "the ids and the order that cvmkit writes";
+            let found = "the same values with other ids or in another order";
+            result.differs("the tags", expected, found);
         }
         result
     }

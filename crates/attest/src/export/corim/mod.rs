@@ -36,7 +36,7 @@ pub use super::cose::{Header, Sign1, SignatureError};
 use cvmkit_formats::digest::Sha256;
 
 use super::machine::{Machine, platforms};
-use super::{Document, ExportError, Options, Shape, Validity, cose};
+use super::{Document, ExportError, Note, Options, Shape, Validity, cose};
 use crate::profile::{Technology, Vmm};
 pub use dump::Named;
 pub use image::{Difference, OfImage};
@@ -203,7 +203,7 @@ pub(super) fn document(
     for machine in machines {
         notes.extend(machine.words(|_| true));
         if measurements(machine).is_empty() {
-            notes.push(format!("{machine} is left out: it has no value"));
+            notes.push(Note::Value(format!("{machine} is left out: it has no value")));
         } else {
             carried.push(*machine);
         }
@@ -217,15 +217,13 @@ pub(super) fn document(
         });
     }
     if !are_of_one_platform(&carried) {
-        let words = "the CoRIM names no profile, since it is of several platforms: for verifiers \
-                     that go by it, make one for each with `--profile`";
-        notes.push(words.to_owned());
+        notes.push(Note::SeveralPlatforms);
     }
     let unsigned = Corim::of(identity, &carried, options.validity).write()?;
     let bytes = match &options.signer {
         Some(signer) => cose::sign1(unsigned, signer, options.validity)?.write()?,
         None => {
-            notes.push("the CoRIM is not signed: sign it with `--key`".to_owned());
+            notes.push(Note::Unsigned);
             unsigned
         }
     };

@@ -31,7 +31,7 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::super::cbor::bytes;
 use super::super::machine::Machine;
-use super::super::{Document, ExportError, ExportSource, Shape};
+use super::super::{Document, ExportError, ExportSource, Note, Shape};
 use super::{cbor, command_line, firmware_of, in_order, output_of};
 use crate::predict::{TdBoot, TdError, TdFirmware, TdMachine};
 use crate::profile::{Boot, Memory, Profile};
@@ -91,10 +91,10 @@ pub(super) fn document(
         let profile = subject.profile(machine)?;
         let prediction = boot.registers(&firmware, &any_machine(profile))?;
         inputs.insert(Inputs::checked(machine, &prediction)?);
-        notes.extend(note_of_memory(machine));
+        notes.extend(note_of_memory(machine).map(Note::Value));
         kernels.extend(note_of_kernel(profile, &firmware)?);
     }
-    notes.extend(kernels);
+    notes.extend(kernels.into_iter().map(Note::Value));
     // They differ where one QEMU patches the kernel and the other does not.
     let [inputs] = inputs.into_iter().collect::<Vec<_>>()[..] else {
         return Err(ExportError::SeveralMachines {

@@ -115,6 +115,12 @@ impl From<Unknown> for TdError {
     }
 }
 
+/// The names of all layouts, parted by commas, the oldest first.
+#[must_use]
+pub fn layouts() -> String {
+    LAYOUTS.iter().map(|layout| layout.name).collect::<Vec<_>>().join(", ")
+}
+
 impl Diagnosis for TdError {
     fn fault(&self) -> Fault {
         match self {
@@ -129,20 +135,17 @@ impl Diagnosis for TdError {
             Self::File(error) => return error.hint(),
             Self::Image(error) => return error.hint(),
             Self::NoLayout { .. } | Self::NoFirmware => {
-                let names: Vec<_> = LAYOUTS.iter().map(|layout| layout.name).collect();
                 return Some(format!(
-                    "name with --layout the latest that is not younger than its edk2: {}",
-                    names.join(", ")
+                    "name the latest layout that is not younger than its edk2: {}",
+                    layouts()
                 ));
             }
             Self::NoSecureBoot { .. } => {
-                "use --secure-boot built-in if its event log has data for the variable \
-                 SecureBoot, otherwise --secure-boot absent"
+                "Secure Boot is built in if the firmware's event log has data for the variable \
+                 SecureBoot, otherwise absent"
             }
-            Self::OtherLayout { .. } => "leave `layout` out: it is known by the file's SHA-256",
-            Self::OtherSecureBoot { .. } => {
-                "leave `secure-boot` out: it is known by the file's SHA-256"
-            }
+            Self::OtherLayout { .. } => "leave the layout out: the file's SHA-256 decides it",
+            Self::OtherSecureBoot { .. } => "leave Secure Boot out: the file's SHA-256 decides it",
             Self::Firmware {
                 source: FirmwareCause::Tdx(tdx::Error::Tdvf(TdvfError::Firmware(error))),
                 ..
@@ -156,8 +159,7 @@ impl Diagnosis for TdError {
                  variables and not an image split from them"
             }
             Self::Boot(rtmr::Error::Unknown(Unknown::SmbiosTables { .. })) => {
-                "give --smbios the digest of the event EV_EFI_HANDOFF_TABLES in the event log of \
-                 such a TD"
+                "give the digest of the event EV_EFI_HANDOFF_TABLES from the event log of such a TD"
             }
             Self::Boot(rtmr::Error::NoAuthority) => {
                 "sign the kernel with a key that the firmware's db has, or use firmware without \

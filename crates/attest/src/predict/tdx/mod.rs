@@ -27,7 +27,7 @@ use cvmkit_measure::uefi::image;
 use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
-pub use error::{FirmwareCause, TdError};
+pub use error::{FirmwareCause, TdError, layouts};
 pub use firmware::TdFirmware;
 
 use cvmkit_host::files::{self, FileSource};

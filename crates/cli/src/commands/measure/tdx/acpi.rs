@@ -3,10 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_vm::{AcpiError, AcpiRequest, TD_MACHINE, acpi_files};
-use thiserror::Error;
 
 use super::super::super::td::{Measured, QemuVersion};
 use super::refusal::Refusal;
@@ -98,7 +96,7 @@ impl AcpiArguments {
         }
     }
 
-    fn made(&self, path: &Path, vcpus: u32, memory: u64) -> Result<Acpi, MakeError> {
+    fn made(&self, path: &Path, vcpus: u32, memory: u64) -> Result<Acpi, AcpiError> {
         let request = AcpiRequest {
             qemu: Some(path.to_owned()).filter(|path| path != Path::new(QEMU)),
             machine: self.machine.clone(),
@@ -108,25 +106,6 @@ impl AcpiArguments {
         };
         let files = acpi_files(&request)?;
         Ok(Acpi { tables: files.digests(), qemu_version: files.qemu_version.parse().ok() })
-    }
-}
-
-/// An error of `cvmkit_vm`, with the option in its hint.
-#[derive(Debug, Error)]
-#[error(transparent)]
-struct MakeError(#[from] AcpiError);
-
-impl Diagnosis for MakeError {
-    fn fault(&self) -> Fault {
-        self.0.fault()
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = self.0.hint();
-        match self.0 {
-            AcpiError::NoWindow { .. } => hint.map(|hint| format!("with --pci-window {hint}")),
-            _ => hint,
-        }
     }
 }
 
