@@ -13,7 +13,9 @@ use cvmkit_measure::event::log::{AlgorithmId, Header, Log};
 use cvmkit_measure::event::{Bank, EventType, PcrIndex, Register, RegisterSet};
 use cvmkit_measure::firmware::behaviour::Behaviour;
 use cvmkit_measure::linux::KernelVersion;
-use cvmkit_measure::tpm::{self, Direct, Disk, Firmware, PinnedError, Prediction, Uki, Unknown};
+use cvmkit_measure::tpm::{
+    self, DirectKernel, Disk, Firmware, PinnedError, Prediction, Uki, Unknown,
+};
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use event_logs::{Record, header_index, records, write};
@@ -59,7 +61,7 @@ fn disk(medium: Medium) -> Disk<'static> {
 
 fn direct(firmware: &Firmware, command_line: &[u8]) -> Prediction {
     let nothing = Digests::of(b"");
-    let direct = Direct {
+    let direct = DirectKernel {
         kernel: nothing,
         signatures: &[],
         kernel_version: Some(KernelVersion { major: 6, minor: 12 }),

@@ -19,7 +19,7 @@ use std::process::Command;
 
 use bzimage::kernel;
 use cvmkit_measure::stage0::{
-    self, AcpiArea, AcpiError, E820Kind, InitrdDigest, KernelError, Machine, Measurements,
+    self, AcpiArea, AcpiError, E820Kind, InitrdDigest, KernelError, MachineType, Measurements,
     MemoryMap, PciWindows, SetupDataVariant,
 };
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ use serde_json::Value;
 const KIB: u64 = 1024;
 const GIB: u64 = 1 << 30;
 
-fn memory_map(machine: Machine, size: u64, acpi: AcpiArea) -> String {
+fn memory_map(machine: MachineType, size: u64, acpi: AcpiArea) -> String {
     MemoryMap::of_qemu(machine, size, acpi).unwrap().digest().to_string()
 }
 
@@ -39,62 +39,62 @@ fn memory_map(machine: Machine, size: u64, acpi: AcpiArea) -> String {
 fn memory_maps_are_those_of_published_policies() {
     let published = [
         (
-            Machine::Q35,
+            MachineType::Q35,
             8_000_000 * KIB,
             AcpiArea::LowAndHigh,
             "11103720aab9f4eff4b68b7573b6968e3947e5d7552ace7cebacdbdb448b68fe",
         ),
         (
-            Machine::Q35,
+            MachineType::Q35,
             8_000_000 * KIB,
             AcpiArea::Low,
             "c9a26ba0a492465327894303dc6b1bd23a41cc1093fe96daa05fa7de0d25e392",
         ),
         (
-            Machine::Q35,
+            MachineType::Q35,
             4_000_000 * KIB,
             AcpiArea::LowAndHigh,
             "23b1d609b7fb55c1f10764567359f1e2e4c773e27371324ef9bab521f2467429",
         ),
         (
-            Machine::Q35,
+            MachineType::Q35,
             4_000_000 * KIB,
             AcpiArea::Low,
             "93b5ebde624f92becfd8e9249f7d35c460ced7f782b1e827082dc115f81d63be",
         ),
         (
-            Machine::Microvm,
+            MachineType::Microvm,
             8_000_000 * KIB,
             AcpiArea::LowAndHigh,
             "196215d0c7bb1f3882b0ac6001cc0c5e45df895e542407374e116ede5353a428",
         ),
         (
-            Machine::Microvm,
+            MachineType::Microvm,
             8_000_000 * KIB,
             AcpiArea::Low,
             "73ec5878eed10ac257e855324bf2621ebed8f5825464c6afe2f0152ac23ea7fb",
         ),
         (
-            Machine::Microvm,
+            MachineType::Microvm,
             4_000_000 * KIB,
             AcpiArea::LowAndHigh,
             "b77a9bdcf8cf29648380d826ed121d6a24fe13127d58dd590ef15d1b434b7343",
         ),
         (
-            Machine::Microvm,
+            MachineType::Microvm,
             4_000_000 * KIB,
             AcpiArea::Low,
             "0426d345c21e3e7ecae3d7d73547242211c428ed937153cc13a42e804b235086",
         ),
         (
-            Machine::Microvm,
+            MachineType::Microvm,
             8 * GIB,
             AcpiArea::Low,
             "4c985428fdc6101c71cc26ddc313cd8221bcbc54471991ec39b1be026d0e1c28",
         ),
         // Oak's `turin_oc_reference_values`.
         (
-            Machine::Microvm,
+            MachineType::Microvm,
             GIB,
             AcpiArea::LowAndHigh,
             "6a5ebffd3a3afcfc5da85f1b9b5b2cd099f1529463a3c74455a95097140aaa88",
@@ -107,7 +107,7 @@ fn memory_maps_are_those_of_published_policies() {
 
 #[test]
 fn a_memory_map_prints_and_odd_sizes_are_refused() {
-    let map = MemoryMap::of_qemu(Machine::Microvm, GIB, AcpiArea::LowAndHigh).unwrap();
+    let map = MemoryMap::of_qemu(MachineType::Microvm, GIB, AcpiArea::LowAndHigh).unwrap();
     let lines: Vec<_> = map.entries().iter().map(ToString::to_string).collect();
     let expected = [
         "0x000000000000-0x000000080000 Ram",
@@ -120,7 +120,7 @@ fn a_memory_map_prints_and_odd_sizes_are_refused() {
     assert_eq!(lines, expected);
     assert_eq!(map.entries()[1].kind, E820Kind::Acpi);
     for size in [0, GIB + 1, 961 * GIB, u64::MAX] {
-        let error = MemoryMap::of_qemu(Machine::Q35, size, AcpiArea::Low).unwrap_err();
+        let error = MemoryMap::of_qemu(MachineType::Q35, size, AcpiArea::Low).unwrap_err();
         assert_eq!(error.found, size);
     }
 }
@@ -139,7 +139,7 @@ fn events_are_those_of_attested_machines() {
         setup_data,
         kernel,
         initrd: "6b59368e63f013181cf3e083bdc3d0fda02a4f6f9e939702234c40544c620f3c".parse().unwrap(),
-        memory_map: map(Machine::Microvm, GIB),
+        memory_map: map(MachineType::Microvm, GIB),
         acpi: "dc70eb9b937bc72424db2ad06864287223d0085848513e169588a001ce664425".parse().unwrap(),
         cmdline: " console=ttyS0 panic=-1 brd.rd_nr=1 brd.rd_size=10000000 brd.max_part=1 \
                   ip=10.0.2.15:::255.255.255.0::eth0:off loglevel=7 -- \
@@ -154,7 +154,7 @@ fn events_are_those_of_attested_machines() {
         setup_data,
         kernel,
         initrd: "b2b5eda097c2e15988fd3837145432e3792124dbe0586edd961efda497274391".parse().unwrap(),
-        memory_map: map(Machine::Q35, 8_000_000 * KIB),
+        memory_map: map(MachineType::Q35, 8_000_000 * KIB),
         acpi: "194afdde1699c335fdd4ed99fd36d9500230fbda0ab14f6d95fc35d219ddf32e".parse().unwrap(),
         cmdline: " console=ttyS0 panic=-1 brd.rd_nr=1 brd.rd_size=10485760 brd.max_part=1 \
                   ip=10.0.2.15:::255.255.255.0::enp0s1:off quiet -- \
@@ -212,12 +212,12 @@ fn qemu_gives_stage0_what_is_predicted() {
     let folder = tempfile::tempdir().unwrap();
     let (microvm, q35) = ("microvm,acpi=on,pcie=on", "q35");
     let cases = [
-        (q35, Machine::Q35, 2815, 1),
-        (q35, Machine::Q35, 2816, 0),
-        (q35, Machine::Q35, 9000, 3),
-        (microvm, Machine::Microvm, 64, 2),
-        (microvm, Machine::Microvm, 3072, 1),
-        (microvm, Machine::Microvm, 3073, 1),
+        (q35, MachineType::Q35, 2815, 1),
+        (q35, MachineType::Q35, 2816, 0),
+        (q35, MachineType::Q35, 9000, 3),
+        (microvm, MachineType::Microvm, 64, 2),
+        (microvm, MachineType::Microvm, 3072, 1),
+        (microvm, MachineType::Microvm, 3073, 1),
     ];
     for (name, machine, mib, setup_sects) in cases {
         let file = kernel(setup_sects);

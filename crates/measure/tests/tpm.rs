@@ -13,7 +13,9 @@ use cvmkit_measure::event::{Bank, PcrIndex, Register, RegisterSet};
 use cvmkit_measure::firmware::behaviour::Behaviour;
 use cvmkit_measure::guid::Guid;
 use cvmkit_measure::linux::KernelVersion;
-use cvmkit_measure::tpm::{self, Direct, Disk, Error, Firmware, PHASES, Prediction, Uki, Unknown};
+use cvmkit_measure::tpm::{
+    self, DirectKernel, Disk, Error, Firmware, PHASES, Prediction, Uki, Unknown,
+};
 use cvmkit_measure::uefi::boot_option::{self, LoadOption, attributes};
 use cvmkit_measure::uefi::device_path::Node;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
@@ -53,7 +55,7 @@ fn predicted(uki: &Uki) -> Prediction {
 
 fn direct(command_line: &str) -> Prediction {
     let nothing = Digests::of(b"");
-    let direct = Direct {
+    let direct = DirectKernel {
         kernel: nothing,
         signatures: &[],
         kernel_version: Some(KernelVersion { major: 6, minor: 12 }),

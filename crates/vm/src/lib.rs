@@ -41,7 +41,7 @@ pub use self::http::HttpAnswer;
 pub use self::outcome::{Accelerator, Outcome, Verdict};
 pub use self::qemu::MEDIUM;
 use self::qemu::Qemu;
-pub use self::request::{Direct, HttpGet, Kvm, Request};
+pub use self::request::{HttpGet, Kvm, LinuxBoot, Request};
 use cvmkit_host::files::{self, cannot};
 
 use self::scratch::Scratch;

@@ -12,7 +12,7 @@ pub struct Request {
     /// A raw disk image. The guest may write to it; what it writes is dropped with the machine.
     pub disk: Option<PathBuf>,
     /// A kernel for QEMU to load itself, instead of firmware that boots the disk.
-    pub direct: Option<Direct>,
+    pub direct: Option<LinuxBoot>,
     /// UEFI firmware: a code image with its variable store beside it, or one whole image. `None`
     /// takes the distribution's for a disk, and none for a direct kernel.
     pub firmware: Option<PathBuf>,
@@ -109,9 +109,9 @@ impl Request {
     }
 }
 
-/// A kernel that QEMU loads without firmware.
+/// A kernel that QEMU loads without firmware (its manual: "Direct Linux Boot").
 #[derive(Clone, Debug)]
-pub struct Direct {
+pub struct LinuxBoot {
     /// The kernel.
     pub kernel: PathBuf,
     /// The initial RAM file system.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_vm::{
-    Accelerator, BootError, Direct, HttpGet, Kvm, Outcome, Phase, Request, Spectator, Unwatched,
+    Accelerator, BootError, HttpGet, Kvm, LinuxBoot, Outcome, Phase, Request, Spectator, Unwatched,
     Verdict, boot, command,
 };
 
@@ -32,7 +32,7 @@ impl Bench {
         let kernel = path("canary.bin");
         fs::write(&kernel, CANARY).unwrap();
         let mut request = Request::new(host_path(), path("scratch"), path("serial.log"));
-        request.direct = Some(Direct { kernel, initrd: None, cmdline: "quiet".into() });
+        request.direct = Some(LinuxBoot { kernel, initrd: None, cmdline: "quiet".into() });
         request.until = vec!["ready".into()];
         request.timeout = Duration::from_secs(60);
         request.kvm = Kvm::Never;

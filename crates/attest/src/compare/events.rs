@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::values::ValuesComparison;
 use super::{CompareError, Expectation, Options, Report, explain, in_full, named, td, values};
-use crate::predict::{Assumed, Assumptions, Bootable, Machine, PredictionError, on_platform};
+use crate::predict::{Assumed, Assumptions, PredictionError, TpmBoot, TpmMachine, on_platform};
 use crate::profile::Boot;
 
 /// One bank of a log beside its prediction.
@@ -95,7 +95,7 @@ pub(super) fn boots(
     let mut predicted = Vec::new();
     let mut refusals: Vec<PredictionError> = Vec::new();
     for direct in ways {
-        let boot = Bootable::of_image(folder, direct)
+        let boot = TpmBoot::of_image(folder, direct)
             .and_then(|boot| Ok((boot.kind(), of_machines(&boot, options, notes)?)));
         match boot {
             Ok((kind, assumed)) => {
@@ -119,7 +119,7 @@ pub(super) fn boots(
 
 /// What is predicted of each Secure Boot state the machine can be in.
 fn of_machines(
-    boot: &Bootable,
+    boot: &TpmBoot,
     options: &Options,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Assumed>, PredictionError> {
@@ -127,7 +127,7 @@ fn of_machines(
     notes.extend(refusal.map(|error| format!("tried in part: {}", in_full(&error))));
     if !options.knows_secure_boot {
         let secure_boot = SecureBoot { enabled: Some(false), ..SecureBoot::default() };
-        predicted.extend(boot.predictions(&Machine { secure_boot, ..options.machine.clone() })?);
+        predicted.extend(boot.predictions(&TpmMachine { secure_boot, ..options.machine.clone() })?);
     }
     Ok(predicted)
 }

@@ -29,7 +29,7 @@ use cvmkit_measure::tpm::Platform;
 use serde::Serialize;
 
 use crate::output::REFERENCE_FILE;
-use crate::predict::Machine;
+use crate::predict::TpmMachine;
 use crate::profile::{Boot, Technology, Vmm};
 use crate::values::ReadError;
 use known::KnownValue;
@@ -52,7 +52,7 @@ pub struct Options {
     /// Who gives it its TPM; under QEMU if that is not said.
     pub platform: Option<Platform>,
     /// What is known of it.
-    pub machine: Machine,
+    pub machine: TpmMachine,
     /// Whether its Secure Boot state is known; if not, firmware without Secure Boot is tried, and
     /// firmware that has no keys.
     pub knows_secure_boot: bool,

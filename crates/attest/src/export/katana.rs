@@ -11,7 +11,7 @@
 use cvmkit_host::files;
 use serde::Serialize;
 
-use super::machine::{Machine, platforms};
+use super::machine::{ExpectedMachine, platforms};
 use super::{Document, ExportError, ExportSource, Shape, json, single};
 use crate::output::{OutputFolder, Role};
 use crate::profile::{Boot, Technology};
@@ -49,10 +49,10 @@ struct VmConfig {
 /// The measurement of one machine.
 pub(super) fn document(
     subject: &ExportSource,
-    machines: &[&Machine],
+    machines: &[&ExpectedMachine],
 ) -> Result<Document, ExportError> {
     let shape = Shape::Katana;
-    let guests: Vec<&Machine> = machines
+    let guests: Vec<&ExpectedMachine> = machines
         .iter()
         .copied()
         .filter(|machine| {
@@ -84,7 +84,7 @@ pub(super) fn document(
 }
 
 /// What is measured, in words, and that it is a debug image.
-fn notes(machine: &Machine, is_direct: bool) -> String {
+fn notes(machine: &ExpectedMachine, is_direct: bool) -> String {
     let measured = match is_direct {
         true => "firmware, kernel, initrd and command line are measured",
         false => "the firmware is measured and nothing on the disk",
@@ -98,7 +98,7 @@ fn notes(machine: &Machine, is_direct: bool) -> String {
 /// What a machine is started with.
 fn components(
     subject: &ExportSource,
-    machine: &Machine,
+    machine: &ExpectedMachine,
     is_direct: bool,
 ) -> Result<Components, ExportError> {
     let firmware = machine.value.firmware.clone();

@@ -13,7 +13,7 @@ use crate::values::{Digests, ReferenceValue, ValueFault};
 
 /// What to expect of one machine.
 #[derive(Clone, Debug)]
-pub(super) struct Machine {
+pub(super) struct ExpectedMachine {
     /// As it is in the file.
     pub(super) value: ReferenceValue,
     /// Whether it boots a debug image.
@@ -27,7 +27,7 @@ pub(super) struct Machine {
     pub(super) secure_execution: Vec<(&'static str, Vec<u8>)>,
 }
 
-impl fmt::Display for Machine {
+impl fmt::Display for ExpectedMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.mark().iter().try_for_each(|mark| write!(f, "{mark} "))?;
         self.value.fmt(f)?;
@@ -35,7 +35,7 @@ impl fmt::Display for Machine {
     }
 }
 
-impl Machine {
+impl ExpectedMachine {
     /// What its document says if it boots a debug image.
     pub(super) fn mark(&self) -> Option<&'static str> {
         self.debug.then_some(DEBUG_MARK)
@@ -110,7 +110,7 @@ fn listed(conditions: &[Condition]) -> String {
 }
 
 /// The platforms of machines as they are in definitions, each once.
-pub(super) fn platforms(machines: &[&Machine]) -> Vec<String> {
+pub(super) fn platforms(machines: &[&ExpectedMachine]) -> Vec<String> {
     let mut platforms: Vec<Technology> =
         machines.iter().map(|machine| machine.platform()).collect();
     platforms.sort();
@@ -123,7 +123,7 @@ pub(super) fn platforms(machines: &[&Machine]) -> Vec<String> {
 pub(super) fn machines(
     debug: bool,
     values: Vec<ReferenceValue>,
-) -> Result<Vec<Machine>, ValueFault> {
+) -> Result<Vec<ExpectedMachine>, ValueFault> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let machines = values.into_iter().map(|value| {
         let number = seen.entry(value.to_string()).or_default();
@@ -133,7 +133,11 @@ pub(super) fn machines(
     machines.collect()
 }
 
-fn machine(debug: bool, number: usize, value: ReferenceValue) -> Result<Machine, ValueFault> {
+fn machine(
+    debug: bool,
+    number: usize,
+    value: ReferenceValue,
+) -> Result<ExpectedMachine, ValueFault> {
     let digests = value.digests()?;
     let mut registers: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for (bank, values) in digests.registers {
@@ -142,5 +146,5 @@ fn machine(debug: bool, number: usize, value: ReferenceValue) -> Result<Machine,
         }
     }
     let Digests { launch_digest, secure_execution, .. } = digests;
-    Ok(Machine { value, debug, number, launch_digest, registers, secure_execution })
+    Ok(ExpectedMachine { value, debug, number, launch_digest, registers, secure_execution })
 }

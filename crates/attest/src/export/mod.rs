@@ -38,7 +38,7 @@ use crate::output::{DESCRIPTION_MAX, REFERENCE_FILE};
 use crate::profile::Profile;
 use crate::values::{ReadError, ReferenceValues};
 pub use error::ExportError;
-use machine::Machine;
+use machine::ExpectedMachine;
 pub use note::Note;
 
 /// What a document looks like.
@@ -152,7 +152,7 @@ pub struct ExportSource {
     path: PathBuf,
     debug: bool,
     profiles: Vec<Profile>,
-    machines: Vec<Machine>,
+    machines: Vec<ExpectedMachine>,
     /// Digest of `reference-values.json`, which every id is derived from.
     sha256: Sha256,
     folder: Option<PathBuf>,
@@ -180,7 +180,7 @@ impl ExportSource {
     }
 
     /// The machines that were asked for.
-    fn select(&self, selection: &Selection) -> Result<Vec<&Machine>, ExportError> {
+    fn select(&self, selection: &Selection) -> Result<Vec<&ExpectedMachine>, ExportError> {
         let chosen: Vec<_> =
             self.machines.iter().filter(|machine| machine.fits(selection)).collect();
         if chosen.is_empty() {
@@ -196,7 +196,7 @@ impl ExportSource {
     }
 
     /// What is taken for granted of a machine.
-    fn profile(&self, machine: &Machine) -> Result<&Profile, ExportError> {
+    fn profile(&self, machine: &ExpectedMachine) -> Result<&Profile, ExportError> {
         let found = self.profiles.iter().find(|profile| profile.name == machine.value.profile);
         found.ok_or_else(|| ExportError::NoProfile {
             path: self.path.clone(),
@@ -265,7 +265,10 @@ fn document(
 }
 
 /// The one machine of a shape that has place for no more.
-fn single<'a>(shape: Shape, machines: &[&'a Machine]) -> Result<&'a Machine, ExportError> {
+fn single<'a>(
+    shape: Shape,
+    machines: &[&'a ExpectedMachine],
+) -> Result<&'a ExpectedMachine, ExportError> {
     match machines {
         [machine] => Ok(machine),
         several => Err(ExportError::SeveralMachines {
@@ -278,7 +281,7 @@ fn single<'a>(shape: Shape, machines: &[&'a Machine]) -> Result<&'a Machine, Exp
 /// A JSON document.
 fn json(
     value: &impl serde::Serialize,
-    machines: &[&Machine],
+    machines: &[&ExpectedMachine],
     notes: Vec<Note>,
 ) -> Result<Document, ExportError> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(ExportError::Json)?;

@@ -18,7 +18,7 @@ use cvmkit_formats::base64::base64;
 use cvmkit_measure::event::Bank;
 use serde::Serialize;
 
-use super::machine::{Machine, platforms};
+use super::machine::{ExpectedMachine, platforms};
 use super::{Document, ExportError, Note, Shape, json};
 use crate::profile::Technology;
 
@@ -45,10 +45,10 @@ struct Enclave {
 }
 
 /// The identities of the TDs among `machines`.
-pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
+pub(super) fn document(machines: &[&ExpectedMachine]) -> Result<Document, ExportError> {
     let (mut enclaves, mut carried, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     let mut refusal = None;
-    let (tds, others): (Vec<&Machine>, Vec<&Machine>) =
+    let (tds, others): (Vec<&ExpectedMachine>, Vec<&ExpectedMachine>) =
         machines.iter().partition(|machine| machine.platform() == Technology::Tdx);
     if !others.is_empty() {
         let others = platforms(&others).join(", ");
@@ -79,7 +79,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
 }
 
 /// What stands for the registers of a TD.
-fn mrenclave(machine: &Machine) -> Result<[u8; MRENCLAVE_LEN], ExportError> {
+fn mrenclave(machine: &ExpectedMachine) -> Result<[u8; MRENCLAVE_LEN], ExportError> {
     let needed = |name| machine.needed(Shape::Oasis, Bank::Sha384, name);
     let rtmr3 = machine.register(Bank::Sha384, "rtmr3").unwrap_or(&[0; REGISTER_LEN]);
     let registers = [needed("mrtd")?, needed("rtmr0")?, needed("rtmr1")?, needed("rtmr2")?, rtmr3];

@@ -20,7 +20,7 @@ use cvmkit_formats::base64::base64;
 use cvmkit_measure::event::{Bank, Register};
 use serde::Serialize;
 
-use super::machine::{Machine, platforms};
+use super::machine::{ExpectedMachine, platforms};
 use super::{Document, ExportError, Note, Shape, json};
 use crate::profile::{Technology, Vmm};
 
@@ -42,7 +42,7 @@ struct Message {
 }
 
 /// The message with the values of all `machines`.
-pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
+pub(super) fn document(machines: &[&ExpectedMachine]) -> Result<Document, ExportError> {
     let mut values: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (mut carried, mut notes) = (Vec::new(), Vec::new());
     for machine in machines {
@@ -82,7 +82,7 @@ pub(super) fn document(machines: &[&Machine]) -> Result<Document, ExportError> {
 }
 
 /// The names the policy asks a machine's registers by.
-fn asked(machine: &Machine) -> &'static [(&'static str, &'static str, Bank)] {
+fn asked(machine: &ExpectedMachine) -> &'static [(&'static str, &'static str, Bank)] {
     match (machine.platform(), machine.value.vmm) {
         (Technology::Tdx, _) => &[
             ("mr_td", "mrtd", Bank::Sha384),
@@ -99,7 +99,7 @@ fn asked(machine: &Machine) -> &'static [(&'static str, &'static str, Bank)] {
 }
 
 /// That registers with a value are not in the message.
-fn left_out(machine: &Machine) -> Option<String> {
+fn left_out(machine: &ExpectedMachine) -> Option<String> {
     let asked = asked(machine);
     let is_asked = |name: &str| asked.iter().any(|(_, register, _)| *register == name);
     let mut names: Vec<Register> = machine
@@ -115,7 +115,7 @@ fn left_out(machine: &Machine) -> Option<String> {
 }
 
 /// A machine's values by the names the policy asks for them.
-fn named(machine: &Machine) -> Vec<(&'static str, String)> {
+fn named(machine: &ExpectedMachine) -> Vec<(&'static str, String)> {
     if machine.platform() == Technology::SevSnp {
         let launch = machine.launch_digest.iter();
         return launch.map(|digest| ("snp_launch_measurement", digest.to_string())).collect();

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{Document, ExportError, ExportSource, json};
 use crate::predict::register::value;
-use crate::predict::{Assumed, Bootable, Machine};
+use crate::predict::{Assumed, TpmBoot, TpmMachine};
 
 /// One value of PCR 11.
 #[derive(Clone, Debug, Serialize)]
@@ -67,11 +67,11 @@ impl SystemdMeasure {
 /// The values of the unified kernel image in `folder`.
 pub(super) fn document(subject: &ExportSource, folder: &Path) -> Result<Document, ExportError> {
     // What only the other registers depend on may be as it likes.
-    let machine = Machine {
+    let machine = TpmMachine {
         medium: Medium { is_writable: Some(false), ..Medium::default() },
-        ..Machine::default()
+        ..TpmMachine::default()
     };
-    let predictions = Bootable::of_image(folder, false)?.predictions(&machine)?;
+    let predictions = TpmBoot::of_image(folder, false)?.predictions(&machine)?;
     let values = SystemdMeasure::new(&predictions, &Bank::ALL, &SystemdMeasure::moments());
     json(&values.marked(subject.mark()), &[], Vec::new())
 }

@@ -25,14 +25,14 @@ pub struct DiskBoot {
 }
 
 impl DiskBoot {
-    /// As [`super::Bootable::of_image`].
+    /// As [`super::TpmBoot::of_image`].
     pub(super) fn of_image(folder: &Path) -> Result<Self, PredictionError> {
         let output = OutputFolder::read(folder)?;
         let (uki, disk) = (output.file(Role::Uki)?, output.file(Role::Disk)?);
         Self::open(uki, 0, Some(&disk))
     }
 
-    /// As [`super::Bootable::disk`].
+    /// As [`super::TpmBoot::disk`].
     pub(super) fn open(
         uki: PathBuf,
         profile: u32,

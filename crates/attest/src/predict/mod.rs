@@ -22,7 +22,7 @@ pub use tdx::{
 };
 pub(crate) use tpm::PATCHED_FOR;
 pub use tpm::{
-    Assumed, Assumptions, Bootable, DirectBoot, KernelHeader, Machine, on_platform, pinned,
+    Assumed, Assumptions, KernelHeader, TpmBoot, TpmDirectBoot, TpmMachine, on_platform, pinned,
     secure_boot,
 };
 

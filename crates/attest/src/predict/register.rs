@@ -8,14 +8,14 @@ use cvmkit_measure::event::{Bank, BankDigest, PcrIndex};
 use cvmkit_measure::tpm::{PCR_KERNEL, PCR_KERNEL_CONFIG, Platform, Prediction, Prospect};
 use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_MACHINE, PCR_SECURE_BOOT};
 
-use super::{Assumptions, Bootable, KernelHeader, evidence};
+use super::{Assumptions, KernelHeader, TpmBoot, evidence};
 use crate::profile::Memory;
 
 /// What is known of the machine, beside what each prediction assumes.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// What boots.
-    pub boot: &'a Bootable,
+    pub boot: &'a TpmBoot,
     /// Who gives the machine its TPM.
     pub platform: Platform,
     /// Whether the variables of the firmware are.
@@ -89,7 +89,7 @@ impl Known<'_> {
     /// What a value of a boot from a disk takes for granted of what else the machine has: the stub takes
     /// words from the machine's SMBIOS tables, and firmware starts the first disk that it can.
     fn of_image(&self, pcr: PcrIndex) -> Vec<ConditionCode> {
-        let Bootable::Disk(disk) = self.boot else { return Vec::new() };
+        let TpmBoot::Disk(disk) = self.boot else { return Vec::new() };
         let mut conditions = match pcr {
             PCR_BOOT_CODE => vec![ConditionCode::NoForeignDisk],
             PCR_KERNEL | PCR_KERNEL_CONFIG => vec![ConditionCode::NoAddedCommandLine],
@@ -118,7 +118,7 @@ impl Known<'_> {
         predictions: &[(Assumptions, Prediction)],
     ) -> Option<ConditionCode> {
         let has_secure_boot = || predictions.iter().any(|(it, _)| it.secure_boot.is_some());
-        let loads_kernel = matches!(self.boot, Bootable::Disk(disk) if disk.uki.stub.loads_kernel);
+        let loads_kernel = matches!(self.boot, TpmBoot::Disk(disk) if disk.uki.stub.loads_kernel);
         match pcr {
             PCR_SECURE_BOOT if !self.variables && has_secure_boot() => {
                 Some(ConditionCode::NoSecureBootKeys)

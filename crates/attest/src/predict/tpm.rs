@@ -16,7 +16,7 @@ use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Event, PcrIndex, RegisterSet};
 use cvmkit_measure::firmware::behaviour::FirmwareBuild;
 use cvmkit_measure::linux::{self, KernelVersion, SetupHeader};
-use cvmkit_measure::tpm::{self, Direct, Firmware, Pinned, Platform};
+use cvmkit_measure::tpm::{self, DirectKernel, Firmware, Pinned, Platform};
 use cvmkit_measure::uefi::image;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Loaded, Medium};
 use cvmkit_measure::uefi::variable_store::Variables;
@@ -57,7 +57,7 @@ pub(crate) const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
 
 /// What is said of the machine; what is not said is open.
 #[derive(Clone, Debug, Default)]
-pub struct Machine {
+pub struct TpmMachine {
     /// How its firmware behaves.
     pub firmware: Option<FirmwareBuild>,
     /// What is in the firmware's variables; none for firmware without Secure Boot.
@@ -132,16 +132,16 @@ pub struct Assumed {
 
 /// What boots.
 #[derive(Debug)]
-pub enum Bootable {
+pub enum TpmBoot {
     /// A unified kernel image from a disk.
     Disk(Box<DiskBoot>),
     /// A kernel that QEMU hands to the firmware.
-    Direct(Box<DirectBoot>),
+    Direct(Box<TpmDirectBoot>),
 }
 
 /// Kernel, initrd and command line.
 #[derive(Debug)]
-pub struct DirectBoot {
+pub struct TpmDirectBoot {
     path: PathBuf,
     kernel: FileSource,
     signatures: Vec<u8>,
@@ -174,7 +174,7 @@ pub fn pinned(path: &Path) -> Result<Pinned, PredictionError> {
     tpm::pinned(&log).map_err(refused)
 }
 
-impl Bootable {
+impl TpmBoot {
     /// The image that `cvmkit build` wrote to a folder.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl Bootable {
             source: Box::new(source.into()),
         })?;
         let (initrd, initrd_len) = initrd_of(initrd)?;
-        Ok(Self::Direct(Box::new(DirectBoot {
+        Ok(Self::Direct(Box::new(TpmDirectBoot {
             path: kernel,
             kernel_version: linux::version(&source),
             kernel: source,
@@ -234,14 +234,14 @@ impl Bootable {
     ///
     /// # Errors
     /// Nothing can be predicted of any.
-    pub fn predictions(&self, machine: &Machine) -> Result<Vec<Assumed>, PredictionError> {
+    pub fn predictions(&self, machine: &TpmMachine) -> Result<Vec<Assumed>, PredictionError> {
         self.predictions_but(machine).map(|(predictions, _)| predictions)
     }
 
     /// The same, with the reason why a way was left out.
     pub(crate) fn predictions_but(
         &self,
-        machine: &Machine,
+        machine: &TpmMachine,
     ) -> Result<(Vec<Assumed>, Option<PredictionError>), PredictionError> {
         let mut predictions = Vec::new();
         let mut refusal = None;
@@ -258,7 +258,7 @@ impl Bootable {
     }
 
     /// All ways the machine can be, the likeliest first.
-    fn ways(&self, machine: &Machine) -> Vec<(Assumptions, Medium)> {
+    fn ways(&self, machine: &TpmMachine) -> Vec<(Assumptions, Medium)> {
         let builds =
             machine.firmware.map_or(FirmwareBuild::OF_EACH_BEHAVIOUR.to_vec(), |build| vec![build]);
         let secure_boot = machine.secure_boot.enabled;
@@ -293,7 +293,7 @@ impl Bootable {
 
     fn predict(
         &self,
-        machine: &Machine,
+        machine: &TpmMachine,
         assumptions: Assumptions,
         medium: Medium,
     ) -> Result<tpm::Prediction, PredictionError> {
@@ -356,14 +356,14 @@ fn media(said: Medium, loaded: Loaded, may_fail: bool) -> Vec<Medium> {
     media
 }
 
-impl DirectBoot {
+impl TpmDirectBoot {
     fn predict(
         &self,
         firmware: &Firmware,
         header: Option<KernelHeader>,
         medium: Medium,
     ) -> Result<tpm::Prediction, PredictionError> {
-        let direct = Direct {
+        let direct = DirectKernel {
             kernel: self.digests(header)?,
             signatures: &self.signatures,
             kernel_version: self.kernel_version,

@@ -9,7 +9,7 @@ use cvmkit_measure::kernel_hashes::KernelHashes;
 use super::ReferenceError;
 use super::snp::kernel_hashes;
 use crate::output::{Manifest, Role};
-use crate::predict::{Bootable, PredictionError, TdBoot, TdError, initrd_of};
+use crate::predict::{PredictionError, TdBoot, TdError, TpmBoot, initrd_of};
 use crate::profile::Profile;
 
 /// The files of an image, and those of its machines.
@@ -25,8 +25,8 @@ pub struct ImageFiles {
     initrd: Option<PathBuf>,
     command_line: Option<PathBuf>,
     hashes: OnceLock<KernelHashes>,
-    direct: OnceLock<Bootable>,
-    uki_disk: OnceLock<Bootable>,
+    direct: OnceLock<TpmBoot>,
+    uki_disk: OnceLock<TpmBoot>,
     td_direct: OnceLock<TdBoot>,
     td_disk: OnceLock<TdBoot>,
 }
@@ -74,18 +74,18 @@ impl ImageFiles {
     }
 
     /// Kernel, initrd and command line as a machine with a TPM gets them.
-    pub(super) fn direct(&self, profile: &Profile) -> Result<&Bootable, ReferenceError> {
+    pub(super) fn direct(&self, profile: &Profile) -> Result<&TpmBoot, ReferenceError> {
         once(&self.direct, || {
             let (kernel, initrd, command_line) = self.direct_files(profile)?;
-            Bootable::direct(kernel.to_owned(), initrd, command_line).map_err(of_tpm(profile))
+            TpmBoot::direct(kernel.to_owned(), initrd, command_line).map_err(of_tpm(profile))
         })
     }
 
     /// The unified kernel image on its disk.
-    pub(super) fn uki_disk(&self, profile: &Profile) -> Result<&Bootable, ReferenceError> {
+    pub(super) fn uki_disk(&self, profile: &Profile) -> Result<&TpmBoot, ReferenceError> {
         once(&self.uki_disk, || {
             let uki = need(profile, self.uki.as_ref(), Role::Uki)?;
-            Bootable::disk(uki.clone(), 0, self.disk.as_deref()).map_err(of_tpm(profile))
+            TpmBoot::disk(uki.clone(), 0, self.disk.as_deref()).map_err(of_tpm(profile))
         })
     }
 

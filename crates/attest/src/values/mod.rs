@@ -32,7 +32,7 @@ pub use schema::{ReferenceValue, ReferenceValues, SCHEMA, SecureExecutionValue};
 pub(crate) use snp::kernel_hashes;
 pub(crate) use tdx::machine as td_machine;
 
-use crate::predict::Machine;
+use crate::predict::TpmMachine;
 use crate::profile::{Profile, Technology};
 
 /// The machine with a TPM that a profile of an image in a folder describes, for predictions of it by
@@ -40,7 +40,7 @@ use crate::profile::{Profile, Technology};
 ///
 /// # Errors
 /// A file of the machine that is not as it should be.
-pub fn tpm_machine(profile: &Profile, folder: &Path) -> Result<Machine, ReferenceError> {
+pub fn tpm_machine(profile: &Profile, folder: &Path) -> Result<TpmMachine, ReferenceError> {
     tpm::machine_of(profile, &ImageFiles::of_files(folder, false, |_| None))
 }
 

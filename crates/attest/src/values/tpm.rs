@@ -9,7 +9,7 @@ use super::image_files::of_tpm;
 use super::schema::ReferenceValue;
 use super::{ImageFiles, ReferenceError, evidence};
 use crate::predict::register::{Known, RegisterPrediction};
-use crate::predict::{self, Assumptions, KernelHeader, Machine};
+use crate::predict::{self, Assumptions, KernelHeader, TpmMachine};
 use crate::profile::{Boot, Memory, Profile, Vmm};
 
 /// Registers of a boot; those above are for dynamic launches, debugging and applications.
@@ -55,7 +55,7 @@ fn headers(
 pub(super) fn machine_of(
     profile: &Profile,
     subject: &ImageFiles,
-) -> Result<Machine, ReferenceError> {
+) -> Result<TpmMachine, ReferenceError> {
     let firmware = behaviour(profile, subject)?;
     let header = match headers(profile, firmware.map(|known| known.build))[..] {
         [(_, header)] => header,
@@ -69,9 +69,9 @@ fn machine(
     subject: &ImageFiles,
     firmware: Option<KnownFirmware>,
     kernel_header: Option<KernelHeader>,
-) -> Result<Machine, ReferenceError> {
+) -> Result<TpmMachine, ReferenceError> {
     let variables = profile.variables.as_deref().map(|name| subject.machine_path(name));
-    Ok(Machine {
+    Ok(TpmMachine {
         firmware: firmware.map(|known| known.build),
         secure_boot: match &variables {
             Some(path) => predict::secure_boot(path).map_err(of_tpm(profile))?,

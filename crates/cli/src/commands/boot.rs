@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use cvmkit_attest::compare::{self, Options};
 use cvmkit_attest::output::{Manifest, Role};
-use cvmkit_attest::predict::Machine;
+use cvmkit_attest::predict::TpmMachine;
 use cvmkit_attest::profile::{Boot, Memory};
 use cvmkit_host::files;
 use cvmkit_host::progress::Progress;
 use cvmkit_measure::firmware::behaviour::FirmwareBuild;
 use cvmkit_measure::tpm::Platform;
 use cvmkit_measure::uefi::variables::SecureBoot;
-use cvmkit_vm::{Direct, HttpGet, Kvm, Outcome, Request};
+use cvmkit_vm::{HttpGet, Kvm, LinuxBoot, Outcome, Request};
 
 use self::report::{Report, Typed};
 use self::watch::Watcher;
@@ -141,7 +141,7 @@ impl Arguments {
         request.disk = file(Role::Disk);
         if self.direct || manifest.file(Role::Uki).is_none() {
             let command_line = file(Role::CommandLine).map(|path| files::read_text(&path));
-            request.direct = file(Role::Kernel).map(|kernel| Direct {
+            request.direct = file(Role::Kernel).map(|kernel| LinuxBoot {
                 kernel,
                 initrd: file(Role::Initrd),
                 cmdline: String::new(),
@@ -182,7 +182,7 @@ fn options(outcome: &Outcome) -> Result<Options, CommandError> {
     let image = outcome.firmware.as_deref().map(image).transpose()?;
     Ok(Options {
         platform: Some(Platform::QemuOvmf),
-        machine: Machine {
+        machine: TpmMachine {
             firmware: image.and_then(|image| FirmwareBuild::of_file(&image).ok()),
             secure_boot: SecureBoot::default(),
             medium: cvmkit_vm::MEDIUM,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cvmkit_attest::predict::{self, KernelHeader, Machine};
+use cvmkit_attest::predict::{self, KernelHeader, TpmMachine};
 use cvmkit_attest::profile::Memory;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::firmware::behaviour::{FirmwareFileError, KnownFirmware};
@@ -122,14 +122,14 @@ impl Diagnosis for Refusal {
 
 impl MachineArguments {
     /// The machine that the options describe.
-    pub(super) fn machine(&self) -> Result<Machine, CommandError> {
+    pub(super) fn machine(&self) -> Result<TpmMachine, CommandError> {
         let kernel_header = match (self.kernel_header, self.memory) {
             (Some(Header::InFile), _) => Some(KernelHeader::InFile),
             (Some(Header::Patched), Some(memory)) => Some(KernelHeader::Patched { memory }),
             _ => None,
         };
         let firmware = self.firmware()?;
-        Ok(Machine {
+        Ok(TpmMachine {
             firmware: firmware.map(|known| known.build),
             secure_boot: match &self.vars {
                 Some(path) => predict::secure_boot(path)?,

@@ -14,7 +14,7 @@ use cvmkit_measure::firmware::behaviour::{FirmwareBuild, KnownFirmware};
 use cvmkit_measure::firmware::layout::Layout;
 use cvmkit_measure::linux::{self, SetupHeader};
 use cvmkit_measure::tdx;
-use cvmkit_measure::tpm::{self, Direct, Disk, Error, Prediction};
+use cvmkit_measure::tpm::{self, DirectKernel, Disk, Error, Prediction};
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use cvmkit_measure::uefi::{self, gpt, image, variable_store};
@@ -246,7 +246,7 @@ impl Prepared {
                         command_line: command_line.as_bytes(),
                     }),
                 };
-                let direct = Direct {
+                let direct = DirectKernel {
                     kernel: linux::digests(&kernel, &header).unwrap(),
                     signatures: &image::signatures(&kernel).unwrap(),
                     kernel_version: linux::version(&kernel),

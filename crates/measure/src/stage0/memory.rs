@@ -14,17 +14,17 @@ use super::MemoryMapDigest;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// QEMU's machine; decides how memory is split below and above 4 GiB.
+/// QEMU's machine type (`-machine`); decides how memory is split below and above 4 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Machine {
+pub enum MachineType {
     /// `-machine q35`, with a processor of AMD, as SEV-SNP needs.
     Q35,
     /// `-machine microvm,acpi=on,pcie=on`.
     Microvm,
 }
 
-impl Machine {
+impl MachineType {
     /// Memory below 4 GiB of `size` bytes (`pc_q35_init` in hw/i386/pc_q35.c,
     /// `MICROVM_MAX_BELOW_4G` in include/hw/i386/microvm.h).
     fn below_4g(self, size: u64) -> u64 {
@@ -135,7 +135,7 @@ impl MemoryMap {
     ///
     /// # Errors
     /// [`MemoryError`].
-    pub fn of_qemu(machine: Machine, size: u64, acpi: AcpiArea) -> Result<Self, MemoryError> {
+    pub fn of_qemu(machine: MachineType, size: u64, acpi: AcpiArea) -> Result<Self, MemoryError> {
         if !(4 * MIB..=SIZE_MAX).contains(&size) || !size.is_multiple_of(1024) {
             return Err(MemoryError { found: size });
         }
@@ -144,7 +144,7 @@ impl MemoryMap {
         map.set(0..below, Some(E820Kind::Ram));
         map.set(4 * GIB..4 * GIB + size - below, Some(E820Kind::Ram));
         map.set(KVM_PAGES, Some(E820Kind::Reserved));
-        if machine == Machine::Q35 {
+        if machine == MachineType::Q35 {
             map.set(HYPER_TRANSPORT, Some(E820Kind::Reserved));
         }
         map.set(LEGACY_GAP, None);

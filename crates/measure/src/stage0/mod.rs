@@ -26,7 +26,7 @@ use crate::digest::role;
 pub use acpi::{AcpiError, PciWindows, acpi_digest};
 pub use event::{Measurements, cmdline_pattern};
 pub use kernel::{BzImage, KernelError, SetupDataVariant, split};
-pub use memory::{AcpiArea, E820Entry, E820Kind, Machine, MemoryError, MemoryMap};
+pub use memory::{AcpiArea, E820Entry, E820Kind, MachineType, MemoryError, MemoryMap};
 
 role! {
     /// The kernel without its setup data: `kernel_image_sha256`.

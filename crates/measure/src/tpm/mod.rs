@@ -235,7 +235,7 @@ impl Disk<'_> {
 
 /// A kernel that QEMU hands to OVMF.
 #[derive(Clone, Copy, Debug)]
-pub struct Direct<'a> {
+pub struct DirectKernel<'a> {
     /// The kernel's Authenticode digests, of the file as OVMF gets it: QEMU older than 10 and OVMF
     /// older than 2025.02 use the one that QEMU has patched, newer ones together the original.
     pub kernel: Digests,
@@ -397,7 +397,7 @@ impl UkiEvents {
 ///
 /// # Errors
 /// [`Error::NotAuthorized`].
-pub fn direct_boot(firmware: &Firmware, direct: &Direct<'_>) -> Result<Prediction, Error> {
+pub fn direct_boot(firmware: &Firmware, direct: &DirectKernel<'_>) -> Result<Prediction, Error> {
     let authority = authority(&firmware.secure_boot, direct.signatures, "kernel")?;
     let mut open = BTreeMap::new();
     let mut events = firmware.before_boot(Booted::FromVmm, None, &mut open);

@@ -1,7 +1,7 @@
 //! Whether a CoRIM says of an image what its reference values say.
 
 use super::super::ExportSource;
-use super::super::machine::Machine;
+use super::super::machine::ExpectedMachine;
 use super::{Corim, Named, Triple, measurements};
 
 /// Something that a CoRIM does not say as the reference values do.
@@ -41,12 +41,12 @@ impl Corim {
     #[must_use]
     pub fn of_image(&self, image: &ExportSource) -> OfImage {
         let mut result = OfImage::default();
-        let named = |machine: &Machine| {
+        let named = |machine: &ExpectedMachine| {
             let name = machine.to_string();
             self.tags.iter().any(|comid| self.machine(comid) == name)
         };
         let machines = || image.machines.iter().filter(|it| !measurements(it).is_empty());
-        let spoken: Vec<&Machine> = machines().filter(|machine| named(machine)).collect();
+        let spoken: Vec<&ExpectedMachine> = machines().filter(|machine| named(machine)).collect();
         result.silent = machines().filter(|it| !named(it)).map(ToString::to_string).collect();
         result.machines = spoken.len();
         let expected = Self::of(image.sha256, &spoken, self.validity);

@@ -35,7 +35,7 @@ pub use super::cbor::CborError;
 pub use super::cose::{Header, Sign1, SignatureError};
 use cvmkit_formats::digest::Sha256;
 
-use super::machine::{Machine, platforms};
+use super::machine::{ExpectedMachine, platforms};
 use super::{Document, ExportError, Note, Options, Shape, Validity, cose};
 use crate::profile::{Technology, Vmm};
 pub use dump::Named;
@@ -196,7 +196,7 @@ impl Digest {
 /// The CoRIM of `machines`, whose reference values have the digest `identity`.
 pub(super) fn document(
     identity: Sha256,
-    machines: &[&Machine],
+    machines: &[&ExpectedMachine],
     options: &Options,
 ) -> Result<Document, ExportError> {
     let (mut carried, mut notes) = (Vec::new(), Vec::new());
@@ -231,15 +231,15 @@ pub(super) fn document(
     Ok(Document { bytes, media_type: MEDIA_TYPE, debug: false, machines, notes })
 }
 
-fn are_of_one_platform(machines: &[&Machine]) -> bool {
+fn are_of_one_platform(machines: &[&ExpectedMachine]) -> bool {
     machines.windows(2).all(|pair| pair[0].platform() == pair[1].platform())
 }
 
 impl Corim {
     /// What there is to say of `machines`, each of which has a value.
-    fn of(identity: Sha256, machines: &[&Machine], validity: Option<Validity>) -> Self {
+    fn of(identity: Sha256, machines: &[&ExpectedMachine], validity: Option<Validity>) -> Self {
         let id = format!("cvmkit:sha256:{identity}");
-        let comid = |machine: &&Machine| Comid {
+        let comid = |machine: &&ExpectedMachine| Comid {
             id: format!("{id}/{machine}"),
             triples: classes(machine)
                 .into_iter()
@@ -252,7 +252,7 @@ impl Corim {
 }
 
 /// The profile that all machines have; a CoRIM has place for one.
-fn profile(machines: &[&Machine]) -> Option<ProfileId> {
+fn profile(machines: &[&ExpectedMachine]) -> Option<ProfileId> {
     let platform = machines.first()?.platform();
     match platform {
         _ if !are_of_one_platform(machines) => None,
@@ -263,7 +263,7 @@ fn profile(machines: &[&Machine]) -> Option<ProfileId> {
 }
 
 /// The classes of the machine's environment.
-fn classes(machine: &Machine) -> Vec<Class> {
+fn classes(machine: &ExpectedMachine) -> Vec<Class> {
     let named = |vendor: &str, model: &str| {
         vec![Class::Named { vendor: vendor.to_owned(), model: model.to_owned() }]
     };
@@ -286,7 +286,7 @@ fn tpm_vendor(vmm: Vmm) -> &'static str {
 }
 
 /// The measurements of a machine; none if it has no values.
-fn measurements(machine: &Machine) -> Vec<Measurement> {
+fn measurements(machine: &ExpectedMachine) -> Vec<Measurement> {
     let mut measurements = Vec::new();
     if let Some(launch) = &machine.launch_digest {
         let digest = Digest::new(Algorithm::Sha384, &launch.0.0);

@@ -28,7 +28,7 @@ use serde::Serialize;
 use sha2::Digest as _;
 
 use super::cbor::{bytes, encode};
-use super::machine::{Machine, platforms};
+use super::machine::{ExpectedMachine, platforms};
 use super::{Document, ExportError, ExportSource, Shape, json, single};
 use crate::output::{OutputFolder, Role};
 use crate::profile::{Boot, Technology, Vmm, word};
@@ -57,7 +57,7 @@ enum Kind {
 
 impl Kind {
     /// The document that a machine is in.
-    fn of(machine: &Machine) -> Option<Self> {
+    fn of(machine: &ExpectedMachine) -> Option<Self> {
         match (machine.platform(), machine.value.vmm) {
             (Technology::Tdx | Technology::Tpm, Vmm::Gce) => Some(Self::Gcp),
             (Technology::Tdx, _) => Some(Self::Tdx),
@@ -71,7 +71,7 @@ impl Kind {
 /// The document that `machines` are in.
 pub(super) fn document(
     subject: &ExportSource,
-    machines: &[&Machine],
+    machines: &[&ExpectedMachine],
 ) -> Result<Document, ExportError> {
     let shape = Shape::Dstack;
     let kinds: BTreeSet<Option<Kind>> = machines.iter().map(|machine| Kind::of(machine)).collect();
@@ -94,8 +94,8 @@ pub(super) fn document(
 }
 
 /// What tells the documents of machines apart, in words.
-fn platforms_and_vmms(machines: &[&Machine]) -> Vec<String> {
-    let name = |machine: &&Machine| {
+fn platforms_and_vmms(machines: &[&ExpectedMachine]) -> Vec<String> {
+    let name = |machine: &&ExpectedMachine| {
         format!("{} of {}", word(&machine.platform()), word(&machine.value.vmm))
     };
     let names: BTreeSet<String> = machines.iter().map(name).collect();
@@ -115,9 +115,9 @@ struct TdxMeasurements {
 }
 
 /// What `dstack-mr measure --json` prints of one TD.
-pub(super) fn registers(machines: &[&Machine]) -> Result<Document, ExportError> {
+pub(super) fn registers(machines: &[&ExpectedMachine]) -> Result<Document, ExportError> {
     let shape = Shape::DstackMr;
-    let tds: Vec<&Machine> =
+    let tds: Vec<&ExpectedMachine> =
         machines.iter().copied().filter(|machine| machine.platform() == Technology::Tdx).collect();
     if tds.is_empty() {
         return Err(ExportError::NoPlace {
@@ -140,7 +140,7 @@ pub(super) fn registers(machines: &[&Machine]) -> Result<Document, ExportError> 
 }
 
 /// A digest of the three registers, SHA-256 of PCR 4, 7 and 12 of the SHA-384 bank in a row.
-fn aws(machine: &Machine) -> Result<Document, ExportError> {
+fn aws(machine: &ExpectedMachine) -> Result<Document, ExportError> {
     let mut hasher = sha2::Sha256::new();
     for name in AWS_PCRS {
         hasher.update(machine.needed(Shape::Dstack, Bank::Sha384, name)?);
@@ -150,7 +150,7 @@ fn aws(machine: &Machine) -> Result<Document, ExportError> {
     Ok(Document { notes, ..cbor(in_order([("boot_pcr_digest", digest)]), &[machine])? })
 }
 
-fn gcp(subject: &ExportSource, machines: &[&Machine]) -> Result<Document, ExportError> {
+fn gcp(subject: &ExportSource, machines: &[&ExpectedMachine]) -> Result<Document, ExportError> {
     let path = output_of(subject, "unified kernel image")?.file(Role::Uki)?;
     let digests = authenticode(&FileSource::open(&path)?);
     let digests =
@@ -160,8 +160,8 @@ fn gcp(subject: &ExportSource, machines: &[&Machine]) -> Result<Document, Export
 }
 
 /// The one firmware of machines that boot a kernel.
-fn firmware_of<'a>(machines: &[&'a Machine]) -> Result<&'a str, ExportError> {
-    let boots_kernel = |machine: &&Machine| machine.value.boot == Boot::Direct;
+fn firmware_of<'a>(machines: &[&'a ExpectedMachine]) -> Result<&'a str, ExportError> {
+    let boots_kernel = |machine: &&ExpectedMachine| machine.value.boot == Boot::Direct;
     let names: BTreeSet<Option<&str>> =
         machines.iter().map(|machine| machine.value.firmware.as_deref()).collect();
     match names.into_iter().collect::<Vec<_>>().as_slice() {
@@ -199,7 +199,7 @@ fn in_order<const N: usize>(entries: [(&str, Value); N]) -> Value {
 }
 
 /// A document, which says of a debug image that it is one: dstack skips keys that it does not know.
-fn cbor(mut value: Value, machines: &[&Machine]) -> Result<Document, ExportError> {
+fn cbor(mut value: Value, machines: &[&ExpectedMachine]) -> Result<Document, ExportError> {
     if let (Value::Map(entries), Some(mark)) =
         (&mut value, machines.iter().find_map(|machine| machine.mark()))
     {

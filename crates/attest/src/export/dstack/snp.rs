@@ -13,7 +13,7 @@ use cvmkit_measure::firmware::{Firmware, Section};
 use cvmkit_measure::snp::{self, LaunchDigest};
 
 use super::super::cbor::{bytes, list};
-use super::super::machine::Machine;
+use super::super::machine::ExpectedMachine;
 use super::super::{Document, ExportError, ExportSource};
 use super::{cbor, command_line, firmware_of, in_order, output_of, sha256};
 use crate::output::Role;
@@ -24,7 +24,7 @@ const VERSION: u32 = 3;
 /// The document of machines with one firmware.
 pub(super) fn document(
     subject: &ExportSource,
-    machines: &[&Machine],
+    machines: &[&ExpectedMachine],
 ) -> Result<Document, ExportError> {
     let image = output_of(subject, "image's files")?;
     let path = image.path().join(firmware_of(machines)?);

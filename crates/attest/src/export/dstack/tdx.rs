@@ -30,7 +30,7 @@ use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::super::cbor::bytes;
-use super::super::machine::Machine;
+use super::super::machine::ExpectedMachine;
 use super::super::{Document, ExportError, ExportSource, Note, Shape};
 use super::{cbor, command_line, firmware_of, in_order, output_of};
 use crate::predict::{TdBoot, TdError, TdFirmware, TdMachine};
@@ -70,7 +70,7 @@ const ANY_TABLES: AcpiTables = AcpiTables {
 /// The document of machines with one firmware and one kernel.
 pub(super) fn document(
     subject: &ExportSource,
-    machines: &[&Machine],
+    machines: &[&ExpectedMachine],
 ) -> Result<Document, ExportError> {
     if machines.iter().all(|machine| machine.value.boot == Boot::UkiDisk) {
         return Err(ExportError::NoPlace {
@@ -112,7 +112,7 @@ fn any_machine(profile: &Profile) -> TdMachine {
 }
 
 /// That the verifier takes no machine of this memory, if so.
-fn note_of_memory(machine: &Machine) -> Option<String> {
+fn note_of_memory(machine: &ExpectedMachine) -> Option<String> {
     let memory = machine.value.memory?.0;
     let is_taken = memory == ALSO_MEMORY || memory >= STABLE_MEMORY;
     let rule = "dstack's verifier takes 2 GiB, or 2.75 GiB and more, without the image's files";
@@ -149,7 +149,7 @@ struct Inputs {
 
 impl Inputs {
     /// The inputs of a boot, if its other events are those the verifier takes for granted.
-    fn checked(machine: &Machine, prediction: &Prediction) -> Result<Self, ExportError> {
+    fn checked(machine: &ExpectedMachine, prediction: &Prediction) -> Result<Self, ExportError> {
         let digest = |of: (Source, EventType), register| {
             let mut events = prediction.listed.0.iter();
             let event = events.find(|event| (event.source, event.event_type) == of);
@@ -168,7 +168,7 @@ impl Inputs {
 }
 
 /// That a register has an event that is not known.
-fn open(machine: &Machine, prediction: &Prediction, register: &str) -> ExportError {
+fn open(machine: &ExpectedMachine, prediction: &Prediction, register: &str) -> ExportError {
     let mut open = prediction.open.iter();
     let reason = open.find(|(index, _)| format!("rtmr{index}") == register);
     let reason = reason.map(|(_, open)| open.reason.to_string());
@@ -217,7 +217,11 @@ fn granted(inputs: &Inputs, td_hob: Sha384, acpi: AcpiTables) -> Result<Events, 
 }
 
 /// Refuses a boot that does not extend what the verifier takes for granted, by its first event.
-fn check(machine: &Machine, granted: &Events, prediction: &Prediction) -> Result<(), ExportError> {
+fn check(
+    machine: &ExpectedMachine,
+    granted: &Events,
+    prediction: &Prediction,
+) -> Result<(), ExportError> {
     for register in RtmrIndex::all().take(usize::from(REGISTERS)) {
         let of = |events: &Events| -> Vec<Event> {
             let is_in = |event: &&Event| RtmrIndex::of_pcr(event.pcr) == Some(register);

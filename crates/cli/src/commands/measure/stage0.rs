@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use cvmkit_attest::profile::Memory;
 use cvmkit_measure::stage0::{
-    self, AcpiArea, InitrdDigest, Machine, MemoryMap, SetupDataVariant, cmdline_pattern,
+    self, AcpiArea, InitrdDigest, MachineType, MemoryMap, SetupDataVariant, cmdline_pattern,
 };
 
 use super::super::input::{self, InputError};
@@ -94,7 +94,7 @@ enum AreaName {
     LowAndHigh,
 }
 
-impl From<MachineName> for Machine {
+impl From<MachineName> for MachineType {
     fn from(name: MachineName) -> Self {
         match name {
             MachineName::Q35 => Self::Q35,

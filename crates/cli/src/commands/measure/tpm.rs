@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use cvmkit_attest::export::systemd::SystemdMeasure;
 use cvmkit_attest::output::REFERENCE_FILE;
-use cvmkit_attest::predict::{Bootable, Machine};
+use cvmkit_attest::predict::{TpmBoot, TpmMachine};
 use cvmkit_attest::profile::{Boot, Profile};
 use cvmkit_attest::values::{self, ReferenceValues};
 use cvmkit_host::fault::{Diagnosis, Fault};
@@ -98,7 +98,7 @@ impl Arguments {
         let own = self.profile_of_image(platform)?;
         let machine = match (&own, &self.out) {
             (Some(profile), Some(out)) => values::tpm_machine(profile, out)?,
-            _ => Machine {
+            _ => TpmMachine {
                 // Without `--read-only-disk`, the disk is writable.
                 medium: self.machine.medium(Some(true)),
                 ..self.machine.machine()?
@@ -106,9 +106,9 @@ impl Arguments {
         };
         let boot = match (&self.uki, &self.out) {
             (Some(uki), _) => {
-                Bootable::disk(uki.clone(), self.profile.unwrap_or(0), self.disk.as_deref())?
+                TpmBoot::disk(uki.clone(), self.profile.unwrap_or(0), self.disk.as_deref())?
             }
-            (None, Some(out)) => Bootable::of_image(out, self.direct)?,
+            (None, Some(out)) => TpmBoot::of_image(out, self.direct)?,
             // clap asks for one of them.
             (None, None) => return Ok(ExitCode::from(2)),
         };

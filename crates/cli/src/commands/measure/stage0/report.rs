@@ -4,7 +4,7 @@ use std::fmt;
 
 use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::stage0::{
-    AcpiArea, AcpiDigest, EventDigest, InitrdDigest, KernelImageDigest, Machine, Measurements,
+    AcpiArea, AcpiDigest, EventDigest, InitrdDigest, KernelImageDigest, MachineType, Measurements,
     MemoryMap, MemoryMapDigest, SetupDataDigest,
 };
 use serde::Serialize;
@@ -21,7 +21,7 @@ const CONTAINER: &str = "measured when the guest loads it";
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Inputs {
-    pub(super) machine: Machine,
+    pub(super) machine: MachineType,
     pub(super) memory: u64,
     pub(super) acpi_area: AcpiArea,
 }

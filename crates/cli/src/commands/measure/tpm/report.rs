@@ -5,7 +5,7 @@ use std::fmt;
 
 use cvmkit_attest::machine_name::MachineName;
 use cvmkit_attest::predict::register::{Known, RegisterPrediction};
-use cvmkit_attest::predict::{Assumed, Assumptions, Bootable};
+use cvmkit_attest::predict::{Assumed, Assumptions, TpmBoot};
 use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest, Event, EventType, PcrIndex, Register, Source};
 use cvmkit_measure::tpm::{Platform, Prediction};
@@ -15,7 +15,7 @@ use crate::commands::wording::{self, Place};
 
 /// What boots, in which machine, and what was asked of it.
 pub(super) struct Measured<'a> {
-    pub(super) boot: &'a Bootable,
+    pub(super) boot: &'a TpmBoot,
     pub(super) platform: Platform,
     /// The image's profile that describes the machine.
     pub(super) profile: Option<&'a str>,
@@ -91,8 +91,8 @@ impl Report {
             profile: subject.profile.map(str::to_owned),
             boot: subject.boot.kind(),
             stub: match subject.boot {
-                Bootable::Disk(disk) => Some(disk.uki.stub.version.0),
-                Bootable::Direct(_) => None,
+                TpmBoot::Disk(disk) => Some(disk.uki.stub.version.0),
+                TpmBoot::Direct(_) => None,
             },
             bank: subject.bank,
             phases: subject.phases.to_vec(),
