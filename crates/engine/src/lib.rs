@@ -1,7 +1,6 @@
 #![forbid(unsafe_code)]
 //! The build: from a definition and a lock to a measured image, and back from the image to proof.
 
-pub mod architecture;
 pub mod build;
 pub mod content;
 pub mod definition;

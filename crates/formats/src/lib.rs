@@ -10,6 +10,7 @@
 //! constant is), `Plan::new` (freezes the layout), `Plan::write` (emits each byte once), `read`
 //! (decodes), `dump` (annotated listing, reviewed by snapshot).
 
+pub mod architecture;
 pub mod archive;
 pub mod base64;
 #[cfg(feature = "compression")]

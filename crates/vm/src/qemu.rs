@@ -11,11 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_host::files::{self, cannot};
 use cvmkit_measure::uefi::medium::{DiskBus, Medium};
 
+use super::error::BootError;
+use super::outcome::Accelerator;
 use super::process::{self, Guarded};
-use super::{Accelerator, BootError, Request};
+use super::request::Request;
+
+/// That of the guests. Another one needs a trial guest, a console and an event log's place of its own.
+const ARCHITECTURE: Architecture = Architecture::X86_64;
 
 /// The oldest QEMU that emulates Linux 6.12 reliably: 7.2 crashes about one boot in six.
 const OLDEST: u32 = 10;
@@ -119,15 +125,15 @@ pub(super) fn locate(
     asked_for: Option<&Path>,
     folders: &[PathBuf],
 ) -> Result<(PathBuf, String), BootError> {
-    const NAME: &str = "qemu-system-x86_64";
+    let (name, package) = ARCHITECTURE.qemu();
     let path = match asked_for {
         Some(path) => path.is_file().then(|| path.to_owned()),
-        None => process::find(NAME, folders),
+        None => process::find(name, folders),
     };
     let path = path.ok_or_else(|| BootError::MissingTool {
         what: asked_for
-            .map_or_else(|| NAME.into(), |path| format!("the QEMU `{}`", path.display())),
-        package: "qemu-system-x86",
+            .map_or_else(|| name.into(), |path| format!("the QEMU `{}`", path.display())),
+        package,
     })?;
     let printed = process::version(&path)?;
     match version(&printed) {
@@ -158,7 +164,7 @@ fn machine(accelerator: &Accelerator, memory_mib: u32, vcpus: u32) -> Vec<OsStri
         "-display",
         "none",
         "-machine",
-        "q35",
+        ARCHITECTURE.qemu_machine(),
         "-accel",
         accel,
         "-cpu",
@@ -256,5 +262,51 @@ mod tests {
     #[test]
     fn commas_in_paths_are_doubled() {
         assert_eq!(option("file=", Path::new("/a,b/c"), ",x"), "file=/a,,b/c,x");
+    }
+
+    /// The arguments of a request as one line.
+    fn line(edit: impl Fn(&mut Request), port: Option<u16>) -> String {
+        let mut request = Request::new(Vec::new(), "s".into(), "log".into());
+        edit(&mut request);
+        let tcg = Accelerator::Tcg { reason: String::new() };
+        let words = arguments(&request, &tcg, port).unwrap();
+        words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_disk_is_never_written_and_boots_first() {
+        let disk = line(|it| it.disk = Some("/a,b.raw".into()), None);
+        assert!(disk.contains("snapshot=on,file=/a,,b.raw"), "{disk}");
+        assert!(disk.contains("virtio-blk-pci,drive=disk,bootindex=0"), "{disk}");
+        assert!(disk.starts_with("-no-user-config -nodefaults -no-reboot"), "{disk}");
+    }
+
+    /// QEMU's loader of a direct kernel has the boot index that a disk would take from it.
+    #[test]
+    fn a_kernel_leaves_the_first_place_to_its_loader() {
+        let kernel = super::super::request::LinuxBoot {
+            kernel: "/k".into(),
+            initrd: Some("/i".into()),
+            cmdline: "a b".into(),
+        };
+        let with = |it: &mut Request| {
+            it.disk = Some("/d".into());
+            it.direct = Some(kernel.clone());
+        };
+        let direct = line(with, None);
+        assert!(!direct.contains("bootindex"), "{direct}");
+        assert!(direct.contains("-kernel /k -initrd /i -append a b"), "{direct}");
+    }
+
+    /// I12: the guest reaches nothing but the forwarded port.
+    #[test]
+    fn the_network_is_closed_but_for_one_port() {
+        let get = super::super::request::HttpGet { port: 80, path: "/".into() };
+        let ask = |it: &mut Request| it.http_get = Some(get.clone());
+        assert!(line(|_| (), None).contains("-netdev user,id=net,restrict=on -device"));
+        // Without a question nothing is forwarded, and without a port there is none to forward.
+        assert!(!line(|_| (), Some(5000)).contains("hostfwd"));
+        assert!(!line(ask, None).contains("hostfwd"));
+        assert!(line(ask, Some(5000)).contains("restrict=on,hostfwd=tcp:127.0.0.1:5000-:80 "));
     }
 }

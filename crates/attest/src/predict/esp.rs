@@ -1,7 +1,7 @@
 //! The EFI system partition as firmware and systemd-stub find it: the image that boots, and what the
 //! stub would take beside it.
 //!
-//! Firmware without a boot option of the disk starts `EFI/BOOT/BOOTX64.EFI` (UEFI 2.10, section 3.5.1.1). An
+//! Firmware without a boot option of the disk starts a file of a fixed name ([`Architecture::boot_file`]). An
 //! image that is elsewhere is started by a boot option that names it, which is a condition of what is
 //! predicted.
 //!
@@ -12,13 +12,14 @@
 
 use std::path::Path;
 
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::fat::{self, Volume};
 use cvmkit_formats::gpt::{self, spec::ESP};
 use cvmkit_formats::source::{Source, Window};
 use cvmkit_formats::tree::{InodeId, Node};
 use cvmkit_host::files::FileSource;
 
-use super::PredictionError;
+use super::error::PredictionError;
 
 /// Where the stub looks for what is for every image, and what it takes there.
 const FOR_ALL: [(&str, &[&str]); 3] = [
@@ -30,8 +31,9 @@ const FOR_ALL: [(&str, &[&str]); 3] = [
 /// What it takes of the folder that is named after the image.
 const FOR_ONE: &[&str] = &[".addon.efi", ".cred", ".raw"];
 
-/// What firmware starts of a disk that no boot option says more of.
-const DEFAULT: &str = "EFI/BOOT/BOOTX64.EFI";
+/// What firmware starts of a disk that no boot option names. Images of other architectures are refused
+/// before ([`cvmkit_measure::tpm::Uki`]).
+const DEFAULT: &str = Architecture::X86_64.boot_file();
 
 /// Bytes that are compared at once.
 const PIECE: usize = 1 << 20;

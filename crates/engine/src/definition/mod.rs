@@ -15,6 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::gpt::{Guid, ParseGuidError};
 
 pub use error::DefinitionError;
@@ -26,7 +27,6 @@ use cvmkit_attest::profile::{Profile, ProfileError};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files;
 
-use crate::architecture::Architecture;
 use crate::packages::debian::Source;
 use crate::rootfs::is_hostname;
 

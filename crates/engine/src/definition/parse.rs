@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cvmkit_attest::profile::{Profile, ProfileError, Technology};
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::document;
 
@@ -16,7 +17,6 @@ use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
-use crate::architecture::Architecture;
 use crate::packages::debian::{Source, is_archive_name, is_pool_path};
 use crate::rootfs::capability;
 use crate::rootfs::is_hostname;

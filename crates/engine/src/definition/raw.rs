@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use cvmkit_attest::profile::{Boot, DiskAccess, Features, Memory};
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::firmware::behaviour::SecureBootBuild;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 
-use crate::architecture::Architecture;
 use crate::packages::debian::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

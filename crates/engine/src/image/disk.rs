@@ -5,6 +5,7 @@
 //! it on the disk. One pass is enough because only the UKI's *length* decides the layout, and the
 //! command line has the same length whatever the hash is.
 
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::fat;
 use cvmkit_formats::gpt::{self, Guid, spec};
 use cvmkit_formats::sink::Shifted;
@@ -15,7 +16,6 @@ use cvmkit_host::files::{Output, Staging};
 use cvmkit_host::timestamp::Timestamp;
 
 use super::{ImageError, Parts, RootExtent, RootFormat, uki};
-use crate::architecture::Architecture;
 use crate::definition::{BootKind, Seed};
 
 /// The label that blkid shows.

@@ -27,6 +27,7 @@ mod uki;
 
 use std::path::Path;
 
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::source::Source;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -40,7 +41,6 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files::FileSource;
 use cvmkit_host::progress::Progress;
 
-use crate::architecture::Architecture;
 use crate::definition::Seed;
 use described::Described;
 use examination::Examination;

@@ -1,15 +1,17 @@
 //! What a machine's processor is called, by whom, and what follows from it: one row for each
 //! architecture.
 
-use cvmkit_formats::gpt::{Guid, spec};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::gpt::{Guid, spec};
+use crate::pe;
 
 /// An architecture, in systemd's spelling.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Architecture {
     /// `amd64` in Debian's spelling.
-    #[serde(rename = "x86-64")]
+    #[cfg_attr(any(feature = "serde", feature = "schema"), serde(rename = "x86-64"))]
+    #[default]
     X86_64,
 }
 
@@ -39,6 +41,30 @@ impl Architecture {
         }
     }
 
+    /// The machine in the header of a PE image (Microsoft PE Format, "Machine Types").
+    #[must_use]
+    pub const fn pe_machine(self) -> u16 {
+        match self {
+            Self::X86_64 => pe::spec::MACHINE_X86_64,
+        }
+    }
+
+    /// QEMU's emulator of it, and the Debian package that has it.
+    #[must_use]
+    pub const fn qemu(self) -> (&'static str, &'static str) {
+        match self {
+            Self::X86_64 => ("qemu-system-x86_64", "qemu-system-x86"),
+        }
+    }
+
+    /// QEMU's machine type with UEFI firmware (`-machine`).
+    #[must_use]
+    pub const fn qemu_machine(self) -> &'static str {
+        match self {
+            Self::X86_64 => "q35",
+        }
+    }
+
     /// systemd's stub in the package `systemd-boot-efi`.
     #[must_use]
     pub const fn stub(self) -> &'static str {
@@ -56,13 +82,17 @@ impl Architecture {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "serde"))]
 mod tests {
+    use serde::Deserialize as _;
+    use serde::de::value::{Error, StrDeserializer};
+
     use super::*;
 
     #[test]
     fn documents_have_the_name() {
-        let written = serde_json::to_string(&Architecture::X86_64).unwrap();
-        assert_eq!(written, format!("\"{}\"", Architecture::X86_64.name()));
+        let read = |name| Architecture::deserialize(StrDeserializer::<Error>::new(name));
+        assert_eq!(read(Architecture::X86_64.name()), Ok(Architecture::X86_64));
+        assert!(read("amd64").is_err());
     }
 }
