@@ -115,3 +115,39 @@ impl fmt::Display for MachineName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Option<&str> = None;
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let name = |name: MachineName| name.to_string();
+        let base = || MachineName::of("mine");
+        for (found, expected) in [
+            (name(base()), "mine"),
+            (name(MachineName::default()), ""),
+            (
+                name(base().vmm(Vmm::Qemu, Some("10.1")).boot("direct")),
+                "mine (qemu 10.1, direct boot)",
+            ),
+            (name(base().vmm(Vmm::Gce, NONE)), "mine (gce)"),
+            (name(base().vcpus(Some(1), Some("EPYC-v4"))), "mine (1 vCPU EPYC-v4)"),
+            (name(base().vcpus(Some(2), NONE)), "mine (2 vCPUs)"),
+            (name(base().vcpus(None, Some("EPYC-v4"))), "mine (EPYC-v4)"),
+            (name(base().vcpus(None, NONE).memory(None).features(NONE)), "mine"),
+            (name(base().memory(Some(3 << 30)).features(Some("0x1"))), "mine (3G, features 0x1)"),
+            (name(base().firmware(Some("a.fd"), NONE)), "mine (a.fd)"),
+            (name(base().firmware(Some("a.fd"), Some("b"))), "mine (a.fd as b)"),
+            (name(base().firmware(NONE, Some("b"))), "mine (firmware as b)"),
+            (name(base().firmware(NONE, NONE)), "mine"),
+            (name(base().disk(true, NONE)), "mine (read-only disk)"),
+            (name(base().disk(false, Some("nvme"))), "mine (writable disk on nvme)"),
+            (name(MachineName::default().with("a").with_any(NONE).with("b")), "a, b"),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+}

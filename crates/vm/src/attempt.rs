@@ -3,20 +3,25 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use cvmkit_host::files::{FileError, cannot};
+use cvmkit_host::files::{self, FileError, cannot};
 
 use super::console::Console;
+use super::error::BootError;
+use super::event_log;
 use super::firmware::Firmware;
 use super::http::{self, Asker, HttpAnswer};
 use super::monitor::Monitor;
+use super::outcome::{Accelerator, Outcome, Verdict};
 use super::process::Guarded;
 use super::qemu::{self, Qemu};
+use super::request::{Kvm, Request};
+use super::scratch::Scratch;
+use super::spectator::Spectator;
 use super::tpm::Tpm;
-use super::{Accelerator, BootError, Outcome, Request, Spectator, Verdict, event_log};
 
 /// How long after its first line a panic may go on talking.
 const PANIC_GRACE: Duration = Duration::from_secs(1);
@@ -32,6 +37,32 @@ pub(super) struct Machine<'a> {
     pub(super) firmware: Option<Firmware>,
     pub(super) accelerator: Accelerator,
     pub(super) scratch: &'a Path,
+}
+
+impl<'a> Machine<'a> {
+    /// Finds everything that the machine needs.
+    pub(super) fn find(request: &'a Request, scratch: &'a Scratch) -> Result<Self, BootError> {
+        for input in inputs(request) {
+            files::open(input)?;
+        }
+        let qemu = Qemu::find(request)?;
+        let firmware = match (&request.firmware, &request.direct) {
+            (None, Some(_)) => None,
+            (requested, _) => Some(Firmware::find(requested.as_deref())?),
+        };
+        let accelerator = match request.kvm {
+            Kvm::Auto => qemu.accelerator(&scratch.path)?,
+            Kvm::Never => Accelerator::Tcg { reason: "KVM was not wanted".into() },
+        };
+        Ok(Self { request, qemu, firmware, accelerator, scratch: &scratch.path })
+    }
+}
+
+/// The files the guest is made of.
+fn inputs(request: &Request) -> impl Iterator<Item = &PathBuf> {
+    let direct = request.direct.iter();
+    let kernel = direct.flat_map(|direct| std::iter::once(&direct.kernel).chain(&direct.initrd));
+    request.disk.iter().chain(kernel)
 }
 
 /// One start of the machine.

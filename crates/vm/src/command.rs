@@ -8,7 +8,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{BootError, Request, Scratch, http, machine, qemu, tpm};
+use super::attempt::Machine;
+use super::error::BootError;
+use super::request::Request;
+use super::scratch::Scratch;
+use super::{http, qemu, tpm};
 
 /// How to start a machine by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ const TPM_VARIABLE: &str = "\"$tpm\"";
 pub fn command(request: &Request) -> Result<StartCommand, BootError> {
     request.check_machine()?;
     let scratch = Scratch::new(&request.scratch)?;
-    let machine = machine(request, &scratch)?;
+    let machine = Machine::find(request, &scratch)?;
     let port = match &request.http_get {
         Some(_) => Some(http::free_port().map_err(BootError::Port)?),
         None => None,

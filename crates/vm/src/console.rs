@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Spectator;
+use super::spectator::{Phase, Spectator};
 
 /// The words of `panic()`, `kernel/panic.c` of Linux.
 const PANIC: &str = "Kernel panic - not syncing";
@@ -23,18 +23,6 @@ const VERITY: (&str, [&str; 2]) = ("verity", ["corrupt", "error"]);
 /// `init/main.c`), and the list of parameters it left to user space.
 const ECHOES: [&str; 3] =
     ["Command line:", "Kernel command line:", "Unknown kernel command line parameters"];
-
-/// How far a guest has come, as its console shows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Nothing of Linux has been seen.
-    #[default]
-    Firmware,
-    /// The kernel runs.
-    Kernel,
-    /// systemd runs, or whatever is PID 1.
-    Userspace,
-}
 
 /// What the kernel's first line has (`init/main.c`, `linux_banner`), and what its lines start with.
 const KERNEL: [&str; 2] = ["Linux version ", "[    0."];
@@ -302,7 +290,7 @@ fn skip_string(chars: &mut std::str::Chars<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Unwatched;
+    use super::super::spectator::Unwatched;
     use super::*;
 
     const ZERO: Duration = Duration::ZERO;

@@ -61,7 +61,7 @@ pub enum BootError {
         stderr: String,
     },
     /// The software TPM did not come up.
-    #[error("swtpm did not come up: {stderr}")]
+    #[error("swtpm did not start: {stderr}")]
     Tpm {
         /// What it said.
         stderr: String,

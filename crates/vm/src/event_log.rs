@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use cvmkit_measure::event::RegisterSet;
 use cvmkit_measure::event::log::Log;
 
-use super::BootError;
+use super::error::BootError;
 use super::monitor::Connection;
 
 /// `LINUX_EFI_TPM_EVENT_LOG_GUID`, b7799cb0-eca2-4943-9667-1fae07b747fa, as it is in memory.

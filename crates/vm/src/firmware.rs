@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cvmkit_host::files::{self, cannot};
 
-use super::BootError;
+use super::error::BootError;
 use super::qemu::option;
 
 /// Where distributions put 64-bit UEFI code for QEMU, without Secure Boot keys. First found wins.

@@ -26,43 +26,24 @@ mod process;
 mod qemu;
 mod request;
 mod scratch;
+mod spectator;
 mod tpm;
 
 use std::io::Write;
-use std::path::PathBuf;
+
+use cvmkit_host::files::{self, cannot};
 
 pub use self::acpi::{AcpiError, AcpiFiles, AcpiRequest, TD_MACHINE, acpi_files};
 use self::attempt::Machine;
 pub use self::command::{StartCommand, command};
-pub use self::console::{Phase, Sighting};
+pub use self::console::Sighting;
 pub use self::error::BootError;
-use self::firmware::Firmware;
 pub use self::http::HttpAnswer;
 pub use self::outcome::{Accelerator, Outcome, Verdict};
 pub use self::qemu::MEDIUM;
-use self::qemu::Qemu;
 pub use self::request::{HttpGet, Kvm, LinuxBoot, Request};
-use cvmkit_host::files::{self, cannot};
-
 use self::scratch::Scratch;
-
-/// Told of a boot while it runs.
-pub trait Spectator {
-    /// The guest came to another phase.
-    fn phase(&self, phase: Phase);
-
-    /// A line of the console is complete; it is safe to print.
-    fn line(&self, line: &str);
-}
-
-/// Looks away.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
-
-impl Spectator for Unwatched {
-    fn phase(&self, _: Phase) {}
-    fn line(&self, _: &str) {}
-}
+pub use self::spectator::{Phase, Spectator, Unwatched};
 
 /// Boots what the request describes and waits for what it expects.
 ///
@@ -75,7 +56,7 @@ impl Spectator for Unwatched {
 pub fn boot(request: &Request, spectator: &dyn Spectator) -> Result<Outcome, BootError> {
     request.check()?;
     let scratch = Scratch::new(&request.scratch)?;
-    let machine = machine(request, &scratch)?;
+    let machine = Machine::find(request, &scratch)?;
     let mut log = files::create(&request.serial_log)?;
     let first = machine.attempt(&mut log, spectator)?;
     let emulated = matches!(machine.accelerator, Accelerator::Tcg { .. });
@@ -88,28 +69,4 @@ pub fn boot(request: &Request, spectator: &dyn Spectator) -> Result<Outcome, Boo
             Ok(machine.outcome(second, Some(line)))
         }
     }
-}
-
-/// Finds everything that the machine needs.
-fn machine<'a>(request: &'a Request, scratch: &'a Scratch) -> Result<Machine<'a>, BootError> {
-    for input in inputs(request) {
-        files::open(input)?;
-    }
-    let qemu = Qemu::find(request)?;
-    let firmware = match (&request.firmware, &request.direct) {
-        (None, Some(_)) => None,
-        (requested, _) => Some(Firmware::find(requested.as_deref())?),
-    };
-    let accelerator = match request.kvm {
-        Kvm::Auto => qemu.accelerator(&scratch.path)?,
-        Kvm::Never => Accelerator::Tcg { reason: "KVM was not wanted".into() },
-    };
-    Ok(Machine { request, qemu, firmware, accelerator, scratch: &scratch.path })
-}
-
-/// The files the guest is made of.
-fn inputs(request: &Request) -> impl Iterator<Item = &PathBuf> {
-    let direct = request.direct.iter();
-    let kernel = direct.flat_map(|direct| std::iter::once(&direct.kernel).chain(&direct.initrd));
-    request.disk.iter().chain(kernel)
 }

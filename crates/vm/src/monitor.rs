@@ -12,7 +12,7 @@ use std::time::Duration;
 use cvmkit_host::files;
 use serde_json::{Value, json};
 
-use super::BootError;
+use super::error::BootError;
 use super::process::Guarded;
 use super::qemu::option;
 use super::scratch;
@@ -116,4 +116,56 @@ fn problem(problem: String) -> BootError {
 
 fn broken(error: std::io::Error) -> BootError {
     problem(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection to a QEMU that says these lines, and what it was told.
+    fn told(
+        answers: &str,
+        asked: impl Fn(&mut Connection<'_>) -> Result<(), BootError>,
+    ) -> (Result<(), BootError>, String) {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let answers = answers.to_owned();
+        // More than the socket holds is written while it is read.
+        let qemu = std::thread::spawn(move || {
+            drop(theirs.write_all(answers.as_bytes()));
+            drop(theirs.shutdown(std::net::Shutdown::Write));
+            let mut text = String::new();
+            drop(std::io::Read::read_to_string(&mut theirs, &mut text));
+            text
+        });
+        let mut connection = Connection { stream: BufReader::new(ours), copy: "" };
+        let result = asked(&mut connection);
+        drop(connection);
+        let text = qemu.join().unwrap();
+        (result, text)
+    }
+
+    /// QMP tells events between a command and its answer (qmp-spec.rst, "Asynchronous events").
+    #[test]
+    fn an_answer_is_found_behind_events() {
+        let answers = "{\"event\": \"STOP\"}\n{\"return\": {}}\n";
+        let (result, said) = told(answers, |it| it.ask(&json!({ "execute": "stop" })));
+        assert!(result.is_ok(), "{result:?}");
+        assert_eq!(said, "{\"execute\":\"stop\"}\n");
+    }
+
+    #[test]
+    fn a_refusal_and_what_is_no_answer_are_errors() {
+        let long = "x".repeat(2 * usize::try_from(LINE_MAX).unwrap());
+        for (answers, words) in [
+            ("{\"error\": {\"desc\": \"no\"}}\n", "\"desc\":\"no\""),
+            ("", "EOF"),
+            ("{\"return\"", "EOF"),
+            ("not JSON\n", "not JSON"),
+            (long.as_str(), "expected value"),
+        ] {
+            let (result, _) = told(answers, |it| it.ask(&json!({})));
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(words), "{error:.200}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
-use super::BootError;
+use super::error::BootError;
 
 /// How much of a child's standard error is kept, in bytes.
 const STDERR_MAX: u64 = 64 * 1024;
@@ -115,4 +115,64 @@ fn keep(mut pipe: impl Read) -> Vec<u8> {
     drop(pipe.by_ref().take(STDERR_MAX).read_to_end(&mut bytes));
     drop(std::io::copy(&mut pipe, &mut std::io::sink()));
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Guarded {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        Guarded::start(&mut command, Path::new("/bin/sh")).unwrap()
+    }
+
+    #[test]
+    fn the_first_folder_that_has_a_program_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        for (folder, name) in [(&one, "a"), (&two, "a"), (&two, "b")] {
+            cvmkit_host::files::make_folder(folder).unwrap();
+            cvmkit_host::files::replace(&folder.join(name), b"").unwrap();
+        }
+        cvmkit_host::files::make_folder(&one.join("b")).unwrap();
+        let folders = [one.clone(), two.clone()];
+        assert_eq!(find("a", &folders), Some(one.join("a")));
+        // A folder of that name is no program.
+        assert_eq!(find("b", &folders), Some(two.join("b")));
+        assert_eq!(find("c", &folders), None);
+    }
+
+    #[test]
+    fn the_end_of_a_child_says_what_it_complained_about() {
+        let mut child = shell("echo out; echo complaint >&2");
+        let mut out = String::new();
+        child.stdout().unwrap().read_to_string(&mut out).unwrap();
+        assert!(child.stdout().is_none());
+        assert!(child.wait().unwrap().success());
+        assert_eq!((out.as_str(), child.end().as_str()), ("out\n", "complaint"));
+    }
+
+    /// A child that complains without end must neither block nor fill the memory.
+    #[test]
+    fn of_standard_error_only_the_start_is_kept() {
+        let mut child = shell("head -c 1000000 /dev/zero | tr '\\0' x >&2");
+        assert!(child.wait().unwrap().success());
+        assert_eq!(child.end().len() as u64, STDERR_MAX);
+    }
+
+    #[test]
+    fn a_child_is_gone_with_its_guard() {
+        let mut child = shell("exec sleep 600");
+        assert!(child.ended().is_none());
+        let id = child.child.id();
+        drop(child);
+        assert!(!Path::new(&format!("/proc/{id}")).exists());
+    }
+
+    #[test]
+    fn a_program_that_does_not_start_is_named() {
+        let error = version(Path::new("/no/such/program")).unwrap_err().to_string();
+        assert_eq!(error, "cannot start `/no/such/program`");
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::BootError;
+use super::error::BootError;
 
 /// What to boot, how, and what must happen.
 #[derive(Clone, Debug)]
@@ -148,4 +148,59 @@ pub enum Kvm {
     Auto,
     /// No: emulate.
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        let mut request = Request::new(Vec::new(), "scratch".into(), "serial.log".into());
+        request.disk = Some("a.raw".into());
+        request.until = vec!["ready".into()];
+        request
+    }
+
+    fn kernel() -> LinuxBoot {
+        LinuxBoot { kernel: "k".into(), initrd: None, cmdline: String::new() }
+    }
+
+    /// A request that contradicts itself starts nothing: the words name the contradiction.
+    #[test]
+    fn a_request_that_contradicts_itself_is_refused() {
+        let get = |path: &str| Some(HttpGet { port: 80, path: path.into() });
+        type Edit = Box<dyn Fn(&mut Request)>;
+        let rows: [(Edit, &str); 11] = [
+            (Box::new(|it| it.until.clear()), "nothing is expected"),
+            (Box::new(|it| it.disk = None), "neither a disk nor a kernel"),
+            (Box::new(|it| it.until.push(String::new())), "not empty"),
+            (Box::new(|it| it.until.push("a\nb".into())), "part of one line"),
+            (
+                Box::new(move |it| (it.expect_panic, it.http_get) = (true, get("/"))),
+                "must panic cannot be asked",
+            ),
+            (Box::new(move |it| it.http_get = get("health")), "starts with `/`"),
+            (Box::new(move |it| it.http_get = get("/a\r\nHost: b")), "no spaces or control"),
+            (Box::new(|it| it.event_log = true), "without a TPM"),
+            (
+                Box::new(|it| (it.event_log, it.tpm, it.expect_panic) = (true, true, true)),
+                "this one must panic",
+            ),
+            (
+                Box::new(|it| (it.event_log, it.tpm, it.direct) = (true, true, Some(kernel()))),
+                "only UEFI firmware",
+            ),
+            (Box::new(|it| it.memory_mib = 0), "memory and a processor"),
+        ];
+        for (edit, words) in rows {
+            let mut request = request();
+            edit(&mut request);
+            let error = request.check().unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        assert!(request().check().is_ok());
+        // A machine to start by hand needs no expectation.
+        let idle = Request { until: Vec::new(), ..request() };
+        assert!(idle.check_machine().is_ok() && idle.check().is_err());
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cvmkit_host::files::{self, FileError, cannot};
 
-use super::BootError;
+use super::error::BootError;
 
 /// Bytes of `sockaddr_un.sun_path` (`linux/un.h`), less the final NUL.
 const SOCKET_PATH_MAX: usize = 107;
@@ -67,4 +67,33 @@ pub(super) fn clear(folder: &Path) -> Result<(), FileError> {
         files::remove(&folder.join(name))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_ones_own_is_gone_with_all_it_holds() {
+        let parent = tempfile::tempdir().unwrap();
+        let (one, two) =
+            (Scratch::new(parent.path()).unwrap(), Scratch::new(parent.path()).unwrap());
+        assert_ne!(one.path, two.path);
+        files::make_folder(&one.path.join("tpm")).unwrap();
+        files::replace(&one.path.join("tpm/state"), b"x").unwrap();
+        files::replace(&one.path.join("memory"), b"x").unwrap();
+        let path = one.path.clone();
+        drop(one);
+        assert!(!path.exists() && two.path.exists());
+    }
+
+    /// unix(7): a path of `sun_path` ends in a NUL.
+    #[test]
+    fn a_socket_s_path_has_a_limit() {
+        let folder =
+            |len: usize| PathBuf::from(format!("/{}", "x".repeat(len - "/".len() - "/s".len())));
+        assert!(socket(&folder(SOCKET_PATH_MAX), "s").is_ok());
+        let error = socket(&folder(SOCKET_PATH_MAX + 1), "s").unwrap_err();
+        assert!(matches!(error, BootError::SocketPath { max: 107, .. }), "{error}");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cvmkit_host::files;
 
-use super::BootError;
+use super::error::BootError;
 use super::process::{self, Guarded};
 use super::qemu::option;
 use super::scratch;
@@ -69,4 +69,29 @@ pub(super) fn qemu_arguments(socket: &Path) -> Vec<OsString> {
         "-device".into(),
         "tpm-crb,tpmdev=tpm0".into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both take a comma for the end of a value; swtpm ends with its connection.
+    #[test]
+    fn both_ends_name_the_same_socket() {
+        let socket = Path::new("/a,b/tpm.sock");
+        let swtpm = swtpm_arguments(Path::new("/a,b/tpm"), socket);
+        assert_eq!(swtpm[..3], ["socket", "--tpm2", "--terminate"]);
+        assert_eq!(swtpm[3..5], ["--tpmstate", "dir=/a,,b/tpm"]);
+        assert_eq!(swtpm[5..], ["--ctrl", "type=unixio,path=/a,,b/tpm.sock"]);
+        let qemu = qemu_arguments(socket);
+        assert_eq!(qemu[..2], ["-chardev", "socket,id=tpm,path=/a,,b/tpm.sock"]);
+        assert_eq!(qemu[2..4], ["-tpmdev", "emulator,id=tpm0,chardev=tpm"]);
+        assert_eq!(qemu[4..], ["-device", "tpm-crb,tpmdev=tpm0"]);
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_its_package() {
+        let error = Tpm::start(Path::new("/none"), &[]).unwrap_err();
+        assert!(matches!(error, BootError::MissingTool { package: "swtpm", .. }), "{error}");
+    }
 }

@@ -8,7 +8,7 @@ use cvmkit_measure::compare::WrongBank;
 use cvmkit_measure::event::log;
 use thiserror::Error;
 
-use super::ObservedError;
+use super::observed::ObservedError;
 use crate::output::ManifestError;
 use crate::predict::{PredictionError, TdError};
 use crate::values::ReadError;
@@ -21,7 +21,7 @@ pub enum CompareError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The observation is none.
+    /// The file is no observation.
     #[error("cannot compare `{}`", path.display())]
     Observed {
         /// The file.
@@ -43,14 +43,14 @@ pub enum CompareError {
         /// The most that is read.
         most: u64,
     },
-    /// No machine is the one that is said.
-    #[error("`{}` has no reference values of such a machine", path.display())]
+    /// No machine among the reference values fits what is given.
+    #[error("`{}` has no reference values for such a machine", path.display())]
     NoMachine {
         /// The folder or file.
         path: PathBuf,
     },
     /// A fact about the machine that only a prediction from the image's files can take into account.
-    #[error("{given} has no effect on values that are computed already, as in `{}`", path.display())]
+    #[error("{given} has no effect on values that are already computed, as in `{}`", path.display())]
     NeedsFiles {
         /// The reference values.
         path: PathBuf,
@@ -72,7 +72,7 @@ pub enum CompareError {
     /// Values of two banks where one is compared.
     #[error(transparent)]
     Bank(#[from] WrongBank),
-    /// Nothing says what to expect.
+    /// Neither values nor a prediction cover what was observed.
     #[error("`{}` does not say what to expect: it has no value for {what}", path.display())]
     NoExpectation {
         /// The folder or file.
@@ -141,4 +141,10 @@ impl Diagnosis for CompareError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// An error with its causes.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -52,3 +52,57 @@ pub(super) fn write_divergences(
     let all = events.into_iter().flat_map(Comparison::divergences);
     all.filter(|other| *other != first).try_for_each(|other| writeln!(f, "then: {other}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_measure::compare::RegisterComparison;
+    use cvmkit_measure::event::PcrIndex;
+
+    use super::*;
+
+    fn pcr(number: u8) -> Register {
+        Register::Pcr(PcrIndex::new(number).unwrap())
+    }
+
+    /// What equals its value is judged by it; what has no value keeps its events, if they are all there is.
+    #[test]
+    fn a_register_has_its_line_where_the_values_are() {
+        let (expected, other) = (Bank::Sha256.hash(b"expected"), Bank::Sha256.hash(b"other"));
+        let value = |number, observed| ValueComparison {
+            register: pcr(number),
+            expected,
+            observed,
+            causes: Vec::new(),
+        };
+        let register = |number| RegisterComparison {
+            register: pcr(number),
+            expected,
+            observed: expected,
+            divergence: None,
+        };
+        let events = || Comparison {
+            registers: [4, 9, 11, 12].map(register).to_vec(),
+            open: Vec::new(),
+            not_predicted: Vec::new(),
+        };
+        let values = || ValuesComparison {
+            expected: String::new(),
+            tried: 1,
+            fits_as_well: Vec::new(),
+            registers: vec![value(4, Some(expected)), value(9, Some(other)), value(11, None)],
+            not_predicted: vec![pcr(12), pcr(13)],
+            reasons: Default::default(),
+        };
+        for (bank, left, not_predicted) in [
+            // Of a TPM's log the values say all: no event parts here, so nothing is left to explain.
+            (Some(Bank::Sha256), vec![], vec![pcr(12), pcr(13)]),
+            // Of a TD the log speaks for registers without a value.
+            (None, vec![pcr(11), pcr(12)], vec![pcr(13)]),
+        ] {
+            let (mut values, mut events) = (values(), events());
+            of_values(&mut values, &mut events, bank);
+            let found: Vec<Register> = events.registers.iter().map(|of| of.register).collect();
+            assert_eq!((found, values.not_predicted), (left, not_predicted), "{bank:?}");
+        }
+    }
+}

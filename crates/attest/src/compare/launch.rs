@@ -14,7 +14,7 @@ use cvmkit_measure::snp::{
 };
 use serde::Serialize;
 
-use super::CompareError;
+use super::error::CompareError;
 use super::known::KnownValue;
 use crate::machine_name::MachineName;
 use crate::output::{Manifest, Role};
@@ -80,9 +80,9 @@ pub struct LaunchComparison {
     pub matching: Vec<String>,
     /// Number of reference values it could have been.
     pub reference_values: usize,
-    /// If it is none of them: the ways to start this image that would give the digest.
+    /// If it is none of them: the launches of this image that would give the digest.
     pub would_match: Vec<Start>,
-    /// How many ways were tried.
+    /// Number of launches that were tried.
     pub tried: usize,
 }
 
@@ -98,10 +98,10 @@ impl fmt::Display for LaunchComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "launch digest {}", self.observed)?;
         for name in &self.matching {
-            writeln!(f, "  is that of {name}")?;
+            writeln!(f, "  matches {name}")?;
         }
         if self.matching.is_empty() {
-            writeln!(f, "  is none of the {} reference values", self.reference_values)?;
+            writeln!(f, "  matches none of the {} reference values", self.reference_values)?;
             for start in &self.would_match {
                 writeln!(f, "  would match: {start}")?;
                 for cause in &start.causes {
@@ -117,7 +117,7 @@ impl fmt::Display for LaunchComparison {
                 (true, tried) => writeln!(
                     f,
                     "  likely: another firmware, kernel, initrd or command line; none of {tried} \
-                     ways to start this image (1 to {VCPUS_TRIED} vCPUs, every vCPU type, VMM and \
+                     launches of this image (1 to {VCPUS_TRIED} vCPUs, every vCPU type, VMM and \
                      known guest features) gives this digest"
                 )?,
                 _ => {}
@@ -149,7 +149,7 @@ pub(super) fn compare(
     Ok(comparison)
 }
 
-/// Looks for the digest among all ways to start the image in a folder.
+/// Looks for the digest among other launches of the image in a folder.
 fn try_others(
     observed: LaunchDigest,
     expected: &[&KnownValue],
@@ -170,7 +170,7 @@ fn try_others(
         for (vmm_type, vmm) in vmms() {
             for features in features(expected) {
                 let guest = Guest { vmm, features, kernel: hashes, firmware_digest };
-                // Firmware that can't be started so is no way to start the image.
+                // Firmware that can't be started so starts no image.
                 let Ok(digests) = snp::digests(&firmware, &guest, &counts) else { continue };
                 let found = identify(&observed, digests);
                 tried += found.tried;
@@ -187,7 +187,7 @@ fn kernel_files(
     manifest: &Manifest,
     folder: &Path,
 ) -> Result<Vec<(KernelFiles, Option<KernelHashes>)>, CompareError> {
-    let mut ways = vec![(KernelFiles::NotMeasured, None)];
+    let mut files = vec![(KernelFiles::NotMeasured, None)];
     let path = |role| manifest.file(role).map(|name| folder.join(name));
     let paths = (path(Role::Kernel), path(Role::Initrd), path(Role::CommandLine));
     if let (Some(kernel), Some(initrd), Some(command_line)) = paths {
@@ -196,12 +196,12 @@ fn kernel_files(
         let some = |initrd, line: &[u8]| {
             KernelHashes::from_digests(all.kernel(), initrd, line).map_err(ReferenceError::from)
         };
-        ways.insert(0, (KernelFiles::AsBuilt, Some(all)));
-        ways.push((KernelFiles::WithoutInitrd, Some(some(None, &line)?)));
+        files.insert(0, (KernelFiles::AsBuilt, Some(all)));
+        files.push((KernelFiles::WithoutInitrd, Some(some(None, &line)?)));
         let initrd: Sha256 = all.initrd();
-        ways.push((KernelFiles::WithoutCommandLine, Some(some(Some(initrd), b"")?)));
+        files.push((KernelFiles::WithoutCommandLine, Some(some(Some(initrd), b"")?)));
     }
-    Ok(ways)
+    Ok(files)
 }
 
 /// Every VMM, QEMU with each kind of vCPU.
@@ -243,7 +243,7 @@ fn start(
     Start { vmm, vcpus, vcpu_types, guest_features, kernel, causes }
 }
 
-/// In what a way to start the image is none of the expected ones.
+/// What tells a launch from the expected ones.
 fn causes(
     vmm: VmmType,
     vcpus: u32,
@@ -294,7 +294,7 @@ fn causes(
         ),
     });
     if causes.is_empty() {
-        causes.push("each of these is expected, but not together".to_owned());
+        causes.push("each of these is expected, but not in this combination".to_owned());
     }
     causes
 }

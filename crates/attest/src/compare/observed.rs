@@ -35,13 +35,13 @@ pub enum ObservedError {
         found: String,
     },
     /// A broken event log.
-    #[error("it is no event log that could be replayed")]
+    #[error("not an event log that can be replayed")]
     Log(#[from] log::Error),
     /// A broken report.
-    #[error("it is no SEV-SNP report")]
+    #[error("not an SEV-SNP report")]
     Report(#[from] report::Error),
     /// A broken quote.
-    #[error("it is no TD quote")]
+    #[error("not a TD quote")]
     Quote(#[from] quote::Error),
     /// Registers that can't be read.
     #[error("its registers can't be read")]

@@ -1,6 +1,6 @@
 //! A TD against the boot of an image: its event log, its quote, or both.
 //!
-//! What is not said of the TD is tried in every way it can be: firmware layouts, versions of QEMU, a
+//! What is not said of the TD is tried with every value it can have: firmware layouts, versions of QEMU, a
 //! boot from the disk and a direct one, with and without a virtual TPM. The memory's size is found
 //! by the TD HOB in the log. A register of which an input is not known has a reason, and is never
 //! equal; the events of it that are known can still part.
@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cvmkit_formats::digest::Digests;
 use cvmkit_host::files;
 use cvmkit_measure::compare::{
     self, Cause, Comparison, Divergence, ValueComparison, compare_start, compare_values,
@@ -24,39 +23,19 @@ use cvmkit_measure::firmware::layout::{LAYOUTS, Layout};
 use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tdx::mrtd::{Extended, Passes, Rule};
 use cvmkit_measure::tdx::prediction::{Prediction, Unknown};
-use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use serde::Serialize;
 
+use super::error::{CompareError, in_full};
+use super::explain;
 use super::named::Named;
+use super::options::TdOptions;
 use super::values::{ValuesComparison, write_value};
-use super::{CompareError, explain, in_full};
 use crate::machine_name::MachineName;
 use crate::output::{OutputFolder, Role};
 use crate::predict::{PATCHED_FOR, RTMR_0, TdBoot, TdError, TdFirmware, TdMachine};
 use crate::profile::{Boot, Vmm};
-
-/// What is said of a TD; what is not said is open.
-#[derive(Clone, Debug, Default)]
-pub struct TdOptions {
-    /// Its firmware; none for that of the image's folder.
-    pub firmware: Option<PathBuf>,
-    /// How it measures.
-    pub layout: Option<Layout>,
-    /// QEMU's version.
-    pub qemu: Option<QemuVersion>,
-    /// Bytes of memory.
-    pub memory: Option<u64>,
-    /// The tables that QEMU makes.
-    pub acpi: Option<AcpiTables>,
-    /// The SMBIOS tables, for firmware that measures them.
-    pub smbios: Option<Digests>,
-    /// Whether it has a virtual TPM.
-    pub tpm: Option<bool>,
-    /// How it has its disk.
-    pub medium: Medium,
-}
 
 /// What was assumed of a TD.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

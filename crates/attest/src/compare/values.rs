@@ -13,9 +13,11 @@ use cvmkit_measure::event::{Bank, Register, RegisterSet};
 use cvmkit_measure::tpm::{self, PCR_UKI, PHASES};
 use serde::Serialize;
 
-use super::events::boots;
+use super::boots::boots;
+use super::error::CompareError;
+use super::expectation::Expectation;
 use super::known::KnownValue;
-use super::{CompareError, Expectation, Options};
+use super::options::Options;
 use crate::predict::{Assumed, on_platform};
 
 /// Values beside those that fit them best.
@@ -285,4 +287,118 @@ pub(super) fn among(first: &ValuesComparison, compared: &[ValuesComparison]) -> 
     };
     let fits_as_well = compared.iter().filter(asks_less).map(|other| other.expected.clone());
     ValuesComparison { tried, fits_as_well: fits_as_well.collect(), ..first.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_measure::event::{BankDigest, PcrIndex};
+
+    use super::super::known;
+    use super::*;
+
+    fn pcr(number: u8) -> Register {
+        Register::Pcr(PcrIndex::new(number).unwrap())
+    }
+
+    fn digest(bank: Bank, text: &str) -> BankDigest {
+        bank.hash(text.as_bytes())
+    }
+
+    /// A comparison of PCRs of the SHA-256 bank; each by its number, with what was given.
+    fn compared(name: &str, registers: &[(u8, Option<bool>)]) -> ValuesComparison {
+        let value = |(number, given): &(u8, Option<bool>)| {
+            let expected = digest(Bank::Sha256, "expected");
+            let other = digest(Bank::Sha256, "other");
+            let observed = given.map(|is_equal| if is_equal { expected } else { other });
+            ValueComparison { register: pcr(*number), expected, observed, causes: Vec::new() }
+        };
+        ValuesComparison {
+            expected: name.to_owned(),
+            tried: 1,
+            fits_as_well: Vec::new(),
+            registers: registers.iter().map(value).collect(),
+            not_predicted: vec![pcr(14)],
+            reasons: [(pcr(14), "decided by shim".to_owned())].into(),
+        }
+    }
+
+    /// A report that leaves registers out must not choose the machine with fewer expectations.
+    #[test]
+    fn the_best_fit_names_those_that_ask_for_less() {
+        let all = [
+            compared("differs", &[(4, Some(true)), (9, Some(false))]),
+            compared("asks for more", &[(4, Some(true)), (9, None)]),
+            compared("asks for less", &[(4, Some(true))]),
+        ];
+        let best = best(all.to_vec()).unwrap();
+        assert_eq!((best.expected.as_str(), best.tried), ("asks for more", 3));
+        assert_eq!(best.fits_as_well, ["asks for less"]);
+        assert!(best.is_equal());
+        assert!(super::best(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn fewer_differences_come_before_more_that_is_equal() {
+        let one = compared("", &[(4, Some(true)), (9, Some(true)), (11, Some(false))]);
+        let none = compared("", &[(4, Some(true))]);
+        let more = compared("", &[(4, Some(true)), (9, Some(true))]);
+        assert!(more.distance() < none.distance() && none.distance() < one.distance());
+        // Nothing given is not "equal".
+        assert!(!compared("", &[(4, None)]).is_equal());
+    }
+
+    #[test]
+    fn every_register_has_one_line() {
+        let comparison = compared("a machine", &[(4, Some(true)), (9, Some(false)), (11, None)]);
+        let text = comparison.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        assert_eq!(lines[0], "expected: a machine");
+        assert!(lines[1].starts_with("PCR 4   equal    sha256:"), "{text}");
+        assert!(lines[2].starts_with("PCR 9   DIFFERS  sha256:"), "{text}");
+        assert!(lines[3].starts_with("expected sha256:"), "{text}");
+        assert_eq!(lines[4..], ["PCR 11  not given", "PCR 14  not judged: decided by shim"]);
+        assert!(comparison.has_line(pcr(14)) && !comparison.has_line(pcr(7)));
+    }
+
+    /// Both banks have a PCR 4.
+    #[test]
+    fn banks_are_told_apart() {
+        let mut both = compared("", &[(4, Some(true))]);
+        let expected = digest(Bank::Sha384, "expected");
+        both.registers.push(ValueComparison {
+            register: pcr(4),
+            expected,
+            observed: None,
+            causes: Vec::new(),
+        });
+        let text = both.to_string();
+        assert!(
+            text.contains(" bank sha256\n") && text.contains(" bank sha384 not given\n"),
+            "{text}"
+        );
+    }
+
+    /// systemd-pcrphase.service(8): each phase is extended into PCR 11 as its SHA-256.
+    #[test]
+    fn a_phase_is_extended_into_pcr_11_of_every_machine_that_has_it() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/export/reference-values.json");
+        let known = known::read(&path).unwrap();
+        let phases = ["enter-initrd".to_owned()];
+        let value =
+            |known: &KnownValue| known.digests.registers.get(&Bank::Sha256)?.get(&pcr(11)).copied();
+        let mut with_pcr = 0;
+        for machine in &known {
+            assert_eq!(at(machine, &[]).map(|it| it.name), Some(machine.name.clone()));
+            let Some(before) = value(machine) else {
+                assert!(at(machine, &phases).is_none(), "{}", machine.name);
+                continue;
+            };
+            let after = at(machine, &phases).unwrap();
+            assert_eq!(value(&after), before.extend(digest(Bank::Sha256, "enter-initrd")));
+            assert!(after.name.ends_with(", after phase enter-initrd"), "{}", after.name);
+            with_pcr += 1;
+        }
+        assert!(with_pcr > 0);
+    }
 }

@@ -12,8 +12,6 @@ use std::str::FromStr;
 use cvmkit_measure::event::{PcrIndex, Register, RtmrIndex};
 use serde::{Serialize, Serializer};
 
-use super::{Report, TdComparison};
-
 /// What can be judged: a register, or the launch digest of SEV-SNP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Judged {
@@ -112,13 +110,20 @@ impl Judgement {
         }
     }
 
-    /// The answer of what was compared, if at least `required` is to be judged.
-    pub(super) fn of(report: &Report, required: Option<&[Judged]>) -> Self {
-        let judged = judged(report);
-        let not_given: BTreeSet<Judged> =
-            expected(report).into_iter().filter(|name| !judged.contains_key(name)).collect();
-        let not_expected: BTreeSet<Judged> =
-            silent(report).into_iter().filter(|name| !judged.contains_key(name)).collect();
+    /// The answer of what was compared: `judged` says of each whether it is as expected, `expected` and `given`
+    /// name what has no counterpart on the other side. `required` is what must be judged for "equal". What is
+    /// refused (`is_refused`) is never equal.
+    pub(super) fn of(
+        judged: &BTreeMap<Judged, bool>,
+        expected: BTreeSet<Judged>,
+        given: BTreeSet<Judged>,
+        required: Option<&[Judged]>,
+        is_refused: bool,
+    ) -> Self {
+        let open = |names: BTreeSet<Judged>| -> Vec<Judged> {
+            names.into_iter().filter(|name| !judged.contains_key(name)).collect()
+        };
+        let (not_given, not_expected) = (open(expected), open(given));
         let required: Vec<Judged> = match required {
             Some(required) => required.to_vec(),
             None => {
@@ -131,15 +136,13 @@ impl Judgement {
             required.iter().filter(|name| !judged.contains_key(name)).copied().collect();
         let of = |state| judged.iter().filter(move |(_, is)| **is == state).map(|(name, _)| *name);
         let (equal, differing): (Vec<_>, Vec<_>) = (of(true).collect(), of(false).collect());
-        let verdict = if !differing.is_empty() || !report.refusals.is_empty() {
+        let verdict = if !differing.is_empty() || is_refused {
             Verdict::Differs
         } else if !missing.is_empty() || equal.is_empty() {
             Verdict::Undecided
         } else {
             Verdict::Equal
         };
-        let (not_given, not_expected) =
-            (not_given.into_iter().collect(), not_expected.into_iter().collect());
         Self { verdict, equal, differing, not_given, not_expected, required, missing }
     }
 
@@ -191,50 +194,99 @@ pub fn listed(names: &[Judged]) -> String {
     }
 }
 
-/// Everything that was judged, and whether it is as expected in every way it was looked at.
-fn judged(report: &Report) -> BTreeMap<Judged, bool> {
-    let mut judged = BTreeMap::new();
-    let mut note = |name: Judged, is_equal: bool| {
-        let state = judged.entry(name).or_insert(true);
-        *state = *state && is_equal;
-    };
-    if let Some(launch) = &report.launch {
-        note(Judged::LaunchDigest, launch.is_equal());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(text: &str) -> Judged {
+        text.parse().unwrap()
     }
-    // Where reference values answer, the events of a TPM's log say why, and no more.
-    let events = report.events.iter().filter(|_| report.values.is_none());
-    let banks = events.flat_map(|events| &events.banks).map(|bank| &bank.comparison);
-    let td = report.td.iter().filter_map(|td| td.events.as_ref());
-    for comparison in banks.chain(td) {
-        for register in &comparison.registers {
-            note(Judged::Register(register.register), register.divergence.is_none());
+
+    fn set(names: &[&str]) -> BTreeSet<Judged> {
+        names.iter().map(|name| judged(name)).collect()
+    }
+
+    /// Each of `equal` and `differing` was judged.
+    fn judgement(
+        (equal, differing): (&[&str], &[&str]),
+        expected: &[&str],
+        given: &[&str],
+        required: Option<&[&str]>,
+        is_refused: bool,
+    ) -> Judgement {
+        let states = set(equal).into_iter().map(|name| (name, true));
+        let states = states.chain(set(differing).into_iter().map(|name| (name, false)));
+        let required: Option<Vec<Judged>> =
+            required.map(|names| names.iter().map(|name| judged(name)).collect());
+        let (expected, given) = (set(expected), set(given));
+        Judgement::of(&states.collect(), expected, given, required.as_deref(), is_refused)
+    }
+
+    /// "Equal" needs every register that the image's own bytes decide, as far as one is expected.
+    #[test]
+    fn equal_is_said_of_what_the_image_decides() {
+        use Verdict::{Differs, Equal, Undecided};
+        type Names = &'static [&'static str];
+        let rows: [(Names, Names, Names, Verdict); 8] = [
+            (&["pcr4", "pcr9", "pcr11"], &[], &["pcr4", "pcr9", "pcr11"], Equal),
+            // PCR 7 is the machine's: that it was not given leaves the answer as it is.
+            (&["pcr4", "pcr9", "pcr11"], &[], &["pcr7"], Equal),
+            (&["pcr14"], &[], &["pcr4", "pcr14"], Undecided),
+            (&["pcr4", "pcr11"], &[], &["pcr4", "pcr9", "pcr11"], Undecided),
+            (&["pcr4", "pcr9"], &["pcr7"], &[], Differs),
+            (&["rtmr1", "rtmr2"], &[], &["mrtd"], Equal),
+            (&["launch-digest"], &[], &[], Equal),
+            (&[], &[], &[], Undecided),
+        ];
+        for (equal, differing, expected, verdict) in rows {
+            let found = judgement((equal, differing), expected, &[], None, false);
+            assert_eq!(found.verdict, verdict, "{equal:?} {differing:?} {expected:?}");
         }
-        for open in comparison.open.iter().filter(|open| open.divergence.is_some()) {
-            note(Judged::Register(open.register), false);
+    }
+
+    #[test]
+    fn what_is_required_and_was_not_judged_is_named() {
+        let found =
+            judgement((&["pcr4"], &[]), &["pcr11"], &["pcr14"], Some(&["pcr4", "mrtd"]), false);
+        assert_eq!(found.verdict, Verdict::Undecided);
+        assert_eq!(found.missing, [judged("mrtd")]);
+        assert_eq!(
+            (found.not_given.clone(), found.not_expected.clone()),
+            (vec![judged("pcr11")], vec![judged("pcr14")],)
+        );
+        assert_eq!(found.heading(), "can't tell: equal in PCR 4, but MRTD was not judged");
+        assert_eq!(
+            found.to_string(),
+            "judged: PCR 4\nnot judged, because not given: PCR 11\n\
+             not judged, because nothing is expected of it: PCR 14\n"
+        );
+    }
+
+    /// A debug policy or a revoked TCB is no reason to look at digests any more.
+    #[test]
+    fn what_is_refused_is_never_equal() {
+        let found = judgement((&["pcr4"], &[]), &[], &[], Some(&["pcr4"]), true);
+        assert_eq!((found.verdict, found.heading()), (Verdict::Differs, "NOT equal".to_owned()));
+    }
+
+    #[test]
+    fn a_name_that_is_no_register_is_refused() {
+        for text in ["", "pcr", "pcr24", "pcr-1", "rtmr4", "mrtd0", "launch", "launch-digests"] {
+            let error = text.parse::<Judged>().unwrap_err();
+            assert!(error.contains(&format!("found `{text}`")), "{error}");
         }
     }
-    for value in values(report).filter(|value| value.observed.is_some()) {
-        note(Judged::Register(value.register), value.is_equal());
+
+    #[test]
+    fn names_are_listed_as_a_sentence_has_them() {
+        let names = ["pcr4", "pcr9", "launch-digest"].map(judged);
+        for (count, words) in [
+            (0, "nothing"),
+            (1, "PCR 4"),
+            (2, "PCR 4 and PCR 9"),
+            (3, "PCR 4, PCR 9 and launch digest"),
+        ] {
+            assert_eq!(listed(&names[..count]), words);
+        }
     }
-    judged
-}
-
-/// Every value that is expected.
-fn values(report: &Report) -> impl Iterator<Item = &cvmkit_measure::compare::ValueComparison> {
-    let of_td = report.td.iter().flat_map(|td| &td.values);
-    of_td.chain(report.values.iter().flat_map(|values| &values.registers))
-}
-
-fn expected(report: &Report) -> BTreeSet<Judged> {
-    values(report).map(|value| Judged::Register(value.register)).collect()
-}
-
-/// What was given and is expected nowhere.
-fn silent(report: &Report) -> BTreeSet<Judged> {
-    let of_values = report.values.iter().flat_map(|values| &values.not_predicted);
-    let events = report.events.iter().filter(|_| report.values.is_none());
-    let banks = events.flat_map(|events| &events.banks);
-    let of_events = banks.flat_map(|bank| &bank.comparison.not_predicted);
-    let of_td = report.td.iter().flat_map(TdComparison::silent);
-    of_values.chain(of_events).chain(of_td).map(|register| Judged::Register(*register)).collect()
 }

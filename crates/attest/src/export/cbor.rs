@@ -7,7 +7,7 @@
 use ciborium::Value;
 use thiserror::Error;
 
-use super::ExportError;
+use super::error::ExportError;
 
 /// The key of a map; in the order of their bytes, numbers before texts, short before long.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
         let at = self.at();
         let len = self.of(Major::Text, &format!("{expected} as a text"))?;
         let bytes = self.take(len, expected)?;
-        str::from_utf8(bytes).map_err(|_| CborError::new(at, expected, "what is no UTF-8"))
+        str::from_utf8(bytes).map_err(|_| CborError::new(at, expected, "invalid UTF-8"))
     }
 
     /// A list of `count`, whose items are to be read next.
@@ -363,5 +363,132 @@ impl<'a> Reader<'a> {
             0 => Ok(()),
             more => Err(CborError::new(self.at(), "the end", format!("{more} more bytes"))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(error: CborError) -> String {
+        error.to_string()
+    }
+
+    /// RFC 8949, appendix A: examples, and the same numbers in longer forms (section 4.2.1).
+    #[test]
+    fn a_number_has_one_encoding() {
+        for (bytes, number) in [
+            (&[0x00][..], 0),
+            (&[0x17], 23),
+            (&[0x18, 0x18], 24),
+            (&[0x18, 0xff], 255),
+            (&[0x19, 0x01, 0x00], 256),
+            (&[0x1a, 0x00, 0x01, 0x00, 0x00], 65536),
+            (&[0x20], -1),
+            (&[0x38, 0x63], -100),
+            (&[0x1b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], i64::MAX),
+            (&[0x3b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], i64::MIN),
+        ] {
+            let mut reader = Reader::new(bytes);
+            assert_eq!(reader.integer("a number").unwrap(), number);
+            reader.end().unwrap();
+            assert_eq!(encode(&number.into()).unwrap(), bytes);
+        }
+        for bytes in [
+            &[0x18, 0x17][..],
+            &[0x19, 0x00, 0xff],
+            &[0x1a, 0x00, 0x00, 0xff, 0xff],
+            &[0x1b, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff],
+        ] {
+            let error = said(Reader::new(bytes).integer("a number").unwrap_err());
+            assert!(error.contains("in the shortest form"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_integer_of_64_bits_is_refused() {
+        for bytes in [
+            // 2^64 - 1 and -2^64: no `i64`.
+            &[0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..],
+            &[0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            &[0x1c],
+            &[0x1f],
+            &[0x60],
+            &[0xf5],
+            &[0x18],
+            &[],
+        ] {
+            assert!(Reader::new(bytes).integer("a number").is_err(), "{bytes:02x?}");
+        }
+    }
+
+    /// A length is believed only as far as there are bytes: nothing is allocated by it.
+    #[test]
+    fn a_length_beyond_the_end_is_refused() {
+        for bytes in [
+            &[0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..],
+            &[0x42, 0x00],
+            // Of indefinite length (section 3.2.3), which deterministic encoding does not have.
+            &[0x5f, 0x41, 0x00, 0xff],
+            &[0x63, 0x61],
+        ] {
+            assert!(Reader::new(bytes).bytes("bytes").is_err(), "{bytes:02x?}");
+        }
+        let many = [0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        let mut reader = Reader::new(&many);
+        assert!(reader.list("a list", |item| item.integer("a number")).is_err());
+        assert!(Reader::new(&[0x80]).list("a list", |item| item.integer("a number")).is_err());
+        assert!(Reader::new(&[0x62, 0xc3, 0x28]).text("a text").is_err(), "no UTF-8");
+    }
+
+    /// Section 4.2.1: keys in the order of their bytes; one that comes twice would hide a value.
+    #[test]
+    fn keys_stand_in_their_order_and_once() {
+        let keys = |bytes: &[u8]| {
+            let mut keys = Vec::new();
+            let mut reader = Reader::new(bytes);
+            reader.map("a map", |key, value| {
+                keys.push(key.key.clone());
+                value.integer("a number").map(drop)
+            })?;
+            reader.end()?;
+            Ok::<_, CborError>(keys)
+        };
+        // {1: 0, 10: 0, "b": 0, "aa": 0}
+        let written = map([
+            (Key::from("aa"), Some(0.into())),
+            (Key::from(10), Some(0.into())),
+            (Key::from("b"), Some(0.into())),
+            (Key::from(1), Some(0.into())),
+            (Key::from(5), None),
+        ]);
+        let found = keys(&encode(&written).unwrap()).unwrap();
+        assert_eq!(found, [Key::from(1), Key::from(10), Key::from("b"), Key::from("aa")]);
+        for bytes in [
+            &[0xa2, 0x01, 0x00, 0x01, 0x00][..],
+            &[0xa2, 0x02, 0x00, 0x01, 0x00],
+            &[0xa2, 0x61, 0x62, 0x00, 0x01, 0x00],
+            &[0xa2, 0x62, 0x61, 0x61, 0x00, 0x61, 0x62, 0x00],
+        ] {
+            let error = said(keys(bytes).unwrap_err());
+            assert!(error.contains("keys in their order, each once"), "{error}");
+        }
+        // The same bytes, and one more.
+        assert!(said(keys(&[0xa0, 0x00]).unwrap_err()).contains("1 more bytes"));
+    }
+
+    #[test]
+    fn an_error_has_its_place_in_the_file() {
+        let inner = encode(&list([1.into(), "x".into()])).unwrap();
+        let outer = encode(&tag(501, bytes(&inner))).unwrap();
+        let mut reader = Reader::new(&outer);
+        assert_eq!(reader.tagged(), Some(501));
+        assert!(reader.clone().tag(502, "another").is_err());
+        reader.tag(501, "a CoRIM").unwrap();
+        let mut embedded = reader.embedded("a list").unwrap();
+        embedded.array(2, "a list").unwrap();
+        embedded.integer("a number").unwrap();
+        let error = embedded.integer("a number").unwrap_err();
+        assert_eq!(said(error), "byte 6: expected a number, found a text of 1 bytes");
     }
 }

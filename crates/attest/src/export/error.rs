@@ -9,7 +9,7 @@ use cvmkit_measure::event::RtmrIndex;
 use cvmkit_measure::firmware;
 use thiserror::Error;
 
-use super::Shape;
+use super::request::Shape;
 use crate::output::{ManifestError, MissingFile};
 use crate::predict::{PredictionError, TdError};
 use crate::values::ReadError;
@@ -42,15 +42,15 @@ pub enum ExportError {
         /// The shape.
         shape: Shape,
     },
-    /// A machine of which it is not said what is taken for granted.
-    #[error("`{}` has machines of `{profile}`, and no profile of that name", path.display())]
+    /// A machine whose profile the reference values do not hold.
+    #[error("`{}` has machines of `{profile}`, but no profile of that name", path.display())]
     NoProfile {
         /// What was exported.
         path: PathBuf,
         /// The name.
         profile: String,
     },
-    /// Nothing was asked for that there is.
+    /// The selection fits no machine.
     #[error("`{}` has no such machine; there are:{}", path.display(), listed(known))]
     NoMachine {
         /// What was exported.
@@ -142,7 +142,7 @@ pub enum ExportError {
     Td(#[from] TdError),
     /// A boot that dstack's verifier does not know.
     #[error(
-        "dstack's verifier would refuse every guest: it takes for granted that event {at} of RTMR \
+        "dstack's verifier would refuse every guest: it assumes that event {at} of RTMR \
          {register} is {expected}, and {machine} measures {found}"
     )]
     OtherBoot {
@@ -157,7 +157,7 @@ pub enum ExportError {
         /// What is measured.
         found: String,
     },
-    /// The image is none that could be measured.
+    /// The image can't be measured.
     #[error("`{}` can't be measured", path.display())]
     Image {
         /// The file.

@@ -11,8 +11,11 @@
 use cvmkit_host::files;
 use serde::Serialize;
 
+use super::document::{Document, json, single};
+use super::error::ExportError;
 use super::machine::{ExpectedMachine, platforms};
-use super::{Document, ExportError, ExportSource, Shape, json, single};
+use super::request::Shape;
+use super::source::ExportSource;
 use crate::output::{OutputFolder, Role};
 use crate::profile::{Boot, Technology};
 

@@ -7,7 +7,9 @@ use cvmkit_measure::claim::{Condition, Reason};
 use cvmkit_measure::event::{Bank, BankDigest};
 use cvmkit_measure::snp::LaunchDigest;
 
-use super::{DEBUG_MARK, ExportError, Note, Selection, Shape};
+use super::error::ExportError;
+use super::note::{DEBUG_MARK, Note};
+use super::request::{Selection, Shape};
 use crate::profile::{Technology, word};
 use crate::values::{Digests, ReferenceValue, ValueFault};
 

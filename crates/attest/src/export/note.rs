@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// What every document of a debug image has in its bytes, whatever its shape: readers of each shape
+/// ignore what they don't know, so there is a place in all of them.
+pub const DEBUG_MARK: &str = "DEBUG IMAGE";
+
 /// What a document leaves out, or what its values rest on. `Display` words it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -18,8 +18,11 @@ use cvmkit_formats::base64::base64;
 use cvmkit_measure::event::Bank;
 use serde::Serialize;
 
+use super::document::{Document, json};
+use super::error::ExportError;
 use super::machine::{ExpectedMachine, platforms};
-use super::{Document, ExportError, Note, Shape, json};
+use super::note::Note;
+use super::request::Shape;
 use crate::profile::Technology;
 
 /// The customization string of the hash (`TdEnclaveIdentityContext`).
@@ -52,7 +55,7 @@ pub(super) fn document(machines: &[&ExpectedMachine]) -> Result<Document, Export
         machines.iter().partition(|machine| machine.platform() == Technology::Tdx);
     if !others.is_empty() {
         let others = platforms(&others).join(", ");
-        notes.push(Note::Value(format!("left out, since they are no TDs: {others}")));
+        notes.push(Note::Value(format!("left out, as they are not TDs: {others}")));
     }
     for machine in tds {
         match mrenclave(machine) {

@@ -20,8 +20,11 @@ use cvmkit_formats::base64::base64;
 use cvmkit_measure::event::{Bank, Register};
 use serde::Serialize;
 
+use super::document::{Document, json};
+use super::error::ExportError;
 use super::machine::{ExpectedMachine, platforms};
-use super::{Document, ExportError, Note, Shape, json};
+use super::note::Note;
+use super::request::Shape;
 use crate::profile::{Technology, Vmm};
 
 /// `MESSAGE_VERSION` of `rvps/src/lib.rs`.

@@ -11,7 +11,9 @@ use cvmkit_measure::tpm::{PCR_UKI, PHASES};
 use cvmkit_measure::uefi::medium::Medium;
 use serde::Serialize;
 
-use super::{Document, ExportError, ExportSource, json};
+use super::document::{Document, json};
+use super::error::ExportError;
+use super::source::ExportSource;
 use crate::predict::register::value;
 use crate::predict::{Assumed, TpmBoot, TpmMachine};
 

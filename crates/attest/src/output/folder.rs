@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Manifest, ManifestError, Role};
+use super::manifest::{Manifest, ManifestError};
+use super::role::Role;
 
 /// A role of which the image has no file.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

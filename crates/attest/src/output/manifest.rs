@@ -11,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{DESCRIPTION_MAX, Notice, Role, is_file_name};
+use super::name::{DESCRIPTION_MAX, is_file_name};
+use super::notice::Notice;
+use super::role::Role;
 
 /// Name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -274,5 +276,109 @@ impl Manifest {
     pub fn files(&self, role: Role) -> impl Iterator<Item = &str> {
         let of_role = self.artifacts.iter().filter(move |file| file.role == role.name());
         of_role.map(|file| file.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn manifest() -> Value {
+        let zero = Sha256::ZERO.to_string();
+        let artifact = |name: &str, role: &str| json!({ "name": name, "role": role, "media-type": "x/y", "size": 1, "sha256": zero });
+        json!({
+            "schema": SCHEMA,
+            "cvmkit": "1",
+            "image": {
+                "id": "a", "version": "1", "debug": false, "architecture": "x86-64",
+                "command-line": "quiet", "seed": "s", "timestamp": "2026-01-01T00:00:00Z",
+            },
+            "inputs": {
+                "definition": zero, "lock": zero, "stage1": zero,
+                "parts": { "root": zero, "kernel": zero, "initrd": zero, "stub": zero, "os-release": zero },
+            },
+            "root": {
+                "format": "squashfs", "root-hash": "00", "salt": "00", "uuid": "u", "algorithm": "sha256",
+                "data-block-size": 4096, "hash-block-size": 4096,
+            },
+            "partitions": [],
+            "artifacts": [
+                artifact("a.raw", "disk"), artifact("one.fd", "firmware"), artifact("two.fd", "firmware"),
+                artifact("a.new", "of-a-later-version"),
+            ],
+            "packages": [],
+        })
+    }
+
+    fn read(value: &Value) -> Result<Manifest, ManifestError> {
+        let folder = tempfile::tempdir().unwrap();
+        files::replace(&folder.path().join(MANIFEST_FILE), value.to_string().as_bytes()).unwrap();
+        Manifest::read(folder.path())
+    }
+
+    #[test]
+    fn files_are_found_by_their_role() {
+        let manifest = read(&manifest()).unwrap();
+        assert_eq!(manifest.file(Role::Disk), Some("a.raw"));
+        assert_eq!(manifest.files(Role::Firmware).collect::<Vec<_>>(), ["one.fd", "two.fd"]);
+        assert_eq!(manifest.file(Role::Uki), None);
+        // What is not there is not written.
+        let written = serde_json::to_value(&manifest).unwrap();
+        assert_eq!(written, self::manifest());
+    }
+
+    /// Another version is said to be one before a key of it is called unknown.
+    #[test]
+    fn the_version_is_read_first_and_the_rest_strictly() {
+        let changed = |pointer: &str, key: &str, value: Value| {
+            let mut all = manifest();
+            all.pointer_mut(pointer).unwrap()[key] = value;
+            let error = read(&all).unwrap_err();
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            format!("{error}: {}", source.unwrap_or_default())
+        };
+        let mut later = manifest();
+        later["schema"] = (SCHEMA + 1).into();
+        later["new-key"] = 1.into();
+        let later = read(&later).unwrap_err();
+        assert!(later.to_string().contains("manifest schema 4, expected 3"), "{later}");
+        assert!(later.hint().unwrap().contains("a newer cvmkit wrote it"), "{later}");
+        for (pointer, key, value, words) in [
+            ("", "new-key", json!(1), "new-key"),
+            ("/image", "extra", json!(1), "extra"),
+            ("/inputs/parts", "extra", json!(1), "extra"),
+            ("/artifacts/0", "extra", json!(1), "extra"),
+            ("/artifacts/0", "sha256", json!("00"), "64 lower-case hex digits"),
+            ("/image", "debug", json!("no"), "debug"),
+            ("", "schema", json!("3"), "expected the number 3"),
+        ] {
+            let said = changed(pointer, key, value);
+            assert!(said.contains(words), "{pointer}/{key}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused() {
+        for name in ["../a.raw", "/etc/passwd", "a/b", "..", ""] {
+            let mut all = manifest();
+            all["artifacts"][1]["name"] = name.into();
+            let error = read(&all).unwrap_err();
+            assert!(matches!(error, ManifestError::FileName { .. }), "{name:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_an_image_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("missing")] {
+            let error = Manifest::read(&path).unwrap_err();
+            assert!(matches!(error, ManifestError::NoImage { .. }), "{error}");
+            assert_eq!(error.fault(), Fault::Definition);
+        }
+        let file = folder.path().join("file");
+        files::replace(&file, b"x").unwrap();
+        assert!(matches!(Manifest::read(&file), Err(ManifestError::NoImage { .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! What whoever publishes or verifies an image has to know about its root file system: decisions of
+//! What a publisher or verifier of an image has to know about its root file system: decisions of
 //! the definition that the files alone do not tell. The manifest has them as codes and values.
 
 use std::fmt;
@@ -60,8 +60,8 @@ impl fmt::Display for Notice {
             }
             Self::NetworkLogin { unit, program } => write!(
                 f,
-                "{unit} runs {program}: whoever holds a key or password that the image accepts gets \
-                 in over the network"
+                "{unit} runs {program}: anyone with a key or password that the image accepts can \
+                 log in over the network"
             ),
             Self::HelperNeverStarts { unit, helper, condition } if condition.is_empty() => write!(
                 f,
@@ -73,6 +73,44 @@ impl fmt::Display for Notice {
                 "{unit} is enabled, but {helper}, which helps it, never starts on this image \
                  ({condition} can't hold): nothing does what it would do"
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The manifest is digested: it holds the code and values, and no wording.
+    #[test]
+    fn what_is_written_has_codes_and_values_alone() {
+        let helper = |condition: &str| Notice::HelperNeverStarts {
+            unit: "a.service".into(),
+            helper: "a.socket".into(),
+            condition: condition.into(),
+        };
+        assert_eq!(
+            serde_json::to_value(helper("ConditionUser=x")).unwrap(),
+            json!({
+                "code": "helper-never-starts", "unit": "a.service", "helper": "a.socket",
+                "condition": "ConditionUser=x",
+            })
+        );
+        assert!(helper("").to_string().contains("which Debian enables for it"));
+        assert!(helper("ConditionUser=x").to_string().contains("(ConditionUser=x can't hold)"));
+    }
+
+    #[test]
+    fn an_unknown_code_or_key_is_refused() {
+        for text in [
+            r#"{"code":"network-login","unit":"a","program":"b","more":1}"#,
+            r#"{"code":"network-logins","unit":"a","program":"b"}"#,
+            r#"{"code":"network-login","unit":"a"}"#,
+            r#"{"unit":"a","program":"b"}"#,
+        ] {
+            assert!(serde_json::from_str::<Notice>(text).is_err(), "{text}");
         }
     }
 }

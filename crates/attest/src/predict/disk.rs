@@ -7,7 +7,7 @@ use cvmkit_measure::tpm::{self, Disk, Firmware, Uki};
 use cvmkit_measure::uefi::gpt;
 use cvmkit_measure::uefi::medium::Medium;
 
-use super::PredictionError;
+use super::error::PredictionError;
 use super::esp::Esp;
 use crate::output::{OutputFolder, Role};
 

@@ -7,7 +7,7 @@ use cvmkit_measure::linux::KernelVersion;
 use cvmkit_measure::tpm::StubVersion;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 
-use super::Assumptions;
+use super::assumptions::Assumptions;
 
 /// A machine that a test boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

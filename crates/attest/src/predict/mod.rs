@@ -4,34 +4,25 @@
 //! `values` writes predictions down, `compare` holds them against what a machine reports, and
 //! the command line prints them: all three ask here.
 
+mod assumptions;
 mod disk;
 mod error;
 mod esp;
 mod evidence;
+mod initrd;
 pub mod register;
 mod tdx;
 mod tpm;
 
+pub use assumptions::{Assumptions, KernelHeader};
 pub use disk::DiskBoot;
 pub use error::PredictionError;
 pub use evidence::{BOOTED, BOOTED_KERNEL, BOOTED_QEMU, Booted};
 pub(crate) use evidence::{Start, alike};
+pub(crate) use initrd::initrd_of;
 pub(crate) use tdx::RTMR_0;
 pub use tdx::{
     FirmwareCause, TdBoot, TdDirectBoot, TdError, TdFirmware, TdMachine, TdPrediction, layouts,
 };
 pub(crate) use tpm::PATCHED_FOR;
-pub use tpm::{
-    Assumed, Assumptions, KernelHeader, TpmBoot, TpmDirectBoot, TpmMachine, on_platform, pinned,
-    secure_boot,
-};
-
-use std::path::Path;
-
-use cvmkit_formats::digest::Digests;
-use cvmkit_host::files::{self, FileError};
-
-/// Digests and length of an initrd, which is read piece by piece: those of GPU images have hundreds of MB.
-pub(crate) fn initrd_of(path: &Path) -> Result<(Digests, u64), FileError> {
-    Digests::of_reader(files::open(path)?).map_err(files::cannot("read", path))
-}
+pub use tpm::{Assumed, TpmBoot, TpmDirectBoot, TpmMachine, on_platform, pinned, secure_boot};

@@ -8,7 +8,9 @@ use cvmkit_measure::event::{Bank, BankDigest, PcrIndex};
 use cvmkit_measure::tpm::{PCR_KERNEL, PCR_KERNEL_CONFIG, Platform, Prediction, Prospect};
 use cvmkit_measure::uefi::{PCR_BOOT_CODE, PCR_BOOT_CONFIG, PCR_MACHINE, PCR_SECURE_BOOT};
 
-use super::{Assumptions, KernelHeader, TpmBoot, evidence};
+use super::assumptions::{Assumptions, KernelHeader};
+use super::evidence;
+use super::tpm::TpmBoot;
 use crate::profile::Memory;
 
 /// What is known of the machine, beside what each prediction assumes.
@@ -200,5 +202,65 @@ pub fn value(bank: Bank, prediction: &Prediction, pcr: PcrIndex) -> Option<BankD
     match bank {
         Bank::Sha256 => Some(BankDigest::Sha256(prediction.pcrs_sha256().get(&pcr)?.0)),
         Bank::Sha384 => Some(BankDigest::Sha384(prediction.pcrs_sha384().get(&pcr)?.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assumptions(firmware: &str, kernel: Option<KernelHeader>) -> Assumptions {
+        Assumptions {
+            firmware: firmware.parse().unwrap(),
+            secure_boot: None,
+            read_only_disk: None,
+            disk_bus: None,
+            firmware_by: None,
+            kernel,
+        }
+    }
+
+    const PATCHED: KernelHeader = KernelHeader::Patched { memory: 2 << 30 };
+
+    /// What to say is the least that leaves one value: the firmware, the kernel, or both.
+    #[test]
+    fn a_reason_asks_for_the_least_that_decides_the_register() {
+        let value = |text: &str| Bank::Sha256.hash(text.as_bytes());
+        let (old, new) = ("ovmf-2022.11", "ovmf-2025.02");
+        let (file, patched) = (Some(KernelHeader::InFile), Some(PATCHED));
+        for (values, code, candidates) in [
+            (vec![(old, file, "a"), (new, file, "b")], ReasonCode::FirmwareBehaviour, 2),
+            (vec![(old, file, "a"), (old, patched, "b")], ReasonCode::KernelHeader, 2),
+            (
+                vec![(old, file, "a"), (old, patched, "b"), (new, file, "b"), (new, patched, "a")],
+                ReasonCode::FirmwareAndKernelHeader,
+                4,
+            ),
+            // What is left undecided by all that can be said.
+            (vec![(old, file, "a"), (old, file, "b")], ReasonCode::Undecided, 0),
+        ] {
+            let values: Vec<_> = values
+                .into_iter()
+                .map(|(firmware, kernel, text)| (assumptions(firmware, kernel), value(text)))
+                .collect();
+            let reason = open(&values);
+            assert_eq!((reason.code, reason.candidates.len()), (code, candidates));
+        }
+    }
+
+    #[test]
+    fn a_candidate_says_what_it_holds_for() {
+        let when = of_both(&assumptions("ovmf-2025.02", Some(PATCHED)));
+        let words: Vec<(&str, &str)> =
+            when.iter().map(|(key, word)| (key.as_str(), word.as_str())).collect();
+        assert_eq!(
+            words,
+            [
+                ("firmware-behaviour", "ovmf-2025.02"),
+                ("kernel-header", "patched"),
+                ("memory", "2G"),
+            ]
+        );
+        assert!(of_kernel(&assumptions("ovmf-2025.02", None)).is_empty());
     }
 }

@@ -6,7 +6,6 @@
 //! several predictions, each with its assumptions.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,35 +20,13 @@ use cvmkit_measure::uefi::image;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Loaded, Medium};
 use cvmkit_measure::uefi::variable_store::Variables;
 use cvmkit_measure::uefi::variables::SecureBoot;
-use serde::Serialize;
 
+use super::assumptions::{Assumptions, KernelHeader};
+use super::disk::DiskBoot;
+use super::error::PredictionError;
 use super::evidence::Start;
-use super::{DiskBoot, PredictionError, initrd_of};
-use crate::machine_name::MachineName;
+use super::initrd::initrd_of;
 use crate::output::{OutputFolder, Role};
-
-/// The kernel that the firmware gets when QEMU boots it directly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KernelHeader {
-    /// The file: QEMU 10 and later with OVMF 2025.02 and later.
-    InFile,
-    /// What QEMU makes of it in a `q35` machine of that many bytes.
-    Patched {
-        /// `-m`.
-        memory: u64,
-    },
-}
-
-impl fmt::Display for KernelHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InFile => f.write_str("the kernel as in its file"),
-            Self::Patched { memory } => {
-                write!(f, "the kernel patched by QEMU for {} MiB", memory >> 20)
-            }
-        }
-    }
-}
 
 /// QEMU patches a kernel in as many ways, up to the 2.75 GiB from where on the place of the initrd
 /// is always the same.
@@ -69,56 +46,6 @@ pub struct TpmMachine {
     pub kernel_header: Option<KernelHeader>,
     /// PCR 0 and 1, if a boot of the same firmware in the same machine recorded them.
     pub pinned: Option<Pinned>,
-}
-
-/// What was assumed of the machine for a prediction, where it is of any importance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Assumptions {
-    /// How the firmware behaves.
-    pub firmware: FirmwareBuild,
-    /// Whether Secure Boot is on; none for firmware without it.
-    pub secure_boot: Option<bool>,
-    /// Whether the disk can't be written to; of a boot from a disk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub read_only_disk: Option<bool>,
-    /// The bus of that disk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk_bus: Option<DiskBus>,
-    /// How the machine has its firmware.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub firmware_by: Option<FirmwareBy>,
-    /// Which kernel the firmware gets; of a direct boot.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
-    pub kernel: Option<KernelHeader>,
-}
-
-fn in_words<S: serde::Serializer>(
-    header: &Option<KernelHeader>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_some(&header.map(|header| header.to_string()))
-}
-
-impl Assumptions {
-    /// The machine in words.
-    #[must_use]
-    pub fn name(&self, boot: &str) -> MachineName {
-        let secure_boot = match self.secure_boot {
-            Some(true) => "Secure Boot on",
-            Some(false) => "Secure Boot off",
-            None => "no Secure Boot",
-        };
-        let none: Option<&str> = None;
-        let machine = MachineName::default().boot(boot).firmware(none, Some(self.firmware));
-        let machine = machine.with(secure_boot);
-        let machine = match self.read_only_disk {
-            Some(is_read_only) => machine.disk(is_read_only, self.disk_bus),
-            None => machine,
-        };
-        let machine = machine.with_any(self.firmware_by.map(|by| format!("firmware by {by}")));
-        machine.with_any(self.kernel)
-    }
 }
 
 /// A prediction with what it takes for granted.

@@ -3,7 +3,7 @@
 use cvmkit_host::fault::{Diagnosis, Fault, near};
 use thiserror::Error;
 
-use super::BUILT_IN;
+use super::built_in::BUILT_IN;
 
 /// What is wrong with a profile, and where.
 #[derive(Debug, Error)]
@@ -15,15 +15,15 @@ pub enum ProfileError {
         /// What was asked for.
         name: String,
     },
-    /// No profile in TOML.
-    #[error("`{place}` is no platform profile: {message}")]
+    /// Not TOML, an unknown key, or a value of another type.
+    #[error("`{place}` is not a platform profile: {message}")]
     Malformed {
         /// Its name or file.
         place: String,
         /// Why.
         message: String,
     },
-    /// A value that can't be.
+    /// A value that the key can't have, or that does not fit the others.
     #[error("profile `{profile}`: `{key}` can't be `{found}`\n  expected: {expected}")]
     Invalid {
         /// Its name.

@@ -9,6 +9,7 @@
 //! A profile is data: [`Profile::parse`] refuses what does not fit together, so that nothing is
 //! computed of a machine there is not.
 
+mod built_in;
 mod error;
 mod requirement;
 mod text;
@@ -24,6 +25,7 @@ use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy, Medium};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use built_in::BUILT_IN;
 pub use error::ProfileError;
 pub use requirement::Requirement;
 pub use text::{Features, Memory, Recorded};
@@ -38,27 +40,6 @@ const MACHINES_MAX: usize = 4096;
 
 /// Most vCPUs of a machine.
 const VCPUS_MAX: u32 = 512;
-
-macro_rules! built_in {
-    ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../profiles/", $name, ".toml")))),+]
-    };
-}
-
-/// The profiles that come with the program: name and text, in the order of the documentation.
-pub const BUILT_IN: [(&str, &str); 11] = built_in![
-    "qemu-snp",
-    "ec2-snp",
-    "gce-snp",
-    "qemu-tdx-direct",
-    "qemu-tdx-uki",
-    "gce-tdx",
-    "qemu-vtpm",
-    "azure-vtpm",
-    "gce-vtpm",
-    "nitro-tpm",
-    "se",
-];
 
 /// What measures.
 #[derive(

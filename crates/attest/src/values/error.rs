@@ -21,7 +21,7 @@ pub enum ReferenceError {
     /// A profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// The firmware is none that could be measured.
+    /// The firmware can't be measured.
     #[error("the firmware `{firmware}` can't be measured")]
     Firmware {
         /// Its file.
@@ -37,7 +37,7 @@ pub enum ReferenceError {
         /// Why.
         source: Box<snp::Error>,
     },
-    /// The command line is none.
+    /// The command line holds a NUL byte.
     #[error("the command line can't be measured")]
     CommandLine(#[from] CmdlineNulError),
     /// A boot with a TPM.
@@ -49,7 +49,7 @@ pub enum ReferenceError {
         source: Box<PredictionError>,
     },
     /// Firmware of a machine with a TPM of which it is not known how it measures.
-    #[error("profile `{profile}`: it is not known how `{firmware}` measures")]
+    #[error("profile `{profile}`: how `{firmware}` measures is unknown")]
     Behaviour {
         /// The profile.
         profile: String,
@@ -67,7 +67,7 @@ pub enum ReferenceError {
         source: Box<TdError>,
     },
     /// A Secure Execution image.
-    #[error("`{image}` is no Secure Execution image")]
+    #[error("`{image}` is not a Secure Execution image")]
     SecureExecution {
         /// Its file.
         image: String,
@@ -130,7 +130,7 @@ impl Diagnosis for ReferenceError {
                 Some("use a firmware built for SEV-SNP with kernel hashes, such as `OVMF.amdsev.fd` of package `ovmf-amdsev`".into())
             }
             Self::Behaviour { .. } => Some(
-                "say `firmware-behaviour` in the platform instead of naming the file".into(),
+                "set `firmware-behaviour` in the platform instead of naming the file".into(),
             ),
             Self::NoFile { role: Role::Uki, .. } => {
                 Some("boot the image from its disk: `kind = \"disk\"` in `[boot]`".into())

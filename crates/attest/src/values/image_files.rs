@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files;
 use cvmkit_measure::kernel_hashes::KernelHashes;
 
-use super::ReferenceError;
-use super::snp::kernel_hashes;
+use super::error::ReferenceError;
 use crate::output::{Manifest, Role};
 use crate::predict::{PredictionError, TdBoot, TdError, TpmBoot, initrd_of};
 use crate::profile::Profile;
@@ -115,6 +115,20 @@ impl ImageFiles {
             need(profile, self.command_line.as_ref(), Role::CommandLine)?,
         ))
     }
+}
+
+/// The hashes that the firmware checks, of files.
+pub(crate) fn kernel_hashes(
+    kernel: &Path,
+    initrd: &Path,
+    command_line: &Path,
+) -> Result<KernelHashes, ReferenceError> {
+    let digest = |path: &Path| -> Result<_, ReferenceError> {
+        Ok(Sha256::of_reader(files::open(path)?).map_err(files::cannot("read", path))?.0)
+    };
+    let (kernel, initrd) = rayon::join(|| digest(kernel), || digest(initrd));
+    let command_line = files::read(command_line)?;
+    Ok(KernelHashes::from_digests(kernel?, Some(initrd?), &command_line)?)
 }
 
 /// What `make` makes, made once. Two that ask at the same time may both make it.

@@ -25,11 +25,11 @@ use rayon::prelude::*;
 
 pub use error::ReferenceError;
 pub use image_files::ImageFiles;
+pub(crate) use image_files::kernel_hashes;
 pub use order::set as set_by_number;
 pub use order::{by_number, names_by_number};
 pub use read::{Digests, ReadError, ValueFault};
 pub use schema::{ReferenceValue, ReferenceValues, SCHEMA, SecureExecutionValue};
-pub(crate) use snp::kernel_hashes;
 pub(crate) use tdx::machine as td_machine;
 
 use crate::predict::TpmMachine;

@@ -56,3 +56,19 @@ pub(super) fn banks<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(banks.iter().map(|(bank, registers)| (bank, InOrder(registers))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_stand_in_the_order_of_their_numbers() {
+        let names = ["pcr11", "pcr2", "rtmr0", "mrtd", "launch-digest", "pcr0"].map(str::to_owned);
+        let map: BTreeMap<String, u8> = names.iter().cloned().zip(0..).collect();
+        let expected = ["launch-digest", "pcr0", "pcr2", "pcr11", "mrtd", "rtmr0"];
+        let found: Vec<&str> = by_number(&map).iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, expected);
+        let set: BTreeSet<String> = names.into();
+        assert_eq!(names_by_number(&set), expected);
+    }
+}

@@ -168,3 +168,100 @@ impl ReferenceValue {
         Ok(digests)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// One machine with a TPM, and these registers.
+    fn values(registers: Value) -> Value {
+        json!({
+            "schema": SCHEMA, "debug": false, "profiles": [],
+            "values": [{
+                "profile": "mine", "profile-version": 1, "platform": "tpm", "vmm": "qemu",
+                "boot": "uki-disk", "registers": registers,
+            }],
+        })
+    }
+
+    fn parse(value: &Value) -> Result<ReferenceValues, ReadError> {
+        ReferenceValues::parse(value.to_string().as_bytes(), Path::new("values.json"))
+    }
+
+    #[test]
+    fn digests_are_decoded_by_bank_and_register() {
+        let (short, long) = ("0a".repeat(32), "0b".repeat(48));
+        let all = values(
+            json!({ "sha256": { "pcr4": short }, "sha384": { "pcr4": long, "pcr11": long } }),
+        );
+        let values = parse(&all).unwrap();
+        let digests = values.values[0].digests().unwrap();
+        let of = |bank, name: &str| digests.registers[&bank].get(&name.parse().unwrap()).copied();
+        assert_eq!(of(Bank::Sha256, "pcr4"), Some(short.parse().unwrap()));
+        assert_eq!(of(Bank::Sha384, "pcr11"), Some(long.parse().unwrap()));
+        assert_eq!(of(Bank::Sha256, "pcr11"), None);
+        assert_eq!(digests.launch_digest, None);
+        assert_eq!(serde_json::to_value(&values).unwrap(), all);
+    }
+
+    /// A digest that is malformed must not pass for a register without a value.
+    #[test]
+    fn what_is_no_digest_is_an_error_that_names_it() {
+        let digest = "0a".repeat(32);
+        for (registers, words) in [
+            (
+                json!({ "sha1": { "pcr4": digest } }),
+                "expected `sha256` or `sha384` for a bank, found `sha1`",
+            ),
+            (json!({ "sha256": { "pcr24": digest } }), "for a register, found `pcr24`"),
+            (json!({ "sha256": { "pcr": digest } }), "for a register, found `pcr`"),
+            (json!({ "sha384": { "pcr4": digest } }), "expected a digest of the bank for pcr4"),
+            (
+                json!({ "sha256": { "pcr4": "" } }),
+                "expected a digest of the bank for pcr4, found ``",
+            ),
+            (
+                json!({ "sha256": { "pcr4": "0g".repeat(32) } }),
+                "expected a digest of the bank for pcr4",
+            ),
+        ] {
+            let error = parse(&values(registers)).unwrap_err();
+            assert!(matches!(error, ReadError::Value { .. }), "{error:?}");
+            let error = error.to_string();
+            assert!(error.starts_with("`values.json`, mine (qemu, uki-disk boot): "), "{error}");
+            assert!(error.contains(words), "{error}");
+        }
+        let mut launch = values(json!({}));
+        launch["values"][0]["launch-digest"] = "00".into();
+        let error = parse(&launch).unwrap_err().to_string();
+        assert!(error.contains("expected 96 hex digits for launch-digest, found `00`"), "{error}");
+    }
+
+    #[test]
+    fn another_version_and_an_unknown_key_are_told_apart() {
+        let mut later = values(json!({}));
+        later["schema"] = (SCHEMA + 1).into();
+        later["values"][0]["new"] = 1.into();
+        let later = parse(&later).unwrap_err();
+        assert!(later.to_string().contains("schema 4, expected 3"), "{later}");
+        let mut unknown = values(json!({}));
+        unknown["values"][0]["new"] = 1.into();
+        let unknown = parse(&unknown).unwrap_err();
+        let why = std::error::Error::source(&unknown).unwrap().to_string();
+        assert!(why.contains("unknown field `new`"), "{why}");
+    }
+
+    /// As long as nothing that is written: refused before it takes 40 times its length of memory.
+    #[test]
+    fn a_file_that_is_too_long_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("values.json");
+        let len = usize::try_from(DESCRIPTION_MAX).unwrap() + 1;
+        files::replace(&path, &vec![b' '; len]).unwrap();
+        assert!(matches!(ReferenceValues::read(&path), Err(ReadError::TooLong { .. })));
+        let missing = ReferenceValues::read(&folder.path().join("none")).unwrap_err();
+        assert_eq!(missing.fault(), Fault::Definition);
+    }
+}

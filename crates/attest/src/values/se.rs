@@ -2,8 +2,9 @@
 
 use cvmkit_measure::se;
 
+use super::error::ReferenceError;
+use super::image_files::ImageFiles;
 use super::schema::{ReferenceValue, SecureExecutionValue};
-use super::{ImageFiles, ReferenceError};
 use crate::profile::Profile;
 
 /// One value: what a verifier compares.

@@ -1,30 +1,12 @@
 //! Launch digests of SEV-SNP.
 
-use std::path::Path;
-
-use cvmkit_formats::digest::Sha256;
-use cvmkit_host::files;
 use cvmkit_measure::firmware::Firmware;
-use cvmkit_measure::kernel_hashes::KernelHashes;
 use cvmkit_measure::snp::{self, Guest, GuestFeatures, LaunchDigest, VcpuType, Vmm};
 
+use super::error::ReferenceError;
+use super::image_files::ImageFiles;
 use super::schema::{LAUNCH_DIGEST, ReferenceValue};
-use super::{ImageFiles, ReferenceError};
 use crate::profile::{self, Boot, Features, Profile};
-
-/// The hashes that the firmware checks, of files.
-pub(crate) fn kernel_hashes(
-    kernel: &Path,
-    initrd: &Path,
-    command_line: &Path,
-) -> Result<KernelHashes, ReferenceError> {
-    let digest = |path: &Path| -> Result<_, ReferenceError> {
-        Ok(Sha256::of_reader(files::open(path)?).map_err(files::cannot("read", path))?.0)
-    };
-    let (kernel, initrd) = rayon::join(|| digest(kernel), || digest(initrd));
-    let command_line = files::read(command_line)?;
-    Ok(KernelHashes::from_digests(kernel?, Some(initrd?), &command_line)?)
-}
 
 /// One value for each vCPU type and number of vCPUs.
 pub(super) fn values(

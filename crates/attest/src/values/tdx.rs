@@ -9,9 +9,9 @@ use cvmkit_measure::tdx::prediction::Prediction;
 use cvmkit_measure::tdx::rtmr::AcpiTables;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
-use super::image_files::of_td;
+use super::error::ReferenceError;
+use super::image_files::{ImageFiles, of_td};
 use super::schema::ReferenceValue;
-use super::{ImageFiles, ReferenceError};
 use crate::predict::{TdBoot, TdFirmware, TdMachine};
 use crate::profile::{Boot, Memory, Profile, Recorded, RecordedAcpi, Vmm};
 

@@ -5,9 +5,10 @@ use cvmkit_measure::firmware::behaviour::{FirmwareBuild, FirmwareFileError, Know
 use cvmkit_measure::qemu::QemuVersion;
 use cvmkit_measure::tpm::{Platform, Prediction};
 
-use super::image_files::of_tpm;
+use super::error::ReferenceError;
+use super::evidence;
+use super::image_files::{ImageFiles, of_tpm};
 use super::schema::ReferenceValue;
-use super::{ImageFiles, ReferenceError, evidence};
 use crate::predict::register::{Known, RegisterPrediction};
 use crate::predict::{self, Assumptions, KernelHeader, TpmMachine};
 use crate::profile::{Boot, Memory, Profile, Vmm};

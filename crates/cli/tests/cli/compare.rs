@@ -569,7 +569,7 @@ fn a_verdict_names_what_was_judged() {
     for other in ["--boot direct", "--profile gce-vtpm", "--platform gce-vtpm"] {
         let said = image.folder.cvmkit(&format!("compare all {with} {other}"));
         assert_eq!(said.code, Some(2), "{other}: {said:?}");
-        assert!(said.stderr.contains("no reference values of such a machine"), "{said:?}");
+        assert!(said.stderr.contains("no reference values for such a machine"), "{said:?}");
     }
 }
 

@@ -167,19 +167,19 @@ fn what_no_guest_would_be_verified_with_is_refused() {
     hint: add the parameter to `[kernel] command-line`
 
     exit 2
-    error: dstack's verifier would refuse every guest: it takes for granted that event 2 of RTMR 0 is configuration firmware volume (344bc51c980ba621aaa00da3ed7436f7d6e549197dfe699515dfa2c6583d95e6412af21c097d473155875ffd561d6790), and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures configuration firmware volume (651220141df6f38cb5dfb2cc1c4dd4d69f20b14931cc8543195f871121fc8e04f3ec6f199760221717a0dcb7837cb98a)
+    error: dstack's verifier would refuse every guest: it assumes that event 2 of RTMR 0 is configuration firmware volume (344bc51c980ba621aaa00da3ed7436f7d6e549197dfe699515dfa2c6583d95e6412af21c097d473155875ffd561d6790), and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures configuration firmware volume (651220141df6f38cb5dfb2cc1c4dd4d69f20b14931cc8543195f871121fc8e04f3ec6f199760221717a0dcb7837cb98a)
     hint: use firmware of edk2 2024.11 to 2025.02 without Secure Boot and without variables, such as `OVMF.fd` of Debian's ovmf 2025.02
 
     exit 2
-    error: dstack's verifier would refuse every guest: it takes for granted that event 14 of RTMR 0 is nothing, and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures separator (394341b7182cd227c5c6b07ef8000cdfd86136c4292b8e576573ad7ed9ae41019f5818b4b971c9effc60e1ad9f1289f0)
+    error: dstack's verifier would refuse every guest: it assumes that event 14 of RTMR 0 is nothing, and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures separator (394341b7182cd227c5c6b07ef8000cdfd86136c4292b8e576573ad7ed9ae41019f5818b4b971c9effc60e1ad9f1289f0)
     hint: use firmware of edk2 2024.11 to 2025.02 without Secure Boot and without variables, such as `OVMF.fd` of Debian's ovmf 2025.02
 
     exit 2
-    error: dstack's verifier would refuse every guest: it takes for granted that event 3 of RTMR 0 is SecureBoot, not set (9dc3a1f80bcec915391dcda5ffbb15e7419f77eab462bbf72b42166fb70d50325e37b36f93537a863769bcf9bedae6fb), and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures fw_cfg BootMenu (1dd6f7b457ad880d840d41c961283bab688e94e4b59359ea45686581e90feccea3c624b1226113f824f315eb60ae0a7c)
+    error: dstack's verifier would refuse every guest: it assumes that event 3 of RTMR 0 is SecureBoot, not set (9dc3a1f80bcec915391dcda5ffbb15e7419f77eab462bbf72b42166fb70d50325e37b36f93537a863769bcf9bedae6fb), and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures fw_cfg BootMenu (1dd6f7b457ad880d840d41c961283bab688e94e4b59359ea45686581e90feccea3c624b1226113f824f315eb60ae0a7c)
     hint: use firmware of edk2 2024.11 to 2025.02 without Secure Boot and without variables, such as `OVMF.fd` of Debian's ovmf 2025.02
 
     exit 2
-    error: dstack's verifier would refuse every guest: it takes for granted that event 3 of RTMR 0 is SecureBoot, not set (9dc3a1f80bcec915391dcda5ffbb15e7419f77eab462bbf72b42166fb70d50325e37b36f93537a863769bcf9bedae6fb), and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures fw_cfg BootMenu (1dd6f7b457ad880d840d41c961283bab688e94e4b59359ea45686581e90feccea3c624b1226113f824f315eb60ae0a7c)
+    error: dstack's verifier would refuse every guest: it assumes that event 3 of RTMR 0 is SecureBoot, not set (9dc3a1f80bcec915391dcda5ffbb15e7419f77eab462bbf72b42166fb70d50325e37b36f93537a863769bcf9bedae6fb), and td (qemu, direct boot, 1 vCPU, 2G, OVMF.fd) measures fw_cfg BootMenu (1dd6f7b457ad880d840d41c961283bab688e94e4b59359ea45686581e90feccea3c624b1226113f824f315eb60ae0a7c)
     hint: use firmware of edk2 2024.11 to 2025.02 without Secure Boot and without variables, such as `OVMF.fd` of Debian's ovmf 2025.02
     "#);
 }
@@ -207,7 +207,7 @@ fn machines_that_are_not_of_one_document_are_refused() {
     hint: choose with `--profile`, `--vcpus`, `--vcpu-type` and `--memory`
 
     exit 2
-    error: `out` has machines of `none`, and no profile of that name
+    error: `out` has machines of `none`, but no profile of that name
     hint: name the folder of an image that this version of cvmkit built, or its `reference-values.json`
 
     exit 2

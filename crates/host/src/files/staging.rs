@@ -176,7 +176,7 @@ impl Staging {
                 continue;
             }
             if kind != FileType::RegularFile {
-                let why = "it is no part of an image and can't stay beside one: move it away";
+                let why = "it is not part of an image and can't stay beside one: move it away";
                 let unsuitable = Unsuitable::Foreign(why.to_owned()).into_io();
                 return Err(cannot("keep", &old.path(&name))(unsuitable));
             }

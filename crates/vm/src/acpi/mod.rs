@@ -13,31 +13,24 @@
 //! Source: `hw/i386/acpi-build.c` of QEMU; "QEMU Firmware Configuration (fw_cfg) Device"
 //! (`docs/specs/fw_cfg.rst`). Oracle: what OVMF measures when it boots such a machine.
 
+mod error;
 mod pci;
 mod qtest;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cvmkit_formats::digest::Digests;
-use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_measure::tdx::rtmr::AcpiTables;
-use thiserror::Error;
 
-use self::qtest::Qtest;
-use super::{BootError, qemu};
+pub use self::error::AcpiError;
+use self::qtest::{FILE_MAX, Qtest};
+use super::qemu;
 
 /// The properties of a machine that is a TD: QEMU switches off what a TD can't have
 /// (`target/i386/kvm/tdx.c`), and the tables say so.
 pub const TD_MACHINE: &str = "q35,smm=off,pic=off";
-
-/// The lowest address a window of 64-bit BARs can have.
-const WINDOW_MIN: u64 = 1 << 32;
-
-/// No file of tables is longer, in bytes.
-const FILE_MAX: usize = 8 << 20;
 
 /// The files, as they are named in fw_cfg.
 const LOADER: &str = "etc/table-loader";
@@ -133,108 +126,6 @@ impl AcpiFiles {
             rsdp: Digests::of(rsdp),
             tables: Digests::of(tables),
         }
-    }
-}
-
-/// Why there are no tables.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AcpiError {
-    /// QEMU is missing, or does not start.
-    #[error(transparent)]
-    Qemu(#[from] BootError),
-    /// No connection to QEMU.
-    #[error("cannot talk to QEMU")]
-    Socket(#[source] io::Error),
-    /// QEMU ended before it was asked everything.
-    #[error("QEMU ended")]
-    Gone,
-    /// QEMU would not have this machine.
-    #[error("QEMU made no ACPI tables: {stderr}")]
-    Refused {
-        /// What it said.
-        stderr: String,
-    },
-    /// It took too long.
-    #[error("QEMU did not answer in time")]
-    TimedOut,
-    /// QEMU answered something else.
-    #[error("QEMU answered {answer:?} to `{command}`")]
-    Protocol {
-        /// What it was asked.
-        command: String,
-        /// What it said, the start of it.
-        answer: String,
-    },
-    /// Where 64-bit BARs go is not known.
-    #[error(
-        "PCI device {function} has a 64-bit BAR, and the address its firmware gives it is in the tables"
-    )]
-    NoWindow {
-        /// The device.
-        function: String,
-    },
-    /// Not where a window can be.
-    #[error("no PCI window at {found:#x}, expected 4 GiB or more and a multiple of {alignment:#x}")]
-    Window {
-        /// What was given.
-        found: u64,
-        /// The largest BAR.
-        alignment: u64,
-    },
-    /// A bridge.
-    #[error("PCI function {function} is a bridge, of which the windows are not predicted")]
-    Bridge {
-        /// The bridge.
-        function: String,
-    },
-    /// A machine without such a file.
-    #[error("QEMU has no `{name}` in fw_cfg, expected a machine with ACPI tables")]
-    NoFile {
-        /// The file.
-        name: &'static str,
-    },
-    /// A file that can't be one.
-    #[error("`{name}` of fw_cfg has {found} bytes, expected 1 to {expected}")]
-    FileSize {
-        /// The file.
-        name: &'static str,
-        /// The most.
-        expected: usize,
-        /// What the directory says.
-        found: u32,
-    },
-}
-
-impl Diagnosis for AcpiError {
-    fn fault(&self) -> Fault {
-        match self {
-            Self::Qemu(error) => error.fault(),
-            Self::NoWindow { .. }
-            | Self::Window { .. }
-            | Self::Bridge { .. }
-            | Self::NoFile { .. }
-            | Self::Refused { .. } => Fault::Definition,
-            _ => Fault::Environment,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Qemu(error) => return error.hint(),
-            Self::NoWindow { .. } => {
-                "name the lowest address above 4 GiB that the guest's `/proc/iomem` has under \
-                 `PCI Bus 0000:00`: 0x380000000000 with 46 or more physical address bits and \
-                 edk2-stable202302 or later, and it differs where there are less bits"
-            }
-            Self::Bridge { .. } => {
-                "describe the machine without bridges, or take the tables from files of the guest"
-            }
-            Self::Refused { .. } => "check the arguments for QEMU",
-            Self::TimedOut => "try again when the machine has less to do",
-            _ => return None,
-        };
-        Some(hint.to_owned())
     }
 }
 

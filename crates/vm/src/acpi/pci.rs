@@ -9,8 +9,11 @@
 //! mechanism); Intel 3 Series Express Chipset (PCIEXBAR); Intel I/O Controller Hub 9, section 13.1
 //! (PMBASE, ACPI_CNTL). Values: edk2, `OvmfPkg`. Oracle: what OVMF measures.
 
-use super::AcpiError;
+use super::error::AcpiError;
 use super::qtest::Qtest;
+
+/// The lowest address a window of 64-bit BARs can have.
+const WINDOW_MIN: u64 = 1 << 32;
 
 /// `CONFIG_ADDRESS` and `CONFIG_DATA`.
 const CONFIG_ADDRESS: u16 = 0xcf8;
@@ -123,7 +126,7 @@ fn size(machine: &mut Qtest, function: Function, offset: u8) -> Result<u64, Acpi
 /// One behind the other; sizes are powers of two, and descend, so that each is aligned.
 fn addresses(bars: &[Bar], window: u64) -> Result<Vec<u64>, AcpiError> {
     let largest = bars.first().map_or(1, |bar| bar.size.max(1));
-    if !window.is_multiple_of(largest) || window < super::WINDOW_MIN {
+    if !window.is_multiple_of(largest) || window < WINDOW_MIN {
         return Err(AcpiError::Window { found: window, alignment: largest });
     }
     let mut at = window;

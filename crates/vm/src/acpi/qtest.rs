@@ -12,10 +12,13 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use super::super::process::{self, Guarded};
-use super::AcpiError;
+use super::error::AcpiError;
+
+/// No file of tables is longer, in bytes.
+pub(super) const FILE_MAX: usize = 8 << 20;
 
 /// No answer is longer: the largest file twice, as it comes in hexadecimal digits, and some words.
-const LINE_MAX: usize = 2 * super::FILE_MAX + 64;
+const LINE_MAX: usize = 2 * FILE_MAX + 64;
 
 /// A stopped machine.
 #[derive(Debug)]

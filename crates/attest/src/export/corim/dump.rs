@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{
-    Algorithm, Class, Comid, Corim, CorimFile, HeaderField, Measurement, ProfileId, Triple,
+use super::super::request::Validity;
+use super::content::{
+    Algorithm, Class, Comid, Corim, Digest, HeaderField, Measurement, ProfileId, Triple,
 };
+use super::file::CorimFile;
 
 /// A value by its name, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl fmt::Display for Class {
     }
 }
 
-impl fmt::Display for super::Validity {
+impl fmt::Display for Validity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.not_before.iter().try_for_each(|from| write!(f, "from {from} "))?;
         write!(f, "until {}", self.not_after)
@@ -61,7 +63,7 @@ impl Triple {
     }
 
     fn named(&self, measurement: &Measurement) -> Vec<Named> {
-        let named = |name: &str, digest: &super::Digest| Named {
+        let named = |name: &str, digest: &Digest| Named {
             name: format!("{name}, {}", digest.algorithm),
             value: hex::encode(&digest.value),
         };
@@ -81,7 +83,7 @@ impl Triple {
             }
             Measurement::Registers(registers) => {
                 let kind = if self.is_of_a_td() { "RTMR" } else { "PCR" };
-                let of = |(number, digests): (&u8, &Vec<super::Digest>)| {
+                let of = |(number, digests): (&u8, &Vec<Digest>)| {
                     let name = format!("{kind} {number}");
                     digests.iter().map(|digest| named(&name, digest)).collect::<Vec<_>>()
                 };

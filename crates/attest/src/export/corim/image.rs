@@ -1,8 +1,10 @@
 //! Whether a CoRIM says of an image what its reference values say.
 
-use super::super::ExportSource;
 use super::super::machine::ExpectedMachine;
-use super::{Corim, Named, Triple, measurements};
+use super::super::source::ExportSource;
+use super::content::{Corim, Triple};
+use super::describe::measurements;
+use super::dump::Named;
 
 /// Something that a CoRIM does not say as the reference values do.
 #[derive(Clone, Debug, PartialEq, Eq)]

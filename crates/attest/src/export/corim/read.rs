@@ -2,21 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cvmkit_host::timestamp::Timestamp;
-
 use super::super::cbor::{CborError, Reader};
-use super::super::cose::Sign1;
-use super::super::{Validity, cose};
+use super::content::{
+    Algorithm, Class, Comid, Corim, Digest, HeaderField, Measurement, ProfileId, Triple,
+};
+use super::cose::{self, Sign1};
+use super::file::CorimFile;
 use super::spec::{
     CLASS_ID, CLASS_MODEL, CLASS_VENDOR, COMID_IDENTITY, COMID_TRIPLES, CORIM_ID, CORIM_PROFILE,
     CORIM_TAGS, CORIM_VALIDITY, DIGESTS, ENVIRONMENT_CLASS, INTEGRITY_REGISTERS, INTEL_PROFILE,
-    LAST_REGISTER, MKEY, MKEY_MEASUREMENT, MKEY_MRTEE, MVAL, NOT_AFTER, NOT_BEFORE, RAW_VALUE,
-    REFERENCE_TRIPLES, SNP_CLASSES, SNP_PROFILE, TAG_BYTES, TAG_COMID, TAG_CORIM, TAG_ID, TAG_OID,
-    TAG_TIME, TAG_URI,
+    LAST_REGISTER, MKEY, MKEY_MEASUREMENT, MKEY_MRTEE, MVAL, RAW_VALUE, REFERENCE_TRIPLES,
+    SNP_CLASSES, SNP_PROFILE, TAG_BYTES, TAG_COMID, TAG_CORIM, TAG_ID, TAG_OID, TAG_URI,
 };
-use super::{
-    Algorithm, Class, Comid, Corim, CorimFile, Digest, HeaderField, Measurement, ProfileId, Triple,
-};
+use super::validity;
 
 /// The bytes that a file of either form starts with: the tag of a `COSE_Sign1` with its array of four,
 /// and the tag of a CoRIM.
@@ -61,7 +59,7 @@ fn corim(mut reader: Reader<'_>) -> Read<Corim> {
             Some(CORIM_ID) => id = Some(value.text("the id")?.to_owned()),
             Some(CORIM_TAGS) => tags = Some(value.list("the tags", comid)?),
             Some(CORIM_PROFILE) => profile = Some(profile_id(value)?),
-            Some(CORIM_VALIDITY) => valid = Some(validity(value)?),
+            Some(CORIM_VALIDITY) => valid = Some(validity::read(value)?),
             _ => return Err(key.unknown("a key of corim-map: 0, 1, 3 or 4")),
         }
         Ok(())
@@ -75,7 +73,7 @@ fn corim(mut reader: Reader<'_>) -> Read<Corim> {
     reader.end()?;
     let ids: BTreeSet<&str> = corim.tags.iter().map(|comid| comid.id.as_str()).collect();
     if ids.len() < corim.tags.len() {
-        return Err(CborError::new(0, "tags with ids of their own", "two of the same id"));
+        return Err(CborError::new(0, "tags with distinct ids", "two of the same id"));
     }
     Ok(corim)
 }
@@ -92,30 +90,6 @@ fn profile_id(reader: &mut Reader<'_>) -> Read<ProfileId> {
     let oid = reader.bytes("an OID")?;
     let other = || CborError::new(at, "the OID of Intel's profile", hex::encode(oid));
     if oid == INTEL_PROFILE { Ok(ProfileId::Intel) } else { Err(other()) }
-}
-
-/// `validity-map` (section 7.3).
-pub(in crate::export) fn validity(reader: &mut Reader<'_>) -> Read<Validity> {
-    let (mut not_before, mut not_after) = (None, None);
-    reader.map("validity-map", |key, value| {
-        match key.number() {
-            Some(NOT_BEFORE) => not_before = Some(time(value)?),
-            Some(NOT_AFTER) => not_after = Some(time(value)?),
-            _ => return Err(key.unknown("a key of validity-map: 0 or 1")),
-        }
-        Ok(())
-    })?;
-    Ok(Validity { not_before, not_after: reader.needed(not_after, "not-after (key 1)")? })
-}
-
-fn time(reader: &mut Reader<'_>) -> Read<Timestamp> {
-    /// The seconds that have a name in RFC 3339: from 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
-    const NAMED: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
-    reader.tag(TAG_TIME, "a time")?;
-    let at = reader.at();
-    let seconds = reader.integer("seconds")?;
-    let other = || CborError::new(at, "a time of the years 0 to 9999", seconds);
-    if NAMED.contains(&seconds) { Ok(Timestamp(seconds)) } else { Err(other()) }
 }
 
 /// A CoMID in its tag and byte string.
@@ -287,4 +261,87 @@ fn digest(reader: &mut Reader<'_>) -> Read<Digest> {
         return Err(CborError::new(at, format!("{len} bytes of {algorithm}"), found));
     }
     Ok(Digest::new(algorithm, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_host::timestamp::Timestamp;
+
+    use super::super::super::request::Validity;
+    use super::*;
+
+    /// A CoRIM with every kind of value.
+    fn file() -> CorimFile {
+        let digest = |algorithm: Algorithm| {
+            let (_, len) = algorithm.number_and_len();
+            Digest::new(algorithm, &vec![0x5a; len])
+        };
+        let registers = [
+            (0, vec![digest(Algorithm::Sha256), digest(Algorithm::Sha384)]),
+            (LAST_REGISTER, vec![digest(Algorithm::Sha256)]),
+        ];
+        let named = Class::Named { vendor: "QEMU".into(), model: "mine".into() };
+        let measured = vec![
+            Measurement::Registers(registers.into()),
+            Measurement::LaunchDigest(digest(Algorithm::Sha384)),
+            Measurement::Mrtd(digest(Algorithm::Sha384)),
+            Measurement::Tag(vec![1, 2]),
+            Measurement::Header(HeaderField::Ald, digest(Algorithm::Sha512)),
+        ];
+        let triple = |class| Triple { class, measurements: measured.clone() };
+        let triples = [Class::SnpByChip, Class::SnpByProvider, named].map(triple).to_vec();
+        let validity = Validity { not_before: Some(Timestamp(0)), not_after: Timestamp(1) };
+        let corim = Corim {
+            id: "cvmkit:x".into(),
+            tags: vec![
+                Comid { id: "cvmkit:x/a".into(), triples: triples.clone() },
+                Comid { id: "cvmkit:x/b".into(), triples },
+            ],
+            profile: Some(ProfileId::Intel),
+            validity: Some(validity),
+        };
+        CorimFile { corim, signed: None }
+    }
+
+    #[test]
+    fn every_kind_of_value_is_read_as_it_is_written() {
+        for profile in [None, Some(ProfileId::Snp), Some(ProfileId::Intel)] {
+            let mut file = file();
+            file.corim.profile = profile;
+            let bytes = file.write().unwrap();
+            assert!(CorimFile::is_start(&bytes));
+            assert_eq!(CorimFile::read(&bytes).unwrap(), file);
+        }
+    }
+
+    /// There is one encoding of each CoRIM: whatever another byte makes of it is either refused or says
+    /// something else, and is written back as it was read.
+    #[test]
+    fn another_byte_is_refused_or_says_something_else() {
+        let (file, mut refused) = (file(), 0);
+        let bytes = file.write().unwrap();
+        for at in 0..bytes.len() {
+            for flip in [0x01, 0x20, 0x80] {
+                let mut changed = bytes.clone();
+                changed[at] ^= flip;
+                match CorimFile::read(&changed) {
+                    Err(_) => refused += 1,
+                    Ok(read) => {
+                        assert_ne!(read, file, "byte {at}");
+                        assert_eq!(read.write().unwrap(), changed, "byte {at}");
+                    }
+                }
+            }
+            assert!(CorimFile::read(&bytes[..at]).is_err(), "cut at {at}");
+        }
+        assert!(refused > bytes.len() / 4, "{refused} of {}", bytes.len());
+    }
+
+    #[test]
+    fn tags_of_one_id_are_refused() {
+        let mut file = file();
+        file.corim.tags[1].id = file.corim.tags[0].id.clone();
+        let error = CorimFile::read(&file.write().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("two of the same id"), "{error}");
+    }
 }

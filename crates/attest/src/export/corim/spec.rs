@@ -1,7 +1,7 @@
 //! The numbers of a CoRIM and of its profiles.
 
 /// Media type of a CoRIM, signed or not (section 12.12).
-pub(in crate::export) const MEDIA_TYPE: &str = "application/rim+cbor";
+pub(super) const MEDIA_TYPE: &str = "application/rim+cbor";
 
 /// `tagged-unsigned-corim-map` and `tagged-concise-mid-tag` (sections 4.1 and 5.1).
 pub(super) const TAG_CORIM: u64 = 501;

@@ -3,14 +3,16 @@
 use ciborium::Value;
 
 use super::super::cbor::{bytes, embedded, encode, list, map, tag};
-use super::super::{ExportError, Validity};
+use super::super::error::ExportError;
+use super::content::{Class, Comid, Corim, Digest, Measurement, ProfileId, Triple};
+use super::file::CorimFile;
 use super::spec::{
     CLASS_ID, CLASS_MODEL, CLASS_VENDOR, COMID_IDENTITY, COMID_TRIPLES, CORIM_ID, CORIM_PROFILE,
     CORIM_TAGS, CORIM_VALIDITY, DIGESTS, ENVIRONMENT_CLASS, INTEGRITY_REGISTERS, INTEL_PROFILE,
-    MKEY, MKEY_MEASUREMENT, MKEY_MRTEE, MVAL, NOT_AFTER, NOT_BEFORE, RAW_VALUE, REFERENCE_TRIPLES,
-    SNP_CLASSES, SNP_PROFILE, TAG_BYTES, TAG_COMID, TAG_CORIM, TAG_ID, TAG_OID, TAG_TIME, TAG_URI,
+    MKEY, MKEY_MEASUREMENT, MKEY_MRTEE, MVAL, RAW_VALUE, REFERENCE_TRIPLES, SNP_CLASSES,
+    SNP_PROFILE, TAG_BYTES, TAG_COMID, TAG_CORIM, TAG_ID, TAG_OID, TAG_URI,
 };
-use super::{Class, Comid, Corim, CorimFile, Digest, Measurement, ProfileId, Triple};
+use super::validity;
 
 impl CorimFile {
     /// The bytes of the file.
@@ -40,16 +42,10 @@ impl Corim {
             (CORIM_ID, Some(self.id.as_str().into())),
             (CORIM_TAGS, Some(list(tags))),
             (CORIM_PROFILE, profile),
-            (CORIM_VALIDITY, self.validity.map(validity)),
+            (CORIM_VALIDITY, self.validity.map(validity::value)),
         ]);
         encode(&tag(TAG_CORIM, corim))
     }
-}
-
-/// `validity-map` (section 7.3).
-pub(in crate::export) fn validity(validity: Validity) -> Value {
-    let time = |at: cvmkit_host::timestamp::Timestamp| tag(TAG_TIME, at.0.into());
-    map([(NOT_BEFORE, validity.not_before.map(time)), (NOT_AFTER, Some(time(validity.not_after)))])
 }
 
 /// A CoMID, in the tag and the byte string that a CoRIM holds it in.

@@ -14,33 +14,32 @@
 //!
 //! Source: Dstack-TEE/dstack 312dc60 (2026-08): `dstack-types/src/lib.rs`.
 
+mod image;
 mod snp;
 mod tdx;
 
 use std::collections::BTreeSet;
 
-use ciborium::Value;
-use cvmkit_formats::digest::Sha256;
-use cvmkit_host::files::{self, FileSource, cannot};
+use cvmkit_host::files::FileSource;
 use cvmkit_measure::event::Bank;
 use cvmkit_measure::uefi::image::authenticode;
 use serde::Serialize;
 use sha2::Digest as _;
 
-use super::cbor::{bytes, encode};
+use super::cbor::bytes;
+use super::document::{Document, json, single};
+use super::error::ExportError;
 use super::machine::{ExpectedMachine, platforms};
-use super::{Document, ExportError, ExportSource, Shape, json, single};
-use crate::output::{OutputFolder, Role};
-use crate::profile::{Boot, Technology, Vmm, word};
+use super::request::Shape;
+use super::source::ExportSource;
+use crate::output::Role;
+use crate::profile::{Technology, Vmm, word};
+use image::{cbor, in_order, output_of};
 
 /// `GcpOsImageMeasurement::VERSION`.
 const GCP_VERSION: u32 = 1;
 /// The registers that identify an image on EC2, in the order in which they are hashed.
 const AWS_PCRS: [&str; 3] = ["pcr4", "pcr7", "pcr12"];
-/// Media type of the CBOR documents.
-const CBOR: &str = "application/cbor";
-/// The parameter without which dstack refuses a command line.
-const ROOTFS_HASH: &str = "dstack.rootfs_hash=";
 
 /// The documents of an image.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,60 +156,4 @@ fn gcp(subject: &ExportSource, machines: &[&ExpectedMachine]) -> Result<Document
         digests.map_err(|source| ExportError::Image { path, source: Box::new(source) })?;
     let digest = bytes(&digests.sha256.0);
     cbor(in_order([("version", GCP_VERSION.into()), ("uki_auth", digest)]), machines)
-}
-
-/// The one firmware of machines that boot a kernel.
-fn firmware_of<'a>(machines: &[&'a ExpectedMachine]) -> Result<&'a str, ExportError> {
-    let boots_kernel = |machine: &&ExpectedMachine| machine.value.boot == Boot::Direct;
-    let names: BTreeSet<Option<&str>> =
-        machines.iter().map(|machine| machine.value.firmware.as_deref()).collect();
-    match names.into_iter().collect::<Vec<_>>().as_slice() {
-        [Some(name)] if machines.iter().all(boots_kernel) => Ok(name),
-        _ => Err(ExportError::SeveralMachines {
-            shape: Shape::Dstack,
-            machines: machines.iter().map(ToString::to_string).collect(),
-        }),
-    }
-}
-
-/// The image's files, of which the document needs some, `what`.
-fn output_of(subject: &ExportSource, what: &'static str) -> Result<OutputFolder, ExportError> {
-    Ok(OutputFolder::read(subject.folder(Shape::Dstack, what)?)?)
-}
-
-fn sha256(output: &OutputFolder, role: Role) -> Result<Sha256, ExportError> {
-    let path = output.file(role)?;
-    let digest = Sha256::of_reader(files::open(&path)?);
-    Ok(digest.map_err(cannot("read", &path))?.0)
-}
-
-/// The command line, if dstack's verifier would take it.
-fn command_line(output: &OutputFolder) -> Result<String, ExportError> {
-    let line = files::read_text(&output.file(Role::CommandLine)?)?;
-    let is_hash = |digits: &str| hex::decode(digits).is_ok_and(|hash| hash.len() == 32);
-    let mut parameters = line.split_whitespace();
-    let hash = parameters.find_map(|parameter| parameter.strip_prefix(ROOTFS_HASH));
-    if hash.is_some_and(is_hash) { Ok(line) } else { Err(ExportError::NoRootfsHash) }
-}
-
-/// A map with its keys in the order given.
-fn in_order<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
-}
-
-/// A document, which says of a debug image that it is one: dstack skips keys that it does not know.
-fn cbor(mut value: Value, machines: &[&ExpectedMachine]) -> Result<Document, ExportError> {
-    if let (Value::Map(entries), Some(mark)) =
-        (&mut value, machines.iter().find_map(|machine| machine.mark()))
-    {
-        entries.push(("debug".into(), mark.into()));
-    }
-    let machines = machines.iter().map(ToString::to_string).collect();
-    Ok(Document {
-        bytes: encode(&value)?,
-        media_type: CBOR,
-        debug: false,
-        machines,
-        notes: Vec::new(),
-    })
 }

@@ -13,9 +13,11 @@ use cvmkit_measure::firmware::{Firmware, Section};
 use cvmkit_measure::snp::{self, LaunchDigest};
 
 use super::super::cbor::{bytes, list};
+use super::super::document::Document;
+use super::super::error::ExportError;
 use super::super::machine::ExpectedMachine;
-use super::super::{Document, ExportError, ExportSource};
-use super::{cbor, command_line, firmware_of, in_order, output_of, sha256};
+use super::super::source::ExportSource;
+use super::image::{cbor, command_line, firmware_of, in_order, output_of, sha256};
 use crate::output::Role;
 
 /// `SevOsImageMeasurement::VERSION`.

@@ -30,9 +30,13 @@ use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::super::cbor::bytes;
+use super::super::document::Document;
+use super::super::error::ExportError;
 use super::super::machine::ExpectedMachine;
-use super::super::{Document, ExportError, ExportSource, Note, Shape};
-use super::{cbor, command_line, firmware_of, in_order, output_of};
+use super::super::note::Note;
+use super::super::request::Shape;
+use super::super::source::ExportSource;
+use super::image::{cbor, command_line, firmware_of, in_order, output_of};
 use crate::predict::{TdBoot, TdError, TdFirmware, TdMachine};
 use crate::profile::{Boot, Memory, Profile};
 use crate::values::td_machine;

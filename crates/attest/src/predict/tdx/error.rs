@@ -13,7 +13,7 @@ use cvmkit_measure::uefi::variable_store;
 use cvmkit_measure::{firmware, linux, tdx};
 use thiserror::Error;
 
-use super::super::PredictionError;
+use super::super::error::PredictionError;
 
 /// What is wrong with the firmware.
 #[derive(Debug, Error)]
@@ -50,7 +50,7 @@ pub enum TdError {
     #[error(transparent)]
     Image(#[from] PredictionError),
     /// Firmware of which nobody said how it measures.
-    #[error("how `{}` measures is not known (SHA-256 {digest})", path.display())]
+    #[error("how `{}` measures is unknown (SHA-256 {digest})", path.display())]
     NoLayout {
         /// The firmware.
         path: PathBuf,
@@ -68,16 +68,16 @@ pub enum TdError {
         known: Layout,
     },
     /// No firmware, and nobody said how it measures.
-    #[error("how the firmware measures is not known, and no file of it is given")]
+    #[error("how the firmware measures is unknown, and no file of it is given")]
     NoFirmware,
     /// Firmware of which nobody said whether it has Secure Boot.
-    #[error("whether `{}` was built with Secure Boot is not known", path.display())]
+    #[error("whether `{}` was built with Secure Boot is unknown", path.display())]
     NoSecureBoot {
         /// The firmware.
         path: PathBuf,
     },
     /// Something said of a known firmware that it is not.
-    #[error("of `{}` it is known whether it has Secure Boot, and something else is said", path.display())]
+    #[error("whether `{}` was built with Secure Boot is known, and differs from what is given", path.display())]
     OtherSecureBoot {
         /// The firmware.
         path: PathBuf,

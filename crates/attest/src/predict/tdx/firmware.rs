@@ -15,7 +15,7 @@ use cvmkit_measure::tdx::rtmr::cfv_digests;
 use cvmkit_measure::uefi::variable_store::Variables;
 use cvmkit_measure::uefi::variables::SecureBoot;
 
-use super::{FirmwareCause, TdError};
+use super::error::{FirmwareCause, TdError};
 
 /// A whole firmware image that can start a TD.
 #[derive(Clone, Debug)]

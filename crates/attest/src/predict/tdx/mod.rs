@@ -32,9 +32,9 @@ pub use firmware::TdFirmware;
 
 use cvmkit_host::files::{self, FileSource};
 
-use super::DiskBoot;
-use super::PredictionError;
-use super::initrd_of;
+use super::disk::DiskBoot;
+use super::error::PredictionError;
+use super::initrd::initrd_of;
 use crate::output::{OutputFolder, Role};
 
 /// The machine that a TD is, as far as it is known. How many vCPUs it has is in its ACPI tables,

@@ -8,8 +8,11 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::snp::id_block::{COSE_SIGNATURE_LEN, PublicKey};
 use thiserror::Error;
 
-use super::cbor::{CborError, Reader, bytes, embedded, encode, list, map, tag};
-use super::{ExportError, Signer, Validity, corim};
+use super::super::cbor::{CborError, Reader, bytes, embedded, encode, list, map, tag};
+use super::super::error::ExportError;
+use super::super::request::{Signer, Validity};
+use super::spec::MEDIA_TYPE;
+use super::validity;
 
 /// The tag of a `COSE_Sign1` (RFC 9052, section 2).
 const TAG_SIGN1: u64 = 18;
@@ -110,11 +113,11 @@ impl Sign1 {
 impl Header {
     fn value(&self) -> Result<Value, ExportError> {
         let signer = map([(SIGNER_NAME, Some(self.signer.as_str().into()))]);
-        let validity = self.validity.map(corim::validity);
+        let validity = self.validity.map(validity::value);
         let meta = map([(META_SIGNER, Some(signer)), (META_VALIDITY, validity)]);
         Ok(map([
             (ALG, Some(ES384.into())),
-            (CONTENT_TYPE, Some(corim::MEDIA_TYPE.into())),
+            (CONTENT_TYPE, Some(MEDIA_TYPE.into())),
             (KID, Some(bytes(&self.key.0))),
             (CORIM_META, Some(embedded(&meta)?)),
         ]))
@@ -145,7 +148,7 @@ fn header(mut reader: Reader<'_>) -> Result<Header, CborError> {
         match key.number() {
             Some(ALG) => algorithm = Some(expect(value, ES384, Reader::integer, "ES384 (-35)")?),
             Some(CONTENT_TYPE) => {
-                let expected = corim::MEDIA_TYPE;
+                let expected = MEDIA_TYPE;
                 content_type = Some(expect(value, expected, Reader::text, expected)?);
             }
             Some(KID) => kid = Some(key_name(value)?),
@@ -190,7 +193,7 @@ fn corim_meta(mut reader: Reader<'_>) -> Result<(String, Option<Validity>), Cbor
                     Ok(it.text("the signer's name")?.to_owned())
                 })?);
             }
-            Some(META_VALIDITY) => validity = Some(corim::read_validity(value)?),
+            Some(META_VALIDITY) => validity = Some(validity::read(value)?),
             _ => return Err(key.unknown("a key of corim-meta-map: 0 or 1")),
         }
         Ok(())

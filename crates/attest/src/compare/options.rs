@@ -1,0 +1,82 @@
+//! What is said of the machine that reports.
+
+use std::path::PathBuf;
+
+use cvmkit_formats::digest::Digests;
+use cvmkit_measure::firmware::layout::Layout;
+use cvmkit_measure::qemu::QemuVersion;
+use cvmkit_measure::tdx::rtmr::AcpiTables;
+use cvmkit_measure::tpm::Platform;
+use cvmkit_measure::uefi::medium::Medium;
+
+use super::known::KnownValue;
+use super::verdict::Judged;
+use crate::predict::TpmMachine;
+use crate::profile::{Boot, Vmm};
+
+/// What is said of the machine that reports; what is not said is open.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Who gives it its TPM; under QEMU if that is not said.
+    pub platform: Option<Platform>,
+    /// What is known of it.
+    pub machine: TpmMachine,
+    /// Whether its Secure Boot state is known; if not, firmware without Secure Boot is tried, and
+    /// firmware that has no keys.
+    pub knows_secure_boot: bool,
+    /// The phases that userspace has extended into PCR 11 when registers were read; tried in turn
+    /// if none are given.
+    pub phases: Option<Vec<String>>,
+    /// What is known of it if it is a TD.
+    pub td: TdOptions,
+    /// How it booted, if that is known.
+    pub boot: Option<Boot>,
+    /// The profile of the machine, if that is known.
+    pub profile: Option<String>,
+    /// What must be judged for the answer to be "equal"; what the image decides if none is given.
+    pub required: Option<Vec<Judged>>,
+    /// The facts given here that only a prediction can take into account, in the caller's words: an
+    /// error that refuses one names it so.
+    pub described: Vec<&'static str>,
+}
+
+/// What is said of a TD; what is not said is open.
+#[derive(Clone, Debug, Default)]
+pub struct TdOptions {
+    /// Its firmware; none for that of the image's folder.
+    pub firmware: Option<PathBuf>,
+    /// How it measures.
+    pub layout: Option<Layout>,
+    /// QEMU's version.
+    pub qemu: Option<QemuVersion>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// The tables that QEMU makes.
+    pub acpi: Option<AcpiTables>,
+    /// The SMBIOS tables, for firmware that measures them.
+    pub smbios: Option<Digests>,
+    /// Whether it has a virtual TPM.
+    pub tpm: Option<bool>,
+    /// How it has its disk.
+    pub medium: Medium,
+}
+
+impl Options {
+    /// The platform whose rules hold.
+    pub(super) fn platform(&self) -> Platform {
+        self.platform.unwrap_or(Platform::QemuOvmf)
+    }
+
+    /// Whether reference values are of a machine that is not another one than is said.
+    pub(super) fn fits(&self, known: &KnownValue) -> bool {
+        let vmm = self.platform.map(|platform| match platform {
+            Platform::Azure => Vmm::Azure,
+            Platform::Gce => Vmm::Gce,
+            Platform::NitroTpm => Vmm::Ec2,
+            _ => Vmm::Qemu,
+        });
+        vmm.is_none_or(|vmm| vmm == known.value.vmm)
+            && self.boot.is_none_or(|boot| boot == known.value.boot)
+            && self.profile.as_ref().is_none_or(|profile| *profile == known.value.profile)
+    }
+}

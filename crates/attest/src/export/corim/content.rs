@@ -1,0 +1,147 @@
+//! What a CoRIM says, as values; [`spec`](super::spec) has the numbers that they are written with.
+
+use std::collections::BTreeMap;
+
+use cvmkit_measure::event::Bank;
+
+use super::super::request::Validity;
+
+/// What a CoRIM says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corim {
+    /// Its name.
+    pub id: String,
+    /// One for each machine.
+    pub tags: Vec<Comid>,
+    /// Whose rules the values follow.
+    pub profile: Option<ProfileId>,
+    /// From when to when it is to be used.
+    pub validity: Option<Validity>,
+}
+
+/// A profile of CoRIMs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfileId {
+    /// Of SEV-SNP.
+    Snp,
+    /// Of Intel.
+    Intel,
+}
+
+/// What to expect of one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comid {
+    /// Its name: that of the CoRIM and the machine.
+    pub id: String,
+    /// Alternatives.
+    pub triples: Vec<Triple>,
+}
+
+/// What to expect in an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Triple {
+    /// The environment.
+    pub class: Class,
+    /// The values.
+    pub measurements: Vec<Measurement>,
+}
+
+/// An environment, by its class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// SEV-SNP whose reports the key of the chip signs.
+    SnpByChip,
+    /// SEV-SNP whose reports the key of a provider signs.
+    SnpByProvider,
+    /// Any other.
+    Named {
+        /// Who makes it.
+        vendor: String,
+        /// What it is.
+        model: String,
+    },
+}
+
+/// A value, and of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measurement {
+    /// SEV-SNP's launch digest.
+    LaunchDigest(Digest),
+    /// A TD's MRTD.
+    Mrtd(Digest),
+    /// The tag of a Secure Execution header.
+    Tag(Vec<u8>),
+    /// Another field of a Secure Execution header.
+    Header(HeaderField, Digest),
+    /// PCRs or RTMRs by number, each with a digest for every bank.
+    Registers(BTreeMap<u8, Vec<Digest>>),
+}
+
+/// A digest of a Secure Execution header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderField {
+    /// Of the encrypted pages.
+    Pld,
+    /// Of their addresses.
+    Ald,
+    /// Of their tweaks.
+    Tld,
+}
+
+impl HeaderField {
+    pub(super) const ALL: [Self; 3] = [Self::Pld, Self::Ald, Self::Tld];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pld => "pld",
+            Self::Ald => "ald",
+            Self::Tld => "tld",
+        }
+    }
+}
+
+/// A digest with its hash function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// The function.
+    pub algorithm: Algorithm,
+    /// As long as the function makes it.
+    pub value: Vec<u8>,
+}
+
+/// A hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    pub(super) const ALL: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// Its number (IANA, "Named Information Hash Algorithm Registry"), and the bytes of a digest.
+    pub(super) fn number_and_len(self) -> (u64, usize) {
+        match self {
+            Self::Sha256 => (1, 32),
+            Self::Sha384 => (7, 48),
+            Self::Sha512 => (8, 64),
+        }
+    }
+
+    pub(super) fn of_bank(bank: Bank) -> Self {
+        match bank {
+            Bank::Sha256 => Self::Sha256,
+            Bank::Sha384 => Self::Sha384,
+        }
+    }
+}
+
+impl Digest {
+    pub(super) fn new(algorithm: Algorithm, value: &[u8]) -> Self {
+        Self { algorithm, value: value.to_vec() }
+    }
+}

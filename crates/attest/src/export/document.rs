@@ -1,0 +1,64 @@
+//! A document as it is exported.
+
+use super::error::ExportError;
+use super::machine::ExpectedMachine;
+use super::note::{DEBUG_MARK, Note};
+use super::request::Shape;
+
+/// Media type of the shapes that are JSON.
+const JSON: &str = "application/json";
+
+/// An exported document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What to write to a file.
+    pub bytes: Vec<u8>,
+    /// Media type.
+    pub media_type: &'static str,
+    /// Whether its values are those of a debug image, never to be trusted in production.
+    pub debug: bool,
+    /// The machines it speaks of.
+    pub machines: Vec<String>,
+    /// What it does not say, and why.
+    pub notes: Vec<Note>,
+}
+
+impl Document {
+    /// Whether it is for programs only.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        self.media_type != JSON
+    }
+
+    /// Whether its bytes say that the image is a debug image.
+    pub(super) fn has_debug_mark(&self) -> bool {
+        let mark = DEBUG_MARK.as_bytes();
+        self.bytes.windows(mark.len()).any(|window| window == mark)
+    }
+}
+
+/// The one machine of a shape that has place for no more.
+pub(super) fn single<'a>(
+    shape: Shape,
+    machines: &[&'a ExpectedMachine],
+) -> Result<&'a ExpectedMachine, ExportError> {
+    match machines {
+        [machine] => Ok(machine),
+        several => Err(ExportError::SeveralMachines {
+            shape,
+            machines: several.iter().map(ToString::to_string).collect(),
+        }),
+    }
+}
+
+/// A JSON document.
+pub(super) fn json(
+    value: &impl serde::Serialize,
+    machines: &[&ExpectedMachine],
+    notes: Vec<Note>,
+) -> Result<Document, ExportError> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(ExportError::Json)?;
+    bytes.push(b'\n');
+    let machines = machines.iter().map(ToString::to_string).collect();
+    Ok(Document { bytes, media_type: JSON, debug: false, machines, notes })
+}
