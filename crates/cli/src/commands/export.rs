@@ -196,7 +196,7 @@ impl Arguments {
 fn words(note: &Note) -> String {
     match note {
         Note::Unsigned => format!("{note}: sign it with `--key`"),
-        Note::SeveralPlatforms => format!("{note}: choose one with `--profile`"),
+        Note::SeveralPlatforms => format!("{note}; choose one with `--profile`"),
         Note::Debug | Note::Value(_) | _ => note.to_string(),
     }
 }
