@@ -78,8 +78,8 @@ fn of_compare(error: &CompareError) -> Option<String> {
             Some("`cvmkit measure image` lists the machines it has values of".to_owned())
         }
         CompareError::NeedsFiles { given, .. } => Some(format!(
-            "name the image's folder with `--with`, whose files the values can be computed from, or \
-             leave out `{given}`"
+            "name the image's folder with `--with`: values for such a machine are computed from its \
+             files; or leave out `{given}`"
         )),
         CompareError::Prediction(error) => of_prediction(error).map(str::to_owned),
         // `compare` has these two options of `measure tdx`, and tries both builds of Secure Boot.
