@@ -84,10 +84,10 @@ struct Record {
     file: Vec<LocalFile>,
 }
 
-/// Why a text is no lock that can be used, before it is known which file it is of.
+/// Why a text is not a usable lock, before its file is known.
 #[derive(Debug)]
 pub enum Unreadable {
-    /// It is of another format.
+    /// Its format is not the expected one.
     Format(u32),
     /// It is not as `cvmkit lock` writes it.
     Malformed {
@@ -108,7 +108,7 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// A text that is no UTF-8.
+    /// A text that is not UTF-8: the line of its first bad byte.
     pub(super) fn encoding(error: &std::string::FromUtf8Error) -> Self {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -140,16 +140,16 @@ impl Lock {
         Ok(text(&body, &Sha256::of(body.as_bytes())))
     }
 
-    /// All that the digest in the head is of.
+    /// What the digest in the head covers: everything but the words in front and the digest's line.
     fn body(&self) -> Result<String, LockError> {
         toml::to_string(self)
             .map_err(|error| LockError::Unserialisable { message: error.to_string() })
     }
 
-    /// What a text says, whether it may be believed or not.
+    /// What a text says, whether its digest matches or not.
     ///
     /// # Errors
-    /// The text is no lock of the current format.
+    /// The text is not a lock of the current format.
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
         parse(text, FORMAT).map(|(lock, _)| lock)
     }
@@ -276,4 +276,90 @@ fn toml_of<T: DeserializeOwned>(lines_before: usize, part: &str) -> Result<T, Un
         let message = misfit.words().replacen("[0].", ".", 1);
         Unreadable::Malformed { line: Some(lines_before + misfit.line), message }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::suite;
+    use super::*;
+
+    /// A record begins at a line of its own; what only looks like one stays where it is.
+    #[test]
+    fn a_lock_is_parsed_one_record_at_a_time() {
+        let cases: [(&str, &[(usize, &str)]); 6] = [
+            ("", &[(0, "")]),
+            ("a = 1\n", &[(0, "a = 1\n")]),
+            ("a = 1\n\n[[suite]]\nb = 2\n", &[(0, "a = 1\n\n"), (2, "[[suite]]\nb = 2\n")]),
+            (
+                "a\n[[package]]  \n[[account]]\r\n[[file]]",
+                &[(0, "a\n"), (1, "[[package]]  \n"), (2, "[[account]]\r\n"), (3, "[[file]]")],
+            ),
+            (
+                "a\n [[suite]]\n[[thing]]\nx [[file]]\n",
+                &[(0, "a\n [[suite]]\n[[thing]]\nx [[file]]\n")],
+            ),
+            // Without a head the first record is read as one, and refused there.
+            ("[[suite]]\nb\n[[suite]]\n", &[(0, "[[suite]]\nb\n"), (2, "[[suite]]\n")]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parts(text).collect::<Vec<_>>(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_line_of_the_file() {
+        let lock =
+            Lock { suites: vec![suite("x", 7)], ..empty(Sha256::of(b"d"), Sha256::of(b"p")) };
+        let good = lock.to_text().unwrap();
+        assert_eq!(Lock::parse(&good).unwrap(), lock);
+        let line_of =
+            |words: &str| good.lines().position(|line| line.starts_with(words)).unwrap() + 1;
+        for (words, to) in [
+            ("format", "format = x"),
+            ("definition", "definition = \"00\""),
+            ("definition", "defenition = \"00\""),
+            ("name", "name = 7"),
+            ("date", "date = \"x\""),
+            ("[[suite]]", "[[suites]]"),
+        ] {
+            let changed: Vec<&str> =
+                good.lines().map(|line| if line.starts_with(words) { to } else { line }).collect();
+            let Err(Unreadable::Malformed { line, .. }) = Lock::parse(&changed.join("\n")) else {
+                unreachable!("accepted: {to}");
+            };
+            assert_eq!(line, Some(line_of(words)), "{to}");
+        }
+        let error = String::from_utf8(b"a\nb\n\xff\n".to_vec()).unwrap_err();
+        assert!(matches!(
+            Unreadable::encoding(&error),
+            Unreadable::Malformed { line: Some(3), .. }
+        ));
+    }
+
+    /// `parse` says what a text says; `read` believes what its digest covers, in the one form.
+    #[test]
+    fn the_form_and_the_digest_are_checked() {
+        let lock =
+            Lock { suites: vec![suite("x", 7)], ..empty(Sha256::of(b"d"), Sha256::of(b"p")) };
+        let good = lock.to_text().unwrap();
+        assert_eq!(Lock::read(&good, FORMAT).unwrap(), lock);
+        let words = good.replacen("# The", "# Once the", 1);
+        assert!(Lock::parse(&words).is_ok());
+        let Err(Unreadable::Malformed { line: Some(1), message }) = Lock::read(&words, FORMAT)
+        else {
+            unreachable!("other words are accepted");
+        };
+        assert!(
+            message.starts_with("expected `# The exact") && message.contains("found `# Once"),
+            "{message}"
+        );
+        let edited = good.replacen("name = \"x\"", "name = \"y\"", 1);
+        assert!(Lock::parse(&edited).is_ok());
+        let Err(Unreadable::Edited { line, stated, computed }) = Lock::read(&edited, FORMAT) else {
+            unreachable!("an edited lock is accepted");
+        };
+        assert!(good.lines().nth(line - 1).unwrap().contains(&stated.to_string()));
+        assert_ne!(stated, computed);
+        assert!(matches!(Lock::read(&good, FORMAT_WITHOUT_IDS), Err(Unreadable::Format(FORMAT))));
+    }
 }
