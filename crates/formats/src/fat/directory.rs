@@ -289,7 +289,7 @@ mod tests {
         let entry = |year: u16, month: u16, day: u16, [hour, minute, second]: [u16; 3]| {
             let mut entry = DirEntry::read_from_bytes(&[0; 32]).unwrap();
             entry.written_date.set((year - 1980) << 9 | month << 5 | day);
-            entry.written_time.set(hour << 11 | minute << 5 | second / 2);
+            entry.written_time.set(hour << 11 | minute << 5 | (second / 2));
             entry
         };
         for (entry, expected) in [
