@@ -1,35 +1,18 @@
 //! What was changed since an image was built.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use cvmkit_attest::output::{MachineFileRecord, Manifest, PartsRecord, REFERENCE_FILE, Role};
-use cvmkit_attest::values::ReferenceValues;
+use cvmkit_attest::output::{MachineFileRecord, Manifest, PartsRecord, Role};
 use cvmkit_formats::digest::Sha256;
 use serde::Serialize;
 
+use super::Edit;
+use super::earlier::Earlier;
 use super::image::PlannedImage;
-use super::{Edit, PlanError};
 use crate::build::Builder;
 use crate::build::inputs::{External, Inputs};
 use crate::describe::MachineFile;
 use crate::image;
-
-/// An image that was built.
-pub(super) struct Earlier {
-    pub(super) folder: PathBuf,
-    pub(super) manifest: Manifest,
-    pub(super) values: ReferenceValues,
-}
-
-impl Earlier {
-    /// Reads what describes the image in a folder.
-    pub(super) fn read(folder: &Path) -> Result<Self, PlanError> {
-        let manifest = Manifest::read(folder)?;
-        let values = ReferenceValues::read(&folder.join(REFERENCE_FILE))?;
-        Ok(Self { folder: folder.to_owned(), manifest, values })
-    }
-}
 
 /// One thing that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,8 +28,8 @@ pub struct Change {
     pub to: Option<String>,
 }
 
-/// The parts that only a build can know and that will be others than they were.
-pub(super) fn unseen(earlier: &Earlier, now: &PartsRecord) -> Vec<Edit> {
+/// The parts whose bytes only a build can know and whose inputs changed.
+pub(super) fn of_parts(earlier: &Earlier, now: &PartsRecord) -> Vec<Edit> {
     let (was, is) = (&earlier.manifest.inputs.parts, now);
     let parts = [
         (Edit::Root, was.root != is.root),
@@ -57,7 +40,7 @@ pub(super) fn unseen(earlier: &Earlier, now: &PartsRecord) -> Vec<Edit> {
     parts.into_iter().filter(|(_, changed)| *changed).map(|(edit, _)| edit).collect()
 }
 
-/// The machines' own files that are others than they were: firmware counts for its code and its
+/// The machines' own files that differ: firmware counts for its code and its
 /// variables.
 pub(super) fn of_machine_files(earlier: &Earlier, now: &PlannedImage) -> Vec<Edit> {
     let was = &earlier.manifest.inputs.machine_files;
@@ -120,9 +103,9 @@ pub(super) fn between(
         };
         note("platforms", names(&earlier.values.profiles), names(&external.machines.profiles));
     }
-    let unseen = unseen(earlier, now);
+    let parts = of_parts(earlier, now);
     let packages_changed = changes.iter().any(|change| change.what.starts_with("package "));
-    if unseen.contains(&Edit::Root) && !packages_changed {
+    if parts.contains(&Edit::Root) && !packages_changed {
         let what = "root file system: files, users, units or other keys of the definition";
         changes.push(Change { what: what.to_owned(), from: None, to: None });
     }
@@ -161,7 +144,7 @@ fn packages(
         .map(|package| (package.name.as_str(), (package.version.as_str(), package.sha256)))
         .collect();
     let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
-    let moved = names.filter_map(|name| {
+    let changed = names.filter_map(|name| {
         let (from, to) = (was.get(name), is.get(name));
         if from.map(|(_, sha256)| sha256) == to.map(|(_, sha256)| sha256) {
             return None;
@@ -175,5 +158,5 @@ fn packages(
         };
         Some(((*name).to_owned(), shown(from), shown(to)))
     });
-    moved.collect()
+    changed.collect()
 }

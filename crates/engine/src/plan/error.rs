@@ -1,4 +1,4 @@
-//! Why there is no plan.
+//! Why a plan fails.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::definition::DefinitionError;
 use crate::image::ImageError;
 use crate::lock::LockError;
 
-/// Why there is no plan.
+/// Why a plan fails.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PlanError {

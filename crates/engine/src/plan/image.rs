@@ -13,7 +13,7 @@ use cvmkit_measure::firmware::behaviour::FirmwareBuild;
 use cvmkit_measure::firmware::{Firmware, TdvfSectionType};
 use cvmkit_measure::snp::{VCPU_TYPES, VcpuType};
 
-use super::changes::Earlier;
+use super::earlier::Earlier;
 use super::{Edit, PlanError};
 use crate::build::inputs::{External, Inputs};
 use crate::describe::MachineFile;

@@ -5,7 +5,7 @@
 //! for what only a build can know (the root hash, a new kernel, a new initramfs) something else than
 //! it was. The image is written again around that, without its root file system, and measured by
 //! the same code that measures a built one ([`cvmkit_attest::values`]); where a value differs, the
-//! register will change. So a plan is no table of rules that could be wrong beside the build.
+//! register will change. So there is no second table of rules that could contradict the build.
 //!
 //! The contract: a register that is named will change, one that is not will keep its value. What is
 //! not predicted has no value to compare; those that the machine decides are named when it changes.
@@ -15,6 +15,7 @@
 
 mod changes;
 mod compare;
+mod earlier;
 mod edit;
 mod error;
 mod image;
@@ -31,7 +32,7 @@ pub use compare::{MachineChange, Plan};
 pub use edit::{Edit, UnknownEdit};
 pub use error::PlanError;
 
-use changes::Earlier;
+use earlier::Earlier;
 use image::PlannedImage;
 
 /// What an edit changes: that which was made since `out` was built, or in addition `edits`, as the
@@ -54,12 +55,12 @@ pub fn plan(
     let parts = inputs.parts(builder.stage1, &external.stub);
     let changes = changes::between(&earlier, &inputs, &external, builder, &parts);
     let mut now = PlannedImage::new(&earlier, &inputs, external)?;
-    let unseen = changes::unseen(&earlier, &parts);
-    now.apply(&unseen)?;
+    let rebuilt = changes::of_parts(&earlier, &parts);
+    now.apply(&rebuilt)?;
     let scratch = |name: &str| builder.origins.store.scratch_folder(name);
     if edits.is_empty() {
         let values = now.values(&inputs, &scratch("plan")?)?;
-        let reached = [unseen, changes::of_machine_files(&earlier, &now)].concat();
+        let reached = [rebuilt, changes::of_machine_files(&earlier, &now)].concat();
         return Ok(Plan::between(changes, Vec::new(), &reached, &earlier.values, &values));
     }
     let before = now.values(&inputs, &scratch("plan-before")?)?;

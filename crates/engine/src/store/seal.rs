@@ -3,23 +3,23 @@
 //! To decode the packages of an image takes longer than to make the image, and nothing in a lock
 //! says what a package decodes to. So the store keeps decoded packages and records of builds under
 //! a seal: HMAC-SHA-256 (RFC 2104) with a key that lies outside of the store and never leaves the
-//! account. Whoever fills a store that others use, such as a cache that machines share, can't make
-//! a seal: what has none, or another key's, is dropped and derived anew from objects that the lock
+//! account. Who fills a store that others use, such as a cache that machines share, can't make
+//! a seal: what has none, or another key's, is dropped and derived again from objects that the lock
 //! vouches for. Without a key nothing is kept, and everything is derived by every build.
 //!
 //! The contract: what is read through a seal is used only after its end was seen and matched.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::Path;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files::{self, FileError, Folder, cannot};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 
-use super::{Store, dropped};
+use super::key::Kind;
+use super::objects::{Store, dropped};
 
 /// Bytes of the seal behind what it seals.
 const SEAL_LEN: usize = 32;
@@ -29,90 +29,6 @@ const RECORD_MAX: u64 = 1 << 20;
 
 /// What is read at once, to be hashed.
 const BUFFER: usize = 256 << 10;
-
-/// The key of an account.
-#[derive(Clone)]
-pub struct SealKey([u8; 32]);
-
-impl std::fmt::Debug for SealKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SealKey(..)")
-    }
-}
-
-impl SealKey {
-    /// The key with these bytes, which nobody else has.
-    #[must_use]
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The key in the file `path`; where there is none yet, `fresh` becomes it. Of two processes
-    /// that begin at once, both end up with one key.
-    ///
-    /// # Errors
-    /// Names the file: it can't be made or read, others may read it, or it is no key.
-    pub fn of_file(path: &Path, fresh: [u8; 32]) -> Result<Self, FileError> {
-        if !path.exists() {
-            Self::create(path, fresh)?;
-        }
-        let mut file = files::open(path)?;
-        let mode = file.metadata().map_err(cannot("read", path))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let why = format!("mode {:o}, expected 600: only its owner may read it", mode & 0o777);
-            return Err(cannot("trust", path)(io::Error::other(why)));
-        }
-        let mut bytes = [0; 32];
-        file.read_exact(&mut bytes).map_err(cannot("read", path))?;
-        Ok(Self(bytes))
-    }
-
-    fn create(path: &Path, bytes: [u8; 32]) -> Result<(), FileError> {
-        let folder = Folder::make(files::parent(path))?;
-        let name = path.file_name().unwrap_or_default();
-        let fresh = files::partial_name(name);
-        let mut file = folder.create_with(&fresh, 0o600)?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
-        written.map_err(cannot("write", &folder.path(&fresh)))?;
-        files::place_new(&folder.path(&fresh), path)
-    }
-
-    /// Begins a seal over something of that kind and name.
-    fn begin(&self, kind: Kind, name: Sha256) -> Hmac<sha2::Sha256> {
-        // RFC 2104, section 2: a key shorter than a block of the hash is filled up with zeros.
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(&self.0);
-        let mut mac = Hmac::<sha2::Sha256>::new(&block.into());
-        mac.update(kind.label().as_bytes());
-        mac.update(&name.0);
-        mac
-    }
-}
-
-/// What is sealed. A kind's seals are no seals of another kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The decompressed `data.tar` of a package with that digest.
-    Decoded,
-    /// The `SHA256SUMS` of a build of those inputs.
-    Build,
-}
-
-impl Kind {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Decoded => "cvmkit decoded data.tar 1\0",
-            Self::Build => "cvmkit build record 1\0",
-        }
-    }
-
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Decoded => "decoded",
-            Self::Build => "builds",
-        }
-    }
-}
 
 impl Store {
     /// Whether it keeps what is derived: it has a key.
@@ -194,7 +110,7 @@ impl Store {
         folder.replace(build.to_string(), &[text, &mac.into_bytes()].concat())
     }
 
-    /// An open file of this kind and name, and the folder it is in. What is no file is none.
+    /// An open file of this kind and name, and the folder it is in. `None` without a file.
     fn sealed(&self, kind: Kind, name: Sha256) -> Result<Option<(Folder, File)>, FileError> {
         let Some(folder) = self.existing(&[kind.folder()])? else { return Ok(None) };
         match folder.file(name.to_string()) {
@@ -294,7 +210,7 @@ impl Sealing<'_> {
         if let Some(Seal { mac, package, partial, target }) = self.seal {
             let written = self.file.write_all_at(&mac.finalize().into_bytes(), self.len);
             written.map_err(|error| self.store.scratch_error(error))?;
-            // Not synced: after a power failure the seal does not match, and all is decoded anew.
+            // Not synced: after a power failure the seal does not match, and all is decoded again.
             let name = package.to_string();
             partial.rename(decoded_name(package), &target, &name)?;
             files::unlock(&self.file, &target.path(&name))?;
@@ -305,7 +221,10 @@ impl Sealing<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::store::SealKey;
 
     const PACKAGE: Sha256 = Sha256([7; 32]);
 
@@ -362,9 +281,9 @@ mod tests {
         }
         let other = ours.root.path("decoded").join(Sha256([8; 32]).to_string());
         files::replace(&other, &whole).unwrap();
-        let mut moved = ours.decoded(Sha256([8; 32])).unwrap().unwrap();
-        moved.read_to_end(&mut Vec::new()).unwrap();
-        assert!(moved.finish().unwrap().is_none(), "a seal is of one package");
+        let mut renamed = ours.decoded(Sha256([8; 32])).unwrap().unwrap();
+        renamed.read_to_end(&mut Vec::new()).unwrap();
+        assert!(renamed.finish().unwrap().is_none(), "a seal is of one package");
     }
 
     #[test]
@@ -397,17 +316,5 @@ mod tests {
         let path = ours.root.path("builds").join(PACKAGE.to_string());
         files::replace(&path, b"an unsealed text, as anybody may write it").unwrap();
         assert_eq!(ours.recorded(PACKAGE).unwrap(), None);
-    }
-
-    #[test]
-    fn the_first_key_stays_and_only_its_owner_may_read_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state/seal.key");
-        let first = SealKey::of_file(&path, [1; 32]).unwrap();
-        assert_eq!(SealKey::of_file(&path, [2; 32]).unwrap().0, first.0);
-        assert_eq!(files::list(files::parent(&path)).unwrap().len(), 1);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        let error = SealKey::of_file(&path, [3; 32]).unwrap_err();
-        assert!(error.to_string().contains("seal.key"), "{error}");
     }
 }
