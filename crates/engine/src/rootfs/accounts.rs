@@ -195,7 +195,7 @@ struct NewUser {
     expired: bool,
 }
 
-/// Accounts on their way: what is there, and what is asked for by name.
+/// Accounts while they are gathered: those that exist, and those that are asked for by name.
 struct Collection<'a> {
     accounts: Accounts,
     users: BTreeMap<String, NewUser>,
@@ -382,7 +382,7 @@ impl Collection<'_> {
     fn definition_user(&mut self, user: &UserRequest, debug: bool) -> Result<(), RootfsError> {
         let refuse = |why: String| RootfsError::Account { name: user.name.clone(), why };
         if self.accounts.has_user(&user.name) {
-            return Err(refuse("exists already as one of Debian's own".to_owned()));
+            return Err(refuse("is already a user of base-passwd".to_owned()));
         }
         let shell = user.shell.as_deref().unwrap_or(NOLOGIN);
         if !debug && !NO_SHELLS.contains(&shell) {
@@ -394,7 +394,7 @@ impl Collection<'_> {
                 return Err(refuse("a password would be a login in production".to_owned()));
             }
             Some(hash) if hash.starts_with('$') && !hash.contains([':', '\n']) => hash.to_owned(),
-            Some(_) => return Err(refuse("the password is no crypt(5) hash".to_owned())),
+            Some(_) => return Err(refuse("the password is not a crypt(5) hash".to_owned())),
         };
         let new = NewUser {
             id: user.uid,
@@ -522,7 +522,11 @@ impl Collection<'_> {
         let gid = group.map(|group| group.gid).ok_or_else(|| RootfsError::UnknownAccount {
             what: format!("user `{name}`"),
             kind: "group",
-            name: format!("{:?}", user.group),
+            name: match &user.group {
+                PrimaryGroup::Own => name.clone(),
+                PrimaryGroup::Named(wanted) => wanted.clone(),
+                PrimaryGroup::Id(wanted) => wanted.to_string(),
+            },
         })?;
         let NewUser { comment, home, shell, password, expired, .. } = user;
         self.accounts.users.push(User { name, uid, gid, comment, home, shell, password, expired });
@@ -549,7 +553,8 @@ fn check_name(name: &str) -> Result<(), RootfsError> {
     if is_account_name(name) {
         return Ok(());
     }
-    let why = "is no account name (lower-case letters, digits, `_` and `-`, at most 31)".to_owned();
+    let why = "is not a valid account name (lower-case letters, digits, `_` and `-`, at most 31)"
+        .to_owned();
     Err(RootfsError::Account { name: name.to_owned(), why })
 }
 
@@ -594,6 +599,10 @@ impl Taken {
         holders.find(|holder| *holder != name).cloned()
     }
 
+    /// From the top down, as systemd-sysusers does (`add_user`, `src/sysusers/sysusers.c`), and unlike
+    /// adduser, which goes up: an id that a later package of Debian fixes is more likely a low one. An id must be free
+    /// as a user's and as a group's, since one number serves both. `reserved` are ids of accounts that this image
+    /// does not have but another variant may.
     fn next_free(&self, reserved: &BTreeSet<u32>) -> Option<u32> {
         let mut ids = (SYSTEM_ID_MIN..=SYSTEM_ID_MAX).rev();
         let used = |id: &u32| self.users.contains_key(id) || self.groups.contains_key(id);
@@ -663,3 +672,6 @@ fn homes(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsE
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

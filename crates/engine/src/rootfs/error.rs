@@ -47,7 +47,7 @@ pub enum RootfsError {
         /// What is wrong, with what was found.
         why: String,
     },
-    /// Something would have to be done that cvmkit does not do.
+    /// The image needs something that cvmkit does not support.
     #[error("`/{path}` holds {what}: not supported")]
     Unsupported {
         /// Where.
@@ -126,8 +126,8 @@ pub enum RootfsError {
     },
     /// A production image could be entered from a terminal.
     #[error(
-        "{what} {why}\n  --> {path}{}\n  a production image has no way to a shell from a terminal",
-        if way.is_empty() { String::new() } else { format!("\n  started by: {}", way.join(" -> ")) }
+        "{what} {why}\n  --> {path}{}\n  no terminal of a production image leads to a shell",
+        if started_by.is_empty() { String::new() } else { format!("\n  started by: {}", started_by.join(" -> ")) }
     )]
     Terminal {
         /// The unit, generator, program or setting.
@@ -137,7 +137,7 @@ pub enum RootfsError {
         /// What it does.
         why: String,
         /// The units from the first one to it, if a boot starts it.
-        way: Vec<String>,
+        started_by: Vec<String>,
     },
     /// A value of the request is malformed.
     #[error("{field} `{value}`: {why}")]

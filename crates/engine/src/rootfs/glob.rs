@@ -97,4 +97,53 @@ mod tests {
             assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
         }
     }
+
+    /// POSIX.2, 2.13.1 "Patterns Matching a Single Character": `]` that comes first and `-` at either end are
+    /// members, `\` quotes, and a set without an end is a plain `[`. Without `FNM_PATHNAME` and `FNM_PERIOD` a
+    /// slash and a leading dot are bytes like others.
+    #[test]
+    fn sets_and_quotes_have_their_edge_cases() {
+        for (pattern, text, expected) in [
+            ("[]a]", "a", true),
+            ("[]a]", "b", false),
+            ("[!]a]", "]", false),
+            ("[!]a]", "b", true),
+            ("[^a]", "b", true),
+            ("[^a]", "a", false),
+            ("[a-]", "-", true),
+            ("[-a]", "-", true),
+            ("[a-c-e]", "-", true),
+            ("[c-a]", "b", false),
+            ("[\\]]", "]", true),
+            ("[\\!a]", "!", true),
+            ("[a", "[a", true),
+            ("[a", "a", false),
+            ("[a-", "[a-", true),
+            ("[", "x", false),
+            ("\\?", "?", true),
+            ("\\?", "x", false),
+            ("\\[a]", "[a]", true),
+            ("?", "/", true),
+            ("*", ".hidden", true),
+            ("[/]", "/", true),
+            ("?", "", false),
+            ("a", "", false),
+            ("*", "", true),
+            ("", "a", false),
+            ("a*", "a", true),
+            ("*a", "aa", true),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+        assert!(matches(b"?", &[0xff]), "a byte, not a character");
+    }
+
+    /// A matcher that tries every star against every place would not end within an age.
+    #[test]
+    fn many_stars_end() {
+        let text = vec![b'a'; 20_000];
+        assert!(!matches(&[b"*a".repeat(200), b"b".to_vec()].concat(), &text));
+        assert!(matches(&b"*a".repeat(200), &text));
+    }
 }

@@ -21,6 +21,8 @@ pub(crate) mod overlay;
 pub(crate) mod programs;
 mod sysusers;
 pub(crate) mod terminals;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tmpfiles;
 pub mod units;
 mod volatile;
@@ -82,7 +84,7 @@ pub struct Rootfs {
     pub accounts: Accounts,
     /// What was done that no package file shows, and why; one line each.
     pub log: Vec<String>,
-    /// What whoever publishes the image has to know; it belongs into the manifest.
+    /// What the publisher of the image has to know; it belongs into the manifest.
     pub notices: Vec<Notice>,
     /// Kernel releases whose `modules.dep` and its relatives are still to be made.
     pub kernels: Vec<String>,

@@ -92,7 +92,7 @@ fn parse(line: &str) -> Result<Line, String> {
     let text = |index: usize, default: &str| field(index).unwrap_or(default).to_owned();
     let name = field(1).ok_or("the name is missing")?.to_owned();
     if !is_account_name(&name) {
-        return Err(format!("`{name}` is no account name"));
+        return Err(format!("`{name}` is not a valid account name"));
     }
     match field(0).unwrap_or_default() {
         kind @ ("u" | "u!") => {
@@ -174,6 +174,8 @@ pub(super) fn words(line: &str) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rootfs::Request;
+    use crate::rootfs::tests::{assembly, refused};
 
     #[test]
     fn lines_of_packages_are_understood() {
@@ -211,5 +213,101 @@ mod tests {
         {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    /// sysusers.d(5), "ID": a number, `uid:gid`, `uid:groupname`, or `-`.
+    #[test]
+    fn ids_are_numbers_pairs_or_automatic() {
+        for (field, id, group) in [
+            ("-", None, PrimaryGroup::Own),
+            ("0", Some(0), PrimaryGroup::Own),
+            ("4294967295", Some(u32::MAX), PrimaryGroup::Own),
+            ("5:7", Some(5), PrimaryGroup::Id(7)),
+            ("5:adm", Some(5), PrimaryGroup::Named("adm".into())),
+            ("-:adm", None, PrimaryGroup::Named("adm".into())),
+            ("-:7", None, PrimaryGroup::Id(7)),
+        ] {
+            let Line::User { id: found_id, group: found_group, .. } =
+                parse(&format!("u x {field}")).unwrap()
+            else {
+                panic!("{field}")
+            };
+            assert_eq!((found_id, found_group), (id, group), "{field}");
+        }
+        for field in ["4294967296", "-1", "0x5", "/usr/bin/x", "5-9", ":7"] {
+            assert!(parse(&format!("u x {field}")).is_err(), "{field}");
+        }
+    }
+
+    /// 31 characters: `ut_user` of utmp(5) has 32 bytes with its end, and systemd and adduser agree (<https://systemd.io/USER_NAMES>).
+    #[test]
+    fn names_start_with_a_letter_or_an_underscore_and_have_31_characters() {
+        for name in ["a", "_apt", "systemd-network", "x_1-", &"a".repeat(31)] {
+            assert!(is_account_name(name), "{name}");
+        }
+        for name in
+            ["", "-a", "1a", "A", "aB", "a.b", "a$", "a:b", "a b", "ä", "a\n", &"a".repeat(32)]
+        {
+            assert!(!is_account_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_split_at_space_outside_of_quotes() {
+        for (line, expected) in [
+            ("a  b\tc", Some(&["a", "b", "c"][..])),
+            ("a \"b c\" d", Some(&["a", "b c", "d"])),
+            ("a 'b \"c\"'", Some(&["a", "b \"c\""])),
+            ("a \"\" b", Some(&["a", "", "b"])),
+            ("a\"b c\"d", Some(&["ab cd"])),
+            ("a\\ b", Some(&["a b"])),
+            ("\"a\\\"b\"", Some(&["a\"b"])),
+            ("", Some(&[])),
+            ("a \"b", None),
+            ("a 'b\"", None),
+            ("a \\", None),
+        ] {
+            let found = words(line).ok();
+            let expected: Option<Vec<String>> =
+                expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    /// sysusers.d(5), "Configuration Directories and Precedence": files are sorted by name whatever folder they
+    /// are in, one in `/etc` replaces one of the same name, and a link to `/dev/null` disables it.
+    #[test]
+    fn a_file_hides_those_of_its_name_in_later_folders() {
+        let request = Request::default();
+        let assembly = assembly(
+            &request,
+            &[
+                ("/usr/lib/sysusers.d/b.conf", "g b-vendor -"),
+                ("/usr/lib/sysusers.d/c.conf", "g c -"),
+                ("/usr/lib/sysusers.d/README", "not read"),
+                ("/usr/lib/sysusers.d/z.conf", "g z -"),
+                ("/usr/local/lib/sysusers.d/b.conf", "g b-local -"),
+                ("/etc/sysusers.d/b.conf", "# mine\n\n  g b-own -\n"),
+                ("/etc/sysusers.d/z.conf", "-> /dev/null"),
+                ("/usr/local/lib/sysusers.d/a.conf", "g a -"),
+            ],
+        );
+        let lines = read(&assembly).unwrap();
+        let names: Vec<String> = lines
+            .into_iter()
+            .map(|line| match line {
+                Line::Group { name, .. } => name,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(names, ["a", "b-own", "c"]);
+    }
+
+    #[test]
+    fn a_bad_line_is_refused_with_its_file_and_number() {
+        let request = Request::default();
+        let assembly =
+            assembly(&request, &[("/etc/sysusers.d/x.conf", "# first\ng a -\nr - 1-5\n")]);
+        refused(read(&assembly), "`/etc/sysusers.d/x.conf`, line 3: ");
     }
 }

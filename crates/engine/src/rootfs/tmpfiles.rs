@@ -199,6 +199,9 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rootfs::effects::Effects;
+    use crate::rootfs::tests::{access, assembly, at, refused};
+    use crate::rootfs::{Request, accounts};
 
     #[test]
     fn what_the_boot_does_is_left_to_it() {
@@ -230,6 +233,107 @@ mod tests {
     fn unknown_types_flags_and_modes_are_errors() {
         for line in ["k /etc/x", "d@ /etc/x", "d /etc/x 9999", "d /etc/x 17777", "d etc/x", "d"] {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    /// The tree with one file of lines applied; the users `root` (0) and the group `adm` (4) exist.
+    fn applied<'a>(
+        request: &'a Request<'a>,
+        files: &[(&str, &str)],
+        lines: &str,
+    ) -> Result<Assembly<'a>, RootfsError> {
+        let mut assembly = assembly(request, &[("/usr/lib/tmpfiles.d/x.conf", lines)]);
+        for (path, text) in files {
+            assembly.write(path, 0o600, *text)?;
+        }
+        assembly.write("/usr/lib/sysusers.d/x.conf", 0o644, "g adm 4\n")?;
+        let accounts = accounts::collect(&mut assembly, &Effects::default())?;
+        apply(&mut assembly, &accounts)?;
+        Ok(assembly)
+    }
+
+    /// tmpfiles.d(5), "Type": what each letter makes where nothing is.
+    #[test]
+    fn each_type_makes_its_kind_where_nothing_is() {
+        let request = Request::default();
+        let factory = [("/usr/share/factory/etc/x", "factory"), ("/opt/from", "other")];
+        for (line, made, is) in [
+            ("d /etc/x", Some("/"), (0o755, 0, 0)),
+            ("D /etc/x 0700 root adm", Some("/"), (0o700, 0, 4)),
+            ("v /etc/x 0750 - adm", Some("/"), (0o750, 0, 4)),
+            ("q /etc/x", Some("/"), (0o755, 0, 0)),
+            ("Q /etc/x", Some("/"), (0o755, 0, 0)),
+            ("d /etc/x/", Some("/"), (0o755, 0, 0)),
+            ("d /etc/x :0700 :root :adm", Some("/"), (0o700, 0, 4)),
+            ("d /etc/x 2755 0 4", Some("/"), (0o2755, 0, 4)),
+            ("f /etc/x 0640 root adm - text", Some("text"), (0o640, 0, 4)),
+            ("f /etc/x", Some(""), (0o644, 0, 0)),
+            ("L /etc/x", Some("-> /usr/share/factory/etc/x"), (0o600, 0, 0)),
+            ("L /etc/x - - - - /opt/from", Some("-> /opt/from"), (0o600, 0, 0)),
+            ("C /etc/x", Some("factory"), (0o600, 0, 0)),
+            ("C /etc/x - - - - /opt/from", Some("other"), (0o600, 0, 0)),
+            ("C /etc/x - - - - /opt/missing", None, (0, 0, 0)),
+            ("z /etc/x 0600 root root", None, (0, 0, 0)),
+        ] {
+            let assembly = applied(&request, &factory, line).unwrap();
+            assert_eq!(at(&assembly, "/etc/x").as_deref(), made, "{line}");
+            if made.is_some() {
+                assert_eq!(access(&assembly, "/etc/x"), is, "{line}");
+            }
+        }
+    }
+
+    /// What exists keeps its contents; mode and owner change unless `:` says that they are of new ones
+    /// (tmpfiles.d(5), "Mode" and "User, Group").
+    #[test]
+    fn what_exists_keeps_its_contents_and_takes_over_modes() {
+        let request = Request::default();
+        let factory = [("/usr/share/factory/etc/x", "factory"), ("/etc/x", "old")];
+        for (line, made, is) in [
+            ("f /etc/x 0640 root adm - new", "old", (0o640, 0, 4)),
+            ("z /etc/x 0640", "old", (0o640, 0, 0)),
+            ("z /etc/x - - adm", "old", (0o600, 0, 4)),
+            ("z /etc/x", "old", (0o600, 0, 0)),
+            ("f /etc/x :0640 root :adm - new", "old", (0o600, 0, 0)),
+            ("C /etc/x", "old", (0o600, 0, 0)),
+            ("L /etc/x", "old", (0o600, 0, 0)),
+            ("L+ /etc/x", "-> /usr/share/factory/etc/x", (0o600, 0, 0)),
+        ] {
+            let assembly = applied(&request, &factory, line).unwrap();
+            assert_eq!(at(&assembly, "/etc/x").as_deref(), Some(made), "{line}");
+            assert_eq!(access(&assembly, "/etc/x"), is, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_can_not_be_carried_out_is_refused() {
+        let request = Request::default();
+        let files = [("/opt/folder/file", "x")];
+        for (line, words) in [
+            ("d /etc/x - nobody-there", "needs the user `nobody-there`"),
+            ("z /opt/folder - - nobody-there", "needs the group `nobody-there`"),
+            ("C /etc/x - - - - /opt/folder", "`/opt/folder` holds a directory"),
+            ("d /opt/folder/file/x", "can't make `/opt/folder/file/x`"),
+            ("# one\n\nd /etc/x 0799", "`/usr/lib/tmpfiles.d/x.conf`, line 3: mode `0799`"),
+        ] {
+            refused(applied(&request, &files, line), words);
+        }
+    }
+
+    #[test]
+    fn a_prefix_of_a_name_is_not_a_folder_of_the_boot() {
+        for (path, is_left) in [
+            ("/run", true),
+            ("/run/x", true),
+            ("/runner/x", false),
+            ("/devices", false),
+            ("/var/run/x", true),
+            ("/var/runs", false),
+            ("/tmp/", true),
+            ("/var/tmp", false),
+            ("/", true),
+        ] {
+            assert_eq!(parse(&format!("d {path}")).unwrap().is_none(), is_left, "{path}");
         }
     }
 }

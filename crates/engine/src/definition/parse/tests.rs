@@ -204,3 +204,102 @@ fn the_checksum_is_of_what_is_said_not_how() {
     let more = project(&MINIMAL.replace("\"systemd\"", "\"systemd\", \"dbus\"")).unwrap();
     assert_ne!(plain.package_checksum(), more.package_checksum());
 }
+
+/// One row for each rule: what stands in the file, and the key that is named.
+#[test]
+fn each_value_that_is_refused_names_its_key() {
+    let digest = "a".repeat(64);
+    let long = "x".repeat(65);
+    let too_long = format!("[kernel]\ncommand-line = [\"{}\"]", "x".repeat(2047));
+    let salt = format!("[verity]\nsalt = \"{}\"", "0".repeat(514));
+    let pinned = format!("[firmware]\npackage = \"ovmf\"\npath = \"/x\"\nsha256 = \"{digest}\"");
+    let digest_of_link =
+        format!("[[files]]\npath = \"/x\"\nsymlink = \"y\"\nsha256 = \"{digest}\"");
+    for (text, key) in [
+        ("[verity]\nsalt = \"0\"", "verity.salt"),
+        ("[verity]\nsalt = \"zz\"", "verity.salt"),
+        (salt.as_str(), "verity.salt"),
+        ("[verity]\nuuid = \"x\"", "verity.uuid"),
+        ("[verity]\nuuid = \"0e9a6fe068f6408cbbeb136054d20445\"", "verity.uuid"),
+        ("[verity]\ndata-block-size = 512", "verity.data-block-size"),
+        ("[verity]\nhash-block-size = 8192", "verity.hash-block-size"),
+        ("[root]\nblock-size = 4095", "root.block-size"),
+        ("[root]\nblock-size = 2097152", "root.block-size"),
+        ("[root]\ncompression-level = 0", "root.compression-level"),
+        ("[root]\ncompression-level = 23", "root.compression-level"),
+        ("[root]\ncompression = \"gzip\"\ncompression-level = 10", "root.compression-level"),
+        (too_long.as_str(), "kernel.command-line"),
+        ("[kernel]\ncommand-line = [\"a b\"]", "kernel.command-line"),
+        ("[kernel]\ncommand-line = [\"\"]", "kernel.command-line"),
+        ("[kernel]\ncommand-line = [\"\\u00e4\"]", "kernel.command-line"),
+        (pinned.as_str(), "firmware"),
+        (digest_of_link.as_str(), "files.`/x`"),
+        ("[[files]]\npath = \"x\"\ncontent = \"\"", "files.path"),
+        ("[[files]]\npath = \"/a/../b\"\ncontent = \"\"", "files.path"),
+        ("[[files]]\npath = \"/a//b\"\ncontent = \"\"", "files.path"),
+        ("[[files]]\npath = \"/a\"\ncontent = \"\"\nsymlink = \"b\"", "files.`/a`"),
+        ("[[files]]\npath = \"/a\"\ncontent = \"\"\nmode = \"0888\"", "files.`/a`.mode"),
+        ("[[files]]\npath = \"/a\"\ncontent = \"\"\nmode = \"10000\"", "files.`/a`.mode"),
+    ] {
+        let error = project(&format!("{MINIMAL}\n{text}")).unwrap().definition(None).unwrap_err();
+        let named = format!("`{key}` can't be ");
+        assert!(error.to_string().starts_with(&named), "{text}: {error}");
+    }
+    let named = |version: &str| {
+        project(&MINIMAL.replace("version = \"1\"", &format!("version = \"{version}\"")))
+            .and_then(|it| it.definition(None))
+    };
+    // UAPI.10: `_` joins the parts of a file name.
+    for version in ["", "-1", "1_2", "1 2", "1/2", "ä", long.as_str()] {
+        let error = named(version).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("`version`"), "{version}: {error}");
+    }
+    for version in ["1", "1.2~rc1+b-3^4", &long[1..]] {
+        assert_eq!(named(version).unwrap().version, version);
+    }
+}
+
+#[test]
+fn a_key_that_is_missing_has_an_example_to_copy() {
+    for (key, example) in [
+        ("id", "id = \"my-image\""),
+        ("version", "version = \"1\""),
+        ("architecture", "architecture = \"x86-64\""),
+        ("seed", "uuidgen"),
+    ] {
+        let line = |line: &&str| !line.starts_with(&format!("{key} ="));
+        let text: Vec<&str> = MINIMAL.lines().filter(line).collect();
+        let error = project(&text.join("\n")).unwrap().definition(None).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{key}` is missing")), "{error}");
+        assert!(error.hint().unwrap().contains(example), "{key}");
+    }
+    let text = MINIMAL.replace("[[sources]]\nsuites = [\"trixie\"]\n", "");
+    let error = project(&text).unwrap().definition(None).unwrap_err();
+    assert!(error.hint().unwrap().contains("suites = [\"trixie\"]"), "{error}");
+}
+
+/// Tables of every depth: the key, where it stands, and what is near it.
+#[test]
+fn a_misspelt_key_of_any_table_has_a_guess() {
+    for (text, key, guess) in [
+        ("idd = 1", "idd", "did you mean `id`?"),
+        ("[kernel]\ncommandline = []", "commandline", "did you mean `command-line`?"),
+        ("[kernel]\ncommand_line = []", "command_line", "did you mean `command-line`?"),
+        ("[verity]\nslat = \"\"", "slat", "did you mean `salt`?"),
+        ("[root]\nformt = \"squashfs\"", "formt", "did you mean `format`?"),
+        ("[[files]]\npth = \"/x\"", "pth", "did you mean `path`?"),
+        ("[[users]]\nnmae = \"x\"", "nmae", "did you mean `name`?"),
+        ("[units]\nenabled = []", "enabled", "did you mean `enable`?"),
+        ("[variant.a.packages]\ninstal = []", "instal", "did you mean `install`?"),
+        ("[units]\nzzzzzzzz = []", "zzzzzzzz", "the keys here are "),
+    ] {
+        let error = project(text).map(|_| ()).unwrap_err();
+        let DefinitionError::UnknownKey { key: found, .. } = &error else {
+            panic!("{text}: {error}")
+        };
+        assert_eq!(found, key);
+        assert!(error.to_string().starts_with(&format!("unknown key `{key}`")), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with(guess), "{text}: {hint}");
+    }
+}

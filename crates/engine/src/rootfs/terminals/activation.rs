@@ -62,8 +62,8 @@ fn command(assembly: &Assembly<'_>, what: &str, path: &str, text: &str) -> Resul
     match opened(assembly, &split) {
         None => Ok(()),
         Some(why) => {
-            let (what, path, way) = (what.to_owned(), path.to_owned(), Vec::new());
-            Err(RootfsError::Terminal { what, path, why, way })
+            let (what, path, started_by) = (what.to_owned(), path.to_owned(), Vec::new());
+            Err(RootfsError::Terminal { what, path, why, started_by })
         }
     }
 }

@@ -82,7 +82,7 @@ fn is_no_interpreter(
             what: format!("`init={path}`"),
             path: led,
             why: "takes commands from the console".to_owned(),
-            way: Vec::new(),
+            started_by: Vec::new(),
         });
     }
     Ok(())

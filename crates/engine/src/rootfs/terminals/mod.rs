@@ -1,4 +1,4 @@
-//! No way from a terminal to a shell in a production image (I11).
+//! No terminal of a production image leads to a shell (I11).
 //!
 //! [`remove`] takes away what gives a login or a shell on a terminal, with every name and link of
 //! it: there is nothing left that could be unmasked. [`check`] looks at the finished tree, after the
@@ -104,7 +104,7 @@ const GENERATOR_FOLDERS: &[&str] = &[
     "/usr/lib/systemd/system-generators",
 ];
 
-/// A way to a terminal: where it is written, and what it is.
+/// What opens a terminal: where it is written, and what it is.
 #[derive(Debug)]
 struct Opening {
     file: String,
@@ -144,7 +144,7 @@ pub(super) fn remove(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
         removed.iter().map(|path| format!("/{}", String::from_utf8_lossy(path))).collect();
     if !paths.is_empty() {
         let paths = paths.join(", ");
-        assembly.note(format!("production image: removed ways to a terminal: {paths}"));
+        assembly.note(format!("production image: removed what opens a terminal: {paths}"));
     }
     settings::write(assembly)
 }
@@ -185,7 +185,7 @@ fn own_paths(assembly: &Assembly<'_>) -> BTreeSet<Vec<u8>> {
         .collect()
 }
 
-/// Refuses a production tree with a way from a terminal to a shell.
+/// Refuses a production tree in which a terminal leads to a shell.
 ///
 /// A login over the network is the definition's to allow, by enabling what serves it: it needs a key
 /// or password that the image has, and the digests cover that. It is answered, to be told.
@@ -251,9 +251,9 @@ fn is_of_a_server(assembly: &Assembly<'_>, program: &str) -> bool {
 }
 
 fn refuse<T>(unit: &str, opening: Opening, reached: &Reached) -> Result<T, RootfsError> {
-    let way = reached.way(unit).into_iter().map(str::to_owned).collect();
+    let started_by = reached.path_to(unit).into_iter().map(str::to_owned).collect();
     let Opening { file, why } = opening;
-    Err(RootfsError::Terminal { what: format!("unit `{unit}`"), path: file, why, way })
+    Err(RootfsError::Terminal { what: format!("unit `{unit}`"), path: file, why, started_by })
 }
 
 /// Every name that could be loaded: those of files, of what is reached, and of links that want one.
@@ -280,7 +280,7 @@ fn is_wants_folder(name: &str) -> bool {
     [".wants", ".requires", ".upholds"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// A link to a login unit that is not there does nothing: the definition wanted it, and is told.
+/// A link to a login unit that is not there does nothing: the definition wanted it, and is refused.
 fn wanted_logins(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
     let refused = |name: &str, file: String| {
         let why = "is wanted, and is a login on a terminal".to_owned();
@@ -317,7 +317,7 @@ fn generators(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
                     what: format!("generator `{name}`"),
                     path,
                     why: "starts shells, logins or commands that the host asks for".to_owned(),
-                    way: Vec::new(),
+                    started_by: Vec::new(),
                 });
             }
         }

@@ -48,9 +48,12 @@ pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
 pub(super) fn check(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
     match sysrq(assembly)?.or(manager(assembly)?) {
         None => Ok(()),
-        Some((what, Opening { file, why })) => {
-            Err(RootfsError::Terminal { what: what.to_owned(), path: file, why, way: Vec::new() })
-        }
+        Some((what, Opening { file, why })) => Err(RootfsError::Terminal {
+            what: what.to_owned(),
+            path: file,
+            why,
+            started_by: Vec::new(),
+        }),
     }
 }
 

@@ -49,7 +49,7 @@ pub(in crate::rootfs) struct Unit {
     assignments: Vec<Assignment>,
 }
 
-/// What a name comes to.
+/// What a name stands for.
 #[derive(Clone, Debug)]
 pub(in crate::rootfs) enum Loaded {
     /// A unit.

@@ -1,4 +1,4 @@
-//! What a boot pulls in: every unit that the first one leads to, and by which way.
+//! What a boot pulls in: every unit that the first one leads to, and the chain of units to it.
 //!
 //! Followed are dependencies that start something, links in `.wants`, `.requires` and `.upholds`
 //! folders, and what sockets, timers and paths activate. What starts a unit from a program of its
@@ -34,15 +34,15 @@ impl Reached {
     }
 
     /// The names from the start to `unit`; empty if it is not reached.
-    pub(in crate::rootfs) fn way(&self, unit: &str) -> Vec<&str> {
-        let mut way = Vec::new();
+    pub(in crate::rootfs) fn path_to(&self, unit: &str) -> Vec<&str> {
+        let mut path = Vec::new();
         let mut at = self.parents.get_key_value(unit);
         while let Some((name, parent)) = at {
-            way.push(name.as_str());
+            path.push(name.as_str());
             at = parent.as_deref().and_then(|parent| self.parents.get_key_value(parent));
         }
-        way.reverse();
-        way
+        path.reverse();
+        path
     }
 }
 
