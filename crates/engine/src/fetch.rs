@@ -322,7 +322,7 @@ impl Unpacking {
     }
 }
 
-/// Downloads what is missing over several connections; `keep` is told of each file that came.
+/// Downloads what is missing over several connections; `keep` gets each file that came.
 fn connections(
     wanted: &[Wanted],
     missing: &[usize],
@@ -364,7 +364,7 @@ fn connections(
     Ok(done)
 }
 
-/// One file from the first mirror that gives the right bytes; what the others gave is said.
+/// One file from the first mirror that gives the right bytes; what the others gave is reported.
 fn download(client: &Client, wanted: &Wanted, origins: Origins<'_>) -> Result<Blob, FetchError> {
     let mut refused: Vec<(String, FetchError)> = Vec::new();
     for base in origins.mirrors.of_archive(&wanted.archive) {

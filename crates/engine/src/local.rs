@@ -38,7 +38,7 @@ pub enum LocalError {
         /// Where it is.
         found: PathBuf,
     },
-    /// It is no regular file.
+    /// It is not a regular file.
     #[error("the local file `{path}` is not a regular file; name the file itself")]
     NotRegular {
         /// As the definition gives it.
@@ -133,7 +133,7 @@ impl LocalFolder {
         Ok(within.and_then(|at| at.checked_sub(1)))
     }
 
-    /// The bytes of a local file, which is no link.
+    /// The bytes of a local file, which is not a link.
     ///
     /// # Errors
     /// Where it is, what it is, or that it is longer than `limit`.

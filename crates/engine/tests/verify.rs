@@ -283,7 +283,7 @@ fn what_is_extra_is_a_note_and_what_is_no_image_an_error() {
     tiny.put("left-over", b"x");
     let found = report(&tiny);
     assert!(found.verified, "{found:#?}");
-    assert_eq!(found.notes, ["`left-over` is no file of the image: nothing covers it"]);
+    assert_eq!(found.notes, ["`left-over` is not part of the image: nothing covers it"]);
     let empty = tempfile::tempdir().unwrap();
     for folder in [empty.path().to_owned(), empty.path().join("none"), tiny.path().join("OVMF.fd")]
     {

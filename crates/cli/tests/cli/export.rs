@@ -165,7 +165,9 @@ fn verify_and_dump_take_the_corim_of_an_image() {
     assert_eq!(checked("of-another.corim", "public.pem"), differs);
     let said = folder.cvmkit(&format!("verify {OUT} --corim {OUT}/tiny.vmlinuz"));
     assert_eq!(said.code, Some(2));
-    assert!(said.stderr.contains("is no CoRIM that `cvmkit export` wrote\n  caused by: byte 0: "));
+    assert!(
+        said.stderr.contains("is not a CoRIM that `cvmkit export` wrote\n  caused by: byte 0: ")
+    );
     let said = folder.cvmkit(&format!("verify {OUT} --corim it.corim --corim-key it.corim"));
     assert_eq!(said.code, Some(2));
     assert!(said.stderr.contains("expected a P-384 public key in PEM"), "{said:?}");

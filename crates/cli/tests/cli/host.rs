@@ -206,7 +206,7 @@ fn notes_are_in_the_json_of_every_command() {
     folder.cvmkit(corim).answer();
     folder.put("registers", format!("pcr11={}\n", "ab".repeat(32)).as_bytes());
     for (line, words) in [
-        ("verify out", "`left-over` is no file of the image"),
+        ("verify out", "`left-over` is not part of the image"),
         ("verify out --corim it.corim", "the CoRIM is not signed"),
         (corim, "the CoRIM is not signed"),
         ("export values.json --as corim", "the CoRIM is not signed"),

@@ -1,4 +1,4 @@
-//! Local files on their way into an image: copied into a file without a name while they are hashed.
+//! Local files of an image: copied into a file without a name while they are hashed.
 //!
 //! The contract: what was compared with the lock is what goes into the image, even where somebody
 //! writes to the file at the same time; memory does not grow with a file, nor open files with their

@@ -95,7 +95,7 @@ pub enum BuildError {
     /// What describes the image.
     #[error(transparent)]
     Describe(#[from] DescribeError),
-    /// A profile that is no text.
+    /// A profile that is not UTF-8.
     #[error("the profile `{path}` is not UTF-8")]
     ProfileEncoding {
         /// The local file.

@@ -165,8 +165,8 @@ fn record(key: Sha256, described: &Described, builder: &Builder<'_>) -> Option<S
     Some(format!("the next build can't know that nothing changed: {error}: {why}"))
 }
 
-/// The sums of an earlier image in `out`, none if there is none; or what has to be said because they
-/// are no sums: nobody knows which of the files there are of it.
+/// The sums of an earlier image in `out`, `None` without one; or a note that they can't be read, and so
+/// that files of the earlier image may stay.
 fn earlier(out: &Path) -> Result<Result<Sums, String>, BuildError> {
     let path = out.join(SUMS_FILE);
     let said = |why: &dyn std::fmt::Display| {

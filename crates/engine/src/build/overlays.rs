@@ -2,7 +2,7 @@
 //!
 //! Of a local file's mode only the executable bit counts, as in git: who checks the definition out
 //! decides the rest, and an image must not depend on that (I1). A file that others can't read on this
-//! machine comes out readable, and one that takes its owner's rights does so no more; both are said, and
+//! machine comes out readable, and one that takes its owner's rights does so no more; both are noted, and
 //! `[[files]]` can give a mode.
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ const OTHERS_READ: u32 = 0o004;
 /// The bits that give a program the rights of its owner or group, and the sticky one.
 const SPECIAL: u32 = 0o7000;
 
-/// Files whose mode here says more than the image will have, in a line for each way.
+/// Files whose mode here says more than the image will have, a line for each difference.
 pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Vec<String>, BuildError> {
     let with_mode: BTreeSet<&str> = inputs
         .definition

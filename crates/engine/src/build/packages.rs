@@ -16,7 +16,7 @@ pub(super) fn unpack(
     fetch::largest_first(&wanted, |at, wanted| package(wanted, &blobs[at], origins.store))
 }
 
-/// One package; what is wrong with it is said with its place in the lock.
+/// One package; an error names its place in the lock.
 pub(super) fn package(wanted: &Wanted, blob: &Blob, store: &Store) -> Result<Package, BuildError> {
     packages::open(wanted, blob, store).map_err(|error| match error {
         PackageError::File(error) => error.into(),

@@ -1,4 +1,4 @@
-//! Words of a kernel command line that open a way in from the console, or ask something that a
+//! Words of a kernel command line that open a shell on the console, or ask something that a
 //! production image does not do any more (I11).
 //!
 //! The kernel and systemd take `-` and `_` for the same (`parameq`, `proc_cmdline_key_streq`). What
@@ -41,7 +41,7 @@ const FAMILIES: [(&str, &str); 7] = [
     ("LD_", "no variable that changes what PID 1 takes for granted"),
 ];
 
-const SHELL: &str = "no way to a shell from the console";
+const SHELL: &str = "no shell on the console";
 const DEBUGGER: &str = "no debugger of the kernel on the console";
 const KEYS: &str = "no keys of the console for the kernel";
 const REMOVED: &str = "nothing that a generator does which production images do not have";

@@ -12,7 +12,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DefinitionError {
     /// There is no such file.
-    #[error("there is no image definition at `{}`", path.display())]
+    #[error("no image definition at `{}`", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum DefinitionError {
         at: usize,
     },
     /// A key that does not exist.
-    #[error("`{key}` is no key of an image definition\n  --> {}:{line}:{column}", path.display())]
+    #[error("unknown key `{key}`\n  --> {}:{line}:{column}", path.display())]
     UnknownKey {
         /// The file.
         path: PathBuf,

@@ -460,7 +460,7 @@ impl Platform {
     /// The profile with the changes put in; `text` reads a file beside the definition.
     ///
     /// # Errors
-    /// The file can't be read or is no profile, or the changes do not fit it.
+    /// The file can't be read or is not a profile, or the changes do not fit it.
     pub fn resolve<E: From<ProfileError>>(
         &self,
         text: impl FnOnce(&str) -> Result<String, E>,

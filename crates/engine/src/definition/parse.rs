@@ -266,7 +266,7 @@ impl Check<'_> {
                 return Err(self.invalid(key, parameter, rule));
             }
             if parameter == "--" || parameter.contains('"') {
-                let rule = "neither a quote, as there are no spaces to keep, nor the end `--`";
+                let rule = "no quotes, as a parameter has no spaces, and no `--`";
                 return Err(self.invalid(key, parameter, rule));
             }
             if name.replace('-', "_") == "systemd.import_credentials" && !self.debug {

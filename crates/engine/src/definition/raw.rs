@@ -133,7 +133,7 @@ pub enum RawMetadata {
                  and its SHA-256"
 )]
 pub struct RawScripts {
-    /// Leave them out, knowingly: the SHA-256 of each text that the error about it showed.
+    /// Leave them out, explicitly: the SHA-256 of each text that the error about it showed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<Sha256>,
 }

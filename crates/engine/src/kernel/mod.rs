@@ -50,7 +50,7 @@ pub enum KernelError {
         /// What there is.
         found: Vec<String>,
     },
-    /// A file that belongs to a kernel is missing or no regular file.
+    /// A file that belongs to a kernel is missing or not a regular file.
     #[error("/{0} is not a file of the image")]
     Missing(String),
     /// A file could not be read.

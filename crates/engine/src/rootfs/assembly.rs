@@ -1,4 +1,4 @@
-//! The tree while it is being assembled, with the few ways effects change it.
+//! The tree while it is being assembled, with the few operations by which effects change it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ impl<'a> Assembly<'a> {
         names
             .map(|(name, _)| match std::str::from_utf8(name) {
                 Ok(name) => Ok(name.to_owned()),
-                // Whoever reads the folder at boot finds it: it must not be passed over here.
+                // A program that reads the folder at boot finds it: it must not be passed over here.
                 Err(_) => Err(RootfsError::Unsupported {
                     path: bare(path).to_owned(),
                     what: format!("a name that is not UTF-8 (`{}`)", name.escape_ascii()),

@@ -32,7 +32,7 @@ pub(crate) fn apply(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
         assembly.link("/etc/mtab", "../proc/self/mounts")?;
     }
     if !assembly.occupied("/etc/resolv.conf") {
-        // The root is read-only: whoever learns of a name server writes below /run.
+        // The root is read-only: what learns of a name server writes below /run.
         let stub = "../run/systemd/resolve/stub-resolv.conf";
         let target = if assembly.is_file(RESOLVED) { stub } else { "../run/resolv.conf" };
         assembly.link("/etc/resolv.conf", target)?;

@@ -18,7 +18,7 @@ pub enum PlacedNode {
     File(Content),
     /// A directory; what is in it already stays.
     Directory,
-    /// A directory on the way to the files of an overlay: one that is there already keeps its mode
+    /// A parent of the files of an overlay: one that is there already keeps its mode
     /// and owner, so that a file below `/root` or `/tmp` does not open the one and close the other.
     OverlayDirectory,
     /// A symbolic link with this target.
@@ -141,7 +141,7 @@ fn change(
         return Err(RootfsError::Unsupported { path: path.to_owned(), what });
     }
     if !is_regular && file.xattrs.contains_key(capability::ATTRIBUTE.as_bytes()) {
-        let what = "no regular file: only those have capabilities".to_owned();
+        let what = "something other than a regular file: only those have capabilities".to_owned();
         return Err(RootfsError::Unsupported { path: path.to_owned(), what });
     }
     let what = format!("`{}`", file.path);

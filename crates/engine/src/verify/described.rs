@@ -88,7 +88,7 @@ impl Described {
         let extra = folder
             .listed()
             .filter(|name| !known.contains(*name) && ![SUMS_FILE, MANIFEST_FILE].contains(name))
-            .map(|name| format!("`{name}` is no file of the image: nothing covers it"));
+            .map(|name| format!("`{name}` is not part of the image: nothing covers it"));
         let opaque = self.artifacts().iter().filter(|it| Role::of_name(&it.role).is_none());
         let opaque = opaque.map(|artifact| {
             let Artifact { name, role, .. } = artifact;

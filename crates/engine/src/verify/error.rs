@@ -9,7 +9,7 @@ use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
 use thiserror::Error;
 
-/// Why an image could not be checked at all: an image that is wrong is none of these.
+/// Why an image could not be checked at all; a wrong image is a finding, not an error.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -22,7 +22,7 @@ pub enum VerifyError {
         why: &'static str,
     },
     /// A file that is no CoRIM as cvmkit writes it: nothing is known of what it says.
-    #[error("`{}` is no CoRIM that `cvmkit export` wrote", path.display())]
+    #[error("`{}` is not a CoRIM that `cvmkit export` wrote", path.display())]
     Corim {
         /// The file.
         path: PathBuf,

@@ -36,8 +36,8 @@ impl Folder {
     pub(super) fn list(path: &Path) -> Result<Self, VerifyError> {
         let no_image = |why| VerifyError::NoImage { folder: path.to_owned(), why };
         let names = files::list(path).map_err(|error| match error.source.kind() {
-            io::ErrorKind::NotFound => no_image("there is no such folder"),
-            io::ErrorKind::NotADirectory => no_image("it is no folder"),
+            io::ErrorKind::NotFound => no_image("it does not exist"),
+            io::ErrorKind::NotADirectory => no_image("it is not a folder"),
             _ => error.into(),
         })?;
         let listed = names.into_iter().map(|(name, _)| name.to_string_lossy().into_owned());
@@ -84,7 +84,7 @@ impl Folder {
 
     /// What stands in the place of a file that is not opened.
     pub(super) fn absence(&self, name: &str) -> &'static str {
-        if self.listed.contains(name) { "something that is no regular file" } else { "no file" }
+        if self.listed.contains(name) { "something other than a regular file" } else { "no file" }
     }
 
     /// Bytes of all opened files.

@@ -29,7 +29,7 @@ const INIT: &str = "init";
 /// devices.txt`).
 const CONSOLE: (&str, Device) = ("dev/console", Device { major: 5, minor: 1 });
 
-/// Whatever an archive holds that is no folder, by path.
+/// What an archive holds except folders, by path.
 type Contents<'a> = BTreeMap<String, Inode<Window<&'a Vec<u8>>>>;
 
 /// Checks the initramfs.
@@ -193,7 +193,7 @@ fn init(examination: &mut Examination, name: &str, contents: &Contents<'_>, sha2
         return 0;
     };
     let (Node::File(file), mode) = (&inode.node, inode.meta.mode) else {
-        examination.find(name, what, sha256, "something that is no regular file");
+        examination.find(name, what, sha256, "something other than a regular file");
         return 0;
     };
     examination.expect(name, "mode of /init", "755".to_owned(), format!("{mode:o}"));

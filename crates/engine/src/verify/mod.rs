@@ -6,7 +6,7 @@
 //! is broken is named as skipped, so that an empty list of findings means that everything was
 //! checked. Every [`Finding`] names the file, what was expected and what was found.
 //!
-//! Deliberately absent: whether the image is the *right* one. That is decided by whoever compares
+//! Deliberately absent: whether the image is the *right* one. That is decided by who compares
 //! [`Report::identity`] or the reference values with what they trust.
 //!
 //! Oracle: `sha256sum -c`, `sgdisk -v`, `veritysetup verify`, `unsquashfs`.

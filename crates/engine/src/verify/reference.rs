@@ -30,7 +30,7 @@ pub(super) fn examine(subject: Examined<'_>) -> Result<Examination, VerifyError>
     examination.detail = format!("{} values", found.values.len());
     form(&mut examination, name, &found, &text);
     if !profiles(&mut examination, name, subject, &found.profiles) {
-        examination.skip("the values", "a profile is none that could be computed");
+        examination.skip("the values", "a profile can't be computed");
         return Ok(examination);
     }
     // Only what was opened as a plain file of the folder.

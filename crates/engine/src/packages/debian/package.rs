@@ -4,7 +4,7 @@
 //! enters the store, while others still come over the network, otherwise by the first build that
 //! [`open`]s it. Where the store has no key, or the seal is not this account's, every build decodes.
 //!
-//! The contract: [`keep`] never refuses a package. One that does not decode is refused by whoever
+//! The contract: [`keep`] never refuses a package. One that does not decode is refused by the code that
 //! opens it, who knows what it is for and where the lock names it.
 
 use std::fs::File;

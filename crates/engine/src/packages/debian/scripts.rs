@@ -43,7 +43,7 @@ pub(super) fn classify_request(
         let mut skipping = Skipping { wanted, done: BTreeSet::new() };
         classify_package(assembly, package, &mut skipping, &mut effects)?;
         for sha256 in skipping.idle() {
-            let why = "is no script of it that would have to be skipped".to_owned();
+            let why = "matches none of its scripts that need to be skipped".to_owned();
             idle.push(Idle { key: skip_key(&package.name), value: sha256.to_string(), why });
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A mirror is believed nothing: what it gives must be signed by the source's keys, be the suite and
 //! archive that were asked for, and be as new as what was seen before. Where one of that fails, the
-//! next mirror is asked, and what each did wrong is said.
+//! next mirror is asked, and each failure is reported.
 
 use std::collections::BTreeSet;
 

@@ -67,7 +67,7 @@ fn merge_usr(
     Ok(())
 }
 
-/// One package on its way into the tree.
+/// One package while it is put into the tree.
 struct Unpacking<'a, 'r, 't> {
     assembly: &'a mut Assembly<'t>,
     packages: &'a [&'r Package],

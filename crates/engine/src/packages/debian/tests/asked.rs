@@ -1,4 +1,4 @@
-//! A request of the definition that changes nothing is said aloud.
+//! A request of the definition that changes nothing is an error.
 
 use super::*;
 
@@ -188,7 +188,7 @@ fn a_skip_is_of_a_text_and_a_package_that_are_there() {
         assemble(&Request { skip: skip("lib.x+1", &other), ..request(&packages) }),
         Err(AssembleError::UnknownScript { .. })
     ));
-    for (package, word) in [("plain", "have to be skipped"), ("absent", "not in the image")] {
+    for (package, word) in [("plain", "need to be skipped"), ("absent", "not in the image")] {
         let mut both = skip("lib.x+1", &digest);
         both.extend(skip(package, &other));
         let error = assemble(&Request { skip: both, ..request(&packages) }).unwrap_err();

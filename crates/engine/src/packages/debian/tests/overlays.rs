@@ -1,4 +1,4 @@
-//! What files of the definition may not do to the rest of the image, whoever wrote them.
+//! What files of the definition may not do to the rest of the image, no matter who wrote them.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! No way from a terminal to a shell in production, however it is spelt.
+//! No terminal of a production image leads to a shell, however that is spelt.
 
 use super::overlays::placed;
 use super::*;
