@@ -18,12 +18,11 @@ use crate::predict::{Assumed, on_platform};
 /// Compares a log with the image, or where there is only its reference values, the registers the
 /// log comes to with those.
 pub(super) fn compare(
-    (set, bytes): (RegisterSet, &[u8]),
+    log: &Log<'_>,
     expectation: &Expectation<'_>,
     options: &Options,
     report: &mut Report,
 ) -> Result<(), CompareError> {
-    let log = Log::parse(bytes, set)?;
     let banks: Vec<Observed<'_>> =
         Bank::ALL.iter().filter_map(|bank| log.observed(*bank).ok()).collect();
     if banks.is_empty() {
@@ -35,7 +34,7 @@ pub(super) fn compare(
          quote signs"
             .to_owned(),
     );
-    if set == RegisterSet::Td {
+    if log.registers == RegisterSet::Td {
         let [log] = &banks[..] else {
             return Err(expectation.without("an event log of two banks"));
         };

@@ -54,7 +54,8 @@ const OBSERVED_MAX: u64 = 4 << 20;
 /// The file is no observation, or there is nothing to compare it with. That it differs is no error.
 pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report, CompareError> {
     let refused = |source| CompareError::Observed { path: observed.to_owned(), source };
-    let found = Observed::read(read(observed)?).map_err(refused)?;
+    let bytes = read(observed)?;
+    let found = Observed::read(&bytes).map_err(refused)?;
     let expectation = Expectation::read(with, options)?;
     let mut report = Report {
         equal: false,
@@ -93,9 +94,8 @@ pub fn compare(observed: &Path, with: &Path, options: &Options) -> Result<Report
             report.values =
                 Some(values::compare(registers, &expectation, options, &mut report.notes)?);
         }
-        Observed::Log { set, bytes } => {
-            let log = (*set, bytes.as_slice());
-            log::compare(log, &expectation, options, &mut report)
+        Observed::Log(events) => {
+            log::compare(events, &expectation, options, &mut report)
                 .map_err(|error| error.of_observed(observed))?;
         }
     }

@@ -69,14 +69,9 @@ pub struct TdQuote {
 
 /// What a machine reports.
 #[derive(Debug)]
-pub enum Observed {
-    /// An event log.
-    Log {
-        /// Whose registers it has.
-        set: RegisterSet,
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
+pub enum Observed<'a> {
+    /// An event log, with the registers of a TPM or of a TD.
+    Log(Log<'a>),
     /// An SEV-SNP attestation report.
     Report(Box<Report>),
     /// A TD quote.
@@ -87,11 +82,11 @@ pub enum Observed {
     LaunchDigest(LaunchDigest),
 }
 
-impl fmt::Display for Observed {
+impl fmt::Display for Observed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Log { set: RegisterSet::Tpm, .. } => "TPM event log",
-            Self::Log { set: RegisterSet::Td, .. } => "TD event log",
+            Self::Log(Log { registers: RegisterSet::Tpm, .. }) => "TPM event log",
+            Self::Log(Log { registers: RegisterSet::Td, .. }) => "TD event log",
             Self::Report(_) => "SEV-SNP attestation report",
             Self::Quote(TdQuote { events: None, .. }) => "TD quote",
             Self::Quote(_) => "TD quote with event log",
@@ -109,37 +104,37 @@ const LOG_SIGNATURE_AT: usize = 32;
 const TEE_TYPE_AT: usize = 4;
 const TEE_TYPE_TDX: [u8; 4] = [0x81, 0, 0, 0];
 
-impl Observed {
+impl<'a> Observed<'a> {
     /// Reads an observation of any form.
     ///
     /// # Errors
     /// Any of [`ObservedError`].
-    pub fn read(bytes: Vec<u8>) -> Result<Self, ObservedError> {
+    pub fn read(bytes: &'a [u8]) -> Result<Self, ObservedError> {
         let begins = |at: usize, signature: &[u8]| {
             bytes.get(at..).is_some_and(|rest| rest.starts_with(signature))
         };
         // All but the version of the signature: logs of older formats are told apart by the parser.
         if begins(LOG_SIGNATURE_AT, SPEC_ID_SIGNATURE.get(..13).unwrap_or_default()) {
-            let set = register_set(&Log::parse(&bytes, RegisterSet::Tpm)?);
-            Log::parse(&bytes, set)?;
-            return Ok(Self::Log { set, bytes });
+            let log = Log::parse(bytes, RegisterSet::Tpm)?;
+            let registers = register_set(&log);
+            return Ok(Self::Log(log.with_registers(registers)?));
         }
         if begins(0, CCEL_TABLE_SIGNATURE) {
             // What is wrong with it is for the parser to say.
-            Log::parse(&bytes, RegisterSet::Td)?;
+            Log::parse(bytes, RegisterSet::Td)?;
         }
         if begins(TEE_TYPE_AT, &TEE_TYPE_TDX) {
-            return Ok(Self::Quote(td_quote(&Quote::parse(&bytes)?)));
+            return Ok(Self::Quote(td_quote(&Quote::parse(bytes)?)));
         }
         if bytes.len() == REPORT_LEN {
-            return Ok(Self::Report(Box::new(Report::parse(&bytes)?)));
+            return Ok(Self::Report(Box::new(Report::parse(bytes)?)));
         }
-        match str::from_utf8(&bytes) {
+        match str::from_utf8(bytes) {
             Ok(text) if !text.contains('\0') => of_text(text.trim()),
-            _ => Err(match Log::parse(&bytes, RegisterSet::Tpm) {
+            _ => Err(match Log::parse(bytes, RegisterSet::Tpm) {
                 // A log of TPM 1.2 has no header to be told by.
                 Err(error @ log::Error::Legacy { .. }) => error.into(),
-                _ => ObservedError::Unknown { found: start(&bytes) },
+                _ => ObservedError::Unknown { found: start(bytes) },
             }),
         }
     }
@@ -174,7 +169,7 @@ fn td_quote(quote: &Quote<'_>) -> TdQuote {
     TdQuote { registers, refusal, events: None }
 }
 
-fn of_text(text: &str) -> Result<Observed, ObservedError> {
+fn of_text<'a>(text: &str) -> Result<Observed<'a>, ObservedError> {
     if text.is_empty() {
         return Err(ObservedError::Unknown { found: "nothing".into() });
     }
@@ -193,7 +188,7 @@ fn of_text(text: &str) -> Result<Observed, ObservedError> {
     Ok(Observed::Registers(registers))
 }
 
-fn of_json(value: &Value) -> Result<Observed, ObservedError> {
+fn of_json<'a>(value: &Value) -> Result<Observed<'a>, ObservedError> {
     if let Some(quote) = value.get("quote") {
         return get_quote(quote, value.get("event_log"));
     }
@@ -237,7 +232,7 @@ impl LogEntry {
 }
 
 /// dstack's answer to `GetQuote`: a quote in hexadecimal digits, and a log as JSON in a string.
-fn get_quote(quote: &Value, log: Option<&Value>) -> Result<Observed, ObservedError> {
+fn get_quote<'a>(quote: &Value, log: Option<&Value>) -> Result<Observed<'a>, ObservedError> {
     let refused = |field, why: String| ObservedError::GetQuote { field, why };
     let digits = quote.as_str().ok_or_else(|| refused("quote", "expected a string".into()))?;
     let digits = digits.strip_prefix("0x").unwrap_or(digits);
@@ -322,23 +317,23 @@ mod tests {
             log(SHA384, &[separator, reference, action, reference]),
         ];
         let replayed = |bytes: &[u8]| {
-            let log = Log::parse(bytes, RegisterSet::Td).unwrap();
+            let Observed::Log(log) = Observed::read(bytes).unwrap() else { panic!() };
+            assert_eq!(log, Log::parse(bytes, RegisterSet::Td).unwrap());
             log.observed(Bank::Sha384).unwrap().replay()
         };
         for bytes in rows {
-            let Observed::Log { set, bytes } = Observed::read(bytes).unwrap() else { panic!() };
-            assert_eq!(set, RegisterSet::Td);
             assert_eq!(replayed(&bytes), replayed(&without));
         }
         let high = (7, EventType::EV_SEPARATOR, &[0; 4][..]);
-        let tpm = Observed::read(log(SHA384, &[separator, high])).unwrap();
+        let bytes = log(SHA384, &[separator, high]);
+        let tpm = Observed::read(&bytes).unwrap();
         assert_eq!(tpm.to_string(), "TPM event log");
     }
 
     #[test]
     fn what_is_no_log_to_replay_is_named() {
         let words = |bytes: Vec<u8>| {
-            let error = Observed::read(bytes).unwrap_err();
+            let error = Observed::read(&bytes).unwrap_err();
             std::error::Error::source(&error).map_or_else(|| error.to_string(), |e| e.to_string())
         };
         let table = [b"CCEL".as_slice(), &[0x38, 0, 0, 0, 1, 0x9a], &[0; 46]].concat();

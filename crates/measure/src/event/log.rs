@@ -290,6 +290,16 @@ impl Entry<'_> {
         self.digests.iter().find(of_bank).and_then(|(_, bytes)| bank.digest(bytes))
     }
 
+    /// Says which register of a set its number stands for.
+    fn name_register(&mut self, registers: RegisterSet) -> Result<(), Error> {
+        self.register = registers.of_log_index(self.index);
+        if self.register.is_some() || !self.extends() {
+            return Ok(());
+        }
+        let (entry, offset, found) = (self.number, self.offset, self.index);
+        Err(Error::UnknownRegister { entry, offset, found, expected: registers.log_indices() })
+    }
+
     /// Whether it extends its register.
     #[must_use]
     pub fn extends(&self) -> bool {
@@ -332,6 +342,16 @@ impl<'a> Log<'a> {
             entries.push(reader.entry(registers, &header)?);
         }
         Ok(Self { registers, header, entries, len: reader.cursor.offset() })
+    }
+
+    /// The same log, with its numbers read as those of another set of registers.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRegister`], for the first entry whose number the set does not have.
+    pub fn with_registers(mut self, registers: RegisterSet) -> Result<Self, Error> {
+        self.registers = registers;
+        self.entries.iter_mut().try_for_each(|entry| entry.name_register(registers))?;
+        Ok(self)
     }
 
     /// What was extended, as one bank has it.
@@ -462,14 +482,19 @@ impl<'a> Reader<'a> {
         let (number, offset) = (self.entry, self.cursor.offset());
         let index = self.u32("register index")?;
         let event_type = EventType(self.u32("event type")?);
-        let register = registers.of_log_index(index);
-        if register.is_none() && event_type != EventType::EV_NO_ACTION {
-            let expected = registers.log_indices();
-            return Err(Error::UnknownRegister { entry: number, offset, found: index, expected });
-        }
-        let digests = self.digests(offset, header)?;
-        let data = self.sized("event data")?;
-        Ok(Entry { number, offset, index, register, event_type, digests, data })
+        let mut entry = Entry {
+            number,
+            offset,
+            index,
+            register: None,
+            event_type,
+            digests: Vec::new(),
+            data: &[],
+        };
+        entry.name_register(registers)?;
+        entry.digests = self.digests(offset, header)?;
+        entry.data = self.sized("event data")?;
+        Ok(entry)
     }
 
     fn digests(
