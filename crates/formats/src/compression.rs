@@ -20,7 +20,7 @@ pub const ZSTD_WINDOW_LOG: u32 = 27;
 /// How a member or an index is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// Not compressed: bytes pass as they are.
     None,
     /// gzip (RFC 1952).
     Gzip,
@@ -50,7 +50,7 @@ pub enum CompressionError {
     /// The stream does not decode: bad magic, bad checksum, truncated, too much memory asked for.
     #[error("the {format} stream does not decode: {why}")]
     Corrupt {
-        /// Which format.
+        /// Name of the format, such as `xz`.
         format: &'static str,
         /// What the decoder said.
         why: String,
@@ -58,15 +58,15 @@ pub enum CompressionError {
     /// Bytes after the end of the stream.
     #[error("{len} bytes follow the end of the {format} stream")]
     Trailing {
-        /// Which format.
+        /// Name of the format, such as `xz`.
         format: &'static str,
-        /// How many.
+        /// Number of the bytes.
         len: usize,
     },
     /// More output than allowed.
     #[error("the stream decodes to more than the limit of {limit} bytes")]
     TooLarge {
-        /// The limit.
+        /// The most bytes that the caller wants.
         limit: u64,
     },
 }

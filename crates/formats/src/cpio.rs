@@ -57,7 +57,7 @@ pub enum Error {
     /// The storage failed.
     #[error("{role}")]
     Io {
-        /// What was being done.
+        /// What was being done, such as `reading ...`.
         role: &'static str,
         /// What the storage said.
         source: io::Error,
@@ -65,27 +65,27 @@ pub enum Error {
     /// The bytes contradict the format.
     #[error("cpio {what} at byte {at:#x}: {why}")]
     Corrupt {
-        /// The structure.
+        /// The structure, in the words of the format.
         what: &'static str,
         /// Where it lies in the archive.
         at: u64,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// A format this reader does not take, or an inode the format can't hold.
     #[error("cpio can't hold `/{path}`: {why}")]
     Unsupported {
-        /// The inode.
+        /// Path of the inode in the tree.
         path: String,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// The archive asked for can't be made.
     #[error("cpio archive, {what}: {why}")]
     Invalid {
-        /// The property.
+        /// The option that can't be met.
         what: &'static str,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
 }

@@ -64,7 +64,7 @@ pub struct Device {
     pub minor: u32,
 }
 
-/// What an inode is.
+/// What an inode is, with what only that type has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node<C> {
     /// Entries by name, in byte order.
@@ -93,7 +93,7 @@ pub struct Inode<C> {
 }
 
 impl<C> Inode<C> {
-    /// An empty directory.
+    /// A directory without entries.
     #[must_use]
     pub fn directory(meta: Meta) -> Self {
         Self { meta, node: Node::Directory(BTreeMap::new()) }
@@ -153,7 +153,7 @@ impl<C> Tree<C> {
         Self { inodes: vec![Inode::directory(root)] }
     }
 
-    /// The root directory.
+    /// The root directory, which every tree has.
     #[must_use]
     pub fn root(&self) -> InodeId {
         InodeId(0)

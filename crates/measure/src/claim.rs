@@ -22,16 +22,16 @@ macro_rules! codes {
         }
 
         impl $name {
-            /// Every code.
+            /// Every code, in the order of the source.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// As it is published.
+            /// The code in lower case with hyphens, as documents have it: never renamed, never reused.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// In words.
+            /// The sentence that a person reads, with `{}` where values go.
             #[must_use]
             pub const fn words(self) -> &'static str {
                 match self { $(Self::$variant => $words,)+ }
@@ -77,7 +77,7 @@ codes! {
             "of firmware with Secure Boot whose variables hold no keys",
         SecureBootOff = "secure-boot-off": "if Secure Boot is off",
         ProviderKeys = "provider-keys":
-            "of the Secure Boot keys that are given, which the instance must have been created with",
+            "of the given Secure Boot keys, with which the instance must have been created",
         WithoutPartitionTable = "without-partition-table": "of a disk without a partition table",
         PartitionTableKept = "partition-table-kept":
             "if the disk keeps its partition table when it is first booted",
@@ -111,7 +111,7 @@ codes! {
         Boot = "boot": "boots of {}",
         Oracle = "oracle": "the answers of {}",
         Vector = "vector": "recorded values of {}",
-        Document = "document": "nothing but the documentation of {}",
+        Document = "document": "only the documentation of {}",
     }
 }
 
@@ -136,7 +136,7 @@ codes! {
             "decided by Google's firmware: it publishes signed launch endorsements of each build",
         GoogleFirmware = "google-firmware": "decided by Google's firmware and the machine type",
         AmazonConstant = "amazon-constant":
-            "constant by Amazon's documentation, which names no value",
+            "constant according to Amazon's documentation, which gives no value",
         AmazonUndocumented = "amazon-undocumented":
             "Amazon documents PCR 4, 7 and 12 as those that identify an image",
         ProviderKeys = "provider-keys":
@@ -147,8 +147,8 @@ codes! {
         FirmwareAndKernelHeader = "firmware-behaviour-and-kernel-header":
             "decided by how the firmware measures, and by whether QEMU patches the kernel's header",
         Undecided = "undecided": "the predictions of this machine differ",
-        NothingKnown = "nothing-known": "nothing is known of it",
-        NoFirmwareFile = "no-firmware-file": "decided by the firmware, of which no file is named",
+        NothingKnown = "nothing-known": "nothing is known about it",
+        NoFirmwareFile = "no-firmware-file": "decided by the firmware, and no firmware file is named",
         AcpiTables = "acpi-tables":
             "the digests of the ACPI tables, which the VMM makes, are not known",
         SmbiosTables = "smbios-tables":
@@ -199,7 +199,7 @@ impl Word {
         Self(text.chars().map(|c| if is_of_word(c) { c } else { '-' }).collect())
     }
 
-    /// The text.
+    /// The text: ASCII letters, digits and `._+:~/-`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -240,7 +240,7 @@ fn with_values(f: &mut fmt::Formatter<'_>, words: &str, values: &[Word]) -> fmt:
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Condition {
-    /// Which.
+    /// What must hold for the value, or why there is none.
     pub code: ConditionCode,
     /// Of what, where the code alone does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -271,15 +271,15 @@ impl fmt::Display for Condition {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Evidence {
-    /// Of which kind.
+    /// Boots, an oracle, recorded values, or documentation alone.
     pub code: EvidenceCode,
-    /// Of what, with versions.
+    /// What was compared with, such as `swtpm` and its version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Word>,
 }
 
 impl Evidence {
-    /// Evidence of these.
+    /// Evidence of this kind: the machines, tools or documents of `values`.
     #[must_use]
     pub fn with(code: EvidenceCode, values: impl IntoIterator<Item = Word>) -> Self {
         Self { code, values: values.into_iter().collect() }
@@ -298,7 +298,7 @@ impl fmt::Display for Evidence {
 pub struct Candidate {
     /// How the machine is then, by key.
     pub when: BTreeMap<String, Word>,
-    /// The value in hex.
+    /// The register's value, 64 or 96 hexadecimal digits.
     pub value: String,
 }
 
@@ -318,7 +318,7 @@ impl fmt::Display for Candidate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Reason {
-    /// Which.
+    /// What must hold for the value, or why there is none.
     pub code: ReasonCode,
     /// Of what, where the code alone does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -398,5 +398,50 @@ mod tests {
         }
         let old = Reason::with(ReasonCode::OldKernel, [Word::of("6.1")]);
         assert!(old.to_string().starts_with("Linux 6.1 may not measure"), "{old}");
+    }
+
+    #[test]
+    fn premises_are_no_doubts() {
+        let premises = ConditionCode::ALL.iter().filter(|code| code.is_premise());
+        let premises: Vec<_> = premises.map(|code| code.code()).collect();
+        assert_eq!(premises, ["no-foreign-disk", "no-added-command-line"]);
+    }
+
+    #[test]
+    fn values_go_where_the_words_have_room() {
+        let values = || ["swtpm", "0.10"].map(Word::of);
+        for (shown, expected) in [
+            (
+                Evidence::with(EvidenceCode::Oracle, values()).to_string(),
+                "the answers of swtpm, 0.10",
+            ),
+            (
+                Reason::with(ReasonCode::OldKernelForTpm, [Word::of("6.0")]).to_string(),
+                "Linux 6.0 may not measure its command line and initrd, as 6.1 and later do",
+            ),
+            (Reason::from(ReasonCode::Applications).to_string(), "for applications"),
+            (
+                Condition::with(ConditionCode::SecureBootOff, values()).to_string(),
+                "if Secure Boot is off: swtpm, 0.10",
+            ),
+            (Condition::from(ConditionCode::SecureBootOff).to_string(), "if Secure Boot is off"),
+        ] {
+            assert_eq!(shown, expected);
+        }
+    }
+
+    #[test]
+    fn documents_have_codes_and_values_and_nothing_else() {
+        let reason = Reason::with(ReasonCode::OldKernel, [Word::of("6.1")]);
+        let json = serde_json::to_string(&reason).unwrap();
+        assert_eq!(json, r#"{"code":"old-kernel","values":["6.1"]}"#);
+        assert_eq!(serde_json::from_str::<Reason>(&json).unwrap(), reason);
+        let bare = serde_json::to_string(&Condition::from(ConditionCode::NotBooted)).unwrap();
+        assert_eq!(bare, r#"{"code":"not-booted"}"#);
+        assert!(serde_json::from_str::<Condition>(r#"{"code":"not-booted","text":"x"}"#).is_err());
+        let when =
+            [("memory", "4G"), ("vcpus", "2")].map(|(key, word)| (key.to_owned(), Word::of(word)));
+        let candidate = Candidate { when: when.into_iter().collect(), value: "ab".into() };
+        assert_eq!(candidate.to_string(), "ab with memory 4G and vcpus 2");
     }
 }

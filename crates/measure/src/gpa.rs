@@ -49,3 +49,24 @@ impl Serialize for Gpa {
         serializer.collect_str(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_of_a_page_and_print_in_full() {
+        for (gpa, page, offset, shown) in [
+            (0, 0, 0, "0x000000000000"),
+            (0xfff, 0, 0xfff, "0x000000000fff"),
+            (0x1000, 0x1000, 0, "0x000000001000"),
+            (0xffff_ffff_f123, 0xffff_ffff_f000, 0x123, "0xfffffffff123"),
+        ] {
+            let address = Gpa(gpa);
+            assert_eq!((address.page(), address.page_offset()), (Gpa(page), offset));
+            assert_eq!(address.is_page_aligned(), offset == 0);
+            assert_eq!(address.to_string(), shown);
+            assert_eq!(serde_json::to_string(&address).unwrap(), format!("\"{shown}\""));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Length in bytes.
+/// Bytes of a GUID (UEFI 2.10, appendix A).
 pub const GUID_LEN: usize = 16;
 
 /// A GUID in its stored form: the first three fields are little-endian, the rest is in the order of

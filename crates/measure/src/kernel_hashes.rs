@@ -175,4 +175,16 @@ mod tests {
         assert_eq!(hashes.page(PAGE_SIZE - TABLE_SIZE + 1), None);
         assert_eq!(hashes.page(usize::MAX), None);
     }
+
+    /// The value is of `tests/folds.py`, which writes the table once more: header, then command line,
+    /// initrd and kernel, 50 bytes each.
+    #[test]
+    fn the_table_is_qemu_s() {
+        let hashes = KernelHashes::from_bytes(b"k", Some(b"i"), b"quiet").unwrap();
+        assert_eq!(
+            Sha256::of(&hashes.table()).to_string(),
+            "f804c3ba27d945de2a08050b014f6ca59cbb852e8becc856eccebbe58fe3f58f"
+        );
+        assert_eq!((hashes.kernel(), hashes.initrd()), (Sha256::of(b"k"), Sha256::of(b"i")));
+    }
 }

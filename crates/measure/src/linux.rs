@@ -155,19 +155,19 @@ pub enum Error {
     #[error("reading the setup header of the kernel")]
     Io(#[source] io::Error),
     /// The file has no setup header.
-    #[error("the kernel has {found} at {MAGIC:#x}, expected `HdrS`: it is no bzImage for x86")]
+    #[error("the kernel has {found} at {MAGIC:#x}, expected `HdrS`: it is not a bzImage for x86")]
     NoHeader {
-        /// What is there.
+        /// The bytes in the place of the magic, or that the file ends before.
         found: String,
     },
-    /// A boot protocol that QEMU treats in another way.
+    /// A boot protocol that QEMU treats differently.
     #[error(
         "the kernel has boot protocol {major}.{minor:02}, expected 2.03 or later",
         major = found >> 8,
         minor = found & 0xff
     )]
     TooOld {
-        /// `version`
+        /// `version` of the header, major in the upper byte.
         found: u16,
     },
     /// A kernel for low memory.
@@ -175,7 +175,7 @@ pub enum Error {
         "the kernel is a zImage (loadflags {found:#04x} at {LOADFLAGS:#x}), expected a bzImage"
     )]
     NotHigh {
-        /// `loadflags`
+        /// `loadflags` of the header.
         found: u8,
     },
     /// More setup code than file.
@@ -191,16 +191,16 @@ pub enum Error {
     InitrdTooLarge {
         /// Lowest size that does not fit.
         expected: u64,
-        /// Bytes.
+        /// Bytes of the initrd.
         found: u64,
     },
     /// A command line that QEMU does not start with.
     #[error("`vga={found}` in the command line, expected normal, ext, ask or a number")]
     Vga {
-        /// What follows `vga=`.
+        /// The word behind `vga=`.
         found: String,
     },
-    /// The kernel is no PE image, so firmware can't start it.
+    /// The kernel is not a PE image, so firmware can't start it.
     #[error("the kernel can't be started by UEFI firmware")]
     Image(#[from] pe::Error),
 }
@@ -228,7 +228,7 @@ pub enum SetupHeader<'a> {
 /// The Authenticode digests of a kernel, as firmware measures it before it starts it.
 ///
 /// # Errors
-/// Any of [`enum@Error`]: a file that is no bzImage with an EFI stub, or a boot QEMU refuses.
+/// Any of [`enum@Error`]: a file that is not a bzImage with an EFI stub, or a boot QEMU refuses.
 pub fn digests<S: Source + ?Sized>(kernel: &S, header: &SetupHeader<'_>) -> Result<Digests, Error> {
     let mut head = read_header(kernel)?;
     if let SetupHeader::Patched(boot) = header {
@@ -398,5 +398,154 @@ mod tests {
         image[0x20f] = 0xff;
         assert!(release(&image).is_err());
         assert!(release(&image[..0x203]).is_err());
+    }
+
+    /// `x86_load_linux`, "vga=": words before numbers, in the bases of `strtol`.
+    #[test]
+    fn video_modes_are_read_as_qemu_reads_them() {
+        for (line, expected) in [
+            ("quiet", Ok(None)),
+            ("vga=normal", Ok(Some(0xffff))),
+            ("vga=ext", Ok(Some(0xfffe))),
+            ("vga=ask quiet", Ok(Some(0xfffd))),
+            ("quiet vga=791", Ok(Some(791))),
+            ("vga=0x317", Ok(Some(0x317))),
+            ("vga=0X317", Ok(Some(0x317))),
+            ("vga=017", Ok(Some(15))),
+            ("vga=65537", Ok(Some(1))),
+            ("vga=1 vga=2", Ok(Some(1))),
+            ("vga=", Err("`vga=` in the command line, expected normal, ext, ask or a number")),
+            ("vga=09", Err("`vga=09` in the command line, expected normal, ext, ask or a number")),
+            ("vga=-1", Err("`vga=-1` in the command line, expected normal, ext, ask or a number")),
+        ] {
+            let found = vga_mode(line.as_bytes()).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{line}");
+        }
+    }
+
+    /// A header of this protocol, with `xloadflags` and `initrd_addr_max`.
+    fn head(version: u16, flags: u16, limit: u32) -> Vec<u8> {
+        let mut head = vec![0; 0x400];
+        put(&mut head, VERSION, &version.to_le_bytes());
+        put(&mut head, XLOADFLAGS, &flags.to_le_bytes());
+        put(&mut head, INITRD_ADDR_MAX, &limit.to_le_bytes());
+        head
+    }
+
+    /// boot.rst, "initrd_addr_max": the last byte that the initrd may have. QEMU keeps 0x28000 bytes of
+    /// low memory for ACPI.
+    #[test]
+    fn an_initrd_lies_as_high_as_it_may() {
+        const MIB: u64 = 1 << 20;
+        let old = head(0x203, 0, 0x37ff_ffff);
+        let new = head(0x20c, CAN_BE_LOADED_ABOVE_4G, 0x37ff_ffff);
+        let boot = |memory, initrd| Boot { memory, initrd: Some(initrd), command_line: b"" };
+        for (head, memory, size, expected) in [
+            (&old, 2048 * MIB, 1, Some(0x37ff_f000)),
+            (&old, 2048 * MIB, 0x1000, Some(0x37ff_e000)),
+            (&new, 2048 * MIB, 1, Some(0x7ffd_7000)),
+            // 4 GiB: 2 GiB of them below the hole.
+            (&new, 4096 * MIB, 1, Some(0x7ffd_7000)),
+            (&old, 256 * MIB, 1, Some(0xffd_7000)),
+            (&old, 256 * MIB, 0xffd_7ffe, Some(0)),
+            (&old, 256 * MIB, 0xffd_7fff, None),
+            (&old, 256 * MIB, u64::MAX, None),
+        ] {
+            let found = initrd_address(head, &boot(memory, size));
+            match expected {
+                Some(address) => {
+                    let size = u32::try_from(size).unwrap();
+                    assert_eq!(found.unwrap(), Some((address, size)), "{memory} {size}");
+                }
+                None => assert_eq!(
+                    found.unwrap_err().to_string(),
+                    format!(
+                        "the initrd has {size} bytes, expected less than 268271615, the room below 4 \
+                         GiB"
+                    )
+                ),
+            }
+        }
+        // A protocol before `xloadflags` has other bytes in its place.
+        let lies = head(0x20b, CAN_BE_LOADED_ABOVE_4G, 0x37ff_ffff);
+        let found = initrd_address(&lies, &boot(2048 * MIB, 1)).unwrap();
+        assert_eq!(found, Some((0x37ff_f000, 1)));
+        assert_eq!(initrd_address(&old, &Boot { initrd: None, ..boot(MIB, 1) }).unwrap(), None);
+    }
+
+    #[test]
+    fn files_that_qemu_does_not_start_are_refused() {
+        let kernel = || {
+            let mut kernel = head(0x20f, 0, 0);
+            put(&mut kernel, SETUP_SECTS, &[1]);
+            put(&mut kernel, MAGIC, b"HdrS");
+            put(&mut kernel, LOADFLAGS, &[LOADED_HIGH]);
+            kernel
+        };
+        assert_eq!(read_header(&kernel()).unwrap().len(), 1024);
+        for (at, bytes, expected) in [
+            (
+                MAGIC,
+                &b"HdrT"[..],
+                "the kernel has `HdrT` at 0x202, expected `HdrS`: it is not a bzImage for x86",
+            ),
+            (VERSION, &[2, 2], "the kernel has boot protocol 2.02, expected 2.03 or later"),
+            (
+                LOADFLAGS,
+                &[0x80],
+                "the kernel is a zImage (loadflags 0x80 at 0x211), expected a bzImage",
+            ),
+            (SETUP_SECTS, &[2], "the kernel has 1024 bytes, expected 1536 of setup code and more"),
+            (SETUP_SECTS, &[0], "the kernel has 1024 bytes, expected 2560 of setup code and more"),
+        ] {
+            let mut kernel = kernel();
+            put(&mut kernel, at, bytes);
+            assert_eq!(read_header(&kernel).unwrap_err().to_string(), expected);
+        }
+        for (len, expected) in [
+            (
+                0x205,
+                "the kernel has its end at 0x202, expected `HdrS`: it is not a bzImage for x86",
+            ),
+            (0x207, "the kernel has 519 bytes, expected 568 of setup code and more"),
+            (0x237, "the kernel has 567 bytes, expected 568 of setup code and more"),
+        ] {
+            assert_eq!(read_header(&kernel()[..len]).unwrap_err().to_string(), expected);
+        }
+        // Setup code of more than QEMU reads.
+        let mut large = kernel();
+        large.resize(256 * 512, 0);
+        put(&mut large, SETUP_SECTS, &[255]);
+        assert_eq!(read_header(&large).unwrap().len(), HEADER_MAX);
+    }
+
+    #[test]
+    fn a_version_is_two_numbers() {
+        let of = |text: &[u8]| {
+            let mut image = vec![0; 0x400];
+            put(&mut image, KERNEL_VERSION, &[0x00, 0x01]);
+            put(&mut image, 0x300, text);
+            version(&image).map(|version| version.to_string())
+        };
+        for (text, expected) in [
+            (&b"6.12.107+deb13 (a@b) #1"[..], Some("6.12")),
+            (b"6.1", Some("6.1")),
+            (b"6", None),
+            (b"6.", None),
+            (b"v6.12", None),
+            (b"6.99999999999", None),
+            (b"", None),
+        ] {
+            assert_eq!(of(text).as_deref(), expected);
+        }
+        assert_eq!(version(&vec![0; 0x400]), None);
+        assert_eq!(version(&vec![0; 0x20f]), None);
+    }
+
+    #[test]
+    fn memory_below_4_gib_is_split_by_q35() {
+        for (memory, below) in [(0, 0), (0xafff_ffff, 0xafff_ffff), (0xb000_0000, 0x8000_0000)] {
+            assert_eq!(q35_below_4g(memory), below);
+        }
     }
 }

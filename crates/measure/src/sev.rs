@@ -28,9 +28,9 @@ role! {
 /// Bytes the VMM encrypts for one reason.
 #[derive(Clone, Debug)]
 pub struct Operation<'a> {
-    /// Why.
+    /// Why the bytes are in the launch.
     pub meaning: Meaning,
-    /// What.
+    /// The bytes as they are encrypted.
     pub bytes: Cow<'a, [u8]>,
 }
 
@@ -41,7 +41,7 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    /// The list.
+    /// The operations in the order of the VMM.
     #[must_use]
     pub fn operations(&self) -> &[Operation<'a>] {
         &self.operations
@@ -74,11 +74,11 @@ impl<'a> Launch<'a> {
 /// `index | meaning | bytes | contents | running digest`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// Counted from 0.
+    /// Place of the operation in the launch, from 0.
     pub index: usize,
     /// Why the bytes are in the launch.
     pub meaning: Meaning,
-    /// Bytes.
+    /// Number of bytes.
     pub size: usize,
     /// SHA-256 of these bytes.
     pub contents: Sha256,

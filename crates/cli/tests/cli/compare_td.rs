@@ -140,19 +140,19 @@ fn drop(records: &mut Vec<Record>, at: usize) {
 
 const PLANTED: [Planted; 14] = [
     (|log| flip(log, 0), "rtmr0", 0, "differs", "the memory size"),
-    (|log| flip(log, 1), "rtmr0", 1, "differs", "the firmware is another build"),
+    (|log| flip(log, 1), "rtmr0", 1, "differs", "the firmware is a different build"),
     (|log| flip(log, 2), "rtmr0", 2, "differs", "Secure Boot is switched"),
     (|log| drop(log, 6), "rtmr0", 6, "missing", "Secure Boot is switched"),
     (|log| flip(log, 10), "rtmr0", 10, "differs", "number of processors"),
     (|log| flip(log, 8), "rtmr0", 8, "differs", "has other devices"),
-    (|log| flip(log, 12), "rtmr0", 11, "differs", "boot options are others"),
-    (|log| flip(log, 11), "rtmr1", 0, "differs", "the kernel is another one"),
+    (|log| flip(log, 12), "rtmr0", 11, "differs", "boot options differ"),
+    (|log| flip(log, 11), "rtmr1", 0, "differs", "the kernel differs"),
     (|log| drop(log, 19), "rtmr1", 3, "missing", "the log is cut"),
     (|log| log.insert(14, log[14].clone()), "rtmr1", 2, "unexpected", "measures other events"),
-    (|log| flip(log, 16), "rtmr2", 0, "differs", "the kernel command line is another one"),
-    (|log| flip(log, 17), "rtmr2", 1, "differs", "the initrd is another one"),
-    (|log| drop(log, 17), "rtmr2", 1, "missing", "the initrd is another one"),
-    (|log| log.push(log[17].clone()), "rtmr2", 2, "unexpected", "the kernel is another one"),
+    (|log| flip(log, 16), "rtmr2", 0, "differs", "the kernel command line differs"),
+    (|log| flip(log, 17), "rtmr2", 1, "differs", "the initrd differs"),
+    (|log| drop(log, 17), "rtmr2", 1, "missing", "the initrd differs"),
+    (|log| log.push(log[17].clone()), "rtmr2", 2, "unexpected", "the kernel differs"),
 ];
 
 #[test]
@@ -203,14 +203,14 @@ fn other_machines_are_told_apart() {
     assert!(text.contains("as edk2-stable202205"), "{text}");
     let (registers, text) = with("--layout edk2-stable202411");
     assert_eq!(registers, [rtmr(0, 13), rtmr(1, 2)], "{text}");
-    assert!(text.contains("of another version than its profile"), "{text}");
+    assert!(text.contains("its version is not that of its profile"), "{text}");
     // The version of QEMU decides which kernel newer firmware takes.
     let (registers, text) = with("--layout edk2-stable202502 --qemu-version 10.1");
     assert_eq!(registers, [rtmr(0, 13), rtmr(1, 0)], "{text}");
-    assert!(text.contains("QEMU changes the header of a kernel"), "{text}");
+    assert!(text.contains("QEMU patches the header of a kernel"), "{text}");
     let (registers, text) = with("--layout edk2-stable202508");
     assert!(registers.contains(&rtmr(2, 0)), "{text}");
-    assert!(text.contains("puts the command line together in another way"), "{text}");
+    assert!(text.contains("assembles the command line differently"), "{text}");
     let (registers, text) = with("--td-firmware other.fd --memory 2G");
     assert_eq!(registers, [rtmr(0, 1)], "{text}");
     // There would be a table more, and Linux would have measured into the TPM.
@@ -373,7 +373,7 @@ fn the_mrtd_is_told_apart() {
     image.folder.put("quote", &planted);
     let said = image.folder.cvmkit("compare quote --with out");
     assert_eq!(said.code, Some(1));
-    assert!(said.stdout.contains("the firmware is another build"), "{}", said.stdout);
+    assert!(said.stdout.contains("the firmware is a different build"), "{}", said.stdout);
     assert!(said.stderr.contains("MRTD differs"), "{}", said.stderr);
 }
 
@@ -462,7 +462,7 @@ fn the_log_of_a_cloud_is_equal() {
 fn planted_mismatches_of_a_disk_are_named() {
     let planted: [Planted; 6] = [
         (|log| flip_of(log, 2, 2), "rtmr1", 2, "differs", "unified kernel image is another"),
-        (|log| drop_of(log, 2, 3), "rtmr1", 3, "missing", "another version of systemd-stub"),
+        (|log| drop_of(log, 2, 3), "rtmr1", 3, "missing", "a different version of systemd-stub"),
         (|log| flip_of(log, 2, 0), "rtmr1", 0, "differs", "measures other events"),
         (|log| flip_of(log, 3, 5), "rtmr2", 5, "differs", "unified kernel image is another"),
         (|log| drop_of(log, 3, 11), "rtmr2", 11, "missing", "the log is cut"),
@@ -648,7 +648,7 @@ fn a_td_has_one_answer_for_each_register() {
     let said = image.folder.cvmkit("compare kernel --with out");
     assert_eq!(said.code, Some(1), "{said:?}");
     one_line_each(&said.stdout);
-    let kernel = "likely: the kernel is another one";
+    let kernel = "likely: the kernel differs";
     assert_eq!(said.stdout.matches(kernel).count(), 1, "{}", said.stdout);
 }
 
@@ -690,7 +690,7 @@ fn the_log_of_a_td_explains_its_values() {
     assert_eq!(json["judgement"]["equal"], json!(["rtmr1", "rtmr3"]));
     let said = image.folder.cvmkit("compare ccel --with out");
     assert_eq!(lines_of(&said.stdout, "RTMR 2  DIFFERS").len(), 1, "{}", said.stdout);
-    let cause = "likely: the kernel command line is another one";
+    let cause = "likely: the kernel command line differs";
     assert_eq!(said.stdout.matches(cause).count(), 1, "{}", said.stdout);
 
     // What is said of the machine has effect, and no other firmware is guessed.

@@ -198,8 +198,8 @@ fn refusals_say_what_and_what_next() {
     insta::assert_snapshot!(said.refusal(), @r#"
     exit 2
     error: cannot measure `kernel`
-      caused by: no firmware volume at 0x0: expected `_FVH` at 0x28, found `\xc3\xc3\xc3\xc3`; a part of a firmware image, or no firmware
-    hint: name the whole firmware image, as the VMM maps it, such as Debian's OVMF.fd, and no part of one
+      caused by: no firmware volume at 0x0: expected `_FVH` at 0x28, found `\xc3\xc3\xc3\xc3`; the file is a part of a firmware image, or not firmware
+    hint: name the whole firmware image, as the VMM maps it, such as Debian's OVMF.fd
     "#);
     let said = measure(&folder, &format!("{snp} --ovmf missing"));
     insta::assert_snapshot!(said.refusal(), @r#"

@@ -74,8 +74,8 @@ fn a_file_that_is_no_raw_disk_of_small_sectors_is_refused() {
         (contained(b"QFI\xfb\0\0\0\x03", &disk), "a qcow2 disk image"),
         ([&disk[..], b"conectix", &[0; 504]].concat(), "a VHD disk image"),
         (moved, "4096-byte sectors"),
-        ("any text\n".repeat(1000).into_bytes(), "no raw disk"),
-        (vec![0; 8192], "no raw disk"),
+        ("any text\n".repeat(1000).into_bytes(), "not a raw disk"),
+        (vec![0; 8192], "not a raw disk"),
         (without_header, "broken partition table"),
     ];
     let line = "measure tpm --uki uki.efi --disk disk --firmware-behaviour ovmf-2025.02";

@@ -199,8 +199,8 @@ fn what_is_not_known_has_a_reason_and_what_is_wrong_is_refused() {
     insta::assert_snapshot!(measure(&folder, "--machine q35 --memory 2G").refusal(), @r"
     exit 2
     error: cannot use `kernel` as a kernel
-      caused by: no bzImage: expected boot flag 55aa at 0x1fe and `HdrS` at 0x202, found  and 
-    hint: name a bzImage (arch/x86/boot/bzImage), as for QEMU's -kernel
+      caused by: not a bzImage: expected boot flag 55aa at 0x1fe and `HdrS` at 0x202, found  and 
+    hint: stage0 starts what QEMU's -kernel takes: arch/x86/boot/bzImage
     ");
     folder.put("kernel", &kernel(1));
     for (line, word) in [

@@ -40,7 +40,7 @@ pub enum Width {
     Fat16,
 }
 
-/// The volume to make.
+/// What the volume is made with, besides the tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Decides the shortest volume.
@@ -65,7 +65,7 @@ pub enum Error {
     /// The storage failed.
     #[error("{role}")]
     Io {
-        /// What was being done.
+        /// What was being done, such as `reading ...`.
         role: &'static str,
         /// What the storage said.
         source: io::Error,
@@ -73,11 +73,11 @@ pub enum Error {
     /// The bytes contradict the format or each other.
     #[error("FAT {what} at byte {at:#x}: {why}")]
     Corrupt {
-        /// The structure.
+        /// The structure, in the words of the format.
         what: &'static str,
         /// Where it lies in the volume.
         at: u64,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// The volume is of a kind this reader does not take.
@@ -86,17 +86,17 @@ pub enum Error {
     /// An inode that FAT can't hold.
     #[error("FAT can't hold `/{path}`: {why}")]
     Refused {
-        /// The inode.
+        /// Path of the inode in the tree.
         path: String,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// The volume asked for can't be made.
     #[error("FAT volume, {what}: {why}")]
     Invalid {
-        /// The property.
+        /// The option that can't be met.
         what: &'static str,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
 }

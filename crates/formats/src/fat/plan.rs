@@ -123,7 +123,7 @@ impl<'a, C: Source> Plan<'a, C> {
         self.geometry.sectors * SECTOR
     }
 
-    /// Bytes of a cluster.
+    /// Bytes of a cluster: 512 x 2^n, the smallest that the volume's size allows.
     #[must_use]
     pub fn cluster_len(&self) -> u64 {
         self.geometry.cluster_bytes()

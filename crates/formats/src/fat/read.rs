@@ -11,10 +11,10 @@ use super::{Error, Width};
 use crate::source::Source;
 use crate::tree::{self, Inode, InodeId, Meta, Tree};
 
-/// A decoded volume.
+/// A decoded volume: what its boot sector says, and its files as a tree.
 #[derive(Debug)]
 pub struct Volume<'a, S: ?Sized> {
-    /// FAT16 or FAT32.
+    /// FAT16 or FAT32, by the number of clusters.
     pub width: Width,
     /// `BS_VolID`, the serial number that `blkid` prints as the UUID.
     pub volume_id: u32,

@@ -42,7 +42,7 @@ pub enum Error {
     /// The storage failed.
     #[error("{role}")]
     Io {
-        /// What was being done.
+        /// What was being done, such as `reading ...`.
         role: &'static str,
         /// What the storage said.
         source: io::Error,
@@ -50,19 +50,19 @@ pub enum Error {
     /// The disk holds something that is no valid table.
     #[error("GPT {what} at byte {at:#x}: {why}")]
     Corrupt {
-        /// The structure.
+        /// The structure, in the words of the format.
         what: &'static str,
         /// Where it lies, in bytes from the start of the disk.
         at: u64,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// The disk holds a valid table that this reader does not take.
     #[error("GPT {what}: {why}")]
     Unsupported {
-        /// The structure.
+        /// The structure, in the words of the format.
         what: &'static str,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// The layout asked for can't be made.
@@ -70,7 +70,7 @@ pub enum Error {
     Invalid {
         /// The partition or the property.
         what: String,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
 }

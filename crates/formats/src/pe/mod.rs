@@ -27,7 +27,7 @@ pub enum Error {
     /// The storage failed.
     #[error("{role}")]
     Io {
-        /// What was being done.
+        /// What was being done, such as `reading ...`.
         role: &'static str,
         /// What the storage said.
         source: io::Error,
@@ -35,27 +35,27 @@ pub enum Error {
     /// The bytes contradict the format.
     #[error("PE {what} at byte {at:#x}: {why}")]
     Corrupt {
-        /// The structure.
+        /// The structure, in the words of the format.
         what: &'static str,
         /// Where it lies in the image.
         at: u64,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// A valid image of a kind that this reader does not take.
     #[error("PE {what}: {why}")]
     Unsupported {
-        /// The structure.
+        /// The structure, in the words of the format.
         what: &'static str,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// A UKI that can't be made as asked for.
     #[error("UKI section `{section}`: {why}")]
     Invalid {
-        /// The section.
+        /// Name of the section.
         section: String,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
 }

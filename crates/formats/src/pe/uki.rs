@@ -55,10 +55,10 @@ impl Options {
     }
 }
 
-/// Where a section lies.
+/// Where a section lies, in the file and in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// `Name`
+    /// `Name`, such as `.linux`.
     pub name: String,
     /// Offset in the file.
     pub offset: u64,
@@ -66,7 +66,7 @@ pub struct Placed {
     pub len: u64,
     /// Length in the file, padded: `SizeOfRawData`.
     pub raw_len: u64,
-    /// `VirtualAddress`
+    /// `VirtualAddress`, from the image base.
     pub address: u64,
 }
 

@@ -87,19 +87,19 @@ pub enum Error {
     /// An option is outside its range.
     #[error("squashfs: {option} must be {expected}, found {found}")]
     Option {
-        /// The option.
+        /// The option, in words.
         option: &'static str,
-        /// Its range.
+        /// The range of the option, in words.
         expected: &'static str,
-        /// What was given.
+        /// The value that was given.
         found: u64,
     },
     /// squashfs can't store what the tree says.
     #[error("squashfs cannot store `/{path}`: {why}")]
     Unrepresentable {
-        /// The inode.
+        /// Path of the inode in the tree.
         path: String,
-        /// What is in the way, expected and found.
+        /// What the format allows and what was found.
         why: String,
     },
     /// The tree as a whole is too large.
@@ -115,11 +115,11 @@ pub enum Error {
     /// The image contradicts the format.
     #[error("corrupt squashfs: {what} at {at:#x}: {why}")]
     Corrupt {
-        /// The structure.
+        /// The structure, in the words of the format.
         what: &'static str,
         /// Offset in the image, or in the uncompressed table for `inode` and `directory`.
         at: u64,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// The image is valid but uses what this reader does not implement, or exceeds its [`Limits`].
@@ -131,7 +131,7 @@ pub enum Error {
     /// Contents could not be read.
     #[error("squashfs: cannot read `/{path}`")]
     Content {
-        /// The file.
+        /// Path of the file in the tree.
         path: String,
         /// What its source says.
         source: io::Error,

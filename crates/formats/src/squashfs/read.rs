@@ -161,7 +161,7 @@ impl<S: Source> Image<S> {
         })
     }
 
-    /// The superblock.
+    /// The superblock as it was read, every field checked.
     #[must_use]
     pub fn superblock(&self) -> &Superblock {
         &self.superblock

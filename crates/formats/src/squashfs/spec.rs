@@ -341,13 +341,13 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// As it is stored.
+    /// The reference as it is stored: block in the upper 48 bits.
     #[must_use]
     pub fn pack(self) -> u64 {
         self.block << 16 | u64::from(self.offset)
     }
 
-    /// From its stored form.
+    /// The reference of a stored number; the inverse of [`Reference::pack`].
     #[must_use]
     pub fn unpack(packed: u64) -> Self {
         let [low, high, ..] = packed.to_le_bytes();

@@ -121,7 +121,7 @@ pub enum Place {
     Hash {
         /// 0 is over the data.
         level: usize,
-        /// In its level.
+        /// Index of the block in its level.
         index: u64,
     },
 }
@@ -142,27 +142,27 @@ pub enum Error {
     /// An option or the data's length is outside its range.
     #[error("dm-verity: {what} must be {expected}, found {found}")]
     Invalid {
-        /// The option.
+        /// The option, in words.
         what: &'static str,
-        /// Its range.
+        /// The range of the option, in words.
         expected: String,
-        /// What was given.
+        /// The value that was given.
         found: String,
     },
     /// The superblock contradicts the format.
     #[error("corrupt dm-verity superblock: {what} at {at:#x}: {why}")]
     Corrupt {
-        /// The field.
+        /// The field by its name in `struct verity_sb`.
         what: &'static str,
-        /// Its offset.
+        /// Byte offset of the field in the hash area.
         at: u64,
-        /// Expected and found.
+        /// What was expected and what was found.
         why: String,
     },
     /// A valid superblock of a tree that this reader does not implement, such as Chrome OS's.
     #[error("dm-verity superblock: {what} {found} is not supported, expected {expected}")]
     Unsupported {
-        /// The field.
+        /// The field by its name in `struct verity_sb`.
         what: &'static str,
         /// The value that is read.
         expected: &'static str,
@@ -188,7 +188,7 @@ pub enum Error {
     /// The data or the hash area could not be read or written.
     #[error("dm-verity: cannot {role} at {at:#x}")]
     Io {
-        /// What was tried.
+        /// What was tried, such as `read the superblock`.
         role: &'static str,
         /// Offset in bytes.
         at: u64,

@@ -16,7 +16,7 @@ impl RootHash {
         Self(digest)
     }
 
-    /// The digest.
+    /// The digest: 32 or 64 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

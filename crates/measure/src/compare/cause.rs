@@ -19,23 +19,23 @@ const EXIT_INVOKED: &[u8] = b"Exit Boot Services Invocation";
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Cause {
-    /// Other text on the command line.
+    /// The text of the command line differs.
     CommandLine,
-    /// The same text, but put together by other firmware.
+    /// The same text, but other firmware puts `initrd=initrd` elsewhere.
     CommandLineLayout,
-    /// Another kernel.
+    /// The kernel that boots differs.
     Kernel,
     /// The kernel's header, which QEMU changes when it boots a kernel directly.
     KernelPatched,
-    /// Another initrd.
+    /// The initrd that boots differs.
     Initrd,
-    /// Another unified kernel image.
+    /// The unified kernel image as a whole differs.
     Uki,
-    /// Another systemd-stub.
+    /// The version of systemd-stub differs, and with it what is measured.
     StubVersion,
     /// Command line, credentials or addons from outside the UKI.
     OutsideUki,
-    /// Other firmware.
+    /// The firmware image differs.
     FirmwareBuild,
     /// Firmware that measures other things, or in another order.
     FirmwareLayout,
@@ -53,7 +53,7 @@ pub enum Cause {
     VmmVersion,
     /// A virtual TPM beside the registers of a TD, or none.
     VirtualTpm,
-    /// Another partition table.
+    /// The GUID partition table of the boot disk differs.
     PartitionTable,
     /// Firmware left boot services at the second attempt.
     ExitBootServicesRetry,
@@ -61,73 +61,73 @@ pub enum Cause {
     Runtime,
     /// The TPM was not started by the firmware of a plain virtual machine.
     StartupLocality,
-    /// The log ends early.
+    /// The log ends before the boot does.
     LogIncomplete,
 }
 
 impl Cause {
     const fn text(self) -> &'static str {
         match self {
-            Self::CommandLine => "the kernel command line is another one",
+            Self::CommandLine => "the kernel command line differs",
             Self::CommandLineLayout => {
-                "the firmware puts the command line together in another way: `initrd=initrd` \
-                 comes first or last by its version, and not at all without an initrd"
+                "the firmware assembles the command line differently: `initrd=initrd` comes first \
+                 or last by its version, and not at all without an initrd"
             }
-            Self::Kernel => "the kernel is another one",
+            Self::Kernel => "the kernel differs",
             Self::KernelPatched => {
-                "QEMU changes the header of a kernel it boots directly, by its version, by memory \
-                 size and by the size of the initrd, or hands it over unchanged"
+                "QEMU patches the header of a kernel that it boots directly, by its version, the \
+                 memory size and the size of the initrd, or hands it over unchanged"
             }
-            Self::Initrd => "the initrd is another one",
-            Self::Uki => "the unified kernel image is another one",
+            Self::Initrd => "the initrd differs",
+            Self::Uki => "the unified kernel image differs",
             Self::StubVersion => {
-                "the UKI has another version of systemd-stub, which measures other things (as \
-                 until version 257 the kernel once more)"
+                "the UKI has a different version of systemd-stub, which measures other things (up \
+                 to version 257 the kernel a second time)"
             }
             Self::OutsideUki => {
-                "something outside the UKI was taken: a command line of the boot loader, \
+                "the stub took something from outside the UKI: a command line of the boot loader, \
                  credentials, addons or extensions beside it"
             }
-            Self::FirmwareBuild => "the firmware is another build",
+            Self::FirmwareBuild => "the firmware is a different build",
             Self::FirmwareLayout => {
-                "the firmware measures other events or in another order: it is of another version \
-                 than its profile"
+                "the firmware measures other events or in another order: its version is not that of \
+                 its profile"
             }
             Self::OptionRom => {
                 "a device has an option ROM, such as a network card or a GPU that is passed through"
             }
             Self::SecureBootVariables => {
-                "Secure Boot is switched on or off, or its keys (PK, KEK, db, dbx) are others"
+                "Secure Boot is switched on or off, or its keys (PK, KEK, db, dbx) differ"
             }
             Self::BootOrder => {
-                "the boot options are others, or another one was tried first: they follow the \
+                "the boot options differ, or a different one was tried first: they follow the \
                  devices of the machine and the variables kept from earlier boots"
             }
             Self::MachineSize => {
-                "the memory size or the number of processors is another one, which changes the TD \
-                 HOB and the ACPI tables"
+                "the memory size or the number of processors differs, which changes the TD HOB and \
+                 the ACPI tables"
             }
             Self::Devices => {
-                "the VMM is of another version or has other devices, which changes the ACPI tables"
+                "the VMM's version or its devices differ, which changes the ACPI tables"
             }
             Self::VmmVersion => {
-                "the VMM is of another version: QEMU 8 measures a TD's firmware in two passes, 9 \
-                 and later in one"
+                "the VMM's version differs: QEMU 8 measures a TD's firmware in two passes, 9 and \
+                 later in one"
             }
             Self::VirtualTpm => {
                 "the TD has a virtual TPM, or has none: Linux measures its command line and initrd \
                  there if it has"
             }
             Self::PartitionTable => {
-                "the partition table of the disk is another one, or was grown to the disk's size"
+                "the partition table of the disk differs, or was grown to the disk's size"
             }
             Self::ExitBootServicesRetry => {
-                "the firmware had to leave boot services twice; that happens by chance, and the \
-                 same machine may do without at its next boot"
+                "the firmware left boot services at the second attempt, which depends on chance: \
+                 the next boot of the same machine may need one"
             }
             Self::Runtime => "the running system extended the register after it had booted",
             Self::StartupLocality => {
-                "the TPM was started at another locality, by an H-CRTM or by other firmware"
+                "the TPM was started at a different locality, by an H-CRTM or by other firmware"
             }
             Self::LogIncomplete => "the log is cut, or was read before the boot was over",
         }

@@ -5,13 +5,15 @@
 //! place where they do not. [`compare`] names that place for every register the prediction speaks
 //! of, and [`compare_values`] does what can be done when there are values and no log.
 //! Registers the prediction is silent about are listed and not judged. Only digests count: the
-//! type and the data of an observed event are the log's words, and serve to explain.
+//! type and the data of an observed event are what the log claims, and serve to explain.
 //!
 //! A log that equals the prediction proves nothing by itself: whoever verifies a machine compares
 //! the values that a quote or report signs. Deliberately absent: signatures, and any judgement of
 //! events a prediction does not make. Oracle: planted mismatches in the logs of real boots.
 
 mod cause;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -98,7 +100,7 @@ impl fmt::Display for Kind {
             Self::Missing => "is missing",
             Self::Unexpected => "is unexpected",
             Self::OutOfOrder => "is out of order",
-            Self::InitialValue => "starts with another value",
+            Self::InitialValue => "starts with a different value",
         })
     }
 }
@@ -180,7 +182,7 @@ impl fmt::Display for Pair<'_> {
         }
         match &self.0.observed {
             Some(Reported { event_type, description, digest, is_bound, position }) => {
-                let claimed = if *is_bound { "" } else { " (the log's words)" };
+                let claimed = if *is_bound { "" } else { " (claimed by the log)" };
                 write!(f, "\n  observed: {event_type}, {description}{claimed}")?;
                 write!(f, "\n            {digest}, extension {position} of the log")
             }

@@ -59,3 +59,29 @@ impl<'a> Cursor<'a> {
         self.array().map(Guid)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_little_endian_and_nothing_is_read_past_the_end() {
+        let bytes: Vec<u8> = (1..=20).collect();
+        let mut cursor = Cursor::new(&bytes);
+        assert_eq!(
+            (cursor.u8(), cursor.u16(), cursor.u32()),
+            (Some(1), Some(0x0302), Some(0x0706_0504))
+        );
+        assert_eq!((cursor.u64(), cursor.offset()), (Some(0x0f0e_0d0c_0b0a_0908), 15));
+        assert_eq!((cursor.guid(), cursor.u64(), cursor.take(6)), (None, None, None));
+        // What did not fit took nothing.
+        assert_eq!((cursor.offset(), cursor.rest()), (15, &bytes[15..]));
+        assert_eq!((cursor.take(5), cursor.is_empty()), (Some(&bytes[15..]), true));
+        assert_eq!(
+            (cursor.take(0), cursor.u8(), cursor.take(usize::MAX)),
+            (Some(&[][..]), None, None)
+        );
+        let guid = Cursor::new(&bytes).guid().unwrap();
+        assert_eq!(guid.to_string(), "04030201-0605-0807-090a-0b0c0d0e0f10");
+    }
+}

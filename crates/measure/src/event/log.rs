@@ -54,15 +54,15 @@ const ALGORITHMS_MAX: u32 = 16;
 pub struct AlgorithmId(pub u16);
 
 impl AlgorithmId {
-    /// SHA-1.
+    /// SHA-1, 20 bytes; told apart, never replayed.
     pub const SHA1: Self = Self(0x0004);
-    /// SHA-256.
+    /// SHA-256, 32 bytes: a bank of its own.
     pub const SHA256: Self = Self(0x000b);
-    /// SHA-384.
+    /// SHA-384, 48 bytes: a bank of its own, and the only one of a TD.
     pub const SHA384: Self = Self(0x000c);
-    /// SHA-512.
+    /// SHA-512, 64 bytes; told apart, never replayed.
     pub const SHA512: Self = Self(0x000d);
-    /// SM3.
+    /// SM3 (GB/T 32905), 32 bytes; told apart, never replayed.
     pub const SM3_256: Self = Self(0x0012);
 
     /// Name, as the TPM tools have it, and bytes of a digest.
@@ -110,15 +110,15 @@ pub enum Error {
          {needed} bytes, found {found}"
     )]
     Truncated {
-        /// What does not fit.
+        /// The field that does not fit, such as `event data`.
         field: &'static str,
-        /// Which entry.
+        /// Number of the entry; the header is 0.
         entry: usize,
-        /// Where the field starts.
+        /// Byte offset of the field in the log.
         offset: usize,
-        /// Bytes of the field.
+        /// Bytes that the field has.
         needed: usize,
-        /// Bytes that are left.
+        /// Bytes up to the end of the log.
         found: usize,
     },
     /// The ACPI table instead of what it points to.
@@ -134,12 +134,12 @@ pub enum Error {
          replayed into SHA-256 or SHA-384 registers"
     )]
     Legacy {
-        /// The first entry.
+        /// Type and description of the first entry.
         found: String,
     },
-    /// Something else.
+    /// The first entry is of no event log.
     #[error(
-        "this is no event log: expected an entry of type EV_NO_ACTION with \"Spec ID Event03\" at \
+        "this is not an event log: expected an entry of type EV_NO_ACTION with \"Spec ID Event03\" at \
          offset 0, found an entry of type {found}"
     )]
     NotALog {
@@ -149,15 +149,15 @@ pub enum Error {
     /// A header that lists no hash functions, or more than there are.
     #[error("the header lists {found} hash algorithms, expected 1 to {ALGORITHMS_MAX}")]
     AlgorithmCount {
-        /// How many.
+        /// Their number, as it is written.
         found: u32,
     },
     /// A header that gives a hash function a length it does not have.
     #[error("the header gives {algorithm} digests {found} bytes, expected {expected}")]
     DigestSize {
-        /// Which hash function.
+        /// The hash function that the header or entry names.
         algorithm: AlgorithmId,
-        /// Bytes.
+        /// Bytes of a digest, as the header says.
         found: u16,
         /// Bytes; of an algorithm unknown here, at least one.
         expected: u16,
@@ -165,11 +165,11 @@ pub enum Error {
     /// A hash function that is there twice.
     #[error("entry {entry} at offset {offset:#x} has two digests or sizes for {algorithm}")]
     DuplicateAlgorithm {
-        /// Which entry.
+        /// Number of the entry; the header is 0.
         entry: usize,
-        /// Where it starts.
+        /// Byte offset of the entry in the log.
         offset: usize,
-        /// Which hash function.
+        /// The hash function that the header or entry names.
         algorithm: AlgorithmId,
     },
     /// A digest whose length is unknown.
@@ -178,21 +178,21 @@ pub enum Error {
          does not list"
     )]
     UnlistedAlgorithm {
-        /// Which entry.
+        /// Number of the entry; the header is 0.
         entry: usize,
-        /// Where it starts.
+        /// Byte offset of the entry in the log.
         offset: usize,
-        /// Which hash function.
+        /// The hash function that the entry names.
         found: AlgorithmId,
     },
     /// No digest, or more than hash functions.
     #[error("entry {entry} at offset {offset:#x} has {found} digests, expected 1 to {expected}")]
     DigestCount {
-        /// Which entry.
+        /// Number of the entry; the header is 0.
         entry: usize,
-        /// Where it starts.
+        /// Byte offset of the entry in the log.
         offset: usize,
-        /// How many.
+        /// Their number, as it is written.
         found: u32,
         /// The number of hash functions the header lists.
         expected: usize,
@@ -203,31 +203,31 @@ pub enum Error {
          a log of another kind of machine?"
     )]
     UnknownRegister {
-        /// Which entry.
+        /// Number of the entry; the header is 0.
         entry: usize,
-        /// Where it starts.
+        /// Byte offset of the entry in the log.
         offset: usize,
-        /// The number.
+        /// The register's number, as it is written.
         found: u32,
-        /// The numbers there are.
+        /// The numbers of the machine's registers, such as `0 to 23`.
         expected: &'static str,
     },
     /// A bank the firmware did not extend.
     #[error("the event log has no {bank} digests, only {}", names(available))]
     NoBank {
-        /// The bank asked for.
+        /// The bank that was to be replayed.
         bank: Bank,
-        /// What the header lists.
+        /// The hash functions that the header lists.
         available: Vec<AlgorithmId>,
     },
     /// An entry without the digest of a bank, so that its replay would be wrong.
     #[error("entry {entry} at offset {offset:#x} has no {bank} digest, but other entries have")]
     MissingDigest {
-        /// Which entry.
+        /// Number of the entry; the header is 0.
         entry: usize,
-        /// Where it starts.
+        /// Byte offset of the entry in the log.
         offset: usize,
-        /// The bank asked for.
+        /// The bank that was to be replayed.
         bank: Bank,
     },
     /// A locality that decides nothing, or two things.
@@ -236,11 +236,11 @@ pub enum Error {
          expected 0, 3 or 4, once, and before PCR 0 is extended"
     )]
     StartupLocality {
-        /// Which entry.
+        /// Number of the entry; the header is 0.
         entry: usize,
-        /// Where it starts.
+        /// Byte offset of the entry in the log.
         offset: usize,
-        /// The locality.
+        /// The locality that the entry has.
         found: u8,
     },
 }
@@ -306,21 +306,21 @@ impl Entry<'_> {
         self.event_type != EventType::EV_NO_ACTION
     }
 
-    /// The data in words.
+    /// The data in words, as [`data::describe`].
     #[must_use]
     pub fn describe(&self) -> String {
         data::describe(self.event_type, self.data)
     }
 }
 
-/// An event log.
+/// An event log in the crypto-agile format, borrowed from its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log<'a> {
     /// Whose registers its numbers are.
     pub registers: RegisterSet,
-    /// Its first entry.
+    /// The first entry: version, hash functions, vendor information.
     pub header: Header<'a>,
-    /// All others.
+    /// Every other entry, in the order of the log.
     pub entries: Vec<Entry<'a>>,
     /// Bytes of header and entries; what comes after is filling.
     pub len: usize,
@@ -567,4 +567,77 @@ fn check_size(algorithm: AlgorithmId, found: u16) -> Result<(), Error> {
     // The size of an algorithm unknown here is the header's to say, but 0 would make entries free.
     let expected = algorithm.known().map_or(found.max(1), |(_, size)| size);
     if found == expected { Ok(()) } else { Err(Error::DigestSize { algorithm, found, expected }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filling_is_what_repeats_up_to_the_end() {
+        for (bytes, start) in [
+            (&[][..], 0),
+            (&[1, 2], 2),
+            (&[1, 0, 0], 1),
+            (&[1, 0xff, 0xff], 1),
+            (&[0, 0], 0),
+            (&[0xff, 0, 0], 1),
+            (&[0, 0xff], 1),
+            (&[1, 0, 2], 3),
+        ] {
+            assert_eq!(filling_start(bytes), start, "{bytes:?}");
+        }
+    }
+
+    /// TCG_EfiSpecIdEvent of these algorithms, without vendor information.
+    fn header(algorithms: &[(u16, u16)]) -> Vec<u8> {
+        let mut bytes = SPEC_ID_SIGNATURE.to_vec();
+        bytes.extend([1, 0, 0, 0, 6, 1, 7, 2]);
+        bytes.extend(u32::try_from(algorithms.len()).unwrap().to_le_bytes());
+        bytes.extend(
+            algorithms
+                .iter()
+                .flat_map(|(id, size)| [id.to_le_bytes(), size.to_le_bytes()])
+                .flatten(),
+        );
+        bytes.push(0);
+        bytes
+    }
+
+    /// TCG PC Client Platform Firmware Profile 1.06, section 10.4.5.1.
+    #[test]
+    fn a_header_lists_each_algorithm_once_with_its_length() {
+        let whole = header(&[(4, 20), (0x0b, 32), (0x99, 7)]);
+        let read = spec_id(&whole, 32).unwrap();
+        assert_eq!((read.platform_class, read.version), (1, [1, 6, 7]));
+        let algorithms =
+            [(AlgorithmId::SHA1, 20), (AlgorithmId::SHA256, 32), (AlgorithmId(0x99), 7)];
+        assert_eq!(read.algorithms, algorithms);
+        for cut in SPEC_ID_SIGNATURE.len()..whole.len() {
+            let Err(Error::Truncated { entry: 0, offset, needed, found, .. }) =
+                spec_id(&whole[..cut], 32)
+            else {
+                panic!("{cut} bytes")
+            };
+            assert!(offset + found <= 32 + cut && needed == found + 1, "{cut} bytes");
+        }
+        let mut vendor = whole;
+        *vendor.last_mut().unwrap() = 3;
+        assert!(spec_id(&vendor, 32).is_err());
+        vendor.extend(b"abcd");
+        assert_eq!(spec_id(&vendor, 32).unwrap().vendor_info, b"abc");
+        for (algorithms, expected) in [
+            (vec![], "the header lists 0 hash algorithms, expected 1 to 16"),
+            (vec![(0x0b, 32); 17], "the header lists 17 hash algorithms, expected 1 to 16"),
+            (vec![(0x0b, 20)], "the header gives sha256 digests 20 bytes, expected 32"),
+            (vec![(0x12, 33)], "the header gives sm3_256 digests 33 bytes, expected 32"),
+            (vec![(0x99, 0)], "the header gives 0x0099 digests 0 bytes, expected 1"),
+            (
+                vec![(0x0c, 48), (0x0c, 48)],
+                "entry 0 at offset 0x0 has two digests or sizes for sha384",
+            ),
+        ] {
+            assert_eq!(spec_id(&header(&algorithms), 32).unwrap_err().to_string(), expected);
+        }
+    }
 }

@@ -70,12 +70,12 @@ macro_rules! register_index {
                 if index < Self::COUNT { Some(Self(index)) } else { None }
             }
 
-            /// Every register.
+            /// Every register, from 0 up.
             pub fn all() -> impl Iterator<Item = Self> {
                 (0..Self::COUNT).map(Self)
             }
 
-            /// The number.
+            /// The number, below `COUNT`.
             #[must_use]
             pub const fn number(self) -> u8 {
                 self.0
@@ -140,7 +140,7 @@ impl RtmrIndex {
 pub enum Source {
     /// Nothing but the code that measures: the same bytes on every machine it runs on.
     Code,
-    /// The firmware image.
+    /// The firmware image: code, and volumes that come with it.
     Firmware,
     /// Variables of the firmware: Secure Boot keys, boot options.
     FirmwareVariables,
@@ -150,11 +150,11 @@ pub enum Source {
     PartitionTable,
     /// The unified kernel image as a whole.
     Uki,
-    /// The kernel.
+    /// The kernel, in a UKI or handed over by the VMM.
     Kernel,
-    /// The initrd.
+    /// The initrd as the kernel gets it.
     Initrd,
-    /// The kernel command line.
+    /// The kernel command line as the kernel gets it.
     CommandLine,
     /// A section of the unified kernel image that is none of the above.
     UkiSection,
@@ -172,7 +172,7 @@ pub struct Event {
     pub meaning: Cow<'static, str>,
     /// The input that decides the digest.
     pub source: Source,
-    /// What is extended.
+    /// What is extended into the register of each bank.
     pub digests: Digests,
 }
 
@@ -235,5 +235,73 @@ impl FromIterator<Event> for Events {
 impl Serialize for EventType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(pcr: u8, bytes: &[u8]) -> Event {
+        Event {
+            pcr: PcrIndex::new(pcr).unwrap(),
+            event_type: EventType::EV_IPL,
+            meaning: "a test".into(),
+            source: Source::Code,
+            digests: Digests::of(bytes),
+        }
+    }
+
+    /// UEFI 2.11, section 38.4.1, the table of PCRs and measurement registers.
+    #[test]
+    fn registers_of_a_td_stand_for_pcrs() {
+        let rtmr = |pcr: PcrIndex| RtmrIndex::of_pcr(pcr).map(RtmrIndex::number);
+        let found: Vec<_> = PcrIndex::all().map(rtmr).collect();
+        let [none, zero, one, two] = [None, Some(0), Some(1), Some(2)];
+        let expected =
+            [vec![none, zero, one, one, one, one, one, zero], vec![two; 8], vec![none; 8]];
+        assert_eq!(found, expected.concat());
+    }
+
+    #[test]
+    fn registers_have_numbers_below_their_count() {
+        assert_eq!((PcrIndex::new(23).map(PcrIndex::number), PcrIndex::new(24)), (Some(23), None));
+        assert_eq!((RtmrIndex::new(3).map(RtmrIndex::number), RtmrIndex::new(4)), (Some(3), None));
+        assert_eq!((PcrIndex::all().count(), RtmrIndex::all().count()), (24, 4));
+        let pcr = PcrIndex::new(7).unwrap();
+        assert_eq!((format!("{pcr:>3}"), format!("{pcr:?}")), ("  7".into(), "PCR 7".into()));
+        assert_eq!(format!("{:?}", RtmrIndex::new(2).unwrap()), "RTMR 2");
+    }
+
+    /// Values of `tests/folds.py`.
+    #[test]
+    fn registers_are_folds_over_their_own_events() {
+        let events: Events =
+            [event(4, b"a"), event(17, b"a"), event(2, b"x"), event(4, b"b")].into_iter().collect();
+        let bank = events.pcrs_sha256();
+        let value = |pcr: u8| bank[&PcrIndex::new(pcr).unwrap()].to_string();
+        assert_eq!(bank.keys().map(|pcr| pcr.number()).collect::<Vec<_>>(), [2, 4, 17]);
+        assert_eq!(value(4), "153d5381929b50792d3b22ae9596544af3b0e4805be1555a595e6d2a2734933f");
+        // A register of dynamic launches starts with ones.
+        assert_eq!(value(17), "31b81cd8e337e88b93a6b9c3ddbc7f5b651bcf4797a71b8dc53dd1e2e8670020");
+        let in_td: Events =
+            [event(0, b"y"), event(2, b"a"), event(16, b"y"), event(6, b"b")].into_iter().collect();
+        let [zero, one, two, three] = in_td.rtmrs();
+        let untouched = Rtmr(Sha384::ZERO);
+        assert_eq!([zero, two, three], [untouched; 3]);
+        assert_eq!(
+            one.to_string(),
+            "941baacd1efc683b7bb6335428caa38156c9ebaf035df192fe8c89056f247fba20f0576d54c94ef52bdfd156ccbd67a3"
+        );
+        // The same two digests, of one register of a TPM.
+        let in_tpm: Events = [event(2, b"a"), event(2, b"b")].into_iter().collect();
+        assert_eq!(in_tpm.pcrs_sha384()[&PcrIndex::new(2).unwrap()].0, one.0);
+    }
+
+    #[test]
+    fn the_registers_of_dynamic_launches_are_17_to_22() {
+        let ones = |pcr: &PcrIndex| pcr.initial_byte() == 0xff;
+        let found: Vec<u8> = PcrIndex::all().filter(ones).map(PcrIndex::number).collect();
+        assert_eq!(found, [17, 18, 19, 20, 21, 22]);
     }
 }

@@ -16,18 +16,18 @@ use super::{EventType, data::EventData};
 /// One extension of one register, as reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedEvent<'a> {
-    /// The register.
+    /// The register that was extended.
     pub register: Register,
     /// What the log calls it.
     pub event_type: EventType,
-    /// What was extended.
+    /// What was extended, in the bank of the list.
     pub digest: BankDigest,
     /// What the log says about it; often not what was hashed. Empty where a log has none.
     pub data: Cow<'a, [u8]>,
 }
 
 impl ObservedEvent<'_> {
-    /// The data in words.
+    /// The data in words, as [`data::describe`].
     #[must_use]
     pub fn describe(&self) -> String {
         data::describe(self.event_type, &self.data)
@@ -56,9 +56,9 @@ pub enum ObservedError {
     /// A register of another kind of machine.
     #[error("event {event} is of {found}, expected a register of a {expected}")]
     Register {
-        /// Which event, from 0.
+        /// Place of the event in the list, from 0.
         event: usize,
-        /// Its register.
+        /// The register that the event names.
         found: Register,
         /// Whose registers the events should be of.
         expected: RegisterSet,
@@ -66,7 +66,7 @@ pub enum ObservedError {
     /// A digest of another length.
     #[error("event {event} has a digest of {found}, expected {expected}")]
     Bank {
-        /// Which event, from 0.
+        /// Place of the event in the list, from 0.
         event: usize,
         /// The bank of its digest.
         found: Bank,
@@ -128,7 +128,7 @@ impl<'a> Observed<'a> {
         self.registers
     }
 
-    /// The hash function.
+    /// The hash function of every digest in the list.
     #[must_use]
     pub const fn bank(&self) -> Bank {
         self.bank
@@ -140,7 +140,7 @@ impl<'a> Observed<'a> {
         self.startup_locality
     }
 
-    /// The events.
+    /// The events in the order in which they were extended.
     #[must_use]
     pub fn events(&self) -> &[ObservedEvent<'a>] {
         &self.events

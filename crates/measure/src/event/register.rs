@@ -65,7 +65,7 @@ impl Serialize for Register {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("unknown register {found:?}, expected pcr0 to pcr23, rtmr0 to rtmr3 or mrtd")]
 pub struct UnknownRegister {
-    /// What was given.
+    /// The text that names no register, or is no digest.
     pub found: String,
 }
 
@@ -87,7 +87,7 @@ impl FromStr for Register {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegisterSet {
-    /// PCRs of a TPM.
+    /// PCR 0 to 23 of a TPM.
     Tpm,
     /// MRTD and RTMRs of a TD.
     Td,
@@ -147,14 +147,14 @@ impl fmt::Display for RegisterSet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bank {
-    /// SHA-256.
+    /// The SHA-256 bank of a TPM.
     Sha256,
     /// SHA-384; RTMRs have no other.
     Sha384,
 }
 
 impl Bank {
-    /// Every bank.
+    /// Both banks, SHA-256 first.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha384];
 
     /// The number of the hash function in logs.
@@ -184,7 +184,7 @@ impl Bank {
         }
     }
 
-    /// The hash of `bytes`.
+    /// The hash of `bytes` by the bank's function.
     #[must_use]
     pub fn hash(self, bytes: &[u8]) -> BankDigest {
         match self {
@@ -232,9 +232,9 @@ impl fmt::Display for Bank {
 /// Prints, parses and serializes as hexadecimal digits; their number says which function it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BankDigest {
-    /// 32 bytes.
+    /// A value of the SHA-256 bank.
     Sha256(Sha256),
-    /// 48 bytes.
+    /// A value of the SHA-384 bank, or of an RTMR.
     Sha384(Sha384),
 }
 
@@ -248,7 +248,7 @@ impl BankDigest {
         }
     }
 
-    /// The bytes.
+    /// The digest: 32 or 48 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
         match self {
@@ -287,7 +287,7 @@ impl Serialize for BankDigest {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("expected 64 (SHA-256) or 96 (SHA-384) hexadecimal digits, found {found:?}")]
 pub struct ParseBankDigestError {
-    /// What was given.
+    /// The text that names no register, or is no digest.
     pub found: String,
 }
 
@@ -298,5 +298,105 @@ impl FromStr for BankDigest {
         let sha256 = || text.parse().map(Self::Sha256).ok();
         let sha384 = || text.parse().map(Self::Sha384).ok();
         sha256().or_else(sha384).ok_or_else(|| ParseBankDigestError { found: text.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pcr(number: u8) -> Register {
+        Register::Pcr(PcrIndex::new(number).unwrap())
+    }
+
+    fn rtmr(number: u8) -> Register {
+        Register::Rtmr(RtmrIndex::new(number).unwrap())
+    }
+
+    #[test]
+    fn registers_are_read_as_they_are_written() {
+        for (register, shown, key) in [
+            (pcr(0), "PCR 0", "pcr0"),
+            (pcr(23), "PCR 23", "pcr23"),
+            (rtmr(3), "RTMR 3", "rtmr3"),
+            (Register::Mrtd, "MRTD", "mrtd"),
+        ] {
+            assert_eq!((register.to_string(), register.key()), (shown.into(), key.into()));
+            assert_eq!(serde_json::to_string(&register).unwrap(), format!("\"{key}\""));
+            for text in [shown.to_owned(), key.to_owned(), format!(" {} ", key.to_uppercase())] {
+                assert_eq!(text.parse(), Ok(register), "{text}");
+            }
+        }
+        for text in ["", "pcr", "pcr24", "pcr-1", "rtmr4", "mrtd0", "4", "pcr4x", "pcr256"] {
+            let error = text.parse::<Register>().unwrap_err().to_string();
+            let expected = "expected pcr0 to pcr23, rtmr0 to rtmr3 or mrtd";
+            assert_eq!(error, format!("unknown register {text:?}, {expected}"));
+        }
+    }
+
+    /// UEFI 2.11, section 38.4.1: a TD's log counts MRTD as 0 and the RTMRs from 1.
+    #[test]
+    fn logs_count_the_registers_of_their_machine() {
+        for (set, index, expected) in [
+            (RegisterSet::Tpm, 0, Some(pcr(0))),
+            (RegisterSet::Tpm, 23, Some(pcr(23))),
+            (RegisterSet::Tpm, 24, None),
+            (RegisterSet::Tpm, u32::MAX, None),
+            (RegisterSet::Tpm, 256, None),
+            (RegisterSet::Td, 0, Some(Register::Mrtd)),
+            (RegisterSet::Td, 1, Some(rtmr(0))),
+            (RegisterSet::Td, 4, Some(rtmr(3))),
+            (RegisterSet::Td, 5, None),
+            (RegisterSet::Td, 257, None),
+        ] {
+            assert_eq!(set.of_log_index(index), expected, "{set} {index}");
+        }
+        let four = PcrIndex::new(4).unwrap();
+        assert_eq!(RegisterSet::Tpm.of_pcr(four), Some(pcr(4)));
+        assert_eq!(RegisterSet::Td.of_pcr(four), Some(rtmr(1)));
+        assert_eq!(RegisterSet::Td.of_pcr(PcrIndex::new(0).unwrap()), None);
+        for (register, in_tpm) in [(pcr(1), true), (rtmr(1), false), (Register::Mrtd, false)] {
+            assert_eq!(RegisterSet::Tpm.contains(register), in_tpm);
+            assert_eq!(RegisterSet::Td.contains(register), !in_tpm);
+        }
+    }
+
+    /// TCG PC Client Platform Firmware Profile 1.06, section 10.4.5.3; the value is of
+    /// `tests/folds.py`.
+    #[test]
+    fn only_pcr_0_starts_with_the_locality() {
+        let last = |register, locality| {
+            let initial = Bank::Sha256.initial(register, locality);
+            let (last, before) = initial.as_bytes().split_last().unwrap();
+            assert!(before.iter().all(|byte| byte == before.first().unwrap()));
+            [before[0], *last]
+        };
+        assert_eq!(last(pcr(0), 3), [0, 3]);
+        assert_eq!(last(pcr(1), 3), [0, 0]);
+        assert_eq!(last(pcr(17), 3), [0xff, 0xff]);
+        assert_eq!(last(rtmr(0), 3), [0, 0]);
+        let started = Bank::Sha256.initial(pcr(0), 3);
+        assert_eq!(
+            started.extend(Bank::Sha256.hash(b"a")).unwrap().to_string(),
+            "ee267a2749991983e1ecf867d48996dcaf80163cc57ad81fce4216741f419bfb"
+        );
+    }
+
+    #[test]
+    fn a_digest_belongs_to_the_bank_of_its_length() {
+        for (bank, len) in [(Bank::Sha256, 32), (Bank::Sha384, 48)] {
+            let digest = bank.hash(b"x");
+            assert_eq!((digest.bank(), digest.as_bytes().len()), (bank, len));
+            assert_eq!(bank.digest(digest.as_bytes()), Some(digest));
+            assert_eq!(bank.digest(&[0; 33]), None);
+            assert_eq!(bank.pick(&Digests::of(b"x")), digest);
+            assert_eq!(digest.to_string().parse(), Ok(digest));
+            assert_eq!(digest.to_string().to_uppercase().parse(), Ok(digest));
+        }
+        let [one, other] = Bank::ALL.map(|bank| bank.hash(b"x"));
+        assert_eq!((one.extend(other), other.extend(one)), (None, None));
+        for text in ["", "00", &"0".repeat(95), &"g".repeat(64)] {
+            assert!(text.parse::<BankDigest>().is_err(), "{text}");
+        }
     }
 }

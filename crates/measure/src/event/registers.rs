@@ -19,17 +19,17 @@ pub enum RegistersError {
     /// A line that names no register.
     #[error("line {line}: expected a register and its value, such as `pcr4=HEX`; found {found:?}")]
     Line {
-        /// Number, from 1.
+        /// Number of the line, from 1.
         line: usize,
-        /// The line.
+        /// The line, cut after 80 characters.
         found: String,
     },
     /// A value that is no digest.
     #[error("the value of {register}: expected 64 or 96 hexadecimal digits, found {found:?}")]
     Value {
-        /// Whose.
+        /// The register that the value is given for.
         register: Register,
-        /// The value.
+        /// The text in place of a digest.
         found: String,
     },
     /// A register with several values.
@@ -38,11 +38,11 @@ pub enum RegistersError {
          after the phase the machine has reached"
     )]
     Ambiguous {
-        /// Which.
+        /// The register with two values.
         register: Register,
-        /// One value.
+        /// The value that was given first.
         first: BankDigest,
-        /// Another.
+        /// A later value that differs.
         second: BankDigest,
     },
 }

@@ -36,14 +36,14 @@ impl Behaviour {
         Self { initrd_argument: InitrdArgument::First, first_exit_may_fail: true };
 }
 
-/// Releases of OVMF.
+/// The releases of OVMF whose boots were compared with predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FirmwareBuild {
-    /// edk2 2022.11.
+    /// Debian 12's OVMF: edk2 2022.11.
     Ovmf202211,
-    /// edk2 2025.02.
+    /// Debian 13's OVMF: edk2 2025.02.
     Ovmf202502,
-    /// edk2 2026.08.
+    /// Debian forky's OVMF: edk2 2026.08.
     Ovmf202608,
 }
 
@@ -222,24 +222,24 @@ pub fn of_td(digest: Sha256) -> Option<(Layout, SecureBootBuild)> {
     Some((file.layout?.parse().ok()?, build))
 }
 
-/// A firmware of which it is not known how it measures.
+/// A name or digest of no firmware in the table: how it measures is not known.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "it is not known how firmware `{found}` measures, expected ovmf-2022.11, ovmf-2025.02, \
-     ovmf-2026.08, or the SHA-256 of an image of these releases from Debian"
+    "unknown firmware `{found}`: expected ovmf-2022.11, ovmf-2025.02, ovmf-2026.08, or the \
+     SHA-256 of an image of these releases from Debian"
 )]
 pub struct UnknownFirmware {
-    /// What was given.
+    /// The name or digest that no row has.
     pub found: String,
 }
 
-/// A file of which it can't be said how it measures.
+/// Why it is not known how a file measures.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FirmwareFileError {
-    /// It is no whole firmware image.
-    #[error("it is no whole firmware image")]
+    /// The file is not a whole firmware image.
+    #[error("not a whole firmware image")]
     NotWhole(#[from] super::Error),
-    /// No boot was seen with it.
+    /// No boot was compared with this file.
     #[error(transparent)]
     Unknown(#[from] UnknownFirmware),
 }
@@ -251,7 +251,8 @@ impl FirmwareBuild {
     /// The build that this file is.
     ///
     /// # Errors
-    /// A file that is no whole firmware image, and one that no boot was seen with.
+    /// [`FirmwareFileError::NotWhole`], or [`FirmwareFileError::Unknown`] for a file that no boot was
+    /// compared with.
     pub fn of_file(image: &[u8]) -> Result<Self, FirmwareFileError> {
         super::check_whole(image)?;
         Ok(Sha256::of(image).to_string().parse::<KnownFirmware>()?.build)
@@ -263,7 +264,7 @@ impl FirmwareBuild {
         !matches!(self, Self::Ovmf202211)
     }
 
-    /// What it does.
+    /// How the build measures, where builds differ.
     #[must_use]
     pub const fn behaviour(self) -> Behaviour {
         match self {
@@ -276,7 +277,7 @@ impl FirmwareBuild {
 /// Firmware by a name, or by the SHA-256 of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownFirmware {
-    /// How it measures.
+    /// The release, which decides how it measures.
     pub build: FirmwareBuild,
     /// Whether it was built with Secure Boot, if that is known.
     pub secure_boot: Option<bool>,

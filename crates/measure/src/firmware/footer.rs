@@ -86,3 +86,76 @@ fn data_of(above: &[u8], size: usize, header: usize) -> Result<&[u8], Error> {
         found: size.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Guid = Guid::new(1);
+    const TWO: Guid = Guid::new(2);
+
+    /// `data | size u16 | guid`, with the size that is right.
+    fn entry(guid: Guid, data: &[u8]) -> Vec<u8> {
+        let size = u16::try_from(data.len() + HEADER_LEN).unwrap();
+        [data, &size.to_le_bytes(), &guid.0].concat()
+    }
+
+    /// An image of 100 bytes, entries, the footer with this size, and the reset vector.
+    fn image(entries: &[u8], size: usize) -> Vec<u8> {
+        let size = u16::try_from(size).unwrap();
+        let footer = [&size.to_le_bytes()[..], &TABLE_FOOTER_GUID.0].concat();
+        [&[0xee; 100][..], entries, &footer, &[0; BYTES_AFTER_TABLE]].concat()
+    }
+
+    #[test]
+    fn entries_are_read_from_the_end() {
+        let table = [entry(ONE, b"abcd"), entry(TWO, &[])].concat();
+        let image = image(&table, table.len() + HEADER_LEN);
+        let found = entries(&image).unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), [&ONE, &TWO]);
+        assert_eq!((found[&ONE].at, found[&ONE].data), (100, &b"abcd"[..]));
+        assert_eq!((found[&TWO].at, found[&TWO].data), (122, &[][..]));
+        assert_eq!(found[&ONE].u32_at(0).unwrap(), 0x6463_6261);
+        assert_eq!(
+            found[&ONE].u32_at(1).unwrap_err().to_string(),
+            "corrupt firmware footer table at 0x64: length of the entry's data is 4 bytes, expected \
+             at least 5 bytes"
+        );
+        // Fewer bytes than a header before the first entry are skipped, as VMMs do.
+        let padded = [&[7; 17][..], &table].concat();
+        let image = self::image(&padded, padded.len() + HEADER_LEN);
+        assert_eq!(entries(&image).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn sizes_that_leave_the_table_are_refused() {
+        let table = entry(ONE, b"abcd");
+        let small = |size: usize| entries(&image(&table, size)).unwrap_err().to_string();
+        let footer = "corrupt firmware footer table at 0x7a: size of the entry is";
+        assert_eq!(small(17), format!("{footer} 17, expected 18 to 140"));
+        assert_eq!(small(141), format!("{footer} 141, expected 18 to 140"));
+        assert!(entries(&image(&table, 18)).unwrap().is_empty());
+        // The size of an entry: 17 is no header, 23 is one byte more than there is.
+        for size in [17u8, 23] {
+            let mut broken = table.clone();
+            broken[4] = size;
+            let found = entries(&image(&broken, 22 + HEADER_LEN)).unwrap_err().to_string();
+            let expected = format!("at 0x68: size of the entry is {size}, expected 18 to 22");
+            assert!(found.ends_with(&expected), "{found}");
+        }
+        let twice = table.repeat(2);
+        let found = entries(&image(&twice, twice.len() + HEADER_LEN)).unwrap_err().to_string();
+        assert!(found.starts_with("corrupt firmware footer table at 0x64: entry is"), "{found}");
+        assert!(found.ends_with("again, expected each GUID once"), "{found}");
+    }
+
+    #[test]
+    fn images_without_the_table_are_told_what_is_there() {
+        for len in [0, 31, 49] {
+            let expected = Error::NoFooterTable { found: Guid([0; GUID_LEN]) };
+            assert_eq!(entries(&vec![0xee; len]).unwrap_err(), expected, "{len} bytes");
+        }
+        let found = entries(&[0xee; 50]).unwrap_err();
+        assert_eq!(found, Error::NoFooterTable { found: Guid([0xee; GUID_LEN]) });
+    }
+}

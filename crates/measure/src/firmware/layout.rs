@@ -47,7 +47,7 @@ pub struct Layout {
     pub measures_smbios: bool,
     /// Whether boot options are those of two applications, or of `UiApp` alone.
     has_setup_option: bool,
-    /// Where `initrd=initrd` is.
+    /// Whether `initrd=initrd` comes before or behind the command line.
     pub initrd_argument: InitrdArgument,
     /// Whether boot services have to be left twice where [`crate::uefi::medium`] says so: seen in logs
     /// of TPMs.
@@ -182,5 +182,71 @@ impl FromStr for Layout {
 impl Serialize for Layout {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_holds_from_its_release_to_the_next() {
+        for (month, expected) in [
+            ((2022, 4), None),
+            ((2022, 5), Some("edk2-stable202205")),
+            ((2024, 10), Some("edk2-stable202205")),
+            ((2024, 11), Some("edk2-stable202411")),
+            ((2025, 1), Some("edk2-stable202411")),
+            ((2025, 2), Some("edk2-stable202502")),
+            ((2025, 5), Some("edk2-stable202505")),
+            ((2025, 7), Some("edk2-stable202505")),
+            ((2025, 8), Some("edk2-stable202508")),
+            ((2030, 1), Some("edk2-stable202508")),
+        ] {
+            let found = Layout::of_edk2(month.0, month.1).map(|layout| layout.name);
+            assert_eq!(found, expected, "{month:?}");
+        }
+        assert!(LAYOUTS.windows(2).all(|pair| pair[0].release < pair[1].release));
+        for layout in LAYOUTS {
+            assert_eq!(layout.to_string().parse(), Ok(*layout));
+        }
+        let error = "edk2-stable2025".parse::<Layout>().unwrap_err().to_string();
+        assert!(error.starts_with("unknown firmware layout `edk2-stable2025`"), "{error}");
+    }
+
+    /// QEMU patches the header up to 10.1, and offers the file since 10.0, which edk2 takes since
+    /// 202502.
+    #[test]
+    fn firmware_and_qemu_decide_which_kernel_is_measured() {
+        let older = Layout::of_edk2(2024, 11).unwrap();
+        let newer = Layout::of_edk2(2025, 2).unwrap();
+        for (major, minor, of_older, of_newer) in [
+            (9, 2, true, true),
+            (10, 0, true, false),
+            (10, 1, true, false),
+            (10, 2, false, false),
+            (11, 0, false, false),
+        ] {
+            let qemu = QemuVersion::new(major, minor);
+            assert_eq!(older.measures_patched_kernel(qemu), of_older, "{qemu}");
+            assert_eq!(newer.measures_patched_kernel(qemu), of_newer, "{qemu}");
+        }
+    }
+
+    /// edk2 efaf8931bb for the separator, d433b4c8e4 for the boot options.
+    #[test]
+    fn what_changed_from_release_to_release() {
+        let of = |year, month| Layout::of_edk2(year, month).unwrap();
+        assert_eq!(of(2022, 5).separator_pcr(), PCR_MACHINE);
+        assert_eq!(of(2024, 11).separator_pcr(), PCR_BOOT_CODE);
+        let options = |layout: Layout| {
+            let options = layout.boot_options();
+            options.into_iter().map(|o| (o.attributes, o.description)).collect::<Vec<_>>()
+        };
+        assert_eq!(options(of(2025, 2)), [(0x109, "UiApp".to_owned())]);
+        assert_eq!(
+            options(of(2025, 5)),
+            [(0x109, "BootManagerMenuApp".to_owned()), (0x101, "EFI Firmware Setup".to_owned())]
+        );
     }
 }

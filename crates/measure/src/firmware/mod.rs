@@ -52,13 +52,13 @@ pub enum Error {
     /// The file holds the image in another form.
     #[error("the file is {found}, expected a raw firmware image")]
     Container {
-        /// What it is.
+        /// The field's value.
         found: Container,
     },
     /// Something else than a firmware volume: a part of an image, or another kind of file.
     #[error(
-        "no firmware volume at {at:#x}: expected `_FVH` at {place:#x}, found `{}`; a part of a \
-         firmware image, or no firmware",
+        "no firmware volume at {at:#x}: expected `_FVH` at {place:#x}, found `{}`; the file \
+         is a part of a firmware image, or not firmware",
         found.escape_ascii(),
         place = at + 40
     )]
@@ -73,9 +73,9 @@ pub enum Error {
     CorruptVolume {
         /// Byte offset in the file.
         at: u64,
-        /// Which field.
+        /// The field, in words.
         what: &'static str,
-        /// What it is.
+        /// The field's value.
         found: String,
         /// What the field can be.
         expected: String,
@@ -87,7 +87,7 @@ pub enum Error {
     Cut {
         /// Byte offset in the file.
         at: u64,
-        /// Bytes of the volume.
+        /// `FvLength`: bytes of the volume.
         length: u64,
         /// Bytes up to the end of the file.
         left: u64,
@@ -95,7 +95,7 @@ pub enum Error {
     /// The file can't be read.
     #[error("cannot read the firmware: {kind}")]
     Read {
-        /// What the storage said.
+        /// The kind of error that the storage answered.
         kind: io::ErrorKind,
     },
     /// The image is not made of whole pages, is empty, or is larger than the space below 4 GiB.
@@ -104,10 +104,10 @@ pub enum Error {
          to below 4 GiB"
     )]
     Length {
-        /// Bytes.
+        /// Bytes of the image.
         found: usize,
     },
-    /// There is no GUIDed table at the end, so this is no OVMF for confidential guests: an image
+    /// There is no GUIDed table at the end, so this is not an OVMF for confidential guests: an image
     /// of variables, another firmware, or a truncated file.
     #[error(
         "the firmware has no footer table: expected GUID {TABLE_FOOTER_GUID} 48 bytes before its \
@@ -122,11 +122,11 @@ pub enum Error {
     CorruptFooterTable {
         /// Byte offset in the image.
         at: usize,
-        /// Which field.
+        /// The field, in words.
         what: &'static str,
         /// What the field can be.
         expected: String,
-        /// What it is.
+        /// The field's value.
         found: String,
     },
     /// The footer table lists no SEV metadata.
@@ -140,11 +140,11 @@ pub enum Error {
     CorruptMetadata {
         /// Byte offset in the image.
         at: usize,
-        /// Which field.
+        /// The field, in words.
         what: &'static str,
         /// What the field can be.
         expected: String,
-        /// What it is.
+        /// The field's value.
         found: String,
     },
     /// A section whose measurement is not known.
@@ -155,7 +155,7 @@ pub enum Error {
     UnknownSection {
         /// Byte offset in the image.
         at: usize,
-        /// `Type`.
+        /// `Type` of the section's descriptor.
         found: u32,
     },
     /// The footer table has no SEV-ES reset block.
@@ -165,21 +165,20 @@ pub enum Error {
     )]
     NoResetBlock,
     /// The footer table has no SVSM info.
-    #[error("the image has no SVSM info (footer entry {SVSM_INFO_GUID}): it is no SVSM")]
+    #[error("the image has no SVSM info (footer entry {SVSM_INFO_GUID}): it is not an SVSM")]
     NoSvsmInfo,
 }
 
 impl Error {
-    /// What to do about a file that is no whole firmware image.
+    /// How to get a whole firmware image: a sentence for the user, without a period.
     #[must_use]
     pub const fn next_step(&self) -> Option<&'static str> {
         match self {
             Self::Container { found } => Some(found.hint()),
-            Self::Cut { .. } => Some("get the file again: it was cut"),
-            Self::NoVolume { .. } => Some(
-                "name the whole firmware image, as the VMM maps it, such as Debian's OVMF.fd, and \
-                 no part of one",
-            ),
+            Self::Cut { .. } => Some("get the file again: it is truncated"),
+            Self::NoVolume { .. } => {
+                Some("name the whole firmware image, as the VMM maps it, such as Debian's OVMF.fd")
+            }
             _ => None,
         }
     }
@@ -188,9 +187,9 @@ impl Error {
 /// Where the firmware expects the table of kernel hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashTableArea {
-    /// Start; never 0.
+    /// Guest-physical address of the area; never 0.
     pub gpa: Gpa,
-    /// Bytes reserved.
+    /// Bytes that the firmware reserves there.
     pub size: u32,
 }
 

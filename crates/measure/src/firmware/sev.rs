@@ -86,9 +86,9 @@ impl SectionType {
 pub struct Section {
     /// Byte offset of the descriptor in the image.
     pub at: usize,
-    /// Purpose.
+    /// What the memory is for, and so how it is measured.
     pub section_type: SectionType,
-    /// Start, page-aligned.
+    /// Guest-physical address of the first page.
     pub gpa: Gpa,
     /// Bytes, whole pages; 0 for a section this build of the firmware does not use.
     pub size: u64,

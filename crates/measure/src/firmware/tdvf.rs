@@ -64,7 +64,7 @@ const PAGE_AUG: u32 = 1 << 1;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TdvfError {
-    /// The footer table.
+    /// The footer table, which leads to the metadata.
     #[error(transparent)]
     Firmware(#[from] super::Error),
     /// The footer table lists no TDVF metadata.
@@ -78,27 +78,27 @@ pub enum TdvfError {
     Corrupt {
         /// Byte offset in the image.
         at: usize,
-        /// Which field.
+        /// The field, in words.
         what: &'static str,
         /// What the field can be.
         expected: String,
-        /// What it is.
+        /// The field's value.
         found: String,
     },
-    /// A section of which neither use nor contents are known.
+    /// A section of a type whose use is not known.
     #[error("TDVF section at {at:#x} has the unknown type {found:#x}, expected 0x0 to 0x6")]
     UnknownSection {
         /// Byte offset in the image.
         at: usize,
-        /// `Type`.
+        /// `Type` of the section's entry.
         found: u32,
     },
     /// A section that may appear once, as others say where it is.
     #[error("the firmware has {found} {section_type} sections in its TDVF metadata, expected one")]
     NotOne {
-        /// Which.
+        /// The type that comes more or less than once.
         section_type: TdvfSectionType,
-        /// How many there are.
+        /// How many sections of the type there are.
         found: usize,
     },
 }
@@ -119,7 +119,7 @@ pub enum TdvfSectionType {
     TempMem,
     /// `PermMem` (4): memory the firmware keeps.
     PermMem,
-    /// `Payload` (5): a kernel for firmware that is no UEFI.
+    /// `Payload` (5): a kernel for firmware other than UEFI.
     Payload,
     /// `PayloadParam` (6): the parameters of that kernel.
     PayloadParam,
@@ -159,11 +159,11 @@ impl fmt::Display for TdvfSectionType {
 pub struct TdvfSection<'a> {
     /// Byte offset of the section's entry in the image.
     pub at: usize,
-    /// Purpose.
+    /// What the memory is for.
     pub section_type: TdvfSectionType,
-    /// Start, page-aligned.
+    /// Guest-physical address of the first page.
     pub gpa: Gpa,
-    /// Bytes, whole pages.
+    /// Bytes of memory, a multiple of 4096; 0 for an unused section.
     pub size: u64,
     /// What the range starts with, up to `size` bytes; zeros follow.
     pub data: &'a [u8],

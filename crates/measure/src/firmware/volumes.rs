@@ -143,3 +143,85 @@ fn found<S: Source + ?Sized>(file: &S, at: u64) -> Result<[u8; 4], Error> {
 fn read(error: io::Error) -> Error {
     Error::Read { kind: error.kind() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A volume of `len` bytes, of which the header says `length`; 72 of header with its block map.
+    fn volume(len: usize, length: u64) -> Vec<u8> {
+        let mut bytes = vec![0xaa; len];
+        bytes[..72].fill(0);
+        bytes[32..40].copy_from_slice(&length.to_le_bytes());
+        bytes[40..44].copy_from_slice(b"_FVH");
+        bytes[48] = 72;
+        bytes[55] = 2;
+        sealed(bytes)
+    }
+
+    fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes[50..52].fill(0);
+        let len = usize::from(u16::from_le_bytes([bytes[48], bytes[49]])).min(bytes.len());
+        let words = bytes[..len].chunks_exact(2).map(|word| u16::from_le_bytes([word[0], word[1]]));
+        let sum = words.fold(0_u16, u16::wrapping_add).wrapping_neg();
+        bytes[50..52].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    fn refusal(file: &[u8]) -> String {
+        check_whole(file).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn volumes_and_erased_pages_follow_each_other() {
+        let one = volume(4096, 4096);
+        for file in [
+            one.clone(),
+            [one.clone(), one.clone()].concat(),
+            [one.clone(), vec![0xff; 8192], one.clone()].concat(),
+            [one.clone(), vec![0; 4096], vec![0xff; 100]].concat(),
+        ] {
+            assert_eq!(check_whole(&file), Ok(()), "{} bytes", file.len());
+        }
+        let place = "no firmware volume at 0x1000: expected `_FVH` at 0x1028, found";
+        let mut mixed = vec![0xff; 4096];
+        mixed[4095] = 0;
+        for behind in [mixed, vec![0x11; 4096], b"trailing bytes".to_vec()] {
+            let found = refusal(&[one.clone(), behind].concat());
+            assert!(found.starts_with(place), "{found}");
+        }
+        assert!(refusal(&[0xff; 4096]).starts_with("no firmware volume at 0x0"));
+        assert!(refusal(&[]).starts_with("no firmware volume at 0x0"));
+    }
+
+    /// UEFI PI 1.9, volume 3, section 3.2.1: what the header says of itself and of the volume.
+    #[test]
+    fn headers_that_contradict_themselves_are_refused() {
+        let with_header_length = |length: u16| {
+            let mut bytes = volume(4096, 4096);
+            bytes[48..50].copy_from_slice(&length.to_le_bytes());
+            sealed(bytes)
+        };
+        let header = "corrupt firmware volume at 0x0: length of the header is";
+        for length in [0, 54, 73, 4098, u16::MAX - 1] {
+            let expected = format!("{header} {length}, expected an even number from 56 to 4096");
+            assert_eq!(refusal(&with_header_length(length)), expected);
+        }
+        assert_eq!(check_whole(&with_header_length(56)), Ok(()));
+        let mut flipped = volume(4096, 4096);
+        flipped[54] ^= 1;
+        assert!(
+            refusal(&flipped).starts_with("corrupt firmware volume at 0x0: checksum of the header")
+        );
+        assert_eq!(
+            refusal(&volume(4096, 71)),
+            "corrupt firmware volume at 0x0: length is 71, expected at least 72"
+        );
+        assert_eq!(
+            refusal(&volume(4096, 4097)),
+            "the file ends inside the firmware volume at 0x0: expected 4097 bytes, found 4096"
+        );
+        let later = [volume(4096, 4096), volume(4096, u64::MAX)].concat();
+        assert!(refusal(&later).starts_with("the file ends inside the firmware volume at 0x1000"));
+    }
+}

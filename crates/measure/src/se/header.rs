@@ -34,9 +34,9 @@ pub enum Error {
     /// Fewer bytes than the header has.
     #[error("the Secure Execution header is truncated: {found} bytes, expected {expected}")]
     Truncated {
-        /// Bytes the header has.
+        /// Bytes that the header has by its own sizes.
         expected: usize,
-        /// Bytes there are.
+        /// Bytes up to the end of the input.
         found: usize,
     },
     /// Something else.
@@ -51,7 +51,7 @@ pub enum Error {
     /// A layout that is not known.
     #[error("the Secure Execution header has version {found:#x}, expected {VERSION_1:#x}")]
     Version {
-        /// The version.
+        /// The version field, big-endian.
         found: u32,
     },
     /// Sizes that contradict each other.
@@ -61,11 +61,11 @@ pub enum Error {
          {TAG_LEN}, and no more than {MAX_LEN}"
     )]
     Sizes {
-        /// SEHS.
+        /// SEHS: bytes of the header, by its own word.
         size: u32,
-        /// NKS.
+        /// NKS: number of key slots.
         slots: u64,
-        /// SEA.
+        /// SEA: bytes of the encrypted part.
         encrypted: u64,
     },
     /// No page of the image starts with a header.
@@ -166,10 +166,10 @@ impl PlaintextFlags {
 pub struct KeySlot {
     /// PHKH: SHA-256 of the host's public key, as its coordinates in 80 bytes each.
     pub host_key_hash: Sha256,
-    /// The wrapped key.
+    /// The header protection key, encrypted for the host by AES-256-GCM.
     #[serde(serialize_with = "digits")]
     pub wrapped_key: [u8; 32],
-    /// Its tag.
+    /// The tag of that encryption.
     #[serde(serialize_with = "digits")]
     pub tag: [u8; 16],
 }
@@ -180,23 +180,23 @@ pub struct KeySlot {
 pub struct Header {
     /// As it is written: 0x100 for version 1.
     pub version: u32,
-    /// Bytes, with the tag.
+    /// SEHS: bytes of the header, tag included.
     pub size: usize,
     /// Initialisation vector of the encrypted part.
     #[serde(serialize_with = "digits")]
     pub iv: [u8; 12],
-    /// PCF.
+    /// PCF, the plaintext control flags.
     pub flags: PlaintextFlags,
     /// The image owner's public key on P-521: both coordinates in 80 bytes.
     #[serde(serialize_with = "digits")]
     pub customer_key: Vec<u8>,
     /// NEP: number of encrypted pages.
     pub pages: u64,
-    /// PLD.
+    /// PLD: over the contents of the encrypted pages.
     pub page_digest: PageDigest,
-    /// ALD.
+    /// ALD: over the addresses of the pages.
     pub address_digest: AddressDigest,
-    /// TLD.
+    /// TLD: over the tweaks of the pages.
     pub tweak_digest: TweakDigest,
     /// One for each host the image may run on.
     pub key_slots: Vec<KeySlot>,

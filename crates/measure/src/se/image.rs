@@ -26,9 +26,9 @@ pub enum ComponentError {
     /// Not whole pages.
     #[error("the component at {address:#x} has {found} bytes, expected one or more pages of 4096")]
     Length {
-        /// Its address.
+        /// Where the machine puts the component.
         address: u64,
-        /// Its bytes.
+        /// Bytes of the component.
         found: usize,
     },
     /// Not at the start of a page, before the end of the previous, or beyond all addresses.
@@ -37,7 +37,7 @@ pub enum ComponentError {
          {next:#x} on and an end below 2^64"
     )]
     Address {
-        /// Its address.
+        /// Where the machine puts the component.
         address: u64,
         /// Where the previous one ends.
         next: u64,
@@ -45,17 +45,17 @@ pub enum ComponentError {
     /// A tweak that overflows before the last page.
     #[error("the tweak {} of the component at {address:#x} overflows", hex::encode(tweak))]
     Tweak {
-        /// Its address.
+        /// Where the machine puts the component.
         address: u64,
-        /// Its tweak.
+        /// Tweak of the component's first page.
         tweak: [u8; 16],
     },
     /// A part of an image that the image does not have.
     #[error("the component at {address:#x} has {len:#x} bytes, but the image has {image:#x}")]
     Outside {
-        /// Its address.
+        /// Where the machine puts the component.
         address: u64,
-        /// Its bytes.
+        /// Bytes of the component.
         len: u64,
         /// Bytes of the image.
         image: usize,
@@ -66,11 +66,11 @@ pub enum ComponentError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("the {what} of the image is {found}, but its Secure Execution header says {expected}")]
 pub struct Mismatch {
-    /// Which.
+    /// The digest or number, in words.
     pub what: &'static str,
-    /// The header's.
+    /// What the header says.
     pub expected: String,
-    /// The image's.
+    /// What the image's pages give.
     pub found: String,
 }
 
@@ -97,13 +97,13 @@ impl<'a> Component<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageDigests {
-    /// NEP.
+    /// NEP: number of encrypted pages.
     pub pages: u64,
-    /// PLD.
+    /// PLD: over the contents of the pages.
     pub page_digest: PageDigest,
-    /// ALD.
+    /// ALD: over the addresses of the pages.
     pub address_digest: AddressDigest,
-    /// TLD.
+    /// TLD: over the tweaks of the pages.
     pub tweak_digest: TweakDigest,
 }
 

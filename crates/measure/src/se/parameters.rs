@@ -59,7 +59,7 @@ pub enum ParametersError {
          type 5, for a header of {size} bytes at {header:#x}"
     )]
     NotFound {
-        /// Where the header is.
+        /// Byte offset of the header in the image.
         header: usize,
         /// Bytes of the header.
         size: usize,
@@ -67,9 +67,9 @@ pub enum ParametersError {
     /// Components that leave the image.
     #[error("the IPL parameters at {at:#x} list {found} components, but the image ends before")]
     Truncated {
-        /// Where the block is.
+        /// Byte offset of the block in the image.
         at: usize,
-        /// Number of components.
+        /// Number of components that the block lists.
         found: u32,
     },
 }

@@ -68,78 +68,80 @@ pub enum Error {
     /// Too few or too many bytes.
     #[error("the {what} has {found} bytes, expected {expected}")]
     Length {
-        /// Which structure.
+        /// The structure, in words.
         what: &'static str,
-        /// Bytes there should be.
+        /// Bytes that the structure has.
         expected: usize,
-        /// Bytes.
+        /// Bytes that were given.
         found: usize,
     },
     /// A field that has one value, with another.
     #[error("{what} of the {structure} is {found:#x}, expected {expected:#x}")]
     Field {
-        /// Which structure.
+        /// The structure, in words.
         structure: &'static str,
-        /// Which field.
+        /// The field by its name in the specification.
         what: &'static str,
-        /// The value it has.
+        /// The only value that the field may have.
         expected: u32,
-        /// The value.
+        /// The value that was given.
         found: u32,
     },
     /// Bytes that must be zero.
     #[error("{what} of the {structure} is not zero, expected reserved bytes")]
     Reserved {
-        /// Which structure.
+        /// The structure, in words.
         structure: &'static str,
-        /// Which bytes.
+        /// The bytes by their place in the structure.
         what: &'static str,
     },
-    /// A policy of which the secure processor or a guest owner wants nothing.
+    /// A policy that the secure processor or a guest owner refuses.
     #[error("the ID block can't bind this policy")]
     Policy(#[from] PolicyError),
     /// A block for no guest.
     #[error("the launch digest of the ID block is all zero, expected that of a guest")]
     ZeroLaunchDigest,
-    /// A number that is no point of P-384.
-    #[error("the {what} is no public key: its coordinates are no point of P-384")]
+    /// Coordinates that are not a point of P-384.
+    #[error("the {what} is not a public key: its coordinates are not a point of P-384")]
     NoPoint {
-        /// Which key.
+        /// The key, in words: ID key or author key.
         what: &'static str,
     },
-    /// Numbers that are no signature.
-    #[error("the {what} is no signature: R and S are not from 1 to below the order of P-384")]
+    /// Numbers outside the range of a signature.
+    #[error(
+        "the {what} is not a signature: R and S must be at least 1 and below the order of P-384"
+    )]
     NoSignature {
-        /// Which signature.
+        /// The signature, in words.
         what: &'static str,
     },
-    /// Text that is no private key of the curve.
+    /// Text that is not a private key of P-384.
     #[error(
         "the {what} can't be used, expected an unencrypted P-384 private key in PEM (SEC 1 or \
          PKCS #8): {reason}"
     )]
     PrivateKey {
-        /// Which key.
+        /// The key, in words: ID key or author key.
         what: &'static str,
-        /// What its decoder said.
+        /// What the decoder of the key said.
         reason: String,
     },
-    /// Text that is no public key of the curve.
+    /// Text that is not a public key of P-384.
     #[error("the {what} can't be used, expected a P-384 public key in PEM: {reason}")]
     PublicKey {
-        /// Which key.
+        /// The key, in words: ID key or author key.
         what: &'static str,
-        /// What its decoder said.
+        /// What the decoder of the key said.
         reason: String,
     },
     /// A signature by another key, or of something else.
     #[error("the {what} does not verify: the {key} did not sign this {signed}")]
     Signature {
-        /// Which signature.
+        /// The signature, in words.
         what: &'static str,
-        /// Whose it should be.
+        /// The key that should have signed.
         key: &'static str,
-        /// What it should cover.
+        /// What the signature should cover.
         signed: &'static str,
     },
 }
@@ -229,13 +231,13 @@ impl IdBlock {
         self.launch_digest
     }
 
-    /// FAMILY_ID.
+    /// FAMILY_ID, which a report repeats.
     #[must_use]
     pub fn family_id(&self) -> FamilyId {
         self.family_id
     }
 
-    /// IMAGE_ID.
+    /// IMAGE_ID, which a report repeats.
     #[must_use]
     pub fn image_id(&self) -> ImageId {
         self.image_id
@@ -458,7 +460,7 @@ pub struct Author {
 }
 
 impl Author {
-    /// The author key.
+    /// The author key, whose digest a report names.
     #[must_use]
     pub fn key(&self) -> &PublicKey {
         &self.key
@@ -496,7 +498,7 @@ pub fn sign(
 }
 
 impl IdAuthentication {
-    /// The ID key.
+    /// The ID key, whose digest a report names.
     #[must_use]
     pub fn id_key(&self) -> &PublicKey {
         &self.id_key

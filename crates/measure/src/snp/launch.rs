@@ -61,17 +61,17 @@ impl fmt::Display for PageType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Meaning {
-    /// The firmware image.
+    /// The firmware image, as it lies below 4 GiB.
     Firmware,
-    /// The SVSM image.
+    /// The SVSM image, below the firmware.
     Svsm,
     /// Memory the firmware uses early.
     SecMem,
-    /// The secrets page.
+    /// The page that the secure processor puts keys into.
     Secrets,
     /// The page of CPUID values.
     Cpuid,
-    /// The SVSM calling area.
+    /// The calling area of the firmware and an SVSM.
     SvsmCaa,
     /// The table of kernel, initrd and command line hashes.
     KernelHashes,
@@ -79,7 +79,7 @@ pub enum Meaning {
     NoKernelHashes,
     /// The initial state of a virtual processor, counted from 0, the boot processor.
     Vmsa {
-        /// Which.
+        /// Number of the processor; 0 boots the others.
         vcpu: u32,
     },
 }
@@ -141,7 +141,7 @@ pub enum Contents<'a> {
     Page(HashedPage),
     /// Pages whose contents are not measured.
     Unhashed {
-        /// How many.
+        /// Number of the pages.
         pages: u64,
     },
 }
@@ -159,18 +159,18 @@ impl fmt::Debug for Contents<'_> {
 /// Consecutive pages given to the secure processor as one type for one reason.
 #[derive(Clone, Debug)]
 pub struct Operation<'a> {
-    /// PAGE_TYPE.
+    /// PAGE_TYPE of every page.
     pub page_type: PageType,
     /// Address of the first page.
     pub gpa: Gpa,
-    /// Why.
+    /// Why the pages are in the launch.
     pub meaning: Meaning,
-    /// What.
+    /// What the pages hold, as far as it is measured.
     pub contents: Contents<'a>,
 }
 
 impl Operation<'_> {
-    /// Number of pages.
+    /// How many pages it has, of 4096 bytes each.
     #[must_use]
     pub fn pages(&self) -> u64 {
         match &self.contents {
@@ -269,7 +269,7 @@ impl Fold {
         self.0 = LaunchDigest(Sha384::of(info.as_bytes()));
     }
 
-    /// The digest so far.
+    /// The digest after the pages that were added so far.
     #[must_use]
     pub fn digest(&self) -> LaunchDigest {
         self.0
@@ -342,11 +342,11 @@ impl<'a> Launch<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Step {
-    /// Counted from 0.
+    /// Place of the page in the launch, from 0.
     pub index: usize,
-    /// PAGE_TYPE.
+    /// PAGE_TYPE of every page.
     pub page_type: PageType,
-    /// Address of the page.
+    /// Guest-physical address of the page.
     pub gpa: Gpa,
     /// Why the page is in the launch.
     pub meaning: Meaning,
@@ -370,5 +370,100 @@ impl fmt::Display for Step {
             f,
             "{index:>5} | {page_type:<10} | {gpa} | {meaning:<21} | {contents:<96} | {digest}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: [u8; PAGE_SIZE] = [0x5a; PAGE_SIZE];
+
+    /// Values of `tests/folds.py`: PAGE_INFO of a normal page, of zeros, and of a VMSA.
+    const FOLDED: [&str; 3] = [
+        "0299b7f5894ad677acde8fc47e181f362d07895b63ba2c8c1e97c1f7520e96baef81638cfda798c95229c0c7e6dab5a7",
+        "6ae5d14f265d73dfe479edfefab7438843fbf8b48b066e748a32f08ed8dcd2d17f3000c36b8e6b750d16125291625633",
+        "b031da96c776f359a3cd88f7bc7658f094d3b56d6b9e325f7a55318243b9ccdd507968073564b4fd05e5afd43ac8e3e1",
+    ];
+
+    #[test]
+    fn pages_fold_as_the_specification_says() {
+        let contents = Some(Sha384::of(&PAGE));
+        let mut fold = Fold::resume(LaunchDigest(Sha384::ZERO));
+        let mut digests = Vec::new();
+        for (page_type, gpa, contents) in [
+            (PageType::Normal, 0xffff_f000, contents),
+            (PageType::Zero, 0x80_0000, None),
+            (PageType::Vmsa, 0xffff_ffff_f000, contents),
+        ] {
+            fold.page(page_type, Gpa(gpa), contents);
+            digests.push(fold.digest().to_string());
+        }
+        assert_eq!(digests, FOLDED);
+        // From any state on.
+        let mut later = Fold::resume(FOLDED[1].parse().unwrap());
+        later.page(PageType::Vmsa, Gpa(0xffff_ffff_f000), contents);
+        assert_eq!(later, fold);
+    }
+
+    /// SEV-SNP ABI, publication 56860, section 8.17: the numbers in PAGE_INFO.
+    #[test]
+    fn page_types_have_their_numbers() {
+        use PageType::{Cpuid, Normal, Secrets, Unmeasured, Vmsa, Zero};
+        let types = [Normal, Vmsa, Zero, Unmeasured, Secrets, Cpuid];
+        assert_eq!(types.map(PageType::code), [1, 2, 3, 4, 5, 6]);
+        for page_type in types {
+            let json = serde_json::to_string(&page_type).unwrap();
+            assert_eq!(json, format!("\"{page_type}\""));
+        }
+    }
+
+    #[test]
+    fn the_explanation_has_a_step_for_each_page() {
+        let pages = [PAGE, [0; PAGE_SIZE]];
+        let operation = |page_type, gpa, meaning, contents| Operation {
+            page_type,
+            gpa: Gpa(gpa),
+            meaning,
+            contents,
+        };
+        let mut launch = Launch::default();
+        launch.push(operation(
+            PageType::Normal,
+            0x1000,
+            Meaning::Firmware,
+            Contents::Image(&pages),
+        ));
+        let unhashed = Contents::Unhashed { pages: 2 };
+        launch.push(operation(PageType::Zero, 0x8000, Meaning::SecMem, unhashed));
+        let page = Contents::Page(HashedPage::new(PAGE));
+        launch.push(operation(PageType::Vmsa, 0xf000, Meaning::Vmsa { vcpu: 0 }, page));
+        let steps: Vec<Step> = launch.explain().collect();
+        let places: Vec<_> = steps.iter().map(|s| (s.index, s.gpa.0, s.offset)).collect();
+        let expected = [
+            (0, 0x1000, 0),
+            (1, 0x2000, 0x1000),
+            (2, 0x8000, 0),
+            (3, 0x9000, 0x1000),
+            (4, 0xf000, 0),
+        ];
+        assert_eq!(places, expected);
+        let hashed = [Some(Sha384::of(&PAGE)), Some(Sha384::of(&[0; PAGE_SIZE])), None, None];
+        assert!(steps.iter().map(|step| step.contents).take(4).eq(hashed));
+        assert_eq!(launch.digest(), steps[4].digest);
+        assert_eq!(
+            steps[3].to_string().split(" | ").take(5).map(str::trim).collect::<Vec<_>>(),
+            ["3", "ZERO", "0x000000009000", "SEC memory +0x1000", "-"]
+        );
+        let empty = Launch::resumed(FOLDED[0].parse().unwrap());
+        assert_eq!(empty.digest().to_string(), FOLDED[0]);
+    }
+
+    #[test]
+    fn a_run_remembers_the_last_page_only() {
+        let mut runs = Runs::default();
+        for page in [PAGE, PAGE, [0; PAGE_SIZE], PAGE] {
+            assert_eq!(runs.digest(&page), Sha384::of(&page));
+        }
     }
 }

@@ -49,7 +49,7 @@ pub const VCPUS_MAX: u32 = 4096;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The firmware itself.
+    /// The firmware image contradicts itself, or lacks a structure.
     #[error(transparent)]
     Firmware(#[from] firmware::Error),
     /// The firmware has no page to put kernel hashes into, so the kernel would go unmeasured.
@@ -79,7 +79,7 @@ pub enum Error {
          {TABLE_SIZE}"
     )]
     HashTableTooSmall {
-        /// Bytes.
+        /// Bytes that were found.
         found: u32,
     },
     /// The firmware would read kernel hashes outside the page that is measured.
@@ -88,7 +88,7 @@ pub enum Error {
          page of the SNP_KERNEL_HASHES section: {section} with {size:#x} bytes"
     )]
     HashTableOutsideSection {
-        /// Where the firmware reads.
+        /// Where the firmware reads the table.
         table: Gpa,
         /// Start of the section.
         section: Gpa,
@@ -98,11 +98,11 @@ pub enum Error {
     /// A section that is one page by definition.
     #[error("the {section_type:?} section at {gpa} has {found:#x} bytes, expected 0x1000")]
     NotOnePage {
-        /// Which.
+        /// The type of the section.
         section_type: SectionType,
-        /// Start.
+        /// Guest-physical address of the section.
         gpa: Gpa,
-        /// Bytes.
+        /// Bytes that were found.
         found: u64,
     },
     /// No virtual processor, or more than any VMM gives.
@@ -249,7 +249,7 @@ impl FirmwareFold {
 /// an SVSM always start with `SEV_FEATURES` 1, and nothing checks a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SvsmGuest {
-    /// The virtual processor.
+    /// The virtual processor of `-cpu`, which is measured.
     pub vcpu: VcpuSignature,
     /// Bytes of the firmware variables, which QEMU maps between the SVSM and the firmware.
     pub vars_size: u64,
@@ -451,5 +451,104 @@ fn svsm_gpa(
     match start {
         Some(start) if start >= end_of_sections && Gpa(start).is_page_aligned() => Ok(Gpa(start)),
         _ => Err(Error::SvsmPlace { svsm: size, vars, firmware: firmware.gpa() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smaller_launches_are_prefixes_of_the_largest() {
+        let steps = [
+            (Meaning::Firmware, 'f'),
+            (Meaning::Vmsa { vcpu: 0 }, 'a'),
+            (Meaning::Vmsa { vcpu: 1 }, 'b'),
+            (Meaning::Vmsa { vcpu: 2 }, 'c'),
+        ];
+        let found = prefix_digests(&[3, 1, 1, 9], steps.into_iter());
+        assert_eq!(found, BTreeMap::from([(1, 'a'), (3, 'c')]));
+        assert_eq!(most_vcpus(&[3, 1]), Ok(Some(3)));
+        assert_eq!(most_vcpus(&[]), Ok(None));
+        assert_eq!(most_vcpus(&[3, 0]), Err(Error::VcpuCount { found: 0 }));
+    }
+
+    #[test]
+    fn more_than_one_vcpu_needs_a_place_to_start() {
+        for (vcpus, reset_vector, expected) in [
+            (0, 1, Err(Error::VcpuCount { found: 0 })),
+            (1, 0, Ok(())),
+            (2, 0, Err(Error::NoApResetVector { vcpus: 2 })),
+            (4096, 1, Ok(())),
+            (4097, 1, Err(Error::VcpuCount { found: 4097 })),
+        ] {
+            assert_eq!(check_vcpus(vcpus, reset_vector), expected);
+        }
+    }
+
+    /// The secure processor fills secrets and CPUID a page at a time; other sections may be empty.
+    #[test]
+    fn sections_become_operations_by_type_and_vmm() {
+        let section = |section_type, size| Section { at: 0, section_type, gpa: Gpa(0x1000), size };
+        let qemu = Vmm::Qemu { vcpu: VcpuSignature(0) };
+        let page = HashedPage::new([7; PAGE_SIZE]);
+        let made = |section_type, size, vmm, hashes| {
+            let operation = section_operation(&section(section_type, size), vmm, hashes);
+            operation.map(|made| made.map(|made| (made.page_type, made.meaning, made.pages())))
+        };
+        use SectionType as T;
+        for (section_type, size, vmm, hashes, expected) in [
+            (T::SnpSecMem, 0x2000, qemu, None, Some((PageType::Zero, Meaning::SecMem, 2))),
+            (
+                T::SnpSecMem,
+                0x2000,
+                Vmm::Gce,
+                None,
+                Some((PageType::Unmeasured, Meaning::SecMem, 2)),
+            ),
+            (T::SnpSecMem, 0, qemu, None, None),
+            (T::SnpSecrets, 0x1000, qemu, None, Some((PageType::Secrets, Meaning::Secrets, 1))),
+            (T::Cpuid, 0x1000, qemu, None, Some((PageType::Cpuid, Meaning::Cpuid, 1))),
+            (T::SvsmCaa, 0x1000, qemu, None, Some((PageType::Zero, Meaning::SvsmCaa, 1))),
+            (
+                T::SnpKernelHashes,
+                0x1000,
+                qemu,
+                None,
+                Some((PageType::Zero, Meaning::NoKernelHashes, 1)),
+            ),
+            (
+                T::SnpKernelHashes,
+                0x1000,
+                qemu,
+                Some(&page),
+                Some((PageType::Normal, Meaning::KernelHashes, 1)),
+            ),
+        ] {
+            assert_eq!(made(section_type, size, vmm, hashes), Ok(expected), "{section_type:?}");
+        }
+        for section_type in [T::SnpSecrets, T::Cpuid] {
+            for size in [0, 0x2000] {
+                let error = made(section_type, size, qemu, None).unwrap_err();
+                assert_eq!(
+                    error,
+                    Error::NotOnePage { section_type, gpa: Gpa(0x1000), found: size }
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_fold_of_an_image_in_pieces_has_a_length() {
+        for len in [0, 1, 4095, FOUR_GIB, u64::MAX] {
+            assert!(FirmwareFold::new(len).is_err(), "{len}");
+        }
+        let mut fold = FirmwareFold::new(2 * PAGE_SIZE_U64).unwrap();
+        fold.pages(&[[1; PAGE_SIZE]]);
+        assert_eq!(fold.clone().finish(), None);
+        fold.pages(&[[2; PAGE_SIZE]]);
+        assert!(fold.clone().finish().is_some());
+        fold.pages(&[[3; PAGE_SIZE]]);
+        assert_eq!(fold.finish(), None);
     }
 }

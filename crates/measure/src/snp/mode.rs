@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::names::UnknownName;
 
-/// What is measured.
+/// What is measured: the launch of one kind of guest, or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {

@@ -33,7 +33,7 @@ role! {
 pub struct ParseIdentifierError {
     /// Number of digits.
     pub expected: usize,
-    /// What was given.
+    /// The text that was given.
     pub found: String,
 }
 
@@ -123,15 +123,15 @@ pub enum PolicyError {
     /// Bit 17 must be one.
     #[error("guest policy {found} lacks bit 17, expected it set, as in {}", GuestPolicy::default())]
     ReservedClear {
-        /// The policy.
+        /// The policy that was refused.
         found: GuestPolicy,
     },
     /// Bits without a meaning must be zero.
     #[error("guest policy {found} has the unknown bits {bits:#x}, expected none above bit 25")]
     UnknownBits {
-        /// The policy.
+        /// The policy that was refused.
         found: GuestPolicy,
-        /// Those bits.
+        /// The bits above bit 25 that are set.
         bits: u64,
     },
     /// The host could read and write the guest.
@@ -140,7 +140,7 @@ pub enum PolicyError {
          can't read the guest"
     )]
     Debug {
-        /// The policy.
+        /// The policy that was refused.
         found: GuestPolicy,
     },
 }
@@ -264,7 +264,7 @@ impl Serialize for GuestPolicy {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("expected a number of 64 bits, decimal or 0x and hexadecimal digits, found {found:?}")]
 pub struct ParsePolicyError {
-    /// What was given.
+    /// The text that was given.
     pub found: String,
 }
 

@@ -38,13 +38,13 @@ pub enum Error {
     /// Too short or too long.
     #[error("the SEV-SNP report has {found} bytes, expected {REPORT_LEN}")]
     Length {
-        /// Bytes.
+        /// Bytes that were given.
         found: usize,
     },
     /// A version of which the fields are not known.
     #[error("the SEV-SNP report has version {found}, expected 2 to 5")]
     Version {
-        /// VERSION.
+        /// VERSION of the report.
         found: u32,
     },
 }
@@ -135,11 +135,11 @@ impl TcbVersion {
 /// Version of the secure processor's firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct FirmwareVersion {
-    /// API major version.
+    /// CURRENT_MAJOR or COMMITTED_MAJOR of the ABI.
     pub major: u8,
-    /// API minor version.
+    /// CURRENT_MINOR or COMMITTED_MINOR of the ABI.
     pub minor: u8,
-    /// Build.
+    /// CURRENT_BUILD or COMMITTED_BUILD.
     pub build: u8,
 }
 
@@ -156,7 +156,7 @@ pub struct Processor {
     pub family: u8,
     /// Model, extended model included.
     pub model: u8,
-    /// Stepping.
+    /// Stepping, 0 to 15.
     pub stepping: u8,
 }
 
@@ -205,7 +205,7 @@ pub struct Report {
     pub version: u32,
     /// GUEST_SVN of the ID block.
     pub guest_svn: u32,
-    /// POLICY.
+    /// POLICY of the guest, as the host gave it at launch.
     pub policy: GuestPolicy,
     /// FAMILY_ID of the ID block.
     pub family_id: FamilyId,
@@ -215,25 +215,25 @@ pub struct Report {
     pub vmpl: u32,
     /// SIGNATURE_ALGO; 1 is ECDSA P-384 with SHA-384 (chapter 10, table 139).
     pub signature_algo: u32,
-    /// CURRENT_TCB.
+    /// CURRENT_TCB: what runs on the processor now.
     pub current_tcb: TcbVersion,
-    /// PLATFORM_INFO.
+    /// PLATFORM_INFO: how the host is set up.
     pub platform_info: PlatformInfo,
-    /// SIGNING_KEY.
+    /// SIGNING_KEY: whose key signed the report.
     pub signing_key: SigningKey,
     /// MASK_CHIP_KEY: the host keeps the processor from signing.
     pub mask_chip_key: bool,
-    /// REPORT_DATA.
+    /// REPORT_DATA: 64 bytes of the guest, such as a nonce.
     pub report_data: ReportData,
-    /// MEASUREMENT.
+    /// MEASUREMENT: the launch digest.
     pub measurement: LaunchDigest,
-    /// HOST_DATA.
+    /// HOST_DATA: 32 bytes of the host, fixed at launch.
     pub host_data: HostData,
     /// ID_KEY_DIGEST; zero for a guest without an ID block.
     pub id_key_digest: IdKeyDigest,
     /// AUTHOR_KEY_DIGEST; none where AUTHOR_KEY_EN is 0.
     pub author_key_digest: Option<AuthorKeyDigest>,
-    /// REPORT_ID.
+    /// REPORT_ID: this running guest.
     pub report_id: ReportId,
     /// REPORT_ID_MA; all ones without a migration agent.
     pub report_id_ma: ReportId,
@@ -241,15 +241,15 @@ pub struct Report {
     pub reported_tcb: TcbVersion,
     /// CPUID_FAM_ID, CPUID_MOD_ID and CPUID_STEP; none in version 2.
     pub processor: Option<Processor>,
-    /// CHIP_ID.
+    /// CHIP_ID: the processor; zero where the host masks it.
     pub chip_id: ChipId,
-    /// COMMITTED_TCB.
+    /// COMMITTED_TCB: what the processor can't be rolled back behind.
     pub committed_tcb: TcbVersion,
     /// CURRENT_MAJOR, CURRENT_MINOR, CURRENT_BUILD.
     pub current_version: FirmwareVersion,
     /// COMMITTED_MAJOR, COMMITTED_MINOR, COMMITTED_BUILD.
     pub committed_version: FirmwareVersion,
-    /// LAUNCH_TCB.
+    /// LAUNCH_TCB: CURRENT_TCB when the guest was launched or imported.
     pub launch_tcb: TcbVersion,
     /// LAUNCH_MIT_VECTOR; none before version 5.
     pub launch_mit_vector: Option<u64>,

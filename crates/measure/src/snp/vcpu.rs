@@ -14,9 +14,9 @@ use crate::names::UnknownName;
 pub struct VcpuModelError {
     /// `family`, `model` or `stepping`.
     pub what: &'static str,
-    /// What was given.
+    /// The number that was given.
     pub found: u32,
-    /// The largest CPUID expresses.
+    /// The largest number that CPUID can express.
     pub most: u32,
 }
 
@@ -82,7 +82,7 @@ impl VcpuType {
         Self { name, family, model, stepping, since }
     }
 
-    /// What CPUID says.
+    /// Fn0000_0001_EAX of this processor.
     #[must_use]
     pub const fn signature(&self) -> VcpuSignature {
         VcpuSignature::encode(self.family, self.model, self.stepping)
@@ -132,5 +132,58 @@ impl FromStr for VcpuType {
         let known = VCPU_TYPES.into_iter().find(|vcpu_type| vcpu_type.name == name);
         let names = || VCPU_TYPES.into_iter().map(|vcpu_type| vcpu_type.name);
         known.ok_or_else(|| UnknownName::new("vCPU type", name, names()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AMD64 Architecture Programmer's Manual volume 3, appendix E.3.2: stepping 3:0, base model 7:4,
+    /// base family 11:8, extended model 19:16, extended family 27:20.
+    #[test]
+    fn signatures_are_packed_as_cpuid_packs_them() {
+        for (family, model, stepping, expected) in [
+            (0, 0, 0, 0),
+            (0xf, 0, 0, 0xf00),
+            (0x10, 0, 0, 0x0010_0f00),
+            (23, 1, 2, 0x0080_0f12),
+            (25, 17, 0, 0x00a1_0f10),
+            (270, 255, 15, 0x0fff_0fff),
+        ] {
+            assert_eq!(VcpuSignature::new(family, model, stepping), Ok(VcpuSignature(expected)));
+        }
+        for (family, model, stepping, expected) in [
+            (271, 0, 0, "vCPU family is 271, expected 0 to 270"),
+            (0, 256, 0, "vCPU model is 256, expected 0 to 255"),
+            (0, 0, 16, "vCPU stepping is 16, expected 0 to 15"),
+        ] {
+            let error = VcpuSignature::new(family, model, stepping).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn types_have_one_name_and_the_signature_of_their_generation() {
+        let signature = |name: &str| name.parse::<VcpuType>().unwrap().signature().to_string();
+        for (name, expected) in [
+            ("EPYC", "0x00800f12"),
+            ("EPYC-Rome-v3", "0x00830f10"),
+            ("EPYC-Milan", "0x00a00f11"),
+            ("EPYC-Genoa-v2", "0x00a10f10"),
+            ("EPYC-Turin", "0x00b00f00"),
+        ] {
+            assert_eq!(signature(name), expected, "{name}");
+        }
+        let names: std::collections::BTreeSet<_> = VCPU_TYPES.iter().map(|t| t.name).collect();
+        assert_eq!(names.len(), VCPU_TYPES.len());
+        // A version comes no earlier than the model, and with its signature.
+        for versioned in VCPU_TYPES.iter().filter(|t| t.name.contains("-v")) {
+            let (model, _) = versioned.name.rsplit_once("-v").unwrap();
+            let model: VcpuType = model.parse().unwrap();
+            assert_eq!(versioned.signature(), model.signature(), "{}", versioned.name);
+            assert!(versioned.since >= model.since, "{}", versioned.name);
+        }
+        assert!("epyc-v4".parse::<VcpuType>().is_err());
     }
 }

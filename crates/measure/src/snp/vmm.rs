@@ -8,15 +8,15 @@ use thiserror::Error;
 use super::VcpuSignature;
 use crate::names::UnknownName;
 
-/// A virtual machine monitor whose way to launch guests is known.
+/// A virtual machine monitor whose launch of guests is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VmmType {
     /// QEMU with KVM, and what behaves like it.
     Qemu,
-    /// Amazon EC2.
+    /// Amazon EC2, whose launch sev-snp-measure knows.
     Ec2,
-    /// Google Compute Engine.
+    /// Google Compute Engine, whose launch sev-snp-measure knows.
     Gce,
 }
 
@@ -68,14 +68,14 @@ impl VmmType {
 /// A VMM, with what of its configuration is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vmm {
-    /// QEMU with KVM.
+    /// QEMU with KVM, which measures the vCPU's signature.
     Qemu {
         /// The virtual processor of `-cpu`.
         vcpu: VcpuSignature,
     },
-    /// Amazon EC2.
+    /// Amazon EC2, whose launch sev-snp-measure knows.
     Ec2,
-    /// Google Compute Engine.
+    /// Google Compute Engine, whose launch sev-snp-measure knows.
     Gce,
 }
 

@@ -190,3 +190,88 @@ impl Vmsa {
         self.u64(offset + 8, base);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VCPU: VcpuSignature = VcpuSignature(0x0080_0f12);
+
+    fn hex_at(page: &[u8], at: usize, len: usize) -> String {
+        hex::encode(&page[at..at + len])
+    }
+
+    /// AMD64 Architecture Programmer's Manual volume 2, table B-4: offsets written out once more, as
+    /// bytes in memory.
+    #[test]
+    fn a_processor_of_qemu_starts_at_the_reset_vector() {
+        let page = page(Vmm::Qemu { vcpu: VCPU }, BSP_EIP, GuestFeatures::SNP_ACTIVE);
+        for (at, expected) in [
+            (0x000, "00009300ffff00000000000000000000"), // ES
+            (0x010, "00f09b00ffff00000000ffff00000000"), // CS
+            (0x020, "00009300ffff00000000000000000000"), // SS
+            (0x060, "00000000ffff00000000000000000000"), // GDTR
+            (0x070, "00008200ffff00000000000000000000"), // LDTR
+            (0x090, "00008b00ffff00000000000000000000"), // TR
+            (0x0d0, "0010000000000000"),                 // EFER
+            (0x148, "4000000000000000"),                 // CR4
+            (0x158, "1000000000000000"),                 // CR0
+            (0x160, "0004000000000000"),                 // DR7
+            (0x168, "f00fffff00000000"),                 // DR6
+            (0x170, "0200000000000000"),                 // RFLAGS
+            (0x178, "f0ff000000000000"),                 // RIP
+            (0x268, "0604070006040700"),                 // G_PAT
+            (0x310, "120f800000000000"),                 // RDX
+            (0x3b0, "0100000000000000"),                 // SEV_FEATURES
+            (0x3e8, "0100000000000000"),                 // XCR0
+            (0x408, "801f0000"),                         // MXCSR
+            (0x410, "7f03"),                             // X87_FCW
+        ] {
+            assert_eq!(hex_at(&page, at, expected.len() / 2), expected, "{at:#x}");
+        }
+        let set = page.iter().filter(|&&byte| byte != 0).count();
+        assert_eq!(set, 57, "and nothing else");
+    }
+
+    #[test]
+    fn clouds_start_processors_with_their_own_values() {
+        let features = GuestFeatures::SNP_ACTIVE;
+        let [ec2, gce] = [Vmm::Ec2, Vmm::Gce].map(|vmm| page(vmm, BSP_EIP, features));
+        let ap = page(Vmm::Ec2, 0x0080_b004, features);
+        // CS of an application processor: accessed, and its base is the upper half of its start.
+        assert_eq!(hex_at(&ec2, 0x010, 16), "00f09a00ffff00000000ffff00000000");
+        assert_eq!(hex_at(&ap, 0x010, 16), "00f09b00ffff00000000800000000000");
+        assert_eq!(hex_at(&ap, 0x178, 8), "04b0000000000000");
+        for (page, ss, tr, pat) in
+            [(&ec2, "92", "83", "0604070006040700"), (&gce, "93", "8b", "0601070000000000")]
+        {
+            assert_eq!((hex_at(page, 0x022, 1), hex_at(page, 0x092, 1)), (ss.into(), tr.into()));
+            assert_eq!(hex_at(page, 0x268, 8), pat);
+            assert_eq!(hex_at(page, 0x310, 2), "0006");
+            assert_eq!(
+                (hex_at(page, 0x408, 4), hex_at(page, 0x410, 2)),
+                ("00000000".into(), "0000".into())
+            );
+        }
+        let swap = page(Vmm::Gce, BSP_EIP, GuestFeatures::SNP_ACTIVE_DEBUG_SWAP);
+        let differing: Vec<_> = (0..PAGE_SIZE).filter(|&at| swap[at] != gce[at]).collect();
+        assert_eq!(differing, [0x3b0]);
+    }
+
+    #[test]
+    fn an_svsm_starts_in_protected_mode() {
+        let page = svsm_page(VCPU, 0x1234_5678_9abc);
+        for (at, expected) in [
+            (0x000, "1000930cffffffff0000000000000000"),
+            (0x010, "08009b0cffffffff0000000000000000"),
+            (0x040, "1000930cffffffff0000000000000000"),
+            (0x050, "00009300ffff00000000000000000000"),
+            (0x158, "1100000000000000"),
+            (0x178, "bc9a785634120000"),
+            (0x3b0, "0100000000000000"),
+            (0x410, "0000"),
+        ] {
+            assert_eq!(hex_at(&page, at, expected.len() / 2), expected, "{at:#x}");
+        }
+    }
+}

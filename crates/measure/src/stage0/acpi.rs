@@ -20,24 +20,24 @@ const NAME_LEN: usize = 56;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcpiError {
-    /// No whole commands.
+    /// The loader is not a list of whole commands.
     #[error("`etc/table-loader` has {found} bytes, expected a multiple of {COMMAND_LEN}")]
     Length {
-        /// Bytes.
+        /// Bytes of the loader.
         found: usize,
     },
     /// A command that names no file.
     #[error("the command at {at:#x} of `etc/table-loader` names no file, expected text and a NUL")]
     Name {
-        /// Byte offset.
+        /// Byte offset of the command in the loader.
         at: usize,
     },
     /// A file that is not there.
-    #[error("`etc/table-loader` at {at:#x} wants the file `{name}`, which is not given")]
+    #[error("`etc/table-loader` at {at:#x} needs the file `{name}`, which is not given")]
     Missing {
-        /// Byte offset.
+        /// Byte offset of the command in the loader.
         at: usize,
-        /// Name.
+        /// Name of the file in fw_cfg.
         name: String,
     },
 }
@@ -45,11 +45,11 @@ pub enum AcpiError {
 /// Addresses for PCI devices, which stage0 measures since Oak's commit ba19d887bc of 2026-08-14.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PciWindows {
-    /// I/O ports.
+    /// I/O ports, from the first to behind the last.
     pub ports: Range<u16>,
-    /// Memory below 4 GiB.
+    /// Addresses below 4 GiB, from the first to behind the last.
     pub memory32: Range<u32>,
-    /// Memory above.
+    /// Addresses above 4 GiB, from the first to behind the last.
     pub memory64: Range<u64>,
 }
 
@@ -101,4 +101,63 @@ fn allocated(command: &[u8; COMMAND_LEN], at: usize) -> Result<Option<&str>, Acp
     let name = name.filter(|name| !name.is_empty() && name.len() < NAME_LEN);
     let text = name.and_then(|name| std::str::from_utf8(name).ok());
     text.map(Some).ok_or(AcpiError::Name { at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(tag: u32, name: &[u8]) -> Vec<u8> {
+        let mut command = tag.to_le_bytes().to_vec();
+        command.extend(name);
+        command.resize(COMMAND_LEN, 0);
+        command
+    }
+
+    fn digest(loader: &[u8], windows: Option<&PciWindows>) -> Result<String, String> {
+        let file = |name: &str| match name {
+            "etc/acpi/rsdp" => Some(&b"rsdp"[..]),
+            "etc/acpi/tables" => Some(&b"tables"[..]),
+            _ => None,
+        };
+        let digest = acpi_digest(loader, windows, file);
+        digest.map(|digest| digest.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn commands_windows_and_files_are_hashed_in_this_order() {
+        let loader = [
+            command(1, b"etc/acpi/tables"),
+            command(2, b"etc/acpi/rsdp"),
+            command(1, b"etc/acpi/rsdp"),
+        ]
+        .concat();
+        let hashed = [loader.as_slice(), b"tables", b"rsdp"].concat();
+        assert_eq!(digest(&loader, None).unwrap(), Sha256::of(&hashed).to_string());
+        let windows = PciWindows { ports: 1..2, memory32: 3..4, memory64: 5..6 };
+        let between = [
+            &[1, 0, 2, 0][..],
+            &[3, 0, 0, 0, 4, 0, 0, 0],
+            &[5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0],
+        ];
+        let hashed = [loader.as_slice(), &between.concat(), b"tables", b"rsdp"].concat();
+        assert_eq!(digest(&loader, Some(&windows)).unwrap(), Sha256::of(&hashed).to_string());
+        assert_eq!(digest(&[], None).unwrap(), Sha256::of(b"").to_string());
+    }
+
+    #[test]
+    fn commands_that_name_no_file_are_refused() {
+        let no_name =
+            "the command at 0x80 of `etc/table-loader` names no file, expected text and a NUL";
+        for name in [&b""[..], b"\xff", &[b'x'; NAME_LEN]] {
+            let loader = [command(3, b""), command(1, name)].concat();
+            assert_eq!(digest(&loader, None).unwrap_err(), no_name);
+        }
+        let missing = digest(&command(1, &[b'x'; NAME_LEN - 1]), None).unwrap_err();
+        assert!(missing.ends_with("xxx`, which is not given"), "{missing}");
+        assert_eq!(
+            digest(&command(1, b"")[..127], None).unwrap_err(),
+            "`etc/table-loader` has 127 bytes, expected a multiple of 128"
+        );
+    }
 }

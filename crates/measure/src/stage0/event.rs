@@ -13,13 +13,13 @@ pub struct Measurements {
     /// Of the kernel's setup data; zero for a kernel without.
     #[serde(rename = "kernel_setup_data_sha256")]
     pub setup_data: SetupDataDigest,
-    /// Of the kernel.
+    /// Of the kernel without its setup data.
     #[serde(rename = "kernel_image_sha256")]
     pub kernel: KernelImageDigest,
     /// Of the initial RAM disk.
     #[serde(rename = "init_ram_fs_sha256")]
     pub initrd: InitrdDigest,
-    /// Of the memory map.
+    /// Of the E820 table that the kernel gets.
     #[serde(rename = "memory_map_sha256")]
     pub memory_map: MemoryMapDigest,
     /// Of what ACPI tables are made from.
@@ -86,4 +86,57 @@ pub fn cmdline_pattern(cmdline: &str) -> String {
         special.then_some('\\').into_iter().chain([character])
     });
     ['^'].into_iter().chain(escaped).chain(['$']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value is of `tests/folds.py`, which encodes the message once more: five digests, and a
+    /// command line whose length takes two bytes.
+    #[test]
+    fn the_event_is_a_message_of_protocol_buffers() {
+        let digest = |number| Sha256([number; 32]);
+        let measurements = Measurements {
+            setup_data: SetupDataDigest(digest(1)),
+            kernel: KernelImageDigest(digest(2)),
+            initrd: InitrdDigest(digest(3)),
+            memory_map: MemoryMapDigest(digest(4)),
+            acpi: AcpiDigest(digest(5)),
+            cmdline: "x".repeat(130),
+        };
+        assert_eq!(measurements.event().len(), 376);
+        assert_eq!(
+            measurements.event_digest().to_string(),
+            "ca2867b743f3c88e7fc037f578270282d322ca6e6084c2872bf3349fc41c6622"
+        );
+    }
+
+    /// Protocol Buffers, "Encoding": seven bits a byte, the lowest first.
+    #[test]
+    fn lengths_are_varints() {
+        for (len, expected) in
+            [(1, "0a01"), (127, "0a7f"), (128, "0a8001"), (300, "0aac02"), (16384, "0a808001")]
+        {
+            let mut message = Vec::new();
+            field(&mut message, 1, &vec![0; len]);
+            assert_eq!(hex::encode(&message[..expected.len() / 2]), expected);
+            assert_eq!(message.len(), expected.len() / 2 + len);
+        }
+        let mut message = Vec::new();
+        field(&mut message, 1, &[]);
+        assert!(message.is_empty());
+    }
+
+    #[test]
+    fn a_pattern_escapes_what_expressions_know() {
+        for (cmdline, pattern) in [
+            ("", "^$"),
+            ("quiet a=b", "^quiet a=b$"),
+            ("a.b*c", r"^a\.b\*c$"),
+            (r"\+?()|[]{}^$#&-~", r"^\\\+\?\(\)\|\[\]\{\}\^\$\#\&\-\~$"),
+        ] {
+            assert_eq!(cmdline_pattern(cmdline), pattern);
+        }
+    }
 }

@@ -37,9 +37,9 @@ const HEAP_END: u16 = 0xfe00;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KernelError {
-    /// No bzImage.
+    /// The boot flag or the magic of a bzImage is missing.
     #[error(
-        "no bzImage: expected boot flag 55aa at {BOOT_FLAG:#x} and `HdrS` at {HEADER:#x}, found \
+        "not a bzImage: expected boot flag 55aa at {BOOT_FLAG:#x} and `HdrS` at {HEADER:#x}, found \
          {} and {}",
         hex::encode(boot_flag),
         hex::encode(header)
@@ -53,9 +53,9 @@ pub enum KernelError {
     /// The file ends in its setup data or with it.
     #[error("truncated bzImage: {found} bytes, expected more than {setup} of setup data")]
     Truncated {
-        /// Bytes of setup data.
+        /// Bytes of setup data, boot sector included.
         setup: usize,
-        /// Bytes.
+        /// Bytes of the file.
         found: usize,
     },
 }
@@ -129,5 +129,55 @@ impl BzImage<'_> {
     #[must_use]
     pub fn setup_data_digest(&self, variant: SetupDataVariant) -> SetupDataDigest {
         SetupDataDigest(Sha256::of(&self.setup_data(variant)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of this many bytes with the header of a bzImage; every byte that it leaves open is 0x11.
+    fn file(len: usize, sectors: u8) -> Vec<u8> {
+        let mut file = vec![0x11; len];
+        file[SETUP_SECTS] = sectors;
+        file[BOOT_FLAG..BOOT_FLAG + 2].copy_from_slice(&[0x55, 0xaa]);
+        file[HEADER..HEADER + 4].copy_from_slice(b"HdrS");
+        file
+    }
+
+    #[test]
+    fn the_setup_data_ends_behind_its_sectors() {
+        for (sectors, setup) in [(1, 1024), (2, 1536), (0, 2560), (255, 131_072)] {
+            let file = file(setup + 1, sectors);
+            let image = split(&file).unwrap();
+            assert_eq!((image.setup.len(), image.image), (setup, &[0x11][..]));
+            let cut = split(&file[..setup]).unwrap_err();
+            assert_eq!(cut, KernelError::Truncated { setup, found: setup });
+        }
+        for at in [BOOT_FLAG, BOOT_FLAG + 1, HEADER, HEADER + 3] {
+            let mut broken = file(4096, 1);
+            broken[at] ^= 1;
+            assert!(matches!(split(&broken), Err(KernelError::NoBzImage { .. })), "{at:#x}");
+        }
+        let short = split(b"MZ").unwrap_err().to_string();
+        assert!(short.starts_with("not a bzImage: expected boot flag 55aa at 0x1fe"), "{short}");
+    }
+
+    /// boot.rst: what QEMU fills in, and what nobody measures.
+    #[test]
+    fn only_the_fields_of_a_loader_are_changed() {
+        let file = file(4096, 1);
+        let image = split(&file).unwrap();
+        let changed = |variant| {
+            let setup = image.setup_data(variant);
+            let differing = (0..setup.len()).filter(|&at| setup[at] != file[at]);
+            differing.map(|at| (at, setup[at])).collect::<Vec<_>>()
+        };
+        let initrd: Vec<(usize, u8)> = (0x218..0x220).map(|at| (at, 0)).collect();
+        assert_eq!(changed(SetupDataVariant::Unmodified), initrd);
+        let loader = vec![(0x210, 0xb0), (0x211, 0x91)];
+        let places =
+            vec![(0x224, 0), (0x225, 0xfe), (0x228, 0), (0x229, 0), (0x22a, 2), (0x22b, 0)];
+        assert_eq!(changed(SetupDataVariant::ByQemu), [loader, initrd, places].concat());
     }
 }

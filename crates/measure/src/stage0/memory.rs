@@ -51,11 +51,11 @@ pub enum AcpiArea {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum E820Kind {
-    /// AddressRangeMemory.
+    /// AddressRangeMemory (1): for the kernel to use.
     Ram,
-    /// AddressRangeReserved.
+    /// AddressRangeReserved (2): not for the kernel.
     Reserved,
-    /// AddressRangeACPI.
+    /// AddressRangeACPI (3): tables, free once they were read.
     Acpi,
 }
 
@@ -74,7 +74,7 @@ impl E820Kind {
 pub struct E820Entry {
     /// Guest-physical addresses.
     pub range: Range<u64>,
-    /// What is there.
+    /// What the kernel may do with it.
     pub kind: E820Kind,
 }
 
@@ -197,6 +197,75 @@ impl MemoryMap {
                 }
                 _ => self.0.push(piece),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(steps: &[(Range<u64>, Option<E820Kind>)]) -> Vec<String> {
+        let mut map = MemoryMap::default();
+        for (range, kind) in steps {
+            map.set(range.clone(), *kind);
+        }
+        map.entries()
+            .iter()
+            .map(|E820Entry { range, kind }| format!("{range:?} {kind:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn a_later_range_takes_the_place_of_earlier_ones() {
+        use E820Kind::{Acpi, Ram, Reserved};
+        let ram = (0..100, Some(Ram));
+        for (later, expected) in [
+            ((0..0, Some(Acpi)), vec!["0..100 Ram"]),
+            ((0..100, Some(Acpi)), vec!["0..100 Acpi"]),
+            ((20..30, Some(Reserved)), vec!["0..20 Ram", "20..30 Reserved", "30..100 Ram"]),
+            ((20..30, Some(Ram)), vec!["0..100 Ram"]),
+            ((20..30, None), vec!["0..20 Ram", "30..100 Ram"]),
+            ((90..110, Some(Acpi)), vec!["0..90 Ram", "90..110 Acpi"]),
+            ((100..110, Some(Ram)), vec!["0..110 Ram"]),
+            ((101..110, Some(Ram)), vec!["0..100 Ram", "101..110 Ram"]),
+            ((100..110, Some(Acpi)), vec!["0..100 Ram", "100..110 Acpi"]),
+        ] {
+            assert_eq!(map(&[ram.clone(), later.clone()]), expected, "{later:?}");
+        }
+        let across = [
+            (0..10, Some(Ram)),
+            (10..20, Some(Acpi)),
+            (20..30, Some(Ram)),
+            (5..25, Some(Reserved)),
+        ];
+        assert_eq!(map(&across), ["0..5 Ram", "5..25 Reserved", "25..30 Ram"]);
+        let joined = [(0..10, Some(Ram)), (20..30, Some(Ram)), (10..20, Some(Ram))];
+        assert_eq!(map(&joined), ["0..30 Ram"]);
+    }
+
+    /// `pc_q35_init` and `MICROVM_MAX_BELOW_4G` of QEMU.
+    #[test]
+    fn machines_split_their_memory() {
+        for (machine, size, below) in [
+            (Machine::Q35, 0xafff_ffff, 0xafff_ffff),
+            (Machine::Q35, 0xb000_0000, 0x8000_0000),
+            (Machine::Microvm, 0xbfff_ffff, 0xbfff_ffff),
+            (Machine::Microvm, 0xc000_0000, 0xc000_0000),
+            (Machine::Microvm, 0xc000_0001, 0xc000_0000),
+        ] {
+            assert_eq!(machine.below_4g(size), below, "{machine:?} {size:#x}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_bounds() {
+        let of = |size| MemoryMap::of_qemu(Machine::Q35, size, AcpiArea::Low).map(drop);
+        for size in [4 * MIB, 4 * MIB + 1024, 960 * GIB] {
+            assert_eq!(of(size), Ok(()), "{size}");
+        }
+        for size in [0, 4 * MIB - 1024, 4 * MIB + 512, 960 * GIB + 1024, u64::MAX] {
+            assert_eq!(of(size), Err(MemoryError { found: size }));
         }
     }
 }

@@ -201,3 +201,47 @@ fn push(ranges: &mut Vec<Range>, gpa: Gpa, size: u64, accepted: bool) {
         ranges.push(Range { gpa, size, accepted });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// UEFI Platform Initialization 1.8, volume 3, chapter 5, written out as bytes in memory.
+    #[test]
+    fn blocks_lie_in_memory_as_the_standard_says() {
+        let range = |gpa, size, accepted| Range { gpa: Gpa(gpa), size, accepted };
+        let ranges = vec![range(0, 0x80_0000, false), range(0x80_0000, 0x2000, true)];
+        let hob = TdHob { gpa: Gpa(0x80_9000), ranges };
+        let bytes = hob.measured_bytes();
+        assert_eq!(bytes.len(), 56 + 2 * 48);
+        let handoff = [
+            "0100380000000000", // EFI_HOB_TYPE_HANDOFF of 56 bytes
+            "0900000000000000", // version 9, full configuration
+            "00000000000000000000000000000000",
+            "00000000000000000000000000000000",
+            "a090800000000000", // 0x809000 + 56 + 2 * 48 + 8
+        ];
+        assert_eq!(hex::encode(&bytes[..56]), handoff.concat());
+        let unaccepted = [
+            "0300300000000000", // EFI_HOB_TYPE_RESOURCE_DESCRIPTOR of 48 bytes
+            "00000000000000000000000000000000",
+            "07000000", // EFI_RESOURCE_MEMORY_UNACCEPTED
+            "07000000", // present, initialized, tested
+            "0000000000000000",
+            "0000800000000000",
+        ];
+        assert_eq!(hex::encode(&bytes[56..104]), unaccepted.concat());
+        assert_eq!(hex::encode(&bytes[128..136]), "0000000007000000", "system memory");
+        let end = &hob.bytes()[bytes.len()..];
+        assert_eq!(hex::encode(end), "ffff080000000000");
+        assert_eq!(hob.digests(), Digests::of(&bytes));
+    }
+
+    #[test]
+    fn empty_ranges_are_left_out() {
+        let mut ranges = Vec::new();
+        push(&mut ranges, Gpa(0), 0, true);
+        push(&mut ranges, Gpa(0x1000), 1, false);
+        assert_eq!(ranges, [Range { gpa: Gpa(0x1000), size: 1, accepted: false }]);
+    }
+}

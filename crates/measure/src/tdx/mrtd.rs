@@ -360,3 +360,100 @@ fn check_code(sections: &[TdvfSection<'_>], rule: &Rule<'_>) -> Result<(), Error
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values of `tests/folds.py`: the record of a page, and that of 256 bytes.
+    #[test]
+    fn records_fold_as_the_specification_says() {
+        let mut fold = Fold::default();
+        fold.page_add(Gpa(0xffc0_0000));
+        assert_eq!(
+            fold.digest().to_string(),
+            "c1d69262bf2469a95b95bb4e99984e026cbfe659a7170f6444f496a210a036b92c37abc9197dd6081af4a5fa35adb42f"
+        );
+        fold.extend(Gpa(0xffc0_0000), &[0x11; CHUNK]);
+        assert_eq!(
+            fold.digest().to_string(),
+            "6162a6f6347777e582879e8d60d89dcd5bc4a7dce7a3dae195eda599d70c4d668fcdd9494f3f8264ad969f310507cfd3"
+        );
+    }
+
+    fn operation(act: Act, pages: u64, data: &[u8]) -> Operation<'_> {
+        Operation { act, section_type: TdvfSectionType::Bfv, gpa: Gpa(0x1000), pages, data }
+    }
+
+    #[test]
+    fn each_page_is_added_and_each_256_bytes_of_it_measured() {
+        let data: Vec<u8> = (0..=255).cycle().take(300).collect();
+        for (act, calls) in [(Act::Add, 2), (Act::Extend, 32), (Act::AddAndExtend, 34)] {
+            assert_eq!(operation(act, 2, &data).calls().count(), calls, "{act}");
+        }
+        let calls: Vec<_> = operation(Act::AddAndExtend, 2, &data).calls().collect();
+        let places: Vec<u64> = calls.iter().map(|(gpa, _)| gpa.0).collect();
+        assert_eq!((places[..3].to_vec(), places[17]), (vec![0x1000, 0x1000, 0x1100], 0x2000));
+        let chunk = |at: usize| calls[at].1.unwrap();
+        assert_eq!(calls[0].1, None);
+        assert_eq!(chunk(1)[..], data[..256]);
+        // The data ends inside the second chunk; zeros follow.
+        assert_eq!(chunk(2)[..44], data[256..]);
+        assert!(chunk(2)[44..].iter().chain(&chunk(3)).all(|&byte| byte == 0));
+    }
+
+    /// Linux 6.16 adds and measures page by page; the branches of QEMU 8 in two passes.
+    #[test]
+    fn the_order_follows_qemu() {
+        for (major, passes) in [(8, Passes::Two), (9, Passes::Single), (10, Passes::Single)] {
+            assert_eq!(Passes::of_qemu(major), passes);
+            assert_eq!(Rule::of_qemu(major), Rule { passes, extended: Extended::Marked });
+        }
+    }
+
+    fn section(
+        section_type: TdvfSectionType,
+        extended: bool,
+        augmented: bool,
+    ) -> TdvfSection<'static> {
+        let (at, gpa, size) = (0, Gpa(0x1000), 0x1000);
+        TdvfSection { at, section_type, gpa, size, data: b"data", extended, augmented }
+    }
+
+    #[test]
+    fn code_is_there_and_measured() {
+        use TdvfSectionType::{Bfv, Cfv};
+        let marked = Rule::of_qemu(9);
+        let all = Rule { extended: Extended::All { td_hob: &[] }, ..marked };
+        let not_measured = Err(Error::CodeNotMeasured { gpa: Gpa(0x1000) });
+        for (sections, rule, expected) in [
+            (vec![section(Cfv, true, false)], marked, Err(Error::NoCode)),
+            (vec![section(Bfv, true, false)], marked, Ok(())),
+            (vec![section(Bfv, false, false)], marked, not_measured.clone()),
+            (vec![section(Bfv, false, false)], all, Ok(())),
+            (vec![section(Bfv, true, true)], all, not_measured.clone()),
+            (vec![section(Bfv, true, false), section(Bfv, false, false)], marked, not_measured),
+        ] {
+            assert_eq!(check_code(&sections, &rule), expected);
+        }
+    }
+
+    #[test]
+    fn a_td_hob_is_measured_by_one_vmm_only() {
+        use TdvfSectionType::{Bfv, TdHob};
+        let marked = Rule::of_qemu(9);
+        let with = |td_hob| Rule { extended: Extended::All { td_hob }, ..marked };
+        let (hob, long) = ([7; 0x1000], [7; 0x1001]);
+        assert_eq!(contents(&section(TdHob, false, false), &marked), Ok(&b"data"[..]));
+        assert_eq!(
+            contents(&section(TdHob, true, false), &marked),
+            Err(Error::TdHobExtended { gpa: Gpa(0x1000) })
+        );
+        assert_eq!(contents(&section(TdHob, false, false), &with(&hob)), Ok(&hob[..]));
+        assert_eq!(
+            contents(&section(TdHob, false, false), &with(&long)),
+            Err(Error::TdHobSize { expected: 0x1000, found: 0x1001 })
+        );
+        assert_eq!(contents(&section(Bfv, true, false), &with(&hob)), Ok(&b"data"[..]));
+    }
+}

@@ -312,3 +312,71 @@ pub(super) fn kernel_input_steps(
     };
     vec![Step::unknown(PCR_KERNEL_INPUTS, unknown)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uefi::medium::DiskBus;
+
+    fn shown(steps: Vec<Step>) -> Vec<String> {
+        let shown = |step| match step {
+            Step::Known(event) => event.meaning.into_owned(),
+            Step::Unknown { pcr, reason } => format!("{pcr:?}: {reason:?}"),
+        };
+        steps.into_iter().map(shown).collect()
+    }
+
+    /// Linux, `efi_measure_tagged_event`: the TPM's protocol first, since 6.9 the TD's otherwise.
+    #[test]
+    fn the_kernel_measures_into_a_td_without_a_tpm() {
+        let version = |major, minor| Some(KernelVersion { major, minor });
+        let event = || machine_event(EventType::EV_EVENT_TAG, "input", Digests::of(b"x"));
+        let old = "PCR 9: OldKernel { found: KernelVersion { major: 6, minor: 8 } }";
+        for (version, tpm, expected) in [
+            (version(6, 9), Some(false), Some("input")),
+            (version(7, 0), Some(false), Some("input")),
+            (version(6, 9), Some(true), None),
+            (None, Some(true), None),
+            (version(6, 9), None, Some("PCR 9: Tpm")),
+            (version(6, 8), Some(false), Some(old)),
+            (version(6, 8), None, Some(old)),
+            (None, Some(false), Some("PCR 9: KernelVersion")),
+            (None, None, Some("PCR 9: KernelVersion")),
+        ] {
+            let found = shown(kernel_input_steps([event()], version, tpm));
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{version:?}, {tpm:?}");
+            // Nothing that is measured is nothing that is unknown.
+            assert!(kernel_input_steps([], version, tpm).is_empty());
+        }
+    }
+
+    #[test]
+    fn leaving_boot_services_is_known_where_nothing_can_be_written() {
+        let of = |year, month| Layout::of_edk2(year, month).unwrap();
+        let medium =
+            |is_writable, bus| Medium { is_writable, bus, firmware_by: Some(FirmwareBy::Pflash) };
+        let blk = Some(DiskBus::VirtioBlk);
+        for (layout, medium, loaded, is_open) in [
+            (of(2025, 5), Medium::default(), Loaded::FromDisk, false),
+            (of(2025, 8), Medium::default(), Loaded::FromDisk, true),
+            (of(2025, 8), medium(Some(false), blk), Loaded::FromDisk, false),
+            (of(2025, 8), medium(Some(true), Some(DiskBus::Nvme)), Loaded::FromDisk, false),
+            (of(2025, 8), medium(Some(true), blk), Loaded::FromDisk, true),
+            // A TD has its firmware by `-bios`, whatever is said of the machine.
+            (of(2025, 8), medium(Some(true), blk), Loaded::FromVmm, true),
+        ] {
+            let step = exit_step(layout, &medium, loaded);
+            let expected = is_open.then_some("PCR 5: ExitBootServices".to_owned());
+            assert_eq!(shown(step.into_iter().collect()), expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn tables_that_are_not_given_open_their_register() {
+        let layout = Layout::of_edk2(2025, 5).unwrap();
+        let missing = r#"PCR 1: SmbiosTables { layout: "edk2-stable202505" }"#;
+        assert_eq!(shown(vec![smbios_step(None, layout)]), [missing]);
+        let given = smbios_step(Some(Digests::of(b"x")), layout);
+        assert_eq!(shown(vec![given]), ["SMBIOS tables"]);
+    }
+}

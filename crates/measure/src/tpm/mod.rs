@@ -64,7 +64,7 @@ pub const PHASES: [&str; 4] = ["enter-initrd", "leave-initrd", "sysinit", "ready
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The image, or the kernel in it, is no PE image.
+    /// The image, or the kernel in it, is not a PE image.
     #[error("reading the image")]
     Image(#[from] pe::Error),
     /// The image can't be read.
@@ -78,8 +78,8 @@ pub enum Error {
     /// The image does not say that it has a systemd stub.
     #[error("no systemd stub: expected section `.sdmagic` with `systemd-stub` and a version")]
     NoStub,
-    /// A stub whose way to measure is not proven.
-    #[error("systemd-stub {found}: it is not known what it measures; known: {known}")]
+    /// A stub whose rules are not proven.
+    #[error("unknown systemd-stub {found}: what it measures is not known, expected {known}")]
     UnknownStub {
         /// Its version.
         found: u32,
@@ -113,7 +113,7 @@ pub enum Error {
         expected: u64,
     },
     /// A command line that is no text.
-    #[error("section `.cmdline` is no UTF-8 text from byte {at}")]
+    #[error("section `.cmdline` is not UTF-8 text from byte {at}")]
     CommandLine {
         /// Where the text ends.
         at: usize,
@@ -139,8 +139,8 @@ pub enum Error {
     },
     /// Secure Boot is on and would not start the image.
     #[error(
-        "Secure Boot is on, but the {what} carries no certificate of `db` in a signature: the \
-         firmware would refuse it"
+        "Secure Boot is on, but no signature of the {what} has a certificate of `db`: the firmware \
+         would refuse it"
     )]
     NotAuthorized {
         /// The image or the kernel.
@@ -517,4 +517,108 @@ fn phase_event(phase: &str) -> Event {
 /// True if systemd-stub leaves the consoles to the command line.
 fn has_console(command_line: &str) -> bool {
     command_line.starts_with("console=") || command_line.contains(" console=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// systemd, `src/boot/stub.c`: a console is looked for at the start of a word.
+    #[test]
+    fn a_console_is_a_word_of_the_command_line() {
+        for (line, expected) in [
+            ("console=ttyS0", true),
+            ("quiet console=ttyS0", true),
+            ("quiet", false),
+            ("", false),
+            ("noconsole=1", false),
+            ("quiet\tconsole=ttyS0", false),
+        ] {
+            assert_eq!(has_console(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn kernels_before_6_1_and_silent_ones_are_not_predicted() {
+        let version = |major, minor| Some(KernelVersion { major, minor });
+        for (version, expected) in [
+            (version(6, 1), None),
+            (version(7, 0), None),
+            (version(6, 0), Some("OldKernel { found: KernelVersion { major: 6, minor: 0 } }")),
+            (version(5, 19), Some("OldKernel { found: KernelVersion { major: 5, minor: 19 } }")),
+            (None, Some("KernelVersion")),
+        ] {
+            let found = old_kernel(version);
+            assert_eq!(found.map(|(_, unknown)| format!("{unknown:?}")).as_deref(), expected);
+            assert!(found.is_none_or(|(pcr, _)| pcr == PCR_KERNEL));
+        }
+    }
+
+    #[test]
+    fn a_random_seed_needs_a_table_a_folder_and_a_disk_to_write_to() {
+        let disk = |table: Option<&'static [u8]>, is_writable, loader_is_file| Disk {
+            partition_table: table,
+            medium: Medium { is_writable, ..Medium::default() },
+            loader_is_file,
+        };
+        for (disk, expected) in [
+            (disk(Some(b"t"), Some(true), false), true),
+            (disk(Some(b"t"), None, false), true),
+            (disk(Some(b"t"), Some(false), false), false),
+            (disk(Some(b"t"), Some(true), true), false),
+            (disk(None, Some(true), false), false),
+        ] {
+            assert_eq!(disk.keeps_random_seed(), expected, "{disk:?}");
+        }
+    }
+
+    fn event(pcr: u8, bytes: &[u8]) -> Event {
+        let event_type = EventType::EV_IPL;
+        let (pcr, digests) = (PcrIndex::new(pcr).unwrap(), Digests::of(bytes));
+        Event { pcr, event_type, meaning: "a test".into(), source: Source::Code, digests }
+    }
+
+    fn numbers<V>(bank: &BTreeMap<PcrIndex, V>) -> Vec<u8> {
+        bank.keys().map(|pcr| pcr.number()).collect()
+    }
+
+    /// UAPI.7: 8 is GRUB's, 11 to 14 those of images, of what lies beside them, and of shim.
+    #[test]
+    fn registers_without_events_stay_as_they_start() {
+        let events: Events =
+            [event(4, b"a"), event(11, b"b"), event(9, b"c")].into_iter().collect();
+        let open = BTreeMap::from([
+            (PCR_KERNEL, Unknown::KernelVersion),
+            (PcrIndex::new(13).unwrap(), Unknown::PinnedDisk),
+        ]);
+        let prediction = Prediction::new(events, open, None);
+        assert_eq!(numbers(&prediction.pcrs_sha256()), [4, 8, 11, 12, 14]);
+        assert_eq!(numbers(&prediction.pcrs_sha384()), [4, 8, 11, 12, 14]);
+        let twelve = PcrIndex::new(12).unwrap();
+        assert_eq!(prediction.pcrs_sha256()[&twelve], PcrSha256(Sha256::ZERO));
+        assert_eq!(prediction.pcrs_sha384()[&twelve], PcrSha384(Sha384::ZERO));
+        let kept: Vec<u8> = prediction.events.0.iter().map(|event| event.pcr.number()).collect();
+        assert_eq!(kept, [4, 11], "nothing of an open register");
+        // systemd-measure(1), `--phase`: the words of PCR 11, without a NUL.
+        let later = prediction.clone().at(&PHASES[..1]);
+        let before = prediction.pcrs_sha256()[&PCR_UKI].0;
+        assert_eq!(later.pcrs_sha256()[&PCR_UKI].0, before.extend(Sha256::of(b"enter-initrd")));
+    }
+
+    /// The value is of `tests/folds.py`.
+    #[test]
+    fn pcr_0_begins_with_the_locality() {
+        let mut prediction =
+            Prediction::new([event(0, b"a")].into_iter().collect(), BTreeMap::new(), None);
+        prediction.startup_locality = 3;
+        let first = PcrIndex::new(0).unwrap();
+        assert_eq!(
+            prediction.pcrs_sha256()[&first].to_string(),
+            "ee267a2749991983e1ecf867d48996dcaf80163cc57ad81fce4216741f419bfb"
+        );
+        // Of a bank that no log has, PCR 0 and 1 are not known.
+        prediction.unpinned = vec![Bank::Sha384];
+        assert!(prediction.pcrs_sha256().contains_key(&first));
+        assert!(!prediction.pcrs_sha384().contains_key(&first));
+    }
 }

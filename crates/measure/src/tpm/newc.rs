@@ -55,3 +55,30 @@ fn entry(bytes: &mut Vec<u8>, inode: u32, mode: u32, path: &str, contents: &[u8]
 fn pad(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_formats::cpio;
+    use cvmkit_formats::source::read_all;
+    use cvmkit_formats::tree::Node;
+
+    use super::*;
+
+    /// Decoded by this project's reader of the format, which knows nothing of this writer.
+    #[test]
+    fn an_archive_is_one_that_the_kernel_unpacks() {
+        for contents in [&b""[..], b"1", b"1234", b"12345"] {
+            let bytes = archive("os-release", contents);
+            assert!(bytes.len().is_multiple_of(4), "{} bytes", bytes.len());
+            let read = cpio::read(&bytes).unwrap();
+            assert_eq!(read.end, bytes.len() as u64);
+            let inode = |path: &str| read.tree.inode(read.tree.lookup(path.as_bytes()).unwrap());
+            assert_eq!(inode(".extra").meta.mode, 0o555);
+            let file = inode(".extra/os-release");
+            assert_eq!((file.meta.mode, file.meta.uid, file.meta.mtime), (0o444, 0, 0));
+            let Node::File(found) = &file.node else { panic!("a file") };
+            assert_eq!(read_all(found, 9).unwrap(), contents);
+            assert_eq!(read.tree.walk().len(), 3);
+        }
+    }
+}

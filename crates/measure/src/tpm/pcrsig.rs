@@ -142,4 +142,18 @@ mod tests {
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xbf]), "+/+/");
     }
+
+    /// Values of `tests/folds.py`, from TPM 2.0 Library 1.59, part 3, section 23.7: PCR 11 is bit 3 of
+    /// the second byte of a selection.
+    #[test]
+    fn policies_are_those_of_the_standard() {
+        assert_eq!(
+            policy_sha256(Sha256::of(b"a")).to_string(),
+            "be117cefd97bbd4fc5b6c0c9ea810afc796562f0c300eb428b89388f69eb269b"
+        );
+        assert_eq!(
+            policy_sha384(Sha384::of(b"a")).to_string(),
+            "59f64740c6750b428a8d9a5e7876423ab3659bc86872d40a04991d852ee9bdac"
+        );
+    }
 }

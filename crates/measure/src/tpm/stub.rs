@@ -108,7 +108,7 @@ mod tests {
         let error = Stub::of_magic(b"#### LoaderInfo: systemd-stub 260-1 ####").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "systemd-stub 260: it is not known what it measures; known: 257, 262"
+            "unknown systemd-stub 260: what it measures is not known, expected 257, 262"
         );
         for other in [&b""[..], b"#### LoaderInfo: systemd-boot 257 ####", b"\xff", MARK.as_bytes()]
         {

@@ -85,4 +85,40 @@ mod tests {
             "3d6772b4f84ed47595d72a2c4c5ffd15f5bb72c7507fe26f2aaee2c69d5633ba"
         );
     }
+
+    /// `printf TEXT | sha256sum`; the registers are those of `TcgDxe` in edk2's
+    /// `SecurityPkg/Tcg/Tcg2Dxe/Tcg2Dxe.c`.
+    #[test]
+    fn strings_are_hashed_without_a_nul() {
+        for (action, pcr, expected) in [
+            (
+                Action::ReturningFromApplication,
+                4,
+                "7044f06303e54fa96c3fcd1a0f11047c03d209074470b1fd60460c9f007e28a6",
+            ),
+            (
+                Action::ExitBootServices,
+                5,
+                "d8043d6b7b85ad358eb3b6ae6a873ab7ef23a26352c5dc4faa5aeedacf5eb41b",
+            ),
+            (
+                Action::ExitBootServicesFailed,
+                5,
+                "23ddecbc32ea9e91ffc984b55d9fb34b24f61fd6d95d5d33dd95e824415fdd4f",
+            ),
+            (
+                Action::ExitBootServicesSucceeded,
+                5,
+                "b54f7542cbd872a81a9d9dea839b2b8d747c7ebd5ea6615c40f42f44a6dbeba0",
+            ),
+        ] {
+            let event = action.event();
+            assert_eq!(
+                (event.pcr.number(), event.digests.sha256.to_string()),
+                (pcr, expected.into())
+            );
+        }
+        let pcrs: Vec<u8> = separators().map(|event| event.pcr.number()).collect();
+        assert_eq!(pcrs, [0, 1, 2, 3, 4, 5, 6]);
+    }
 }

@@ -79,3 +79,38 @@ pub fn to_bytes(nodes: &[Node]) -> Vec<u8> {
     bytes.extend(END);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::data::DevicePath;
+
+    /// UEFI 2.11, section 10.3: as bytes, and as the reader of logs shows them.
+    #[test]
+    fn nodes_lie_in_memory_as_the_standard_says() {
+        let guid = Guid::new(0x04030201_0605_0807_090a_0b0c0d0e0f10);
+        let other =
+            Node::Other { kind: 3, sub_kind: 23, data: vec![1, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9] };
+        for (node, bytes, shown) in [
+            (Node::PciRoot { uid: 1 }, "02010c00d041030a01000000", "PciRoot(0x1)"),
+            (Node::Pci { device: 3, function: 2 }, "010106000203", "Pci(0x3,0x2)"),
+            (Node::File("\\a".into()), "04040a005c0061000000", "\"\\a\""),
+            (
+                Node::FirmwareFile(guid),
+                "040614000102030405060708090a0b0c0d0e0f10",
+                "FvFile(04030201-0605-0807-090a-0b0c0d0e0f10)",
+            ),
+            (
+                Node::FirmwareVolume(guid),
+                "040714000102030405060708090a0b0c0d0e0f10",
+                "Fv(04030201-0605-0807-090a-0b0c0d0e0f10)",
+            ),
+            (other, "03171000010000000909090909090909", "NVMe(0x1)"),
+        ] {
+            let path = to_bytes(&[node]);
+            assert_eq!(hex::encode(&path), format!("{bytes}7fff0400"));
+            assert_eq!(DevicePath(&path).to_string(), shown);
+        }
+        assert_eq!(hex::encode(to_bytes(&[])), "7fff0400");
+    }
+}

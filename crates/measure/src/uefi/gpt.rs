@@ -16,10 +16,10 @@ use zerocopy::FromBytes as _;
 use super::{PCR_BOOT_CONFIG, event_of};
 use crate::event::{Event, EventType, Source};
 
-/// More entries than that are no partition table (UEFI asks for 128 at least).
+/// More entries than any table has (UEFI asks for 128 at least).
 const ENTRIES_MAX: u64 = 1 << 12;
 
-/// Larger entries than that are none either.
+/// More bytes than an entry of any table has.
 const ENTRY_MAX: u64 = 4096;
 
 /// Why there is nothing to measure.
@@ -53,7 +53,7 @@ pub enum Error {
     },
     /// Neither a partition table of any kind nor a FAT file system.
     #[error(
-        "no raw disk: expected `EFI PART` at byte 512, or 55 aa at the end of the first sector with \
+        "not a raw disk: expected `EFI PART` at byte 512, or 55 aa at the end of the first sector with \
          partitions or a FAT file system, found {found:02x?} there"
     )]
     NoDisk {
@@ -209,12 +209,54 @@ mod tests {
         }
         let text = "any text, of which there is enough for some sectors\n".repeat(100);
         let error = data(text.as_bytes()).unwrap_err().to_string();
-        assert!(error.starts_with("no raw disk: expected `EFI PART` at byte 512"), "{error}");
+        assert!(error.starts_with("not a raw disk: expected `EFI PART` at byte 512"), "{error}");
         let qcow2 = [&b"QFI\xfb"[..], &disk(4, 128)].concat();
         assert!(matches!(data(&qcow2), Err(Error::Container { .. })));
         for (entries, size) in [(u32::MAX, 128), (4, 0), (4, 100), (4, u32::MAX)] {
             assert!(matches!(data(&disk(entries, size)), Err(Error::Entries { .. })));
         }
         assert!(matches!(data(&disk(128, 128)), Err(Error::Io(_))), "entries behind the end");
+    }
+
+    /// The first sector of a disk: its first bytes, `BPB_BytsPerSec`, types of partitions, its end.
+    fn first_sector(start: u8, sector_size: [u8; 2], types: [u8; 4], end: [u8; 2]) -> Vec<u8> {
+        let mut disk = vec![0; 16 * 512];
+        disk[0] = start;
+        disk[11..13].copy_from_slice(&sector_size);
+        for (at, kind) in types.into_iter().enumerate() {
+            disk[446 + 16 * at + 4] = kind;
+        }
+        disk[510..512].copy_from_slice(&end);
+        disk
+    }
+
+    /// UEFI 2.11, section 5.2: firmware boots from a FAT file system or another table all the same.
+    #[test]
+    fn disks_without_this_table_are_told_apart() {
+        let end = [0x55, 0xaa];
+        let fat = [0, 2];
+        for (disk, is_disk) in [
+            (first_sector(0xeb, fat, [0; 4], end), true),
+            (first_sector(0xe9, fat, [0; 4], end), true),
+            (first_sector(0xeb, fat, [0, 0xee, 0, 0], end), true),
+            (first_sector(0, [0; 2], [0, 0, 0, 0x0c], end), true),
+            (first_sector(0xeb, [0, 16], [0; 4], end), false),
+            (first_sector(0xea, fat, [0; 4], end), false),
+            (first_sector(0, [0; 2], [0; 4], end), false),
+            (first_sector(0xeb, fat, [0; 4], [0x55, 0]), false),
+            (first_sector(0, [0; 2], [0x0c, 0, 0, 0xee], end), false),
+        ] {
+            match data(&disk) {
+                Ok(found) => assert!(is_disk && found.is_none(), "{:?}", &disk[..16]),
+                Err(Error::NoDisk { .. } | Error::NoHeader { .. }) => assert!(!is_disk),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let mut promised = first_sector(0, [0; 2], [0xee, 0, 0, 0], end);
+        promised[512..520].copy_from_slice(b"EFI PARX");
+        let error = data(&promised).unwrap_err();
+        assert!(matches!(error, Error::NoHeader { found } if &found == b"EFI PARX"), "{error}");
+        promised[4096..4104].copy_from_slice(b"EFI PART");
+        assert!(matches!(data(&promised), Err(Error::SectorSize)));
     }
 }

@@ -57,11 +57,12 @@ impl DiskBus {
 pub enum FirmwareBy {
     /// As flash memory, code and variables: `-drive if=pflash`.
     Pflash,
-    /// As a read-only image: `-bios`, the only way for confidential guests.
+    /// As a read-only image: `-bios`, the only option for confidential guests.
     Bios,
 }
 
-const WAYS: [(&str, FirmwareBy); 2] = [("pflash", FirmwareBy::Pflash), ("bios", FirmwareBy::Bios)];
+const FIRMWARE_MEDIA: [(&str, FirmwareBy); 2] =
+    [("pflash", FirmwareBy::Pflash), ("bios", FirmwareBy::Bios)];
 
 macro_rules! named {
     ($name:ty, $what:literal, $table:ident) => {
@@ -85,7 +86,7 @@ macro_rules! named {
 }
 
 named!(DiskBus, "disk bus", BUSES);
-named!(FirmwareBy, "way to give firmware", WAYS);
+named!(FirmwareBy, "firmware medium", FIRMWARE_MEDIA);
 
 /// From where the firmware has what it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,9 +41,9 @@ pub enum Error {
     /// The file does not start with such a volume.
     #[error("no variable store at byte {at:#x}: expected {what}")]
     NoStore {
-        /// Offset in the file.
+        /// Byte offset in the file.
         at: usize,
-        /// What must be there.
+        /// What must be at that offset.
         what: &'static str,
     },
     /// A variable leaves the store.
@@ -51,7 +51,7 @@ pub enum Error {
     Leaves {
         /// Offset of the variable in the store.
         at: usize,
-        /// Which part.
+        /// The part that leaves it: name or data.
         what: &'static str,
     },
 }

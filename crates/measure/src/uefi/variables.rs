@@ -24,11 +24,11 @@ pub const IMAGE_SECURITY_DATABASE: Guid = Guid::new(0xd719b2cb_3d3a_4596_a3bc_da
 /// A variable with its data; empty data stands for a variable that is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable<'a> {
-    /// Whose variable it is.
+    /// Vendor GUID, half of the variable's name.
     pub vendor: Guid,
-    /// Its name.
+    /// Name without a NUL; measured as UTF-16.
     pub name: &'a str,
-    /// Its data.
+    /// Contents; empty for a variable that is not set.
     pub data: &'a [u8],
 }
 

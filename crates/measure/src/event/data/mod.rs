@@ -80,22 +80,22 @@ pub enum EventData<'a> {
     Tagged {
         /// Says whose data it is.
         tag: u32,
-        /// The data.
+        /// What follows tag and length; the tag says its layout.
         data: &'a [u8],
     },
-    /// UEFI_VARIABLE_DATA.
+    /// UEFI_VARIABLE_DATA: a variable with its contents.
     Variable(Variable<'a>),
-    /// UEFI_GPT_DATA.
+    /// UEFI_GPT_DATA: header and entries of a partition table.
     PartitionTable(PartitionTable),
-    /// UEFI_IMAGE_LOAD_EVENT.
+    /// UEFI_IMAGE_LOAD_EVENT: where an application or a driver was loaded from.
     Image(Image<'a>),
     /// UEFI_PLATFORM_FIRMWARE_BLOB, with or without description.
     FirmwareBlob {
         /// Its name, if it has one.
         description: Option<Text>,
-        /// Guest-physical address.
+        /// Guest-physical address of the first byte.
         base: u64,
-        /// Bytes.
+        /// Bytes from `base` on.
         len: u64,
     },
     /// UEFI_HANDOFF_TABLE_POINTERS, with or without description.
@@ -228,7 +228,7 @@ pub struct Image<'a> {
     pub len: u64,
     /// The address its headers prefer.
     pub link_address: u64,
-    /// The file.
+    /// The file that was loaded, by its device path.
     pub device_path: DevicePath<'a>,
 }
 
@@ -251,7 +251,7 @@ impl fmt::Display for Image<'_> {
 /// What a partition table event says: the header of the GPT and the entries in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionTable {
-    /// Identifies the disk.
+    /// `DiskGUID` of the header.
     pub disk: cvmkit_formats::gpt::Guid,
     /// Number of partitions, as the log says.
     pub count: u64,
@@ -293,5 +293,145 @@ impl fmt::Display for PartitionTable {
             write!(f, "{separator}{name} ({unique_guid}, type {type_guid})")?;
         }
         if self.count > self.partitions.len() as u64 { f.write_str(", ...") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// TCG PC Client Platform Firmware Profile 1.06, section 10.4: the layout of each type.
+    #[test]
+    fn every_layout_has_its_words() {
+        use EventType as T;
+        let image = [words(&[0x1000, 5, 0, 4]), vec![0x7f, 0xff, 4, 0]].concat();
+        let table = [words(&[1]), (1..=16).collect(), words(&[0])].concat();
+        let named = |name: &str, rest: &[u8]| {
+            [&[u8::try_from(name.len()).unwrap()][..], name.as_bytes(), rest].concat()
+        };
+        let guid = "04030201-0605-0807-090a-0b0c0d0e0f10";
+        for (event_type, data, expected) in [
+            (
+                T::EV_NO_ACTION,
+                b"Spec ID Event03\0rest".to_vec(),
+                "header of a crypto-agile log".to_owned(),
+            ),
+            (
+                T::EV_NO_ACTION,
+                b"StartupLocality\0\x03".to_vec(),
+                "TPM started at locality 3".into(),
+            ),
+            (T::EV_NO_ACTION, b"SP800-155 Event\0rest".to_vec(), "note \"SP800-155 Event\"".into()),
+            (T::EV_NO_ACTION, b"short".to_vec(), "\"short\"".into()),
+            (T::EV_SEPARATOR, vec![0; 4], "separator".into()),
+            (T::EV_SEPARATOR, vec![0xff; 4], "separator".into()),
+            (T::EV_SEPARATOR, vec![1, 0, 0, 0], "separator 0x1, which reports an error".into()),
+            (T::EV_SEPARATOR, vec![0; 3], "3 bytes 000000".into()),
+            (
+                T::EV_EVENT_TAG,
+                [&[0xcd, 0xab, 0, 0, 2, 0, 0, 0][..], b"hi"].concat(),
+                "tag 0x0000abcd, \"hi\"".into(),
+            ),
+            (T::EV_EVENT_TAG, vec![1, 0, 0, 0, 3, 0, 0, 0, 1], "9 bytes 010000000300000001".into()),
+            (
+                T::EV_EFI_PLATFORM_FIRMWARE_BLOB,
+                words(&[16, 32]),
+                "0x20 bytes of firmware at 0x10".into(),
+            ),
+            (
+                T::EV_EFI_PLATFORM_FIRMWARE_BLOB2,
+                named("CFV", &words(&[16, 32])),
+                "\"CFV\", 0x20 bytes of firmware at 0x10".into(),
+            ),
+            (T::EV_EFI_HANDOFF_TABLES, table.clone(), format!("1 table: {guid}")),
+            (T::EV_EFI_HANDOFF_TABLES2, named("HOB", &words(&[0])), "\"HOB\", 0 tables".into()),
+            (T::EV_EFI_HANDOFF_TABLES2, named("x", &table), format!("\"x\", 1 table: {guid}")),
+            (
+                T::EV_EFI_BOOT_SERVICES_APPLICATION,
+                image.clone(),
+                "image of 5 bytes from nowhere".into(),
+            ),
+            (T::EV_EFI_BOOT_SERVICES_DRIVER, image.clone(), "image of 5 bytes from nowhere".into()),
+            (T::EV_EFI_RUNTIME_SERVICES_DRIVER, image, "image of 5 bytes from nowhere".into()),
+            (T::EV_EFI_ACTION, b"Calling".to_vec(), "\"Calling\"".into()),
+            (T::EV_IPL, b".\0l\0i\0n\0\0\0".to_vec(), "\".lin\"".into()),
+            (T::EV_POST_CODE, vec![], "no data".into()),
+            (EventType(0x1234), vec![0xff], "1 byte ff".into()),
+            (T::EV_POST_CODE, vec![0xff; 17], format!("17 bytes {}...", "ff".repeat(16))),
+        ] {
+            assert_eq!(describe(event_type, &data), expected, "{event_type}");
+        }
+    }
+
+    /// What follows a layout that fixes its end is no such layout.
+    #[test]
+    fn layouts_end_where_they_say() {
+        for (event_type, data) in [
+            (EventType::EV_EFI_PLATFORM_FIRMWARE_BLOB, words(&[16, 32])),
+            (EventType::EV_EFI_HANDOFF_TABLES, words(&[1, 2, 3, 4])),
+            (EventType::EV_EVENT_TAG, vec![1, 0, 0, 0, 1, 0, 0, 0, 9]),
+        ] {
+            assert!(EventData::parse(event_type, &data).is_some(), "{event_type}");
+            let longer = [data.as_slice(), &[0]].concat();
+            assert_eq!(EventData::parse(event_type, &longer), None, "{event_type}");
+            let shorter = &data[..data.len() - 1];
+            assert_eq!(EventData::parse(event_type, shorter), None, "{event_type}");
+        }
+    }
+
+    /// UEFI_GPT_DATA: the header of the table, a count, and entries of the size that it says.
+    #[test]
+    fn partition_tables_list_their_entries() {
+        let table = |count: u64, entries: usize, size: usize| {
+            let mut header = vec![0; 92];
+            header[..8].copy_from_slice(b"EFI PART");
+            header[84..88].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
+            let mut entry = vec![0; size];
+            entry[0] = 1;
+            entry[56] = b'e';
+            [header, words(&[count]), entry.repeat(entries)].concat()
+        };
+        let described = |data: &[u8]| describe(EventType::EV_EFI_GPT_EVENT, data);
+        let disk = "disk 00000000-0000-0000-0000-000000000000";
+        let entry = "\"e\" (00000000-0000-0000-0000-000000000000, type 00000001-0000-0000-0000-000000000000)";
+        assert_eq!(described(&table(0, 0, 128)), format!("{disk} with 0 partitions"));
+        assert_eq!(described(&table(1, 1, 256)), format!("{disk} with 1 partition: {entry}"));
+        let many = described(&table(17, 17, 128));
+        assert!(
+            many.starts_with(&format!("{disk} with 17 partitions: {entry}, {entry}")),
+            "{many}"
+        );
+        let seventeen = table(17, 17, 128);
+        let parsed = EventData::parse(EventType::EV_EFI_GPT_EVENT2, &seventeen).unwrap();
+        assert!(parsed.to_string().ends_with(", ..."), "{parsed}");
+        for broken in [table(2, 1, 128), table(1, 1, 64), table(u64::MAX, 3, 128)] {
+            assert!(
+                described(&broken).contains(" bytes 4546492050415254"),
+                "{}",
+                described(&broken)
+            );
+        }
+        let mut other = table(0, 0, 128);
+        other[0] = b'e';
+        assert_eq!(EventData::parse(EventType::EV_EFI_GPT_EVENT, &other), None);
+    }
+
+    #[test]
+    fn a_description_is_one_line_of_bounded_length() {
+        let hostile = "\u{1f600}\n".repeat(5000);
+        let shown = describe(EventType::EV_ACTION, hostile.as_bytes());
+        assert!(!shown.contains('\n'));
+        let tables =
+            [words(&[3000]), [[7; 16].to_vec(), words(&[0])].concat().repeat(3000)].concat();
+        let shown = describe(EventType::EV_EFI_HANDOFF_TABLES, &tables);
+        assert_eq!(shown.matches("07070707-").count(), ITEMS_SHOWN);
+        let image =
+            [words(&[0, 0, 0, 40_000]), [4u8, 4, 0x40, 0x9c].to_vec(), vec![b'a'; 39_996]].concat();
+        let shown = describe(EventType::EV_EFI_BOOT_SERVICES_APPLICATION, &image);
+        assert!(shown.chars().count() <= CHARS_SHOWN + 3, "{shown}");
     }
 }

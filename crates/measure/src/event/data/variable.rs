@@ -27,9 +27,9 @@ const SIGNATURE_TYPES: [(Guid, &str); 4] = [
 /// number of UTF-16 units of the name, bytes of the contents, name, contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable<'a> {
-    /// Whose name it is.
+    /// `VariableName`, the vendor GUID: whose name it is.
     pub guid: Guid,
-    /// Its name.
+    /// `UnicodeName`, up to 512 UTF-16 units of it.
     pub name: Text,
     /// Its contents; nothing when it does not exist.
     pub data: &'a [u8],
@@ -148,9 +148,9 @@ pub struct LoadOption<'a> {
     pub attributes: u32,
     /// What a boot menu shows.
     pub description: Text,
-    /// What it loads.
+    /// `FilePathList`: what it loads.
     pub device_path: DevicePath<'a>,
-    /// What it hands over.
+    /// `OptionalData`: what the loaded image is given.
     pub optional_data: &'a [u8],
 }
 
@@ -185,5 +185,148 @@ impl fmt::Display for LoadOption<'_> {
             [] => Ok(()),
             data => write!(f, ", {}", anything(data)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Guid = Guid::new(7);
+    const X509: Guid = SIGNATURE_TYPES[0].0;
+    const SHA256: Guid = SIGNATURE_TYPES[1].0;
+
+    /// UEFI_VARIABLE_DATA.
+    fn variable(name: &str, data: &[u8]) -> Vec<u8> {
+        let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let lengths = [units.len() / 2, data.len()].map(|len| (len as u64).to_le_bytes()).concat();
+        [&OWNER.0[..], &lengths, &units, data].concat()
+    }
+
+    fn shown(event_type: EventType, name: &str, data: &[u8]) -> String {
+        Variable::parse(event_type, &variable(name, data)).unwrap().to_string()
+    }
+
+    /// EFI_SIGNATURE_LIST (UEFI 2.10, section 32.4.1).
+    fn list(kind: Guid, header: &[u8], each: u32, body: &[u8]) -> Vec<u8> {
+        let total = u32::try_from(28 + header.len() + body.len()).unwrap();
+        let header_len = u32::try_from(header.len()).unwrap();
+        let sizes = [total, header_len, each].map(u32::to_le_bytes).concat();
+        [&kind.0[..], &sizes, header, body].concat()
+    }
+
+    #[test]
+    fn contents_are_shown_by_name() {
+        let config = EventType::EV_EFI_VARIABLE_DRIVER_CONFIG;
+        let certificates = list(X509, &[], 20, &[0; 40]);
+        let hashes = [list(SHA256, &[9; 4], 48, &[0; 48]), certificates.clone()].concat();
+        let unknown = list(OWNER, &[], 17, &[0; 34]);
+        let sixteen = vec!["0000"; 16].join(", ");
+        for (name, data, expected) in [
+            ("SecureBoot", vec![1], "on"),
+            ("SecureBoot", vec![0], "off"),
+            ("SetupMode", vec![2], "1 byte 02"),
+            ("SecureBoot", vec![], "not set"),
+            ("PK", certificates, "2 x X.509 certificate"),
+            ("db", hashes, "1 x SHA-256 hash, 2 x X.509 certificate"),
+            ("dbx", unknown, "2 x signature of type 00000000-0000-0000-0000-000000000007"),
+            ("BootOrder", vec![1, 0, 0xff, 0x0a], "0001, 0AFF"),
+            ("BootOrder", vec![1, 0, 2], "3 bytes 010002"),
+            ("DriverOrder", vec![0; 34], &format!("{sixteen}, ...")),
+            ("Boot000g", vec![1], "1 byte 01"),
+            ("Boot00001", vec![1], "1 byte 01"),
+            ("Other", b"text\0".to_vec(), "\"text\""),
+        ] {
+            assert_eq!(shown(config, name, &data), format!("variable {name}: {expected}"));
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_plain_are_quoted() {
+        let config = EventType::EV_EFI_VARIABLE_BOOT;
+        assert_eq!(shown(config, "a\x1b[2J", &[]), "variable \"a\\u{1b}[2J\": not set");
+        assert_eq!(shown(config, "", &[]), "variable \"\": not set");
+        let long = "n".repeat(64);
+        assert_eq!(shown(config, &long, &[]), format!("variable \"{long}\": not set"));
+        assert_eq!(shown(config, &long[1..], &[]), format!("variable {}: not set", &long[1..]));
+    }
+
+    /// EFI_SIGNATURE_DATA: an owner, and a certificate in DER or a hash.
+    #[test]
+    fn an_authority_is_one_entry() {
+        let authority = EventType::EV_EFI_VARIABLE_AUTHORITY;
+        let entry = |key: &[u8]| [&OWNER.0[..], key].concat();
+        let owner = "owner 00000000-0000-0000-0000-000000000007";
+        let certificate = entry(&[0x30, 0x82, 1, 2, 3]);
+        assert_eq!(
+            shown(authority, "db", &certificate),
+            format!("verified by db: certificate of 5 bytes, {owner}")
+        );
+        let hash = entry(&[0xab; 32]);
+        assert_eq!(
+            shown(authority, "db", &hash),
+            format!("verified by db: hash {}, {owner}", "ab".repeat(32))
+        );
+        assert!(shown(authority, "db", &entry(&[0x30])).starts_with("verified by db: 17 bytes"));
+        assert_eq!(shown(authority, "SbatLevel", &[1; 3]), "verified by SbatLevel: 3 bytes 010101");
+    }
+
+    #[test]
+    fn lists_that_contradict_themselves_are_bytes() {
+        let good = list(X509, &[], 20, &[0; 40]);
+        let changed = |at: usize, value: u8| {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            bytes
+        };
+        assert_eq!(signatures(&good).unwrap(), "2 x X.509 certificate");
+        // A size below the header's, one behind the end, a header larger than the list, no size.
+        for bytes in [changed(16, 27), changed(16, 69), changed(20, 41), changed(24, 0)] {
+            assert_eq!(signatures(&bytes), None, "{bytes:?}");
+        }
+        for cut in 1..good.len() {
+            assert_eq!(signatures(&good[..cut]), None, "{cut} bytes");
+        }
+        let kinds: Vec<u8> =
+            (0..17).flat_map(|kind| list(Guid::new(100 + kind), &[], 16, &[])).collect();
+        assert_eq!(signatures(&kinds), None, "more types than are shown");
+    }
+
+    #[test]
+    fn lengths_behind_the_end_are_no_variable() {
+        let config = EventType::EV_EFI_VARIABLE_BOOT;
+        let whole = variable("ab", b"xyz");
+        assert!(Variable::parse(config, &whole).is_some());
+        for cut in 0..whole.len() {
+            assert_eq!(Variable::parse(config, &whole[..cut]), None, "{cut} bytes");
+        }
+        for (at, value) in [(16, u64::MAX), (16, 1 << 63), (24, u64::MAX), (24, 4)] {
+            let mut bytes = whole.clone();
+            bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+            assert_eq!(Variable::parse(config, &bytes), None, "{at}: {value:#x}");
+        }
+    }
+
+    /// EFI_LOAD_OPTION (UEFI 2.10, section 3.1.3).
+    #[test]
+    fn boot_options_have_a_description_a_path_and_data() {
+        let option = |attributes: u32, data: &[u8]| {
+            let name: Vec<u8> = "Linux\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let path = [1, 1, 6, 0, 0, 1, 0x7f, 0xff, 4, 0];
+            [&attributes.to_le_bytes()[..], &[10, 0], &name, &path, data].concat()
+        };
+        let shown = |bytes: &[u8]| LoadOption::parse(bytes).unwrap().to_string();
+        assert_eq!(shown(&option(1, &[])), "\"Linux\", Pci(0x1,0x0)");
+        assert_eq!(
+            shown(&option(9, b"quiet")),
+            "\"Linux\", Pci(0x1,0x0), attributes 0x9, \"quiet\""
+        );
+        let whole = option(1, &[]);
+        for cut in 0..whole.len() {
+            assert_eq!(LoadOption::parse(&whole[..cut]), None, "{cut} bytes");
+        }
+        let found =
+            super::super::describe(EventType::EV_EFI_VARIABLE_BOOT, &variable("Boot0001", &whole));
+        assert_eq!(found, "variable Boot0001: \"Linux\", Pci(0x1,0x0)");
     }
 }
