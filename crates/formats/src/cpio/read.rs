@@ -430,7 +430,8 @@ mod tests {
     /// buffer-format.rst: the contents of a hard-linked file come with any of its names.
     #[test]
     fn names_of_one_inode_share_its_contents() {
-        let rows: [([&[u8]; 3], Option<&[u8]>); 4] = [
+        type Row<'a> = ([&'a [u8]; 3], Option<&'a [u8]>);
+        let rows: [Row; 4] = [
             ([b"", b"", b"abc"], Some(b"abc")),
             ([b"abc", b"", b""], Some(b"abc")),
             ([b"", b"abc", b""], Some(b"abc")),

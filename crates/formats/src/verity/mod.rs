@@ -306,7 +306,8 @@ mod tests {
     fn levels_lie_from_the_top_down() {
         let base = Options::new(Vec::new(), [0; 16]);
         let bare = Options { superblock: false, ..base.clone() };
-        let rows: [(&Options, u64, &[(u64, u64)], u64); 8] = [
+        type Row<'a> = (&'a Options, u64, &'a [(u64, u64)], u64);
+        let rows: [Row; 8] = [
             (&base, 1, &[], 4096),
             (&bare, 1, &[], 0),
             (&base, 2, &[(4096, 1)], 8192),
