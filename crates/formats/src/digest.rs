@@ -258,4 +258,61 @@ mod tests {
         let error = "ba".parse::<Sha256>().unwrap_err();
         assert_eq!(error.to_string(), "expected 64 hexadecimal digits, found \"ba\"");
     }
+
+    /// FIPS 180-4 example computations, SHA-512 of the one-block message "abc".
+    #[test]
+    fn the_longest_hash_matches_the_standard() {
+        assert_eq!(
+            Sha512::of(b"abc").to_string(),
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+        );
+        assert_eq!((Sha256::LEN, Sha384::LEN, Sha512::LEN), (32, 48, 64));
+    }
+
+    #[test]
+    fn messages_in_pieces_hash_like_the_whole() {
+        struct Dripping(usize);
+        impl Read for Dripping {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                let len = self.0.min(7).min(buf.len());
+                buf[..len].fill(b'x');
+                self.0 -= len;
+                Ok(len)
+            }
+        }
+        for len in [0usize, 1, 100] {
+            let whole = vec![b'x'; len];
+            let expected = (Sha256::of(&whole), len as u64);
+            assert_eq!(Sha256::of_reader(Dripping(len)).unwrap(), expected);
+            assert_eq!(
+                Digests::of_reader(Dripping(len)).unwrap(),
+                (Digests::of(&whole), len as u64)
+            );
+            let mut hasher = Hasher::default();
+            whole.chunks(3).for_each(|chunk| hasher.update(chunk));
+            assert_eq!(hasher.finish(), expected);
+        }
+    }
+
+    /// Documents have one form, so that equal values are equal text.
+    #[test]
+    fn documents_have_lower_case_digits() {
+        let text = Sha256::of(b"abc").to_string();
+        assert_eq!(Sha256::of_document(&text), Ok(Sha256::of(b"abc")));
+        for wrong in [
+            text.to_uppercase(),
+            format!("{text}00"),
+            text[1..].to_owned(),
+            format!(" {}", &text[1..]),
+        ] {
+            let expected =
+                format!("expected a SHA-256 of 64 lower-case hex digits, found `{wrong}`");
+            assert_eq!(Sha256::of_document(&wrong), Err(expected));
+        }
+        assert_eq!(
+            format!("{:?} {:.8}", Sha256::ZERO, Sha256::ZERO),
+            format!("Sha256({}) 00000000", "0".repeat(64))
+        );
+    }
 }

@@ -156,4 +156,54 @@ mod tests {
         sink.write_at(5, b"x").unwrap();
         assert!(sink.finish(6).is_err());
     }
+
+    #[test]
+    fn shifted_sinks_begin_at_their_base() {
+        let mut bytes = b"0123456789".to_vec();
+        let mut shifted = Shifted::new(&mut bytes, 3);
+        shifted.write_at(1, b"ab").unwrap();
+        shifted.zeros(4, 2).unwrap();
+        assert_eq!(bytes, b"0123ab6\0\09");
+    }
+
+    #[test]
+    fn zeros_of_any_length_are_written() {
+        for len in [0usize, 1, 4095, 4096, 4097, 10_000] {
+            let mut bytes = vec![0xee; 3];
+            Sink::zeros(&mut bytes, 2, len as u64).unwrap();
+            assert_eq!(bytes.len(), 3.max(2 + len));
+            assert_eq!(bytes[..2], [0xee; 2]);
+            assert!(bytes[2..2 + len].iter().all(|&byte| byte == 0), "{len}");
+        }
+        let error = Vec::<u8>::new().write_at(u64::MAX, b"x").unwrap_err();
+        assert_eq!(error.to_string(), "the output is longer than memory can address");
+    }
+
+    #[test]
+    fn the_whole_length_is_emitted_once() {
+        let emitted = |ranges: &[(u64, u64)], len: u64| {
+            let mut sink = Checked::new(Vec::new());
+            ranges.iter().try_for_each(|&(start, len)| sink.zeros(start, len))?;
+            sink.finish(len).map(drop)
+        };
+        for (ranges, len, is_whole) in [
+            (&[][..], 0, true),
+            (&[], 1, false),
+            (&[(0, 4)], 4, true),
+            (&[(0, 4)], 5, false),
+            (&[(0, 5)], 4, false),
+            (&[(1, 3)], 4, false),
+            (&[(0, 2), (4, 2), (2, 2)], 6, true),
+            (&[(0, 2), (2, 0), (2, 2)], 4, true),
+            (&[(0, 4), (4, 0)], 4, true),
+            (&[(2, 2), (1, 2)], 4, false),
+            (&[(2, 2), (0, 3)], 4, false),
+            (&[(0, 4), (0, 4)], 4, false),
+            (&[(2, 1), (0, 4)], 4, false),
+        ] {
+            assert_eq!(emitted(ranges, len).is_ok(), is_whole, "{ranges:?} of {len}");
+        }
+        let error = emitted(&[(0, 1), (2, 1)], 3).unwrap_err().to_string();
+        assert_eq!(error, "emitted {0: 1, 2: 3}, expected 0..0x3");
+    }
 }

@@ -124,4 +124,33 @@ mod tests {
         assert!(window.read_at(u64::MAX, &mut buf).is_err());
         assert!(Window::new(b"0123456789".as_slice(), 8, 4).is_err());
     }
+
+    #[test]
+    fn a_window_is_a_source_of_its_own() {
+        let window = Window::new(b"0123456789".as_slice(), 2, 6).unwrap();
+        assert_eq!((Source::len(&window), window.start(), window.is_empty()), (6, 2, false));
+        let inner = Window::new(window, 1, 5).unwrap();
+        let mut buf = [0; 5];
+        inner.read_at(0, &mut buf).unwrap();
+        assert_eq!(&buf, b"34567");
+        inner.read_at(5, &mut []).unwrap();
+        assert!(inner.read_at(6, &mut []).is_err());
+        assert!(Window::new(window, 2, 5).is_err() && Window::new(window, u64::MAX, 2).is_err());
+        assert!(Window::new(window, 6, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn slices_are_read_up_to_their_end() {
+        let bytes = b"abc".to_vec();
+        let mut buf = [0; 2];
+        for (offset, expected) in
+            [(0, Some(*b"ab")), (1, Some(*b"bc")), (2, None), (u64::MAX, None)]
+        {
+            let read = Source::read_at(&bytes, offset, &mut buf);
+            assert_eq!(read.ok().map(|()| buf), expected, "{offset}");
+        }
+        assert_eq!(read_all(&bytes, 3).unwrap(), bytes);
+        let error = read_all(&bytes, 2).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
 }

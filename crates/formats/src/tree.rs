@@ -527,4 +527,128 @@ mod tests {
             assert!(tree.put(name, Inode::symlink("x", 0)).is_err(), "{name:?}");
         }
     }
+
+    #[test]
+    fn paths_are_followed_as_the_kernel_follows_them() {
+        let mut tree = merged_usr();
+        let file = || Inode::file(Meta::root(0o644, 0), Vec::new());
+        let target = tree.put(b"usr/lib/f", file()).unwrap();
+        for (path, link) in
+            [("abs", "/usr/lib/f"), ("rel", "usr/lib/f"), ("two", "abs"), ("usr/up", "../rel")]
+        {
+            tree.put(path.as_bytes(), Inode::symlink(link, 0)).unwrap();
+        }
+        for path in [
+            "abs",
+            "rel",
+            "two",
+            "usr/up",
+            "lib/f",
+            "usr/./lib//f",
+            "/usr/lib/../lib/f",
+            "../../abs",
+        ] {
+            assert_eq!(tree.resolve(path.as_bytes()), Ok(target), "{path}");
+            assert_eq!(tree.real_path(path.as_bytes()).unwrap(), b"usr/lib/f", "{path}");
+        }
+        for (path, expected) in [
+            ("none", TreeError::NotFound("none".into())),
+            ("usr/none/x", TreeError::NotFound("usr/none".into())),
+            ("abs/x", TreeError::NotADirectory("usr/lib/f".into())),
+        ] {
+            assert_eq!(tree.resolve(path.as_bytes()), Err(expected), "{path}");
+        }
+        // `canonical` follows the parents alone.
+        for (path, real) in [("lib/none", "usr/lib/none"), ("two", "two"), ("lib", "lib"), ("", "")]
+        {
+            assert_eq!(tree.canonical(path.as_bytes()).unwrap(), real.as_bytes(), "{path}");
+        }
+        assert_eq!(tree.canonical(b"abs/x"), Err(TreeError::NotADirectory("usr/lib/f".into())));
+    }
+
+    /// `MAXSYMLINKS` of Linux: 40 links are followed, not 41.
+    #[test]
+    fn a_path_passes_forty_links() {
+        let mut tree = merged_usr();
+        tree.put(b"l0", Inode::symlink("usr", 0)).unwrap();
+        for number in 1..=40 {
+            let link = Inode::symlink(format!("l{}", number - 1), 0);
+            tree.put(format!("l{number}").as_bytes(), link).unwrap();
+        }
+        assert_eq!(tree.resolve(b"l39"), Ok(tree.lookup(b"usr").unwrap()));
+        assert_eq!(tree.resolve(b"l40"), Err(TreeError::SymlinkLoop("l40".into())));
+    }
+
+    #[test]
+    fn what_is_there_decides_what_may_be_put() {
+        let mut tree = merged_usr();
+        let file = |byte| Inode::file(Meta::root(0o644, 0), vec![byte]);
+        let first = tree.put(b"f", file(1)).unwrap();
+        let second = tree.put(b"f", file(2)).unwrap();
+        assert_ne!(first, second);
+        assert_eq!((tree.lookup(b"f"), tree.link_counts()[first.index()]), (Some(second), 0));
+        tree.put(b"f", Inode::symlink("x", 0)).unwrap();
+        let directory = || Inode::directory(Meta::root(0o700, 0));
+        assert_eq!(tree.put(b"f", directory()), Err(TreeError::Exists("f".into())));
+        assert_eq!(tree.put(b"", file(0)), Err(TreeError::Exists(String::new())));
+        assert_eq!(tree.put(b"", directory()), Ok(tree.root()));
+        assert_eq!(tree.inode(tree.root()).meta.mode, 0o700);
+        assert_eq!(tree.put(b"f/x", file(0)), Err(TreeError::NotFound("x".into())));
+        assert_eq!(tree.link(b"usr", second), Err(TreeError::Exists("usr".into())));
+        let usr = tree.lookup(b"usr").unwrap();
+        assert_eq!(tree.link(b"again", usr), Err(TreeError::Exists("again".into())));
+        assert_eq!(tree.link(b"usr/..", second), Err(TreeError::InvalidName("..".into())));
+    }
+
+    #[test]
+    fn directories_are_made_where_they_are_missing() {
+        let mut tree = merged_usr();
+        let meta = Meta::root(0o750, 9);
+        let made = tree.make_directories(b"lib/a//b", &meta).unwrap();
+        assert_eq!(tree.lookup(b"usr/lib/a/b"), Some(made));
+        assert_eq!(tree.inode(made).meta, meta);
+        let usr = tree.lookup(b"usr").unwrap();
+        assert_eq!(tree.inode(usr).meta.mode, 0o755, "what is there stays");
+        tree.put(b"f", Inode::file(Meta::root(0, 0), Vec::new())).unwrap();
+        let expected = Err(TreeError::NotADirectory("f".into()));
+        assert_eq!(tree.make_directories(b"f/a", &meta), expected);
+        assert_eq!(tree.make_directories(b"", &meta), Ok(tree.root()));
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_with_all_below_it() {
+        let mut tree = merged_usr();
+        assert!(tree.remove(b"usr") && !tree.remove(b"usr") && !tree.remove(b"none/x"));
+        assert_eq!(tree.walk().len(), 2, "the root and a link");
+        assert_eq!(tree.lookup(b"usr/lib"), None);
+        // A link is removed, and not followed.
+        let mut linked = merged_usr();
+        assert!(linked.remove(b"lib") && !linked.remove(b"lib/x"));
+        assert!(linked.lookup(b"usr/lib").is_some());
+    }
+
+    #[test]
+    fn contents_are_converted_and_the_first_failure_ends_it() {
+        let mut tree = merged_usr();
+        let id = tree.put(b"f", Inode::file(Meta::root(0, 0), vec![1, 2])).unwrap();
+        let lengths = tree.clone().try_map(|contents| Ok::<_, ()>(contents.len())).unwrap();
+        assert_eq!(lengths.inode(id).node, Node::File(2));
+        assert_eq!(lengths.walk(), tree.walk());
+        assert_eq!(tree.try_map(|_| Err::<(), _>("no")), Err("no"));
+    }
+
+    #[test]
+    fn paths_are_split_at_slashes() {
+        for (path, parent, name) in
+            [("a/b/c", "a/b", "c"), ("a", "", "a"), ("a/", "a", ""), ("", "", "")]
+        {
+            assert_eq!(split(path.as_bytes()), (parent.as_bytes(), name.as_bytes()));
+        }
+        let names: Vec<_> = components(b"/a//b/").collect();
+        assert_eq!(names, [b"a", b"b"]);
+        assert!(is_valid_name(&[b'x'; 255]) && is_valid_name(b"...") && is_valid_name(b"\xff"));
+        for name in [&b""[..], b".", b"..", b"a/b", b"a\0", &[b'x'; 256]] {
+            assert!(!is_valid_name(name), "{name:?}");
+        }
+    }
 }
