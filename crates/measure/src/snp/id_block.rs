@@ -14,18 +14,19 @@
 //! Standard: SEV Secure Nested Paging Firmware ABI Specification, publication 56860, section 8.18
 //! (SNP_LAUNCH_FINISH) and chapter 10 (keys and signatures).
 
-use std::fmt;
+mod key;
 
 use cvmkit_formats::digest::Sha384;
-use p384::ecdsa::signature::{Signer as _, Verifier as _};
-use p384::ecdsa::{Signature, SigningKey, VerifyingKey};
-use p384::pkcs8::DecodePublicKey as _;
+use p384::ecdsa::Signature;
 use thiserror::Error;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::LaunchDigest;
 use super::policy::{AuthorKeyDigest, FamilyId, GuestPolicy, IdKeyDigest, ImageId, PolicyError};
+use key::{RawKey, RawSignature, field, raw_signature, read_signature, reserved, structure};
+
+pub use key::{COSE_SIGNATURE_LEN, PUBLIC_KEY_LEN, PrivateKey, PublicKey, SIGNATURE_LEN};
 
 /// Bytes of an ID block.
 pub const ID_BLOCK_LEN: usize = 96;
@@ -33,33 +34,12 @@ pub const ID_BLOCK_LEN: usize = 96;
 /// Bytes of the ID authentication information.
 pub const ID_AUTH_LEN: usize = 4096;
 
-/// Bytes of a public key as its digest covers it (chapter 10, ECDSA P-384 public key).
-pub const PUBLIC_KEY_LEN: usize = 1028;
-
-/// Bytes of a signature (chapter 10, table 141).
-pub const SIGNATURE_LEN: usize = 512;
-
-/// Bytes of a signature as COSE and JOSE carry it.
-pub const COSE_SIGNATURE_LEN: usize = 2 * FIELD_LEN;
-
 /// VERSION of an ID block.
 const VERSION: u32 = 1;
 /// ECDSA P-384 with SHA-384 (chapter 10, table 139).
 const ECDSA_P384_SHA384: u32 = 1;
 /// No algorithm: there is no key.
 const NO_ALGORITHM: u32 = 0;
-/// CURVE of a P-384 key (chapter 10).
-const CURVE_P384: u32 = 2;
-/// Bytes of a number of P-384.
-const FIELD_LEN: usize = 48;
-/// What precedes an uncompressed point in a `SubjectPublicKeyInfo` (RFC 5480, sections 2.1.1 and 2.2):
-/// `id-ecPublicKey`, `secp384r1`, and a bit string of 97 bytes.
-const SPKI_P384: [u8; 23] = [
-    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
-    0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
-];
-/// First byte of an uncompressed point (SEC 1, section 2.3.3).
-const SEC1_UNCOMPRESSED: u8 = 4;
 
 /// Why there is no identity.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -158,27 +138,6 @@ struct RawBlock {
     policy: U64,
 }
 const _: () = assert!(size_of::<RawBlock>() == ID_BLOCK_LEN);
-
-/// An ECDSA P-384 public key: coordinates in little-endian, extended to 72 bytes.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct RawKey {
-    curve: U32,
-    qx: [u8; 72],
-    qy: [u8; 72],
-    reserved: [u8; 0x370],
-}
-const _: () = assert!(size_of::<RawKey>() == PUBLIC_KEY_LEN);
-
-/// An ECDSA signature: numbers in little-endian, extended to 72 bytes.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct RawSignature {
-    r: [u8; 72],
-    s: [u8; 72],
-    reserved: [u8; 368],
-}
-const _: () = assert!(size_of::<RawSignature>() == SIGNATURE_LEN);
 
 /// ID_AUTH_INFO as it lies in memory.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -283,175 +242,6 @@ impl IdBlock {
     }
 }
 
-/// A public key of P-384.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey(SHA-384 {})", self.digest())
-    }
-}
-
-impl PublicKey {
-    /// The key of a point: the byte 4 and both coordinates, big-endian (SEC 1, section 2.3.3), as
-    /// certificates carry it.
-    ///
-    /// # Errors
-    /// [`Error::NoPoint`].
-    pub fn from_sec1(point: &[u8]) -> Result<Self, Error> {
-        Self::named("public key", point)
-    }
-
-    /// Reads a key in PEM: `PUBLIC KEY`, what `openssl pkey -pubout` writes (RFC 5480). `what` names the
-    /// key in errors.
-    ///
-    /// # Errors
-    /// [`Error::PublicKey`].
-    pub fn from_pem(what: &'static str, pem: &str) -> Result<Self, Error> {
-        let key = VerifyingKey::from_public_key_pem(&key_section(pem));
-        key.map(Self).map_err(|error| Error::PublicKey { what, reason: error.to_string() })
-    }
-
-    fn named(what: &'static str, point: &[u8]) -> Result<Self, Error> {
-        VerifyingKey::from_sec1_bytes(point).map(Self).map_err(|_| Error::NoPoint { what })
-    }
-
-    /// SHA-384 of [`PublicKey::encode`]: what a report says of the key. It is an [`IdKeyDigest`] or
-    /// an [`AuthorKeyDigest`] by what the key signed.
-    #[must_use]
-    pub fn digest(&self) -> Sha384 {
-        Sha384::of(&self.encode())
-    }
-
-    /// The key as the secure processor takes it.
-    #[must_use]
-    pub fn encode(&self) -> [u8; PUBLIC_KEY_LEN] {
-        zerocopy::transmute!(self.raw())
-    }
-
-    /// Reads a key as the secure processor takes it.
-    ///
-    /// # Errors
-    /// [`Error::Length`], [`Error::Field`], [`Error::Reserved`] or [`Error::NoPoint`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        Self::of(structure("public key", bytes)?, "public key")
-    }
-
-    /// Checks that `signature`, 512 bytes as the secure processor writes them, is of `signed`.
-    ///
-    /// # Errors
-    /// [`Error::Length`], [`Error::Reserved`] or [`Error::NoSignature`] for bytes that are none,
-    /// and [`Error::Signature`] for one of another key or of other bytes.
-    pub fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), Error> {
-        let signature = read_signature(structure("signature", signature)?, "signature")?;
-        let wrong = |_| Error::Signature { what: "signature", key: "key", signed: "message" };
-        self.0.verify(signed, &signature).map_err(wrong)
-    }
-
-    /// Checks that `signature`, as [`PrivateKey::sign_for_cose`] makes it, is of `signed`.
-    ///
-    /// # Errors
-    /// [`Error::NoSignature`] for numbers that are none, and [`Error::Signature`] for one of another
-    /// key or of other bytes.
-    pub fn verify_for_cose(
-        &self,
-        signed: &[u8],
-        signature: &[u8; COSE_SIGNATURE_LEN],
-    ) -> Result<(), Error> {
-        let none = |_| Error::NoSignature { what: "signature" };
-        let signature = Signature::from_slice(signature).map_err(none)?;
-        let wrong = |_| Error::Signature { what: "signature", key: "key", signed: "message" };
-        self.0.verify(signed, &signature).map_err(wrong)
-    }
-
-    /// The key as `SubjectPublicKeyInfo` in DER, what `openssl pkey -pubout -outform DER` writes.
-    #[must_use]
-    pub fn subject_public_key_info(&self) -> Vec<u8> {
-        [&SPKI_P384[..], self.0.to_sec1_point(false).as_bytes()].concat()
-    }
-
-    fn raw(&self) -> RawKey {
-        let point = self.0.to_sec1_point(false);
-        let mut raw = RawKey::new_zeroed();
-        raw.curve = U32::new(CURVE_P384);
-        // An uncompressed point has both coordinates: the curve's neutral element is no key.
-        raw.qx = little_endian(point.x().map(|x| x.as_slice()).unwrap_or_default());
-        raw.qy = little_endian(point.y().map(|y| y.as_slice()).unwrap_or_default());
-        raw
-    }
-
-    fn of(raw: &RawKey, what: &'static str) -> Result<Self, Error> {
-        field(what, "CURVE", raw.curve, CURVE_P384)?;
-        reserved(what, "what follows QY", &raw.reserved)?;
-        let no_point = || Error::NoPoint { what };
-        let qx = big_endian(&raw.qx).ok_or_else(no_point)?;
-        let qy = big_endian(&raw.qy).ok_or_else(no_point)?;
-        Self::named(what, &[&[SEC1_UNCOMPRESSED][..], &qx, &qy].concat())
-    }
-}
-
-/// A private key of P-384. Prints nothing of itself.
-#[derive(Clone)]
-pub struct PrivateKey(SigningKey);
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey(of {:?})", self.public_key())
-    }
-}
-
-impl PrivateKey {
-    /// Reads an unencrypted key in PEM: `EC PRIVATE KEY` (RFC 5915) or `PRIVATE KEY` (RFC 5958).
-    /// `what` names the key in errors.
-    ///
-    /// # Errors
-    /// [`Error::PrivateKey`].
-    pub fn from_pem(what: &'static str, pem: &str) -> Result<Self, Error> {
-        let unusable = |error: p384::elliptic_curve::DecodeError| Error::PrivateKey {
-            what,
-            reason: error.to_string(),
-        };
-        let key = p384::SecretKey::from_pem(&key_section(pem)).map_err(unusable)?;
-        Ok(Self(SigningKey::from(key)))
-    }
-
-    /// The key that verifies what this one signs.
-    #[must_use]
-    pub fn public_key(&self) -> PublicKey {
-        PublicKey(*self.0.verifying_key())
-    }
-
-    /// A signature of `bytes` as COSE and JOSE carry it: R and S, big-endian (RFC 9053, section
-    /// 2.1).
-    #[must_use]
-    pub fn sign_for_cose(&self, bytes: &[u8]) -> [u8; COSE_SIGNATURE_LEN] {
-        let mut both = [0; COSE_SIGNATURE_LEN];
-        both.copy_from_slice(&self.sign(bytes).to_bytes());
-        both
-    }
-
-    fn sign(&self, bytes: &[u8]) -> Signature {
-        self.0.sign(bytes)
-    }
-}
-
-/// The part of a PEM text with the key: openssl writes `EC PARAMETERS` before it.
-fn key_section(pem: &str) -> String {
-    let lines = pem.lines().map(str::trim_end);
-    let from_key =
-        lines.skip_while(|line| !(line.starts_with("-----BEGIN ") && line.ends_with("KEY-----")));
-    let mut section = String::new();
-    for line in from_key {
-        section.push_str(line);
-        section.push('\n');
-        if line.starts_with("-----END ") {
-            break;
-        }
-    }
-    section
-}
-
 /// Who vouches for the ID key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
@@ -521,12 +311,16 @@ impl IdAuthentication {
     /// # Errors
     /// [`Error::Signature`].
     pub fn verify(&self, block: &IdBlock) -> Result<(), Error> {
-        let wrong = |what, key, signed| move |_| Error::Signature { what, key, signed };
-        let by_id_key = wrong("signature of the ID block", "ID key", "ID block");
-        self.id_key.0.verify(&block.encode(), &self.block_signature).map_err(by_id_key)?;
+        let (what, key, signed) = ("signature of the ID block", "ID key", "ID block");
+        if !self.id_key.accepts(&block.encode(), &self.block_signature) {
+            return Err(Error::Signature { what, key, signed });
+        }
         let Some(author) = &self.author else { return Ok(()) };
-        let by_author = wrong("signature of the ID key", "author key", "ID key");
-        author.key.0.verify(&self.id_key.encode(), &author.signature).map_err(by_author)
+        let (what, key, signed) = ("signature of the ID key", "author key", "ID key");
+        if !author.key.accepts(&self.id_key.encode(), &author.signature) {
+            return Err(Error::Signature { what, key, signed });
+        }
+        Ok(())
     }
 
     /// The bytes SNP_LAUNCH_FINISH takes.
@@ -578,58 +372,103 @@ impl IdAuthentication {
     }
 }
 
-fn structure<'a, T>(what: &'static str, bytes: &'a [u8]) -> Result<&'a T, Error>
-where
-    T: FromBytes + KnownLayout + Immutable + Unaligned,
-{
-    let (expected, found) = (size_of::<T>(), bytes.len());
-    T::ref_from_bytes(bytes).map_err(|_| Error::Length { what, expected, found })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn field(
-    structure: &'static str,
-    what: &'static str,
-    found: U32,
-    expected: u32,
-) -> Result<(), Error> {
-    match found.get() {
-        found if found == expected => Ok(()),
-        found => Err(Error::Field { structure, what, expected, found }),
+    const ID_KEY: &str = include_str!("../../tests/fixtures/id_key_test.pem");
+    const AUTHOR_KEY: &str = include_str!("../../tests/fixtures/author_key_test.pem");
+
+    fn block() -> IdBlock {
+        IdBlock::new(LaunchDigest(Sha384::of(b"guest")), GuestPolicy::default()).unwrap()
     }
-}
 
-fn reserved(structure: &'static str, what: &'static str, bytes: &[u8]) -> Result<(), Error> {
-    match bytes.iter().all(|byte| *byte == 0) {
-        true => Ok(()),
-        false => Err(Error::Reserved { structure, what }),
+    /// SEV-SNP ABI, publication 56860, section 8.18, table "ID_BLOCK": LD, FAMILY_ID, IMAGE_ID, VERSION,
+    /// GUEST_SVN, POLICY.
+    #[test]
+    fn a_block_lies_in_memory_as_the_specification_says() {
+        let block = block().named(FamilyId([1; 16]), ImageId([2; 16]), 0x0403_0201);
+        let bytes = block.encode();
+        assert_eq!(bytes[..48], Sha384::of(b"guest").0);
+        assert_eq!((&bytes[48..64], &bytes[64..80]), (&[1; 16][..], &[2; 16][..]));
+        assert_eq!(bytes[80..], [1, 0, 0, 0, 1, 2, 3, 4, 0, 0, 3, 0, 0, 0, 0, 0]);
+        assert_eq!(IdBlock::decode(&bytes), Ok(block));
+        for (at, value, expected) in [
+            (80, 2, "VERSION of the ID block is 0x2, expected 0x1"),
+            (90, 0x0b, "the ID block can't bind this policy"),
+            (90, 0, "the ID block can't bind this policy"),
+            (95, 1, "the ID block can't bind this policy"),
+        ] {
+            let mut broken = bytes;
+            broken[at] = value;
+            assert_eq!(IdBlock::decode(&broken).unwrap_err().to_string(), expected, "byte {at}");
+        }
+        let mut zero = bytes;
+        zero[..48].fill(0);
+        assert_eq!(IdBlock::decode(&zero), Err(Error::ZeroLaunchDigest));
+        let (what, expected) = ("ID block", 96);
+        assert_eq!(IdBlock::decode(&bytes[..95]), Err(Error::Length { what, expected, found: 95 }));
     }
-}
 
-fn raw_signature(signature: &Signature) -> RawSignature {
-    let (r, s) = signature.split_bytes();
-    RawSignature { r: little_endian(&r), s: little_endian(&s), reserved: [0; 368] }
-}
-
-fn read_signature(raw: &RawSignature, what: &'static str) -> Result<Signature, Error> {
-    reserved(what, "what follows S", &raw.reserved)?;
-    let numbers = big_endian(&raw.r).zip(big_endian(&raw.s));
-    let signature = numbers.and_then(|(r, s)| Signature::from_scalars(r, s).ok());
-    signature.ok_or(Error::NoSignature { what })
-}
-
-/// A big-endian number of P-384 as the secure processor takes it.
-fn little_endian(number: &[u8]) -> [u8; 72] {
-    let mut bytes = [0; 72];
-    for (to, from) in bytes.iter_mut().zip(number.iter().rev()) {
-        *to = *from;
+    fn signed(with_author: bool) -> IdAuthentication {
+        let key = |pem| PrivateKey::from_pem("key", pem).unwrap();
+        let author = with_author.then(|| key(AUTHOR_KEY));
+        sign(&block(), &key(ID_KEY), author.as_ref())
     }
-    bytes
-}
 
-/// The other way; none for a number too large for P-384.
-fn big_endian(bytes: &[u8; 72]) -> Option<[u8; FIELD_LEN]> {
-    let (number, above) = bytes.split_first_chunk::<FIELD_LEN>()?;
-    let mut number = *number;
-    number.reverse();
-    above.iter().all(|byte| *byte == 0).then_some(number)
+    /// Section 8.18, table "ID_AUTH_INFO": what is reserved is zero, and so is the author's part without
+    /// an author.
+    #[test]
+    fn authentication_information_is_told_by_field() {
+        for with_author in [false, true] {
+            let signed = signed(with_author);
+            assert_eq!(IdAuthentication::decode(&signed.encode()), Ok(signed.clone()));
+            assert_eq!(signed.verify(&block()), Ok(()));
+            assert_eq!(signed.author().is_some(), with_author);
+        }
+        let what = "ID authentication information";
+        let reserved = |part| format!("{part} of the {what} is not zero, expected reserved bytes");
+        let algorithm = |name, value| format!("{name} of the {what} is {value}, expected 0x1");
+        for (with_author, at, value, expected) in [
+            (true, 0, 0, algorithm("ID_KEY_ALGO", "0x0")),
+            (true, 0, 2, algorithm("ID_KEY_ALGO", "0x2")),
+            (true, 4, 2, algorithm("AUTH_KEY_ALGO", "0x2")),
+            (true, 8, 1, reserved("what follows AUTH_KEY_ALGO")),
+            (true, 63, 1, reserved("what follows AUTH_KEY_ALGO")),
+            (true, 0x644, 1, reserved("what follows ID_KEY")),
+            (true, 0x67f, 1, reserved("what follows ID_KEY")),
+            (true, 0xc84, 1, reserved("what follows AUTHOR_KEY")),
+            (true, 0xfff, 1, reserved("what follows AUTHOR_KEY")),
+            (false, 0x680, 1, reserved("ID_KEY_SIG without an author")),
+            (false, 0x880, 1, reserved("AUTHOR_KEY without an author")),
+            (true, 0x240, 1, "CURVE of the ID key is 0x1, expected 0x2".into()),
+            (true, 0x880, 1, "CURVE of the author key is 0x1, expected 0x2".into()),
+        ] {
+            let mut bytes = signed(with_author).encode();
+            bytes[at] = value;
+            assert_eq!(
+                IdAuthentication::decode(&bytes).unwrap_err().to_string(),
+                expected,
+                "{at:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_signature_is_checked() {
+        let signed = signed(true);
+        let other = block().named(FamilyId([1; 16]), ImageId::default(), 0);
+        assert_eq!(
+            signed.verify(&other).unwrap_err().to_string(),
+            "the signature of the ID block does not verify: the ID key did not sign this ID block"
+        );
+        // Another signature by the author: of the block, and not of the ID key.
+        let mut swapped = signed.clone();
+        swapped.author.as_mut().unwrap().signature = signed.block_signature;
+        assert_eq!(
+            swapped.verify(&block()).unwrap_err().to_string(),
+            "the signature of the ID key does not verify: the author key did not sign this ID key"
+        );
+        assert_ne!(signed.id_key_digest().0, signed.author().unwrap().digest().0);
+    }
 }
