@@ -403,8 +403,9 @@ impl<'a> Log<'a> {
     }
 }
 
-/// Where nothing but zeros, or nothing but ones, is left. Found once, so that a log of many
-/// almost empty entries takes no longer than another.
+/// Where nothing but zeros, or nothing but ones, is left: edk2 fills the area with ones
+/// (`SetupEventLog` in `SecurityPkg/Tcg/Tcg2Dxe/Tcg2Dxe.c`, as does that of TdTcg2Dxe), others with
+/// zeros. Found once, so that a log of many almost empty entries takes no longer than another.
 fn filling_start(bytes: &[u8]) -> usize {
     let Some(fill) = bytes.last().copied().filter(|byte| matches!(byte, 0 | 0xff)) else {
         return bytes.len();

@@ -37,7 +37,7 @@ pub struct Layout {
     /// Year and month of that release.
     release: (u32, u32),
     /// Whether the separator at the end of the firmware's own measurements is in RTMR 0, where
-    /// there is one already, and not in RTMR 1.
+    /// there is one already (that of PCR 7, which RTMR 0 stands for too), and not in RTMR 1.
     separator_in_rtmr0: bool,
     /// Whether a kernel is taken as it is in the file, if QEMU offers that.
     pub takes_kernel_as_in_file: bool,

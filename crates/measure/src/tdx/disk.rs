@@ -42,11 +42,11 @@ pub enum Firmware {
 /// A TD that boots a unified kernel image from a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskBoot<'a> {
-    /// Its firmware.
+    /// Its firmware: a known file on a known machine, or a cloud's.
     pub firmware: Firmware,
     /// The SMBIOS tables, for layouts that measure them.
     pub smbios: Option<Digests>,
-    /// The image.
+    /// The unified kernel image that boots.
     pub uki: &'a Uki,
     /// The disk it is on.
     pub disk: Disk<'a>,

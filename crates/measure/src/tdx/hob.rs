@@ -85,7 +85,7 @@ const ATTRIBUTES: u32 = 0b111;
 /// A range of memory with one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Start.
+    /// Guest-physical address of the first byte.
     pub gpa: Gpa,
     /// Bytes; not 0.
     pub size: u64,
@@ -128,7 +128,7 @@ impl TdHob {
         fits.then_some(hob).ok_or(Error::TdHobSize { expected: place.size, found })
     }
 
-    /// The ranges, by address.
+    /// The ranges, by address, without gaps up to the end of memory below 4 GiB.
     #[must_use]
     pub fn ranges(&self) -> &[Range] {
         &self.ranges

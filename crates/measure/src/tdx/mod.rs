@@ -25,7 +25,7 @@ use crate::gpa::Gpa;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The firmware itself.
+    /// The firmware is corrupt, or can't start a TD.
     #[error(transparent)]
     Tdvf(#[from] TdvfError),
     /// Nothing in the firmware is code.

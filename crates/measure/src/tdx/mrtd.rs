@@ -68,7 +68,7 @@ pub enum Extended<'a> {
 /// How a VMM builds a TD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule<'a> {
-    /// In which order.
+    /// In which order pages are added and measured.
     pub passes: Passes,
     /// What is measured beside addresses.
     pub extended: Extended<'a>,
@@ -119,13 +119,13 @@ impl fmt::Display for Act {
 /// Consecutive pages to which the same is done for the same reason.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Operation<'a> {
-    /// What is done.
+    /// The leaf functions that are called for each page.
     pub act: Act,
     /// The section the pages are of.
     pub section_type: TdvfSectionType,
     /// Address of the first page.
     pub gpa: Gpa,
-    /// How many.
+    /// How many pages, of 4096 bytes each.
     pub pages: u64,
     /// What they start with; zeros follow.
     pub data: &'a [u8],
@@ -195,7 +195,7 @@ impl Fold {
         self.0.update(chunk);
     }
 
-    /// The digest so far.
+    /// The MRTD after the records that were added so far.
     #[must_use]
     pub fn digest(&self) -> Mrtd {
         Mrtd(Sha384(self.0.clone().finalize().into()))
@@ -228,7 +228,7 @@ impl<'a> Launch<'a> {
         &self.operations
     }
 
-    /// The MRTD.
+    /// The MRTD: one SHA-384 over the records of every operation.
     #[must_use]
     pub fn digest(&self) -> Mrtd {
         let mut fold = Fold::default();
@@ -273,7 +273,7 @@ fn step(fold: &mut Fold, gpa: Gpa, chunk: Option<&[u8; CHUNK]>) {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Step {
-    /// Counted from 0.
+    /// Place of the leaf function in the launch, from 0.
     pub index: usize,
     /// What the record starts with: `MEM.PAGE.ADD` or `MR.EXTEND`.
     pub function: &'static str,
@@ -285,7 +285,7 @@ pub struct Step {
     pub offset: u64,
     /// SHA-384 of the 256 bytes measured, to compare by: the MRTD covers the bytes themselves.
     pub contents: Option<Sha384>,
-    /// The MRTD after this.
+    /// The MRTD after this leaf function.
     pub digest: Mrtd,
 }
 

@@ -23,7 +23,7 @@ pub enum Unknown {
     AcpiTables,
     /// The layout measures SMBIOS tables, and their digest is not given.
     SmbiosTables {
-        /// The layout.
+        /// Name of the layout, such as `edk2-stable202505`.
         layout: &'static str,
     },
     /// Boot options follow the devices.
@@ -32,7 +32,7 @@ pub enum Unknown {
     Tpm,
     /// A kernel that may not measure what it is given.
     OldKernel {
-        /// Its version.
+        /// The version that the kernel says it has.
         found: KernelVersion,
     },
     /// A kernel that does not say which it is.

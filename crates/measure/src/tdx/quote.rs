@@ -118,7 +118,7 @@ impl TdAttributes {
     pub const DEBUG: u64 = 1 << 0;
     /// Bit 28, SEPT_VE_DISABLE: no exception for a page that is not there.
     pub const SEPT_VE_DISABLE: u64 = 1 << 28;
-    /// Bit 29, MIGRATABLE.
+    /// Bit 29, MIGRATABLE: a service TD may move the TD to another host.
     pub const MIGRATABLE: u64 = 1 << 29;
     /// Bit 30, PKS: supervisor protection keys.
     pub const PKS: u64 = 1 << 30;
@@ -135,23 +135,23 @@ pub enum Error {
     /// The bytes end inside a part.
     #[error("the TD quote ends after {found} bytes, expected {expected} for its {part}")]
     Truncated {
-        /// Which part.
+        /// The part of the quote, in words.
         part: &'static str,
         /// Bytes up to its end.
         expected: u64,
-        /// Bytes there are.
+        /// Bytes of the input.
         found: usize,
     },
     /// A field with a value of another format.
     #[error("the quote's {what} at {at:#x} is {found:#x}, expected {expected}")]
     Field {
-        /// Byte offset.
+        /// Byte offset of the field in the quote.
         at: usize,
-        /// Which field.
+        /// The field, in words.
         what: &'static str,
-        /// What it can be.
+        /// The values that the field may have.
         expected: &'static str,
-        /// What it is.
+        /// The field's value.
         found: u32,
     },
     /// Something follows that no field accounts for.
@@ -159,7 +159,7 @@ pub enum Error {
     Trailing {
         /// Byte offset behind the quote.
         at: usize,
-        /// Bytes there.
+        /// Bytes behind the quote.
         found: usize,
     },
 }
@@ -245,45 +245,45 @@ pub enum KeyType {
 pub struct Body15 {
     /// TEE_TCB_SVN_2: as TEE_TCB_SVN, of the TDX module that runs now.
     pub tee_tcb_svn_2: TeeTcbSvn,
-    /// MRSERVICETD.
+    /// MRSERVICETD: the service TDs bound to the TD; zero without.
     pub mr_service_td: MrServiceTd,
 }
 
-/// A TD quote.
+/// A TD quote: every field, read and not verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Quote<'a> {
-    /// 4 or 5.
+    /// Version of the quote's format: 4 or 5.
     pub version: u16,
     /// Kind of the key that signed.
     pub key_type: KeyType,
-    /// QE Vendor ID.
+    /// QE Vendor ID: whose quoting enclave signed.
     pub qe_vendor_id: QeVendorId,
     /// User data of the header.
     pub user_data: QeUserData,
-    /// TEE_TCB_SVN.
+    /// TEE_TCB_SVN: the TDX module when the TD was created.
     pub tee_tcb_svn: TeeTcbSvn,
-    /// MRSEAM.
+    /// MRSEAM: which TDX module runs.
     pub mr_seam: MrSeam,
-    /// MRSIGNERSEAM.
+    /// MRSIGNERSEAM: who signed that module; zero for Intel.
     pub mr_signer_seam: MrSignerSeam,
     /// SEAMATTRIBUTES, 0 for every module so far.
     pub seam_attributes: u64,
-    /// TDATTRIBUTES.
+    /// TDATTRIBUTES: whether the TD may be debugged, and what it may use.
     pub td_attributes: TdAttributes,
-    /// XFAM.
+    /// XFAM: the processor states the TD may use.
     pub xfam: Xfam,
-    /// MRTD.
+    /// MRTD: what was in the TD's memory at its start.
     pub mr_td: Mrtd,
-    /// MRCONFIGID.
+    /// MRCONFIGID: 48 bytes of the host, fixed at launch.
     pub mr_config_id: MrConfigId,
-    /// MROWNER.
+    /// MROWNER: 48 bytes of the host for the owner.
     pub mr_owner: MrOwner,
-    /// MROWNERCONFIG.
+    /// MROWNERCONFIG: 48 bytes of the host for the owner's configuration.
     pub mr_owner_config: MrOwnerConfig,
     /// RTMR 0 to 3.
     pub rtmrs: [Rtmr; RtmrIndex::COUNT as usize],
-    /// REPORTDATA.
+    /// REPORTDATA: 64 bytes of the TD, such as a nonce.
     pub report_data: ReportData,
     /// The fields of TDX 1.5; none in version 4 and for TDX 1.0.
     pub body_15: Option<Body15>,

@@ -50,7 +50,7 @@ pub enum Error {
     /// QEMU ends the command line at the first NUL.
     #[error("the command line has a NUL at byte {at}, where QEMU ends it")]
     CommandLineNul {
-        /// Byte offset.
+        /// Byte offset of the NUL in the command line.
         at: usize,
     },
 }
@@ -71,7 +71,7 @@ pub struct AcpiTables {
 pub struct ConfigurationItem {
     /// The file in fw_cfg, or what edk2 calls an item that is no file.
     pub name: Cow<'static, str>,
-    /// Its bytes.
+    /// Contents of the item, which are what is hashed.
     pub data: Cow<'static, [u8]>,
 }
 
@@ -101,17 +101,17 @@ pub fn cfv_digests(firmware: &Firmware<'_>) -> Result<Digests, TdvfError> {
 /// The firmware of a TD and the machine it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
-    /// How the firmware measures.
+    /// How the firmware measures, by its release of edk2.
     pub layout: Layout,
-    /// [`super::hob::TdHob::digests`].
+    /// Of the memory that the VMM describes: [`super::hob::TdHob::digests`].
     pub td_hob: Digests,
-    /// [`cfv_digests`].
+    /// Of the variable store in the firmware image: [`cfv_digests`].
     pub cfv: Digests,
     /// What the firmware's variables say of Secure Boot.
     pub secure_boot: SecureBoot,
     /// Measured if the layout does: [`ConfigurationItem::of_direct_boot`] for most machines.
     pub configuration: Vec<ConfigurationItem>,
-    /// From QEMU.
+    /// The digests of the tables that QEMU makes; none if they are not known.
     pub acpi: Option<AcpiTables>,
     /// Whether the machine has a virtual TPM: then the room for its log is a table too.
     pub has_tpm: bool,
@@ -131,7 +131,9 @@ impl Platform {
         steps
     }
 
-    /// What the firmware starts with: the TD HOB and its variables.
+    /// What the firmware starts with: the TD HOB and its variables, both of the VMM, so that SEC measures
+    /// them before it uses either (`TdxHelperMeasureTdHob`, then `TdxHelperMeasureCfvImage`, called by
+    /// `SecCoreStartupWithStack` of `OvmfPkg/Sec/SecMain.c`).
     pub(super) fn volume_steps(&self) -> Vec<Step> {
         let (hob, volume) =
             (EventType::EV_EFI_HANDOFF_TABLES2, EventType::EV_EFI_PLATFORM_FIRMWARE_BLOB2);
@@ -182,7 +184,7 @@ fn machine_event(
 /// A TD whose kernel QEMU starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectBoot<'a> {
-    /// Firmware and machine.
+    /// The firmware, and the machine that it describes to itself.
     pub platform: Platform,
     /// What verified the kernel, with Secure Boot on: [`SecureBoot::authority`]. No log of such a
     /// boot is at hand; its place is that in the log of a TD that boots from a disk.
@@ -226,6 +228,10 @@ impl DirectBoot<'_> {
         }
         let mut steps = self.platform.steps();
         steps.extend(self.authority.clone().map(Step::from));
+        // The kernel is loaded, and so measured, before ReadyToBoot is signalled (`TryRunningQemuKernel`
+        // in `OvmfPkg/Library/PlatformBootManagerLib/QemuKernel.c`). That has the SMBIOS tables measured
+        // (`MeasureSmbiosTable`), then boot options, the attempt and the separator (`OnReadyToBoot` in
+        // `OvmfPkg/Tcg/TdTcg2Dxe/TdTcg2Dxe.c`); only then the kernel runs.
         steps.push(image::application(self.kernel, "kernel", Source::Kernel).into());
         if layout.measures_smbios {
             steps.push(smbios_step(self.smbios, layout));
@@ -264,7 +270,8 @@ impl DirectBoot<'_> {
     }
 }
 
-/// `BootOrder`, then each option.
+/// `BootOrder`, then each option that it names, in its order (`MeasureAllBootVariables` of edk2): an option
+/// that the order leaves out is not measured.
 fn boot_option_events(layout: Layout) -> Vec<Event> {
     let options: Vec<_> = (0_u16..).zip(layout.boot_options()).collect();
     let order: Vec<u16> = options.iter().map(|(number, _)| *number).collect();
@@ -280,7 +287,9 @@ pub(super) fn exit_step(layout: Layout, medium: &Medium, loaded: Loaded) -> Opti
     (!is_once).then(|| Step::unknown(PCR_BOOT_CONFIG, Unknown::ExitBootServices))
 }
 
-/// The SMBIOS tables, of a layout that measures them.
+/// The SMBIOS tables, of a layout that measures them: without serial numbers, UUIDs and other fields that
+/// differ from machine to machine (`FilterSmbiosTable` in edk2's
+/// `MdeModulePkg/Universal/SmbiosMeasurementDxe`), so the file that QEMU gives has another digest.
 pub(super) fn smbios_step(smbios: Option<Digests>, layout: Layout) -> Step {
     let tables = EventType::EV_EFI_HANDOFF_TABLES;
     match smbios {

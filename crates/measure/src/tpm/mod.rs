@@ -70,7 +70,7 @@ pub enum Error {
     /// The image can't be read.
     #[error("reading section `{section}`")]
     Io {
-        /// Which.
+        /// Name of the section.
         section: &'static str,
         /// What the storage said.
         source: io::Error,
@@ -81,7 +81,7 @@ pub enum Error {
     /// A stub whose rules are not proven.
     #[error("unknown systemd-stub {found}: what it measures is not known, expected {known}")]
     UnknownStub {
-        /// Its version.
+        /// The version that was found.
         found: u32,
         /// The versions whose rules are known.
         known: String,
@@ -97,17 +97,17 @@ pub enum Error {
     /// A profile that the image does not have.
     #[error("the image has no profile {found}, expected one from 0 to {last}", last = count.saturating_sub(1))]
     NoProfile {
-        /// Its number.
+        /// Number of the profile that was asked for.
         found: u32,
-        /// How many there are.
+        /// How many profiles the image has.
         count: usize,
     },
     /// A section too large to be what its name says.
     #[error("section `{section}` has {found} bytes, expected at most {expected}")]
     LargeSection {
-        /// Which.
+        /// Name of the section.
         section: &'static str,
-        /// Its length.
+        /// Bytes of the section.
         found: u64,
         /// The most that is read.
         expected: u64,
@@ -115,7 +115,7 @@ pub enum Error {
     /// A command line that is no text.
     #[error("section `.cmdline` is not UTF-8 text from byte {at}")]
     CommandLine {
-        /// Where the text ends.
+        /// Byte offset of the first byte that is not UTF-8.
         at: usize,
     },
     /// The stub would add a console of the machine to the command line.
@@ -154,7 +154,7 @@ pub enum Error {
 pub enum Unknown {
     /// A kernel that may not measure what it is given.
     OldKernel {
-        /// Its version.
+        /// The version that was found.
         found: KernelVersion,
     },
     /// A kernel that does not say which it is.
@@ -170,7 +170,7 @@ pub enum Unknown {
 }
 
 impl Unknown {
-    /// As it is published.
+    /// The code that documents have for it.
     #[must_use]
     pub const fn code(self) -> ReasonCode {
         match self {
@@ -204,9 +204,9 @@ impl Serialize for Unknown {
 /// The firmware of a boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firmware {
-    /// How this build behaves.
+    /// How this build measures, where builds differ.
     pub behaviour: Behaviour,
-    /// What its variables hold.
+    /// What its variables hold of Secure Boot.
     pub secure_boot: SecureBoot,
     /// PCR 0 and 1, if they are known from a boot of this firmware on this machine ([`pinned()`]).
     pub pinned: Option<Pinned>,

@@ -57,7 +57,7 @@ pub fn policy_sha384(value: Sha384) -> PolicyDigest {
     policy_pcr(ALGORITHM_SHA384, PCR_UKI, &value.0)
 }
 
-/// One signed policy.
+/// A policy for one phase and bank, with a signature over its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SignedPolicy {
     /// The registers: 11 alone.

@@ -20,11 +20,11 @@ impl fmt::Display for StubVersion {
     }
 }
 
-/// How a version behaves.
+/// What a version of systemd-stub measures and changes, as boots showed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Stub {
-    /// Which.
+    /// The version that section `.sdmagic` names.
     pub version: StubVersion,
     /// Whether it loads the kernel through the firmware, which measures it into PCR 4 unless Secure
     /// Boot is on; otherwise it starts the kernel itself.

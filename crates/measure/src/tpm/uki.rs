@@ -44,7 +44,7 @@ const PROFILE: &str = ".profile";
 /// A section that the stub measures, if the image has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MeasuredSection {
-    /// Its name.
+    /// Name of the section, which is measured before it, with a NUL.
     pub name: &'static str,
     /// Of its `VirtualSize` bytes.
     pub digests: Digests,

@@ -26,7 +26,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The string.
+    /// The string that is hashed, of ASCII.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {

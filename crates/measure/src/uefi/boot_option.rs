@@ -1,7 +1,8 @@
 //! Boot options: `Boot####` and `BootOrder`, which firmware measures into PCR 1.
 //!
 //! EDK2 hashes the data of these variables alone, without their names (`EV_EFI_VARIABLE_BOOT` of
-//! the profile's revision 1.03 and before). Standard: UEFI 2.11, section 3.1.3 "Load Options".
+//! the profile's revision 1.03 and before; `MeasureVariable` in `SecurityPkg/Tcg/Tcg2Dxe/Tcg2Dxe.c`,
+//! which hashes UEFI_VARIABLE_DATA for the Secure Boot policy only). Standard: UEFI 2.11, section 3.1.3 "Load Options".
 
 use super::device_path::{self, Node};
 use super::{PCR_MACHINE, event_of, utf16};
@@ -17,14 +18,14 @@ pub mod attributes {
     pub const CATEGORY_APP: u32 = 0x100;
 }
 
-/// An `EFI_LOAD_OPTION`.
+/// An `EFI_LOAD_OPTION`: the data of `Boot####`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadOption {
     /// See [`attributes`].
     pub attributes: u32,
-    /// What menus show.
+    /// What a boot menu shows; stored as UTF-16 with a NUL.
     pub description: String,
-    /// Where it leads.
+    /// `FilePathList[0]`: the device and file that it starts.
     pub file_path: Vec<Node>,
     /// What the loaded image is given.
     pub optional_data: Vec<u8>,

@@ -23,7 +23,7 @@ pub enum Node {
     Pci {
         /// Number of the device on its bus.
         device: u8,
-        /// Number of the function.
+        /// Number of the function of that device, 0 to 7.
         function: u8,
     },
     /// A file by its path, with backslashes (UEFI 2.11, section 10.3.5.4).
@@ -38,7 +38,7 @@ pub enum Node {
         kind: u8,
         /// `Sub-Type`
         sub_kind: u8,
-        /// What the node holds.
+        /// What follows the length.
         data: Vec<u8>,
     },
 }

@@ -32,7 +32,7 @@ pub enum Error {
     /// The file holds the disk in another form.
     #[error("the file is {found}, expected a raw disk")]
     Container {
-        /// What it is.
+        /// The container, by its signature.
         found: Container,
     },
     /// The table of a disk with larger sectors.
@@ -48,7 +48,7 @@ pub enum Error {
         found.escape_ascii()
     )]
     NoHeader {
-        /// The eight bytes there.
+        /// The eight bytes in the place of the signature.
         found: [u8; 8],
     },
     /// Neither a partition table of any kind nor a FAT file system.
@@ -57,7 +57,7 @@ pub enum Error {
          partitions or a FAT file system, found {found:02x?} there"
     )]
     NoDisk {
-        /// The two bytes there.
+        /// The last two bytes of the first sector.
         found: [u8; 2],
     },
     /// The header asks for entries that can't be.

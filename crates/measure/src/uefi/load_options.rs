@@ -11,9 +11,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InitrdArgument {
-    /// Before the command line.
+    /// Before the command line, and a space: edk2-stable202508 and later.
     First,
-    /// Behind it.
+    /// Behind the command line and a space: earlier edk2.
     Last,
 }
 

@@ -91,7 +91,7 @@ named!(FirmwareBy, "firmware medium", FIRMWARE_MEDIA);
 /// From where the firmware has what it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loaded {
-    /// From the disk.
+    /// From a disk: a boot option leads to a file there.
     FromDisk,
     /// From QEMU (`-kernel`).
     FromVmm,

@@ -118,7 +118,10 @@ impl SecureBoot {
         measured.into_iter().map(event).collect()
     }
 
-    /// What PCR 7 holds before an image is loaded: the variables and the separator.
+    /// What PCR 7 holds before an image is loaded: the variables and the separator. This one register has
+    /// its separator early, between the policy and the entries that verify images, since drivers may be
+    /// verified before the system is ready to boot (`MeasureSecureBootPolicy` in
+    /// `SecurityPkg/Tcg/Tcg2Dxe/Tcg2Dxe.c`).
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         let mut events = self.variable_events();
