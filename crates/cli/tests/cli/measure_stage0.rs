@@ -200,7 +200,7 @@ fn what_is_not_known_has_a_reason_and_what_is_wrong_is_refused() {
     exit 2
     error: cannot use `kernel` as a kernel
       caused by: not a bzImage: expected boot flag 55aa at 0x1fe and `HdrS` at 0x202, found  and 
-    hint: stage0 starts what QEMU's -kernel takes: arch/x86/boot/bzImage
+    hint: name a bzImage (arch/x86/boot/bzImage), as for QEMU's -kernel
     ");
     folder.put("kernel", &kernel(1));
     for (line, word) in [
