@@ -248,11 +248,11 @@ mod tests {
     #[test]
     fn machines_split_their_memory() {
         for (machine, size, below) in [
-            (Machine::Q35, 0xafff_ffff, 0xafff_ffff),
-            (Machine::Q35, 0xb000_0000, 0x8000_0000),
-            (Machine::Microvm, 0xbfff_ffff, 0xbfff_ffff),
-            (Machine::Microvm, 0xc000_0000, 0xc000_0000),
-            (Machine::Microvm, 0xc000_0001, 0xc000_0000),
+            (MachineType::Q35, 0xafff_ffff, 0xafff_ffff),
+            (MachineType::Q35, 0xb000_0000, 0x8000_0000),
+            (MachineType::Microvm, 0xbfff_ffff, 0xbfff_ffff),
+            (MachineType::Microvm, 0xc000_0000, 0xc000_0000),
+            (MachineType::Microvm, 0xc000_0001, 0xc000_0000),
         ] {
             assert_eq!(machine.below_4g(size), below, "{machine:?} {size:#x}");
         }
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn sizes_have_bounds() {
-        let of = |size| MemoryMap::of_qemu(Machine::Q35, size, AcpiArea::Low).map(drop);
+        let of = |size| MemoryMap::of_qemu(MachineType::Q35, size, AcpiArea::Low).map(drop);
         for size in [4 * MIB, 4 * MIB + 1024, 960 * GIB] {
             assert_eq!(of(size), Ok(()), "{size}");
         }
