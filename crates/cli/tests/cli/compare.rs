@@ -161,12 +161,12 @@ fn repeat(records: &mut Vec<Record>, pcr: u32, at: usize) {
 }
 
 const PLANTED: [Planted; 12] = [
-    (|log| flip(log, 4, 2), "pcr4", 2, "differs", "unified kernel image is another"),
+    (|log| flip(log, 4, 2), "pcr4", 2, "differs", "unified kernel image differs"),
     (|log| remove(log, 4, 3), "pcr4", 3, "missing", "systemd-stub"),
     (|log| flip(log, 7, 0), "pcr7", 0, "differs", "Secure Boot"),
     (|log| remove(log, 7, 4), "pcr7", 4, "missing", "Secure Boot"),
     (|log| flip(log, 9, 0), "pcr9", 0, "differs", "command line"),
-    (|log| flip(log, 9, 1), "pcr9", 1, "differs", "initrd is another"),
+    (|log| flip(log, 9, 1), "pcr9", 1, "differs", "initrd differs"),
     (|log| remove(log, 9, 1), "pcr9", 1, "missing", "initrd"),
     (|log| flip(log, 11, 5), "pcr11", 5, "differs", "unified kernel image"),
     (|log| remove(log, 11, 11), "pcr11", 11, "missing", "log is cut"),
@@ -594,7 +594,7 @@ fn causes_are_judged_together() {
             "{with}: {together:?}"
         );
         let handed = likely(&["pcr9"], "PCR 9 ");
-        assert!(handed.iter().all(|cause| !cause.contains("kernel is another")), "{handed:?}");
+        assert!(handed.iter().all(|cause| !cause.contains("kernel differs")), "{handed:?}");
         let image_alone = likely(&["pcr4", "pcr11"], "PCR 11 ");
         assert!(image_alone[0].contains("unified kernel image"), "{image_alone:?}");
         assert!(likely(&["pcr2"], "PCR 2 ")[0].contains("option ROM"));

@@ -144,7 +144,7 @@ const PLANTED: [Planted; 14] = [
     (|log| flip(log, 2), "rtmr0", 2, "differs", "Secure Boot is switched"),
     (|log| drop(log, 6), "rtmr0", 6, "missing", "Secure Boot is switched"),
     (|log| flip(log, 10), "rtmr0", 10, "differs", "number of processors"),
-    (|log| flip(log, 8), "rtmr0", 8, "differs", "has other devices"),
+    (|log| flip(log, 8), "rtmr0", 8, "differs", "its devices differ"),
     (|log| flip(log, 12), "rtmr0", 11, "differs", "boot options differ"),
     (|log| flip(log, 11), "rtmr1", 0, "differs", "the kernel differs"),
     (|log| drop(log, 19), "rtmr1", 3, "missing", "the log is cut"),
@@ -340,7 +340,7 @@ fn a_quote_is_compared_with_and_without_its_log() {
     assert!(said.stdout.contains("the running system extended the register"), "{}", said.stdout);
 
     // Each register that differs is named, with what decides it.
-    for (register, cause) in [("RTMR 1", "kernel is another"), ("RTMR 2", "command line")] {
+    for (register, cause) in [("RTMR 1", "kernel differs"), ("RTMR 2", "command line")] {
         let mut planted = bytes.clone();
         planted[if register == "RTMR 1" { RTMR_AT[1] } else { RTMR_AT[2] }] ^= 1;
         image.folder.put("planted", &planted);
@@ -461,10 +461,10 @@ fn the_log_of_a_cloud_is_equal() {
 #[test]
 fn planted_mismatches_of_a_disk_are_named() {
     let planted: [Planted; 6] = [
-        (|log| flip_of(log, 2, 2), "rtmr1", 2, "differs", "unified kernel image is another"),
+        (|log| flip_of(log, 2, 2), "rtmr1", 2, "differs", "unified kernel image differs"),
         (|log| drop_of(log, 2, 3), "rtmr1", 3, "missing", "a different version of systemd-stub"),
         (|log| flip_of(log, 2, 0), "rtmr1", 0, "differs", "measures other events"),
-        (|log| flip_of(log, 3, 5), "rtmr2", 5, "differs", "unified kernel image is another"),
+        (|log| flip_of(log, 3, 5), "rtmr2", 5, "differs", "unified kernel image differs"),
         (|log| drop_of(log, 3, 11), "rtmr2", 11, "missing", "the log is cut"),
         (
             |log| {

@@ -44,7 +44,7 @@ fn firmware_in_a_container_or_in_part_never_has_a_digest() {
             (contained(b"\x1f\x8b\x08\0", image), &["compressed with gzip", "gunzip"]),
             (contained(b"PK\x03\x04", image), &["a ZIP archive", "unpack it"]),
             (image[image.len() - 0x1_1000..].to_vec(), &["part of a firmware image"]),
-            (image[..image.len() - 4].to_vec(), &["ends inside the firmware volume", "cut"]),
+            (image[..image.len() - 4].to_vec(), &["ends inside the firmware volume", "truncated"]),
         ];
         for (file, words) in forms {
             folder.put("fd", &file);

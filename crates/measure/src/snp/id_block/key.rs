@@ -12,7 +12,7 @@ use p384::pkcs8::DecodePublicKey as _;
 use zerocopy::byteorder::little_endian::U32;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::Error;
+use super::error::Error;
 
 /// Bytes of a public key as its digest covers it (chapter 10, ECDSA P-384 public key).
 pub const PUBLIC_KEY_LEN: usize = 1028;
