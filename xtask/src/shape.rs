@@ -32,7 +32,7 @@ Written by `cargo xtask shape`. Lines are those of files, comments and blank one
 or functions have at most so many. Tests are what stands in `tests/`, in a module `tests` at the end of a file, or in a
 file or folder of that name; fixtures and snapshots are not counted. Tests : source is counted twice: in lines of files on
 both sides, and in lines of code on both sides, without comments, documentation and blank lines. The first is lower because
-documentation stands in the source; the issue's 0.7 is of the first. A crate links those of others that are in its program,
+documentation stands in the source; the goal of 0.7 is of the first. A crate links those of others that are in its program,
 macros and build scripts among them.
 
 ";

@@ -44,7 +44,8 @@ pub struct Origins<'a> {
 pub enum FetchError {
     /// It is in no place that may be looked at.
     #[error(
-        "{} of the locked files are not in the store, and the network is not to be used\n  the first is {first}",
+        "{} of the locked files are not in the store, and the network is off\n  the first is \
+         {first}",
         count
     )]
     Offline {
@@ -102,7 +103,8 @@ pub enum FetchError {
     },
     /// The locked file is not as long as the lock says.
     #[error(
-        "`{name}` does not have the locked size\n    locked: {locked} bytes  ({locked_at})\n    found:  {found} bytes"
+        "`{name}` does not have the locked size\n    locked: {locked} bytes  ({locked_at})\n    \
+         found:  {found} bytes"
     )]
     Size {
         /// The package.

@@ -322,7 +322,7 @@ fn a_corim_is_of_the_image_or_says_what_is_not() {
     assert!(report.verified, "{report:#?}");
     assert!(report.notes[0].contains("not signed"), "{:?}", report.notes);
     assert!(
-        report.notes[1].starts_with("the CoRIM says nothing of qemu-snp (qemu, direct boot, 1")
+        report.notes[1].starts_with("the CoRIM does not cover qemu-snp (qemu, direct boot, 1")
     );
 
     let findings = |bytes: &[u8], key| {

@@ -41,7 +41,7 @@ const TEXT_MAX: u64 = 2 << 20;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Unsuitable {
     /// A folder, a pipe, a device.
-    #[error("it is no regular file")]
+    #[error("it is not a regular file")]
     NoFile,
     /// Longer than anything of its kind.
     #[error("expected at most {0} bytes")]

@@ -10,7 +10,7 @@ use super::built_in::BUILT_IN;
 #[non_exhaustive]
 pub enum ProfileError {
     /// A name that no profile has.
-    #[error("there is no platform profile `{name}`")]
+    #[error("unknown platform profile `{name}`")]
     Unknown {
         /// What was asked for.
         name: String,

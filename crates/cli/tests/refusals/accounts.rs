@@ -116,7 +116,7 @@ fn an_id_that_is_fixed_elsewhere_by_now_is_refused() {
     let before = text(&archive);
     archive.define(&format!("{BEFORE}[[users]]\nname = \"op\"\nuid = 999\n"));
     let words =
-        ["the lock gives the account `mail` the id 999, which is fixed as that of `op`", "hint: "];
+        ["the lock gives the account `mail` the id 999, which `op` has", "hint: "];
     archive.cvmkit(&["lock"]).refused(2, &words);
     assert_eq!(text(&archive), before);
     archive.define(&format!("{BEFORE}[[users]]\nname = \"op\"\nuid = 997\n"));
@@ -182,7 +182,7 @@ fn without_the_network_ids_come_of_the_store_or_of_a_vendor_folder() {
     archive.define(AFTER);
     archive.cvmkit(&["lock", "--offline"]).refused(
         3,
-        &["packages have to be chosen anew", "hint: run `cvmkit lock` without `--offline`"],
+        &["packages have to be resolved again", "hint: run `cvmkit lock` without `--offline`"],
     );
     assert_eq!(archive.requests("").len(), asked);
 }

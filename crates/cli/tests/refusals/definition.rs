@@ -42,7 +42,7 @@ fn a_missing_definition_is_named() {
 #[test]
 fn a_build_never_resolves() {
     let Some(archive) = Archive::new(&[Deb::new("hello")]) else { return };
-    archive.build().refused(2, &["there is no lock at ", "image.lock", "hint: run `cvmkit lock`"]);
+    archive.build().refused(2, &["no lock at ", "image.lock", "hint: run `cvmkit lock`"]);
     archive.nothing_built();
     assert!(archive.requests("").is_empty(), "{:?}", archive.requests(""));
 }

@@ -100,7 +100,7 @@ fn an_index_that_lies_about_a_package_is_found_out() {
         let (field, said) = to.split_once(": ").unwrap();
         let locked = format!("locked: {field} `{said}`  (image.lock:");
         let words =
-            ["`hello` is another package than the lock says", &locked, "found:  ", "hint: "];
+            ["`hello` is not the package that the lock names", &locked, "found:  ", "hint: "];
         archive.build().refused(2, &words);
         archive.cvmkit(&["vendor", "vendor"]).refused(2, &words);
         archive.nothing_built();

@@ -37,14 +37,14 @@ const FAMILIES: [(&str, &str); 7] = [
     ("kdb", DEBUGGER),
     ("sysctl.kernel.sysrq", KEYS),
     // What is no parameter of the kernel's becomes an environment variable of PID 1.
-    ("SYSTEMD_", "no variable that changes what PID 1 takes for granted"),
-    ("LD_", "no variable that changes what PID 1 takes for granted"),
+    ("SYSTEMD_", "no variable that changes a default of PID 1"),
+    ("LD_", "no variable that changes a default of PID 1"),
 ];
 
 const SHELL: &str = "no shell on the console";
 const DEBUGGER: &str = "no debugger of the kernel on the console";
 const KEYS: &str = "no keys of the console for the kernel";
-const REMOVED: &str = "nothing that a generator does which production images do not have";
+const REMOVED: &str = "no parameter of a generator that production images do not have";
 const REMOVED_UNITS: &str =
     "no units on the command line: `units.enable` and `units.mask` name them";
 

@@ -96,7 +96,7 @@ pub enum DefinitionError {
         source: Box<ProfileError>,
     },
     /// A variant that the definition does not have.
-    #[error("there is no variant `{name}`\n  --> {}", path.display())]
+    #[error("unknown variant `{name}`\n  --> {}", path.display())]
     UnknownVariant {
         /// The file.
         path: PathBuf,

@@ -137,7 +137,7 @@ pub(super) fn fault(lock: &Lock) -> Option<(String, String)> {
         let own_line = format!("name = \"{name}\"");
         let refuse = |why: String| Some((format!("account `{name}`: {why}"), own_line.clone()));
         if !is_account_name(name) {
-            return refuse("is no account name".to_owned());
+            return refuse("is not a valid account name".to_owned());
         }
         let before = at.checked_sub(1).and_then(|at| lock.accounts.get(at));
         if let Some(before) = before.filter(|before| before.name >= *name) {

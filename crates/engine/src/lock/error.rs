@@ -18,7 +18,7 @@ use crate::rootfs::RootfsError;
 #[non_exhaustive]
 pub enum LockError {
     /// There is none yet.
-    #[error("there is no lock at `{}`", path.display())]
+    #[error("no lock at `{}`", path.display())]
     Missing {
         /// Where it should be.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum LockError {
     },
     /// When it was made, the accounts of some root file systems could not be told.
     #[error(
-        "`{}` may lack ids of system accounts (of {}): they could not be told when it was made",
+        "`{}` may lack ids of system accounts (of {}): they were not known when it was made",
         path.display(),
         .roles.join(", ")
     )]
@@ -89,7 +89,7 @@ pub enum LockError {
     #[error(transparent)]
     Ids(Box<RootfsError>),
     /// The network is needed, and not to be used.
-    #[error("packages have to be chosen anew, and the network is not to be used")]
+    #[error("packages have to be resolved again, and the network is off")]
     Offline,
     /// It has no package of a root file system.
     #[error("the lock has no package of role `{role}`")]
@@ -102,7 +102,8 @@ pub enum LockError {
     Versioned(#[from] VersionedError),
     /// It was made for another definition.
     #[error(
-        "the lock `{}` is stale: `{}` changed since\n    locked:   {locked}\n    computed: {computed}",
+        "the lock `{}` is stale: `{}` changed since\n    locked:   {locked}\n    computed: \
+         {computed}",
         path.display(),
         definition.display()
     )]
@@ -130,7 +131,8 @@ pub enum LockError {
     },
     /// A local file is not what the definition pins.
     #[error(
-        "the local file `{path}` does not have the sha256 that the definition pins\n    expected: {expected}\n    computed: {computed}"
+        "the local file `{path}` does not have the sha256 that the definition pins\n    \
+         expected: {expected}\n    computed: {computed}"
     )]
     LocalPin {
         /// The file, relative to the definition.
@@ -158,7 +160,7 @@ pub enum LockError {
     #[error("the packages of the definition can't be resolved")]
     Resolve(#[from] ResolveError),
     /// A package that holds the stub or the firmware is in no suite.
-    #[error("there is no package `{package}` for the {role}{}", in_suite(.suite))]
+    #[error("no package `{package}` for the {role}{}", in_suite(.suite))]
     NoSuchInput {
         /// What it is for.
         role: &'static str,
@@ -237,15 +239,15 @@ impl Diagnosis for LockError {
             Self::LocalChanged { .. } => "run `cvmkit lock` to take the change over".into(),
             Self::LocalPin { .. } => "correct the sha256, or the file".into(),
             Self::Malformed { .. } | Self::Edited { .. } | Self::TooLong { .. } => {
-                "restore it from version control; or make it anew with `cvmkit lock --update`, \
-                 which moves packages and can't tell whether a mirror shows an old state"
+                "restore it from version control, or make a new one with `cvmkit lock --update`, \
+                 which updates packages and can't detect a mirror that serves an old state"
                     .into()
             }
             Self::NotHeld { .. } | Self::NoRootPackages { .. } => {
                 "restore the lock from version control, or run `cvmkit lock --update`".into()
             }
             Self::UnknownIds { .. } => {
-                "run `cvmkit lock` again, which says why they can't be told".into()
+                "run `cvmkit lock` again; it says why they are not known".into()
             }
             Self::Ids(error) => return error.hint(),
             Self::Offline => "run `cvmkit lock` without `--offline`".into(),

@@ -74,7 +74,7 @@ fn of_source(source: &Source, lock: &Lock) -> Vec<Idle> {
     if let Some(days) = source.max_age_days
         && suites.iter().all(|suite| suite.valid_until.is_some())
     {
-        let why = "is never asked for: every suite says until when it is valid".to_owned();
+        let why = "is not used: every suite has a `Valid-Until`".to_owned();
         found.push(idle("max-age-days", &days.to_string(), why));
     }
     found
@@ -195,17 +195,18 @@ mod tests {
             found(&format!("{sources}{keys}{more}{variant}")),
             [
                 "sources.suites: `trixie-updates` of `debian` is one that no package comes from",
-                "sources.components: `contrib` of `debian` is a component that no package comes from",
+                "sources.components: `contrib` of `debian` is a component that no package comes \
+                 from",
                 &format!("sources.keys: `{OTHER_KEY}` has signed no suite of `debian`"),
-                "sources.archive: `vendor` is an archive that no package comes from (suites `tools`)",
+                "sources.archive: `vendor` is an archive that no package comes from (suites \
+                 `tools`)",
             ]
         );
         // One suite does not say until when it is valid: its age is looked at.
         let dated = "[[sources]]\nsuites = [\"trixie\"]\nmax-age-days = 3\n";
         assert_eq!(
             found(dated),
-            ["sources.max-age-days: `3` is never asked for: every suite says until when it is \
-                 valid"]
+            ["sources.max-age-days: `3` is not used: every suite has a `Valid-Until`"]
         );
     }
 }

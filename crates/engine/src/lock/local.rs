@@ -195,7 +195,9 @@ fn examine_overlay(
     match kind {
         LocalKind::Folder if known.is_some() => return Ok(()),
         LocalKind::Folder => {}
-        _ => return Err(unusable("it is no folder; an overlay is one, and not by a link")),
+        _ => {
+            return Err(unusable("it is not a folder; an overlay must be one, not a link to one"));
+        }
     }
     let real = |path: &Path| path.canonicalize().map_err(cannot("find", path));
     if real(folder)?.starts_with(real(named)?) {

@@ -206,7 +206,7 @@ impl Lock {
             let is_root = |role: &&String| role.starts_with(ROOT_ROLE);
             let mut roles = package.roles.iter().filter(is_root);
             if let Some(role) = roles.find(|role| !in_root.insert((*role, &package.name))) {
-                let message = format!("package `{}` is twice of role `{role}`", package.name);
+                let message = format!("role `{role}` has the package `{}` twice", package.name);
                 return Some((message, package.words()));
             }
         }
@@ -303,8 +303,8 @@ impl Versioned for Lock {
     const NAME: &'static str = "lock";
     const KEY: &'static str = "format";
     const VERSION: u32 = FORMAT;
-    const REMAKE: &'static str = "run `cvmkit lock`, which writes a lock of an older format anew and \
-                                  moves no package, or make it anew with `cvmkit lock --update`";
+    const REMAKE: &'static str = "run `cvmkit lock`, which rewrites a lock of an older format \
+        and changes no package, or make a new one with `cvmkit lock --update`";
 }
 
 /// A lock and the file it was read from.

@@ -155,8 +155,8 @@ fn earlier(
         // A lock that can't be read can't be kept to either.
         Err(error) if *update == Update::All && error.fault() == Fault::Definition => {
             resolving.origins.progress.note(&format!(
-                "{}; everything is locked anew, the ids of system accounts too, and whether a mirror shows an older state than the \
-                 lock had seen can't be told",
+                "{}; everything is locked from scratch, with new ids of system accounts, and a \
+                 mirror that serves an older state than the lock had seen can't be detected",
                 in_one_line(&error)
             ));
             Ok(None)

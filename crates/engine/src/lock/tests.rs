@@ -106,7 +106,7 @@ fn accounts_that_no_lock_has_are_refused() {
         (vec![account("a", 1000, root)], "id = 1000, expected 100 to 999"),
         (vec![account("a", 99, root)], "id = 99, expected 100 to 999"),
         (vec![account("a", 0, root)], "id = 0, expected 100 to 999"),
-        (vec![account("a:0", 500, root)], "is no account name"),
+        (vec![account("a:0", 500, root)], "is not a valid account name"),
         (vec![account("a", 500, &[])], "no roles"),
         (vec![account("a", 500, &["root", "root"])], "role `root`"),
         (vec![account("a", 500, &["stub"])], "role `stub`"),

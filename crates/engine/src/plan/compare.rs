@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::{Change, Edit};
 
 /// What the length of something decides that is not made yet.
-const LENGTH: &str = "if the initramfs gets longer by so much that the EFI system partition grows (in \
-                      steps of 1 MiB), pcr5 and rtmr1 of boots from the disk change too";
+const LENGTH: &str = "if the initramfs gets longer by so much that the EFI system partition grows \
+    (in steps of 1 MiB), pcr5 and rtmr1 of boots from the disk change too";
 
 /// What will change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,7 +77,7 @@ impl Plan {
         let mut notes = if grows { vec![LENGTH.to_owned()] } else { Vec::new() };
         for edit in edits.iter().filter(|edit| !edit.follows().is_empty()) {
             let follows: Vec<String> = edit.follows().iter().map(ToString::to_string).collect();
-            notes.push(format!("another {edit} changes {} too", follows.join(" and ")));
+            notes.push(format!("a change of {edit} changes {} too", follows.join(" and ")));
         }
         Self { changes, edits, moved, unmoved, notes }
     }
@@ -213,7 +213,7 @@ impl MachineChange {
         match (&self.from, &self.to) {
             (Some(from), Some(to)) if from == to => writeln!(f, "{from}"),
             (Some(from), Some(to)) => writeln!(f, "{from} -> {to}"),
-            (Some(from), None) => writeln!(f, "{from}: no values any more"),
+            (Some(from), None) => writeln!(f, "{from}: no longer has values"),
             (None, Some(to)) => writeln!(f, "{to}: new"),
             (None, None) => Ok(()),
         }

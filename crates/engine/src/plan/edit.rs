@@ -53,7 +53,7 @@ const NAMES: [(&str, Edit); 12] = [
 
 /// A name that no edit has.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("`{found}` is nothing that can be edited, expected {}", NAMES.map(|(name, _)| name).join(", "))]
+#[error("unknown edit `{found}`, expected {}", NAMES.map(|(name, _)| name).join(", "))]
 pub struct UnknownEdit {
     /// What was given.
     pub found: String,

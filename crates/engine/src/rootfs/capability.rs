@@ -71,7 +71,8 @@ pub fn attribute(text: &str) -> Result<Vec<u8>, String> {
     }
     // A file has one effective bit: all that it permits or inherits, or nothing.
     if effective != 0 && effective != permitted | inheritable {
-        return Err("effective is all that is permitted or inheritable, or nothing".to_owned());
+        let rule = "the effective set must be all that is permitted or inheritable, or empty";
+        return Err(rule.to_owned());
     }
     let flags = if effective == 0 { 0 } else { EFFECTIVE };
     let head = (REVISION_2 | flags).to_le_bytes();

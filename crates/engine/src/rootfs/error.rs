@@ -79,7 +79,7 @@ pub enum RootfsError {
     },
     /// Accounts that the lock does not know.
     #[error(
-        "the lock has no id for the {} {}, which nothing else gives one",
+        "the lock has no id for the {} {}, and nothing else fixes one",
         if .names.len() == 1 { "account" } else { "accounts" },
         quoted(.names)
     )]
@@ -89,8 +89,7 @@ pub enum RootfsError {
     },
     /// An id of the lock that no account of the image takes.
     #[error(
-        "the lock gives the account `{name}` the id {id}, but the image has none of that name that \
-         needs one"
+        "the lock gives the account `{name}` the id {id}, but no account of that name needs one"
     )]
     IdleLockedId {
         /// The name.
@@ -99,7 +98,7 @@ pub enum RootfsError {
         id: u32,
     },
     /// An id of the lock that somebody else has by a package or the definition.
-    #[error("the lock gives the account `{name}` the id {id}, which is fixed as that of `{other}`")]
+    #[error("the lock gives the account `{name}` the id {id}, which `{other}` has")]
     LockedIdTaken {
         /// The name.
         name: String,
@@ -200,8 +199,8 @@ impl Diagnosis for RootfsError {
             ),
             Self::Terminal { what, .. } => match what.strip_prefix("unit `") {
                 Some(rest) => format!(
-                    "mask it with `units.mask = [\"{}\"]`, leave it out, or keep it to a variant with \
-                     `debug = true`",
+                    "mask it with `units.mask = [\"{}\"]`, leave it out, or keep it to a variant \
+                     with `debug = true`",
                     rest.trim_end_matches('`')
                 ),
                 None => "leave it out, or keep it to a variant with `debug = true`".to_owned(),
@@ -212,7 +211,7 @@ impl Diagnosis for RootfsError {
             }
             Self::LockedIdTaken { name, other, .. } => format!(
                 "give one of them another id with `uid` in a table `[[users]]` of the definition: \
-                 `{other}`, or `{name}` if nothing outside of the image is its"
+                 `{other}`, or `{name}` if no file outside of the image belongs to it"
             ),
             Self::DuplicateId { .. } => "pin another id in the definition".to_owned(),
             _ => return None,

@@ -64,7 +64,7 @@ impl Endorsement {
         for difference in differences {
             examination.find(&name, difference.what, difference.expected, difference.found);
         }
-        let silent = silent.iter().map(|it| format!("the CoRIM says nothing of {it}"));
+        let silent = silent.iter().map(|it| format!("the CoRIM does not cover {it}"));
         notes.extend(silent);
         Ok(examination)
     }
@@ -73,7 +73,7 @@ impl Endorsement {
         let what = "the signature";
         match (&self.file.signed, &self.key) {
             (None, None) => {
-                notes.push("the CoRIM is not signed: it says nothing of who vouches for it".into());
+                notes.push("the CoRIM is not signed: nobody vouches for it".into());
             }
             (Some(_), None) => {
                 let note = "the signature of the CoRIM is not verified: name the signer's public \

@@ -203,7 +203,7 @@ pub(super) fn verity(
         return Ok(examination);
     };
     let (Some(root), Some(hashes)) = (disk.root, disk.hashes) else {
-        examination.skip("all of it", "the disk has not both a root and a hash partition");
+        examination.skip("all of it", "the disk lacks a root or a hash partition");
         return Ok(examination);
     };
     let header = match verity::read(&hashes) {

@@ -72,7 +72,7 @@ impl Folder {
         let fd = fd.map_err(|error| match error {
             // What is there is a link, or no folder.
             Errno::LOOP | Errno::NOTDIR => {
-                let why = "it is no folder, and no link is followed here".to_owned();
+                let why = "it is not a folder, and links are not followed here".to_owned();
                 cannot("use", &path)(Unsuitable::Foreign(why).into_io())
             }
             Errno::NOENT => cannot("create the folder", &path)(made.err().unwrap_or(error)),
@@ -316,7 +316,7 @@ impl Folder {
     /// The folder that holds `path`, and its name there.
     pub fn of(path: &Path) -> Result<(Self, OsString), FileError> {
         let name = path.file_name().ok_or_else(|| {
-            let why = "it has no name of its own".to_owned();
+            let why = "it has no file name".to_owned();
             cannot("use", path)(Unsuitable::Foreign(why).into_io())
         })?;
         Ok((Self::make(parent(path))?, name.to_owned()))

@@ -255,7 +255,7 @@ fn descriptors(image: &[u8], start: usize) -> Result<(&[Descriptor], usize), Tdv
     let count = header.sections.get();
     let needed = u64::from(count) * size_of::<Descriptor>() as u64 + header_len as u64;
     if count == 0 || u64::from(header.length.get()) != needed {
-        let expected = format!("{needed} for {count} sections, of which there is one at least");
+        let expected = format!("{needed} for {count} sections, at least one");
         return Err(corrupt(4, "length", expected, header.length.to_string()));
     }
     let descriptors = usize::try_from(count)

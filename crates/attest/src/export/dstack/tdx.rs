@@ -129,8 +129,8 @@ fn note_of_kernel(profile: &Profile, firmware: &TdFirmware) -> Result<Option<Str
     let (layout, _) = firmware.behaviour(machine.layout, machine.secure_boot)?;
     let Profile { name, vmm_version, .. } = profile;
     let version = vmm_version.as_deref().unwrap_or_default();
-    let rule = "has this firmware measure the kernel as it is in its file, and so does the document; \
-                under QEMU before 10 it is another";
+    let rule = "has this firmware measure the kernel as it is in its file, and so does the \
+                document; under QEMU before 10 it differs";
     let is_patched = layout.measures_patched_kernel(machine.qemu);
     Ok((!is_patched).then(|| format!("{name}: QEMU {version} {rule}")))
 }

@@ -49,7 +49,7 @@ pub(super) fn write(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
         // As `openssl rehash`: a file with more or fewer than one is in the bundle only.
         let [der] = certificates.as_slice() else { continue };
         if seen.insert(der.clone()) {
-            let hash = subject_hash(der).ok_or_else(|| syntax("is no X.509 certificate"))?;
+            let hash = subject_hash(der).ok_or_else(|| syntax("is not an X.509 certificate"))?;
             let number = numbers.entry(hash).or_default();
             assembly.link(&format!("{FOLDER}/{hash:08x}.{number}"), name)?;
             *number += 1;
@@ -92,7 +92,7 @@ fn pem(bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     while let Some((_, after)) = rest.split_once("-----BEGIN CERTIFICATE-----") {
         let (body, after) =
             after.split_once("-----END CERTIFICATE-----").ok_or("a certificate has no end")?;
-        found.push(base64(body).ok_or("a certificate is no Base64")?);
+        found.push(base64(body).ok_or("a certificate is not valid Base64")?);
         rest = after;
     }
     Ok(found)

@@ -105,7 +105,7 @@ impl<'a> Filter<'a> {
                     true => ("packages.exclude-paths", "matches no path of a package"),
                     false => ("packages.include-paths", "brings back no path that is left out"),
                 };
-                let why = format!("{why}, or none that another pattern does not decide");
+                let why = format!("{why}, or other patterns decide all that it matches");
                 Idle { key: key.to_owned(), value: pattern.text.to_owned(), why }
             })
             .collect();

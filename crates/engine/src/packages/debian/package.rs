@@ -96,7 +96,7 @@ fn is_locked(control: &Control, wanted: &Wanted) -> Result<(), AnotherPackage> {
 /// A package that is not the one that the lock names.
 #[derive(Debug, Error)]
 #[error(
-    "`{name}` is another package than the lock says\n  path: {path}\n    locked: {field} `{locked}`  \
+    "`{name}` is not the package that the lock names\n  path: {path}\n    locked: {field} `{locked}`  \
      ({locked_at})\n    found:  {field} {found}"
 )]
 pub struct AnotherPackage {

@@ -72,8 +72,8 @@ fn a_build_takes_ids_of_the_lock_and_of_nothing_else() {
         (&[], Some("no id for the account `a`")),
         (&[("a", 500), ("gone", 501)], Some("gives the account `gone` the id 501")),
         (&[("a", 500), ("fixed", 900)], Some("gives the account `fixed` the id 900")),
-        (&[("a", 900)], Some("which is fixed as that of `fixed`")),
-        (&[("a", 0)], Some("which is fixed as that of `root`")),
+        (&[("a", 900)], Some("which `fixed` has")),
+        (&[("a", 0)], Some("which `root` has")),
     ] {
         let request = Request { ids: Ids::Locked(ids(locked)), ..Request::default() };
         let found = collected(&request, &[("/usr/lib/sysusers.d/x.conf", sysusers)]);

@@ -104,7 +104,7 @@ fn manager(assembly: &Assembly<'_>) -> Result<Option<(&'static str, Opening)>, R
         return Ok(Some(("setting `CrashShell`", Opening { file: shell.file, why })));
     }
     Ok(environment.map(|one| {
-        let why = format!("changes what PID 1 takes for granted: {}", one.value);
+        let why = format!("changes a default of PID 1: {}", one.value);
         ("setting `ManagerEnvironment`", Opening { file: one.file, why })
     }))
 }

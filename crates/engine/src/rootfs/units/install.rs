@@ -27,7 +27,7 @@ pub(super) fn enable(
     let name = Name::parse(unit)?;
     let loaded = match load(assembly, FOLDERS, unit)? {
         Loaded::Unit(loaded) => loaded,
-        Loaded::Masked => return refuse(unit, "is masked and to be enabled".to_owned()),
+        Loaded::Masked => return refuse(unit, "is masked, but should be enabled".to_owned()),
         Loaded::Absent => return Err(missing(assembly, unit)?),
     };
     let instance = match (name.is_template(), loaded.last("Install", "DefaultInstance")) {

@@ -35,8 +35,8 @@ const NEEDLESS_UNITS: &[(&str, &str)] =
 /// Generators that every image masks, with the reason. A systemd without one does not mind.
 const HOST_TRUSTING_GENERATORS: &[(&str, &str)] = &[(
     "systemd-gpt-auto-generator",
-    "it mounts whatever partitions the disk says are /home, /var, /efi or swap, and the disk is the \
-     host's",
+    "it mounts whatever partitions the disk says are /home, /var, /efi or swap, and the disk is \
+     the host's",
 )];
 
 /// What the definition says about units.
@@ -127,7 +127,7 @@ fn mask(assembly: &mut Assembly<'_>, unit: &str) -> Result<(), RootfsError> {
     match assembly.target(&path).as_deref() {
         Some("/dev/null") => Ok(()),
         None if assembly.occupied(&path) => {
-            refuse(unit, format!("can't be masked: `{path}` is a file of its own"))
+            refuse(unit, format!("can't be masked: `{path}` is a file"))
         }
         _ => assembly.link(&path, "/dev/null"),
     }

@@ -109,7 +109,7 @@ fn a_locked_id_is_of_an_account_that_needs_it_and_of_nobody_else() {
             matches!(taken, AssembleError::Rootfs(RootfsError::LockedIdTaken { .. })),
             "{taken:?}"
         );
-        assert!(taken.to_string().contains("950, which is fixed as that of `fixed`"), "{taken}");
+        assert!(taken.to_string().contains("950, which `fixed` has"), "{taken}");
     }
     // What another variant has is not given to a new account.
     let other = with(Ids::GivenOut(ids_of(&[("elsewhere", 999), ("zed", 998)]))).unwrap();
