@@ -321,9 +321,7 @@ fn a_corim_is_of_the_image_or_says_what_is_not() {
     let report = verified(&unsigned, None);
     assert!(report.verified, "{report:#?}");
     assert!(report.notes[0].contains("not signed"), "{:?}", report.notes);
-    assert!(
-        report.notes[1].starts_with("the CoRIM does not cover qemu-snp (qemu, direct boot, 1")
-    );
+    assert!(report.notes[1].starts_with("the CoRIM does not cover qemu-snp (qemu, direct boot, 1"));
 
     let findings = |bytes: &[u8], key| {
         let report = verified(bytes, key);

@@ -46,6 +46,9 @@ fn run(folder: &Folder, line: &str) -> (Option<i32>, String, u64) {
     let mut peak = 0;
     let ended = loop {
         let text = fs::read_to_string(&status).unwrap_or_default();
+        // Until the program has its own name, the memory shown is still that of this process: execve(2)
+        // wakes it a moment before it takes another memory.
+        let text = if text.starts_with("Name:\tcvmkit\n") { text } else { String::new() };
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let seen = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
         peak = seen.unwrap_or(0).max(peak);

@@ -115,8 +115,7 @@ fn an_id_that_is_fixed_elsewhere_by_now_is_refused() {
     let Some(archive) = locked(BEFORE) else { return };
     let before = text(&archive);
     archive.define(&format!("{BEFORE}[[users]]\nname = \"op\"\nuid = 999\n"));
-    let words =
-        ["the lock gives the account `mail` the id 999, which `op` has", "hint: "];
+    let words = ["the lock gives the account `mail` the id 999, which `op` has", "hint: "];
     archive.cvmkit(&["lock"]).refused(2, &words);
     assert_eq!(text(&archive), before);
     archive.define(&format!("{BEFORE}[[users]]\nname = \"op\"\nuid = 997\n"));
