@@ -90,7 +90,7 @@ fn an_account_has_the_id_of_the_lock_or_none() {
         (good.replace(&mail, &account("mail", 0)), "account `mail`: id = 0, expected 100 to 999"),
         (
             good.replace(&mail, &format!("{mail}\n{}", account("mole", 997))),
-            "the lock gives the account `mole` the id 997, but the image has none",
+            "the lock gives the account `mole` the id 997, but no account",
         ),
         (good.replace(&agent, &format!("{agent}\n{agent}")), "account `agent` is twice"),
     ] {

@@ -28,7 +28,7 @@ fn what_comes_to_nothing_is_named() {
         let said = archive.cvmkit(&["lock"]);
         for words in [
             "no effect: outside-folders: `../other` is a folder that no local file comes from",
-            "no effect: sources.max-age-days: `7` is never asked for",
+            "no effect: sources.max-age-days: `7` is not used",
         ] {
             assert!(said.stderr.contains(words), "{words}: {said:?}");
         }
