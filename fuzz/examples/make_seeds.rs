@@ -175,6 +175,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "relation" => relation::parse(&text).is_ok(),
         "release" => Release::parse(&text).is_ok(),
         "scripts" => scripts::classify("d", ScriptKind::Postinst, bytes).is_err(),
+        "shell" => cvmkit_shell::syntax::parse(bytes, Default::default()).is_ok(),
         "squashfs" => squashfs::read(bytes, &squashfs::Limits::default()).is_ok(),
         // Modules of a program: the targets alone can call them.
         "stage1_cmdline" | "stage1_partition" | "stage1_superblock" => true,
@@ -211,7 +212,7 @@ fn texts() {
         # End automatically added section\nexit 0\n";
     let sums = format!("{DIGEST}  a.raw\n{DIGEST}  manifest.json\n");
     let line = format!("console=ttyS0 roothash={DIGEST} cvmkit.root_wait=5 init=/sbin/init -- x");
-    let seeds: [(&str, &str, &str); 10] = [
+    let seeds: [(&str, &str, &str); 11] = [
         ("deb822", "control", CONTROL),
         ("deb822", "folded", "# c\nA: 1\n 2\n# c\n .\nB:\n\n\nC: 3\n"),
         ("packages", "two", &package),
@@ -223,6 +224,7 @@ fn texts() {
             "a:any (>= 1:2-3) [amd64 i386] | b [!s390x], c (<< 1~), d:native",
         ),
         ("scripts", "systemd", enable),
+        ("shell", "commands", include_str!("../../crates/shell/tests/cases/commands.sh")),
         ("sums", "two", &sums),
         ("stage1_cmdline", "all-options", &line),
         ("version", "two", "1:2.0~rc1+b-1\n1:2.0-1"),

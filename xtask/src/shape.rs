@@ -18,7 +18,7 @@ use functions::{functions, source};
 const FLOORS: [(&str, &[&str]); 3] = [
     ("the human", &["cli"]),
     ("build, claim, boot", &["engine", "attest", "vm"]),
-    ("ground", &["measure", "debian", "host", "formats", "stage1"]),
+    ("ground", &["measure", "debian", "host", "formats", "shell", "stage1"]),
 ];
 
 /// The page that has the table.

@@ -337,6 +337,11 @@ fn texts_of_measure() {
     review("measure", 90, 200);
 }
 
+#[test]
+fn the_texts_of_the_shell_are_reviewed() {
+    review("shell", 5, 30);
+}
+
 /// Stage 1 has no errors as types: its messages are strings.
 #[test]
 fn texts_of_stage1() {

@@ -213,7 +213,7 @@ fn fields_that_break_the_rule_are_found() {
 }
 
 /// Crates that others link: no user of theirs has the options or the commands of cvmkit.
-const LIBRARIES: [&str; 6] = ["attest", "debian", "formats", "host", "measure", "vm"];
+const LIBRARIES: [&str; 7] = ["attest", "debian", "formats", "host", "measure", "shell", "vm"];
 
 /// A hint with an option belongs to `crates/cli/src/refusal.rs`, which finds the error that it is for.
 #[test]

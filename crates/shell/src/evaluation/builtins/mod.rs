@@ -1,0 +1,81 @@
+//! Commands of the shell itself: the special builtins (XCU 2.15), and the regular ones that dash has.
+
+mod control;
+mod output;
+mod read;
+mod test;
+mod variables;
+
+use super::{Fault, Shell};
+use crate::world::World;
+
+/// Special builtins: assignments before them stay, and their errors end the shell (XCU 2.15).
+const SPECIAL: [&str; 15] = [
+    ".", ":", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set",
+    "shift", "times", "trap", "unset",
+];
+
+/// Regular builtins (dash(1), "Builtins").
+const REGULAR: [&str; 24] = [
+    "[", "alias", "bg", "cd", "command", "echo", "false", "fg", "getopts", "hash", "jobs", "kill",
+    "local", "printf", "pwd", "read", "test", "true", "type", "ulimit", "umask", "unalias", "wait",
+    "fc",
+];
+
+pub(super) fn is_special(name: &[u8]) -> bool {
+    SPECIAL.iter().any(|special| special.as_bytes() == name)
+}
+
+pub(super) fn is_regular(name: &[u8]) -> bool {
+    REGULAR.iter().any(|regular| regular.as_bytes() == name)
+}
+
+impl<W: World> Shell<'_, W> {
+    /// Runs a builtin; the status of the command before it is set.
+    pub(super) fn builtin(&mut self, words: &[Vec<u8>], tested: bool) -> Result<(), Fault> {
+        let (name, arguments) = match words.split_first() {
+            Some((name, arguments)) => (String::from_utf8_lossy(name).into_owned(), arguments),
+            None => return Ok(()),
+        };
+        let status = match name.as_str() {
+            ":" | "true" => 0,
+            "false" => 1,
+            "." => self.dot(arguments, tested)?,
+            "break" | "continue" => self.leave_loops(&name, arguments)?,
+            "cd" => self.change_directory(arguments)?,
+            "command" => self.command_builtin(arguments, tested)?,
+            "echo" => self.echo(arguments)?,
+            "eval" => self.eval(arguments, tested)?,
+            "exec" => self.exec(arguments)?,
+            "exit" | "return" => self.leave(&name, arguments)?,
+            "export" | "readonly" => self.mark(&name, arguments)?,
+            "getopts" => self.getopts(arguments)?,
+            "hash" | "wait" => 0,
+            "local" => self.local(arguments)?,
+            "printf" => self.printf(arguments)?,
+            "pwd" => self.print_directory()?,
+            "read" => self.read_line(arguments)?,
+            "set" => self.set(arguments)?,
+            "shift" => self.shift(arguments)?,
+            "test" => self.test("test", arguments)?,
+            "[" => match arguments.split_last() {
+                Some((end, arguments)) if end == b"]" => self.test("[", arguments)?,
+                _ => {
+                    self.complain("[: missing ]")?;
+                    2
+                }
+            },
+            "trap" => self.trap(arguments)?,
+            "type" => self.describe(arguments, true)?,
+            "umask" => self.umask(arguments)?,
+            "unset" => self.unset(arguments)?,
+            _ => {
+                let words: Vec<_> =
+                    words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+                return Err(self.unsupported(format!("`{}`", words.join(" "))));
+            }
+        };
+        self.state.status = status;
+        Ok(())
+    }
+}

@@ -1,0 +1,401 @@
+//! Expansion of words (XCU 2.6), in the order that POSIX gives: tilde, parameters, commands, arithmetic;
+//! splitting; path names; quotes.
+
+use super::fields::Fields;
+use super::pattern::{self, Char};
+use super::state::State;
+use super::{Fault, Shell, arithmetic};
+use crate::syntax::{Operation, Parameter, ParameterName, Piece, Word};
+use crate::world::{FileType, World};
+
+/// Where an expansion stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// In `"..."`, or in what is never split.
+    quoted: bool,
+    /// Literal bytes are split as well: in the word of an unquoted `${...}`.
+    literals_split: bool,
+}
+
+impl Place {
+    const WORD: Self = Self { quoted: false, literals_split: false };
+    const QUOTED: Self = Self { quoted: true, literals_split: false };
+}
+
+/// A parameter's value.
+enum Value {
+    Unset,
+    One(Vec<u8>),
+    /// `$@` and `$*`: each positional parameter, and whether they are joined in quotes.
+    Many(Vec<Vec<u8>>, bool),
+}
+
+impl<W: World> Shell<'_, W> {
+    /// The fields that words of a command come to.
+    pub(super) fn expand_all(&mut self, words: &[Word]) -> Result<Vec<Vec<u8>>, Fault> {
+        let mut fields = Vec::new();
+        for word in words {
+            fields.extend(self.expand_fields(word)?);
+        }
+        Ok(fields)
+    }
+
+    fn expand_fields(&mut self, word: &Word) -> Result<Vec<Vec<u8>>, Fault> {
+        let separators = self.state.separators();
+        let mut fields = Fields::new(&separators);
+        self.pieces(&word.pieces, Place::WORD, &mut fields)?;
+        let mut found = Vec::new();
+        for field in fields.finish() {
+            match !self.state.options.no_glob && pattern::is_pattern(&field) {
+                true => found.extend(self.paths(&field)?),
+                false => found.push(bytes_of(&field)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a word comes to where nothing is split: a value, a file's name, what `case` matches.
+    pub(super) fn expand_one(&mut self, word: &Word) -> Result<Vec<u8>, Fault> {
+        Ok(bytes_of(&self.expand_pattern(word)?))
+    }
+
+    /// A word to match with: what quotes took the meaning of is marked.
+    pub(super) fn expand_pattern(&mut self, word: &Word) -> Result<Vec<Char>, Fault> {
+        let mut fields = Fields::new(b"");
+        self.pieces(&word.pieces, Place::WORD, &mut fields)?;
+        // `$@` without splitting is joined by blanks.
+        let mut joined = Vec::new();
+        for (at, field) in fields.finish().into_iter().enumerate() {
+            if at > 0 {
+                joined.push(Char { byte: b' ', quoted: false });
+            }
+            joined.extend(field);
+        }
+        Ok(joined)
+    }
+
+    /// The text of a here-document.
+    pub(super) fn expand_document(&mut self, word: &Word) -> Result<Vec<u8>, Fault> {
+        let mut fields = Fields::new(b"");
+        self.pieces(&word.pieces, Place::QUOTED, &mut fields)?;
+        let fields: Vec<Vec<u8>> = fields.finish().iter().map(|field| bytes_of(field)).collect();
+        Ok(fields.join(&b' '))
+    }
+
+    fn pieces(
+        &mut self,
+        pieces: &[Piece],
+        place: Place,
+        fields: &mut Fields<'_>,
+    ) -> Result<(), Fault> {
+        for piece in pieces {
+            match piece {
+                Piece::Literal(bytes) if place.literals_split => fields.push_split(bytes),
+                Piece::Literal(bytes) => fields.push(bytes, place.quoted),
+                Piece::Quoted(bytes) => fields.push(bytes, true),
+                Piece::Double(pieces) => {
+                    // `"$@"` of no parameters is no field at all; other quotes make one.
+                    if !is_all_parameters(pieces) {
+                        fields.push(b"", true);
+                    }
+                    self.pieces(pieces, Place::QUOTED, fields)?;
+                }
+                Piece::Tilde(login) => {
+                    let home = match login.as_str() {
+                        "" => self.state.get("HOME").cloned(),
+                        login => self.world.home(login),
+                    };
+                    let home = home.unwrap_or_else(|| format!("~{login}").into_bytes());
+                    fields.push(&home, true);
+                }
+                Piece::Parameter(parameter) => self.parameter(parameter, place, fields)?,
+                Piece::Command(list) => {
+                    let output = self.substitute(list)?;
+                    push_value(&output, place, fields);
+                }
+                Piece::Arithmetic(pieces) => {
+                    let mut inner = Fields::new(b"");
+                    self.pieces(pieces, Place::QUOTED, &mut inner)?;
+                    let fields_of: Vec<Vec<u8>> =
+                        inner.finish().iter().map(|field| bytes_of(field)).collect();
+                    let expression = fields_of.join(&b' ');
+                    let value = arithmetic::evaluate(&expression, &mut self.state)
+                        .map_err(|why| self.error(&why))?;
+                    push_value(value.to_string().as_bytes(), place, fields);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn parameter(
+        &mut self,
+        parameter: &Parameter,
+        place: Place,
+        fields: &mut Fields<'_>,
+    ) -> Result<(), Fault> {
+        self.line = parameter.line;
+        let name = &parameter.name;
+        let value = self.value(name);
+        self.expand(value.count() as u64, value.len(&self.state) as u64)?;
+        let operand = Place { quoted: place.quoted, literals_split: !place.quoted };
+        let is_set = |null: bool| value.is_set(null);
+        match &parameter.operation {
+            Operation::Value => self.checked(name, &value)?,
+            Operation::Length => {
+                self.checked(name, &value)?;
+                let len = value.len(&self.state);
+                push_value(len.to_string().as_bytes(), place, fields);
+                return Ok(());
+            }
+            Operation::Default { null, word } if !is_set(*null) => {
+                return self.pieces(&word.pieces, operand, fields);
+            }
+            Operation::Assign { null, word } if !is_set(*null) => {
+                let ParameterName::Variable(variable) = name else {
+                    return Err(self.error("bad variable name"));
+                };
+                let text = self.expand_one(word)?;
+                self.state.set(variable, text.clone()).map_err(|why| self.error(&why))?;
+                push_value(&text, place, fields);
+                return Ok(());
+            }
+            Operation::Require { null, word } if !is_set(*null) => {
+                return Err(self.required(name, *null, word)?);
+            }
+            Operation::Alternative { null, word } => {
+                return match is_set(*null) {
+                    true => self.pieces(&word.pieces, operand, fields),
+                    false => Ok(()),
+                };
+            }
+            Operation::WithoutStart { longest, pattern } => {
+                self.checked(name, &value)?;
+                let pattern = self.expand_pattern(pattern)?;
+                let value = value.map(|text| without_start(&text, &pattern, *longest));
+                push(value, place, fields, &self.state);
+                return Ok(());
+            }
+            Operation::WithoutEnd { longest, pattern } => {
+                self.checked(name, &value)?;
+                let pattern = self.expand_pattern(pattern)?;
+                let value = value.map(|text| without_end(&text, &pattern, *longest));
+                push(value, place, fields, &self.state);
+                return Ok(());
+            }
+            Operation::Default { .. } | Operation::Assign { .. } | Operation::Require { .. } => {}
+        }
+        push(value, place, fields, &self.state);
+        Ok(())
+    }
+
+    /// The error of `${NAME?WORD}`.
+    fn required(&mut self, name: &ParameterName, null: bool, word: &Word) -> Result<Fault, Fault> {
+        let message = self.expand_one(word)?;
+        let message = match message.is_empty() {
+            true if null => "parameter not set or null".into(),
+            true => "parameter not set".into(),
+            false => String::from_utf8_lossy(&message).into_owned(),
+        };
+        Ok(self.error(&format!("{}: {message}", spelt(name))))
+    }
+
+    /// Refuses a parameter that is not set, if `set -u` asks for that.
+    fn checked(&mut self, name: &ParameterName, value: &Value) -> Result<(), Fault> {
+        match value {
+            Value::Unset if self.state.options.no_unset => {
+                Err(self.error(&format!("{}: parameter not set", spelt(name))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn value(&self, name: &ParameterName) -> Value {
+        let state = &self.state;
+        let text = |found: Option<&Vec<u8>>| match found {
+            Some(text) => Value::One(text.clone()),
+            None => Value::Unset,
+        };
+        let number = |number: usize| Value::One(number.to_string().into_bytes());
+        match name {
+            ParameterName::Variable(name) => text(state.get(name)),
+            ParameterName::Positional(number) => {
+                text(number.checked_sub(1).and_then(|at| state.positional.get(at)))
+            }
+            ParameterName::All => Value::Many(state.positional.clone(), false),
+            ParameterName::Joined => Value::Many(state.positional.clone(), true),
+            ParameterName::Count => number(state.positional.len()),
+            ParameterName::Status => number(state.status.into()),
+            ParameterName::Options => Value::One(state.options.letters()),
+            ParameterName::Process => number(super::PROCESS_ID),
+            ParameterName::Background => Value::Unset,
+            ParameterName::Script => Value::One(state.name.clone()),
+        }
+    }
+
+    /// The paths that a pattern matches, in byte order; the pattern itself if there is none (XCU 2.14.3).
+    fn paths(&mut self, field: &[Char]) -> Result<Vec<Vec<u8>>, Fault> {
+        let absolute = field.first().is_some_and(|char| char.byte == b'/');
+        let mut found: Vec<Vec<u8>> = vec![if absolute { b"/".to_vec() } else { Vec::new() }];
+        let parts: Vec<&[Char]> = field.split(|char| char.byte == b'/').collect();
+        let last = parts.len() - 1;
+        for (at, part) in parts.into_iter().enumerate() {
+            if part.is_empty() {
+                continue;
+            }
+            let mut next = Vec::new();
+            for base in found {
+                self.step()?;
+                next.extend(self.below(&base, part, at < last));
+            }
+            found = next;
+        }
+        if field.last().is_some_and(|char| char.byte == b'/') {
+            found.retain(|path| self.is_directory(path));
+            found.iter_mut().for_each(|path| path.push(b'/'));
+        }
+        Ok(if found.is_empty() { vec![bytes_of(field)] } else { found })
+    }
+
+    /// What one part of a pattern matches in a directory.
+    fn below(&self, base: &[u8], part: &[Char], more: bool) -> Vec<Vec<u8>> {
+        let join = |name: &[u8]| {
+            let mut path = base.to_vec();
+            if !path.is_empty() && !path.ends_with(b"/") {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+            path
+        };
+        if !pattern::is_pattern(part) {
+            let path = join(&bytes_of(part));
+            let there = self.world.status(&self.state.absolute(&path), more).is_ok();
+            return if there { vec![path] } else { Vec::new() };
+        }
+        let directory = if base.is_empty() { b"." } else { base };
+        let names = self.world.list(&self.state.absolute(directory)).unwrap_or_default();
+        let hidden = part.first().is_some_and(|char| char.byte == b'.');
+        let names = names
+            .into_iter()
+            .filter(|name| (hidden || !name.starts_with(b".")) && pattern::matches(part, name));
+        let paths = names.map(|name| join(&name));
+        paths.filter(|path| !more || self.is_directory(path)).collect()
+    }
+
+    fn is_directory(&self, path: &[u8]) -> bool {
+        let status = self.world.status(&self.state.absolute(path), true);
+        status.is_ok_and(|status| status.file_type == FileType::Directory)
+    }
+}
+
+impl Value {
+    /// How many words it has.
+    fn count(&self) -> usize {
+        match self {
+            Self::Unset => 0,
+            Self::One(_) => 1,
+            Self::Many(all, _) => all.len(),
+        }
+    }
+
+    /// Its length; that of `$@` is the length of `"$*"`, as dash has it.
+    fn len(&self, state: &State) -> usize {
+        match self {
+            Self::Unset => 0,
+            Self::One(text) => text.len(),
+            Self::Many(all, _) => joined(all, state).len(),
+        }
+    }
+
+    /// Whether there is one; with `null`, whether it is not empty.
+    fn is_set(&self, null: bool) -> bool {
+        match self {
+            Self::Unset => false,
+            Self::One(text) => !null || !text.is_empty(),
+            Self::Many(all, _) => all.iter().any(|one| !null || !one.is_empty()),
+        }
+    }
+
+    fn map(self, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Self {
+        match self {
+            Self::Unset => Self::Unset,
+            Self::One(text) => Self::One(change(text)),
+            Self::Many(all, joined) => Self::Many(all.into_iter().map(change).collect(), joined),
+        }
+    }
+}
+
+/// Whether quotes hold nothing but `$@`.
+fn is_all_parameters(pieces: &[Piece]) -> bool {
+    let is_all =
+        |piece: &Piece| matches!(piece, Piece::Parameter(it) if it.name == ParameterName::All);
+    !pieces.is_empty() && pieces.iter().all(is_all)
+}
+
+fn push_value(bytes: &[u8], place: Place, fields: &mut Fields<'_>) {
+    match place.quoted {
+        true => fields.push(bytes, true),
+        false => fields.push_split(bytes),
+    }
+}
+
+fn push(value: Value, place: Place, fields: &mut Fields<'_>, state: &State) {
+    match value {
+        Value::Unset => {}
+        Value::One(text) => push_value(&text, place, fields),
+        Value::Many(all, true) if place.quoted => fields.push(&joined(&all, state), true),
+        Value::Many(all, _) => {
+            for (at, text) in all.iter().enumerate() {
+                if at > 0 {
+                    fields.end();
+                }
+                push_value(text, place, fields);
+            }
+        }
+    }
+}
+
+/// `"$*"`: joined by the first separator (XCU 2.5.2).
+fn joined(all: &[Vec<u8>], state: &State) -> Vec<u8> {
+    let separators = state.separators();
+    let separator = separators.get(..1).unwrap_or_default();
+    all.join(separator)
+}
+
+fn bytes_of(field: &[Char]) -> Vec<u8> {
+    field.iter().map(|char| char.byte).collect()
+}
+
+fn without_start(text: &[u8], pattern: &[Char], longest: bool) -> Vec<u8> {
+    let matches = |len: &usize| pattern::matches(pattern, &text[..*len]);
+    let len = match longest {
+        true => (0..=text.len()).rev().find(matches),
+        false => (0..=text.len()).find(matches),
+    };
+    text[len.unwrap_or(0)..].to_vec()
+}
+
+fn without_end(text: &[u8], pattern: &[Char], longest: bool) -> Vec<u8> {
+    let matches = |at: &usize| pattern::matches(pattern, &text[*at..]);
+    let at = match longest {
+        true => (0..=text.len()).find(matches),
+        false => (0..=text.len()).rev().find(matches),
+    };
+    text[..at.unwrap_or(text.len())].to_vec()
+}
+
+/// A parameter as messages have it.
+fn spelt(name: &ParameterName) -> String {
+    match name {
+        ParameterName::Variable(name) => name.clone(),
+        ParameterName::Positional(number) => number.to_string(),
+        ParameterName::All => "@".into(),
+        ParameterName::Joined => "*".into(),
+        ParameterName::Count => "#".into(),
+        ParameterName::Status => "?".into(),
+        ParameterName::Options => "-".into(),
+        ParameterName::Process => "$".into(),
+        ParameterName::Background => "!".into(),
+        ParameterName::Script => "0".into(),
+    }
+}

@@ -1,0 +1,160 @@
+//! What a shell remembers: variables, functions, options, descriptors. A subshell has a copy.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::descriptors::Descriptors;
+use crate::syntax::Command;
+
+/// A variable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Variable {
+    /// None of one that is only marked.
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) exported: bool,
+    pub(super) read_only: bool,
+}
+
+/// `set -o` (XCU 2.15, `set`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) all_export: bool,
+    pub(super) no_clobber: bool,
+    pub(super) exit_on_error: bool,
+    pub(super) no_glob: bool,
+    pub(super) no_exec: bool,
+    pub(super) no_unset: bool,
+    pub(super) verbose: bool,
+    pub(super) trace: bool,
+}
+
+impl Options {
+    /// The option of a letter.
+    pub(super) fn of_letter(&mut self, letter: u8) -> Option<&mut bool> {
+        Some(match letter {
+            b'a' => &mut self.all_export,
+            b'C' => &mut self.no_clobber,
+            b'e' => &mut self.exit_on_error,
+            b'f' => &mut self.no_glob,
+            b'n' => &mut self.no_exec,
+            b'u' => &mut self.no_unset,
+            b'v' => &mut self.verbose,
+            b'x' => &mut self.trace,
+            _ => return None,
+        })
+    }
+
+    /// The letter of a name behind `-o`.
+    pub(super) fn letter_of(name: &[u8]) -> Option<u8> {
+        Some(match name {
+            b"allexport" => b'a',
+            b"noclobber" => b'C',
+            b"errexit" => b'e',
+            b"noglob" => b'f',
+            b"noexec" => b'n',
+            b"nounset" => b'u',
+            b"verbose" => b'v',
+            b"xtrace" => b'x',
+            _ => return None,
+        })
+    }
+
+    /// `$-`.
+    pub(super) fn letters(mut self) -> Vec<u8> {
+        b"aCefnuvx"
+            .iter()
+            .copied()
+            .filter(|letter| self.of_letter(*letter).is_some_and(|it| *it))
+            .collect()
+    }
+}
+
+/// The state of a shell.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) variables: BTreeMap<String, Variable>,
+    /// For each function that runs, what `local` put aside.
+    pub(super) locals: Vec<BTreeMap<String, Option<Variable>>>,
+    pub(super) functions: BTreeMap<String, Arc<Command>>,
+    /// `$1` and so on.
+    pub(super) positional: Vec<Vec<u8>>,
+    /// `$0`.
+    pub(super) name: Vec<u8>,
+    pub(super) options: Options,
+    /// Actions by the name of their condition: `EXIT`, `HUP`.
+    pub(super) traps: BTreeMap<String, Vec<u8>>,
+    pub(super) directory: Vec<u8>,
+    pub(super) umask: u16,
+    pub(super) descriptors: Descriptors,
+    /// `$?`.
+    pub(super) status: u8,
+    /// The letter that `getopts` goes on with, within a word.
+    pub(super) getopts_at: usize,
+    pub(super) loops: u32,
+    pub(super) is_subshell: bool,
+}
+
+impl State {
+    pub(super) fn get(&self, name: &str) -> Option<&Vec<u8>> {
+        self.variables.get(name)?.value.as_ref()
+    }
+
+    /// Assigns a value.
+    ///
+    /// # Errors
+    /// The variable is read only.
+    pub(super) fn set(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
+        let export = self.options.all_export;
+        let variable = self.variables.entry(name.to_owned()).or_default();
+        if variable.read_only {
+            return Err(format!("{name}: is read only"));
+        }
+        variable.value = Some(value);
+        variable.exported |= export;
+        if name == "OPTIND" {
+            self.getopts_at = 0;
+        }
+        Ok(())
+    }
+
+    /// What fields are split by (XCU 2.6.5).
+    pub(super) fn separators(&self) -> Vec<u8> {
+        self.get("IFS").cloned().unwrap_or_else(|| b" \t\n".to_vec())
+    }
+
+    /// The variables that commands get.
+    pub(super) fn environment(&self) -> BTreeMap<String, Vec<u8>> {
+        let exported = self.variables.iter().filter(|(_, variable)| variable.exported);
+        exported.filter_map(|(name, it)| Some((name.clone(), it.value.clone()?))).collect()
+    }
+
+    /// A path as it is from the root, without `.` and empty parts.
+    pub(super) fn absolute(&self, path: &[u8]) -> Vec<u8> {
+        let mut whole = Vec::new();
+        if !path.starts_with(b"/") {
+            whole.extend_from_slice(&self.directory);
+            whole.push(b'/');
+        }
+        whole.extend_from_slice(path);
+        let mut absolute = Vec::new();
+        for part in whole.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")) {
+            absolute.push(b'/');
+            absolute.extend_from_slice(part);
+        }
+        // `x/` is a directory or nothing.
+        if absolute.is_empty() || (path.ends_with(b"/") && path.len() > 1) {
+            absolute.push(b'/');
+        }
+        absolute
+    }
+}
+
+impl super::arithmetic::Variables for State {
+    fn get(&self, name: &str) -> Option<Vec<u8>> {
+        Self::get(self, name).cloned()
+    }
+
+    fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+        Self::set(self, name, value.to_string().into_bytes())
+    }
+}

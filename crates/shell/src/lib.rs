@@ -1,0 +1,15 @@
+#![forbid(unsafe_code)]
+//! POSIX shell scripts, evaluated over a virtual world.
+//!
+//! A script is parsed ([`syntax`]) and then evaluated as dash(1) would, over files, commands and a
+//! terminal that do not exist. Nothing here starts a process, opens a file, or reads a clock.
+//!
+//! What is not implemented is an error that names the script, the line and the words: it never becomes a
+//! guess. Oracle: dash.
+
+pub mod evaluation;
+mod stop;
+pub mod syntax;
+pub mod world;
+
+pub use stop::Stop;

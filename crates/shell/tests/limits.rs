@@ -1,0 +1,102 @@
+//! Scripts that would not end, and changed ones: an evaluation ends, and never panics.
+
+#![expect(clippy::disallowed_methods, reason = "reads the scripts of installed packages")]
+
+mod memory;
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate};
+use memory::Memory;
+
+const LIMITS: Limits = Limits {
+    steps: 20_000,
+    output: 1 << 18,
+    words: 1 << 22,
+    depth: 200,
+    syntax: cvmkit_shell::syntax::Limits { len: 4 << 20, depth: 100 },
+};
+
+fn run(script: &[u8]) -> Result<Finished, Stop> {
+    let start = Start { arguments: vec![b"configure".to_vec(), Vec::new()], ..Start::default() };
+    evaluate(script, start, &mut Memory::default(), LIMITS)
+}
+
+#[test]
+fn work_output_and_depth_are_bounded() {
+    for (script, expected) in [
+        ("while :; do :; done", "steps"),
+        ("until false; do x=$x; done", "steps"),
+        (
+            "for i in 1 2; do while true; do continue 2; done; done; while true; do continue; done",
+            "steps",
+        ),
+        (
+            "while :; do echo 0123456789012345678901234567890123456789012345678901234567890123; done",
+            "bytes of output",
+        ),
+        ("x=0123456789abcdef; while :; do x=$x$x; done", "bytes of words"),
+        ("while :; do set -- a \"$@\" \"$@\"; done", "bytes of words"),
+        ("x=0123456789abcdef; while :; do x=$(echo $x$x); done", "bytes of output"),
+        ("f() { f; }; f", "levels"),
+        ("f() { x=$(f); }; f", "levels"),
+        ("x='eval \"$x\"'; eval \"$x\"", "levels"),
+        ("printf %2000000000s x", "bytes of output"),
+        ("printf '%.2000000000d' 1", "bytes of output"),
+    ] {
+        let found = run(script.as_bytes());
+        let Err(Stop::Limit { what, .. }) = &found else { panic!("{script}: {found:?}") };
+        assert_eq!(*what, expected, "{script}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    for (open, close) in [
+        ("(", ")"),
+        ("{ ", "; }"),
+        ("$(", ")"),
+        ("\"$(", ")\""),
+        ("${x-", "}"),
+        ("if ", "; then :; fi"),
+    ] {
+        let script = format!("{}:{}", open.repeat(5000), close.repeat(5000));
+        let found = run(script.as_bytes());
+        assert!(matches!(found, Err(Stop::Syntax { .. })), "{open}: {found:?}");
+    }
+    let found =
+        run(format!("echo $(({}1{}))", "(".repeat(5000), ")".repeat(5000)).as_bytes()).unwrap();
+    assert_eq!(found.status, 2);
+}
+
+/// What a command of the world comes to is "not found" here; whatever a script does of that, it ends.
+#[test]
+fn changed_scripts_end() {
+    let (mut count, mut state) = (0, 1_u64);
+    let mut random = |bound: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % bound.max(1)
+    };
+    for entry in std::fs::read_dir("/var/lib/dpkg/info").unwrap() {
+        let path = entry.unwrap().path();
+        let is_script = path.extension().is_some_and(|it| it == "postinst" || it == "preinst");
+        let Ok(script) = std::fs::read(&path) else { continue };
+        if !is_script || !script.starts_with(b"#!/bin/sh") {
+            continue;
+        }
+        for _ in 0..4 {
+            let mut changed = script.clone();
+            for _ in 0..=random(4) {
+                let at = random(changed.len());
+                match random(3) {
+                    0 => drop(changed.remove(at)),
+                    1 => changed[at] = b"$`\"'(){}|&;<>*?[]#~=%\\ \n"[random(24)],
+                    _ => changed.insert(at, changed[random(changed.len())]),
+                }
+            }
+            count += 1;
+            let _ = run(&changed);
+        }
+    }
+    assert!(count >= 40, "{count}");
+}
