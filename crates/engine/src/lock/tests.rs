@@ -18,18 +18,7 @@ fn package(name: &str) -> LockedPackage {
 }
 
 pub(super) fn suite(name: &str, date: i64) -> LockedSuite {
-    LockedSuite {
-        name: name.into(),
-        archive: "debian".into(),
-        date: Timestamp(date),
-        valid_until: None,
-        expired: false,
-        older_than: None,
-        inrelease: Sha256::of(b""),
-        signed_by: Vec::new(),
-        expired_keys: Vec::new(),
-        indices: Vec::new(),
-    }
+    LockedSuite::bare("debian", name, Timestamp(date))
 }
 
 fn lock(packages: Vec<LockedPackage>) -> Lock {

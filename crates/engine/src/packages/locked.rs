@@ -72,3 +72,22 @@ pub struct LockedPackage {
     /// Why it is there.
     pub reason: String,
 }
+
+#[cfg(test)]
+impl LockedSuite {
+    /// A suite of which nothing is known but this; for tests.
+    pub(crate) fn bare(archive: &str, name: &str, date: Timestamp) -> Self {
+        Self {
+            name: name.into(),
+            archive: archive.into(),
+            date,
+            valid_until: None,
+            expired: false,
+            older_than: None,
+            inrelease: Sha256::of(b""),
+            signed_by: Vec::new(),
+            expired_keys: Vec::new(),
+            indices: Vec::new(),
+        }
+    }
+}

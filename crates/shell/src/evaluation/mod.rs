@@ -316,7 +316,7 @@ impl<W: World> Shell<'_, W> {
         Ok(output)
     }
 
-    /// Defines or calls for a function by name.
+    /// The function of this name, if the script has defined one.
     fn function(&self, name: &[u8]) -> Option<std::sync::Arc<Command>> {
         self.state.functions.get(str::from_utf8(name).ok()?).cloned()
     }

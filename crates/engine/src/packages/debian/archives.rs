@@ -150,18 +150,7 @@ mod tests {
     use crate::packages::LockedSuite;
 
     fn suite(name: &str, archive: &str) -> TrustedSuite {
-        let locked = LockedSuite {
-            name: name.into(),
-            archive: archive.into(),
-            date: Timestamp(0),
-            valid_until: None,
-            expired: false,
-            older_than: None,
-            inrelease: Sha256::of(b""),
-            signed_by: Vec::new(),
-            expired_keys: Vec::new(),
-            indices: Vec::new(),
-        };
+        let locked = LockedSuite::bare(archive, name, Timestamp(0));
         let (priority, indices) = (PinPriority::Default, Vec::new());
         TrustedSuite { locked, source: source(archive, &[name]), priority, indices }
     }
