@@ -114,7 +114,7 @@ pub(crate) struct Start {
 /// Whether a test boots such a machine. What is not said of it leaves several, and each has to be
 /// booted; of a disk beside a kernel from QEMU that means none.
 pub(super) fn is_booted(assumptions: &Assumptions, start: Start) -> bool {
-    let ways = assumptions.firmware_by.map_or(FirmwareBy::ALL.to_vec(), |by| vec![by]);
+    let given_by = assumptions.firmware_by.map_or(FirmwareBy::ALL.to_vec(), |by| vec![by]);
     let buses = match (assumptions.disk_bus, start.stub) {
         (Some(bus), _) => vec![Some(bus)],
         (None, Some(_)) => DiskBus::ALL.iter().copied().map(Some).collect(),
@@ -128,7 +128,8 @@ pub(super) fn is_booted(assumptions: &Assumptions, start: Start) -> bool {
         read_only: assumptions.read_only_disk == Some(true),
         bus,
     };
-    let mut machines = ways.iter().flat_map(|by| buses.iter().map(move |bus| machine(*by, *bus)));
+    let of = |by: FirmwareBy| buses.iter().map(move |bus| machine(by, *bus));
+    let mut machines = given_by.into_iter().flat_map(of);
     start.kernel == Some(BOOTED_KERNEL) && machines.all(|machine| BOOTED.contains(&machine))
 }
 

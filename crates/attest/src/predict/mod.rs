@@ -1,5 +1,5 @@
 //! What a machine will measure when it boots an image, computed from the files of the image as they
-//! are: one prediction for each way the machine can be.
+//! are: one prediction for each configuration that the machine leaves open.
 //!
 //! `values` writes predictions down, `compare` holds them against what a machine reports, and
 //! the command line prints them: all three ask here.

@@ -1,5 +1,5 @@
-//! The registers of a TPM after a boot of built files: one prediction for each way the machine can
-//! be as far as the caller leaves it open.
+//! The registers of a TPM after a boot of built files: one prediction for each configuration of the
+//! machine that the caller leaves open.
 //!
 //! What is measured is read from the files as they are, not from the manifest, which only says
 //! which file is what. Nothing about the machine is guessed: what the caller does not say becomes
@@ -28,8 +28,9 @@ use super::evidence::Start;
 use super::initrd::initrd_of;
 use crate::output::{OutputFolder, Role};
 
-/// QEMU patches a kernel in as many ways, up to the 2.75 GiB from where on the place of the initrd
-/// is always the same.
+/// The sizes of memory, in bytes, that are tried where none is said. QEMU patches the address of the initrd
+/// into a kernel: the end of the memory below 4 GiB, which is 2 GiB in every `q35` machine of 2.75 GiB or
+/// more ([`linux::q35_below_4g`]).
 pub(crate) const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
 
 /// What is said of the machine; what is not said is open.
@@ -39,8 +40,8 @@ pub struct TpmMachine {
     pub firmware: Option<FirmwareBuild>,
     /// What is in the firmware's variables; none for firmware without Secure Boot.
     pub secure_boot: SecureBoot,
-    /// How it has its disk and its firmware; every way is tried if it is not said whether it can write
-    /// to the disk.
+    /// How it has its disk and its firmware; every combination that measures differently is predicted
+    /// if it is not said whether the machine can write to the disk.
     pub medium: Medium,
     /// Which kernel the firmware gets.
     pub kernel_header: Option<KernelHeader>,
@@ -156,23 +157,23 @@ impl TpmBoot {
         }
     }
 
-    /// One prediction for each way the machine can be. Ways of which nothing can be predicted are
-    /// left out as long as there are others.
+    /// One prediction for each configuration that the machine leaves open, the likeliest first. A
+    /// configuration that can't be predicted is left out as long as there are others.
     ///
     /// # Errors
-    /// Nothing can be predicted of any.
+    /// No configuration can be predicted: the reason of the likeliest.
     pub fn predictions(&self, machine: &TpmMachine) -> Result<Vec<Assumed>, PredictionError> {
         self.predictions_but(machine).map(|(predictions, _)| predictions)
     }
 
-    /// The same, with the reason why a way was left out.
+    /// The same, with the reason why the first of those that were left out can't be predicted.
     pub(crate) fn predictions_but(
         &self,
         machine: &TpmMachine,
     ) -> Result<(Vec<Assumed>, Option<PredictionError>), PredictionError> {
         let mut predictions = Vec::new();
         let mut refusal = None;
-        for (assumptions, medium) in self.ways(machine) {
+        for (assumptions, medium) in self.configurations(machine) {
             match self.predict(machine, assumptions, medium) {
                 Ok(prediction) => predictions.push(Assumed { assumptions, prediction }),
                 Err(error) => refusal = refusal.or(Some(error)),
@@ -184,8 +185,8 @@ impl TpmBoot {
         }
     }
 
-    /// All ways the machine can be, the likeliest first.
-    fn ways(&self, machine: &TpmMachine) -> Vec<(Assumptions, Medium)> {
+    /// Every configuration that what is said of the machine leaves open, the likeliest first.
+    fn configurations(&self, machine: &TpmMachine) -> Vec<(Assumptions, Medium)> {
         let builds =
             machine.firmware.map_or(FirmwareBuild::OF_EACH_BEHAVIOUR.to_vec(), |build| vec![build]);
         let secure_boot = machine.secure_boot.enabled;
@@ -197,12 +198,12 @@ impl TpmBoot {
                 Self::Direct(_) => {
                     let patched = PATCHED_FOR.map(|memory| KernelHeader::Patched { memory });
                     let all = [KernelHeader::InFile].into_iter().chain(patched).collect();
-                    let ways = machine.kernel_header.map_or(all, |header| vec![header]);
-                    ways.into_iter().map(Some).collect()
+                    let headers = machine.kernel_header.map_or(all, |header| vec![header]);
+                    headers.into_iter().map(Some).collect()
                 }
             };
             let is_disk = matches!(self, Self::Disk(_));
-            let way = |kernel, medium: Medium| Assumptions {
+            let assumed = |kernel, medium: Medium| Assumptions {
                 firmware,
                 secure_boot,
                 read_only_disk: medium.is_writable.filter(|_| is_disk).map(|writable| !writable),
@@ -211,7 +212,10 @@ impl TpmBoot {
                 kernel,
             };
             let of_header = |kernel: Option<KernelHeader>| {
-                media.iter().map(move |medium| (way(kernel, *medium), *medium)).collect::<Vec<_>>()
+                media
+                    .iter()
+                    .map(move |medium| (assumed(kernel, *medium), *medium))
+                    .collect::<Vec<_>>()
             };
             headers.into_iter().flat_map(of_header).collect()
         };
@@ -256,8 +260,9 @@ impl TpmBoot {
     }
 }
 
-/// The ways in which a machine can have its disk and its firmware; of those that measure alike one.
-/// What was said of it is the only one, though it may leave something open.
+/// How a machine can have its disk and its firmware: one of each group that measures alike. A machine
+/// of which it is said whether it can write to the disk is taken as it is, though that may leave
+/// registers open.
 fn media(said: Medium, loaded: Loaded, may_fail: bool) -> Vec<Medium> {
     if said.is_writable.is_some() {
         return vec![said];
