@@ -43,3 +43,6 @@ pub mod output;
 pub mod predict;
 pub mod profile;
 pub mod values;
+
+#[cfg(test)]
+mod tests;

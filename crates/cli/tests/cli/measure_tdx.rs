@@ -10,6 +10,7 @@ use cvmkit_measure::tdx::mrtd::{self, Rule};
 use cvmkit_measure::tdx::quote::Quote;
 use serde_json::Value;
 
+pub(crate) use crate::bzimage::efi_kernel as kernel;
 use crate::program::{Folder, Said};
 use crate::small_uki::SmallUki;
 use crate::tdvf_image::{EDK2_MEMORY, empty_variables, whole_firmware};
@@ -23,34 +24,6 @@ const BOOKWORM: [&str; 3] = [
     "acccbcc870a381adab0d3919d90a7f268ac3b0364771f202ed4bb4e892d045b3\
      3db3b32e6924cba830a724eed443f7e1",
 ];
-
-/// A bzImage that is a PE image too, with nothing in it.
-pub(crate) fn kernel() -> Vec<u8> {
-    let mut bytes = vec![0x90; 0x3000];
-    bytes[..0x250].fill(0);
-    let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
-    put(0, b"MZ");
-    put(0x3c, &[0x40]);
-    put(0x40, b"PE\0\0\x64\x86\x01\0");
-    put(0x54, &[0xf0, 0, 0x0e, 2, 0x0b, 2]);
-    let words = [(0x78, 0x1000), (0x7c, 0x200), (0x90, 0x4000), (0x94, 0x400), (0xc4, 16)];
-    let section = [(0x150, 0x2c00), (0x154, 0x1000), (0x158, 0x2c00), (0x15c, 0x400_u32)];
-    for (at, value) in words.into_iter().chain(section) {
-        put(at, &value.to_le_bytes());
-    }
-    put(0x9c, &[10, 0]);
-    put(0x148, b".text\0\0\0");
-    put(0x1f1, &[3]);
-    put(0x1fe, &[0x55, 0xaa, 0xeb, 0x6a]);
-    put(0x202, b"HdrS");
-    put(0x206, &0x20f_u16.to_le_bytes());
-    put(0x20e, &0x40_u16.to_le_bytes());
-    put(0x240, b"6.12.0\0");
-    put(0x211, &[1]);
-    put(0x22c, &0x7fff_ffff_u32.to_le_bytes());
-    put(0x236, &0x29_u16.to_le_bytes());
-    bytes
-}
 
 /// Firmware with variables and memory of edk2 releases before May 2025, a kernel, and tables.
 fn inputs() -> Folder {

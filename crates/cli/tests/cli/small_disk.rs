@@ -27,18 +27,19 @@ pub(crate) fn file_system(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// The same as the EFI system partition of a disk.
 pub(crate) fn partitioned(files: &[(&str, &[u8])]) -> Vec<u8> {
-    disk_of(&[file_system(files)])
+    disk_of(&[(gpt::spec::ESP, file_system(files))])
 }
 
 /// A disk with two of them.
 #[allow(dead_code, reason = "not every test has two")]
 pub(crate) fn two_partitions(first: &[(&str, &[u8])], second: &[(&str, &[u8])]) -> Vec<u8> {
-    disk_of(&[file_system(first), file_system(second)])
+    disk_of(&[first, second].map(|files| (gpt::spec::ESP, file_system(files))))
 }
 
-fn disk_of(volumes: &[Vec<u8>]) -> Vec<u8> {
-    let partition = |(at, volume): (u8, &Vec<u8>)| Partition {
-        type_guid: gpt::spec::ESP,
+/// A disk with these volumes in a partition each, by its type.
+pub(crate) fn disk_of(volumes: &[(Guid, Vec<u8>)]) -> Vec<u8> {
+    let partition = |(at, (type_guid, volume)): (u8, &(Guid, Vec<u8>))| Partition {
+        type_guid: *type_guid,
         unique_guid: Guid::from_text_order([7 + at; 16]),
         name: "esp".to_owned(),
         place: Place::Next(volume.len() as u64),
@@ -50,7 +51,7 @@ fn disk_of(volumes: &[Vec<u8>]) -> Vec<u8> {
     let plan = gpt::Plan::new(&partitions, &options).unwrap();
     let mut disk = vec![0; usize::try_from(plan.len()).unwrap()];
     plan.write(&mut disk).unwrap();
-    for (partition, volume) in plan.partitions().iter().zip(volumes) {
+    for (partition, (_, volume)) in plan.partitions().iter().zip(volumes) {
         let mut inside = Shifted::new(&mut disk, partition.offset);
         cvmkit_formats::sink::Sink::write_at(&mut inside, 0, volume).unwrap();
     }

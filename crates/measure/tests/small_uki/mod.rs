@@ -5,8 +5,6 @@ use cvmkit_formats::pe::spec;
 use cvmkit_formats::pe::uki::{Options, Plan};
 use cvmkit_formats::source::Source;
 use cvmkit_measure::tpm::{Error, Uki};
-use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromZeros as _, IntoBytes as _};
 
 /// What each section holds, before anything is changed. `.linux` is made.
 pub(crate) const SECTIONS: [(&str, &[u8]); 8] = [
@@ -92,47 +90,48 @@ impl SmallUki {
     }
 }
 
-/// A small PE32+ image with the headers of an EFI application.
+/// A small PE32+ image with the headers of an EFI application (Microsoft, "PE Format").
 fn application(sections: &[(&str, &[u8])]) -> Vec<u8> {
-    const HEADERS: u32 = 0x800;
-    let mut optional = spec::OptionalHeader::new_zeroed();
-    optional.magic = U16::new(spec::MAGIC_PE32_PLUS);
-    optional.image_base = U64::new(0x1_4000_0000);
-    optional.section_alignment = U32::new(0x1000);
-    optional.file_alignment = U32::new(0x200);
-    optional.headers_size = U32::new(HEADERS);
-    optional.subsystem = U16::new(spec::EFI_APPLICATION);
-    optional.directories = U32::new(16);
-    let (mut headers, mut data) = (Vec::new(), Vec::new());
-    let mut address = 0x1000u32;
-    for (name, bytes) in sections {
-        let mut header = spec::SectionHeader::new_zeroed();
-        header.name[..name.len()].copy_from_slice(name.as_bytes());
-        let len = u32::try_from(bytes.len()).unwrap();
-        header.virtual_size = U32::new(len);
-        header.virtual_address = U32::new(address);
-        header.raw_size = U32::new(len.next_multiple_of(0x200));
-        header.raw_offset = U32::new(HEADERS + u32::try_from(data.len()).unwrap());
-        header.characteristics = U32::new(spec::SECTION_READ);
-        headers.extend_from_slice(header.as_bytes());
-        data.extend_from_slice(bytes);
-        data.resize(data.len().next_multiple_of(0x200), 0);
+    const HEADERS: usize = 0x800;
+    /// Where the optional header and the section table start.
+    const OPTIONAL: usize = 0x58;
+    const TABLE: usize = OPTIONAL + 0xf0;
+    let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let mut image = vec![0; HEADERS];
+    let mut address = 0x1000;
+    for (at, (name, bytes)) in sections.iter().enumerate() {
+        let (header, offset, len) = (TABLE + 40 * at, image.len(), <[u8]>::len(bytes));
+        image.extend_from_slice(bytes);
+        image.resize((offset + len).next_multiple_of(0x200), 0);
+        put(&mut image, header, name.as_bytes());
+        put(&mut image, header + 8, &number(len)); // VirtualSize
+        put(&mut image, header + 12, &number(address)); // VirtualAddress
+        put(&mut image, header + 16, &number(len.next_multiple_of(0x200))); // SizeOfRawData
+        put(&mut image, header + 20, &number(offset)); // PointerToRawData
+        put(&mut image, header + 36, &spec::SECTION_READ.to_le_bytes());
         address += len.next_multiple_of(0x1000);
     }
-    optional.image_size = U32::new(address);
-    let mut file = spec::FileHeader::new_zeroed();
-    file.machine = U16::new(0x8664);
-    file.sections = U16::new(u16::try_from(sections.len()).unwrap());
-    file.optional_header_size = U16::new(112 + 128);
-    let mut image = b"MZ".to_vec();
-    image.resize(0x3c, 0);
-    image.extend_from_slice(&0x40u32.to_le_bytes());
-    image.extend_from_slice(b"PE\0\0");
-    image.extend_from_slice(file.as_bytes());
-    image.extend_from_slice(optional.as_bytes());
-    image.extend_from_slice(&[0; 128]);
-    image.extend_from_slice(&headers);
-    image.resize(HEADERS as usize, 0);
-    image.extend_from_slice(&data);
+    for (at, field) in [
+        (0, &b"MZ"[..]),
+        (0x3c, &[0x40]),
+        (0x40, b"PE\0\0"),
+        (0x44, &0x8664_u16.to_le_bytes()), // Machine
+        (0x46, &number(sections.len())[..2]),
+        (0x54, &[0xf0]), // SizeOfOptionalHeader
+        (OPTIONAL, &spec::MAGIC_PE32_PLUS.to_le_bytes()),
+        (OPTIONAL + 24, &0x1_4000_0000_u64.to_le_bytes()), // ImageBase
+        (OPTIONAL + 32, &number(0x1000)),                  // SectionAlignment
+        (OPTIONAL + 36, &number(0x200)),                   // FileAlignment
+        (OPTIONAL + 56, &number(address)),                 // SizeOfImage
+        (OPTIONAL + 60, &number(HEADERS)),
+        (OPTIONAL + 68, &spec::EFI_APPLICATION.to_le_bytes()),
+        (OPTIONAL + 108, &[16]), // NumberOfRvaAndSizes
+    ] {
+        put(&mut image, at, field);
+    }
     image
+}
+
+fn put(image: &mut [u8], at: usize, field: &[u8]) {
+    image[at..at + field.len()].copy_from_slice(field);
 }
