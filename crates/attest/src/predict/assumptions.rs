@@ -116,9 +116,43 @@ mod tests {
             ..assumptions
         };
         assert_eq!(
+            serde_json::to_value(direct).unwrap(),
+            serde_json::json!({
+                "firmware": "ovmf-2025.02", "secure-boot": null, "firmware-by": "pflash",
+                "kernel": "the kernel patched by QEMU for 2048 MiB",
+            })
+        );
+        assert_eq!(
             direct.name("direct").to_string(),
             "direct boot, firmware as ovmf-2025.02, no Secure Boot, firmware by pflash, the kernel \
              patched by QEMU for 2048 MiB"
+        );
+    }
+
+    #[test]
+    fn a_machine_is_named_by_all_that_was_assumed() {
+        let assumptions = Assumptions {
+            firmware: "ovmf-2026.08".parse().unwrap(),
+            secure_boot: Some(true),
+            read_only_disk: Some(false),
+            disk_bus: None,
+            firmware_by: None,
+            kernel: None,
+        };
+        assert_eq!(
+            assumptions.name("uki-disk").to_string(),
+            "uki-disk boot, firmware as ovmf-2026.08, Secure Boot on, writable disk"
+        );
+        let direct = Assumptions {
+            read_only_disk: None,
+            // Of no importance where it is not said whether there is a disk to write to.
+            disk_bus: Some(DiskBus::Nvme),
+            kernel: Some(KernelHeader::InFile),
+            ..assumptions
+        };
+        assert_eq!(
+            direct.name("direct").to_string(),
+            "direct boot, firmware as ovmf-2026.08, Secure Boot on, the kernel as in its file"
         );
     }
 }

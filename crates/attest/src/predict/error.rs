@@ -152,3 +152,104 @@ impl Diagnosis for PredictionError {
         Some(hint.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use cvmkit_formats::container::Container;
+    use cvmkit_measure::event::PcrIndex;
+    use cvmkit_measure::tpm::{PinnedError, StubVersion};
+
+    use super::*;
+    use crate::tests::said;
+
+    fn file(kind: io::ErrorKind) -> FileError {
+        FileError { action: "read", path: "folder/a".into(), source: kind.into() }
+    }
+
+    fn image(source: tpm::Error) -> PredictionError {
+        PredictionError::Image { path: "a.efi".into(), source: Box::new(source) }
+    }
+
+    fn table(source: gpt::Error) -> PredictionError {
+        PredictionError::PartitionTable { path: "a.raw".into(), source }
+    }
+
+    fn missing(role: Role) -> PredictionError {
+        MissingFile { folder: "out".into(), role }.into()
+    }
+
+    /// What is missing was named wrongly; what the system refuses is the machine's matter.
+    #[test]
+    fn only_a_file_that_is_there_and_cannot_be_read_is_the_environment_s_fault() {
+        let denied = io::ErrorKind::PermissionDenied;
+        let manifest = |kind| PredictionError::from(ManifestError::from(file(kind)));
+        for (error, expected) in [
+            (file(denied).into(), Fault::Environment),
+            (file(io::ErrorKind::NotFound).into(), Fault::Definition),
+            (manifest(denied), Fault::Environment),
+            (ManifestError::NoImage { folder: "out".into() }.into(), Fault::Definition),
+            (missing(Role::Uki), Fault::Definition),
+            (image(tpm::Error::NoStub), Fault::Definition),
+            (table(gpt::Error::SectorSize), Fault::Definition),
+        ] {
+            assert_eq!(error.fault(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_done_has_a_hint() {
+        let version = StubVersion(262);
+        let path = || PathBuf::from("a.raw");
+        let container = Container::of(&b"QFI\xfb\0\0\0\x03".to_vec()).unwrap().unwrap();
+        let no_events = PinnedError::NoEvents(PcrIndex::new(1).unwrap());
+        let store = variable_store::Error::NoStore { at: 16, what: "a GUID" };
+        let no_image = ManifestError::NoImage { folder: "out".into() };
+        for (error, hint) in [
+            (missing(Role::Uki), "predict a direct boot"),
+            (image(tpm::Error::BootSecret { version }), "from a read-only disk"),
+            (
+                image(tpm::Error::NotAuthorized { what: "image" }),
+                "sign the image with a key of `db`",
+            ),
+            (table(gpt::Error::Container { found: container }), container.hint()),
+            (
+                PredictionError::OtherImage { path: path(), uki: "a.efi".into() },
+                "leave out the disk",
+            ),
+            (
+                PredictionError::Companions { path: path(), companions: vec!["a".into()] },
+                "remove them from the disk",
+            ),
+            (PredictionError::Pinned { path: path(), source: no_events }, "name a TPM event log"),
+            (PredictionError::Variables { path: path(), source: store }, "name an `OVMF_VARS.fd`"),
+            (file(io::ErrorKind::PermissionDenied).into(), "see who may write to `folder`"),
+            (no_image.into(), "name the folder of an image"),
+        ] {
+            let found = error.hint().unwrap_or_default();
+            assert!(found.contains(hint), "{error}: {found}");
+        }
+        for error in [
+            missing(Role::Kernel),
+            image(tpm::Error::NoStub),
+            table(gpt::Error::SectorSize),
+            PredictionError::Partitions { path: path(), source: gpt_error() },
+            PredictionError::Esp { path: path(), source: fat::Error::Unsupported("x".into()) },
+            file(io::ErrorKind::NotFound).into(),
+        ] {
+            assert_eq!(error.hint(), None, "{error}");
+        }
+    }
+
+    fn gpt_error() -> table::Error {
+        table::Error::Unsupported { what: "header", why: "x".into() }
+    }
+
+    #[test]
+    fn every_companion_is_listed() {
+        let companions = ["loader/a.cred", "loader/b.raw"].map(str::to_owned).to_vec();
+        let said = said(&PredictionError::Companions { path: "a.raw".into(), companions });
+        assert!(said.contains("measures: loader/a.cred, loader/b.raw\n"), "{said}");
+    }
+}

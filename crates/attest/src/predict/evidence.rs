@@ -216,4 +216,107 @@ mod tests {
         let newer = Assumptions { firmware: FirmwareBuild::Ovmf202608, ..machine() };
         assert!(words(&newer).iter().all(|word| word.starts_with("ovmf-2026.08/")));
     }
+
+    const DIRECT: Start = Start { stub: None, kernel: Some(BOOTED_KERNEL) };
+
+    /// A kernel from the VMM may be beside a disk or not: where none is said there is none.
+    #[test]
+    fn a_direct_boot_counts_with_the_disk_that_is_beside_it() {
+        let beside = |firmware_by, disk_bus, read_only_disk| Assumptions {
+            firmware: FirmwareBuild::Ovmf202608,
+            disk_bus,
+            firmware_by,
+            read_only_disk,
+            ..machine()
+        };
+        let (bios, pflash) = (Some(FirmwareBy::Bios), Some(FirmwareBy::Pflash));
+        for (assumptions, expected) in [
+            (beside(bios, None, None), true),
+            (beside(bios, Some(DiskBus::VirtioBlk), None), true),
+            (beside(bios, Some(DiskBus::VirtioScsi), Some(false)), true),
+            (beside(bios, Some(DiskBus::VirtioScsi), Some(true)), false),
+            (beside(bios, Some(DiskBus::Nvme), None), false),
+            (beside(pflash, Some(DiskBus::VirtioBlk), None), true),
+            (beside(pflash, None, None), false),
+            (beside(None, Some(DiskBus::VirtioBlk), None), true),
+            (beside(None, None, None), false),
+        ] {
+            assert_eq!(is_booted(&assumptions, DIRECT), expected, "{assumptions:?}");
+        }
+    }
+
+    #[test]
+    fn a_read_only_disk_is_another_machine() {
+        let of_262 = Start { stub: OF_262, ..OF_TRIXIE };
+        let read_only = Assumptions {
+            firmware: FirmwareBuild::Ovmf202608,
+            secure_boot: Some(false),
+            read_only_disk: Some(true),
+            firmware_by: Some(FirmwareBy::Pflash),
+            ..machine()
+        };
+        assert!(is_booted(&read_only, of_262));
+        assert!(!is_booted(&Assumptions { read_only_disk: Some(false), ..read_only }, of_262));
+        assert!(!is_booted(&Assumptions { read_only_disk: None, ..read_only }, of_262));
+    }
+
+    fn named(machine: &Assumptions, start: Start) -> Vec<String> {
+        alike(machine, start).iter().map(ToString::to_string).collect()
+    }
+
+    /// Each of the six things that machines differ in counts one.
+    #[test]
+    fn the_nearest_boots_share_most_of_the_machine() {
+        let on = Assumptions {
+            firmware: FirmwareBuild::Ovmf202608,
+            secure_boot: Some(true),
+            firmware_by: Some(FirmwareBy::Pflash),
+            ..machine()
+        };
+        let of_262 = Start { stub: OF_262, ..OF_TRIXIE };
+        assert_eq!(
+            named(&on, of_262),
+            ["ovmf-2026.08/secure-boot-on/pflash/virtio-blk/systemd-262/linux-6.12/qemu-10.0"]
+        );
+        let read_only = Assumptions { secure_boot: None, read_only_disk: Some(true), ..on };
+        assert_eq!(
+            named(&read_only, of_262),
+            [
+                "ovmf-2026.08/no-secure-boot/pflash/virtio-blk/read-only/systemd-262/linux-6.12/qemu-10.0"
+            ]
+        );
+        // Two releases that measure alike: one has the firmware, the other one Secure Boot.
+        let older = Assumptions { firmware: FirmwareBuild::Ovmf202211, ..on };
+        assert_eq!(
+            named(&older, OF_TRIXIE),
+            [
+                "ovmf-2022.11/secure-boot-off/pflash/virtio-blk/systemd-257/linux-6.12/qemu-10.0",
+                "ovmf-2025.02/secure-boot-on/pflash/virtio-blk/systemd-257/linux-6.12/qemu-10.0",
+            ]
+        );
+        let direct = Assumptions { secure_boot: None, firmware_by: None, disk_bus: None, ..older };
+        assert_eq!(
+            named(&direct, DIRECT),
+            [
+                "ovmf-2022.11/secure-boot-off/bios/no-disk/direct/linux-6.12/qemu-10.0",
+                "ovmf-2025.02/no-secure-boot/bios/no-disk/direct/linux-6.12/qemu-10.0",
+                "ovmf-2025.02/no-secure-boot/bios/virtio-blk/direct/linux-6.12/qemu-10.0"
+            ]
+        );
+        assert_eq!(
+            named(&Assumptions { disk_bus: Some(DiskBus::VirtioBlk), ..direct }, DIRECT),
+            ["ovmf-2025.02/no-secure-boot/bios/virtio-blk/direct/linux-6.12/qemu-10.0"]
+        );
+    }
+
+    /// A word that evidence may have ([`cvmkit_measure::claim::Word`]), and each boot once.
+    #[test]
+    fn every_boot_has_a_word_of_its_own() {
+        let words: std::collections::BTreeSet<_> = BOOTED.iter().map(ToString::to_string).collect();
+        assert_eq!(words.len(), BOOTED.len());
+        for word in words {
+            let json = format!("\"{word}\"");
+            assert!(serde_json::from_str::<cvmkit_measure::claim::Word>(&json).is_ok(), "{word}");
+        }
+    }
 }

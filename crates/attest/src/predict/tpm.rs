@@ -345,3 +345,6 @@ pub fn on_platform(prediction: &tpm::Prediction, platform: Platform) -> tpm::Pre
         ..prediction.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

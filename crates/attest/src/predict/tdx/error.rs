@@ -170,3 +170,107 @@ impl Diagnosis for TdError {
         Some(hint.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use cvmkit_formats::container::Container;
+    use cvmkit_measure::firmware::Error;
+    use cvmkit_measure::guid::Guid;
+
+    use super::*;
+    use crate::output::{MissingFile, Role};
+
+    fn file(kind: io::ErrorKind) -> FileError {
+        FileError { action: "read", path: "folder/a".into(), source: kind.into() }
+    }
+
+    fn path() -> PathBuf {
+        "OVMF.fd".into()
+    }
+
+    fn firmware(source: impl Into<FirmwareCause>) -> TdError {
+        TdError::Firmware { path: path(), source: source.into() }
+    }
+
+    fn layout(name: &str) -> Layout {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn only_a_file_that_is_there_and_cannot_be_read_is_the_environment_s_fault() {
+        let denied = io::ErrorKind::PermissionDenied;
+        let image = |kind| TdError::from(PredictionError::from(file(kind)));
+        for (error, expected) in [
+            (TdError::from(file(denied)), Fault::Environment),
+            (file(io::ErrorKind::NotFound).into(), Fault::Definition),
+            (image(denied), Fault::Environment),
+            (image(io::ErrorKind::NotFound), Fault::Definition),
+            (TdError::NoFirmware, Fault::Definition),
+            (rtmr::Error::NoAuthority.into(), Fault::Definition),
+        ] {
+            assert_eq!(error.fault(), expected, "{error}");
+        }
+    }
+
+    /// The releases of edk2 that changed what is measured in a TD.
+    #[test]
+    fn layouts_are_listed_oldest_first() {
+        assert_eq!(
+            layouts(),
+            "edk2-stable202205, edk2-stable202411, edk2-stable202502, edk2-stable202505, \
+             edk2-stable202508"
+        );
+    }
+
+    #[test]
+    fn what_can_be_done_has_a_hint() {
+        let container = Container::of(&b"QFI\xfb\0\0\0\x03".to_vec()).unwrap().unwrap();
+        let (given, known) = (layout("edk2-stable202205"), layout("edk2-stable202502"));
+        let missing = MissingFile { folder: "out".into(), role: Role::Uki };
+        let no_table = Error::NoFooterTable { found: Guid::new(7) };
+        let smbios = Unknown::SmbiosTables { layout: "edk2-stable202505" };
+        let by_layout = format!("not younger than its edk2: {}", layouts());
+        for (error, hint) in [
+            (TdError::NoFirmware, by_layout.as_str()),
+            (TdError::NoLayout { path: path(), digest: Sha256::ZERO }, &by_layout),
+            (TdError::NoSecureBoot { path: path() }, "data for the variable SecureBoot"),
+            (TdError::OtherLayout { path: path(), given, known }, "leave the layout out"),
+            (TdError::OtherSecureBoot { path: path() }, "leave Secure Boot out"),
+            (firmware(Error::Container { found: container }), container.hint()),
+            (firmware(no_table), "a whole firmware image built for TDX"),
+            (firmware(TdvfError::NoMetadata), "a whole firmware image built for TDX"),
+            (smbios.into(), "the event EV_EFI_HANDOFF_TABLES"),
+            (rtmr::Error::NoAuthority.into(), "sign the kernel with a key"),
+            (file(io::ErrorKind::PermissionDenied).into(), "see who may write to `folder`"),
+            (PredictionError::from(missing).into(), "predict a direct boot"),
+        ] {
+            let found = error.hint().unwrap_or_default();
+            assert!(found.contains(hint), "{error}: {found}");
+        }
+        let store = variable_store::Error::NoStore { at: 16, what: "a GUID" };
+        for error in [
+            firmware(store),
+            firmware(tdx::Error::NoCode),
+            TdError::Kernel { path: path(), source: linux::Error::NotHigh { found: 0 } },
+            Unknown::AcpiTables.into(),
+            rtmr::Error::CommandLineNul { at: 1 }.into(),
+            file(io::ErrorKind::NotFound).into(),
+        ] {
+            assert_eq!(error.hint(), None, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_of_a_boot_is_its_cause() {
+        let error = TdError::from(Unknown::AcpiTables);
+        assert!(
+            matches!(error, TdError::Boot(rtmr::Error::Unknown(Unknown::AcpiTables))),
+            "{error}"
+        );
+        let error = FirmwareCause::from(Error::NoSevMetadata);
+        let expected = tdx::Error::Tdvf(TdvfError::Firmware(Error::NoSevMetadata));
+        assert!(matches!(error, FirmwareCause::Tdx(found) if found == expected));
+    }
+}

@@ -323,3 +323,6 @@ impl TdDirectBoot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
