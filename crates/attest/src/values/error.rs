@@ -139,3 +139,118 @@ impl Diagnosis for ReferenceError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use cvmkit_formats::container::Container;
+    use cvmkit_formats::digest::Sha256;
+    use cvmkit_measure::tpm::StubVersion;
+
+    use super::*;
+    use crate::profile::Profile;
+
+    fn file(kind: io::ErrorKind) -> FileError {
+        FileError { action: "read", path: "folder/a".into(), source: kind.into() }
+    }
+
+    fn tpm(source: PredictionError) -> ReferenceError {
+        ReferenceError::Tpm { profile: "mine".into(), source: Box::new(source) }
+    }
+
+    fn td(source: TdError) -> ReferenceError {
+        ReferenceError::Td { profile: "mine".into(), source: Box::new(source) }
+    }
+
+    fn image(source: tpm::Error) -> ReferenceError {
+        tpm(PredictionError::Image { path: "a.efi".into(), source: Box::new(source) })
+    }
+
+    fn firmware(source: firmware::Error) -> ReferenceError {
+        ReferenceError::Firmware { firmware: "OVMF.fd".into(), source: Box::new(source) }
+    }
+
+    fn no_file(role: Role) -> ReferenceError {
+        ReferenceError::NoFile { profile: "mine".into(), role }
+    }
+
+    #[test]
+    fn whose_fault_it_is_follows_the_cause() {
+        let denied = io::ErrorKind::PermissionDenied;
+        let missing = io::ErrorKind::NotFound;
+        for (error, expected) in [
+            (file(denied).into(), Fault::Environment),
+            // The image is there, so a file that it lists must be.
+            (file(missing).into(), Fault::Environment),
+            (tpm(file(denied).into()), Fault::Environment),
+            (tpm(file(missing).into()), Fault::Definition),
+            (td(file(denied).into()), Fault::Environment),
+            (td(TdError::NoFirmware), Fault::Definition),
+            (firmware(firmware::Error::NoSevMetadata), Fault::Definition),
+            (no_file(Role::Uki), Fault::Definition),
+        ] {
+            assert_eq!(error.fault(), expected, "{error}");
+        }
+    }
+
+    /// A definition has keys where a command has options.
+    #[test]
+    fn hints_name_keys_of_a_definition() {
+        let version = StubVersion(262);
+        let container = Container::of(&b"QFI\xfb\0\0\0\x03".to_vec()).unwrap().unwrap();
+        let snp = |source| ReferenceError::Snp { firmware: "a".into(), source: Box::new(source) };
+        let behaviour = ReferenceError::Behaviour {
+            profile: "mine".into(),
+            firmware: "OVMF.fd".into(),
+            source: UnknownFirmware { found: "x".into() },
+        };
+        let no_layout = TdError::NoLayout { path: "a".into(), digest: Sha256::ZERO };
+        let by_layout = format!(
+            "set `firmware-layout` in the platform to the latest layout that is not \
+                                 younger than the firmware's edk2: {}",
+            layouts()
+        );
+        for (error, hint) in [
+            (
+                image(tpm::Error::BootSecret { version }),
+                "set `disk = \"read-only\"` in the platform",
+            ),
+            (
+                image(tpm::Error::NotAuthorized { what: "image" }),
+                "sign the image with a key of `db`",
+            ),
+            (td(no_layout), by_layout.as_str()),
+            (td(TdError::NoFirmware), &by_layout),
+            (
+                td(TdError::NoSecureBoot { path: "a".into() }),
+                "set `secure-boot = \"built-in\"` in the platform",
+            ),
+            (
+                td(TdError::OtherSecureBoot { path: "a".into() }),
+                "leave Secure Boot out: the file's SHA-256 decides it",
+            ),
+            (firmware(firmware::Error::Container { found: container }), container.hint()),
+            (firmware(firmware::Error::NoSevMetadata), "use a firmware built for SEV-SNP"),
+            (snp(snp::Error::NoKernelHashesSection), "use a firmware built for SEV-SNP"),
+            (behaviour, "set `firmware-behaviour` in the platform"),
+            (no_file(Role::Uki), "boot the image from its disk"),
+            (file(io::ErrorKind::PermissionDenied).into(), "see who may write to `folder`"),
+            (Profile::built_in("qemu-sn").unwrap_err().into(), "did you mean `qemu-snp`?"),
+        ] {
+            let found = error.hint().unwrap_or_default();
+            assert!(found.starts_with(hint), "{error}: {found}");
+        }
+        let header = ReferenceError::SecureExecution {
+            image: "se.img".into(),
+            source: Box::new(se::Error::NotFound),
+        };
+        let nul = ReferenceError::CommandLine(CmdlineNulError { at: 1 });
+        let none = image(tpm::Error::NoStub);
+        for error in
+            [no_file(Role::Kernel), header, nul, none, file(io::ErrorKind::NotFound).into()]
+        {
+            assert_eq!(error.hint(), None, "{error}");
+        }
+    }
+}

@@ -59,3 +59,82 @@ fn of_td_from_disk(profile: &Profile) -> Evidence {
     let booted = BOOTED.iter().filter(is_alike).map(Word::of);
     Evidence::with(EvidenceCode::Boot, booted)
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_measure::firmware::behaviour::FirmwareBuild;
+    use cvmkit_measure::linux::KernelVersion;
+    use cvmkit_measure::tpm::StubVersion;
+    use cvmkit_measure::uefi::medium::DiskBus;
+
+    use super::*;
+
+    /// Evidence as `code: words`.
+    fn shown(evidence: &[Evidence]) -> Vec<String> {
+        let shown = |evidence: &Evidence| {
+            let words: Vec<_> = evidence.values.iter().map(Word::as_str).collect();
+            format!("{}: {}", evidence.code.code(), words.join(" "))
+        };
+        evidence.iter().map(shown).collect()
+    }
+
+    /// The oracles and recorded values of `crates/measure/tests`.
+    #[test]
+    fn each_profile_names_what_its_rules_were_compared_with() {
+        for (name, expected) in [
+            ("qemu-snp", &["oracle: sev-snp-measure-0.0.13"][..]),
+            ("ec2-snp", &["oracle: sev-snp-measure-0.0.13", "document: ec2"]),
+            ("gce-snp", &["oracle: sev-snp-measure-0.0.13", "document: gce"]),
+            (
+                "qemu-tdx-direct",
+                &["oracle: td-shim-tee-info-hash", "vector: dstack-quote ccel-ovmf"],
+            ),
+            ("gce-tdx", &["vector: ccel-gke-uki"]),
+            ("qemu-vtpm", &[]),
+            ("azure-vtpm", &["document: azure"]),
+            ("gce-vtpm", &["document: gce"]),
+            ("nitro-tpm", &["document: ec2"]),
+            ("se", &["vector: pvimg-header"]),
+        ] {
+            assert_eq!(shown(&of(&Profile::built_in(name).unwrap())), expected, "{name}");
+        }
+    }
+
+    /// The events of an image are the same for a TPM: of a TD those of machines with `-bios` count.
+    #[test]
+    fn a_td_from_a_disk_names_boots_of_machines_with_a_tpm() {
+        let own = Profile::built_in("qemu-tdx-uki").unwrap();
+        let [mrtd, all] = of(&own).try_into().unwrap();
+        assert_eq!(shown(&[mrtd]), ["oracle: td-shim-tee-info-hash"]);
+        let all: Vec<_> = all.values.iter().map(Word::as_str).collect();
+        assert_eq!(all.len(), 9);
+        for word in &all {
+            assert!(word.contains("/bios/") && word.contains("/systemd-"), "{word}");
+        }
+        for (bus, expected) in [(DiskBus::Nvme, 1), (DiskBus::VirtioBlk, 5), (DiskBus::Ahci, 1)] {
+            let of_bus = of(&Profile { disk_bus: Some(bus), ..own.clone() });
+            let words: Vec<_> = of_bus[1].values.iter().map(Word::as_str).collect();
+            assert_eq!(words.len(), expected, "{words:?}");
+            assert!(words.iter().all(|word| word.contains(&format!("/{bus}/"))), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn boots_of_several_machines_are_named_once() {
+        let kernel = Some(KernelVersion { major: 6, minor: 12 });
+        let start = Start { stub: Some(StubVersion(257)), kernel };
+        let machine = |firmware| Assumptions {
+            firmware,
+            secure_boot: None,
+            read_only_disk: Some(false),
+            disk_bus: Some(DiskBus::VirtioBlk),
+            firmware_by: Some(FirmwareBy::Bios),
+            kernel: None,
+        };
+        let [older, newer] = [FirmwareBuild::Ovmf202502, FirmwareBuild::Ovmf202608].map(machine);
+        let found = boots([newer, older, newer].iter(), start);
+        let rest = "no-secure-boot/bios/virtio-blk/systemd-257/linux-6.12/qemu-10.0";
+        let expected = format!("boot: ovmf-2025.02/{rest} ovmf-2026.08/{rest}");
+        assert_eq!(shown(&[found]), [expected]);
+    }
+}

@@ -161,3 +161,155 @@ pub(super) fn of_tpm(profile: &Profile) -> impl FnOnce(PredictionError) -> Refer
     let profile = profile.name.clone();
     |source| ReferenceError::Tpm { profile, source: Box::new(source) }
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_host::fault::Diagnosis as _;
+
+    use super::*;
+    use crate::tests::bzimage::efi_kernel;
+    use crate::tests::{COMMAND_LINE, Folder, INITRD};
+
+    fn profile(name: &str) -> Profile {
+        Profile::built_in(name).unwrap()
+    }
+
+    fn of_folder(folder: &Folder) -> ImageFiles {
+        ImageFiles::of_folder(&Manifest::read(folder.root()).unwrap(), folder.root())
+    }
+
+    /// The image without the file of one role.
+    fn without(folder: &Folder, missing: Role) -> ImageFiles {
+        let manifest = Manifest::read(folder.root()).unwrap();
+        let file = |role| manifest.file(role).filter(|_| role != missing).map(str::to_owned);
+        ImageFiles::of_files(folder.root(), false, file)
+    }
+
+    #[test]
+    fn kernel_hashes_are_those_of_the_files() {
+        let folder = Folder::image();
+        let files = of_folder(&folder);
+        let line = COMMAND_LINE.as_bytes();
+        let expected = KernelHashes::from_bytes(&efi_kernel(), Some(INITRD), line).unwrap();
+        assert_eq!(files.hashes(&profile("qemu-snp")).unwrap(), expected);
+        // Read once, for all profiles.
+        folder.put("a.vmlinuz", b"another kernel");
+        assert_eq!(files.hashes(&profile("ec2-snp")).unwrap(), expected);
+        assert_ne!(of_folder(&folder).hashes(&profile("qemu-snp")).unwrap(), expected);
+    }
+
+    /// QEMU ends a command line at the first NUL.
+    #[test]
+    fn a_command_line_with_a_nul_has_no_hash() {
+        let folder = Folder::image();
+        folder.put("a.cmdline", b"quiet\0hidden");
+        let error = of_folder(&folder).hashes(&profile("qemu-snp")).unwrap_err();
+        assert!(matches!(&error, ReferenceError::CommandLine(nul) if nul.at == 5), "{error}");
+    }
+
+    #[test]
+    fn boots_are_read_once() {
+        let folder = Folder::image();
+        let files = of_folder(&folder);
+        let (tpm, td) = (profile("qemu-vtpm"), profile("qemu-tdx-uki"));
+        let direct = files.direct(&tpm).unwrap();
+        let disk = files.uki_disk(&tpm).unwrap();
+        assert_eq!((direct.kind(), disk.kind()), ("direct", "uki-disk"));
+        assert!(std::ptr::eq(direct, files.direct(&tpm).unwrap()));
+        assert!(std::ptr::eq(disk, files.uki_disk(&tpm).unwrap()));
+        let (direct, disk) = (files.td_direct(&td).unwrap(), files.td_disk(&td).unwrap());
+        assert_eq!((direct.kind(), disk.kind()), ("direct", "uki-disk"));
+        assert!(std::ptr::eq(direct, files.td_direct(&td).unwrap()));
+        assert!(std::ptr::eq(disk, files.td_disk(&td).unwrap()));
+    }
+
+    /// The error names the profile that needs the file.
+    #[test]
+    fn an_image_that_lacks_a_file_is_refused() {
+        let folder = Folder::image();
+        let own = profile("qemu-vtpm");
+        for (missing, fails) in [
+            (Role::Kernel, [true, true, true, false, false]),
+            (Role::Initrd, [true, true, true, false, false]),
+            (Role::CommandLine, [true, true, true, false, false]),
+            (Role::Uki, [false, false, false, true, true]),
+            // An image that is no disk yet has no partition table.
+            (Role::Disk, [false; 5]),
+            (Role::RootHash, [false; 5]),
+        ] {
+            let files = without(&folder, missing);
+            let found = [
+                files.hashes(&own).err(),
+                files.direct(&own).err(),
+                files.td_direct(&own).err(),
+                files.uki_disk(&own).err(),
+                files.td_disk(&own).err(),
+            ];
+            for (error, fails) in found.into_iter().zip(fails) {
+                match error {
+                    Some(ReferenceError::NoFile { profile, role }) => {
+                        assert!(fails, "{missing}");
+                        assert_eq!((profile.as_str(), role), ("qemu-vtpm", missing));
+                    }
+                    Some(error) => panic!("{missing}: {error}"),
+                    None => assert!(!fails, "{missing}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_disk_says_counts_where_there_is_one() {
+        let folder = Folder::image();
+        let table = |files: &ImageFiles| match files.uki_disk(&profile("qemu-vtpm")).unwrap() {
+            TpmBoot::Disk(disk) => disk.partition_table.is_some(),
+            TpmBoot::Direct(_) => panic!("a boot from the disk"),
+        };
+        assert!(table(&of_folder(&folder)));
+        assert!(!table(&without(&folder, Role::Disk)));
+    }
+
+    #[test]
+    fn files_of_machines_lie_in_the_same_folder() {
+        let folder = Folder::new();
+        folder.put("OVMF.fd", b"firmware");
+        let files = ImageFiles::of_files(folder.root(), true, |_| None);
+        assert!(files.debug);
+        assert_eq!(files.machine_file("OVMF.fd").unwrap(), b"firmware");
+        assert_eq!(files.machine_path("OVMF.fd"), folder.path("OVMF.fd"));
+        match files.machine_file("none").unwrap_err() {
+            ReferenceError::File(error) => assert_eq!(error.path, folder.path("none")),
+            error => panic!("{error}"),
+        }
+        assert!(!of_folder(&Folder::image()).debug);
+    }
+
+    #[test]
+    fn an_error_of_a_prediction_names_the_profile() {
+        let folder = Folder::image();
+        folder.put("a.efi", b"not an image");
+        folder.put("a.vmlinuz", b"not a kernel");
+        let files = of_folder(&folder);
+        let own = profile("qemu-vtpm");
+        for error in [files.uki_disk(&own).unwrap_err(), files.direct(&own).unwrap_err()] {
+            let ReferenceError::Tpm { profile, .. } = error else { panic!("{error}") };
+            assert_eq!(profile, "qemu-vtpm");
+        }
+        let error = files.td_disk(&profile("gce-tdx")).unwrap_err();
+        let ReferenceError::Td { profile, .. } = &error else { panic!("{error}") };
+        assert_eq!(profile, "gce-tdx");
+        assert_eq!(error.hint(), None);
+    }
+
+    #[test]
+    fn a_failure_is_not_kept() {
+        let folder = Folder::image();
+        let line = files::read(&folder.path("a.cmdline")).unwrap();
+        files::remove(&folder.path("a.cmdline")).unwrap();
+        let files = of_folder(&folder);
+        let own = profile("qemu-snp");
+        assert!(matches!(files.hashes(&own), Err(ReferenceError::File(_))));
+        folder.put("a.cmdline", &line);
+        assert!(files.hashes(&own).is_ok());
+    }
+}

@@ -73,3 +73,77 @@ pub fn values(
         values: values.concat(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Manifest;
+    use crate::profile::ProfileError;
+    use crate::tests::Folder;
+    use crate::tests::se_image::HEADER;
+    use crate::tests::tdvf_image::empty_variables;
+
+    fn built_in(name: &str) -> Profile {
+        Profile::built_in(name).unwrap()
+    }
+
+    #[test]
+    fn values_stand_in_the_order_of_their_profiles() {
+        let folder = Folder::image();
+        folder.put("se.img", HEADER);
+        let manifest = Manifest::read(folder.root()).unwrap();
+        let files = ImageFiles::of_folder(&manifest, folder.root());
+        let se = Profile { image: Some("se.img".into()), ..built_in("se") };
+        let td = Profile { vcpus: vec![1, 2], ..built_in("gce-tdx") };
+        let profiles = [built_in("qemu-vtpm"), se, td, built_in("azure-vtpm")];
+        let found = values(&profiles, &files).unwrap();
+        let names: Vec<_> = found.values.iter().map(|value| value.profile.as_str()).collect();
+        assert_eq!(names, ["qemu-vtpm", "se", "gce-tdx", "gce-tdx", "azure-vtpm"]);
+        assert_eq!(
+            (found.schema, found.debug, &found.profiles[..]),
+            (SCHEMA, false, &profiles[..])
+        );
+        let none = values(&[], &ImageFiles::of_files(folder.root(), true, |_| None)).unwrap();
+        assert!(none.debug && none.values.is_empty() && none.profiles.is_empty());
+    }
+
+    #[test]
+    fn one_profile_that_cannot_be_met_fails_all() {
+        let folder = Folder::image();
+        let manifest = Manifest::read(folder.root()).unwrap();
+        let files = ImageFiles::of_folder(&manifest, folder.root());
+        let missing = Profile { firmware: Some("none.fd".into()), ..built_in("qemu-snp") };
+        let error = values(&[built_in("azure-vtpm"), missing], &files).unwrap_err();
+        assert!(matches!(error, ReferenceError::File(_)), "{error}");
+        let unknown = ReferenceError::from(Profile::built_in("none").unwrap_err());
+        assert!(matches!(unknown, ReferenceError::Profile(ProfileError::Unknown { .. })));
+    }
+
+    /// Who gives a machine its TPM, by the cloud's name in profiles.
+    #[test]
+    fn profiles_of_a_tpm_have_a_platform() {
+        for (name, expected) in [
+            ("qemu-vtpm", Some(Platform::QemuOvmf)),
+            ("azure-vtpm", Some(Platform::Azure)),
+            ("gce-vtpm", Some(Platform::Gce)),
+            ("nitro-tpm", Some(Platform::NitroTpm)),
+            ("qemu-snp", None),
+            ("gce-tdx", None),
+            ("se", None),
+        ] {
+            assert_eq!(tpm_platform(&built_in(name)), expected, "{name}");
+            // As `measure tpm --platform` has it.
+            assert!(expected.is_none_or(|platform| platform.to_string() == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_files_of_a_machine_lie_in_the_folder_of_the_image() {
+        let folder = Folder::new();
+        folder.put("VARS.fd", &empty_variables());
+        let own = Profile { variables: Some("VARS.fd".into()), ..built_in("qemu-vtpm") };
+        let machine = tpm_machine(&own, folder.root()).unwrap();
+        assert_eq!(machine.secure_boot.enabled, Some(false));
+        assert!(tpm_machine(&own, &folder.path("none")).is_err());
+    }
+}

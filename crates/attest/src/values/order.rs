@@ -71,4 +71,35 @@ mod tests {
         let set: BTreeSet<String> = names.into();
         assert_eq!(names_by_number(&set), expected);
     }
+
+    /// The order of what is written is digested: names that are no register first, in byte order.
+    #[test]
+    fn documents_have_registers_in_the_order_of_their_numbers() {
+        #[derive(Serialize)]
+        struct Written {
+            #[serde(serialize_with = "map")]
+            map: BTreeMap<String, u8>,
+            #[serde(serialize_with = "banks")]
+            banks: BTreeMap<String, BTreeMap<String, String>>,
+            #[serde(serialize_with = "super::set")]
+            set: BTreeSet<String>,
+        }
+        let names = ["pcr10", "pcr9", "z", "a", "rtmr1", "mrtd"];
+        let bank = |value: &str| {
+            names[..2].iter().map(|name| ((*name).to_owned(), value.to_owned())).collect()
+        };
+        let written = Written {
+            map: names.iter().map(|name| (*name).to_owned()).zip(0..).collect(),
+            banks: [("sha384".to_owned(), bank("b")), ("sha256".to_owned(), bank("a"))].into(),
+            set: names.map(str::to_owned).into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&written).unwrap(),
+            concat!(
+                r#"{"map":{"a":3,"z":2,"pcr9":1,"pcr10":0,"mrtd":5,"rtmr1":4},"#,
+                r#""banks":{"sha256":{"pcr9":"a","pcr10":"a"},"sha384":{"pcr9":"b","pcr10":"b"}},"#,
+                r#""set":["a","z","pcr9","pcr10","mrtd","rtmr1"]}"#
+            )
+        );
+    }
 }

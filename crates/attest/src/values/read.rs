@@ -264,4 +264,110 @@ mod tests {
         let missing = ReferenceValues::read(&folder.path().join("none")).unwrap_err();
         assert_eq!(missing.fault(), Fault::Definition);
     }
+
+    /// A value as the file has it, with more or other keys.
+    fn value_with(key: &str, with: Value) -> Result<Digests, ValueFault> {
+        let mut all = values(json!({}));
+        all["values"][0][key] = with;
+        let value: ReferenceValue = serde_json::from_value(all["values"][0].clone()).unwrap();
+        value.digests()
+    }
+
+    #[test]
+    fn launch_digests_and_headers_are_decoded() {
+        let digest = "0c".repeat(48);
+        let digests = value_with("launch-digest", digest.clone().into()).unwrap();
+        assert_eq!(digests.launch_digest.map(|digest| digest.to_string()), Some(digest));
+        assert!(digests.registers.is_empty() && digests.secure_execution.is_empty());
+        let header = |tag: &str| {
+            json!({
+                "tag": tag, "page-digest": "01", "address-digest": "0203", "tweak-digest": "AB",
+                "host-keys": ["not looked at"],
+            })
+        };
+        let digests = value_with("secure-execution", header("ff00")).unwrap();
+        let expected =
+            [("tag", vec![0xff, 0]), ("pld", vec![1]), ("ald", vec![2, 3]), ("tld", vec![0xab])];
+        assert_eq!(digests.secure_execution, expected);
+        let fault = value_with("secure-execution", header("f")).unwrap_err();
+        let expected = ValueFault { what: "tag".into(), expected: "hex digits", found: "f".into() };
+        assert_eq!(fault, expected);
+    }
+
+    /// Each field of a Secure Execution header is looked at.
+    #[test]
+    fn a_header_that_is_not_hex_names_its_field() {
+        for (key, name) in [
+            ("tag", "tag"),
+            ("page-digest", "pld"),
+            ("address-digest", "ald"),
+            ("tweak-digest", "tld"),
+        ] {
+            let mut header = json!({
+                "tag": "00", "page-digest": "00", "address-digest": "00", "tweak-digest": "00",
+                "host-keys": [],
+            });
+            header[key] = "no".into();
+            let fault = value_with("secure-execution", header).unwrap_err();
+            assert_eq!((fault.what.as_str(), fault.found.as_str()), (name, "no"));
+        }
+    }
+
+    /// A bank is known by its one name, and a register by any spelling of it.
+    #[test]
+    fn names_of_banks_are_exact() {
+        let digest = "0a".repeat(32);
+        for bank in ["SHA256", "sha512", "", "sha256 "] {
+            let fault = value_with("registers", json!({ bank: { "pcr4": digest } })).unwrap_err();
+            let expected = ValueFault {
+                what: "a bank".into(),
+                expected: "`sha256` or `sha384`",
+                found: bank.into(),
+            };
+            assert_eq!(fault, expected);
+        }
+        let digests = value_with("registers", json!({ "sha256": {} })).unwrap();
+        assert!(digests.registers[&Bank::Sha256].is_empty());
+    }
+
+    #[test]
+    fn a_file_of_the_greatest_length_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("values.json");
+        let mut bytes = values(json!({})).to_string().into_bytes();
+        bytes.resize(usize::try_from(DESCRIPTION_MAX).unwrap(), b' ');
+        files::replace(&path, &bytes).unwrap();
+        assert_eq!(ReferenceValues::read(&path).unwrap().values.len(), 1);
+        bytes.push(b' ');
+        files::replace(&path, &bytes).unwrap();
+        match ReferenceValues::read(&path).unwrap_err() {
+            ReadError::TooLong { path: named } => assert_eq!(named, path),
+            error => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_what_to_do() {
+        let file = |kind: std::io::ErrorKind| FileError {
+            action: "open",
+            path: "folder/values.json".into(),
+            source: kind.into(),
+        };
+        let denied = ReadError::from(file(std::io::ErrorKind::PermissionDenied));
+        assert_eq!(denied.fault(), Fault::Environment);
+        assert_eq!(denied.hint().unwrap(), "see who may write to `folder`");
+        let missing = ReadError::from(file(std::io::ErrorKind::NotFound));
+        assert_eq!((missing.fault(), missing.hint()), (Fault::Definition, None));
+        let older = parse(&json!({ "schema": SCHEMA - 1 })).unwrap_err();
+        assert_eq!(older.fault(), Fault::Definition);
+        let hint = older.hint().unwrap();
+        assert!(
+            hint.starts_with("an older cvmkit wrote it: name the folder of an image"),
+            "{hint}"
+        );
+        let malformed = parse(&values(json!({ "sha256": { "pcr4": "" } }))).unwrap_err();
+        assert_eq!((malformed.fault(), malformed.hint()), (Fault::Definition, None));
+        let long = ReadError::TooLong { path: "x".into() };
+        assert_eq!((long.fault(), long.hint()), (Fault::Definition, None));
+    }
 }

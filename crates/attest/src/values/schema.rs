@@ -176,3 +176,155 @@ impl ReferenceValue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_measure::claim::{ConditionCode, EvidenceCode, ReasonCode};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The fixture of `crates/attest/tests`, written by hand.
+    const WRITTEN: &str = include_str!("../../tests/fixtures/export/reference-values.json");
+
+    fn profile(name: &str) -> Profile {
+        Profile::built_in(name).unwrap()
+    }
+
+    /// A value is that of its profile, and what was not computed is not in it.
+    #[test]
+    fn a_new_value_takes_over_what_the_profile_says() {
+        let own = Profile {
+            version: 7,
+            firmware: Some("OVMF.fd".into()),
+            variables: Some("VARS.fd".into()),
+            pinned: Some("log".into()),
+            disk: Some(DiskAccess::ReadOnly),
+            ..profile("qemu-vtpm")
+        };
+        let value = serde_json::to_value(ReferenceValue::of(&own)).unwrap();
+        assert_eq!(
+            value,
+            json!({
+                "profile": "qemu-vtpm", "profile-version": 7, "platform": "tpm", "vmm": "qemu",
+                "vmm-version": "10.0", "boot": "uki-disk", "firmware": "OVMF.fd",
+                "variables": "VARS.fd", "pinned": "log", "firmware-behaviour": "ovmf-2025.02",
+                "disk": "read-only", "disk-bus": "virtio-blk", "firmware-by": "pflash",
+            })
+        );
+        let layout = Some("edk2-stable202411".to_owned());
+        let td =
+            ReferenceValue::of(&Profile { firmware_layout: layout.clone(), ..profile("gce-tdx") });
+        assert_eq!((td.firmware_layout, td.vcpus, td.memory), (layout, None, None));
+        assert!(!td.compared_with.is_empty());
+    }
+
+    #[test]
+    fn a_machine_is_named_by_what_tells_it_from_others() {
+        let vtpm = ReferenceValue::of(&profile("qemu-vtpm"));
+        let snp = ReferenceValue {
+            vcpus: Some(2),
+            vcpu_type: Some("EPYC-v4".into()),
+            guest_features: Some(Features(0x21)),
+            firmware: Some("OVMF.fd".into()),
+            ..ReferenceValue::of(&profile("qemu-snp"))
+        };
+        let td = ReferenceValue {
+            vcpus: Some(1),
+            memory: Some(Memory(2816 << 20)),
+            ..ReferenceValue::of(&profile("gce-tdx"))
+        };
+        let firmware = Some("OVMF.fd".to_owned());
+        for (value, expected) in [
+            (vtpm.clone(), "qemu-vtpm (qemu 10.0, uki-disk boot, firmware as ovmf-2025.02)"),
+            // A file says how it measures.
+            (
+                ReferenceValue { firmware: firmware.clone(), ..vtpm.clone() },
+                "qemu-vtpm (qemu 10.0, uki-disk boot, OVMF.fd)",
+            ),
+            (
+                ReferenceValue {
+                    disk: Some(DiskAccess::ReadOnly),
+                    firmware_behaviour: None,
+                    variables: Some("VARS.fd".into()),
+                    pinned: Some("log".into()),
+                    ..vtpm
+                },
+                "qemu-vtpm (qemu 10.0, uki-disk boot, read-only disk, variables VARS.fd, pinned by log)",
+            ),
+            (snp, "qemu-snp (qemu, direct boot, 2 vCPUs EPYC-v4, features 0x21, OVMF.fd)"),
+            (
+                td.clone(),
+                "gce-tdx (gce, uki-disk boot, 1 vCPU, 2816M, firmware as edk2-stable202411)",
+            ),
+            (
+                ReferenceValue { firmware, ..td },
+                "gce-tdx (gce, uki-disk boot, 1 vCPU, 2816M, OVMF.fd)",
+            ),
+        ] {
+            assert_eq!(value.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_written_again() {
+        let values: ReferenceValues = serde_json::from_str(WRITTEN).unwrap();
+        let written: Value = serde_json::from_str(WRITTEN).unwrap();
+        assert_eq!(serde_json::to_value(&values).unwrap(), written);
+        let mut value = ReferenceValue::of(&profile("qemu-tdx-direct"));
+        let name = || "rtmr0".to_owned();
+        value.conditions = [(name(), vec![ConditionCode::NoOptionRom.into()])].into();
+        value.not_predicted = [(name(), ReasonCode::AcpiTables.into())].into();
+        value.compared_with = vec![Evidence::with(EvidenceCode::Boot, [])];
+        let json = serde_json::to_string(&value).unwrap();
+        assert_eq!(serde_json::from_str::<ReferenceValue>(&json).unwrap(), value);
+    }
+
+    /// Reading is strict: a key that is not known may be a limit that is not kept.
+    #[test]
+    fn unknown_and_missing_keys_are_refused() {
+        let whole: Value = serde_json::from_str(WRITTEN).unwrap();
+        let mut values = whole["values"].as_array().unwrap().iter();
+        let at = values.position(|value| value["secure-execution"].is_object()).unwrap();
+        for pointer in ["", "/values/0", &format!("/values/{at}/secure-execution")] {
+            let mut more = whole.clone();
+            more.pointer_mut(pointer).unwrap()["more"] = json!(1);
+            let error = serde_json::from_value::<ReferenceValues>(more).unwrap_err().to_string();
+            assert!(error.contains("unknown field `more`"), "{pointer}: {error}");
+        }
+        for (pointer, key) in [
+            ("", "debug"),
+            ("", "profiles"),
+            ("/values/0", "profile"),
+            ("/values/0", "platform"),
+            ("/values/0", "boot"),
+        ] {
+            let mut less = whole.clone();
+            less.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(key);
+            let error = serde_json::from_value::<ReferenceValues>(less).unwrap_err().to_string();
+            assert!(error.contains(&format!("missing field `{key}`")), "{pointer}: {error}");
+        }
+    }
+
+    /// Every key that is written is one of the schema that `cvmkit schema` prints.
+    #[test]
+    fn the_schema_has_every_key_that_is_written() {
+        let schema = schemars::schema_for!(ReferenceValues).to_value();
+        let known = |of: &Value, keys: &Value| {
+            let keys = keys.as_object().unwrap().keys();
+            let unknown: Vec<_> = keys.filter(|key| of["properties"][*key].is_null()).collect();
+            assert!(unknown.is_empty(), "{unknown:?}");
+            assert_eq!(of["additionalProperties"], json!(false));
+        };
+        let whole: Value = serde_json::from_str(WRITTEN).unwrap();
+        known(&schema, &whole);
+        for value in whole["values"].as_array().unwrap() {
+            known(&schema["$defs"]["ReferenceValue"], value);
+        }
+        assert_eq!(
+            schema["$defs"]["ReferenceValue"]["properties"]["not-predicted"]["additionalProperties"]
+                ["$ref"],
+            "#/$defs/Reason"
+        );
+    }
+}

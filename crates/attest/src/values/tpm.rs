@@ -177,35 +177,4 @@ pub(super) fn platform(vmm: Vmm) -> Platform {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn direct(vmm_version: &str) -> Profile {
-        Profile {
-            boot: Boot::Direct,
-            vmm_version: Some(vmm_version.to_owned()),
-            memory: vec![Memory(2 << 30)],
-            ..Profile::built_in("qemu-vtpm").unwrap()
-        }
-    }
-
-    /// As boots show: crates/cli/tests/vtpm has a kernel that QEMU 10 hands to 2022.11, and to 2025.02.
-    #[test]
-    fn a_kernel_is_patched_where_vmm_or_firmware_is_old_and_open_where_that_is_not_known() {
-        let patched = [(Some(Memory(2 << 30)), Some(KernelHeader::Patched { memory: 2 << 30 }))];
-        let in_file = [(None, Some(KernelHeader::InFile))];
-        let open = [(None, None)];
-        let rows = [
-            (direct("10.0"), Some(FirmwareBuild::Ovmf202608), in_file),
-            (direct("10.0"), Some(FirmwareBuild::Ovmf202502), in_file),
-            (direct("10.0"), Some(FirmwareBuild::Ovmf202211), patched),
-            (direct("7.2"), Some(FirmwareBuild::Ovmf202502), patched),
-            (direct("10.0"), None, open),
-        ];
-        for (profile, build, expected) in rows {
-            assert_eq!(headers(&profile, build), expected, "{profile:?}");
-        }
-        let disk = Profile { boot: Boot::UkiDisk, ..direct("10.0") };
-        assert_eq!(headers(&disk, None), open);
-    }
-}
+mod tests;
