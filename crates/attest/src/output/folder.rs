@@ -61,3 +61,43 @@ impl OutputFolder {
         self.manifest.files(role).map(|name| self.path.join(name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Folder;
+
+    #[test]
+    fn files_are_found_beside_the_manifest_by_their_role() {
+        let folder = Folder::output(&[
+            ("b.fd", "firmware", b"b"),
+            ("a.raw", "disk", b"disk"),
+            ("a.fd", "firmware", b"a"),
+        ]);
+        let output = OutputFolder::read(folder.root()).unwrap();
+        assert_eq!(output.path(), folder.root());
+        assert_eq!(output.name(Role::Disk), Ok("a.raw"));
+        assert_eq!(output.file(Role::Disk), Ok(folder.path("a.raw")));
+        // The first of several, and all in the order of the manifest.
+        assert_eq!(output.name(Role::Firmware), Ok("b.fd"));
+        let all: Vec<_> = output.files(Role::Firmware).collect();
+        assert_eq!(all, [folder.path("b.fd"), folder.path("a.fd")]);
+        assert_eq!(output.files(Role::EventLog).count(), 0);
+        let missing = MissingFile { folder: folder.root().into(), role: Role::Uki };
+        assert_eq!(output.name(Role::Uki), Err(missing.clone()));
+        assert_eq!(output.file(Role::Uki), Err(missing.clone()));
+        let folder = folder.root().display();
+        assert_eq!(
+            missing.to_string(),
+            format!("the image in `{folder}` has no unified kernel image")
+        );
+    }
+
+    #[test]
+    fn a_folder_without_a_manifest_holds_no_image() {
+        let folder = Folder::new();
+        let error = OutputFolder::read(folder.root()).unwrap_err();
+        let named = folder.root().display().to_string();
+        assert!(matches!(&error, ManifestError::NoImage { folder } if *folder == named), "{error}");
+    }
+}

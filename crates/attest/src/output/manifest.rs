@@ -286,30 +286,12 @@ mod tests {
     use super::*;
 
     fn manifest() -> Value {
-        let zero = Sha256::ZERO.to_string();
-        let artifact = |name: &str, role: &str| json!({ "name": name, "role": role, "media-type": "x/y", "size": 1, "sha256": zero });
-        json!({
-            "schema": SCHEMA,
-            "cvmkit": "1",
-            "image": {
-                "id": "a", "version": "1", "debug": false, "architecture": "x86-64",
-                "command-line": "quiet", "seed": "s", "timestamp": "2026-01-01T00:00:00Z",
-            },
-            "inputs": {
-                "definition": zero, "lock": zero, "stage1": zero,
-                "parts": { "root": zero, "kernel": zero, "initrd": zero, "stub": zero, "os-release": zero },
-            },
-            "root": {
-                "format": "squashfs", "root-hash": "00", "salt": "00", "uuid": "u", "algorithm": "sha256",
-                "data-block-size": 4096, "hash-block-size": 4096,
-            },
-            "partitions": [],
-            "artifacts": [
-                artifact("a.raw", "disk"), artifact("one.fd", "firmware"), artifact("two.fd", "firmware"),
-                artifact("a.new", "of-a-later-version"),
-            ],
-            "packages": [],
-        })
+        crate::tests::manifest(&[
+            ("a.raw", "disk"),
+            ("one.fd", "firmware"),
+            ("two.fd", "firmware"),
+            ("a.new", "of-a-later-version"),
+        ])
     }
 
     fn read(value: &Value) -> Result<Manifest, ManifestError> {
@@ -380,5 +362,80 @@ mod tests {
         let file = folder.path().join("file");
         files::replace(&file, b"x").unwrap();
         assert!(matches!(Manifest::read(&file), Err(ManifestError::NoImage { .. })));
+    }
+
+    /// A manifest with every key that may be left out.
+    #[test]
+    fn every_record_is_written_as_it_was_read() {
+        let (one, zero) = (Sha256::of(b"1").to_string(), Sha256::ZERO.to_string());
+        let mut all = manifest();
+        all["image"]["variant"] = "debug".into();
+        all["image"]["debug"] = true.into();
+        all["firmware"] = "one.fd".into();
+        all["inputs"]["uki-stub"] = one.clone().into();
+        all["inputs"]["machine-files"] =
+            json!([{ "name": "one.fd", "origin": "ovmf 2025.02-8 OVMF.fd", "sha256": one }]);
+        all["root"]["notices"] =
+            json!([{ "code": "network-login", "unit": "ssh.service", "program": "sshd" }]);
+        all["partitions"] =
+            json!([{ "name": "esp", "type": "t", "uuid": "u", "offset": 1_048_576, "size": 512 }]);
+        all["packages"] =
+            json!([{ "name": "a", "version": "1", "architecture": "all", "sha256": zero }]);
+        let manifest = read(&all).unwrap();
+        assert_eq!(manifest.image.variant.as_deref(), Some("debug"));
+        assert_eq!(manifest.inputs.machine_files[0].sha256, Sha256::of(b"1"));
+        assert_eq!((manifest.partitions[0].offset, manifest.partitions[0].size), (1 << 20, 512));
+        assert_eq!(manifest.root.notices.len(), 1);
+        assert_eq!(serde_json::to_value(&manifest).unwrap(), all);
+        assert_eq!(serde_json::from_value::<Manifest>(all).unwrap(), manifest);
+    }
+
+    /// What leads elsewhere is the name of a file that is opened, whatever its place in the list.
+    #[test]
+    fn the_name_that_leads_elsewhere_is_said() {
+        let mut all = manifest();
+        all["artifacts"][3]["name"] = "../../etc/passwd".into();
+        let error = read(&all).unwrap_err();
+        let ManifestError::FileName { path, name } = &error else { panic!("{error}") };
+        assert!(path.ends_with("/manifest.json") && name == "../../etc/passwd", "{error}");
+        assert_eq!((error.fault(), error.hint()), (Fault::Definition, None));
+    }
+
+    #[test]
+    fn a_manifest_of_the_greatest_length_is_read() {
+        let folder = crate::tests::Folder::new();
+        let mut bytes = manifest().to_string().into_bytes();
+        bytes.resize(usize::try_from(DESCRIPTION_MAX).unwrap(), b' ');
+        folder.put(MANIFEST_FILE, &bytes);
+        Manifest::read(folder.root()).unwrap();
+        bytes.push(b' ');
+        folder.put(MANIFEST_FILE, &bytes);
+        let error = Manifest::read(folder.root()).unwrap_err();
+        assert!(matches!(&error, ManifestError::File(file) if file.is_unsuitable()), "{error}");
+        assert_eq!(error.fault(), Fault::Definition);
+        // A folder of that name is no manifest.
+        let folder = crate::tests::Folder::new();
+        files::make_folder(&folder.path(MANIFEST_FILE)).unwrap();
+        let error = Manifest::read(folder.root()).unwrap_err();
+        assert!(matches!(&error, ManifestError::File(file) if file.is_unsuitable()), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_what_to_do() {
+        let file = |kind: std::io::ErrorKind| FileError {
+            action: "open",
+            path: "folder/manifest.json".into(),
+            source: kind.into(),
+        };
+        let denied = ManifestError::from(file(std::io::ErrorKind::PermissionDenied));
+        assert_eq!(denied.fault(), Fault::Environment);
+        assert_eq!(denied.hint().unwrap(), "see who may write to `folder`");
+        let missing = ManifestError::NoImage { folder: "out".into() };
+        assert_eq!(missing.hint().unwrap(), "name the folder of an image that cvmkit built");
+        let mut older = manifest();
+        older["schema"] = (SCHEMA - 1).into();
+        let older = read(&older).unwrap_err();
+        assert_eq!(older.fault(), Fault::Definition);
+        assert_eq!(older.hint().unwrap(), "an older cvmkit wrote it: build the image again");
     }
 }

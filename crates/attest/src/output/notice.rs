@@ -113,4 +113,46 @@ mod tests {
             assert!(serde_json::from_str::<Notice>(text).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn every_notice_is_written_as_it_is_read() {
+        let sha256 = Sha256::of(b"script").to_string();
+        for value in [
+            json!({
+                "code": "script-skipped", "package": "a", "script": "postinst", "sha256": sha256,
+            }),
+            json!({
+                "code": "script-skipped", "package": "a", "script": "triggers", "sha256": sha256,
+                "lost-capabilities": ["setcap cap_net_raw+ep /usr/bin/ping"],
+            }),
+            json!({ "code": "network-login", "unit": "ssh.service", "program": "/usr/sbin/sshd" }),
+            json!({
+                "code": "helper-never-starts", "unit": "a.service", "helper": "a.socket",
+                "condition": "",
+            }),
+        ] {
+            let notice: Notice = serde_json::from_value(value.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&notice).unwrap(), value);
+        }
+        let short = json!({
+            "code": "script-skipped", "package": "a", "script": "postinst", "sha256": "00",
+        });
+        assert!(serde_json::from_value::<Notice>(short).is_err());
+    }
+
+    #[test]
+    fn each_capability_that_is_lost_is_said() {
+        let notice = |lost: &[&str]| Notice::ScriptSkipped {
+            package: "iputils-ping".into(),
+            script: "postinst".into(),
+            sha256: Sha256::ZERO,
+            lost_capabilities: lost.iter().map(|&lost| lost.to_owned()).collect(),
+        };
+        let skipped = format!("postinst of iputils-ping was skipped (SHA-256 {})", Sha256::ZERO);
+        assert_eq!(notice(&[]).to_string(), skipped);
+        let said = notice(&["setcap a", "setcap b"]).to_string();
+        let parts: Vec<&str> = said.split("; ").collect();
+        assert_eq!((parts.len(), parts[0]), (3, skipped.as_str()));
+        assert!(parts[1].contains("`setcap a`") && parts[2].contains("`setcap b`"), "{said}");
+    }
 }

@@ -126,6 +126,42 @@ mod tests {
             assert_eq!(Role::of_name(role.name()), Some(role));
             assert!(!(role.is_of_machine() && role.suffix().is_some()), "{role}");
         }
-        assert_eq!(Role::of_name("another"), None);
+        for name in ["another", "", "Disk", "command line", "raw"] {
+            assert_eq!(Role::of_name(name), None, "{name}");
+        }
+    }
+
+    /// Names are in published manifests, and suffixes in published file names: none is ever renamed. The
+    /// media types are those of IANA's registry.
+    #[test]
+    fn names_suffixes_and_media_types_are_kept() {
+        let bytes = "application/octet-stream";
+        let machine = |role, name| (role, name, None, bytes, true);
+        for (role, name, suffix, media_type, is_of_machine) in [
+            (Role::Disk, "disk", Some("raw"), "application/vnd.efi.img", false),
+            (Role::Uki, "uki", Some("efi"), "application/vnd.microsoft.portable-executable", false),
+            (Role::Kernel, "kernel", Some("vmlinuz"), bytes, false),
+            (Role::Initrd, "initrd", Some("initrd"), "application/zstd", false),
+            (Role::CommandLine, "command-line", Some("cmdline"), "text/plain", false),
+            (Role::RootHash, "root-hash", Some("roothash"), "text/plain", false),
+            machine(Role::Firmware, "firmware"),
+            machine(Role::FirmwareVariables, "firmware-variables"),
+            machine(Role::EventLog, "event-log"),
+            machine(Role::SecureExecutionImage, "secure-execution-image"),
+            (Role::ReferenceValues, "reference-values", None, "application/json", false),
+        ] {
+            assert_eq!((role.name(), role.suffix()), (name, suffix));
+            assert_eq!((role.media_type(), role.is_of_machine()), (media_type, is_of_machine));
+            assert_eq!(role.to_string(), name);
+        }
+    }
+
+    /// The manifest's documentation lists the roles that it may have.
+    #[test]
+    fn the_schema_lists_every_role() {
+        let schema = schemars::schema_for!(crate::output::Manifest).to_value();
+        let role = &schema["$defs"]["Artifact"]["properties"]["role"]["description"];
+        let listed: Vec<&str> = role.as_str().unwrap().split('`').skip(1).step_by(2).collect();
+        assert_eq!(listed, Role::ALL.map(Role::name));
     }
 }

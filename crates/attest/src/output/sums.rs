@@ -183,4 +183,84 @@ mod tests {
         assert_eq!(found[0].computed, Some(Sha256::of(b"a")));
         assert_eq!((found[1].name.as_str(), found[1].computed), ("b", None));
     }
+
+    /// SHA-256 of `abc` (FIPS 180-4, the example of the Secure Hash Standard).
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    /// A line of sha256sum(1): the digest, two blanks, the name.
+    #[test]
+    fn sums_are_written_as_sha256sum_does_in_byte_order() {
+        let digest: Sha256 = ABC.parse().unwrap();
+        let names = ["b", "a b", "B", "a"].map(|name| (name.to_owned(), digest));
+        let sums = Sums::new(names);
+        let expected = format!("{ABC}  B\n{ABC}  a\n{ABC}  a b\n{ABC}  b\n");
+        assert_eq!(sums.to_string(), expected);
+        assert_eq!(sums.names().collect::<Vec<_>>(), ["B", "a", "a b", "b"]);
+        assert_eq!((sums.get("a b"), sums.get("c")), (Some(digest), None));
+        assert_eq!(sums.flaw(&expected), None);
+        assert_eq!(Sums::parse(""), Ok(Sums::default()));
+    }
+
+    #[test]
+    fn a_line_in_another_form_is_refused_by_its_number() {
+        let upper = ABC.to_uppercase();
+        for line in [
+            format!("{ABC} a"),
+            format!("{ABC} *a"),
+            format!("{ABC}  "),
+            format!("{upper}  a"),
+            format!("{}  a", &ABC[1..]),
+            format!("0{ABC}  a"),
+            format!("{ABC}  a/b"),
+            format!("{ABC}  .."),
+            format!("{ABC}  .hidden"),
+            format!("{ABC}  a\tb"),
+            format!("{ABC}  a\u{7f}"),
+            // sha256sum(1) escapes names with a line break, and marks the line.
+            format!("\\{ABC}  a"),
+            String::new(),
+        ] {
+            let text = format!("{ABC}  first\n{line}\n");
+            let expected = SumsError { line: 2, found: line.clone() };
+            assert_eq!(Sums::parse(&text), Err(expected), "{line:?}");
+        }
+        // Text that a terminal would take for more than it is.
+        let error = Sums::parse("\u{1b}[2J\n").unwrap_err().to_string();
+        assert!(error.ends_with("found `\\u{1b}[2J`"), "{error}");
+    }
+
+    #[test]
+    fn the_flaw_of_a_text_is_what_differs_first() {
+        let digest: Sha256 = ABC.parse().unwrap();
+        let sums = Sums::new(["a", "b"].map(|name| (name.to_owned(), digest)));
+        let upper = ABC.to_uppercase();
+        for (text, line, flaw) in [
+            (format!("{ABC}  a\n{ABC}  b"), 2, "its end of line is missing"),
+            (format!("{ABC}  a\r\n{ABC}  b"), 1, "ends in CR LF"),
+            (format!("{ABC}  b\n{ABC}  a\n"), 1, "`b` is not in byte order of the names"),
+            (format!("{upper}  a\n{ABC}  b\n"), 1, "its digest is not in lower-case hex digits"),
+            (format!("{ABC}  a\n{ABC}  b\n{ABC}  c\n"), 3, "`c` is not in byte order of the names"),
+        ] {
+            assert_eq!(sums.flaw(&text), Some((line, flaw.to_owned())), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_files_that_differ_are_named() {
+        let folder = crate::tests::Folder::new();
+        for name in ["a", "b", "c", "more"] {
+            folder.put(name, b"abc");
+        }
+        folder.put("b", b"abd");
+        let expected: Sha256 = ABC.parse().unwrap();
+        let sums = Sums::new(["a", "b", "c", "d"].map(|name| (name.to_owned(), expected)));
+        let mismatch =
+            |name: &str, computed| SumMismatch { name: name.to_owned(), expected, computed };
+        let found = sums.mismatches(folder.root()).unwrap();
+        assert_eq!(found, [mismatch("b", Some(Sha256::of(b"abd"))), mismatch("d", None)]);
+        // What is there and can't be read is no mismatch.
+        files::make_folder(&folder.path("d")).unwrap();
+        let error = sums.mismatches(folder.root()).unwrap_err();
+        assert!(error.is_unsuitable() && error.path == folder.path("d"), "{error}");
+    }
 }
