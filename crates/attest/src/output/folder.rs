@@ -7,13 +7,13 @@ use thiserror::Error;
 use super::manifest::{Manifest, ManifestError};
 use super::role::Role;
 
-/// A role of which the image has no file.
+/// A role that no file of the image has.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("the image in `{}` has no {}", folder.display(), role.words())]
 pub struct MissingFile {
-    /// The folder.
+    /// Path of the output folder.
     pub folder: PathBuf,
-    /// What is missing.
+    /// The role that no artifact of the manifest has.
     pub role: Role,
 }
 
@@ -33,22 +33,22 @@ impl OutputFolder {
         Ok(Self { path: path.to_owned(), manifest: Manifest::read(path)? })
     }
 
-    /// Where it is.
+    /// The path that it was read from.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The name of the file of a role.
+    /// The name of the first file of a role, without the folder.
     ///
     /// # Errors
-    /// The image has none.
+    /// [`MissingFile`] if the manifest lists none.
     pub fn name(&self, role: Role) -> Result<&str, MissingFile> {
         let missing = || MissingFile { folder: self.path.clone(), role };
         self.manifest.file(role).ok_or_else(missing)
     }
 
-    /// The file of a role.
+    /// The path of the first file of a role, which need not be there.
     ///
     /// # Errors
     /// As [`Self::name`].
@@ -56,7 +56,7 @@ impl OutputFolder {
         Ok(self.path.join(self.name(role)?))
     }
 
-    /// All files of a role, in the order of the manifest: machines have one firmware or several.
+    /// The paths of all files of a role, in the order of the manifest: machines have one firmware or several.
     pub fn files(&self, role: Role) -> impl Iterator<Item = PathBuf> {
         self.manifest.files(role).map(|name| self.path.join(name))
     }

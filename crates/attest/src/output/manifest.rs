@@ -15,10 +15,10 @@ use super::name::{DESCRIPTION_MAX, is_file_name};
 use super::notice::Notice;
 use super::role::Role;
 
-/// Name of the manifest.
+/// Name of the file that holds the manifest, in every output folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// Version of the schema of the manifest.
+/// The version of the manifest's schema that is read and written; another one is an error.
 pub const SCHEMA: u32 = 3;
 
 /// What an image is and what it was made from.
@@ -198,28 +198,29 @@ pub struct PackageRecord {
     pub sha256: Sha256,
 }
 
-/// Why the description of an image can't be read.
+/// Why the manifest of a folder can't be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// The host's files.
+    /// A manifest that can't be read, is not a regular file, or has more than
+    /// [`DESCRIPTION_MAX`] bytes.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file that is no manifest of this version.
+    /// Not JSON of this schema, or another version of it.
     #[error(transparent)]
     Versioned(#[from] VersionedError),
-    /// A name that leads elsewhere.
+    /// An artifact whose name leads out of the folder ([`is_file_name`]).
     #[error("`{path}` names `{name}`, expected names of files beside it")]
     FileName {
-        /// The file.
+        /// Path of the manifest.
         path: String,
-        /// The name.
+        /// The name of the artifact.
         name: String,
     },
-    /// The folder holds no image.
+    /// A path without a manifest: another folder, a file, or nothing.
     #[error("`{folder}` holds no image: there is no {MANIFEST_FILE}")]
     NoImage {
-        /// The folder.
+        /// The path that was named.
         folder: String,
     },
 }
@@ -246,7 +247,7 @@ impl Manifest {
     /// Reads the manifest of an output folder.
     ///
     /// # Errors
-    /// There is none, or it is of another schema.
+    /// Any of [`ManifestError`].
     pub fn read(folder: &Path) -> Result<Self, ManifestError> {
         let path = folder.join(MANIFEST_FILE);
         let bytes = files::read_at_most(&path, DESCRIPTION_MAX).map_err(|error| {
@@ -266,7 +267,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The name of the file of this role, if the image has one.
+    /// The name of the first file of this role; none if the image has none.
     #[must_use]
     pub fn file(&self, role: Role) -> Option<&str> {
         self.files(role).next()

@@ -5,27 +5,27 @@ use std::fmt;
 /// What a file is. A manifest has the [name](Self::name).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// The GPT disk.
+    /// The whole disk with its GPT, raw.
     Disk,
-    /// The unified kernel image.
+    /// The unified kernel image that the disk boots (UAPI.5).
     Uki,
-    /// The kernel.
+    /// The kernel of a direct boot, a bzImage.
     Kernel,
-    /// The initramfs.
+    /// The initrd of a direct boot, as the VMM hands it over.
     Initrd,
-    /// The kernel command line.
+    /// The kernel command line of a direct boot, without a line break at its end.
     CommandLine,
-    /// The root hash.
+    /// The dm-verity root hash, in hex digits.
     RootHash,
-    /// A machine's firmware.
+    /// The firmware of a machine, a whole image.
     Firmware,
-    /// Its variables.
+    /// The variable store of a machine's firmware.
     FirmwareVariables,
-    /// The event log of an earlier boot of a machine.
+    /// The TPM event log of an earlier boot, by which PCR 0 and 1 are pinned.
     EventLog,
     /// A finished Secure Execution image.
     SecureExecutionImage,
-    /// What machines will measure.
+    /// `reference-values.json`: what machines will measure.
     ReferenceValues,
 }
 
@@ -45,7 +45,7 @@ impl Role {
         Self::ReferenceValues,
     ];
 
-    /// The role that a manifest names so; none for one that is not known.
+    /// The role with this [name](Self::name); none for a name of another version.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
@@ -60,25 +60,25 @@ impl Role {
         )
     }
 
-    /// As the manifest has it.
+    /// The name in a manifest, in lower case with hyphens: never renamed.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// The suffix of the file's name; nothing where a machine's file keeps a name of its own.
+    /// The suffix of the file's name, without its dot; none for a file that has a name of its own.
     #[must_use]
     pub fn suffix(self) -> Option<&'static str> {
         self.row().1
     }
 
-    /// Its media type (IANA).
+    /// The media type of the file, of IANA's registry.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         self.row().2
     }
 
-    /// As messages have it.
+    /// The role in the words of messages.
     #[must_use]
     pub fn words(self) -> &'static str {
         self.row().3

@@ -9,16 +9,16 @@ use cvmkit_host::files::{self, FileError, cannot};
 use rayon::prelude::*;
 use thiserror::Error;
 
-/// Name of the sums.
+/// Name of the file that holds the sums of all others, in every output folder.
 pub const SUMS_FILE: &str = "SHA256SUMS";
 
-/// Digests of files by name.
+/// SHA-256 of files by their names, which are those of one folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     by_name: BTreeMap<String, Sha256>,
 }
 
-/// A line that is none, or one whose name came before.
+/// A line in another form than `sha256sum` writes, or one whose name came before.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "{SUMS_FILE}:{line}: expected `DIGEST  NAME` with a plain name of its own, found `{}`",
@@ -27,23 +27,23 @@ pub struct Sums {
 pub struct SumsError {
     /// Which line, from 1.
     pub line: usize,
-    /// What it holds.
+    /// The line, without its end.
     pub found: String,
 }
 
-/// A file that is not what its sum says.
+/// A file whose digest differs from its sum, or that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SumMismatch {
-    /// The file.
+    /// Name of the file.
     pub name: String,
-    /// What it should be.
+    /// The digest in the sums.
     pub expected: Sha256,
-    /// What it is; `None` if it is not there.
+    /// The digest of the file; none if it is missing.
     pub computed: Option<Sha256>,
 }
 
 impl Sums {
-    /// The sums of some files.
+    /// Sums of these names and digests; of a name that comes twice the last counts.
     pub fn new(files: impl IntoIterator<Item = (String, Sha256)>) -> Self {
         Self { by_name: files.into_iter().collect() }
     }
@@ -52,7 +52,7 @@ impl Sums {
     /// characters, and come once, because of two digests only one would be checked.
     ///
     /// # Errors
-    /// The first line that is none.
+    /// The first line in another form.
     pub fn parse(text: &str) -> Result<Self, SumsError> {
         let mut by_name = BTreeMap::new();
         for (at, line) in text.lines().enumerate() {
@@ -96,12 +96,12 @@ impl Sums {
         None
     }
 
-    /// The files, in byte order.
+    /// The names, in byte order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
 
-    /// The digest of a file.
+    /// The digest of the file with this name; none if it is not listed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Sha256> {
         self.by_name.get(name).copied()
@@ -110,7 +110,7 @@ impl Sums {
     /// Every file of `folder` that does not have its sum, in byte order of the names.
     ///
     /// # Errors
-    /// Names a file that is there and can't be read.
+    /// Names a file that exists and can't be read.
     pub fn mismatches(&self, folder: &Path) -> Result<Vec<SumMismatch>, FileError> {
         let check = |(name, expected): (&String, &Sha256)| {
             let path = folder.join(name);

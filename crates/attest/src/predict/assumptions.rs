@@ -13,9 +13,10 @@ use crate::machine_name::MachineName;
 pub enum KernelHeader {
     /// The file: QEMU 10 and later with OVMF 2025.02 and later.
     InFile,
-    /// What QEMU makes of it in a `q35` machine of that many bytes.
+    /// What QEMU makes of it in a `q35` machine: the address of the initrd depends on the memory
+    /// (`x86_load_linux`).
     Patched {
-        /// `-m`.
+        /// Bytes of memory, `-m`.
         memory: u64,
     },
 }
@@ -35,20 +36,20 @@ impl fmt::Display for KernelHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Assumptions {
-    /// How the firmware behaves.
+    /// The release of OVMF as which the firmware measures.
     pub firmware: FirmwareBuild,
     /// Whether Secure Boot is on; none for firmware without it.
     pub secure_boot: Option<bool>,
-    /// Whether the disk can't be written to; of a boot from a disk.
+    /// Whether the machine can't write to the disk that it boots from; none for a direct boot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_only_disk: Option<bool>,
-    /// The bus of that disk.
+    /// The bus of the machine's disk; none where it is of no importance, or not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_bus: Option<DiskBus>,
-    /// How the machine has its firmware.
+    /// How QEMU gives the machine its firmware; none where it is of no importance, or not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware_by: Option<FirmwareBy>,
-    /// Which kernel the firmware gets; of a direct boot.
+    /// Which kernel the firmware gets; none for a boot from a disk.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
     pub kernel: Option<KernelHeader>,
 }
@@ -61,7 +62,8 @@ fn in_words<S: serde::Serializer>(
 }
 
 impl Assumptions {
-    /// The machine in words.
+    /// The machine in words, such as `uki-disk boot, firmware as ovmf-2025.02, no Secure Boot`. `boot` is
+    /// `uki-disk` or `direct`.
     #[must_use]
     pub fn name(&self, boot: &str) -> MachineName {
         let secure_boot = match self.secure_boot {

@@ -11,16 +11,18 @@ use super::error::PredictionError;
 use super::esp::Esp;
 use crate::output::{OutputFolder, Role};
 
-/// A unified kernel image on a disk.
+/// A unified kernel image, and what of the disk that it is on is measured beside it.
 #[derive(Debug)]
 pub struct DiskBoot {
     path: PathBuf,
-    /// The image.
+    /// The digests of the image and its parts, of the profile that boots.
     pub uki: Uki,
-    /// The bytes measured of the partition table, if the disk has one.
+    /// The bytes measured of the partition table (UEFI_GPT_DATA; TCG PC Client Platform Firmware Profile
+    /// 1.06, section 10.2.5); none for a disk without a GPT.
     pub partition_table: Option<Vec<u8>>,
     loader_is_file: bool,
-    /// Whether firmware starts the image without a boot option that names it.
+    /// Whether firmware starts the image without a boot option that names it: it is the file of the
+    /// architecture's fixed name, and no other file system to boot from has another one.
     pub is_default: bool,
 }
 

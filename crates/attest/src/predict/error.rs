@@ -12,97 +12,98 @@ use thiserror::Error;
 use crate::output::ManifestError;
 use crate::output::{MissingFile, Role};
 
-/// Why there is no prediction.
+/// Why the registers of a TPM can't be predicted.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PredictionError {
-    /// A file.
+    /// A file that can't be opened or read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder's manifest.
+    /// No manifest of this schema in the output folder.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The folder has no file that the boot needs.
+    /// The manifest lists no file of a role that the boot needs.
     #[error(transparent)]
     NoFile(#[from] MissingFile),
-    /// An image of which it is not known what is measured.
+    /// A unified kernel image, or a kernel, whose measurements are not known.
     #[error("cannot predict a boot of `{}`", path.display())]
     Image {
-        /// The image.
+        /// Path of the image or the kernel.
         path: PathBuf,
-        /// Why.
+        /// What is not known, or is refused by the firmware.
         source: Box<tpm::Error>,
     },
-    /// A kernel that can't be booted directly.
+    /// A kernel that QEMU, or the firmware that it is handed to, would refuse.
     #[error("cannot predict a direct boot of `{}`", path.display())]
     Kernel {
-        /// The kernel.
+        /// Path of the kernel.
         path: PathBuf,
-        /// Why.
+        /// What QEMU or the firmware would refuse.
         source: Box<linux::Error>,
     },
-    /// A file that is no disk as a machine has it, or one with a broken partition table.
+    /// A file that is not a raw disk, or one whose partition table can't be measured.
     #[error("cannot read the partition table of `{}`", path.display())]
     PartitionTable {
-        /// The disk.
+        /// Path of the disk.
         path: PathBuf,
-        /// Why.
+        /// What was expected, and what was found.
         source: gpt::Error,
     },
-    /// A partition table that contradicts itself.
+    /// A partition table that contradicts itself: firmware would not boot from it.
     #[error("cannot find the EFI system partition of `{}`", path.display())]
     Partitions {
-        /// The disk.
+        /// Path of the disk.
         path: PathBuf,
-        /// Why.
+        /// Structure and offset of the contradiction.
         source: table::Error,
     },
-    /// A file system to boot from that can't be read.
+    /// An EFI system partition that is not a FAT volume, of a disk on which no other holds the image.
     #[error("cannot read the EFI system partition of `{}`", path.display())]
     Esp {
-        /// The disk.
+        /// Path of the disk.
         path: PathBuf,
-        /// Why.
+        /// Structure and offset that the reader refuses.
         source: fat::Error,
     },
-    /// A disk without the image.
+    /// A disk of which no EFI system partition holds the image byte for byte.
     #[error(
         "no EFI system partition of `{}` holds `{}`: the disk boots something else",
         path.display(),
         uki.display()
     )]
     OtherImage {
-        /// The disk.
+        /// Path of the disk.
         path: PathBuf,
-        /// The image.
+        /// Path of the image that was looked for.
         uki: PathBuf,
     },
-    /// What the stub would add to the image.
+    /// Addons, credentials or extensions beside the image, which systemd-stub would load and measure
+    /// (systemd-stub(7), "Companion Files").
     #[error(
         "the EFI system partition of `{}` holds what systemd-stub adds to the image and measures: {}",
         path.display(),
         companions.join(", ")
     )]
     Companions {
-        /// The disk.
+        /// Path of the disk.
         path: PathBuf,
-        /// The files.
+        /// Paths of the files in the EFI system partition.
         companions: Vec<String>,
     },
-    /// A log that pins no register.
+    /// A file that is not the event log of a TPM, or one without events of PCR 0 and 1.
     #[error("cannot pin PCR 0 and 1 by `{}`", path.display())]
     Pinned {
-        /// The file.
+        /// Path of the log.
         path: PathBuf,
-        /// Why.
+        /// What the log lacks.
         source: tpm::PinnedError,
     },
-    /// Variables that can't be read.
+    /// A file without a store of UEFI variables.
     #[error("cannot read the firmware variables in `{}`", path.display())]
     Variables {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// What was expected, and at which byte.
         source: variable_store::Error,
     },
 }

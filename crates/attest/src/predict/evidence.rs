@@ -9,27 +9,27 @@ use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 
 use super::assumptions::Assumptions;
 
-/// A machine that a test boots.
+/// A machine that a test of this project boots, and whose registers it finds as predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Booted {
-    /// Its firmware.
+    /// The release of OVMF that it boots with.
     pub firmware: FirmwareBuild,
     /// Whether Secure Boot is on; none for firmware without it.
     pub secure_boot: Option<bool>,
-    /// How it has its firmware.
+    /// How QEMU gives it its firmware.
     pub firmware_by: FirmwareBy,
     /// The stub of the image that the firmware loads from the disk; none for a kernel from QEMU.
     pub stub: Option<StubVersion>,
     /// Whether it can't write to that disk.
     pub read_only: bool,
-    /// The bus of its disk, if it has one.
+    /// The bus of its disk; none for a machine without one.
     pub bus: Option<DiskBus>,
 }
 
-/// The kernel of all of them, which the test insists on.
+/// The kernel that all of [`BOOTED`] start: the test fails with another one.
 pub const BOOTED_KERNEL: KernelVersion = KernelVersion { major: 6, minor: 12 };
 
-/// The QEMU of all of them, which the test insists on.
+/// The release of QEMU, major and minor, that starts all of [`BOOTED`]: the test fails with another one.
 pub const BOOTED_QEMU: &str = "10.0";
 
 /// As evidence has it: `ovmf-2025.02/secure-boot-off/pflash/virtio-blk/systemd-257/linux-6.12/qemu-10.0`.
@@ -70,7 +70,7 @@ macro_rules! booted {
 const OF_257: Option<StubVersion> = Some(StubVersion(257));
 const OF_262: Option<StubVersion> = Some(StubVersion(262));
 
-/// What `crates/cli/tests/vtpm` boots; it insists that this is the list of its cases.
+/// The machines that `crates/cli/tests/vtpm` boots: it fails if its cases are not these.
 pub const BOOTED: &[Booted] = booted! {
     Ovmf202211 Some(false), Pflash OF_257, false Some(DiskBus::VirtioBlk);
     Ovmf202211 Some(false), Pflash OF_257, false Some(DiskBus::Ahci);

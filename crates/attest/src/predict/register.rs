@@ -13,16 +13,17 @@ use super::evidence;
 use super::tpm::TpmBoot;
 use crate::profile::Memory;
 
-/// What is known of the machine, beside what each prediction assumes.
+/// What is known of a machine beside what its predictions assume: with that, [`Known::prediction`] says
+/// what a register will hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// What boots.
+    /// The image, from its disk or direct.
     pub boot: &'a TpmBoot,
-    /// Who gives the machine its TPM.
+    /// Who gives the machine its TPM: which registers are left to the image.
     pub platform: Platform,
-    /// Whether the variables of the firmware are.
+    /// Whether the variables of the firmware are known, and so the Secure Boot keys.
     pub variables: bool,
-    /// Whether the disk is.
+    /// Whether the disk is known, and so its partition table.
     pub disk: bool,
 }
 
@@ -31,17 +32,18 @@ pub struct Known<'a> {
 pub enum RegisterPrediction {
     /// It will have this value.
     Predicted {
-        /// In the bank that was asked for.
+        /// Of the bank that was asked for.
         value: BankDigest,
-        /// What it rests on; nothing but premises if boots have proven it.
+        /// What the value rests on; premises alone ([`ConditionCode::is_premise`]) if boots have proven it.
         conditions: Vec<Condition>,
     },
-    /// It has no value, for this reason.
+    /// It has no value, for this reason, with the candidates if they are few.
     Open(Reason),
 }
 
 impl Known<'_> {
-    /// The register's value where all predictions agree, or the reason why there is none.
+    /// The register's value in a bank where all predictions agree, or the reason why there is none. Where
+    /// they differ the reason names what has to be said of the machine, with the value for each answer.
     #[must_use]
     pub fn prediction(
         &self,
@@ -81,7 +83,7 @@ impl Known<'_> {
         }
         let conditions = of_platform.iter().copied().chain(self.of_image(pcr));
         let conditions =
-            conditions.chain(self.unsaid(pcr, predictions)).chain(self.not_booted(predictions));
+            conditions.chain(self.assumed(pcr, predictions)).chain(self.not_booted(predictions));
         RegisterPrediction::Predicted {
             value: *first,
             conditions: conditions.map(Into::into).collect(),
@@ -113,8 +115,8 @@ impl Known<'_> {
         (is_qemu && !is_booted).then_some(ConditionCode::NotBooted)
     }
 
-    /// What a value takes for granted because it was not said.
-    fn unsaid(
+    /// What a value assumes of variables and disk that are not known.
+    fn assumed(
         &self,
         pcr: PcrIndex,
         predictions: &[(Assumptions, Prediction)],
@@ -196,7 +198,8 @@ fn open(values: &[(Assumptions, BankDigest)]) -> Reason {
     ReasonCode::Undecided.into()
 }
 
-/// The register's value in a bank, if the prediction has one.
+/// The register's value in a bank; none if the prediction leaves the register open, or has nothing
+/// extended into it.
 #[must_use]
 pub fn value(bank: Bank, prediction: &Prediction, pcr: PcrIndex) -> Option<BankDigest> {
     match bank {

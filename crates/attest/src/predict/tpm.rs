@@ -33,32 +33,33 @@ use crate::output::{OutputFolder, Role};
 /// more ([`linux::q35_below_4g`]).
 pub(crate) const PATCHED_FOR: [u64; 4] = [512 << 20, 1 << 30, 2 << 30, 4 << 30];
 
-/// What is said of the machine; what is not said is open.
+/// What is said of a machine with a TPM; what is not said is open. [`TpmMachine::default`] is one without
+/// Secure Boot, of which nothing else is said.
 #[derive(Clone, Debug, Default)]
 pub struct TpmMachine {
-    /// How its firmware behaves.
+    /// The release of OVMF as which its firmware measures; none leaves each behaviour open.
     pub firmware: Option<FirmwareBuild>,
     /// What is in the firmware's variables; none for firmware without Secure Boot.
     pub secure_boot: SecureBoot,
     /// How it has its disk and its firmware; every combination that measures differently is predicted
     /// if it is not said whether the machine can write to the disk.
     pub medium: Medium,
-    /// Which kernel the firmware gets.
+    /// Which kernel the firmware gets of a direct boot; none leaves the file and every patched one open.
     pub kernel_header: Option<KernelHeader>,
     /// PCR 0 and 1, if a boot of the same firmware in the same machine recorded them.
     pub pinned: Option<Pinned>,
 }
 
-/// A prediction with what it takes for granted.
+/// A prediction for one configuration of the machine.
 #[derive(Clone, Debug)]
 pub struct Assumed {
-    /// What was assumed.
+    /// The configuration, as far as it is of any importance to the boot.
     pub assumptions: Assumptions,
-    /// What follows.
+    /// The events and registers of a boot with it.
     pub prediction: tpm::Prediction,
 }
 
-/// What boots.
+/// An image, as a machine with a TPM boots it.
 #[derive(Debug)]
 pub enum TpmBoot {
     /// A unified kernel image from a disk.
@@ -67,7 +68,7 @@ pub enum TpmBoot {
     Direct(Box<TpmDirectBoot>),
 }
 
-/// Kernel, initrd and command line.
+/// Kernel, initrd and command line as QEMU hands them to the firmware.
 #[derive(Debug)]
 pub struct TpmDirectBoot {
     path: PathBuf,
@@ -81,10 +82,10 @@ pub struct TpmDirectBoot {
     digests: Mutex<BTreeMap<Option<u64>, Digests>>,
 }
 
-/// The Secure Boot state in a file of variables.
+/// The Secure Boot state in a file of variables, such as `OVMF_VARS.fd`.
 ///
 /// # Errors
-/// A file that holds no variable store.
+/// [`PredictionError::File`], and [`PredictionError::Variables`] for a file without a variable store.
 pub fn secure_boot(path: &Path) -> Result<SecureBoot, PredictionError> {
     let flash = files::read(path)?;
     let refused = |source| PredictionError::Variables { path: path.to_owned(), source };
@@ -94,7 +95,8 @@ pub fn secure_boot(path: &Path) -> Result<SecureBoot, PredictionError> {
 /// The events of PCR 0 and 1 in the event log of an earlier boot.
 ///
 /// # Errors
-/// A file that is no such log, or one without these registers.
+/// [`PredictionError::File`], and [`PredictionError::Pinned`] for a file that is not the log of a TPM or has
+/// no events of these registers.
 pub fn pinned(path: &Path) -> Result<Pinned, PredictionError> {
     let bytes = files::read(path)?;
     let refused = |source| PredictionError::Pinned { path: path.to_owned(), source };
@@ -103,10 +105,11 @@ pub fn pinned(path: &Path) -> Result<Pinned, PredictionError> {
 }
 
 impl TpmBoot {
-    /// The image that `cvmkit build` wrote to a folder.
+    /// The image that `cvmkit build` wrote to a folder: its kernel, or its unified kernel image on its disk.
     ///
     /// # Errors
-    /// No image, or one of which it is not known what is measured.
+    /// [`PredictionError::Manifest`] and [`PredictionError::NoFile`]; those of [`Self::direct`] and
+    /// [`Self::disk`].
     pub fn of_image(folder: &Path, direct: bool) -> Result<Self, PredictionError> {
         if !direct {
             return Ok(Self::Disk(Box::new(DiskBoot::of_image(folder)?)));
@@ -116,11 +119,12 @@ impl TpmBoot {
         Self::direct(kernel, &initrd, &output.file(Role::CommandLine)?)
     }
 
-    /// A unified kernel image, of which this profile boots, on a disk; without a file of the disk it is
-    /// one without a partition table.
+    /// A unified kernel image, of which the profile with this number boots (0 unless a boot option names
+    /// another), on a disk; without a file of the disk it is one without a partition table.
     ///
     /// # Errors
-    /// An image of which it is not known what is measured, or a broken partition table.
+    /// [`PredictionError::Image`] for an image whose measurements are not known, and what is wrong with the
+    /// disk: another image on it, companions of the image, a broken partition table.
     pub fn disk(uki: PathBuf, profile: u32, disk: Option<&Path>) -> Result<Self, PredictionError> {
         Ok(Self::Disk(Box::new(DiskBoot::open(uki, profile, disk)?)))
     }
@@ -128,7 +132,7 @@ impl TpmBoot {
     /// A kernel with what QEMU hands over beside it.
     ///
     /// # Errors
-    /// A file that can't be read, or a kernel that is none.
+    /// [`PredictionError::File`], and [`PredictionError::Kernel`] for a kernel that is not a PE image.
     pub fn direct(kernel: PathBuf, initrd: &Path, line: &Path) -> Result<Self, PredictionError> {
         let source = FileSource::open(&kernel)?;
         let signatures = image::signatures(&source).map_err(|source| PredictionError::Kernel {
@@ -148,7 +152,7 @@ impl TpmBoot {
         })))
     }
 
-    /// How it boots, as reference values have it.
+    /// How it boots, as reference values have it: `uki-disk` or `direct`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -250,7 +254,7 @@ impl TpmBoot {
         }
     }
 
-    /// From where the firmware has it.
+    /// From where the firmware loads what it starts: decides how often boot services are left.
     #[must_use]
     pub fn loaded(&self) -> Loaded {
         match self {
@@ -331,8 +335,8 @@ impl TpmDirectBoot {
     }
 }
 
-/// What is predicted on a platform: the events and untouched registers of those registers that it
-/// leaves to the image, and what the caller has pinned.
+/// The part of a prediction that holds on a platform: events and untouched registers of those that it
+/// leaves to the image, and of PCR 0 and 1, which are there only if a log has pinned them.
 #[must_use]
 pub fn on_platform(prediction: &tpm::Prediction, platform: Platform) -> tpm::Prediction {
     // Nothing is predicted of PCR 0 and 1 that was not pinned.

@@ -11,75 +11,75 @@ use crate::output::Role;
 use crate::predict::{PredictionError, TdError, layouts};
 use crate::profile::ProfileError;
 
-/// Why reference values can't be computed.
+/// Why the reference values of an image can't be computed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReferenceError {
-    /// A file of the image.
+    /// A file of the image or of a machine that can't be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A profile.
+    /// A profile that is unknown, or whose keys don't fit together or the firmware.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// The firmware can't be measured.
+    /// A file that is not a whole firmware image.
     #[error("the firmware `{firmware}` can't be measured")]
     Firmware {
-        /// Its file.
+        /// Name of the file beside the image.
         firmware: String,
-        /// Why.
+        /// The structure that is missing or contradicts itself.
         source: Box<firmware::Error>,
     },
-    /// The launch can't be computed.
+    /// Firmware that can't start an SEV-SNP guest, or can't check its kernel.
     #[error("the SEV-SNP launch with firmware `{firmware}` can't be computed")]
     Snp {
-        /// Its file.
+        /// Name of the file beside the image.
         firmware: String,
-        /// Why.
+        /// What the firmware lacks.
         source: Box<snp::Error>,
     },
-    /// The command line holds a NUL byte.
+    /// The command line holds a NUL byte, where QEMU would end it.
     #[error("the command line can't be measured")]
     CommandLine(#[from] CmdlineNulError),
-    /// A boot with a TPM.
+    /// A boot of a machine with a TPM that can't be predicted.
     #[error("profile `{profile}`: the boot can't be predicted")]
     Tpm {
-        /// The profile.
+        /// Name of the profile.
         profile: String,
-        /// Why.
+        /// The file, and what is wrong with it.
         source: Box<PredictionError>,
     },
-    /// Firmware of a machine with a TPM of which it is not known how it measures.
+    /// Firmware of a machine with a TPM that no boot was compared with, and no behaviour named.
     #[error("profile `{profile}`: how `{firmware}` measures is unknown")]
     Behaviour {
-        /// The profile.
+        /// Name of the profile.
         profile: String,
-        /// The firmware's file.
+        /// Name of the firmware's file beside the image.
         firmware: String,
-        /// Why.
+        /// The digest of the file, and the releases that are known.
         source: UnknownFirmware,
     },
-    /// A TD.
+    /// A TD that can't be predicted.
     #[error("profile `{profile}`: the TD can't be predicted")]
     Td {
-        /// The profile.
+        /// Name of the profile.
         profile: String,
-        /// Why.
+        /// The file, and what is wrong with it or not known of it.
         source: Box<TdError>,
     },
-    /// A Secure Execution image.
+    /// A file without the header of a Secure Execution image.
     #[error("`{image}` is not a Secure Execution image")]
     SecureExecution {
-        /// Its file.
+        /// Name of the file beside the image.
         image: String,
-        /// Why.
+        /// What was found in the place of the header.
         source: Box<se::Error>,
     },
-    /// The image has no such file.
+    /// The image has no file of a role that a profile's boot needs.
     #[error("profile `{profile}` needs a {}, and the image has none", role.words())]
     NoFile {
-        /// The profile.
+        /// Name of the profile.
         profile: String,
-        /// What is missing.
+        /// The role that no file has.
         role: Role,
     },
 }

@@ -12,7 +12,8 @@ use crate::output::{Manifest, Role};
 use crate::predict::{PredictionError, TdBoot, TdError, TpmBoot, initrd_of};
 use crate::profile::Profile;
 
-/// The files of an image, and those of its machines.
+/// The files of an image, and the folder of the files of its machines. Each is read when it is first
+/// needed, and once for all profiles.
 #[derive(Debug, Default)]
 pub struct ImageFiles {
     /// Where the files of the machines are.
@@ -32,14 +33,15 @@ pub struct ImageFiles {
 }
 
 impl ImageFiles {
-    /// The image that a manifest lists, in its folder.
+    /// The image that a manifest lists, in its folder. Nothing is opened yet.
     #[must_use]
     pub fn of_folder(manifest: &Manifest, folder: &Path) -> Self {
         let files = |role| manifest.file(role).map(str::to_owned);
         Self::of_files(folder, manifest.image.debug, files)
     }
 
-    /// An image in a folder, for debugging or not, of files whose names `file` knows by role.
+    /// An image in a folder, for debugging or not, whose files `file` names by role; none for a role that
+    /// the image lacks.
     pub fn of_files(folder: &Path, debug: bool, file: impl Fn(Role) -> Option<String>) -> Self {
         let path = |role| file(role).map(|name| folder.join(name));
         Self {

@@ -3,7 +3,7 @@
 //!
 //! [`values`] is a function of profiles and files alone, so `build` computes them of the files it
 //! staged, `verify` of the files it finds, and `plan` of files that do not exist yet. A register
-//! that can't be known has no value but a reason; both what a value rests on and why there is none
+//! that is not predictable has no value but a reason; both what a value rests on and why there is none
 //! are codes, so that no wording is digested.
 
 mod claims;
@@ -35,25 +35,28 @@ pub(crate) use tdx::machine as td_machine;
 use crate::predict::TpmMachine;
 use crate::profile::{Profile, Technology};
 
-/// The machine with a TPM that a profile of an image in a folder describes, for predictions of it by
-/// other commands.
+/// The machine with a TPM that a profile describes, whose files lie in `folder`: what `measure tpm` predicts
+/// for.
 ///
 /// # Errors
-/// A file of the machine that is not as it should be.
+/// [`ReferenceError::File`], [`ReferenceError::Firmware`], [`ReferenceError::Behaviour`] and
+/// [`ReferenceError::Tpm`] for files of the machine that can't be read or are something else;
+/// [`ReferenceError::Profile`] for a behaviour that contradicts the firmware's file.
 pub fn tpm_machine(profile: &Profile, folder: &Path) -> Result<TpmMachine, ReferenceError> {
     tpm::machine_of(profile, &ImageFiles::of_files(folder, false, |_| None))
 }
 
-/// Who gives the machine of a profile its TPM; nothing for a profile of something else.
+/// Who gives the machine of a profile its TPM; none for a profile of another technology.
 #[must_use]
 pub fn tpm_platform(profile: &Profile) -> Option<Platform> {
     (profile.technology == Technology::Tpm).then(|| tpm::platform(profile.vmm))
 }
 
-/// The reference values of these profiles for an image.
+/// The reference values of an image for these profiles, in their order: for each one value per size of
+/// memory, vCPU type and number of vCPUs that counts for it.
 ///
 /// # Errors
-/// A file that can't be measured, or a profile that can't be met by this image.
+/// The first [`ReferenceError`] of any profile: no values are better than some.
 pub fn values(
     profiles: &[Profile],
     subject: &ImageFiles,

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_measure::event::Register;
 use serde::{Serialize, Serializer};
 
-/// What the names of registers are sorted by; what is no register comes first.
+/// What names are sorted by: other names first, in byte order, then PCRs, MRTD and RTMRs by number.
 fn rank(name: &str) -> (Option<Register>, &str) {
     (name.parse().ok(), name)
 }
 
-/// The entries of a map by the numbers of the registers.
+/// The entries of a map, its keys in the order of [`names_by_number`].
 #[must_use]
 pub fn by_number<V>(named: &BTreeMap<String, V>) -> Vec<(&String, &V)> {
     let mut all: Vec<_> = named.iter().collect();
@@ -19,7 +19,7 @@ pub fn by_number<V>(named: &BTreeMap<String, V>) -> Vec<(&String, &V)> {
     all
 }
 
-/// Names by the numbers of the registers.
+/// Names in the order in which registers are written: `launch-digest`, `pcr2`, `pcr11`, `mrtd`, `rtmr0`.
 #[must_use]
 pub fn names_by_number(names: &BTreeSet<String>) -> Vec<&String> {
     let mut all: Vec<_> = names.iter().collect();
@@ -35,7 +35,10 @@ pub(super) fn map<V: Serialize, S: Serializer>(
     serializer.collect_map(by_number(named))
 }
 
-/// Names as they are written.
+/// Serializes names as a list in the order of [`names_by_number`], for `serialize_with`.
+///
+/// # Errors
+/// What the serializer says.
 pub fn set<S: Serializer>(names: &BTreeSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(names_by_number(names))
 }

@@ -25,30 +25,30 @@ impl Versioned for ReferenceValues {
                                   its `reference-values.json`";
 }
 
-/// Why reference values can't be used.
+/// Why a file can't be read as reference values.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The file.
+    /// The file can't be opened or read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// More than is ever written.
+    /// More than [`DESCRIPTION_MAX`] bytes, which no build writes.
     #[error("`{}` is longer than {DESCRIPTION_MAX} bytes, expected reference values", path.display())]
     TooLong {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// Something else, or another version.
+    /// Not JSON of this schema, or another version of it.
     #[error(transparent)]
     Versioned(#[from] VersionedError),
-    /// A value that is none.
+    /// A value that is not a digest of what its key says, or a key that names no bank or register.
     #[error("`{}`, {machine}: expected {} for {}, found `{}`", path.display(), fault.expected, fault.what, fault.found)]
     Value {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Whose.
+        /// The machine in words, with its profile.
         machine: String,
-        /// What is wrong.
+        /// The value, and what was expected in its place.
         fault: ValueFault,
     },
 }
@@ -70,33 +70,34 @@ impl Diagnosis for ReadError {
     }
 }
 
-/// A value that is no digest of what it should be.
+/// A text of a value that can't be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueFault {
-    /// Which value.
+    /// The key of the value, such as `pcr4`, or what it should name, such as `a bank`.
     pub what: String,
-    /// What there should be.
+    /// The form of such a value, in words.
     pub expected: &'static str,
-    /// What there is.
+    /// The text in its place.
     pub found: String,
 }
 
 /// The digests of one machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digests {
-    /// Of SEV-SNP.
+    /// MEASUREMENT of an SEV-SNP report; none for another technology.
     pub launch_digest: Option<LaunchDigest>,
-    /// By bank.
+    /// PCRs of a TPM by bank; MRTD and RTMRs of a TD in the SHA-384 bank. Those without a value are not here.
     pub registers: BTreeMap<Bank, BTreeMap<Register, BankDigest>>,
-    /// Tag and digests of a Secure Execution image by their names in the header.
+    /// Tag and digests of a Secure Execution image by their names in the header, `tag`, `pld`, `ald` and
+    /// `tld`; empty for another technology.
     pub secure_execution: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl ReferenceValues {
-    /// Reads a file.
+    /// Reads a file of at most [`DESCRIPTION_MAX`] bytes, a pipe too.
     ///
     /// # Errors
-    /// None of this schema, or a value that is no digest.
+    /// Any of [`ReadError`].
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let mut bytes = Vec::new();
         let limited = files::open_stream(path)?.take(DESCRIPTION_MAX + 1).read_to_end(&mut bytes);
@@ -107,10 +108,10 @@ impl ReferenceValues {
         Self::parse(&bytes, path)
     }
 
-    /// Reads the bytes of a file.
+    /// Reads the bytes of a file, and decodes every digest; errors name it by the path, which is not opened.
     ///
     /// # Errors
-    /// None of this schema, or a value that is no digest.
+    /// [`ReadError::Versioned`] and [`ReadError::Value`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, ReadError> {
         let values: Self = versioned::json(bytes, path.display())?;
         for value in &values.values {
@@ -125,10 +126,10 @@ impl ReferenceValues {
 }
 
 impl ReferenceValue {
-    /// Its digests decoded.
+    /// The value's digests, decoded.
     ///
     /// # Errors
-    /// A value that is no digest.
+    /// The first text that can't be decoded.
     pub fn digests(&self) -> Result<Digests, ValueFault> {
         let fault = |what: &str, expected: &'static str, found: &str| ValueFault {
             what: what.to_owned(),

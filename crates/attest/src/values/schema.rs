@@ -13,10 +13,10 @@ use super::{evidence, order};
 use crate::machine_name::MachineName;
 use crate::profile::{Boot, DiskAccess, Features, Memory, Profile, Technology, Vmm, word};
 
-/// Version of the schema of the reference values.
+/// The version of the reference values' schema that is read and written; another one is an error.
 pub const SCHEMA: u32 = 3;
 
-/// What the launch digest is called among the registers.
+/// The name of the launch digest where registers are named, as among conditions.
 pub(crate) const LAUNCH_DIGEST: &str = "launch-digest";
 
 /// What to expect of every machine that the definition asks for.

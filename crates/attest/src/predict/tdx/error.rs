@@ -15,14 +15,14 @@ use thiserror::Error;
 
 use super::super::error::PredictionError;
 
-/// What is wrong with the firmware.
+/// Why firmware can't be measured.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FirmwareCause {
-    /// It can't start a TD, or not on this machine.
+    /// It can't start a TD, or not in a machine with so little memory.
     #[error(transparent)]
     Tdx(#[from] tdx::Error),
-    /// Its variables.
+    /// Its CFV section holds no store of UEFI variables.
     #[error(transparent)]
     Variables(#[from] variable_store::Error),
 }
@@ -39,66 +39,66 @@ impl From<firmware::Error> for FirmwareCause {
     }
 }
 
-/// Why there is no prediction of a TD.
+/// Why the registers of a TD can't be predicted.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TdError {
-    /// A file.
+    /// A file that can't be opened or read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder, or the image on a disk.
+    /// An output folder without the files of the boot, or an image on a disk that can't be predicted.
     #[error(transparent)]
     Image(#[from] PredictionError),
-    /// Firmware of which nobody said how it measures.
+    /// Firmware with an unknown SHA-256, and no layout given.
     #[error("how `{}` measures is unknown (SHA-256 {digest})", path.display())]
     NoLayout {
-        /// The firmware.
+        /// Path of the firmware.
         path: PathBuf,
-        /// Its digest.
+        /// SHA-256 of the file.
         digest: Sha256,
     },
-    /// A layout that is not that of a known firmware.
+    /// A given layout that contradicts the known one of the file.
     #[error("`{}` is known to measure as {known}, not as {given}", path.display())]
     OtherLayout {
-        /// The firmware.
+        /// Path of the firmware.
         path: PathBuf,
-        /// What was said.
+        /// The layout that was given.
         given: Layout,
-        /// What is known.
+        /// The layout of the file's SHA-256.
         known: Layout,
     },
-    /// No firmware, and nobody said how it measures.
+    /// Neither a file of the firmware nor its layout is given.
     #[error("how the firmware measures is unknown, and no file of it is given")]
     NoFirmware,
-    /// Firmware of which nobody said whether it has Secure Boot.
+    /// Firmware with an unknown SHA-256, and not given whether it was built with Secure Boot.
     #[error("whether `{}` was built with Secure Boot is unknown", path.display())]
     NoSecureBoot {
-        /// The firmware.
+        /// Path of the firmware.
         path: PathBuf,
     },
-    /// Something said of a known firmware that it is not.
+    /// Secure Boot is given as built in or absent, and the file is known to be the other.
     #[error("whether `{}` was built with Secure Boot is known, and differs from what is given", path.display())]
     OtherSecureBoot {
-        /// The firmware.
+        /// Path of the firmware.
         path: PathBuf,
     },
-    /// Firmware that can't be measured.
+    /// Firmware that can't start the TD, or can't be measured.
     #[error("cannot measure `{}`", path.display())]
     Firmware {
-        /// The firmware.
+        /// Path of the firmware.
         path: PathBuf,
-        /// Why.
+        /// The part of the firmware that is refused.
         source: FirmwareCause,
     },
-    /// A kernel that can't be measured.
+    /// A kernel that QEMU or the firmware would refuse.
     #[error("cannot measure the kernel `{}`", path.display())]
     Kernel {
-        /// The kernel.
+        /// Path of the kernel.
         path: PathBuf,
-        /// Why.
+        /// What QEMU or the firmware would refuse.
         source: linux::Error,
     },
-    /// A boot that can't be.
+    /// A direct boot that the firmware would not start, or whose command line QEMU would cut.
     #[error("cannot predict the boot")]
     Boot(#[source] rtmr::Error),
 }
@@ -115,7 +115,7 @@ impl From<Unknown> for TdError {
     }
 }
 
-/// The names of all layouts, parted by commas, the oldest first.
+/// The names of all layouts of [`LAYOUTS`], oldest first, joined by `, `: for messages.
 #[must_use]
 pub fn layouts() -> String {
     LAYOUTS.iter().map(|layout| layout.name).collect::<Vec<_>>().join(", ")

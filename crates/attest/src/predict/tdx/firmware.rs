@@ -17,7 +17,7 @@ use cvmkit_measure::uefi::variables::SecureBoot;
 
 use super::error::{FirmwareCause, TdError};
 
-/// A whole firmware image that can start a TD.
+/// A whole firmware image, and what is known of its file.
 #[derive(Clone, Debug)]
 pub struct TdFirmware {
     path: PathBuf,
@@ -27,10 +27,10 @@ pub struct TdFirmware {
 }
 
 impl TdFirmware {
-    /// The image with these bytes; the path is what errors name it by.
+    /// The image with these bytes; errors name it by the path, which is not opened.
     ///
     /// # Errors
-    /// [`TdError::Firmware`]: something else.
+    /// [`TdError::Firmware`] for bytes that are not a whole firmware image.
     pub fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, TdError> {
         let digest = Sha256::of(&bytes);
         let cfv = OnceLock::new();
@@ -45,13 +45,13 @@ impl TdFirmware {
         self.digest
     }
 
-    /// The file's name.
+    /// The path by which errors name it.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The layout, if that of this file is known.
+    /// The layout of firmware with this SHA-256 ([`behaviour::of_td`]); none for an unknown file.
     #[must_use]
     pub fn known_layout(&self) -> Option<Layout> {
         behaviour::of_td(self.digest).map(|(layout, _)| layout)
@@ -65,24 +65,24 @@ impl TdFirmware {
         TdError::Firmware { path: self.path.clone(), source: source.into() }
     }
 
-    /// How a VMM puts it into memory.
+    /// The operations by which a VMM that follows `rule` builds the TD's initial memory.
     ///
     /// # Errors
-    /// [`TdError::Firmware`]: firmware that can't start a TD.
+    /// [`TdError::Firmware`] for firmware that can't start a TD.
     pub fn launch<'a>(&'a self, rule: &Rule<'a>) -> Result<mrtd::Launch<'a>, TdError> {
         mrtd::launch(&self.parsed()?, rule).map_err(|error| self.refused(error))
     }
 
-    /// [`mrtd::Launch::digest`] of [`TdFirmware::launch`].
+    /// The MRTD of a TD with this firmware: [`mrtd::Launch::digest`] of [`TdFirmware::launch`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`TdFirmware::launch`].
     pub fn mrtd(&self, rule: &Rule<'_>) -> Result<Mrtd, TdError> {
         Ok(self.launch(rule)?.digest())
     }
 
-    /// How it measures: what is said of it, or what is known of the file; where both are they must
-    /// agree.
+    /// Layout and Secure Boot: each as it is given, or as it is known of the file. What is given and known
+    /// must agree.
     ///
     /// # Errors
     /// [`TdError::NoLayout`], [`TdError::OtherLayout`], [`TdError::NoSecureBoot`] and
@@ -127,8 +127,8 @@ impl TdFirmware {
         Ok(*self.cfv.get_or_init(|| digests))
     }
 
-    /// The size of the memory of a `q35` machine whose TD HOB has this digest: of whole MiB up to
-    /// 16 GiB, and of whole GiB up to 4 TiB.
+    /// Bytes of the memory of a `q35` machine whose TD HOB has this digest, found by trying whole MiB up
+    /// to 16 GiB and whole GiB up to 4 TiB; none if no such machine has it.
     #[must_use]
     pub fn memory_of_hob(&self, digest: Sha384) -> Option<u64> {
         let firmware = self.parsed().ok()?;

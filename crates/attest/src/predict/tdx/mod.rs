@@ -37,33 +37,35 @@ use super::error::PredictionError;
 use super::initrd::initrd_of;
 use crate::output::{OutputFolder, Role};
 
-/// The machine that a TD is, as far as it is known. How many vCPUs it has is in its ACPI tables,
-/// and nowhere else.
+/// A machine that starts a TD, as far as it is known. The number of its vCPUs is in its ACPI tables, and
+/// nowhere else.
 #[derive(Clone, Debug)]
 pub struct TdMachine {
-    /// QEMU's release: decides the kernel that the firmware gets.
+    /// QEMU's release: decides whether the firmware gets a patched kernel
+    /// ([`Layout::measures_patched_kernel`]).
     pub qemu: QemuVersion,
-    /// How its VMM builds a TD: [`Rule::of_qemu`].
+    /// The order in which its VMM builds a TD: [`Rule::of_qemu`].
     pub rule: Rule<'static>,
     /// Bytes of memory, `-m`.
     pub memory: u64,
-    /// The tables that QEMU makes of its vCPUs and devices.
+    /// Digests of the ACPI tables that QEMU makes of its vCPUs and devices; none leaves RTMR 0 open.
     pub acpi: Option<AcpiTables>,
-    /// The SMBIOS tables, for firmware that measures them.
+    /// Digests of the SMBIOS tables as the firmware measures them; without them RTMR 0 is open for layouts
+    /// that do ([`Layout::measures_smbios`]).
     pub smbios: Option<Digests>,
-    /// How the firmware measures; none for that of a known file.
+    /// The layout of the firmware's events; none takes that of the known file.
     pub layout: Option<Layout>,
-    /// Whether the firmware was built with Secure Boot; none for that of a known file.
+    /// Whether the firmware was built with Secure Boot; none takes what is known of the file.
     pub secure_boot: Option<SecureBootBuild>,
     /// Whether it has a virtual TPM, into which Linux measures rather than into the TD, and whose log
     /// is among the ACPI tables.
     pub tpm: bool,
-    /// How it has its disk.
+    /// Whether it can write to its disk, and on which bus that is; its firmware is given by `-bios`.
     pub medium: Medium,
 }
 
 impl TdMachine {
-    /// A machine without a TPM, of which no more is known.
+    /// A machine without a TPM, of which only QEMU's release and the bytes of memory are known.
     #[must_use]
     pub const fn of_qemu(qemu: QemuVersion, memory: u64) -> Self {
         Self {
@@ -80,18 +82,18 @@ impl TdMachine {
     }
 }
 
-/// What is known of a TD before it boots.
+/// What a TD's quote will say, as far as it is known before the boot.
 #[derive(Clone, Debug)]
 pub struct TdPrediction {
-    /// The MRTD.
+    /// The MRTD: the firmware as the VMM builds the TD.
     pub mrtd: Mrtd,
-    /// How the firmware measures.
+    /// The layout of events that was given, or is that of the known file.
     pub layout: Layout,
-    /// The registers that firmware and kernel extend.
+    /// RTMR 0 to 3: the registers that firmware and kernel extend.
     pub registers: Prediction,
 }
 
-/// What boots.
+/// An image, as a TD boots it.
 #[derive(Debug)]
 pub enum TdBoot {
     /// A kernel that QEMU hands to the firmware.
@@ -100,7 +102,7 @@ pub enum TdBoot {
     Disk(Box<DiskBoot>),
 }
 
-/// Kernel, initrd and command line.
+/// Kernel, initrd and command line as QEMU hands them to the firmware.
 #[derive(Debug)]
 pub struct TdDirectBoot {
     path: PathBuf,
@@ -115,7 +117,7 @@ impl TdBoot {
     /// Kernel, initrd and command line of the image that `cvmkit build` wrote to a folder.
     ///
     /// # Errors
-    /// No image, or files that can't be read.
+    /// [`TdError::Image`] for a folder without these files, [`TdError::File`].
     pub fn of_image(folder: &Path) -> Result<Self, TdError> {
         let output = OutputFolder::read(folder).map_err(PredictionError::from)?;
         let file = |role| output.file(role).map_err(PredictionError::from);
@@ -125,7 +127,8 @@ impl TdBoot {
         Ok(Self::direct(kernel, source, Some(initrd_of(&initrd)?), line))
     }
 
-    /// A kernel, of which errors name the path, with what it is given: of an initrd digests and length.
+    /// A kernel, which errors name by the path, with what it is given: digests and bytes of the initrd, if
+    /// there is one, and the command line without a NUL.
     #[must_use]
     pub fn direct(
         path: PathBuf,
@@ -140,7 +143,7 @@ impl TdBoot {
     /// The unified kernel image that `cvmkit build` wrote to a folder, from its disk.
     ///
     /// # Errors
-    /// No image, or one of which it is not known what is measured.
+    /// [`TdError::Image`]: a folder without these files, or as [`TdBoot::disk`].
     pub fn disk_of_image(folder: &Path) -> Result<Self, TdError> {
         Ok(Self::Disk(Box::new(DiskBoot::of_image(folder)?)))
     }
@@ -149,7 +152,8 @@ impl TdBoot {
     /// table.
     ///
     /// # Errors
-    /// An image of which it is not known what is measured, or a broken partition table.
+    /// [`TdError::Image`] for an image whose measurements are not known, and what is wrong with the disk:
+    /// another image on it, companions of the image, a broken partition table.
     pub fn disk(uki: PathBuf, disk: Option<&Path>) -> Result<Self, TdError> {
         Ok(Self::Disk(Box::new(DiskBoot::open(uki, 0, disk)?)))
     }
@@ -163,8 +167,8 @@ impl TdBoot {
         }
     }
 
-    /// What a register that is predicted rests on beside what is said of the machine: what PCR 2, 4 and 9 of
-    /// one with a TPM do. Of firmware that is not at hand the Secure Boot state is no more than said.
+    /// What a predicted register rests on beside what is said of the machine, as PCR 2, 4 and 9 of one with
+    /// a TPM do. `is_foreign` stands for firmware without a file, whose Secure Boot state is only given.
     #[must_use]
     pub fn conditions(&self, register: RtmrIndex, is_foreign: bool) -> Vec<Condition> {
         let disk = match self {
@@ -189,11 +193,12 @@ impl TdBoot {
         codes.iter().filter(|(_, holds)| *holds).map(|(code, _)| (*code).into()).collect()
     }
 
-    /// What is known of the boot with this firmware on this machine.
+    /// MRTD and RTMRs of a boot with this firmware on this machine.
     ///
     /// # Errors
-    /// A machine or files that don't go together, and firmware of which it is not known how it
-    /// measures. That tables of the machine are missing is no error.
+    /// Those of [`TdFirmware::behaviour`]; [`TdError::Firmware`], [`TdError::Kernel`], [`TdError::Boot`] and
+    /// [`TdError::Image`] for parts that don't go together. Missing tables of the machine are not an error:
+    /// they leave RTMR 0 open.
     pub fn predict(
         &self,
         firmware: &TdFirmware,
@@ -227,11 +232,12 @@ impl TdBoot {
         }
     }
 
-    /// What is known of the boot with firmware of which no file is at hand, such as a cloud's, but
-    /// how it measures ([`TdMachine::layout`]) and its Secure Boot state: RTMR 1 and 2.
+    /// RTMR 1 to 3 of a boot with firmware without a file, such as a cloud's, of which the layout
+    /// ([`TdMachine::layout`]) and the Secure Boot state are given. RTMR 0 is open.
     ///
     /// # Errors
-    /// [`TdError::NoFirmware`] without a layout; an image that can't boot there.
+    /// [`TdError::NoFirmware`] without a layout; [`TdError::Kernel`], [`TdError::Boot`] and
+    /// [`TdError::Image`] for an image that such firmware would not start.
     pub fn predict_foreign(
         &self,
         secure_boot: SecureBoot,
