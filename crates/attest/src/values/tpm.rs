@@ -148,19 +148,32 @@ fn behaviour(
     let named: Option<KnownFirmware> =
         profile.firmware_behaviour.as_deref().and_then(|name| name.parse().ok());
     let Some(firmware) = &profile.firmware else { return Ok(named) };
-    match (KnownFirmware::of_file(&subject.machine_file(firmware)?), named) {
+    let of_file = KnownFirmware::of_file(&subject.machine_file(firmware)?);
+    agreed(profile, firmware, of_file, named)
+}
+
+/// What is known of the file, or what is named for a file that no boot was compared with; where both say
+/// something they must agree.
+fn agreed(
+    profile: &Profile,
+    firmware: &str,
+    of_file: Result<KnownFirmware, FirmwareFileError>,
+    named: Option<KnownFirmware>,
+) -> Result<Option<KnownFirmware>, ReferenceError> {
+    match (of_file, named) {
         (Ok(known), Some(named)) if known.build != named.build => {
             let build = known.build;
             let expected = format!("{build}, as `{firmware}` is known to measure, or nothing");
             Err(profile.invalid("firmware-behaviour", named.build.to_string(), expected).into())
         }
         (Ok(known), _) => Ok(Some(known)),
-        (Err(FirmwareFileError::NotWhole(source)), _) => {
-            Err(ReferenceError::Firmware { firmware: firmware.clone(), source: Box::new(source) })
-        }
+        (Err(FirmwareFileError::NotWhole(source)), _) => Err(ReferenceError::Firmware {
+            firmware: firmware.to_owned(),
+            source: Box::new(source),
+        }),
         (Err(FirmwareFileError::Unknown(source)), None) => Err(ReferenceError::Behaviour {
             profile: profile.name.clone(),
-            firmware: firmware.clone(),
+            firmware: firmware.to_owned(),
             source,
         }),
         (Err(FirmwareFileError::Unknown(_)), named) => Ok(named),

@@ -263,6 +263,43 @@ fn firmware_that_nobody_knows_measures_as_it_is_said() {
     assert!(matches!(error, ReferenceError::File(_)), "{error}");
 }
 
+#[test]
+fn a_name_may_repeat_what_the_file_says_and_not_contradict_it() {
+    let profile = named(Some("OVMF.fd"), None);
+    let of = |of_file, named: Option<FirmwareBuild>| {
+        let named = named.map(|build| KnownFirmware { build, secure_boot: None });
+        agreed(&profile, "OVMF.fd", of_file, named)
+    };
+    let build = FirmwareBuild::Ovmf202502;
+    let known = KnownFirmware { build, secure_boot: Some(true) };
+    assert_eq!(of(Ok(known), None).unwrap(), Some(known));
+    assert_eq!(of(Ok(known), Some(build)).unwrap(), Some(known));
+    // The two measure alike, and are not the same.
+    match of(Ok(known), Some(FirmwareBuild::Ovmf202211)).unwrap_err() {
+        ReferenceError::Profile(ProfileError::Invalid { profile, key, found, expected }) => {
+            assert_eq!(profile, "qemu-vtpm");
+            assert_eq!((key.as_str(), found.as_str()), ("firmware-behaviour", "ovmf-2022.11"));
+            assert_eq!(expected, "ovmf-2025.02, as `OVMF.fd` is known to measure, or nothing");
+        }
+        error => panic!("{error}"),
+    }
+}
+
+/// Firmware with Secure Boot, of whose variables nothing is said, has no keys.
+#[test]
+fn a_machine_without_variables_has_secure_boot_off_if_its_firmware_has_it() {
+    let files = ImageFiles::of_files(Folder::new().root(), false, |_| None);
+    let build = FirmwareBuild::Ovmf202502;
+    for (secure_boot, enabled) in [(Some(true), Some(false)), (Some(false), None), (None, None)] {
+        let known = Some(KnownFirmware { build, secure_boot });
+        let machine = machine(&built_in("qemu-vtpm"), &files, known, None).unwrap();
+        assert_eq!(machine.secure_boot.enabled, enabled, "{secure_boot:?}");
+        assert_eq!(machine.firmware, Some(build));
+    }
+    let none = machine(&built_in("qemu-vtpm"), &files, None, None).unwrap();
+    assert!(none.firmware.is_none() && none.secure_boot.enabled.is_none());
+}
+
 /// Debian's files, which the environment names: `measure/tests/debian_firmware`.
 #[test]
 fn known_firmware_measures_as_its_file_says() {
