@@ -6,6 +6,7 @@
 pub(crate) mod bzimage;
 #[path = "../../../measure/tests/event_logs/mod.rs"]
 pub(crate) mod event_logs;
+pub(crate) mod image;
 #[path = "../../../measure/tests/ovmf_image/mod.rs"]
 pub(crate) mod ovmf_image;
 #[path = "../../../measure/tests/se_image/mod.rs"]
