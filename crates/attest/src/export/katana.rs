@@ -118,3 +118,132 @@ fn components(
         cmdline: Some(files::read_text(&output.file(Role::CommandLine)?)?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::note::DEBUG_MARK;
+    use super::super::tests::fixture::{Values, machine_of};
+    use super::*;
+    use crate::tests::COMMAND_LINE;
+    use crate::tests::image::{ImageFolder, snp_firmware, value};
+
+    fn guest(boot: &str, more: Value) -> Value {
+        let mut guest = value(
+            "snp",
+            ["sev-snp", "qemu", boot],
+            json!({
+                "vcpus": 2, "vcpu-type": "EPYC-v4", "firmware": "OVMF.fd",
+                "launch-digest": "0a".repeat(48),
+            }),
+        );
+        guest.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        guest.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        guest
+    }
+
+    fn image(values: &[Value]) -> ImageFolder {
+        ImageFolder::direct()
+            .file("firmware", "OVMF.fd", &snp_firmware())
+            .values(&[], values)
+            .finish()
+    }
+
+    fn exported(folder: &std::path::Path) -> Result<Document, ExportError> {
+        let source = ExportSource::open(folder).unwrap();
+        let machines: Vec<&ExpectedMachine> = source.machines.iter().collect();
+        document(&source, &machines)
+    }
+
+    fn written(folder: &std::path::Path) -> Value {
+        serde_json::from_slice(&exported(folder).unwrap().bytes).unwrap()
+    }
+
+    /// What `tee/scripts/calculate-measurement.sh` writes of a guest whose kernel QEMU hands over.
+    #[test]
+    fn a_guest_that_boots_directly_names_its_files() {
+        let folder = image(&[guest("direct", json!({}))]);
+        assert_eq!(
+            written(folder.path()),
+            json!({
+                "measurement": "0a".repeat(48),
+                "boot_mode": "direct_kernel",
+                "components": {
+                    "ovmf": "OVMF.fd", "kernel": "tiny.vmlinuz", "initrd": "tiny.initrd",
+                    "cmdline": COMMAND_LINE,
+                },
+                "vm_config": { "vcpus": 2, "vcpu_type": "EPYC-v4" },
+                "notes": "firmware, kernel, initrd and command line are measured",
+            })
+        );
+    }
+
+    /// The firmware alone is measured: no file of the image is needed.
+    #[test]
+    fn a_guest_that_boots_from_a_disk_names_its_firmware() {
+        let file = Values::of(&[guest("uki-disk", json!({}))]);
+        let document = written(&file.path());
+        assert_eq!(document["boot_mode"], "uefi_disk");
+        assert_eq!(document["components"], json!({ "ovmf": "OVMF.fd" }));
+        assert_eq!(document["notes"], "the firmware is measured and nothing on the disk");
+        let file = Values::of(&[guest("direct", json!({}))]);
+        let error = exported(&file.path()).unwrap_err();
+        assert!(matches!(error, ExportError::NoFolder { shape: Shape::Katana, .. }), "{error}");
+    }
+
+    #[test]
+    fn notes_say_of_a_debug_image_that_it_is_one() {
+        let of = |debug| notes(&machine_of(debug, guest("direct", json!({}))), false);
+        let measured = "the firmware is measured and nothing on the disk";
+        assert_eq!(of(false), measured);
+        assert_eq!(
+            of(true),
+            format!("{DEBUG_MARK}, never to be accepted in production: {measured}")
+        );
+    }
+
+    #[test]
+    fn each_value_that_the_shape_has_is_needed() {
+        for (key, what) in
+            [("launch-digest", "launch-digest"), ("vcpus", "vcpus"), ("firmware", "firmware")]
+        {
+            let folder = image(&[guest("direct", json!({ key: null }))]);
+            let error = exported(folder.path()).unwrap_err();
+            assert!(
+                matches!(&error, ExportError::Missing { what: of, .. } if of == what),
+                "{key}: {error}"
+            );
+        }
+    }
+
+    /// Machines of other platforms, and guests of clouds, whose vCPUs have no type, are passed over.
+    #[test]
+    fn the_one_guest_with_a_type_of_vcpu_is_exported() {
+        let cloud = guest("uki-disk", json!({ "vmm": "ec2", "vcpu-type": null }));
+        let tpm = value("tpm", ["tpm", "qemu", "uki-disk"], json!({}));
+        let others = [cloud.clone(), tpm.clone()];
+        let folder = image(&[cloud.clone(), guest("direct", json!({})), tpm.clone()]);
+        let document = exported(folder.path()).unwrap();
+        assert_eq!(document.machines, ["snp (qemu, direct boot, 2 vCPUs EPYC-v4, OVMF.fd)"]);
+        let error = exported(image(&others).path()).unwrap_err();
+        let ExportError::NoPlace { shape: Shape::Katana, platforms, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(platforms, &["sev-snp", "tpm"]);
+        let two = [guest("direct", json!({})), guest("direct", json!({ "vcpus": 4 }))];
+        let error = exported(image(&two).path()).unwrap_err();
+        assert!(matches!(error, ExportError::SeveralMachines { shape: Shape::Katana, .. }));
+    }
+
+    #[test]
+    fn an_image_without_a_file_of_the_boot_is_refused() {
+        let folder = ImageFolder::new()
+            .file("kernel", "tiny.vmlinuz", b"kernel")
+            .values(&[], &[guest("direct", json!({}))])
+            .finish();
+        let error = exported(folder.path()).unwrap_err();
+        let ExportError::NoFile(missing) = &error else { panic!("{error}") };
+        assert_eq!(missing.role, Role::Initrd);
+    }
+}

@@ -82,3 +82,6 @@ fn document(
         Shape::Katana | Shape::SystemdMeasure => katana::document(subject, &machines),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,15 +128,123 @@ fn len(digits: &[u8]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
 
-    /// NIST's "TupleHash samples", sample 1 of TupleHash256, has another context and length; the
+    use super::super::tests::fixture::machine;
+    use super::*;
+    use crate::tests::image::value;
+
+    /// NIST SP 800-185, section 2.3.1. NIST's "TupleHash samples" have another context and length; the
     /// identity of `quote_v4_tdx_ecdsa_p256.bin` in oasis-core is checked in `tests/export.rs`.
     #[test]
     fn numbers_are_encoded_as_the_standard_says() {
-        assert_eq!(left_encode(0), [1, 0]);
-        assert_eq!(left_encode(384), [2, 1, 128]);
-        assert_eq!(right_encode(256), [1, 0, 2]);
-        assert_eq!(right_encode(255), [255, 1]);
+        for (number, left, right) in [
+            (0, &[1, 0][..], &[0, 1][..]),
+            (1, &[1, 1], &[1, 1]),
+            (255, &[1, 255], &[255, 1]),
+            (256, &[2, 1, 0], &[1, 0, 2]),
+            (384, &[2, 1, 128], &[1, 128, 2]),
+            (65536, &[3, 1, 0, 0], &[1, 0, 0, 3]),
+            (
+                u64::MAX,
+                &[8, 255, 255, 255, 255, 255, 255, 255, 255],
+                &[255, 255, 255, 255, 255, 255, 255, 255, 8],
+            ),
+        ] {
+            assert_eq!(
+                (left_encode(number), right_encode(number)),
+                (left.to_vec(), right.to_vec())
+            );
+        }
+    }
+
+    /// Section 5.3.2 by its definition: cSHAKE256 of the encoded strings, with the function's name.
+    #[test]
+    fn a_tuple_is_hashed_with_the_length_of_each_string() {
+        let by_hand = |encoded: &[u8]| {
+            let mut hasher = CShake256::new_with_function_name(b"TupleHash", CONTEXT);
+            hasher.update(encoded);
+            let mut digest = [0; 32];
+            hasher.finalize_xof().read(&mut digest);
+            digest
+        };
+        // left_encode(8), "a", left_encode(16), "bc", right_encode(256).
+        let encoded = [1, 8, b'a', 1, 16, b'b', b'c', 1, 0, 2];
+        assert_eq!(tuple_hash(&[b"a", b"bc"]), by_hand(&encoded));
+        assert_eq!(tuple_hash(&[]), by_hand(&[1, 0, 2]));
+        assert_ne!(tuple_hash(&[b"a", b"bc"]), tuple_hash(&[b"ab", b"c"]));
+        assert_ne!(tuple_hash(&[b"abc"]), tuple_hash(&[b"abc", b""]));
+    }
+
+    /// Each register of the bytes of its number.
+    fn td(registers: &[&str]) -> ExpectedMachine {
+        let value_of = |name: &str| match name {
+            "mrtd" => "0a".repeat(48),
+            name => format!("0{}", &name[4..]).repeat(48),
+        };
+        let registers: serde_json::Map<String, Value> =
+            registers.iter().map(|name| ((*name).to_owned(), value_of(name).into())).collect();
+        let more = json!({ "registers": { "sha384": registers } });
+        machine(value("td", ["tdx", "qemu", "direct"], more))
+    }
+
+    const ALL: [&str; 4] = ["mrtd", "rtmr0", "rtmr1", "rtmr2"];
+
+    #[test]
+    fn an_identity_is_of_mrtd_and_all_registers() {
+        let of = |rtmr3: u8| {
+            let registers = [0x0a, 0, 1, 2, rtmr3].map(|byte| [byte; REGISTER_LEN]);
+            tuple_hash(&registers.each_ref().map(|register| &register[..]))
+        };
+        // RTMR 3 is zero where no value is given.
+        assert_eq!(mrenclave(&td(&ALL)).unwrap(), of(0));
+        let extended = td(&["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"]);
+        assert_eq!(mrenclave(&extended).unwrap(), of(3));
+        for missing in ALL {
+            let left: Vec<&str> = ALL.into_iter().filter(|name| *name != missing).collect();
+            let error = mrenclave(&td(&left)).unwrap_err();
+            assert!(
+                matches!(&error, ExportError::Missing { what, .. } if what == missing),
+                "{error}"
+            );
+        }
+    }
+
+    /// oasis-core f9f1fdc, `go/common/sgx/common.go`: MRENCLAVE and MRSIGNER in Base64.
+    #[test]
+    fn a_policy_has_the_tds_that_have_an_identity() {
+        let (whole, open) = (td(&ALL), td(&["mrtd"]));
+        let snp = machine(value("snp", ["sev-snp", "qemu", "direct"], json!({})));
+        let document = document(&[&snp, &open, &whole]).unwrap();
+        let policy: Value = serde_json::from_slice(&document.bytes).unwrap();
+        let identity = [&mrenclave(&whole).unwrap()[..], &[0; 32]].concat();
+        let enclave = json!({ "id": base64(&identity), "description": whole.to_string() });
+        assert_eq!(policy, json!({ "enclaves": [enclave] }));
+        assert_eq!(document.machines, [whole.to_string()]);
+        let notes: Vec<String> = document.notes.iter().map(ToString::to_string).collect();
+        let why = format!("`oasis` needs rtmr0 of {open}: the reference values do not have it");
+        let left_out = format!("{open} is left out: {why}");
+        assert_eq!(notes, ["left out, as they are not TDs: sev-snp".to_owned(), left_out]);
+    }
+
+    #[test]
+    fn a_policy_without_an_enclave_is_refused() {
+        let snp = machine(value("snp", ["sev-snp", "qemu", "direct"], json!({})));
+        let (one, other) = (td(&["mrtd"]), td(&["mrtd", "rtmr0"]));
+        // The first reason is that of the machine that comes first.
+        for (machines, missing) in
+            [([&snp, &one, &other], "rtmr0"), ([&other, &one, &snp], "rtmr1")]
+        {
+            let error = document(&machines).unwrap_err();
+            assert!(
+                matches!(&error, ExportError::Missing { what, .. } if what == missing),
+                "{error}"
+            );
+        }
+        let error = document(&[&snp]).unwrap_err();
+        let ExportError::NoPlace { shape: Shape::Oasis, platforms, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(platforms, &["sev-snp"]);
     }
 }

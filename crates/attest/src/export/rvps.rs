@@ -128,3 +128,147 @@ fn named(machine: &ExpectedMachine) -> Vec<(&'static str, String)> {
     };
     asked(machine).iter().filter_map(value).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::note::DEBUG_MARK;
+    use super::super::tests::fixture::{machine, machine_of};
+    use super::*;
+    use crate::tests::image::value;
+
+    /// A machine with these registers, each of the byte that is its last digit.
+    fn of(platform: &str, vmm: &str, bank: &str, registers: &[&str]) -> ExpectedMachine {
+        let len = if bank == "sha256" { 32 } else { 48 };
+        let digest = |name: &str| format!("0{}", name.chars().last().unwrap()).repeat(len);
+        let registers: BTreeMap<&str, String> =
+            registers.iter().map(|name| (*name, digest(name))).collect();
+        let boot = if platform == "tdx" && vmm == "qemu" { "direct" } else { "uki-disk" };
+        machine(value("p", [platform, vmm, boot], json!({ "registers": { bank: registers } })))
+    }
+
+    /// The names of `ear_default_policy_cpu.rego`, and which registers of which bank stand for them.
+    #[test]
+    fn a_value_has_the_name_that_the_policy_asks_for() {
+        let td = ["rtmr0", "rtmr1", "rtmr2", "rtmr3"];
+        let rows: [(ExpectedMachine, &[(&str, &str, usize)]); 7] = [
+            (of("tdx", "qemu", "sha384", &td), &[("rtmr_1", "01", 48), ("rtmr_2", "02", 48)]),
+            (of("tdx", "gce", "sha384", &["rtmr2"]), &[("rtmr_2", "02", 48)]),
+            (of("tpm", "qemu", "sha256", &["pcr4", "pcr11"]), &[("tpm_pcr11", "01", 32)]),
+            (of("tpm", "gce", "sha256", &["pcr11"]), &[("tpm_pcr11", "01", 32)]),
+            (
+                of("tpm", "azure", "sha256", &["pcr11"]),
+                &[("snp_pcr11", "01", 32), ("tdx_pcr11", "01", 32)],
+            ),
+            // The policy's claims are of the SHA-256 bank.
+            (of("tpm", "ec2", "sha384", &["pcr11"]), &[]),
+            (of("se", "qemu", "sha256", &["pcr11"]), &[]),
+        ];
+        for (machine, expected) in rows {
+            let expected: Vec<(&str, String)> =
+                expected.iter().map(|(name, byte, len)| (*name, byte.repeat(*len))).collect();
+            assert_eq!(named(&machine), expected, "{machine}");
+        }
+        let snp = json!({ "launch-digest": "0a".repeat(48), "registers": {} });
+        let snp = machine(value("snp", ["sev-snp", "qemu", "direct"], snp));
+        assert_eq!(named(&snp), [("snp_launch_measurement", "0a".repeat(48))]);
+        let mrtd = json!({ "registers": { "sha384": { "mrtd": "0b".repeat(48) } } });
+        let mrtd = machine(value("td", ["tdx", "qemu", "direct"], mrtd));
+        assert_eq!(named(&mrtd), [("mr_td", "0b".repeat(48))]);
+    }
+
+    /// What is registered, as `rvps/src/extractors/sample` decodes it.
+    fn payload(message: &Value) -> String {
+        message["payload"].as_str().unwrap().to_owned()
+    }
+
+    /// A registered name replaces all earlier values, so all accepted values are in one message, each once.
+    #[test]
+    fn all_values_of_a_name_are_in_one_list() {
+        let snp = |byte: &str| {
+            let digest = json!({ "launch-digest": byte.repeat(48) });
+            machine(value("snp", ["sev-snp", "qemu", "direct"], digest))
+        };
+        let machines = [snp("0b"), snp("0a"), snp("0b")];
+        let document = document(&machines.each_ref()).unwrap();
+        let message: Value = serde_json::from_slice(&document.bytes).unwrap();
+        let (a, b) = ("0a".repeat(48), "0b".repeat(48));
+        let expected = json!({ "snp_launch_measurement": [a, b] }).to_string();
+        assert_eq!(
+            message,
+            json!({ "version": "0.1.0", "type": "sample", "payload": base64(expected.as_bytes()) })
+        );
+        assert_eq!(document.machines.len(), 3);
+        // Nobody can review Base64: each value is noted, once.
+        let note = |value: &str| Note::Value(format!("snp_launch_measurement = {value}"));
+        assert_eq!(document.notes, [note(&a), note(&b)]);
+    }
+
+    #[test]
+    fn a_message_of_a_debug_image_says_so_beside_its_payload() {
+        let of = |debug| {
+            let digest = json!({ "launch-digest": "0a".repeat(48) });
+            let machine = machine_of(debug, value("s", ["sev-snp", "qemu", "direct"], digest));
+            let bytes = document(&[&machine]).unwrap().bytes;
+            serde_json::from_slice::<Value>(&bytes).unwrap()
+        };
+        assert_eq!((&of(true)["debug"], of(false).get("debug")), (&DEBUG_MARK.into(), None));
+        assert_eq!(payload(&of(true)), payload(&of(false)));
+    }
+
+    #[test]
+    fn what_is_left_out_is_noted_in_the_order_of_the_registers() {
+        let machine = of("tpm", "qemu", "sha256", &["pcr12", "pcr2", "pcr11", "pcr9"]);
+        let document = document(&[&machine]).unwrap();
+        let words = "left out, because the policy asks for no such value: PCR 2, PCR 9, PCR 12";
+        assert_eq!(document.notes[0].to_string(), format!("{machine}: {words}"));
+        assert_eq!(left_out(&of("tpm", "gce", "sha256", &["pcr11"])), None);
+    }
+
+    /// Reasons and conditions are noted of the registers that the policy asks for; of a machine that is left
+    /// out, those of the registers without a value.
+    #[test]
+    fn a_machine_without_a_value_that_is_asked_for_is_left_out() {
+        let open = machine(value(
+            "open",
+            ["tdx", "gce", "uki-disk"],
+            json!({
+                "registers": { "sha384": { "rtmr0": "00".repeat(48) } },
+                "not-predicted": { "rtmr1": { "code": "unknown-firmware" } },
+                "conditions": { "rtmr0": [{ "code": "secure-boot-off" }] },
+            }),
+        ));
+        let known = machine(value(
+            "known",
+            ["tdx", "gce", "uki-disk"],
+            json!({
+                "registers": { "sha384": { "rtmr2": "02".repeat(48) } },
+                "not-predicted": {
+                    "rtmr0": { "code": "acpi-tables" }, "rtmr1": { "code": "unknown-firmware" },
+                },
+                "conditions": { "rtmr2": [{ "code": "no-option-rom" }] },
+            }),
+        ));
+        let document = document(&[&open, &known]).unwrap();
+        assert_eq!(document.machines, [known.to_string()]);
+        let found: Vec<String> = document.notes.iter().map(ToString::to_string).collect();
+        let why =
+            "the firmware is not given: what it measures of itself and the machine is not known";
+        assert_eq!(
+            found,
+            [
+                format!("{open} is left out: the policy asks for none of its values"),
+                format!("{open}: no rtmr1: {why}"),
+                format!("{known}: no rtmr1: {why}"),
+                format!("{known}: rtmr2: if no device has an option ROM"),
+                format!("rtmr_2 = {}", "02".repeat(48)),
+            ]
+        );
+        let error = super::document(&[&open]).unwrap_err();
+        let ExportError::NoPlace { shape: Shape::Rvps, platforms, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(platforms, &["tdx"]);
+    }
+}

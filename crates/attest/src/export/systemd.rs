@@ -77,3 +77,104 @@ pub(super) fn document(subject: &ExportSource, folder: &Path) -> Result<Document
     let values = SystemdMeasure::new(&predictions, &Bank::ALL, &SystemdMeasure::moments());
     json(&values.marked(subject.mark()), &[], Vec::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sha2::{Sha256, Sha384};
+
+    use super::super::note::DEBUG_MARK;
+    use super::super::tests::fixture::Values;
+    use super::*;
+    use crate::tests::image::{ImageFolder, uki};
+
+    /// systemd-pcrphase.service(8): each moment is one phase later.
+    #[test]
+    fn the_moments_are_those_of_the_phases() {
+        let moments: Vec<String> =
+            SystemdMeasure::moments().iter().map(|phases| phases.join(":")).collect();
+        assert_eq!(
+            moments,
+            [
+                "enter-initrd",
+                "enter-initrd:leave-initrd",
+                "enter-initrd:leave-initrd:sysinit",
+                "enter-initrd:leave-initrd:sysinit:ready",
+            ]
+        );
+    }
+
+    /// systemd-stub(7): the name of each section with a NUL, and what it holds, in the order of the manual;
+    /// then each phase.
+    fn by_hand<D: sha2::Digest>(phases: &[&str]) -> String {
+        let image = uki().image();
+        let sections = uki().read().unwrap().sections;
+        let names: Vec<&str> = sections.iter().map(|section| section.name).collect();
+        assert_eq!(names, [".linux", ".osrel", ".cmdline", ".initrd", ".uname", ".sbat"]);
+        let mut events: Vec<Vec<u8>> = Vec::new();
+        for name in names {
+            events.push([name.as_bytes(), b"\0"].concat());
+            events.push(section(&image, name));
+        }
+        events.extend(phases.iter().map(|phase| phase.as_bytes().to_vec()));
+        let zero = vec![0; <D as sha2::Digest>::output_size()];
+        let extend = |value: Vec<u8>, event: Vec<u8>| {
+            D::digest([&value[..], &D::digest(event)[..]].concat()).to_vec()
+        };
+        hex::encode(events.into_iter().fold(zero, extend))
+    }
+
+    /// The contents of a section of a PE image (Microsoft, "PE Format", section table).
+    fn section(image: &[u8], name: &str) -> Vec<u8> {
+        let at = image.windows(8).position(|part| part.starts_with(name.as_bytes())).unwrap();
+        let word = |at: usize| {
+            let bytes = image[at..at + 4].try_into().unwrap();
+            usize::try_from(u32::from_le_bytes(bytes)).unwrap()
+        };
+        let (len, offset) = (word(at + 8), word(at + 20));
+        image[offset..offset + len].to_vec()
+    }
+
+    #[test]
+    fn pcr_11_is_written_by_bank_after_each_phase() {
+        let folder = ImageFolder::new().uki().values(&[], &[]).finish();
+        let exported = |debug| {
+            let values = Values::with(debug, &[], &[]);
+            let bytes = cvmkit_host::files::read(&values.path()).unwrap();
+            folder.put("reference-values.json", &bytes);
+            let source = ExportSource::open(folder.path()).unwrap();
+            let document = document(&source, folder.path()).unwrap();
+            serde_json::from_slice::<Value>(&document.bytes).unwrap()
+        };
+        let all = exported(false);
+        let phases = ["enter-initrd", "leave-initrd", "sysinit", "ready"];
+        let of = |count: usize, hash: String| json!({ "phase": phases[..count].join(":"), "pcr": 11, "hash": hash });
+        let bank = |hash: &dyn Fn(&[&str]) -> String| -> Vec<Value> {
+            (1..=4).map(|count| of(count, hash(&phases[..count]))).collect()
+        };
+        assert_eq!(
+            all,
+            json!({ "sha256": bank(&by_hand::<Sha256>), "sha384": bank(&by_hand::<Sha384>) })
+        );
+        let mut marked = all;
+        for moment in marked.as_object_mut().unwrap().values_mut().flat_map(Value::as_array_mut) {
+            moment.iter_mut().for_each(|moment| moment["debug"] = DEBUG_MARK.into());
+        }
+        assert_eq!(exported(true), marked);
+    }
+
+    /// Before the first phase there is none to name.
+    #[test]
+    fn the_moment_before_the_first_phase_has_no_name() {
+        let folder = ImageFolder::new().uki().values(&[], &[]).finish();
+        let machine = TpmMachine::default();
+        let predictions =
+            TpmBoot::of_image(folder.path(), false).unwrap().predictions(&machine).unwrap();
+        let values = SystemdMeasure::new(&predictions, &[Bank::Sha256], &[vec![]]);
+        let hash = by_hand::<Sha256>(&[]);
+        let expected = json!({ "sha256": [{ "pcr": 11, "hash": hash }] });
+        assert_eq!(serde_json::to_value(values).unwrap(), expected);
+        let nothing = SystemdMeasure::new(&[], &[Bank::Sha256], &[vec![]]);
+        assert_eq!(serde_json::to_value(nothing).unwrap(), json!({ "sha256": [] }));
+    }
+}

@@ -88,3 +88,6 @@ pub(super) fn document(
     let machines = carried.iter().map(ToString::to_string).collect();
     Ok(Document { bytes, media_type: MEDIA_TYPE, debug: false, machines, notes })
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ fn gcp(subject: &ExportSource, machines: &[&ExpectedMachine]) -> Result<Document
     let digest = bytes(&digests.sha256.0);
     cbor(in_order([("version", GCP_VERSION.into()), ("uki_auth", digest)]), machines)
 }
+
+#[cfg(test)]
+mod tests;
