@@ -148,3 +148,107 @@ pub(super) fn in_full(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_host::files;
+
+    use super::*;
+    use crate::output::{MissingFile, Role};
+    use crate::values::ValueFault;
+
+    fn path() -> PathBuf {
+        PathBuf::from("a.log")
+    }
+
+    fn file(kind: std::io::ErrorKind) -> FileError {
+        files::cannot("read", Path::new("a.log"))(kind)
+    }
+
+    const NO_LOG: log::Error = log::Error::AcpiTable;
+
+    /// What is wrong with a log is wrong with the file it is in; all else is of what it is compared with.
+    #[test]
+    fn a_broken_log_is_said_of_its_file() {
+        let named = CompareError::from(NO_LOG).of_observed(&path());
+        let CompareError::Observed { path: of, source: ObservedError::Log(error) } = &named else {
+            panic!("{named}")
+        };
+        assert_eq!((of, error), (&path(), &NO_LOG));
+        let other = CompareError::NoMachine { path: "out".into() }.of_observed(&path());
+        assert!(matches!(&other, CompareError::NoMachine { path } if path == Path::new("out")));
+    }
+
+    /// Whose fault it is, and words of the next step: `None` where there is none to name.
+    #[test]
+    fn an_error_says_whose_fault_it_is_and_the_next_step() {
+        use std::io::ErrorKind::{NotFound, StorageFull};
+        let full = Some("make room on the disk");
+        let observed = |source| CompareError::Observed { path: path(), source };
+        let without = |is_folder| CompareError::NoExpectation { path: path(), what: "", is_folder };
+        let no_uki = MissingFile { folder: path(), role: Role::Uki };
+        let fault = ValueFault { what: String::new(), expected: "", found: String::new() };
+        let value = ReadError::Value { path: path(), machine: String::new(), fault };
+        let rows: [(CompareError, Fault, Option<&str>); 17] = [
+            (file(NotFound).into(), Fault::Definition, None),
+            (file(StorageFull).into(), Fault::Environment, full),
+            (ReadError::File(file(NotFound)).into(), Fault::Definition, None),
+            (ReadError::File(file(StorageFull)).into(), Fault::Environment, full),
+            (
+                value.into(),
+                Fault::Definition,
+                Some("name the folder of an image that cvmkit built"),
+            ),
+            (
+                ReadError::TooLong { path: path() }.into(),
+                Fault::Definition,
+                Some("name the folder"),
+            ),
+            (
+                ManifestError::NoImage { folder: "out".into() }.into(),
+                Fault::Definition,
+                Some("name the folder of an image"),
+            ),
+            (ManifestError::File(file(StorageFull)).into(), Fault::Environment, full),
+            (
+                PredictionError::from(no_uki).into(),
+                Fault::Definition,
+                Some("predict a direct boot"),
+            ),
+            (PredictionError::File(file(StorageFull)).into(), Fault::Environment, full),
+            (TdError::NoFirmware.into(), Fault::Definition, Some("name the latest layout")),
+            (TdError::File(file(StorageFull)).into(), Fault::Environment, full),
+            (ReferenceError::File(file(StorageFull)).into(), Fault::Environment, full),
+            (
+                CompareError::NeedsFiles { path: path(), given: "x" },
+                Fault::Definition,
+                Some("name the image's folder"),
+            ),
+            (
+                observed(ObservedError::Unknown { found: String::new() }),
+                Fault::Definition,
+                Some("/sys/firmware/acpi/tables/data/CCEL"),
+            ),
+            (observed(ObservedError::Log(NO_LOG)), Fault::Definition, None),
+            (without(true), Fault::Definition, Some("build the image for this platform")),
+        ];
+        let folder_needed = (without(false), Fault::Definition, Some("predicted from its files"));
+        for (error, fault, hint) in rows.into_iter().chain([folder_needed]) {
+            assert_eq!(error.fault(), fault, "{error:?}");
+            let found = error.hint();
+            match hint {
+                Some(words) => assert!(found.as_ref().unwrap().contains(words), "{found:?}"),
+                None => assert_eq!(found, None, "{error:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_all_its_causes() {
+        let error = CompareError::Observed { path: path(), source: ObservedError::Log(NO_LOG) };
+        let expected =
+            format!("cannot compare `a.log`: not an event log that can be replayed: {NO_LOG}");
+        assert_eq!(in_full(&error), expected);
+        assert_eq!(in_full(&NO_LOG), NO_LOG.to_string());
+    }
+}

@@ -67,3 +67,120 @@ impl<'a> Expectation<'a> {
         CompareError::NoExpectation { path: self.path.to_owned(), what, is_folder }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tests::image::{ImageFolder, reference_values, value};
+
+    fn folder() -> ImageFolder {
+        let snp = json!({ "launch-digest": "01".repeat(48) });
+        ImageFolder::direct()
+            .values(
+                &[],
+                &[
+                    value("snp", ["sev-snp", "qemu", "direct"], snp),
+                    value("td", ["tdx", "qemu", "direct"], json!({ "firmware": "a.fd" })),
+                ],
+            )
+            .finish()
+    }
+
+    fn profile(name: &str) -> Options {
+        Options { profile: Some(name.to_owned()), ..Options::default() }
+    }
+
+    #[test]
+    fn a_folder_has_its_files_and_a_file_has_none() {
+        let folder = folder();
+        let file = folder.at("reference-values.json");
+        for (path, has_files) in [(folder.path(), true), (&*file, false)] {
+            let expectation = Expectation::read(path, &Options::default()).unwrap();
+            assert_eq!(expectation.folder.is_some(), has_files);
+            assert_eq!(expectation.known.len(), 2);
+            let firmware: Vec<_> = expectation.named.firmware().unwrap().collect();
+            assert_eq!(firmware, [Some("a.fd")]);
+            let error = expectation.without("this");
+            let CompareError::NoExpectation { path: of, what: "this", is_folder } = error else {
+                panic!("{error}")
+            };
+            assert_eq!((of.as_path(), is_folder), (path, has_files));
+        }
+    }
+
+    /// Values of another schema, or of none, are not passed over for the files.
+    #[test]
+    fn a_folder_without_reference_values_is_predicted_from() {
+        let folder = ImageFolder::direct().finish();
+        let read = || Expectation::read(folder.path(), &Options::default());
+        let expectation = read().unwrap();
+        assert!(expectation.known.is_empty() && expectation.folder.is_some());
+        folder.put("reference-values.json", b"{}");
+        assert!(matches!(read().err().unwrap(), CompareError::Known(ReadError::Versioned(_))));
+        let none = Expectation::read(&folder.at("none"), &Options::default()).err().unwrap();
+        assert!(matches!(none, CompareError::Known(ReadError::File(_))), "{none}");
+    }
+
+    #[test]
+    fn machines_are_those_that_fit() {
+        let folder = folder();
+        let file = folder.at("reference-values.json");
+        let known = |path: &Path, options: &Options| {
+            let expectation = Expectation::read(path, options);
+            let names = |of: Expectation<'_>| -> Vec<String> {
+                of.known.iter().map(|of| of.value.profile.clone()).collect()
+            };
+            expectation.map(names)
+        };
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let disk = Options { boot: Some(crate::profile::Boot::UkiDisk), ..Options::default() };
+        for path in [folder.path(), &file] {
+            assert_eq!(known(path, &profile("td")).unwrap(), names(&["td"]));
+            let error = known(path, &profile("other")).unwrap_err();
+            let CompareError::NoMachine { path: of } = &error else { panic!("{error}") };
+            assert_eq!(of, path);
+        }
+        // The TDs that are named do not depend on what is said of the machine.
+        let expectation = Expectation::read(folder.path(), &profile("snp")).unwrap();
+        assert!(expectation.named.boots("direct"));
+        // A folder still has its files to predict from, unless a profile is named.
+        assert_eq!(known(folder.path(), &disk).unwrap(), names(&[]));
+        assert!(matches!(known(&file, &disk), Err(CompareError::NoMachine { .. })));
+        folder.put("reference-values.json", reference_values(false, &[], &[]).as_bytes());
+        assert_eq!(known(&file, &disk).unwrap(), names(&[]));
+        assert!(matches!(known(&file, &profile("td")), Err(CompareError::NoMachine { .. })));
+        assert!(matches!(
+            known(folder.path(), &profile("td")),
+            Err(CompareError::NoMachine { .. })
+        ));
+    }
+
+    /// I9: a request without effect is an error.
+    #[test]
+    fn a_fact_without_effect_on_computed_values_is_refused() {
+        let folder = folder();
+        let described = Options { described: vec!["--memory", "--layout"], ..Options::default() };
+        Expectation::read(folder.path(), &described).unwrap();
+        let file = folder.at("reference-values.json");
+        let error = Expectation::read(&file, &described).err().unwrap();
+        let CompareError::NeedsFiles { path, given: "--memory" } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(path, &file);
+    }
+
+    #[test]
+    fn reference_values_answer_for_a_tpm_if_nothing_is_said_of_it() {
+        let of = |platform: &str, options: &Options| {
+            let boot = if platform == "tpm" { "uki-disk" } else { "direct" };
+            let value = value("p", [platform, "qemu", boot], json!({}));
+            let folder = ImageFolder::direct().values(&[], &[value]).finish();
+            Expectation::read(folder.path(), options).unwrap().answers_for_tpm(options)
+        };
+        let described = Options { described: vec!["--no-keys"], ..Options::default() };
+        assert!(of("tpm", &Options::default()));
+        assert!(!of("tpm", &described) && !of("tdx", &Options::default()));
+    }
+}

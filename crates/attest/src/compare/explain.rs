@@ -55,8 +55,10 @@ pub(super) fn write_divergences(
 
 #[cfg(test)]
 mod tests {
-    use cvmkit_measure::compare::RegisterComparison;
-    use cvmkit_measure::event::PcrIndex;
+    use cvmkit_measure::compare::{Cause, Prediction, RegisterComparison, compare};
+    use cvmkit_measure::event::{
+        EventType, Events, Observed, ObservedEvent, PcrIndex, RegisterSet,
+    };
 
     use super::*;
 
@@ -104,5 +106,93 @@ mod tests {
             let found: Vec<Register> = events.registers.iter().map(|of| of.register).collect();
             assert_eq!((found, values.not_predicted), (left, not_predicted), "{bank:?}");
         }
+    }
+
+    /// A log with one event in each of these PCRs, into which nothing may be extended.
+    fn parting(bank: Bank, numbers: &[u8]) -> Comparison {
+        let event = |number: &u8| ObservedEvent {
+            register: pcr(*number),
+            event_type: EventType::EV_SEPARATOR,
+            digest: bank.hash(b"event"),
+            data: Default::default(),
+        };
+        let events = numbers.iter().map(event).collect();
+        let observed = Observed::new(RegisterSet::Tpm, bank, events).unwrap();
+        let untouched: Vec<Register> = numbers.iter().map(|number| pcr(*number)).collect();
+        let nothing = Events::default();
+        let expected = Prediction { untouched: &untouched, ..Prediction::from(&nothing) };
+        compare(expected, &observed)
+    }
+
+    fn values(registers: Vec<ValueComparison>) -> ValuesComparison {
+        ValuesComparison {
+            expected: String::new(),
+            tried: 1,
+            fits_as_well: Vec::new(),
+            registers,
+            not_predicted: Vec::new(),
+            reasons: Default::default(),
+        }
+    }
+
+    /// A value of this bank that is another than is expected.
+    fn differing(bank: Bank, number: u8) -> ValueComparison {
+        ValueComparison {
+            register: pcr(number),
+            expected: bank.hash(b"expected"),
+            observed: Some(bank.hash(b"other")),
+            causes: vec![Cause::Kernel],
+        }
+    }
+
+    /// An event has the causes in place of the value; of a value without one they stay.
+    #[test]
+    fn a_value_that_an_event_explains_has_no_causes_of_its_own() {
+        for bank in [Some(Bank::Sha256), None] {
+            let mut found = values(vec![differing(Bank::Sha256, 4), differing(Bank::Sha256, 9)]);
+            let mut events = parting(Bank::Sha256, &[4, 11]);
+            of_values(&mut found, &mut events, bank);
+            let causes: Vec<usize> = found.registers.iter().map(|of| of.causes.len()).collect();
+            assert_eq!(causes, [0, 1], "{bank:?}");
+            let left: Vec<Register> = events.registers.iter().map(|of| of.register).collect();
+            // Without a value, a TPM's register has no line; a TD's is judged by its log.
+            let expected = if bank.is_some() { vec![pcr(4)] } else { vec![pcr(4), pcr(11)] };
+            assert_eq!(left, expected, "{bank:?}");
+        }
+    }
+
+    /// Events of one bank explain no value of another.
+    #[test]
+    fn a_bank_is_explained_by_its_own_events() {
+        let mut found = values(vec![differing(Bank::Sha384, 4)]);
+        let mut events = parting(Bank::Sha256, &[4]);
+        of_values(&mut found, &mut events, Some(Bank::Sha256));
+        assert_eq!((found.registers[0].causes.len(), events.registers.len()), (1, 0));
+        let mut events = parting(Bank::Sha384, &[4]);
+        of_values(&mut found, &mut events, Some(Bank::Sha384));
+        assert_eq!((found.registers[0].causes.len(), events.registers.len()), (0, 1));
+    }
+
+    #[test]
+    fn the_first_place_is_told_before_the_others() {
+        struct Lines(Option<Comparison>);
+        impl fmt::Display for Lines {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_divergences(f, self.0.as_ref())
+            }
+        }
+        let said = |events: Option<Comparison>| Lines(events).to_string();
+        assert_eq!(said(None), "");
+        assert_eq!(said(Some(parting(Bank::Sha256, &[]))), "");
+        let text = said(Some(parting(Bank::Sha256, &[4, 9, 11])));
+        let heads: Vec<&str> = text.lines().filter(|line| line.contains(": PCR ")).collect();
+        assert_eq!(
+            heads,
+            [
+                "first divergence: PCR 4: event 0 is unexpected",
+                "then: PCR 9: event 0 is unexpected",
+                "then: PCR 11: event 0 is unexpected",
+            ]
+        );
     }
 }

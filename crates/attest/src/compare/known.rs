@@ -38,3 +38,31 @@ pub(super) fn read(path: &Path) -> Result<Vec<KnownValue>, ReadError> {
     };
     values.into_iter().map(known).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_measure::event::Bank;
+    use serde_json::json;
+
+    use super::super::tests::fixture::{known_of, pcr};
+    use super::*;
+    use crate::tests::image::value;
+
+    #[test]
+    fn a_value_has_its_name_its_digests_and_the_profile_of_its_name() {
+        let profile = serde_json::to_value(Profile::built_in("qemu-vtpm").unwrap()).unwrap();
+        let of = |name: &str| {
+            let registers = json!({ "sha256": { "pcr4": "04".repeat(32) } });
+            let more = json!({ "registers": registers, "guest-features": "0x21" });
+            value(name, ["tpm", "qemu", "uki-disk"], more)
+        };
+        let known = known_of(&[profile], &[of("qemu-vtpm"), of("other")]);
+        assert_eq!(known[0].name, "qemu-vtpm (qemu, uki-disk boot, features 0x21)");
+        let value = known[0].digests.registers[&Bank::Sha256][&pcr(4)];
+        assert_eq!(value.as_bytes(), [4; 32]);
+        assert_eq!(known[0].features(), Some(GuestFeatures(0x21)));
+        let profiles: Vec<_> =
+            known.iter().map(|known| known.profile.as_ref().map(|of| of.name.as_str())).collect();
+        assert_eq!(profiles, [Some("qemu-vtpm"), None]);
+    }
+}

@@ -322,3 +322,6 @@ fn listed<T: Ord + fmt::Display>(values: impl Iterator<Item = T>) -> String {
     let words: Vec<_> = distinct.iter().map(ToString::to_string).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
+
+#[cfg(test)]
+mod tests;

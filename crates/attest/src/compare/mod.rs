@@ -152,3 +152,6 @@ fn contradictions(quote: &TdQuote) -> Vec<String> {
     });
     differing.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,3 +57,52 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
 pub(super) fn file(known: &KnownValue) -> Option<&str> {
     known.value.firmware.as_deref().filter(|_| known.value.vmm == Vmm::Qemu)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::tests::fixture::known;
+    use super::*;
+    use crate::tests::image::value;
+
+    fn named(values: &[Value]) -> Named {
+        Named::of(&known(values))
+    }
+
+    fn td(vmm: &str, boot: &str, firmware: &str, version: &str) -> Value {
+        let more = json!({ "firmware": firmware, "vmm-version": version });
+        value("td", ["tdx", vmm, boot], more)
+    }
+
+    #[test]
+    fn each_firmware_version_and_boot_of_the_tds_is_named_once() {
+        let named = named(&[
+            td("qemu", "direct", "a.fd", "9.1"),
+            td("qemu", "direct", "b.fd", "10.1"),
+            td("qemu", "direct", "a.fd", "9.1"),
+            // Google's own firmware: the file is for its MRTD alone.
+            td("gce", "uki-disk", "google.fd", "x"),
+            value("snp", ["sev-snp", "qemu", "direct"], json!({ "firmware": "snp.fd" })),
+        ]);
+        let firmware: Vec<_> = named.firmware().unwrap().collect();
+        assert_eq!(firmware, [Some("a.fd"), Some("b.fd"), None]);
+        let qemu: Vec<String> = named.qemu().map(|version| version.to_string()).collect();
+        assert_eq!(qemu, ["9.1", "10.1"]);
+        assert!(named.boots("direct") && named.boots("uki-disk"));
+    }
+
+    /// Where no TD is named, its firmware is guessed from the folder's.
+    #[test]
+    fn an_image_that_is_for_no_td_names_nothing() {
+        let tpm = value("tpm", ["tpm", "qemu", "uki-disk"], json!({ "firmware": "x.fd" }));
+        for named in [named(&[]), named(&[tpm])] {
+            assert!(named.firmware().is_none());
+            assert_eq!(named.qemu().count(), 0);
+            assert!(!named.boots("direct") && !named.boots("uki-disk"));
+        }
+        let direct = named(&[value("td", ["tdx", "qemu", "direct"], json!({}))]);
+        assert_eq!(direct.firmware().unwrap().collect::<Vec<_>>(), [None]);
+        assert!(direct.boots("direct") && !direct.boots("uki-disk"));
+    }
+}

@@ -80,3 +80,56 @@ impl Options {
             && self.profile.as_ref().is_none_or(|profile| *profile == known.value.profile)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::fixture::known;
+    use super::*;
+    use crate::tests::image::value;
+
+    /// Each fact leaves out the machines that it is not true of; of several, all hold.
+    #[test]
+    fn a_machine_fits_what_is_said_of_it() {
+        let of =
+            |profile: &str, vmm: &str, boot: &str| value(profile, ["tpm", vmm, boot], json!({}));
+        let known = known(&[
+            of("a", "qemu", "uki-disk"),
+            of("b", "azure", "uki-disk"),
+            of("c", "gce", "uki-disk"),
+            of("d", "ec2", "uki-disk"),
+            of("e", "qemu", "direct"),
+        ]);
+        let fitting = |options: Options| -> String {
+            let fitting = known.iter().filter(|known| options.fits(known));
+            fitting.map(|known| known.value.profile.as_str()).collect()
+        };
+        let any = Options::default;
+        let platform = |platform| Options { platform: Some(platform), ..any() };
+        let profile = |name: &str| Options { profile: Some(name.to_owned()), ..any() };
+        for (options, expected) in [
+            (any(), "abcde"),
+            (platform(Platform::QemuOvmf), "ae"),
+            (platform(Platform::Azure), "b"),
+            (platform(Platform::Gce), "c"),
+            (platform(Platform::NitroTpm), "d"),
+            (Options { boot: Some(Boot::Direct), ..any() }, "e"),
+            (Options { boot: Some(Boot::UkiDisk), ..any() }, "abcd"),
+            (profile("c"), "c"),
+            (profile("f"), ""),
+            (Options { boot: Some(Boot::UkiDisk), ..platform(Platform::QemuOvmf) }, "a"),
+            (Options { boot: Some(Boot::Direct), ..profile("a") }, ""),
+            (Options { platform: Some(Platform::Azure), ..profile("a") }, ""),
+        ] {
+            assert_eq!(fitting(options.clone()), expected, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_is_under_qemu_if_nothing_else_is_said() {
+        assert_eq!(Options::default().platform(), Platform::QemuOvmf);
+        let azure = Options { platform: Some(Platform::Azure), ..Options::default() };
+        assert_eq!(azure.platform(), Platform::Azure);
+    }
+}

@@ -597,3 +597,6 @@ impl Expected<'_> {
         reasons
     }
 }
+
+#[cfg(test)]
+mod tests;

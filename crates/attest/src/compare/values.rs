@@ -401,4 +401,161 @@ mod tests {
         }
         assert!(with_pcr > 0);
     }
+
+    fn line(value: &ValueComparison) -> String {
+        struct Line<'a>(&'a ValueComparison);
+        impl fmt::Display for Line<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_value(f, self.0)
+            }
+        }
+        Line(value).to_string()
+    }
+
+    #[test]
+    fn a_value_that_differs_has_its_causes_below_it() {
+        let (expected, other) = (digest(Bank::Sha256, "a"), digest(Bank::Sha256, "b"));
+        let value =
+            |observed, causes| ValueComparison { register: pcr(4), expected, observed, causes };
+        let cause = compare::Cause::Kernel;
+        assert_eq!(line(&value(None, vec![cause])), "  PCR 4   not given\n");
+        let equal = format!("  PCR 4   equal    sha256:{expected}\n");
+        assert_eq!(line(&value(Some(expected), vec![cause])), equal);
+        let differs = format!(
+            "  PCR 4   DIFFERS  sha256:{other}\n          expected sha256:{expected}\n          \
+             likely: {cause}\n"
+        );
+        assert_eq!(line(&value(Some(other), vec![cause])), differs);
+    }
+
+    fn registers(values: &[(Register, BankDigest)]) -> Registers {
+        super::super::tests::fixture::registers(values)
+    }
+
+    /// Values of one machine: in a bank of its own each, with why others have none.
+    #[test]
+    fn each_bank_of_a_machine_is_compared_with_its_own_values() {
+        let (short, long) = (digest(Bank::Sha256, "a"), digest(Bank::Sha384, "a"));
+        let value = crate::tests::image::value(
+            "mine",
+            ["tpm", "qemu", "uki-disk"],
+            serde_json::json!({
+                "registers": {
+                    "sha256": { "pcr4": short.to_string(), "pcr7": short.to_string() },
+                    "sha384": { "pcr4": long.to_string() },
+                },
+                "not-predicted": { "pcr0": { "code": "firmware-build" } },
+            }),
+        );
+        let known = &super::super::tests::fixture::known(&[value])[0];
+        let other = digest(Bank::Sha256, "b");
+        let given = registers(&[(pcr(4), long), (pcr(7), other), (pcr(9), other), (pcr(0), other)]);
+        let found = with_known(&given, known);
+        let rows: Vec<_> = found
+            .registers
+            .iter()
+            .map(|of| (of.register, of.expected.bank(), of.observed, of.causes.is_empty()))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                (pcr(4), Bank::Sha256, None, true),
+                (pcr(7), Bank::Sha256, Some(other), false),
+                (pcr(4), Bank::Sha384, Some(long), true),
+            ]
+        );
+        assert_eq!(found.not_predicted, [pcr(0), pcr(9)]);
+        assert_eq!(found.expected, "mine (qemu, uki-disk boot)");
+        assert_eq!(found.reasons.keys().collect::<Vec<_>>(), [&pcr(0)]);
+        assert!(found.reasons[&pcr(0)].starts_with("decided by the firmware build"));
+    }
+
+    /// A machine of which no register was given is no candidate.
+    #[test]
+    fn machines_that_have_none_of_the_registers_are_left_out() {
+        let of = |name: &str, register: &str| {
+            let value = digest(Bank::Sha384, register).to_string();
+            let registers = serde_json::json!({ "registers": { "sha384": { register: value } } });
+            crate::tests::image::value(name, ["tdx", "qemu", "direct"], registers)
+        };
+        let image = crate::tests::image::ImageFolder::new()
+            .values(&[], &[of("a", "rtmr1"), of("b", "rtmr2")])
+            .finish();
+        let options = Options::default();
+        let expectation = Expectation::read(image.path(), &options).unwrap();
+        let rtmr1 = super::super::tests::fixture::rtmr(1);
+        let given = registers(&[(rtmr1, digest(Bank::Sha384, "rtmr1"))]);
+        let found = beside_known(&given, &expectation, &options);
+        let names: Vec<&str> = found.iter().map(|(known, _)| known.name.as_str()).collect();
+        assert_eq!(names, ["a (qemu, direct boot)"]);
+        assert!(found[0].1.is_equal());
+    }
+
+    /// systemd-pcrphase.service(8): before the first, and after each of the four.
+    #[test]
+    fn registers_are_read_at_any_phase_unless_one_is_said() {
+        let words = |options: &Options| {
+            moments(options).iter().map(|phases| phases.join(":")).collect::<Vec<_>>()
+        };
+        let of = |phases: Option<Vec<String>>| Options { phases, ..Options::default() };
+        let all = words(&of(None));
+        assert_eq!((all.len(), all[0].as_str(), all[1].as_str()), (5, "", "enter-initrd"));
+        assert_eq!(all[4], "enter-initrd:leave-initrd:sysinit:ready");
+        assert_eq!(words(&of(Some(vec!["mine".to_owned()]))), ["mine"]);
+        assert_eq!(words(&of(Some(vec![]))), [""]);
+    }
+
+    /// Registers, each once, that a boot says nothing of.
+    #[test]
+    fn a_prediction_is_silent_of_registers_that_it_has_no_events_for() {
+        let prediction = tpm::Prediction {
+            untouched: vec![PcrIndex::new(12).unwrap()],
+            ..tpm::Prediction::default()
+        };
+        let given = registers(&[
+            (pcr(12), digest(Bank::Sha256, "a")),
+            (pcr(9), digest(Bank::Sha256, "a")),
+            (pcr(9), digest(Bank::Sha384, "a")),
+            (pcr(0), digest(Bank::Sha384, "a")),
+        ]);
+        let found = with_prediction(&given, &prediction, "a boot".to_owned()).unwrap();
+        assert_eq!(found.not_predicted, [pcr(0), pcr(9)]);
+        let judged: Vec<_> =
+            found.registers.iter().map(|of| (of.register, of.expected.bank())).collect();
+        assert_eq!(judged, [(pcr(12), Bank::Sha256), (pcr(12), Bank::Sha384)]);
+        assert_eq!((found.expected.as_str(), found.is_equal()), ("a boot", false));
+    }
+
+    /// What one register shows to be as expected is no cause of another, and what several have in common comes
+    /// first.
+    #[test]
+    fn the_causes_of_a_machine_are_judged_together() {
+        let expected = digest(Bank::Sha256, "a");
+        let registers_of = ["pcr4", "pcr9", "pcr11"].map(|name| (name, expected.to_string()));
+        let sha256: BTreeMap<_, _> = registers_of.into_iter().collect();
+        let value = crate::tests::image::value(
+            "mine",
+            ["tpm", "qemu", "uki-disk"],
+            serde_json::json!({ "registers": { "sha256": sha256 } }),
+        );
+        let known = &super::super::tests::fixture::known(&[value])[0];
+        let causes = |states: [bool; 3]| -> Vec<Vec<compare::Cause>> {
+            let other = digest(Bank::Sha256, "b");
+            let given = [4, 9, 11].into_iter().zip(states);
+            let given: Vec<_> = given
+                .map(|(number, is_equal)| (pcr(number), if is_equal { expected } else { other }))
+                .collect();
+            let found = with_known(&registers(&given), known);
+            found.registers.into_iter().map(|value| value.causes).collect()
+        };
+        use compare::Cause::{CommandLine, Initrd, Kernel, Uki};
+        let together = causes([false; 3]);
+        assert!(together.iter().all(|causes| causes[..2] == [CommandLine, Initrd]), "{together:?}");
+        let [image, handed, sections] = &causes([false, true, false])[..] else { panic!() };
+        assert!(image.contains(&Uki) && image.contains(&Kernel) && handed.is_empty());
+        assert!(!image.contains(&CommandLine) && sections.contains(&Uki));
+        let [image, handed, sections] = &causes([true, false, true])[..] else { panic!() };
+        assert!(image.is_empty() && sections.is_empty());
+        assert!(handed.contains(&CommandLine) && !handed.contains(&Kernel));
+    }
 }

@@ -289,4 +289,75 @@ mod tests {
             assert_eq!(listed(&names[..count]), words);
         }
     }
+
+    /// What is said of a machine in one line: each verdict, with what was judged and what was not.
+    #[test]
+    fn a_heading_says_what_the_answer_rests_on() {
+        type Names = &'static [&'static str];
+        let rows: [(Names, Names, Names, Option<Names>, &str); 8] = [
+            (&["pcr4"], &[], &["pcr4"], None, "equal"),
+            (&["pcr4", "pcr9"], &[], &["pcr7"], None, "equal in PCR 4 and PCR 9"),
+            (&["pcr4"], &["pcr9"], &["pcr11"], None, "NOT equal"),
+            (&[], &[], &[], None, "can't tell: nothing was judged"),
+            (&[], &[], &["pcr4"], None, "can't tell: nothing was judged"),
+            (
+                &["pcr7"],
+                &[],
+                &["pcr4"],
+                None,
+                "can't tell: equal in PCR 7, but PCR 4 was not judged",
+            ),
+            (
+                &["pcr7"],
+                &[],
+                &["pcr4", "pcr9"],
+                None,
+                "can't tell: equal in PCR 7, but PCR 4 and PCR 9 were not judged",
+            ),
+            (&["pcr4"], &[], &[], Some(&["pcr4"]), "equal"),
+        ];
+        for (equal, differing, expected, required, heading) in rows {
+            let found = judgement((equal, differing), expected, &[], required, false);
+            assert_eq!(found.heading(), heading);
+        }
+    }
+
+    /// What was judged is neither missing nor without an expectation.
+    #[test]
+    fn each_register_has_one_place_in_the_answer() {
+        let all = ["pcr0", "pcr4", "pcr9", "pcr11"];
+        let found = judgement((&["pcr4"], &["pcr9"]), &all, &all, None, false);
+        assert_eq!((found.equal, found.differing), (vec![judged("pcr4")], vec![judged("pcr9")]));
+        assert_eq!(found.not_given, ["pcr0", "pcr11"].map(judged));
+        assert_eq!(found.not_expected, ["pcr0", "pcr11"].map(judged));
+        assert_eq!(found.required, ["pcr4", "pcr9", "pcr11"].map(judged));
+        assert_eq!(found.missing, [judged("pcr11")]);
+    }
+
+    /// A requirement of nothing is met by anything, but nothing is never equal.
+    #[test]
+    fn an_answer_of_nothing_is_undecided() {
+        assert_eq!(judgement((&["pcr0"], &[]), &[], &[], Some(&[]), false).verdict, Verdict::Equal);
+        assert_eq!(judgement((&[], &[]), &[], &[], Some(&[]), false).verdict, Verdict::Undecided);
+        let nothing = Judgement::nothing();
+        assert_eq!((nothing.verdict, nothing.to_string()), (Verdict::Undecided, String::new()));
+    }
+
+    #[test]
+    fn a_name_is_read_as_it_is_written() {
+        for (text, shown) in [
+            ("launch-digest", "launch digest"),
+            ("pcr23", "PCR 23"),
+            ("rtmr3", "RTMR 3"),
+            ("mrtd", "MRTD"),
+        ] {
+            let name = judged(text);
+            assert_eq!(serde_json::to_value(name).unwrap(), text);
+            assert_eq!(name.to_string(), shown);
+        }
+        assert_eq!(format!("[{:<14}]", Judged::LaunchDigest), "[launch digest ]");
+        let verdicts = [Verdict::Equal, Verdict::Differs, Verdict::Undecided];
+        let written = verdicts.map(|verdict| serde_json::to_value(verdict).unwrap());
+        assert_eq!(written, ["equal", "differs", "undecided"]);
+    }
 }
