@@ -50,7 +50,9 @@ impl FromStr for Memory {
             Some("T" | "TiB") => Some(40),
             _ => None,
         };
-        let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
+        // `parse` takes a sign, too.
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse::<u64>().ok().filter(|number| is_number && *number > 0);
         let bytes = number.zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
         // What x86 can address.
         let bytes = bytes.filter(|bytes| *bytes < 1 << 52);
@@ -110,8 +112,9 @@ impl FromStr for Features {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number =
-            text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        // `from_str_radix` takes a sign, too.
+        let digits = text.strip_prefix("0x").filter(|digits| !digits.starts_with('+'));
+        let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         number
             .map(Self)
             .ok_or_else(|| format!("expected a number in hex such as `0x1`, found `{text}`"))
@@ -187,6 +190,7 @@ mod tests {
             "0K",
             "G",
             "-1G",
+            "+1G",
             "1.5G",
             "2g",
             "2 G",
@@ -232,7 +236,7 @@ mod tests {
             let features: Features = text.parse().unwrap();
             assert_eq!((features, features.to_string().as_str()), (Features(bits), text));
         }
-        for text in ["21", "0x", "", "0X1", "0xg", "0x10000000000000000", " 0x1", "x1"] {
+        for text in ["21", "0x", "", "0X1", "0xg", "0x+1", "0x10000000000000000", " 0x1", "x1"] {
             let expected = format!("expected a number in hex such as `0x1`, found `{text}`");
             assert_eq!(text.parse::<Features>(), Err(expected));
         }
