@@ -368,6 +368,38 @@ fn what_is_not_written_here_is_refused_with_its_place() {
     assert!(refusal.ends_with("`ald` or `tld`, found 642"), "{refusal}");
 }
 
+/// A profile has a machine for each number of vCPUs: what is said of all of them is said once.
+#[test]
+fn a_note_on_several_machines_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reference-values.json");
+    let mut all = values();
+    let mut td = all["values"][2].clone();
+    td["registers"]["sha384"].as_object_mut().unwrap().remove("rtmr0");
+    td["not-predicted"] = json!({ "rtmr0": { "code": "acpi-tables" } });
+    td["conditions"] = json!({ "rtmr1": [{ "code": "no-option-rom" }] });
+    let of = |vcpus: u32| {
+        let mut td = td.clone();
+        td["vcpus"] = vcpus.into();
+        td
+    };
+    all["values"] = json!([of(1), of(2), of(4)]);
+    files::replace(&path, all.to_string().as_bytes()).unwrap();
+    let source = ExportSource::open(&path).unwrap();
+    let notes = |shape| {
+        let options = Options::default();
+        words(&export(&source, shape, &Selection::default(), &options).unwrap().notes)
+    };
+    let first = "qemu-tdx-direct (qemu, direct boot, 1 vCPU, 2G, OVMF.inteltdx.fd) and 2 more";
+    let rtmr0 = "no rtmr0: the digests of the ACPI tables, which the VMM makes, are not known";
+    let rtmr1 = "rtmr1: if no device has an option ROM";
+    assert_eq!(
+        notes(Shape::Corim),
+        format!("{first}: {rtmr0}\n{first}: {rtmr1}\nthe CoRIM is not signed")
+    );
+    assert!(notes(Shape::Rvps).starts_with(&format!("{first}: {rtmr1}\nmr_td = ")));
+}
+
 /// Decoded as the service does (`rvps/src/extractors/sample/mod.rs`), and asked for as the policy
 /// does.
 #[test]

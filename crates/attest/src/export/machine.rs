@@ -95,13 +95,13 @@ impl ExpectedMachine {
     /// a value rests on.
     pub(super) fn words(&self, wanted: impl Fn(&str) -> bool) -> Vec<Note> {
         let open = self.value.not_predicted.iter();
-        let open = open.map(|(name, why)| (name, format!("{self}: no {name}: {why}")));
+        let open = open.map(|(name, why)| (name, format!("no {name}: {why}")));
         let conditions = self.value.conditions.iter();
-        let conditions = conditions
-            .map(|(name, conditions)| (name, format!("{self}: {name}: {}", listed(conditions))));
+        let conditions =
+            conditions.map(|(name, conditions)| (name, format!("{name}: {}", listed(conditions))));
         open.chain(conditions)
             .filter(|(name, _)| wanted(name))
-            .map(|(_, words)| words.into())
+            .map(|(_, words)| Note::of(self, words))
             .collect()
     }
 }

@@ -48,6 +48,7 @@ pub fn export(
         return Err(ExportError::Debug { path: subject.path.clone() });
     }
     let mut document = document(subject, shape, selection, options)?;
+    document.notes = note::each_once(document.notes);
     document.debug = subject.debug;
     if subject.debug {
         document.notes.insert(0, Note::Debug);

@@ -57,7 +57,7 @@ pub(super) fn document(machines: &[&ExpectedMachine]) -> Result<Document, Export
             notes.extend(machine.words(|name| machine.value.not_predicted.contains_key(name)));
             continue;
         }
-        notes.extend(left_out(machine).map(Note::Value));
+        notes.extend(left_out(machine).map(|words| Note::of(machine, words)));
         for (name, value) in named {
             values.entry(name).or_default().insert(value);
         }
@@ -114,7 +114,7 @@ fn left_out(machine: &ExpectedMachine) -> Option<String> {
     names.sort_unstable();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let words = "left out, because the policy asks for no such value";
-    (!names.is_empty()).then(|| format!("{machine}: {words}: {}", names.join(", ")))
+    (!names.is_empty()).then(|| format!("{words}: {}", names.join(", ")))
 }
 
 /// A machine's values by the names the policy asks for them.

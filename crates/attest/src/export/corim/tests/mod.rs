@@ -308,7 +308,7 @@ fn a_machine_without_a_value_is_left_out() {
     assert_eq!((document.machines, document.media_type), (vec![known], "application/rim+cbor"));
     let why = "decided by the firmware, and no firmware file is named";
     let notes = [
-        Note::Value(format!("{open}: no launch-digest: {why}")),
+        Note::of(&open, format!("no launch-digest: {why}")),
         Note::Value(format!("{open} is left out: it has no value")),
         Note::Unsigned,
     ];
