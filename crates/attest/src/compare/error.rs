@@ -18,35 +18,35 @@ use crate::values::ReferenceError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CompareError {
-    /// A file.
+    /// A file that can't be read: the observation, or one of the image's.
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is no observation.
     #[error("cannot compare `{}`", path.display())]
     Observed {
-        /// The file.
+        /// The file that was observed.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         source: ObservedError,
     },
     /// The log is broken in the bank that is compared.
     #[error("the event log can't be replayed")]
     Log(#[from] log::Error),
-    /// The reference values.
+    /// Reference values that can't be read, or are of another schema.
     #[error(transparent)]
     Known(#[from] ReadError),
     /// More than any observation has.
     #[error("`{}` is longer than {most} bytes, expected what a machine reports", path.display())]
     TooLong {
-        /// The file.
+        /// The file that was observed.
         path: PathBuf,
-        /// The most that is read.
+        /// The most bytes that are read.
         most: u64,
     },
     /// No machine among the reference values fits what is given.
     #[error("`{}` has no reference values for such a machine", path.display())]
     NoMachine {
-        /// The folder or file.
+        /// The image's folder, or its reference values.
         path: PathBuf,
     },
     /// A fact about the machine that only a prediction from the image's files can take into account.
@@ -57,7 +57,7 @@ pub enum CompareError {
         /// The fact, as [`Options::described`](super::Options::described) names it.
         given: &'static str,
     },
-    /// The image's manifest.
+    /// The image's manifest, by which its files are found.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// The image can't be predicted.
@@ -75,11 +75,11 @@ pub enum CompareError {
     /// Neither values nor a prediction cover what was observed.
     #[error("`{}` does not say what to expect: it has no value for {what}", path.display())]
     NoExpectation {
-        /// The folder or file.
+        /// The image's folder, or its reference values.
         path: PathBuf,
-        /// What was observed.
+        /// What was observed, in words.
         what: &'static str,
-        /// Whether it is a folder.
+        /// Whether it is the folder, whose files were looked at too.
         is_folder: bool,
     },
 }

@@ -14,9 +14,9 @@ use crate::predict::Assumptions;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BankComparison {
-    /// Which.
+    /// Whose digests were compared.
     pub bank: Bank,
-    /// Every register.
+    /// Every register that is predicted, event by event.
     #[serde(flatten)]
     pub comparison: Comparison,
 }
@@ -31,7 +31,7 @@ pub struct EventsComparison {
     pub assumptions: Assumptions,
     /// Number of predictions that were tried.
     pub tried: usize,
-    /// Each bank of the log.
+    /// Each bank that the log has digests of, SHA-256 first.
     pub banks: Vec<BankComparison>,
 }
 

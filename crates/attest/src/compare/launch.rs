@@ -42,15 +42,15 @@ pub enum KernelFiles {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Start {
-    /// Who started it.
+    /// Who started it, as profiles name VMMs.
     pub vmm: String,
-    /// Number of its vCPUs.
+    /// Number of its vCPUs, from 1 to 64.
     pub vcpus: u32,
     /// Types its vCPUs can be of; the digest does not tell them apart. Empty where none counts.
     pub vcpu_types: Vec<&'static str>,
-    /// SEV features of its VMSAs.
+    /// SEV features of its VMSAs, such as `0x1`.
     pub guest_features: String,
-    /// Which files it was given.
+    /// Which files of the image it was given.
     pub kernel: KernelFiles,
     /// In what it is none of the expected guests, as sentences.
     pub causes: Vec<String>,

@@ -34,22 +34,22 @@ pub enum ObservedError {
         /// What it looks like.
         found: String,
     },
-    /// A broken event log.
+    /// An event log that is broken, or of a format that can't be replayed.
     #[error("not an event log that can be replayed")]
     Log(#[from] log::Error),
-    /// A broken report.
+    /// An SEV-SNP report of an unknown version.
     #[error("not an SEV-SNP report")]
     Report(#[from] report::Error),
-    /// A broken quote.
+    /// A quote that is cut, or of another format.
     #[error("not a TD quote")]
     Quote(#[from] quote::Error),
-    /// Registers that can't be read.
+    /// Registers with a line, a value or a repetition that can't be read.
     #[error("its registers can't be read")]
     Registers(#[from] RegistersError),
-    /// An answer of `getquote` that is none.
+    /// An answer to dstack's `GetQuote` with a field that can't be read.
     #[error("field `{field}` of the quote's JSON: {why}")]
     GetQuote {
-        /// Which.
+        /// The field: `quote` or `event_log`.
         field: &'static str,
         /// What is wrong with it.
         why: String,
@@ -59,11 +59,11 @@ pub enum ObservedError {
 /// A TD as a quote has it.
 #[derive(Debug)]
 pub struct TdQuote {
-    /// MRTD and RTMRs.
+    /// MRTD and RTMR 0 to 3, as the quote signs them.
     pub registers: Registers,
     /// Why the TD could not be trusted, were the quote verified.
     pub refusal: Option<String>,
-    /// The log that came with the quote.
+    /// The log that came with the quote, which nothing signs; none for a quote alone.
     pub events: Option<Events<'static>>,
 }
 
@@ -72,13 +72,13 @@ pub struct TdQuote {
 pub enum Observed<'a> {
     /// An event log, with the registers of a TPM or of a TD.
     Log(Log<'a>),
-    /// An SEV-SNP attestation report.
+    /// An SEV-SNP attestation report of 1184 bytes.
     Report(Box<Report>),
-    /// A TD quote.
+    /// A TD quote of version 4 or 5, with its log or without.
     Quote(TdQuote),
-    /// Values of registers.
+    /// Values of registers of a TPM or a TD, by bank.
     Registers(Registers),
-    /// An SEV-SNP launch digest.
+    /// An SEV-SNP launch digest of 96 hexadecimal digits.
     LaunchDigest(LaunchDigest),
 }
 
@@ -108,7 +108,7 @@ impl<'a> Observed<'a> {
     /// Reads an observation of any form.
     ///
     /// # Errors
-    /// Any of [`ObservedError`].
+    /// Any of [`ObservedError`]: of the form that the bytes begin as, or [`ObservedError::Unknown`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, ObservedError> {
         let begins = |at: usize, signature: &[u8]| {
             bytes.get(at..).is_some_and(|rest| rest.starts_with(signature))

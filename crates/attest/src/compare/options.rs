@@ -19,7 +19,7 @@ use crate::profile::{Boot, Vmm};
 pub struct Options {
     /// Who gives it its TPM; under QEMU if that is not said.
     pub platform: Option<Platform>,
-    /// What is known of it.
+    /// What is known of it if it has a TPM: firmware, Secure Boot, disk, kernel.
     pub machine: TpmMachine,
     /// Whether its Secure Boot state is known; if not, firmware without Secure Boot is tried, and
     /// firmware that has no keys.
@@ -31,7 +31,7 @@ pub struct Options {
     pub td: TdOptions,
     /// How it booted, if that is known.
     pub boot: Option<Boot>,
-    /// The profile of the machine, if that is known.
+    /// The name of its profile, if that is known: only machines of it are compared.
     pub profile: Option<String>,
     /// What must be judged for the answer to be "equal"; what the image decides if none is given.
     pub required: Option<Vec<Judged>>,
@@ -45,13 +45,13 @@ pub struct Options {
 pub struct TdOptions {
     /// Its firmware; none for that of the image's folder.
     pub firmware: Option<PathBuf>,
-    /// How it measures.
+    /// How the firmware measures, where its file does not say.
     pub layout: Option<Layout>,
-    /// QEMU's version.
+    /// QEMU's version, which decides the kernel that the firmware gets.
     pub qemu: Option<QemuVersion>,
-    /// Bytes of memory.
+    /// Bytes of memory; found by the TD HOB if there is a log.
     pub memory: Option<u64>,
-    /// The tables that QEMU makes.
+    /// The ACPI tables that QEMU makes, without which RTMR 0 is open.
     pub acpi: Option<AcpiTables>,
     /// The SMBIOS tables, for firmware that measures them.
     pub smbios: Option<Digests>,

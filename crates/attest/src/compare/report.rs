@@ -19,25 +19,25 @@ pub struct Report {
     pub equal: bool,
     /// The answer with what was judged and what was not.
     pub judgement: Judgement,
-    /// What the observation is.
+    /// What the observation is, in words, such as `TPM event log`.
     pub observed: String,
-    /// What it was compared with.
+    /// What it was compared with: the image's folder, or its reference values.
     pub with: PathBuf,
     /// Why the observation is not to be trusted whatever it says.
     pub refusals: Vec<String>,
-    /// Of a launch digest.
+    /// The launch digest of SEV-SNP, if one was observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<LaunchComparison>,
-    /// Of an event log.
+    /// The event log of a TPM beside the boot that fits it best; none where values say all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventsComparison>,
-    /// Of a TD, its log, its quote or both.
+    /// A TD beside the boot that fits it best: its log, its quote or both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub td: Option<TdComparison>,
-    /// Of values of registers.
+    /// Values of registers beside those of the machine that fits them best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<ValuesComparison>,
-    /// What to know about the answer.
+    /// What to know about the answer, one sentence each: what is not verified, what was not tried.
     pub notes: Vec<String>,
 }
 

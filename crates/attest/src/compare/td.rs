@@ -44,7 +44,7 @@ pub struct TdAssumptions {
     /// The firmware's file; none for one that is not at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware: Option<PathBuf>,
-    /// How the firmware measures.
+    /// How the firmware measures, by the release of edk2.
     pub layout: Layout,
     /// The release of QEMU from which on it does so, where that decides anything.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub struct TdComparison {
     pub tried: usize,
     /// Registers of which there is a value and no log; the MRTD never has one.
     pub values: Vec<ValueComparison>,
-    /// The log.
+    /// The log beside the events that are predicted; none if there is no log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Comparison>,
     /// Registers that are not predicted, and why.

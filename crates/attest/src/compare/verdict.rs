@@ -15,9 +15,9 @@ use serde::{Serialize, Serializer};
 /// What can be judged: a register, or the launch digest of SEV-SNP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Judged {
-    /// The launch digest.
+    /// The launch digest of SEV-SNP: `launch-digest`.
     LaunchDigest,
-    /// A register.
+    /// A register of a TPM or a TD: `pcr4`, `rtmr1`, `mrtd`.
     Register(Register),
 }
 
@@ -77,7 +77,7 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What is as expected.
     pub equal: Vec<Judged>,
-    /// What is not.
+    /// What is not as expected, in any bank or comparison.
     pub differing: Vec<Judged>,
     /// What is expected, and was not given.
     pub not_given: Vec<Judged>,
@@ -85,7 +85,7 @@ pub struct Judgement {
     pub not_expected: Vec<Judged>,
     /// What must be judged for the answer to be "equal".
     pub required: Vec<Judged>,
-    /// What of it was not.
+    /// What of that was not judged.
     pub missing: Vec<Judged>,
 }
 
@@ -146,7 +146,7 @@ impl Judgement {
         Self { verdict, equal, differing, not_given, not_expected, required, missing }
     }
 
-    /// The answer as a heading.
+    /// The answer in one line: `equal`, `NOT equal`, or what can't be told and why.
     #[must_use]
     pub fn heading(&self) -> String {
         match self.verdict {
@@ -183,7 +183,7 @@ impl fmt::Display for Judgement {
     }
 }
 
-/// Names in one line.
+/// Names in one line, with commas and an `and`; `nothing` for none.
 #[must_use]
 pub fn listed(names: &[Judged]) -> String {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();

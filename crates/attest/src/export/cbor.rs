@@ -74,11 +74,11 @@ pub(super) fn encode(value: &Value) -> Result<Vec<u8>, ExportError> {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("byte {at}: expected {expected}, found {found}")]
 pub struct CborError {
-    /// Where, from the start of the file.
+    /// Byte offset of the value from the start of the file, also within embedded CBOR.
     pub at: usize,
-    /// What is written there.
+    /// What cvmkit writes there, in words.
     pub expected: String,
-    /// What is there.
+    /// What is there instead: the kind of the value with its number, length or count.
     pub found: String,
 }
 

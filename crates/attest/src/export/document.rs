@@ -13,18 +13,19 @@ const JSON: &str = "application/json";
 pub struct Document {
     /// What to write to a file.
     pub bytes: Vec<u8>,
-    /// Media type.
+    /// Media type (IANA): `application/json`, or of a binary shape such as `application/rim+cbor`.
     pub media_type: &'static str,
     /// Whether its values are those of a debug image, never to be trusted in production.
     pub debug: bool,
-    /// The machines it speaks of.
+    /// The machines it speaks of, in words, in the order of the reference values; none for a shape that is
+    /// made of the image's files alone.
     pub machines: Vec<String>,
-    /// What it does not say, and why.
+    /// What it does not say, and why; [`Note::Debug`] comes first.
     pub notes: Vec<Note>,
 }
 
 impl Document {
-    /// Whether it is for programs only.
+    /// Whether its bytes are for programs only: anything but JSON.
     #[must_use]
     pub fn is_binary(&self) -> bool {
         self.media_type != JSON

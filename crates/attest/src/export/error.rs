@@ -18,19 +18,19 @@ use crate::values::ReadError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// A file.
+    /// A file of the image, or the reference values, that can't be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder's manifest.
+    /// The manifest of the image's folder, for shapes that need its files.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The image's registers.
+    /// The image, of which nothing can be predicted.
     #[error(transparent)]
     Prediction(#[from] PredictionError),
-    /// The reference values.
+    /// A file that holds no reference values of this schema.
     #[error(transparent)]
     Values(#[from] ReadError),
-    /// Values of a debug image.
+    /// Values of a debug image, which nobody asked to export.
     #[error("`{}` is of a debug image, whose values no verifier may accept in production", path.display())]
     Debug {
         /// What was exported.
@@ -47,7 +47,7 @@ pub enum ExportError {
     NoProfile {
         /// What was exported.
         path: PathBuf,
-        /// The name.
+        /// The name that the machines have for it.
         profile: String,
     },
     /// The selection fits no machine.
@@ -55,7 +55,7 @@ pub enum ExportError {
     NoMachine {
         /// What was exported.
         path: PathBuf,
-        /// The machines.
+        /// The machines that there are, in words.
         known: Vec<String>,
     },
     /// A shape for one machine.
@@ -63,7 +63,7 @@ pub enum ExportError {
     SeveralMachines {
         /// The shape.
         shape: Shape,
-        /// The machines.
+        /// The machines that were chosen, in words.
         machines: Vec<String>,
     },
     /// Platforms that go into different documents.
@@ -74,7 +74,7 @@ pub enum ExportError {
     SeveralPlatforms {
         /// The shape.
         shape: Shape,
-        /// The platforms.
+        /// The platforms of the machines that were chosen, each once, as definitions name them.
         platforms: Vec<String>,
     },
     /// Machines of platforms that the shape does not know.
@@ -82,11 +82,11 @@ pub enum ExportError {
     NoPlace {
         /// The shape.
         shape: Shape,
-        /// The platforms there are.
+        /// The platforms of the machines that were chosen, each once.
         platforms: Vec<String>,
-        /// What the shape is for.
+        /// What the shape carries, in words.
         carries: &'static str,
-        /// What to have reference values for.
+        /// What to add to the definition's platforms.
         add: &'static str,
     },
     /// A value that the shape is useless without.
@@ -94,9 +94,9 @@ pub enum ExportError {
     Missing {
         /// The shape.
         shape: Shape,
-        /// The machine.
+        /// The machine in words.
         machine: String,
-        /// The value.
+        /// The name of the value, such as `rtmr0`.
         what: String,
         /// Why it is not there.
         why: String,
@@ -111,13 +111,13 @@ pub enum ExportError {
         path: PathBuf,
         /// The shape.
         shape: Shape,
-        /// What is needed.
+        /// The files that are needed, in words.
         what: &'static str,
     },
-    /// The image lacks a file.
+    /// The image has no file of a role that the shape needs.
     #[error(transparent)]
     NoFile(#[from] MissingFile),
-    /// The firmware can't be used.
+    /// Firmware whose metadata can't be read.
     #[error("`{}` can't be described for dstack", path.display())]
     Firmware {
         /// The file.
@@ -137,7 +137,7 @@ pub enum ExportError {
          hexadecimal digits"
     )]
     NoRootfsHash,
-    /// The image as a TD boots it.
+    /// The image, of which a boot as a TD can't be predicted.
     #[error(transparent)]
     Td(#[from] TdError),
     /// A boot that dstack's verifier does not know.
@@ -146,18 +146,18 @@ pub enum ExportError {
          {register} is {expected}, and {machine} measures {found}"
     )]
     OtherBoot {
-        /// The machine.
+        /// The machine in words.
         machine: String,
-        /// The register.
+        /// The register that parts.
         register: RtmrIndex,
         /// Which event of the register, counted from 1.
         at: usize,
-        /// What the verifier takes for granted.
+        /// What the verifier takes for granted: the event with its digest, or nothing.
         expected: String,
-        /// What is measured.
+        /// What is measured, in the same form.
         found: String,
     },
-    /// The image can't be measured.
+    /// A unified kernel image that is no PE image.
     #[error("`{}` can't be measured", path.display())]
     Image {
         /// The file.

@@ -41,29 +41,29 @@ impl fmt::Display for Shape {
 /// Which machines are exported: those of which everything that is given holds.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Name of the profile.
+    /// Name of the profile, as in the reference values.
     pub profile: Option<String>,
-    /// Number of virtual CPUs.
+    /// Number of virtual CPUs, of machines whose values depend on it.
     pub vcpus: Option<u32>,
-    /// CPU model of the virtual CPUs.
+    /// QEMU's name of the CPU model, such as `EPYC-v4`.
     pub vcpu_type: Option<String>,
-    /// Memory in bytes.
+    /// Memory in bytes, of machines whose values depend on it.
     pub memory: Option<u64>,
 }
 
 /// From when to when a document is to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// First second.
+    /// The first second of it; none if it has begun already.
     pub not_before: Option<Timestamp>,
-    /// Last second.
+    /// The last second of it.
     pub not_after: Timestamp,
 }
 
 /// Who signs a document.
 #[derive(Debug)]
 pub struct Signer {
-    /// With what.
+    /// The key, on the curve P-384: signatures are ES384.
     pub key: PrivateKey,
     /// Under which name; the SHA-256 of the public key by default.
     pub name: Option<String>,
@@ -72,9 +72,9 @@ pub struct Signer {
 /// What is said of a document beyond its shape; only a CoRIM has a place for either.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// Its signer.
+    /// Who signs it; nobody if none is given.
     pub signer: Option<Signer>,
-    /// Its validity.
+    /// From when to when it is to be used: without limit if none is given.
     pub validity: Option<Validity>,
     /// Whether values of a debug image may be exported.
     pub allow_debug: bool,

@@ -29,7 +29,7 @@ impl ExportSource {
     /// Reads the folder of an image, or its `reference-values.json` alone.
     ///
     /// # Errors
-    /// No such file, or none of this schema.
+    /// A file that can't be read, that is longer than any, or that holds no reference values of this schema.
     pub fn open(path: &Path) -> Result<Self, ExportError> {
         let folder = path.is_dir().then(|| path.to_owned());
         let file = folder.as_ref().map_or(path.to_owned(), |folder| folder.join(REFERENCE_FILE));

@@ -12,27 +12,27 @@ pub enum ProfileError {
     /// A name that no profile has.
     #[error("unknown platform profile `{name}`")]
     Unknown {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
     },
     /// Not TOML, an unknown key, or a value of another type.
     #[error("`{place}` is not a platform profile: {message}")]
     Malformed {
-        /// Its name or file.
+        /// The name of the profile, or its file.
         place: String,
-        /// Why.
+        /// What is wrong, with line and column.
         message: String,
     },
     /// A value that the key can't have, or that does not fit the others.
     #[error("profile `{profile}`: `{key}` can't be `{found}`\n  expected: {expected}")]
     Invalid {
-        /// Its name.
+        /// The name of the profile.
         profile: String,
-        /// The key.
+        /// The key, or the keys that don't go together.
         key: String,
-        /// What it holds.
+        /// The value that it holds, in words.
         found: String,
-        /// What it should hold.
+        /// The values that it may hold, in words.
         expected: String,
     },
 }

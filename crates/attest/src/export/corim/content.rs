@@ -9,40 +9,41 @@ use super::super::request::Validity;
 /// What a CoRIM says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corim {
-    /// Its name.
+    /// Its name: `cvmkit:sha256:` and the SHA-256 of the reference values.
     pub id: String,
-    /// One for each machine.
+    /// One for each machine, at least one; no two have the same id.
     pub tags: Vec<Comid>,
-    /// Whose rules the values follow.
+    /// Whose rules the values follow; none where the machines are of several platforms, or of one that no
+    /// profile describes.
     pub profile: Option<ProfileId>,
-    /// From when to when it is to be used.
+    /// From when to when it is to be used; without limit if there is none.
     pub validity: Option<Validity>,
 }
 
 /// A profile of CoRIMs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileId {
-    /// Of SEV-SNP.
+    /// Of SEV-SNP: `tag:amd.com,2025:snp-corim-profile`.
     Snp,
-    /// Of Intel.
+    /// Of Intel: 2.16.840.1.113741.1.16.1.
     Intel,
 }
 
 /// What to expect of one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comid {
-    /// Its name: that of the CoRIM and the machine.
+    /// Its name: that of the CoRIM, a slash and the machine in words.
     pub id: String,
-    /// Alternatives.
+    /// At least one; evidence is accepted that one of them corroborates.
     pub triples: Vec<Triple>,
 }
 
 /// What to expect in an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Triple {
-    /// The environment.
+    /// The environment, by its class alone.
     pub class: Class,
-    /// The values.
+    /// The values that evidence of the environment must have, at least one.
     pub measurements: Vec<Measurement>,
 }
 
@@ -53,11 +54,11 @@ pub enum Class {
     SnpByChip,
     /// SEV-SNP whose reports the key of a provider signs.
     SnpByProvider,
-    /// Any other.
+    /// Any other: no profile gives it an identifier.
     Named {
-        /// Who makes it.
+        /// Who makes or runs it, such as `Intel Corporation` or `Google`.
         vendor: String,
-        /// What it is.
+        /// What it is: a technology, or the profile of a machine with a TPM.
         model: String,
     },
 }
@@ -65,13 +66,13 @@ pub enum Class {
 /// A value, and of what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Measurement {
-    /// SEV-SNP's launch digest.
+    /// MEASUREMENT of an SEV-SNP report, a SHA-384.
     LaunchDigest(Digest),
-    /// A TD's MRTD.
+    /// MRTD of a TD, a SHA-384.
     Mrtd(Digest),
-    /// The tag of a Secure Execution header.
+    /// The tag of a Secure Execution header, as raw bytes.
     Tag(Vec<u8>),
-    /// Another field of a Secure Execution header.
+    /// Another field of a Secure Execution header, a SHA-512.
     Header(HeaderField, Digest),
     /// PCRs or RTMRs by number, each with a digest for every bank.
     Registers(BTreeMap<u8, Vec<Digest>>),
@@ -103,20 +104,20 @@ impl HeaderField {
 /// A digest with its hash function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
-    /// The function.
+    /// The function that made it.
     pub algorithm: Algorithm,
-    /// As long as the function makes it.
+    /// 32, 48 or 64 bytes: as long as the function makes it.
     pub value: Vec<u8>,
 }
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
-    /// SHA-256.
+    /// SHA-256, 32 bytes: 1 in the registry of IANA.
     Sha256,
-    /// SHA-384.
+    /// SHA-384, 48 bytes: 7.
     Sha384,
-    /// SHA-512.
+    /// SHA-512, 64 bytes: 8.
     Sha512,
 }
 

@@ -42,11 +42,11 @@ pub struct Sign1 {
 /// The header that is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Name of the signer.
+    /// Name of the signer, in the signer's own words.
     pub signer: String,
     /// SHA-256 of the public key's `SubjectPublicKeyInfo`.
     pub key: Sha256,
-    /// From when to when the signature is to be used.
+    /// From when to when the signature is to be used; without limit if there is none.
     pub validity: Option<Validity>,
 }
 
@@ -54,9 +54,9 @@ pub struct Header {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{found}, expected a signature by the key whose SHA-256 is {expected}")]
 pub struct SignatureError {
-    /// The key.
+    /// SHA-256 of the `SubjectPublicKeyInfo` of the key that should have signed.
     pub expected: Sha256,
-    /// What there is.
+    /// What there is instead, in words.
     pub found: String,
 }
 
@@ -96,7 +96,7 @@ impl Sign1 {
     /// Whether `key` made the signature.
     ///
     /// # Errors
-    /// Another key made it, or of something else.
+    /// The header names a key that differs, or the signature does not verify.
     pub fn verify(&self, key: &PublicKey) -> Result<(), SignatureError> {
         let expected = key_id(key);
         let wrong = |found: String| SignatureError { expected, found };

@@ -13,7 +13,7 @@ use super::file::CorimFile;
 pub struct Named {
     /// What it is, such as `PCR 4, sha256`.
     pub name: String,
-    /// In hexadecimal digits.
+    /// The bytes in lower-case hexadecimal digits.
     pub value: String,
 }
 
@@ -98,7 +98,8 @@ impl Triple {
 }
 
 impl CorimFile {
-    /// The listing.
+    /// The listing: signer, profile and validity, then each machine with its environments and values, one to
+    /// a line.
     #[must_use]
     pub fn dump(&self) -> String {
         let mut text = String::new();

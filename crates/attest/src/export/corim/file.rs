@@ -6,8 +6,8 @@ use super::cose::Sign1;
 /// A CoRIM as it is in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorimFile {
-    /// What it says.
+    /// What it says, signed or not.
     pub corim: Corim,
-    /// The signature around it, if there is one.
+    /// The `COSE_Sign1` around it, which nobody has verified yet; none if it is not signed.
     pub signed: Option<Sign1>,
 }

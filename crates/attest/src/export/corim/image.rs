@@ -9,22 +9,22 @@ use super::dump::Named;
 /// Something that a CoRIM does not say as the reference values do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What it is.
+    /// The value with its environment and machine, or the part of the CoRIM.
     pub what: String,
-    /// What the reference values have.
+    /// What the reference values have: hexadecimal digits, words, or `nothing`.
     pub expected: String,
-    /// What the CoRIM has.
+    /// What the CoRIM has, in the same form.
     pub found: String,
 }
 
 /// A CoRIM beside an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfImage {
-    /// Machines of the image that the CoRIM speaks of.
+    /// Number of machines of the image that the CoRIM speaks of.
     pub machines: usize,
     /// What differs; nothing if it is of this image.
     pub differences: Vec<Difference>,
-    /// Machines of the image that the CoRIM says nothing of.
+    /// Machines of the image that the CoRIM says nothing of, in words.
     pub silent: Vec<String>,
 }
 
