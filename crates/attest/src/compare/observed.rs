@@ -132,8 +132,8 @@ impl<'a> Observed<'a> {
         match str::from_utf8(bytes) {
             Ok(text) if !text.contains('\0') => of_text(text.trim()),
             _ => Err(match Log::parse(bytes, RegisterSet::Tpm) {
-                // A log of TPM 1.2 has no header to be told by.
-                Err(error @ log::Error::Legacy { .. }) => error.into(),
+                // A log of TPM 1.2 has no header to be told by, but begins with PCR 0; a cut report does not.
+                Err(error @ log::Error::Legacy { .. }) if begins(0, &[0; 4]) => error.into(),
                 _ => ObservedError::Unknown { found: start(bytes) },
             }),
         }
