@@ -52,7 +52,7 @@ pub enum CompareError {
     /// A fact about the machine that only a prediction from the image's files can take into account.
     #[error("{given} has no effect on values that are already computed, as in `{}`", path.display())]
     NeedsFiles {
-        /// The reference values.
+        /// The file of reference values.
         path: PathBuf,
         /// The fact, as [`Options::described`](super::Options::described) names it.
         given: &'static str,
@@ -60,7 +60,7 @@ pub enum CompareError {
     /// The image's manifest, by which its files are found.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The image can't be predicted.
+    /// The image, of which a boot can't be predicted.
     #[error(transparent)]
     Prediction(#[from] PredictionError),
     /// The image can't be predicted as a TD.

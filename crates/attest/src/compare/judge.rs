@@ -12,7 +12,7 @@ pub(super) fn judge(report: &Report, required: Option<&[Judged]>) -> Judgement {
     Judgement::of(&judged, expected(report), silent(report), required, is_refused)
 }
 
-/// Everything that was judged, and whether it is as expected in every way it was looked at.
+/// Everything that was judged, and whether it is as expected in every comparison that judged it.
 fn judged(report: &Report) -> BTreeMap<Judged, bool> {
     let mut judged = BTreeMap::new();
     let mut note = |name: Judged, is_equal: bool| {

@@ -28,7 +28,7 @@ const VCPUS_TRIED: u32 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KernelFiles {
-    /// Those of the image.
+    /// All three of the image.
     AsBuilt,
     /// Those of the image, without the initrd.
     WithoutInitrd,
@@ -87,7 +87,7 @@ pub struct LaunchComparison {
 }
 
 impl LaunchComparison {
-    /// Whether the digest is expected.
+    /// Whether the digest is that of a machine of the reference values.
     #[must_use]
     pub fn is_equal(&self) -> bool {
         !self.matching.is_empty()

@@ -31,7 +31,7 @@ pub enum ObservedError {
          {found}"
     )]
     Unknown {
-        /// What it looks like.
+        /// What it looks like, in words: its length and first bytes.
         found: String,
     },
     /// An event log that is broken, or of a format that can't be replayed.
@@ -51,12 +51,12 @@ pub enum ObservedError {
     GetQuote {
         /// The field: `quote` or `event_log`.
         field: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with it, in words.
         why: String,
     },
 }
 
-/// A TD as a quote has it.
+/// A TD as a quote has it: its registers, and the log that came with it.
 #[derive(Debug)]
 pub struct TdQuote {
     /// MRTD and RTMR 0 to 3, as the quote signs them.
@@ -67,7 +67,7 @@ pub struct TdQuote {
     pub events: Option<Events<'static>>,
 }
 
-/// What a machine reports.
+/// What a machine reports, by the form of its bytes.
 #[derive(Debug)]
 pub enum Observed<'a> {
     /// An event log, with the registers of a TPM or of a TD.

@@ -55,9 +55,9 @@ pub struct TdOptions {
     pub acpi: Option<AcpiTables>,
     /// The SMBIOS tables, for firmware that measures them.
     pub smbios: Option<Digests>,
-    /// Whether it has a virtual TPM.
+    /// Whether it has a virtual TPM, into which Linux measures rather than into RTMR 2.
     pub tpm: Option<bool>,
-    /// How it has its disk.
+    /// How it has its disk, on which the number of exits from boot services depends.
     pub medium: Medium,
 }
 

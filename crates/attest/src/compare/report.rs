@@ -11,7 +11,7 @@ use super::td::TdComparison;
 use super::values::ValuesComparison;
 use super::verdict::Judgement;
 
-/// The answer.
+/// The answer of a comparison, for programs as JSON and for people as text.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {

@@ -37,7 +37,7 @@ use crate::output::{OutputFolder, Role};
 use crate::predict::{PATCHED_FOR, RTMR_0, TdBoot, TdError, TdFirmware, TdMachine};
 use crate::profile::{Boot, Vmm};
 
-/// What was assumed of a TD.
+/// What was assumed of a TD, where nobody said it: of all that was tried the nearest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TdAssumptions {
@@ -105,7 +105,7 @@ impl TdComparison {
         any && self.differing() == 0
     }
 
-    /// The first event that differs.
+    /// The first event that differs, in the order of the prediction; none without a log.
     #[must_use]
     pub fn first(&self) -> Option<&Divergence> {
         self.events.as_ref().and_then(Comparison::first)

@@ -24,7 +24,7 @@ use crate::predict::{Assumed, on_platform};
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ValuesComparison {
-    /// What is expected, in words.
+    /// The machine or boot that fits best, in words.
     pub expected: String,
     /// Number of expectations that were tried.
     pub tried: usize,
@@ -270,8 +270,8 @@ fn with_known(registers: &Registers, known: &KnownValue) -> ValuesComparison {
     }
 }
 
-/// The comparison that fits best; of several the first, which names those that ask for less. It is
-/// not for whoever reports to choose the machine by leaving registers out.
+/// The comparison that fits best; of several the first, which names those that ask for less. A machine
+/// that reports does not choose what it is compared with by leaving registers out.
 fn best(compared: Vec<ValuesComparison>) -> Option<ValuesComparison> {
     let first = compared.iter().min_by_key(|comparison| comparison.distance())?;
     Some(among(first, &compared))

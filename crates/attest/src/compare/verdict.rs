@@ -57,13 +57,13 @@ impl Serialize for Judged {
     }
 }
 
-/// The answer.
+/// Whether a machine runs the image, or that it can't be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// All that is required was judged, and is as expected.
     Equal,
-    /// Something is not as expected.
+    /// Something is not as expected, or the observation is not to be trusted.
     Differs,
     /// Nothing differs, but something that is required was not judged.
     Undecided,
@@ -73,9 +73,9 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Judgement {
-    /// The answer.
+    /// The answer, which follows from the lists below.
     pub verdict: Verdict,
-    /// What is as expected.
+    /// What is as expected in every bank and comparison.
     pub equal: Vec<Judged>,
     /// What is not as expected, in any bank or comparison.
     pub differing: Vec<Judged>,

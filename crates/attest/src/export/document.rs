@@ -8,10 +8,10 @@ use super::request::Shape;
 /// Media type of the shapes that are JSON.
 const JSON: &str = "application/json";
 
-/// An exported document.
+/// An exported document: its bytes, and what they do not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// What to write to a file.
+    /// What to write to a file: the same for the same reference values and options.
     pub bytes: Vec<u8>,
     /// Media type (IANA): `application/json`, or of a binary shape such as `application/rim+cbor`.
     pub media_type: &'static str,

@@ -14,7 +14,7 @@ use crate::output::{ManifestError, MissingFile};
 use crate::predict::{PredictionError, TdError};
 use crate::values::ReadError;
 
-/// Why there is no document.
+/// Why there is no document: what was asked for does not fit the image, or the image is broken.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExportError {
@@ -33,19 +33,19 @@ pub enum ExportError {
     /// Values of a debug image, which nobody asked to export.
     #[error("`{}` is of a debug image, whose values no verifier may accept in production", path.display())]
     Debug {
-        /// What was exported.
+        /// The image's folder, or its reference values.
         path: PathBuf,
     },
     /// A document of a debug image that does not say so.
     #[error("the document of a debug image does not say so: `{shape}` has no mark")]
     Unmarked {
-        /// The shape.
+        /// The shape that was asked for.
         shape: Shape,
     },
     /// A machine whose profile the reference values do not hold.
     #[error("`{}` has machines of `{profile}`, but no profile of that name", path.display())]
     NoProfile {
-        /// What was exported.
+        /// The image's folder, or its reference values.
         path: PathBuf,
         /// The name that the machines have for it.
         profile: String,
@@ -53,15 +53,15 @@ pub enum ExportError {
     /// The selection fits no machine.
     #[error("`{}` has no such machine; there are:{}", path.display(), listed(known))]
     NoMachine {
-        /// What was exported.
+        /// The image's folder, or its reference values.
         path: PathBuf,
         /// The machines that there are, in words.
         known: Vec<String>,
     },
-    /// A shape for one machine.
+    /// A shape for one machine, and none or several were chosen.
     #[error("`{shape}` has place for one machine, and there are:{}", listed(machines))]
     SeveralMachines {
-        /// The shape.
+        /// The shape that was asked for.
         shape: Shape,
         /// The machines that were chosen, in words.
         machines: Vec<String>,
@@ -72,7 +72,7 @@ pub enum ExportError {
         platforms.join(" and ")
     )]
     SeveralPlatforms {
-        /// The shape.
+        /// The shape that was asked for.
         shape: Shape,
         /// The platforms of the machines that were chosen, each once, as definitions name them.
         platforms: Vec<String>,
@@ -80,7 +80,7 @@ pub enum ExportError {
     /// Machines of platforms that the shape does not know.
     #[error("`{shape}` has no place for {}: it carries {carries}", platforms.join(", "))]
     NoPlace {
-        /// The shape.
+        /// The shape that was asked for.
         shape: Shape,
         /// The platforms of the machines that were chosen, each once.
         platforms: Vec<String>,
@@ -92,13 +92,13 @@ pub enum ExportError {
     /// A value that the shape is useless without.
     #[error("`{shape}` needs {what} of {machine}: {why}")]
     Missing {
-        /// The shape.
+        /// The shape that was asked for.
         shape: Shape,
         /// The machine in words.
         machine: String,
         /// The name of the value, such as `rtmr0`.
         what: String,
-        /// Why it is not there.
+        /// Why it is not there, in words.
         why: String,
     },
     /// A shape that is made of files of the image.
@@ -107,9 +107,9 @@ pub enum ExportError {
         path.display()
     )]
     NoFolder {
-        /// What was exported.
+        /// The image's folder, or its reference values.
         path: PathBuf,
-        /// The shape.
+        /// The shape that was asked for.
         shape: Shape,
         /// The files that are needed, in words.
         what: &'static str,
@@ -120,15 +120,15 @@ pub enum ExportError {
     /// Firmware whose metadata can't be read.
     #[error("`{}` can't be described for dstack", path.display())]
     Firmware {
-        /// The file.
+        /// The firmware's file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with its metadata.
         source: Box<firmware::Error>,
     },
     /// The firmware has nowhere to look for kernel hashes.
     #[error("`{}` has no place for kernel hashes: dstack refuses it", path.display())]
     NoHashTable {
-        /// The file.
+        /// The firmware's file.
         path: PathBuf,
     },
     /// A command line that dstack refuses.
@@ -160,15 +160,15 @@ pub enum ExportError {
     /// A unified kernel image that is no PE image.
     #[error("`{}` can't be measured", path.display())]
     Image {
-        /// The file.
+        /// The unified kernel image.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with its headers.
         source: Box<pe::Error>,
     },
     /// A key or a time for a shape that has no place for it.
     #[error("`{shape}` has no place for a signature or a time: only `corim` has")]
     Unsigned {
-        /// The shape.
+        /// The shape that was asked for.
         shape: Shape,
     },
     /// Plain data that does not serialise.
@@ -177,7 +177,7 @@ pub enum ExportError {
     /// Plain data that does not serialise.
     #[error("the document can't be written as CBOR: {reason}")]
     Cbor {
-        /// What the writer said.
+        /// What the writer of CBOR said.
         reason: String,
     },
 }

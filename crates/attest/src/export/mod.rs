@@ -1,7 +1,7 @@
 //! Reference values in the shapes that verifiers and deployment tools read.
 //!
 //! [`export`] takes the reference values of an image, chooses machines among them, and answers a
-//! [`Document`]: the bytes and what the shape could not say. Nothing is computed anew but what a
+//! [`Document`]: the bytes and what the shape could not say. Nothing is computed but what a
 //! shape is a function of: an Oasis enclave identity of registers, dstack's image measurement of
 //! the image's files. The same input gives the same bytes: ids are derived by hash, signatures are
 //! deterministic (RFC 6979), and a time is in a document only if the caller gave it.

@@ -14,7 +14,7 @@ pub enum Note {
     Debug,
     /// A CoRIM that covers several platforms: it names no profile, as there is place for one.
     SeveralPlatforms,
-    /// A CoRIM without a signature.
+    /// A CoRIM without a signature: its reader must have it from a trusted place.
     Unsigned,
     /// A machine or a value: left out and why, or what it rests on.
     Value(String),

@@ -5,7 +5,7 @@ use std::fmt;
 use cvmkit_host::timestamp::Timestamp;
 use cvmkit_measure::snp::id_block::PrivateKey;
 
-/// What a document looks like.
+/// What a document looks like, by the program that reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// A Concise Reference Integrity Manifest, signed if there is a key.
@@ -60,7 +60,7 @@ pub struct Validity {
     pub not_after: Timestamp,
 }
 
-/// Who signs a document.
+/// Who signs a document: a key, and the name that the signature has for it.
 #[derive(Debug)]
 pub struct Signer {
     /// The key, on the curve P-384: signatures are ES384.

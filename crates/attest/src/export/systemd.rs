@@ -29,7 +29,7 @@ struct Moment {
     debug: Option<&'static str>,
 }
 
-/// PCR 11 by bank.
+/// PCR 11 by bank, in each a value after every moment that was asked for.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct SystemdMeasure(BTreeMap<String, Vec<Moment>>);

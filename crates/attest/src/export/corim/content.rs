@@ -6,7 +6,7 @@ use cvmkit_measure::event::Bank;
 
 use super::super::request::Validity;
 
-/// What a CoRIM says.
+/// What a CoRIM says: `corim-map` of draft-ietf-rats-corim, section 4.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corim {
     /// Its name: `cvmkit:sha256:` and the SHA-256 of the reference values.
@@ -20,7 +20,7 @@ pub struct Corim {
     pub validity: Option<Validity>,
 }
 
-/// A profile of CoRIMs.
+/// A profile of CoRIMs, which gives keys and classes their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileId {
     /// Of SEV-SNP: `tag:amd.com,2025:snp-corim-profile`.
@@ -29,7 +29,7 @@ pub enum ProfileId {
     Intel,
 }
 
-/// What to expect of one machine.
+/// What to expect of one machine: `concise-mid-tag`, section 5.1, with reference triples alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comid {
     /// Its name: that of the CoRIM, a slash and the machine in words.
@@ -47,7 +47,7 @@ pub struct Triple {
     pub measurements: Vec<Measurement>,
 }
 
-/// An environment, by its class.
+/// An environment, by its class: `class-map`, section 5.1.4.2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Class {
     /// SEV-SNP whose reports the key of the chip signs.
@@ -63,7 +63,7 @@ pub enum Class {
     },
 }
 
-/// A value, and of what.
+/// A value, and of what: `measurement-map`, section 5.1.4.5.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Measurement {
     /// MEASUREMENT of an SEV-SNP report, a SHA-384.
@@ -81,11 +81,11 @@ pub enum Measurement {
 /// A digest of a Secure Execution header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderField {
-    /// Of the encrypted pages.
+    /// PLD, of the encrypted pages.
     Pld,
-    /// Of their addresses.
+    /// ALD, of their addresses.
     Ald,
-    /// Of their tweaks.
+    /// TLD, of their tweaks.
     Tld,
 }
 

@@ -29,7 +29,7 @@ const META_VALIDITY: u64 = 1;
 /// ECDSA with SHA-384 (RFC 9053, section 2.1); the curve is that of the key.
 const ES384: i64 = -35;
 
-/// A signed message.
+/// A signed message: `COSE_Sign1` of RFC 9052, section 4.2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sign1 {
     /// What is said of the signature, and signed with the payload.
@@ -39,7 +39,7 @@ pub struct Sign1 {
     signature: [u8; COSE_SIGNATURE_LEN],
 }
 
-/// The header that is signed.
+/// The header that is signed with the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Name of the signer, in the signer's own words.

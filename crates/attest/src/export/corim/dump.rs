@@ -56,7 +56,7 @@ impl fmt::Display for Validity {
 }
 
 impl Triple {
-    /// Its values by their names.
+    /// Its values by their names, in the order of the file: one for each digest of each register.
     #[must_use]
     pub fn values(&self) -> Vec<Named> {
         self.measurements.iter().flat_map(|measurement| self.named(measurement)).collect()

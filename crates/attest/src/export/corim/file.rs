@@ -3,7 +3,7 @@
 use super::content::Corim;
 use super::cose::Sign1;
 
-/// A CoRIM as it is in a file.
+/// A CoRIM as it is in a file: unsigned, or the payload of a `COSE_Sign1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorimFile {
     /// What it says, signed or not.

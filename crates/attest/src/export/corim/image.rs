@@ -17,7 +17,7 @@ pub struct Difference {
     pub found: String,
 }
 
-/// A CoRIM beside an image.
+/// A CoRIM beside the reference values of an image: of it if nothing differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfImage {
     /// Number of machines of the image that the CoRIM speaks of.
