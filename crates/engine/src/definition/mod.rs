@@ -9,6 +9,8 @@ mod error;
 mod parse;
 mod platform;
 pub mod raw;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

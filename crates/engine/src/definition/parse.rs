@@ -224,10 +224,14 @@ impl Check<'_> {
     }
 
     fn packages(&self, raw: RawPackages) -> Checked<Packages> {
-        for pattern in raw.exclude_paths.iter().chain(&raw.include_paths) {
-            if !pattern.starts_with('/') {
+        let lists = [
+            ("packages.exclude-paths", &raw.exclude_paths),
+            ("packages.include-paths", &raw.include_paths),
+        ];
+        for (key, patterns) in lists {
+            if let Some(pattern) = patterns.iter().find(|pattern| !pattern.starts_with('/')) {
                 let rule = "a pattern of absolute paths, such as `/usr/share/doc/*`";
-                return Err(self.invalid("packages.exclude-paths", pattern, rule));
+                return Err(self.invalid(key, pattern, rule));
             }
         }
         Ok(Packages {

@@ -3,7 +3,7 @@
 use cvmkit_host::fault::Diagnosis;
 
 use super::*;
-use crate::definition::Project;
+use crate::definition::{Project, sample};
 
 const MINIMAL: &str = r#"
 id = "tiny"
@@ -203,6 +203,19 @@ fn the_checksum_is_of_what_is_said_not_how() {
     assert_eq!(plain.package_checksum(), other.package_checksum());
     let more = project(&MINIMAL.replace("\"systemd\"", "\"systemd\", \"dbus\"")).unwrap();
     assert_ne!(plain.package_checksum(), more.package_checksum());
+}
+
+/// Each of these was reported under the name of another key, or of none.
+#[test]
+fn a_value_is_refused_under_the_name_of_its_own_key() {
+    for (tables, key) in [
+        ("[packages]\nexclude-paths = [\"usr\"]", "packages.exclude-paths"),
+        ("[packages]\ninclude-paths = [\"usr\"]", "packages.include-paths"),
+    ] {
+        let project = sample::project(&sample::text("", tables)).unwrap();
+        let error = project.definitions().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("`{key}` ")), "{tables}: {error}");
+    }
 }
 
 /// One row for each rule: what stands in the file, and the key that is named.
