@@ -149,9 +149,12 @@ impl Check<'_> {
                 let rule = "the last part of the archive's address, such as `debian`";
                 return Err(self.invalid("sources.archive", &source.archive, rule));
             }
-            if source.suites.is_empty() || source.components.is_empty() {
-                let rule = "at least one suite and one component";
-                return Err(self.invalid("sources", "an empty list", rule));
+            if source.suites.is_empty() {
+                return Err(self.invalid("sources.suites", "an empty list", "at least one suite"));
+            }
+            if source.components.is_empty() {
+                let rule = "at least one component";
+                return Err(self.invalid("sources.components", "an empty list", rule));
             }
             for suite in &source.suites {
                 // Of two, the components and keys of one would be passed over.
