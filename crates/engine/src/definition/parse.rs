@@ -407,6 +407,10 @@ impl Check<'_> {
             (None, Some(sha256), None) if raw.archive.is_none() => {
                 Ok(Input::Local { path, sha256 })
             }
+            // A suite or an archive is that of a package.
+            (None, None, suite) if suite.is_some() || raw.archive.is_some() => {
+                Err(self.missing(&format!("{key}.package"), "package = \"...\""))
+            }
             (None, None, _) => Err(self.missing(&format!("{key}.sha256"), "sha256 = \"...\"")),
             _ => Err(self.invalid(
                 key,
