@@ -100,7 +100,11 @@ impl Check<'_> {
             return Err(self.invalid("debug", "true", "only a variant can be a debug image"));
         }
         if !raw.variant.is_empty() {
-            return Err(self.invalid("variant", "a table", "no variant within a variant"));
+            let key = match variant {
+                Some(name) => format!("variant.{name}.variant"),
+                None => "variant".to_owned(),
+            };
+            return Err(self.invalid(&key, "a table", "no variant within a variant"));
         }
         let architecture = raw
             .architecture

@@ -462,7 +462,8 @@ impl RawDefinition {
                 default: over.units.default.or(self.units.default),
             },
             platforms: appended(self.platforms, over.platforms),
-            variant: BTreeMap::new(),
+            // The base's are taken out before; one within a variant is refused.
+            variant: over.variant,
         }
     }
 }
