@@ -89,7 +89,7 @@ impl Project {
     pub fn definition(&self, variant: Option<&str>) -> Result<Definition, DefinitionError> {
         let mut base = self.raw.clone();
         let mut variants = std::mem::take(&mut base.variant);
-        parse::distinct_files(&base, &self.path)?;
+        parse::distinct_files("files.path", &base, &self.path)?;
         let Some(name) = variant else {
             return parse::definition(base, None, &self.path);
         };
@@ -105,8 +105,10 @@ impl Project {
             });
         }
         match variants.remove(name) {
-            Some(over) => parse::distinct_files(&over, &self.path)
-                .and_then(|()| parse::definition(base.overlaid(over), Some(name), &self.path)),
+            Some(over) => {
+                parse::distinct_files(&format!("variant.{name}.files.path"), &over, &self.path)?;
+                parse::definition(base.overlaid(over), Some(name), &self.path)
+            }
             None => Err(DefinitionError::UnknownVariant {
                 path: self.path.clone(),
                 name: name.to_owned(),

@@ -73,15 +73,15 @@ pub(super) fn definition(
     Check { path, debug: raw.debug.unwrap_or(false) }.definition(raw, variant)
 }
 
-/// Refuses a list of files that names one path twice: the first would have no effect. A variant may
-/// name one of the base, and replaces it.
-pub(super) fn distinct_files(raw: &RawDefinition, path: &Path) -> Checked<()> {
+/// Refuses a list of files, that of `key`, which names one path twice: the first would have no effect.
+/// A variant may name one of the base, and replaces it.
+pub(super) fn distinct_files(key: &str, raw: &RawDefinition, path: &Path) -> Checked<()> {
     let mut known = BTreeSet::new();
     match raw.files.iter().find(|file| !known.insert(&file.path)) {
         None => Ok(()),
         Some(file) => {
             let check = Check { path, debug: false };
-            Err(check.invalid("files.path", &file.path, "a path that is given once"))
+            Err(check.invalid(key, &file.path, "a path that is given once"))
         }
     }
 }
