@@ -59,9 +59,11 @@ pub(super) fn toml(text: &str, path: &Path) -> Result<RawDefinition, DefinitionE
 
 /// serde's words for a key that does not exist: ``unknown field `a`, expected one of `b`, `c` ``.
 fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
-    let quoted = message.strip_prefix("unknown field ")?;
-    let mut words = quoted.split('`').skip(1).step_by(2).map(str::to_owned);
-    Some((words.next()?, words.collect()))
+    let quoted = message.strip_prefix("unknown field `")?;
+    // A key may hold backticks and commas itself; those that exist do not.
+    let (key, known) = quoted.rsplit_once("`, expected ")?;
+    let known = known.split('`').skip(1).step_by(2).map(str::to_owned);
+    Some((key.to_owned(), known.collect()))
 }
 
 /// Checks a definition; `raw.variant` has been applied before.

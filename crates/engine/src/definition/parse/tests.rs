@@ -323,3 +323,18 @@ fn a_misspelt_key_of_any_table_has_a_guess() {
         assert!(hint.starts_with(guess), "{text}: {hint}");
     }
 }
+
+/// A quoted key of TOML may hold anything, also what stands around it in a message.
+#[test]
+fn an_unknown_key_is_named_whole() {
+    for key in ["a`b", "`", "a`, expected `id`", "a`, expected one of `id`, `b", "", "a b", "a.b"] {
+        let error = project(&format!("\"{key}\" = 1")).map(|_| ()).unwrap_err();
+        let DefinitionError::UnknownKey { key: found, known, line, column, .. } = &error else {
+            panic!("{key}: {error:?}")
+        };
+        assert_eq!((found.as_str(), *line, *column), (key, 1, 1));
+        assert!(known.contains(&"seed".to_owned()) && known.len() > 15, "{known:?}");
+    }
+    let one = project("[packages.scripts.x]\n\"`skip\" = 1").map(|_| ()).unwrap_err();
+    assert_eq!(one.hint().as_deref(), Some("did you mean `skip`?"));
+}
