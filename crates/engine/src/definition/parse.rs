@@ -513,8 +513,10 @@ impl Check<'_> {
     }
 
     fn mode(&self, key: &str, text: &str) -> Checked<u16> {
+        // Rust takes a sign, with which chmod(1) would change the mode that is there.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         match u16::from_str_radix(text, 8) {
-            Ok(mode) if mode <= 0o7777 => Ok(mode),
+            Ok(mode) if digits && mode <= 0o7777 => Ok(mode),
             _ => Err(self.invalid(&format!("{key}.mode"), text, "an octal mode up to 7777")),
         }
     }

@@ -260,6 +260,7 @@ fn each_value_that_is_refused_names_its_key() {
         ("[[files]]\npath = \"/a\"\ncontent = \"\"\nsymlink = \"b\"", "files.`/a`"),
         ("[[files]]\npath = \"/a\"\ncontent = \"\"\nmode = \"0888\"", "files.`/a`.mode"),
         ("[[files]]\npath = \"/a\"\ncontent = \"\"\nmode = \"10000\"", "files.`/a`.mode"),
+        ("[[files]]\npath = \"/a\"\ncontent = \"\"\nmode = \"+755\"", "files.`/a`.mode"),
     ] {
         let error = project(&format!("{MINIMAL}\n{text}")).unwrap().definition(None).unwrap_err();
         let named = format!("`{key}` can't be ");
