@@ -156,13 +156,14 @@ impl ReferenceValue {
         }
         if let Some(header) = &self.secure_execution {
             let fields = [
-                ("tag", &header.tag),
-                ("pld", &header.page_digest),
-                ("ald", &header.address_digest),
-                ("tld", &header.tweak_digest),
+                ("tag", "tag", &header.tag),
+                ("pld", "page-digest", &header.page_digest),
+                ("ald", "address-digest", &header.address_digest),
+                ("tld", "tweak-digest", &header.tweak_digest),
             ];
-            for (name, text) in fields {
-                let bytes = hex::decode(text).map_err(|_| fault(name, "hex digits", text))?;
+            for (name, key, text) in fields {
+                let what = format!("secure-execution.{key}");
+                let bytes = hex::decode(text).map_err(|_| fault(&what, "hex digits", text))?;
                 digests.secure_execution.push((name, bytes));
             }
         }
@@ -233,6 +234,19 @@ mod tests {
             let error = error.to_string();
             assert!(error.starts_with("`values.json`, mine (qemu, uki-disk boot): "), "{error}");
             assert!(error.contains(words), "{error}");
+        }
+        // Under the names that they have in the document, not those of the header.
+        for key in ["tag", "page-digest", "address-digest", "tweak-digest"] {
+            let mut image = values(json!({}));
+            let header = &mut image["values"][0]["secure-execution"];
+            *header = json!({
+                "tag": "00", "page-digest": "01", "address-digest": "02", "tweak-digest": "03",
+                "host-keys": [],
+            });
+            header[key] = "0g".into();
+            let error = parse(&image).unwrap_err().to_string();
+            let words = format!("expected hex digits for secure-execution.{key}, found `0g`");
+            assert!(error.ends_with(&words), "{error}");
         }
         let mut launch = values(json!({}));
         launch["values"][0]["launch-digest"] = "00".into();
