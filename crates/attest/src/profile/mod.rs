@@ -218,10 +218,9 @@ impl Profile {
             message: misfit.to_string(),
         };
         let profile: Self = document::toml(text).map_err(refused)?;
-        let beside = [&profile.firmware, &profile.variables, &profile.pinned, &profile.image];
-        if beside.iter().any(|file| file.is_some()) {
+        if let Some((key, name)) = profile.files().find_map(|(key, name)| Some((key, name?))) {
             let rule = "no files: the definition's `platforms` name them";
-            return Err(profile.invalid("firmware, variables, pinned or image", "a file", rule));
+            return Err(profile.invalid(key, name, rule));
         }
         profile.check()?;
         Ok(profile)
@@ -336,18 +335,23 @@ impl Profile {
     /// # Errors
     /// Names the key and the file.
     pub fn check_files(&self) -> Result<(), ProfileError> {
+        for (key, name) in self.files() {
+            if let Some(name) = name.filter(|name| !is_file_name(name)) {
+                return Err(self.invalid(key, name, "the name of a file beside the image"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of files beside the image, each with its file's name.
+    fn files(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
         let files = [
             ("firmware", &self.firmware),
             ("variables", &self.variables),
             ("pinned", &self.pinned),
             ("image", &self.image),
         ];
-        for (key, name) in files {
-            if let Some(name) = name.as_deref().filter(|name| !is_file_name(name)) {
-                return Err(self.invalid(key, name, "the name of a file beside the image"));
-            }
-        }
-        Ok(())
+        files.into_iter().map(|(key, name)| (key, name.as_deref()))
     }
 
     /// Whether nothing can be said without the file of the firmware.
@@ -400,11 +404,13 @@ impl Profile {
             let rule = format!("at most {MACHINES_MAX}: vCPU counts x types x sizes of memory");
             return Err(self.invalid("number of machines", machines.to_string(), rule));
         }
-        let vcpus: BTreeSet<_> = self.vcpus.iter().collect();
-        let types: BTreeSet<_> = self.vcpu_types.iter().collect();
-        let memory: BTreeSet<_> = self.memory.iter().collect();
-        if [vcpus.len(), types.len(), memory.len()] != lengths {
-            return Err(self.invalid("vcpus, vcpu-types or memory", "a value twice", "each once"));
+        let twice = [
+            ("vcpus", twice(&self.vcpus)),
+            ("vcpu-types", twice(&self.vcpu_types)),
+            ("memory", twice(&self.memory)),
+        ];
+        if let Some((key, value)) = twice.into_iter().find_map(|(key, value)| Some((key, value?))) {
+            return Err(self.invalid(key, format!("{value} twice"), "each once"));
         }
         if self.guest_features.is_some_and(|Features(bits)| bits & 1 == 0) {
             let found = self.guest_features.map(|features| features.to_string());
@@ -451,6 +457,12 @@ impl Profile {
             expected: expected.into(),
         }
     }
+}
+
+/// The first value that a list has a second time.
+fn twice<T: Ord + ToString>(values: &[T]) -> Option<String> {
+    let mut known = BTreeSet::new();
+    values.iter().find(|value| !known.insert(*value)).map(T::to_string)
 }
 
 /// A word of a profile as it is written.

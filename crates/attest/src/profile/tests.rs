@@ -47,9 +47,17 @@ fn what_does_not_fit_together_is_refused() {
         ),
         ("\"0x1\"", "\"1\"", "a number in hex"),
         ("\"0x1\"", "\"0x20\"", "SEV-SNP is active"),
-        ("vcpus = [1]", "vcpus = [1, 1]", "each once"),
+        ("vcpus = [1]", "vcpus = [1, 2, 1]", "`vcpus` can't be `1 twice`"),
+        (
+            "[\"EPYC-v4\"]",
+            "[\"EPYC\", \"EPYC-v4\", \"EPYC-v4\"]",
+            "`vcpu-types` can't be `EPYC-v4 twice`",
+        ),
         ("version = 1", "version = 1\nmemory = [\"2G\"]", "`memory` can't be `given`"),
-        ("version = 1", "version = 1\nfirmware = \"x.fd\"", "no files"),
+        ("version = 1", "version = 1\nfirmware = \"x.fd\"", "`firmware` can't be `x.fd`"),
+        ("version = 1", "version = 1\nvariables = \"x.fd\"", "`variables` can't be `x.fd`"),
+        ("version = 1", "version = 1\npinned = \"x.log\"", "`pinned` can't be `x.log`"),
+        ("version = 1", "version = 1\nimage = \"x.img\"", "`image` can't be `x.img`"),
         ("version = 1", "version = 1\nfeatures = 1", "unknown field `features`"),
     ];
     for (from, to, expected) in edits {
@@ -57,6 +65,9 @@ fn what_does_not_fit_together_is_refused() {
         assert!(error.contains(expected), "{to}: {error}");
     }
     let (_, tdx) = BUILT_IN[3];
+    let sizes = tdx.replace("memory = [\"2G\"]", "memory = [\"2G\", \"2048M\"]");
+    let error = Profile::parse(&sizes, "mine").unwrap_err().to_string();
+    assert!(error.contains("`memory` can't be `2G twice`"), "{error}");
     let many: Vec<u32> = (1..=500).collect();
     let sizes: Vec<String> = (1..=9).map(|size| format!("{size}G")).collect();
     let machines = tdx.replace("vcpus = [1]", &format!("vcpus = {many:?}"));
