@@ -60,6 +60,8 @@ pub enum BuildError {
     TwoInputPackages {
         /// What it is for.
         role: &'static str,
+        /// Where the definition names it: `boot.stub`, `platforms.variables`.
+        key: &'static str,
         /// The package.
         package: String,
         /// Version and suite of each.
@@ -106,6 +108,8 @@ pub enum BuildError {
     NoInputFile {
         /// What it is for.
         role: &'static str,
+        /// Where the definition names it: `boot.stub`, `platforms.variables`.
+        key: &'static str,
         /// The package.
         package: String,
         /// The path.
@@ -174,8 +178,8 @@ impl Diagnosis for BuildError {
             Self::File(error) => error.hint(),
             Self::AnotherPackage(error) => error.hint(),
             Self::Local(error) => error.hint(),
-            Self::TwoInputPackages { role, .. } => {
-                Some(format!("name the suite that is meant with `{role}.suite`"))
+            Self::TwoInputPackages { key, .. } => {
+                Some(format!("name the suite that is meant with `{key}.suite`"))
             }
             Self::Assemble(error) => error.hint(),
             Self::KernelFiles(error) => error.hint(),
@@ -187,12 +191,95 @@ impl Diagnosis for BuildError {
             Self::Deb { package, .. } => Some(format!(
                 "the package is damaged in the archive itself: `cvmkit lock --update {package}`"
             )),
-            Self::NoInputFile { role, .. } => Some(format!("correct `{role}.path`")),
+            Self::NoInputFile { key, .. } => Some(format!("correct `{key}.path`")),
             Self::MachineFileName { .. } => {
                 Some("name the file with letters, digits and `._+~-`, no `.` first".into())
             }
             Self::NoInputPackage { .. } => Some("run `cvmkit lock --update`".into()),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::PermissionDenied;
+
+    use cvmkit_host::files::cannot;
+
+    use super::*;
+    use crate::packages::debian::SuiteError;
+
+    /// The hint named `stub.path`, which no definition has, and `firmware.path` for each file of a machine.
+    #[test]
+    fn a_hint_names_the_key_that_the_definition_has() {
+        for key in ["boot.stub", "firmware", "platforms.firmware", "platforms.variables"] {
+            let (package, path) = ("p".to_owned(), "x".to_owned());
+            let error = BuildError::NoInputFile { role: "stub", key, package, path };
+            assert_eq!(error.to_string(), "`p` holds no file `/x` for the stub");
+            assert_eq!(error.hint(), Some(format!("correct `{key}.path`")));
+            let found = vec!["1 of a".to_owned(), "2 of b".to_owned()];
+            let error =
+                BuildError::TwoInputPackages { role: "stub", key, package: "p".into(), found };
+            let words = "the lock has two packages `p` for the stub: 1 of a, 2 of b";
+            assert_eq!(error.to_string(), words);
+            let hint = format!("name the suite that is meant with `{key}.suite`");
+            assert_eq!(error.hint(), Some(hint));
+        }
+    }
+
+    /// A cause keeps its fault and its hint, whoever wraps it.
+    #[test]
+    fn the_fault_is_that_of_the_cause() {
+        let denied = || cannot("read", "x".as_ref())(io::Error::from(PermissionDenied));
+        let expired = || SuiteError::Changed { suite: "s".into(), archive: "a".into() };
+        let lock = || LockError::Suite(expired());
+        let io = || io::Error::from(PermissionDenied);
+        let missing = DefinitionError::Missing { path: "image.toml".into() };
+        let hint = missing.hint();
+        assert_eq!(BuildError::from(missing).hint(), hint);
+        let hint = LockError::Offline.hint();
+        assert_eq!(BuildError::from(LockError::Offline).hint(), hint);
+        let (role, package) = ("firmware", "p".to_owned());
+        for (error, fault) in [
+            (BuildError::from(DefinitionError::Missing { path: "x".into() }), Fault::Definition),
+            (DefinitionError::File(denied()).into(), Fault::Environment),
+            (LockError::Offline.into(), Fault::Environment),
+            (LockError::Missing { path: "x".into() }.into(), Fault::Definition),
+            (BuildError::Lock(lock()), expired().fault()),
+            (FetchError::NoMirror { archive: "a".into() }.into(), Fault::Environment),
+            (denied().into(), Fault::Environment),
+            (LocalError::Absolute { path: "/x".into() }.into(), Fault::Definition),
+            (LocalError::File(denied()).into(), Fault::Environment),
+            (BuildError::Kernel(io()), Fault::Environment),
+            (BuildError::OsRelease(io()), Fault::Definition),
+            (
+                BuildError::InputFile { role, package, path: "x".into(), source: io() },
+                Fault::Environment,
+            ),
+            (BuildError::NoInputPackage { role }, Fault::Definition),
+            (BuildError::MachineFileName { name: "a b".into() }, Fault::Definition),
+            (BuildError::ProfileEncoding { path: "x".into() }, Fault::Definition),
+        ] {
+            assert_eq!(error.fault(), fault, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_with_a_next_step_says_it() {
+        let role = "firmware";
+        for (error, words) in [
+            (BuildError::NoInputPackage { role }, Some("`cvmkit lock --update`")),
+            (
+                BuildError::MachineFileName { name: "a b".into() },
+                Some("letters, digits and `._+~-`"),
+            ),
+            (BuildError::ProfileEncoding { path: "x".into() }, None),
+            (BuildError::OsRelease(PermissionDenied.into()), None),
+        ] {
+            let hint = error.hint();
+            assert_eq!(hint.is_some(), words.is_some(), "{error:?}");
+            assert!(hint.unwrap_or_default().contains(words.unwrap_or_default()), "{error:?}");
         }
     }
 }

@@ -144,7 +144,7 @@ impl<'a> Inputs<'a> {
     /// The stub, and what the machines have.
     pub(crate) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
         let stub = match self.definition.boot {
-            BootKind::Disk => self.input(STUB_ROLE, &self.definition.stub, origins)?.0,
+            BootKind::Disk => self.input(STUB_ROLE, "boot.stub", &self.definition.stub, origins)?.0,
             BootKind::Direct => Vec::new(),
         };
         Ok(External { stub, machines: Machines::gather(self, origins)? })
@@ -155,10 +155,11 @@ impl<'a> Inputs<'a> {
         self.project.written(self.definition.variant.as_deref())
     }
 
-    /// The bytes of an input, and where they came from.
+    /// The bytes of the input that the definition has under `key`, and where they came from.
     pub(crate) fn input(
         &self,
         role: &'static str,
+        key: &'static str,
         input: &Input,
         origins: Origins<'_>,
     ) -> Result<(Vec<u8>, String), BuildError> {
@@ -174,7 +175,7 @@ impl<'a> Inputs<'a> {
                 Ok((bytes, format!("local file {path}")))
             }
             Input::Package { package, path, .. } => {
-                let locked = self.locked_input(role, input, package)?;
+                let locked = self.locked_input(role, key, input, package)?;
                 let wanted = self.lock.wanted_package(locked);
                 let blobs = fetch::fetch(std::slice::from_ref(&wanted), origins)?;
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
@@ -188,7 +189,7 @@ impl<'a> Inputs<'a> {
                 })?;
                 let bytes = bytes.ok_or_else(|| {
                     let (package, path) = named();
-                    BuildError::NoInputFile { role, package, path }
+                    BuildError::NoInputFile { role, key, package, path }
                 })?;
                 Ok((bytes, format!("{} {}: /{path}", package.name, package.version)))
             }
@@ -199,6 +200,7 @@ impl<'a> Inputs<'a> {
     fn locked_input(
         &self,
         role: &'static str,
+        key: &'static str,
         input: &Input,
         package: &str,
     ) -> Result<&LockedPackage, BuildError> {
@@ -221,7 +223,7 @@ impl<'a> Inputs<'a> {
             several => {
                 let in_words = |one: &&LockedPackage| format!("{} of {}", one.version, one.suite);
                 let (package, found) = (package.to_owned(), several.iter().map(in_words).collect());
-                Err(BuildError::TwoInputPackages { role, package, found })
+                Err(BuildError::TwoInputPackages { role, key, package, found })
             }
         }
     }

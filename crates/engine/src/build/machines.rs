@@ -30,7 +30,7 @@ impl Machines {
         let mut gathering = Gathering { inputs, origins, files: Vec::new(), names: Vec::new() };
         let default = inputs.definition.firmware.as_ref();
         if let Some(firmware) = default {
-            gathering.file(firmware, Role::Firmware)?;
+            gathering.file("firmware", firmware, Role::Firmware)?;
         }
         let profiles = inputs.definition.platforms.iter();
         let profiles = profiles.map(|platform| gathering.profile(platform, default));
@@ -122,12 +122,16 @@ impl Gathering<'_> {
         if firmware.is_none() && profile.needs_firmware() {
             return Err(profile.invalid("firmware", "nothing", profile.required_firmware()).into());
         }
-        let mut file =
-            |input: Option<&Input>, role| input.map(|input| self.file(input, role)).transpose();
-        profile.firmware = file(firmware, Role::Firmware)?;
-        profile.variables = file(platform.variables.as_ref(), Role::FirmwareVariables)?;
-        profile.pinned = file(platform.pinned.as_ref(), Role::EventLog)?;
-        profile.image = file(platform.image.as_ref(), Role::SecureExecutionImage)?;
+        let mut file = |key, input: Option<&Input>, role| {
+            input.map(|input| self.file(key, input, role)).transpose()
+        };
+        let key = if platform.firmware.is_some() { "platforms.firmware" } else { "firmware" };
+        profile.firmware = file(key, firmware, Role::Firmware)?;
+        let (variables, pinned) = (platform.variables.as_ref(), platform.pinned.as_ref());
+        profile.variables = file("platforms.variables", variables, Role::FirmwareVariables)?;
+        profile.pinned = file("platforms.pinned", pinned, Role::EventLog)?;
+        let image = platform.image.as_ref();
+        profile.image = file("platforms.image", image, Role::SecureExecutionImage)?;
         if profile.technology == Technology::Se && profile.image.is_none() {
             return Err(profile.invalid("image", "nothing", "a Secure Execution image").into());
         }
@@ -135,14 +139,15 @@ impl Gathering<'_> {
         Ok(profile)
     }
 
-    /// Reads a file that was not read yet, and answers its name beside the image.
-    fn file(&mut self, input: &Input, role: Role) -> Result<String, BuildError> {
+    /// Reads a file that was not read yet, which the definition has under `key`, and answers its name
+    /// beside the image.
+    fn file(&mut self, key: &'static str, input: &Input, role: Role) -> Result<String, BuildError> {
         if let Some((.., name)) =
             self.names.iter().find(|(known, of, _)| known == input && *of == role)
         {
             return Ok(name.clone());
         }
-        let (bytes, origin) = self.inputs.input(FIRMWARE_ROLE, input, self.origins)?;
+        let (bytes, origin) = self.inputs.input(FIRMWARE_ROLE, key, input, self.origins)?;
         let name = self.name(input, role);
         if !is_plain(&name) {
             return Err(BuildError::MachineFileName { name });

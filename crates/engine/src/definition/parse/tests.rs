@@ -211,9 +211,15 @@ fn a_value_is_refused_under_the_name_of_its_own_key() {
     for (tables, key) in [
         ("[packages]\nexclude-paths = [\"usr\"]", "packages.exclude-paths"),
         ("[packages]\ninclude-paths = [\"usr\"]", "packages.include-paths"),
-        ("[[variant.v.files]]\npath = \"/a\"\nfolder = true\n\
-          [[variant.v.files]]\npath = \"/a\"\nfolder = true", "variant.v.files.path"),
-        ("[variant.a]\nhostname = \"x\"\n[variant.a.variant.b]\nhostname = \"y\"", "variant.a.variant"),
+        (
+            "[[variant.v.files]]\npath = \"/a\"\nfolder = true\n\
+          [[variant.v.files]]\npath = \"/a\"\nfolder = true",
+            "variant.v.files.path",
+        ),
+        (
+            "[variant.a]\nhostname = \"x\"\n[variant.a.variant.b]\nhostname = \"y\"",
+            "variant.a.variant",
+        ),
         ("[firmware]\npath = \"/x\"\nsuite = \"x\"", "firmware.package"),
         ("[boot.stub]\npath = \"/x\"\narchive = \"x\"", "boot.stub.package"),
         ("[[sources]]\nsuites = []", "sources.suites"),
