@@ -26,15 +26,15 @@ const CONNECTIONS: usize = 4;
 /// Where locked files may come from.
 #[derive(Clone, Copy)]
 pub struct Origins<'a> {
-    /// Looked at first; everything ends up here.
+    /// Looked at first; everything ends up here, under its SHA-256.
     pub store: &'a Store,
-    /// A folder that `cvmkit vendor` wrote.
+    /// A folder that `cvmkit vendor` wrote, looked at second: a wrong file in it is an error.
     pub vendor: Option<&'a Path>,
-    /// Looked at last.
+    /// Looked at last, in their order: a mirror that has a wrong file is passed over with a note.
     pub mirrors: &'a Mirrors,
-    /// True to use no network.
+    /// True to use no network: what is in neither of the first two is an error.
     pub offline: bool,
-    /// Told of downloads.
+    /// Told of downloads, in bytes, and of mirrors that were passed over.
     pub progress: &'a dyn Progress,
 }
 

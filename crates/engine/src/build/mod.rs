@@ -64,9 +64,9 @@ pub struct Builder<'a> {
 /// A finished build.
 #[derive(Debug)]
 pub struct Built {
-    /// The folder.
+    /// The output folder, as it was named.
     pub folder: PathBuf,
-    /// What its manifest says.
+    /// What its `manifest.json` says.
     pub manifest: Manifest,
     /// SHA-256 of `SHA256SUMS`: the identity of the image.
     pub identity: Sha256,

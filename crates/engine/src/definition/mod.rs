@@ -51,9 +51,9 @@ pub fn is_id(name: &str) -> bool {
 /// A definition file and where it stands.
 #[derive(Clone, Debug)]
 pub struct Project {
-    /// The file.
+    /// The file itself, `image.toml` or another name.
     pub path: PathBuf,
-    /// What it says.
+    /// What it says, unchecked, its variants among it.
     pub raw: RawDefinition,
 }
 
@@ -61,7 +61,8 @@ impl Project {
     /// Reads the definition at `path`: a folder with `image.toml`, or the file itself.
     ///
     /// # Errors
-    /// The file is missing, no TOML, or has an unknown key.
+    /// [`DefinitionError`]: the file is missing, longer than 2 MiB, not UTF-8, no TOML, or has an unknown
+    /// key or a value of another type, with its line and column.
     pub fn open(path: &Path) -> Result<Self, DefinitionError> {
         let path = if path.is_dir() { path.join(DEFINITION_FILE) } else { path.to_owned() };
         let bytes = files::read_up_to(&path, DEFINITION_MAX + 1).map_err(|error| {
@@ -85,7 +86,7 @@ impl Project {
     /// The definition of one variant, or of the base.
     ///
     /// # Errors
-    /// Names the key, what it holds and what it should.
+    /// [`DefinitionError`]: names the key, what it holds and what it should; or the variants that there are.
     pub fn definition(&self, variant: Option<&str>) -> Result<Definition, DefinitionError> {
         let mut base = self.raw.clone();
         let mut variants = std::mem::take(&mut base.variant);
@@ -191,55 +192,56 @@ fn checksum(value: &impl serde::Serialize) -> Sha256 {
 /// A checked definition, of the base or of one variant.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// Name of the image.
+    /// Name of the image, by [`ID_RULE`]; the first part of its file names.
     pub id: String,
-    /// Version of the image.
+    /// Version of the image: 1 to 64 letters, digits and `.-+~^`; the second part of its file names.
     pub version: String,
-    /// Name of the variant; `None` for the base.
+    /// Name of the variant, in the characters of a version; `None` for the base.
     pub variant: Option<String>,
-    /// True for an image that may have shells and logins.
+    /// True for an image that may have shells and logins; never for the base.
     pub debug: bool,
-    /// What runs it.
+    /// The processor that runs it.
     pub architecture: Architecture,
     /// What UUIDs and salts are derived from.
     pub seed: Seed,
-    /// Contents of `/etc/hostname`.
+    /// Contents of `/etc/hostname`: the id, if the definition does not say.
     pub hostname: String,
-    /// Mirrors to try first.
+    /// Base addresses of mirrors, tried in this order before all others.
     pub mirrors: Vec<String>,
-    /// Folders outside of the definition's that local files may be in.
+    /// Folders outside of the definition's that local files may be in, relative to it.
     pub outside_folders: Vec<String>,
-    /// Where packages come from.
+    /// Where packages come from: one source at least, each with a suite and a component.
     pub sources: Vec<Source>,
     /// What goes into the root file system.
     pub packages: Packages,
-    /// Modules of the initramfs.
+    /// Modules of the initramfs beside those that its root file system needs, by name.
     pub modules: Vec<String>,
-    /// Kernel parameters but `roothash=`.
+    /// Kernel parameters in order, without `roothash=` and the final `--`, which the image adds: at most
+    /// 2047 bytes with them.
     pub command_line: Vec<String>,
-    /// Root file system.
+    /// How the root file system is written.
     pub root: Root,
-    /// dm-verity.
+    /// How it is hashed.
     pub verity: Verity,
-    /// How it boots.
+    /// Whether firmware boots the disk, or the VMM the kernel.
     pub boot: BootKind,
-    /// The systemd stub of the UKI.
+    /// The systemd stub of the UKI; not used where the VMM boots the kernel.
     pub stub: Input,
-    /// Firmware to measure with.
+    /// The firmware of all platforms that name none and whose profile takes one.
     pub firmware: Option<Input>,
-    /// Single files.
+    /// Single files, each path once in the base and once in the variant, whose entry comes last.
     pub files: Vec<FileEntry>,
-    /// Folders.
+    /// Folders that are laid over the root file system, in this order.
     pub overlays: Vec<Overlay>,
-    /// System users.
+    /// System users, each name once; with a login shell only in a debug image.
     pub users: Vec<raw::RawUser>,
-    /// Units to enable.
+    /// Units to enable, by their full names.
     pub units_enable: Vec<String>,
-    /// Units to mask.
+    /// Units to mask, by their full names.
     pub units_mask: Vec<String>,
-    /// Default target.
+    /// Target that systemd boots to: `multi-user.target`, if the definition does not say.
     pub default_target: String,
-    /// Platforms to measure.
+    /// Platforms whose expected measurements are computed, in this order.
     pub platforms: Vec<Platform>,
 }
 
@@ -306,13 +308,13 @@ impl FromStr for Seed {
 /// What goes into the root file system.
 #[derive(Clone, Debug)]
 pub struct Packages {
-    /// Requested packages.
+    /// Requested packages: `NAME` or `NAME=VERSION`.
     pub install: Vec<String>,
-    /// Whether essential packages are requested too.
+    /// Whether every package with `Essential: yes` is requested too.
     pub essential: bool,
-    /// Patterns of paths to leave out.
+    /// Patterns of absolute paths to leave out, as dpkg's `path-exclude`.
     pub exclude_paths: Vec<String>,
-    /// Exceptions to those.
+    /// Patterns of absolute paths to keep although they are excluded, as dpkg's `path-include`.
     pub include_paths: Vec<String>,
     /// How much of dpkg's database is kept.
     pub metadata: Metadata,
@@ -323,24 +325,24 @@ pub struct Packages {
 /// Root file system parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct Root {
-    /// Algorithm.
+    /// What compresses data and metadata.
     pub compression: Compression,
-    /// Its level.
+    /// Its level: 1 to 22 of zstd, 1 to 9 of gzip.
     pub level: u32,
-    /// Bytes in a data block.
+    /// Bytes in a data block: a power of two from 4096 to 1048576.
     pub block_size: u32,
 }
 
 /// dm-verity parameters.
 #[derive(Clone, Debug)]
 pub struct Verity {
-    /// Salt.
+    /// Salt of every block's hash: at most 256 bytes.
     pub salt: Vec<u8>,
-    /// UUID in text order.
+    /// UUID of the hash area, in the order of its text.
     pub uuid: [u8; 16],
-    /// Bytes in a data block.
+    /// Bytes in a data block: 1024 or 4096.
     pub data_block_size: u32,
-    /// Bytes in a hash block.
+    /// Bytes in a hash block: 1024 or 4096.
     pub hash_block_size: u32,
 }
 
@@ -349,13 +351,13 @@ pub struct Verity {
 pub enum Input {
     /// A file of a package.
     Package {
-        /// The package.
+        /// Name of the package.
         package: String,
         /// Where it comes from; `None` for the definition's sources.
         suite: Option<String>,
-        /// Archive of that suite, if the definition says.
+        /// Archive of that suite, if the definition says; never without a suite.
         archive: Option<String>,
-        /// Relative to the root.
+        /// Of the file in the package, without a leading slash.
         path: String,
     },
     /// A file beside the definition.
@@ -370,24 +372,24 @@ pub enum Input {
 /// Owner and group, by name or number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership {
-    /// User.
+    /// User, such as `root` or `1000`.
     pub owner: String,
-    /// Group.
+    /// Group, such as `root` or `1000`.
     pub group: String,
 }
 
 /// A single file, folder or link.
 #[derive(Clone, Debug)]
 pub struct FileEntry {
-    /// Relative to the root.
+    /// In the image, without a leading slash.
     pub path: String,
     /// What it is.
     pub kind: FileKind,
-    /// Permission bits; of an existing file those to change to.
+    /// Permission bits up to `0o7777`; of an existing file those to change to. A link has none.
     pub mode: Option<u16>,
-    /// User; of an existing file the one to change to.
+    /// User by name or number; of an existing file the one to change to.
     pub owner: Option<String>,
-    /// Group; of an existing file the one to change to.
+    /// Group by name or number; of an existing file the one to change to.
     pub group: Option<String>,
     /// Extended attributes by full name, capabilities among them.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -413,9 +415,9 @@ pub enum FileKind {
 pub struct Overlay {
     /// Relative to the definition.
     pub source: String,
-    /// Relative to the root; empty for the root.
+    /// In the image, without a leading slash; empty for its root.
     pub target: String,
-    /// Whose it is.
+    /// Whose all that it brings is.
     pub ownership: Ownership,
 }
 

@@ -82,11 +82,11 @@ pub fn input_role(role: &str, variant: Option<&str>) -> String {
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub struct Lock {
-    /// Version of the format.
+    /// Version of the format: that of this program, whichever was read.
     pub format: u32,
-    /// Checksum of the definition this lock was made for.
+    /// [`Project::checksum`] of the definition that this lock was made for.
     pub definition: Sha256,
-    /// Checksum of the part of the definition that decides about packages.
+    /// [`Project::package_checksum`] of it: while it is the same, packages stay as they are locked.
     pub package_request: Sha256,
     /// The roles of root file systems whose accounts could not be told when the lock was made: they
     /// may have some without an id.
@@ -110,11 +110,11 @@ pub struct Lock {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockedAccount {
-    /// Its name.
+    /// Its name: 1 to 31 lower-case letters, digits, `_` and `-`, no digit or `-` first.
     pub name: String,
-    /// The id of the user, and of the group of that name.
+    /// The id of the user, and of the group of that name: 100 to 999, each of one account.
     pub id: u32,
-    /// The root file systems that have it: `root`, `root:VARIANT`.
+    /// The root file systems that have it: `root`, `root:VARIANT`, at least one.
     pub roles: Vec<String>,
 }
 
