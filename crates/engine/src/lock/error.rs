@@ -268,7 +268,8 @@ impl Diagnosis for LockError {
             Self::NoLongerThere { name, .. } => {
                 format!("update it too: `cvmkit lock --update {name} ...`, or all with `--update`")
             }
-            Self::Resolve(_) | Self::NoSuchInput { .. } => {
+            Self::NoSuchInput { .. } => "correct the input's `package` or its `suite`".into(),
+            Self::Resolve(_) => {
                 "correct `packages.install`, or add a suite to `[[sources]]`".into()
             }
             Self::LocalUnusable { .. } | Self::Unserialisable { .. } => return None,
@@ -284,4 +285,124 @@ fn place(path: &Path, line: Option<usize>) -> String {
 
 fn in_suite(suite: &Option<String>) -> String {
     suite.as_ref().map_or_else(String::new, |suite| format!(" in suite `{suite}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::PermissionDenied;
+
+    use cvmkit_host::files::cannot;
+
+    use super::*;
+
+    fn denied() -> FileError {
+        cannot("read", "x".as_ref())(std::io::Error::from(PermissionDenied))
+    }
+
+    fn nothing_resolves() -> ResolveError {
+        ResolveError::UnknownPackage { name: "p".into(), near: Vec::new() }
+    }
+
+    fn missing_input(suite: Option<&str>) -> LockError {
+        let suite = suite.map(str::to_owned);
+        LockError::NoSuchInput { role: "stub", package: "p".into(), suite }
+    }
+
+    /// The answer of `lock --check` is no whatever was found; what the host refused stays its fault.
+    #[test]
+    fn the_fault_is_that_of_the_cause_but_for_an_answer() {
+        let path = || PathBuf::from("image.lock");
+        let sha256 = Sha256::of(b"");
+        for (error, fault) in [
+            (LockError::File(denied()), Fault::Environment),
+            (DefinitionError::File(denied()).into(), Fault::Environment),
+            (DefinitionError::Missing { path: path() }.into(), Fault::Definition),
+            (LocalError::File(denied()).into(), Fault::Environment),
+            (LocalError::Absolute { path: "/x".into() }.into(), Fault::Definition),
+            (LockError::Offline, Fault::Environment),
+            (LockError::Unfit(Box::new(LockError::Offline)), Fault::Negative),
+            (LockError::Unfit(Box::new(LockError::Missing { path: path() })), Fault::Negative),
+            (LockError::Unserialisable { message: "m".into() }, Fault::Bug),
+            (LockError::Missing { path: path() }, Fault::Definition),
+            (
+                LockError::Malformed { path: path(), line: None, message: "m".into() },
+                Fault::Definition,
+            ),
+            (
+                LockError::Edited { path: path(), line: 5, stated: sha256, computed: sha256 },
+                Fault::Definition,
+            ),
+            (LockError::Resolve(nothing_resolves()), Fault::Definition),
+            (missing_input(None), Fault::Definition),
+        ] {
+            assert_eq!(error.fault(), fault, "{error:?}");
+        }
+        let (suite, archive) = ("s".to_owned(), "a".to_owned());
+        let changed = SuiteError::Changed { suite, archive };
+        let fault = changed.fault();
+        assert_eq!(LockError::Suite(changed).fault(), fault);
+    }
+
+    #[test]
+    fn a_hint_names_the_key_or_the_command_that_helps() {
+        let path = || PathBuf::from("image.lock");
+        let file =
+            || LockError::LocalChanged { path: "f".into(), locked: "a".into(), found: "b".into() };
+        let cases = [
+            (LockError::Missing { path: path() }, "run `cvmkit lock`"),
+            (file(), "run `cvmkit lock` to take the change over"),
+            (LockError::Unfit(Box::new(file())), "run `cvmkit lock` to take the change over"),
+            (LockError::Offline, "run `cvmkit lock` without `--offline`"),
+            (missing_input(None), "name the suite that has it with `suite = \"...\"`"),
+            (missing_input(Some("s")), "correct the input's `package` or its `suite`"),
+            (
+                LockError::Resolve(nothing_resolves()),
+                "correct `packages.install`, or add a suite to `[[sources]]`",
+            ),
+            (
+                LockError::NoLongerThere { name: "p".into(), version: "1".into() },
+                "update it too: `cvmkit lock --update p ...`, or all with `--update`",
+            ),
+            (
+                LockError::UnknownArchive { role: "stub", archive: "a".into() },
+                "correct `archive`, or add a source of it",
+            ),
+        ];
+        for (error, hint) in cases {
+            assert_eq!(error.hint().as_deref(), Some(hint), "{error:?}");
+        }
+        let restored = |error: LockError| error.hint().unwrap().contains("restore");
+        let (roles, role) = (vec!["root".to_owned()], "root".to_owned());
+        assert!(restored(LockError::Malformed { path: path(), line: None, message: "m".into() }));
+        assert!(restored(LockError::TooLong { path: path(), limit: 1 }));
+        assert!(restored(LockError::NoRootPackages { role: role.clone() }));
+        assert!(restored(LockError::NotHeld { path: path(), package: "p".into(), role }));
+        assert!(!restored(LockError::UnknownIds { path: path(), roles }));
+        let unusable = LockError::LocalUnusable { path: "f".into(), why: "it is a pipe" };
+        assert_eq!(unusable.hint(), None);
+        // A cause keeps its own.
+        let missing = || DefinitionError::Missing { path: "image.toml".into() };
+        assert_eq!(LockError::from(missing()).hint(), missing().hint());
+        let outside = || LocalError::Outside {
+            path: "../x/y".into(),
+            folder: "/a".into(),
+            found: "/x/y".into(),
+        };
+        assert_eq!(LockError::from(outside()).hint(), outside().hint());
+    }
+
+    #[test]
+    fn a_place_is_the_line_of_the_lock_where_it_is_known() {
+        let malformed = |line| {
+            let path = PathBuf::from("folder/image.lock");
+            LockError::Malformed { path, line, message: "m".into() }.to_string()
+        };
+        assert!(malformed(Some(7)).ends_with("\n  --> image.lock:7"), "{}", malformed(Some(7)));
+        assert!(malformed(None).ends_with("\n  --> image.lock"), "{}", malformed(None));
+        assert_eq!(missing_input(None).to_string(), "no package `p` for the stub");
+        assert_eq!(
+            missing_input(Some("s")).to_string(),
+            "no package `p` for the stub in suite `s`"
+        );
+    }
 }
