@@ -69,8 +69,42 @@ pub(super) fn refused(parameter: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    /// Each parameter of the table with each spelling, and with a value.
     #[test]
-    fn ways_in_are_refused_however_they_are_spelt() {
+    fn every_parameter_that_is_listed_is_refused_with_its_own_reason() {
+        for (name, why) in PARAMETERS {
+            for spelt in [name.to_owned(), name.replace('_', "-"), format!("{name}=x")] {
+                assert_eq!(refused(&spelt), Some(why), "{spelt}");
+            }
+            // A name that only begins like it is another parameter.
+            let longer = format!("{name}x");
+            let is_family = FAMILIES.iter().any(|(start, _)| longer.starts_with(start));
+            assert_eq!(refused(&longer).is_some(), is_family, "{longer}");
+        }
+        for (start, why) in FAMILIES {
+            assert_eq!(refused(&format!("{start}x=1")), Some(why), "{start}");
+            assert_eq!(refused(&format!("x{start}")), None, "{start}");
+        }
+        for word in RESCUE_WORDS {
+            assert_eq!(refused(word), Some(SHELL), "{word}");
+            assert_eq!(refused(&format!("{word}=1")), None, "{word}");
+        }
+    }
+
+    /// systemd(1): the value of `systemd.setenv=` becomes a variable of PID 1, so it is looked at as
+    /// one, however often it is wrapped.
+    #[test]
+    fn a_variable_is_refused_inside_of_setenv() {
+        let why = Some("no variable that changes a default of PID 1");
+        assert_eq!(refused("systemd.setenv=LD_PRELOAD=/x"), why);
+        assert_eq!(refused("systemd.setenv=systemd.setenv=LD_PRELOAD=/x"), why);
+        assert_eq!(refused("systemd.setenv=SYSTEMD-X=1"), why, "as the kernel spells it");
+        assert_eq!(refused("systemd.setenv="), None);
+        assert_eq!(refused("systemd.setenv"), None);
+    }
+
+    #[test]
+    fn what_opens_a_shell_or_a_debugger_is_refused_however_it_is_spelt() {
         for parameter in [
             "s",
             "1",

@@ -29,3 +29,134 @@ impl RawPlatform {
         Ok(changed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_attest::profile::{Boot, DiskAccess, Features, Memory};
+    use cvmkit_host::fault::Diagnosis as _;
+    use cvmkit_measure::firmware::behaviour::SecureBootBuild;
+    use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
+
+    use super::*;
+    use crate::definition::{Platform, sample};
+
+    /// A platform without files and what a definition says of it.
+    fn platform(profile: &str, keys: &str) -> Platform {
+        let file = "sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"";
+        let firmware = format!("[firmware]\npath = \"f\"\n{file}\n");
+        let tables = format!("{firmware}[[platforms]]\nprofile = \"{profile}\"\n{keys}");
+        sample::definition(&tables).platforms.remove(0)
+    }
+
+    fn applied(profile: &str, keys: &str) -> Profile {
+        let base = Profile::built_in(profile).unwrap();
+        platform(profile, keys).changes.applied(base).unwrap()
+    }
+
+    /// One key, a profile that may have it, and what is to be changed of the profile.
+    #[test]
+    fn each_key_replaces_that_of_the_profile_and_no_other() {
+        type Expected = fn(Profile) -> Profile;
+        let cases: [(&str, &str, Expected); 12] = [
+            ("vcpus = [3, 4]", "qemu-snp", |of| Profile { vcpus: vec![3, 4], ..of }),
+            ("vcpu-types = [\"EPYC\"]", "qemu-snp", |of| Profile {
+                vcpu_types: vec!["EPYC".into()],
+                ..of
+            }),
+            ("guest-features = \"0x21\"", "qemu-snp", |of| Profile {
+                guest_features: Some(Features(0x21)),
+                ..of
+            }),
+            ("memory = [\"3G\"]", "qemu-tdx-direct", |of| Profile {
+                memory: vec![Memory(3 << 30)],
+                ..of
+            }),
+            ("vmm-version = \"10.0\"", "qemu-tdx-direct", |of| Profile {
+                vmm_version: Some("10.0".into()),
+                ..of
+            }),
+            ("boot = \"direct\"", "qemu-vtpm", |of| Profile { boot: Boot::Direct, ..of }),
+            ("firmware-layout = \"edk2-stable202411\"", "qemu-tdx-direct", |of| Profile {
+                firmware_layout: Some("edk2-stable202411".into()),
+                ..of
+            }),
+            ("secure-boot = \"absent\"", "qemu-tdx-direct", |of| Profile {
+                secure_boot: Some(SecureBootBuild::Absent),
+                ..of
+            }),
+            ("firmware-behaviour = \"ovmf-2022.11\"", "qemu-vtpm", |of| Profile {
+                firmware_behaviour: Some("ovmf-2022.11".into()),
+                ..of
+            }),
+            ("disk = \"read-only\"", "qemu-vtpm", |of| Profile {
+                disk: Some(DiskAccess::ReadOnly),
+                ..of
+            }),
+            ("disk-bus = \"nvme\"", "qemu-vtpm", |of| Profile {
+                disk_bus: Some(DiskBus::Nvme),
+                ..of
+            }),
+            ("firmware-by = \"bios\"", "qemu-vtpm", |of| Profile {
+                firmware_by: Some(FirmwareBy::Bios),
+                ..of
+            }),
+        ];
+        for (keys, name, expected) in cases {
+            let base = Profile::built_in(name).unwrap();
+            assert_ne!(expected(base.clone()), base, "the premise: {keys} is a change");
+            assert_eq!(applied(name, keys), expected(base), "{keys}");
+        }
+    }
+
+    #[test]
+    fn a_platform_that_says_nothing_is_its_profile() {
+        for name in ["qemu-snp", "qemu-tdx-direct", "qemu-tdx-uki", "qemu-vtpm", "gce-tdx"] {
+            assert_eq!(applied(name, ""), Profile::built_in(name).unwrap());
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_fit_together_are_refused_after_they_were_put_in() {
+        let base = || Profile::built_in("qemu-snp").unwrap();
+        let changes = RawPlatform { vmm_version: Some("10.0".into()), ..Default::default() };
+        assert!(changes.applied(base()).is_ok());
+        let vcpu_types = Some(vec!["EPYC-Turin".to_owned()]);
+        let error = RawPlatform { vcpu_types, ..changes }.applied(base()).unwrap_err();
+        let words = "expected: QEMU 10.1 or later for `EPYC-Turin`";
+        assert!(error.to_string().ends_with(words), "{error}");
+    }
+
+    /// `qemu-vtpm` says how OVMF of Debian measures: of another firmware nothing is known.
+    #[test]
+    fn what_a_profile_says_of_its_firmware_is_not_said_of_another() {
+        let resolved = |keys: &str| {
+            let read = |_: &str| Err(ProfileError::Unknown { name: "no file is read".into() });
+            platform("qemu-vtpm", keys).resolve(read).unwrap().firmware_behaviour
+        };
+        let own = format!("firmware = {{ path = \"own.fd\", sha256 = \"{}\" }}", "0a".repeat(32));
+        let said = "firmware-behaviour = \"ovmf-2022.11\"";
+        assert_eq!(resolved("").as_deref(), Some("ovmf-2025.02"));
+        assert_eq!(resolved(&own), None);
+        assert_eq!(resolved(said).as_deref(), Some("ovmf-2022.11"));
+        assert_eq!(resolved(&format!("{said}\n{own}")).as_deref(), Some("ovmf-2022.11"));
+    }
+
+    #[test]
+    fn a_profile_of_a_file_is_read_when_it_is_needed() {
+        let own = platform("./mine.toml", "vcpus = [7]");
+        let text = include_str!("../../../attest/profiles/qemu-snp.toml");
+        let read = |path: &str| {
+            assert_eq!(path, "mine.toml");
+            Ok::<_, ProfileError>(text.replace("name = \"qemu-snp\"", "name = \"mine\""))
+        };
+        let profile = own.resolve(read).unwrap();
+        assert_eq!((profile.name.as_str(), profile.vcpus), ("mine", vec![7]));
+        let error = own.resolve(|_| Ok::<_, ProfileError>("version = 1".into())).unwrap_err();
+        assert!(error.to_string().starts_with("`mine.toml` is not a platform profile"), "{error}");
+        let refused = ProfileError::Unknown { name: "qemu-vtmp".into() };
+        assert_eq!(
+            own.resolve(|_| Err(refused)).unwrap_err().hint().unwrap(),
+            "did you mean `qemu-vtpm`?"
+        );
+    }
+}

@@ -487,3 +487,6 @@ fn appended<T>(mut base: Vec<T>, over: Vec<T>) -> Vec<T> {
     base.extend(over);
     base
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! What a definition may say, and what it may not.
 
+mod files;
+mod machines;
+mod values;
+
 use cvmkit_host::fault::Diagnosis;
 
 use super::*;
@@ -52,7 +56,7 @@ fn bad_toml_says_where() {
 }
 
 #[test]
-fn production_images_have_no_way_to_a_shell() {
+fn production_images_have_no_shell() {
     for parameter in ["rd.shell", "systemd.debug-shell=1", "single", "kgdboc=ttyS0"] {
         let text = format!("{MINIMAL}\n[kernel]\ncommand-line = [\"{parameter}\"]");
         let project = project(&text).unwrap();
