@@ -161,3 +161,187 @@ pub(super) fn fault(lock: &Lock) -> Option<(String, String)> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_formats::digest::Sha256;
+
+    use super::super::sample::{Notes, account, lock, package};
+    use super::super::{LocalFile, LocalKind, LockedPackage};
+    use super::*;
+    use crate::definition::sample;
+    use crate::mirrors::Mirrors;
+    use crate::store::Store;
+
+    /// Gives ids to accounts as an image of the base, and of the variants `v` and `w`, would.
+    fn given(
+        now: &mut Lock,
+        earlier: Option<&Lock>,
+        ids_of: IdsOf,
+    ) -> (Result<(), LockError>, Vec<String>) {
+        let tables = "[variant.v]\nversion = \"2\"\n[variant.w]\nversion = \"3\"";
+        let project = sample::project(&sample::text("", tables)).unwrap();
+        let definitions = project.definitions().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), None, folder.path()).unwrap();
+        let (notes, mirrors) = (Notes::default(), Mirrors::default());
+        let origins = Origins {
+            store: &store,
+            vendor: None,
+            mirrors: &mirrors,
+            offline: true,
+            progress: &notes,
+        };
+        let result = give_ids(now, earlier, &project, &definitions, origins, ids_of);
+        (result, notes.taken())
+    }
+
+    /// Accounts `a` and `b` everywhere, `c` in the variant `v`: those that are known as they are, the
+    /// others the highest that is free.
+    fn three(
+        _: &Project,
+        definition: &Definition,
+        _: &LockFile,
+        known: &BTreeMap<String, u32>,
+        _: Origins<'_>,
+    ) -> Result<BTreeMap<String, u32>, UntoldIds> {
+        let names: &[&str] = match definition.variant.as_deref() {
+            Some("v") => &["a", "b", "c"],
+            _ => &["a", "b"],
+        };
+        let mut taken: BTreeSet<u32> = known.values().copied().collect();
+        let mut id = |name: &str| {
+            let id = known.get(name).copied();
+            let id = id.or_else(|| (100..=999).rev().find(|id| !taken.contains(id))).unwrap();
+            taken.insert(id);
+            id
+        };
+        Ok(names.iter().map(|name| ((*name).to_owned(), id(name))).collect())
+    }
+
+    /// As [`three`], but for the variant `v`, whose image can't be put together.
+    fn all_but_v(
+        project: &Project,
+        definition: &Definition,
+        file: &LockFile,
+        known: &BTreeMap<String, u32>,
+        origins: Origins<'_>,
+    ) -> Result<BTreeMap<String, u32>, UntoldIds> {
+        if definition.variant.as_deref() == Some("v") {
+            let inner = std::io::Error::other("the disk\nof many lines");
+            return Err(UntoldIds::Other(Box::new(std::io::Error::other(inner))));
+        }
+        three(project, definition, file, known, origins)
+    }
+
+    fn taken(
+        _: &Project,
+        _: &Definition,
+        _: &LockFile,
+        _: &BTreeMap<String, u32>,
+        _: Origins<'_>,
+    ) -> Result<BTreeMap<String, u32>, UntoldIds> {
+        Err(UntoldIds::Taken(Box::new(RootfsError::NoLockedId { names: vec!["a".into()] })))
+    }
+
+    #[test]
+    fn a_name_has_one_id_in_all_root_file_systems_that_have_it() {
+        let mut now = lock(vec![package("p")]);
+        let (result, notes) = given(&mut now, None, three);
+        result.unwrap();
+        assert_eq!(notes, [""; 0]);
+        let everywhere = ["root", "root:v", "root:w"];
+        let expected = [
+            account("a", 999, &everywhere),
+            account("b", 998, &everywhere),
+            account("c", 997, &["root:v"]),
+        ];
+        assert_eq!(now.accounts, expected);
+        assert_eq!(now.unknown_ids_of, [""; 0]);
+        assert!(
+            LockFile { path: "l".into(), text: String::new(), lock: now }.has_all_ids().is_ok()
+        );
+    }
+
+    #[test]
+    fn an_id_that_is_in_the_lock_stays() {
+        let earlier = Lock {
+            accounts: vec![account("b", 500, &["root"]), account("gone", 501, &["root"])],
+            ..lock(vec![package("p")])
+        };
+        let mut now = lock(vec![package("p"), package("q")]);
+        now.accounts = vec![account("stale", 700, &["root"])];
+        given(&mut now, Some(&earlier), three).0.unwrap();
+        let ids: Vec<_> = now.accounts.iter().map(|of| (of.name.as_str(), of.id)).collect();
+        assert_eq!(ids, [("a", 999), ("b", 500), ("c", 998)], "and one that went is gone");
+    }
+
+    /// Where nothing changed, nothing is put together: the packages need not even be there.
+    #[test]
+    fn the_same_inputs_have_the_same_accounts() {
+        let earlier = Lock {
+            accounts: vec![account("x", 123, &["root"])],
+            files: vec![LocalFile { path: "f".into(), kind: LocalKind::Folder }],
+            ..lock(vec![package("p")])
+        };
+        let again = || Lock { accounts: Vec::new(), ..earlier.clone() };
+        let mut now = again();
+        given(&mut now, Some(&earlier), taken).0.unwrap();
+        assert_eq!(now, earlier);
+        type Change = fn(&mut Lock);
+        let changes: [(&str, Change); 4] = [
+            ("the definition", |lock| lock.definition = Sha256::of(b"x")),
+            ("the files", |lock| lock.files.clear()),
+            ("a package", |lock| lock.packages[0].sha256 = Sha256::of(b"x")),
+            ("its roles", |lock| lock.packages[0].roles.push("root:v".into())),
+        ];
+        for (what, change) in changes {
+            let mut now = again();
+            change(&mut now);
+            let (result, _) = given(&mut now, Some(&earlier), taken);
+            assert!(matches!(result, Err(LockError::Ids(_))), "{what}: {result:?}");
+        }
+        // Why a package is there says nothing of accounts.
+        let mut now = again();
+        now.packages[0] = LockedPackage { reason: "requested".into(), ..package("p") };
+        given(&mut now, Some(&earlier), taken).0.unwrap();
+        // What was not known then may be known now.
+        let partial = Lock { unknown_ids_of: vec!["root".into()], ..earlier.clone() };
+        assert!(matches!(given(&mut again(), Some(&partial), taken).0, Err(LockError::Ids(_))));
+    }
+
+    #[test]
+    fn a_variant_that_can_t_be_put_together_keeps_its_ids_and_is_named() {
+        let earlier = Lock {
+            accounts: vec![account("c", 500, &["root:v"]), account("d", 501, &["root"])],
+            ..lock(vec![package("p")])
+        };
+        let mut now = lock(vec![package("q")]);
+        let (result, notes) = given(&mut now, Some(&earlier), all_but_v);
+        result.unwrap();
+        assert_eq!(
+            notes,
+            ["tiny 2 (v): the ids of its system accounts are not in the lock: the disk"],
+            "of each cause the first line, once"
+        );
+        let expected = [
+            account("a", 999, &["root", "root:w"]),
+            account("b", 998, &["root", "root:w"]),
+            account("c", 500, &["root:v"]),
+        ];
+        assert_eq!(now.accounts, expected);
+        assert_eq!(now.unknown_ids_of, ["root:v"]);
+        let file = LockFile { path: "image.lock".into(), text: String::new(), lock: now };
+        let Err(LockError::UnknownIds { path, roles }) = file.has_all_ids() else {
+            panic!("a lock without all ids is taken for whole")
+        };
+        assert_eq!((path.to_str(), roles), (Some("image.lock"), vec!["root:v".to_owned()]));
+    }
+
+    #[test]
+    fn an_id_of_another_account_is_an_error() {
+        let (result, _) = given(&mut lock(vec![package("p")]), None, taken);
+        let Err(LockError::Ids(error)) = result else { panic!("{result:?}") };
+        assert!(matches!(*error, RootfsError::NoLockedId { .. }));
+    }
+}

@@ -233,6 +233,7 @@ mod tests {
     use cvmkit_host::fault::Diagnosis;
 
     use super::*;
+    use crate::definition::sample::definition;
 
     #[test]
     fn folders_are_surveyed_in_byte_order_with_links_and_executables() {
@@ -250,18 +251,6 @@ mod tests {
         assert_eq!(paths, ["tree", "tree/a", "tree/b", "tree/sub", "tree/sub/run"]);
         assert_eq!(found["tree/a"].kind, LocalKind::Symlink { target: "b".into() });
         assert!(matches!(found["tree/sub/run"].kind, LocalKind::File { executable: true, .. }));
-    }
-
-    fn definition(keys: &str) -> Definition {
-        let text = format!(
-            "id = \"x\"\nversion = \"1\"\narchitecture = \"x86-64\"\n\
-             seed = \"0e9a6fe0-68f6-408c-bbeb-136054d20445\"\n\
-             [[sources]]\nsuites = [\"trixie\"]\n{keys}"
-        );
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("image.toml");
-        files::replace(&path, text.as_bytes()).unwrap();
-        crate::definition::Project::open(&path).unwrap().definition(None).unwrap()
     }
 
     /// Each of these came into the image empty, or unpinned.
@@ -356,5 +345,169 @@ mod tests {
         }
         let absolute = survey(&file("/etc/passwd"), &["../outside"]);
         assert!(matches!(absolute, Err(LockError::Local(LocalError::Absolute { .. }))));
+    }
+
+    fn record(text: &str) -> Result<LocalFile, String> {
+        toml::from_str(text).map_err(|error| error.message().to_owned())
+    }
+
+    /// A record says with its keys what the file is: any other set of keys is none.
+    #[test]
+    fn a_record_is_a_file_a_link_or_a_folder() {
+        let digest = Sha256::of(b"x");
+        let sha256 = format!("sha256 = \"{digest}\"");
+        let file = |executable| LocalKind::File { size: 1, sha256: digest, executable };
+        let link = LocalKind::Symlink { target: "t".into() };
+        for (keys, kind) in [
+            (format!("size = 1\n{sha256}"), file(false)),
+            (format!("size = 1\n{sha256}\nexecutable = true"), file(true)),
+            ("target = \"t\"".to_owned(), link),
+            (String::new(), LocalKind::Folder),
+        ] {
+            let found = record(&format!("path = \"p\"\n{keys}")).unwrap();
+            assert_eq!(found, LocalFile { path: "p".into(), kind });
+            let written = toml::to_string(&found).unwrap();
+            assert_eq!(record(&written).unwrap(), found, "{written}");
+        }
+        for keys in [
+            "size = 1".to_owned(),
+            sha256.clone(),
+            "executable = true".to_owned(),
+            "target = \"t\"\nexecutable = true".to_owned(),
+            format!("size = 1\n{sha256}\ntarget = \"t\""),
+            format!("{sha256}\ntarget = \"t\""),
+            "size = 1\ntarget = \"t\"".to_owned(),
+        ] {
+            let error = record(&format!("path = \"p\"\n{keys}")).unwrap_err();
+            assert_eq!(error, "`p` is neither file nor link nor folder", "{keys}");
+        }
+        assert!(record("path = \"p\"\nmode = 7").unwrap_err().contains("unknown field `mode`"));
+    }
+
+    #[test]
+    fn a_local_file_is_shown_by_what_is_compared() {
+        let sha256 = Sha256::of(b"x");
+        let file = |executable| LocalKind::File { size: 1, sha256, executable }.to_string();
+        assert_eq!(
+            [file(false), file(true)],
+            [sha256.to_string(), format!("{sha256}, executable")]
+        );
+        assert_eq!(LocalKind::Symlink { target: "t".into() }.to_string(), "a link to t");
+        assert_eq!(LocalKind::Folder.to_string(), "a folder");
+    }
+
+    /// Of a mode the owner's right to execute counts, as in git.
+    #[test]
+    fn a_file_is_executable_if_its_owner_may_execute_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        files::replace(&path, b"bytes").unwrap();
+        for (mode, is) in
+            [(0o100, true), (0o755, true), (0o677, false), (0o011, false), (0o644, false)]
+        {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode | 0o400)).unwrap();
+            let LocalKind::File { size, sha256, executable } = examine(&path, "f").unwrap().kind
+            else {
+                panic!("not a file")
+            };
+            assert_eq!((size, sha256, executable), (5, Sha256::of(b"bytes"), is), "{mode:o}");
+        }
+    }
+
+    /// Names that a lock, or a line of it, could not hold.
+    #[test]
+    fn a_name_is_text_without_control_characters() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        for (name, shown, why) in [
+            (&b"a\nb"[..], "tree/a\\nb", "its name has a control character"),
+            (b"\x7f", "tree/\\u{7f}", "its name has a control character"),
+            (b"a\xff", "tree/a\u{fffd}", "its name is not UTF-8"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let tree = folder.path().join("tree");
+            files::make_folder(&tree.join(OsStr::from_bytes(name))).unwrap();
+            let error = examine_folder(&tree, "tree", &mut Found::new()).unwrap_err();
+            let LockError::LocalUnusable { path, why: found } = &error else { panic!("{error:?}") };
+            assert_eq!((path.as_str(), *found), (shown, why));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(OsStr::from_bytes(b"\xff"), &link).unwrap();
+        let error = examine(&link, "link").unwrap_err();
+        assert!(matches!(error, LockError::LocalUnusable { why: "its target is not UTF-8", .. }));
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let error = examine(&pipe, "pipe").unwrap_err();
+        let why = "it is neither a file nor a folder nor a link";
+        assert!(matches!(error, LockError::LocalUnusable { why: found, .. } if found == why));
+    }
+
+    /// Every place of a definition that names a local file is looked at, each file once.
+    #[test]
+    fn every_local_file_is_surveyed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["f", "stub", "fw", "pfw", "vars", "log", "se", "p.toml", "k.asc"];
+        for name in names {
+            files::replace(&folder.path().join(name), name.as_bytes()).unwrap();
+        }
+        let pinned = |name: &str| {
+            format!("{{ path = \"{name}\", sha256 = \"{}\" }}", Sha256::of(name.as_bytes()))
+        };
+        let tables = format!(
+            "key-files = [\"k.asc\"]\n[firmware]\npath = \"fw\"\nsha256 = \"{}\"\n\
+             [boot]\nstub = {}\n[[files]]\npath = \"/a\"\nsource = \"f\"\n\
+             [[files]]\npath = \"/b\"\nsource = \"f\"\n\
+             [[platforms]]\nprofile = \"./p.toml\"\nfirmware = {}\nvariables = {}\npinned = {}\n\
+             image = {}\n",
+            Sha256::of(b"fw"),
+            pinned("stub"),
+            pinned("pfw"),
+            pinned("vars"),
+            pinned("log"),
+            pinned("se"),
+        );
+        let found = survey(&[definition(&tables), definition(&tables)], folder.path()).unwrap();
+        let mut expected = names.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found.iter().map(|of| of.path.as_str()).collect::<Vec<_>>(), expected);
+        for file in &found {
+            let bytes = file.path.as_bytes();
+            let kind = LocalKind::File {
+                size: bytes.len() as u64,
+                sha256: Sha256::of(bytes),
+                executable: false,
+            };
+            assert_eq!(file.kind, kind, "{}", file.path);
+        }
+        for name in names {
+            let path = folder.path().join(name);
+            files::remove(&path).unwrap();
+            let error = survey(&[definition(&tables)], folder.path()).unwrap_err();
+            assert!(error.to_string().contains(&format!("/{name}")), "{name}: {error}");
+            files::replace(&path, name.as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_pinned_file_has_its_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        files::replace(&folder.path().join("f"), b"now").unwrap();
+        let keys = |digest: Sha256| {
+            format!("[[files]]\npath = \"/a\"\nsource = \"f\"\nsha256 = \"{digest}\"\n")
+        };
+        assert!(survey(&[definition(&keys(Sha256::of(b"now")))], folder.path()).is_ok());
+        let error = survey(&[definition(&keys(Sha256::of(b"then")))], folder.path()).unwrap_err();
+        let LockError::LocalPin { path, expected, computed } = error else { panic!("{error:?}") };
+        assert_eq!(
+            (path.as_str(), expected, computed),
+            ("f", Sha256::of(b"then"), Sha256::of(b"now"))
+        );
     }
 }

@@ -11,6 +11,8 @@ mod idle;
 mod inputs;
 mod local;
 mod resolve;
+#[cfg(test)]
+pub(crate) mod sample;
 mod text;
 
 #[cfg(test)]

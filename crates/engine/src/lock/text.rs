@@ -280,7 +280,7 @@ fn toml_of<T: DeserializeOwned>(lines_before: usize, part: &str) -> Result<T, Un
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::suite;
+    use super::super::sample::suite;
     use super::*;
 
     /// A record begins at a line of its own; what only looks like one stays where it is.
@@ -361,5 +361,103 @@ mod tests {
         assert!(good.lines().nth(line - 1).unwrap().contains(&stated.to_string()));
         assert_ne!(stated, computed);
         assert!(matches!(Lock::read(&good, FORMAT_WITHOUT_IDS), Err(Unreadable::Format(FORMAT))));
+    }
+
+    /// The first format had no digest, and what it had none of stood in its head.
+    #[test]
+    fn a_lock_of_the_first_format_is_read_as_one_of_this() {
+        let digest = Sha256::of(b"d");
+        let head =
+            format!("format = 1\ndefinition = \"{digest}\"\npackage-request = \"{digest}\"\n");
+        let bare = format!("{head}suite = []\npackage = []\nfile = []\n");
+        let empty = empty(digest, digest);
+        assert_eq!(Lock::read(&bare, FORMAT_WITHOUT_DIGEST).unwrap(), empty);
+        let file = "\n[[file]]\npath = \"tree\"\n";
+        let found = Lock::read(&format!("{head}{file}"), FORMAT_WITHOUT_DIGEST).unwrap();
+        assert_eq!((found.format, found.files.len()), (FORMAT, 1));
+        // What later formats have is none of its keys.
+        for (more, line) in [
+            ("sha256 = \"00\"\n", 4),
+            ("unknown-ids-of = []\n", 4),
+            ("\n[[account]]\nname = \"a\"\nid = 100\nroles = [\"root\"]\n", 5),
+        ] {
+            let Err(Unreadable::Malformed { line: found, .. }) =
+                Lock::read(&format!("{head}{more}"), FORMAT_WITHOUT_DIGEST)
+            else {
+                unreachable!("accepted: {more}")
+            };
+            assert_eq!(found, Some(line), "{more}");
+        }
+    }
+
+    /// A lock of the format before says of no root file system that all its accounts are in it.
+    #[test]
+    fn an_older_lock_knows_the_accounts_of_no_root_file_system() {
+        let package = |name: &str, roles: &[&str]| LockedPackage {
+            roles: roles.iter().map(ToString::to_string).collect(),
+            ..super::super::sample::package(name)
+        };
+        let packages = vec![
+            package("a", &["root:v", "stub"]),
+            package("b", &["root", "root:v"]),
+            package("c", &["firmware:w"]),
+        ];
+        let lock = super::super::sample::lock(packages);
+        let older = Lock { format: FORMAT_WITHOUT_IDS, ..lock.clone() };
+        let read = Lock::read(&older.to_text().unwrap(), FORMAT_WITHOUT_IDS).unwrap();
+        let unknown_ids_of = vec!["root".to_owned(), "root:v".to_owned()];
+        assert_eq!(read, Lock { unknown_ids_of, ..lock.clone() });
+        assert_eq!(Lock::read(&lock.to_text().unwrap(), FORMAT).unwrap(), lock);
+    }
+
+    #[test]
+    fn a_part_of_a_lock_has_a_bound() {
+        let good = empty(Sha256::of(b"d"), Sha256::of(b"p")).to_text().unwrap();
+        let with = |len: usize| {
+            let fill = len - good.len() - "#\n".len();
+            Lock::parse(&format!("{good}#{}\n", "x".repeat(fill)))
+        };
+        assert!(with(PART_MAX).is_ok());
+        let Err(Unreadable::Malformed { line, message }) = with(PART_MAX + 1) else {
+            unreachable!("a longer head is accepted")
+        };
+        assert_eq!(line, Some(1));
+        assert_eq!(message, "1048577 bytes, expected at most 1048576 up to the next record");
+    }
+
+    #[test]
+    fn a_key_of_a_record_is_named_without_its_number() {
+        let lock =
+            Lock { suites: vec![suite("x", 7)], ..empty(Sha256::of(b"d"), Sha256::of(b"p")) };
+        let good = lock.to_text().unwrap();
+        let message = |from: &str, to: &str| {
+            assert!(good.contains(from), "{from}");
+            match Lock::parse(&good.replacen(from, to, 1)) {
+                Err(Unreadable::Malformed { message, .. }) => message,
+                other => panic!("{other:?}"),
+            }
+        };
+        let name = message("name = \"x\"", "name = 7");
+        assert_eq!(name, "`suite.name`: expected a string, found `7`");
+        assert!(message("signed-by = []", "signed-by = [7]").starts_with("`suite.signed-by[0]`: "));
+        assert!(message("name = \"x\"\n", "").contains("missing field `name`"));
+        assert!(message("format = 3", "format = 3\nmore = 1").contains("unknown field `more`"));
+    }
+
+    /// What differs of the one form is shown with both sides, whatever bytes they are.
+    #[test]
+    fn another_form_is_named_by_its_first_line() {
+        let good = empty(Sha256::of(b"d"), Sha256::of(b"p")).to_text().unwrap();
+        let refused = |text: &str| match Lock::read(text, FORMAT) {
+            Err(Unreadable::Malformed { line, message }) => (line.unwrap(), message),
+            other => panic!("{other:?}"),
+        };
+        let lines = good.lines().count();
+        let (line, message) = refused(&format!("{good}\n"));
+        assert_eq!((line, message.as_str()), (lines + 2, "expected the end, found ``"));
+        let (line, message) = refused(good.trim_end());
+        assert_eq!((line, message.as_str()), (lines + 1, "expected ``, found the end"));
+        let (line, message) = refused(&good.replace("\n\n", "\n\t\n"));
+        assert_eq!((line, message.as_str()), (3, "expected ``, found `\\t`"));
     }
 }
