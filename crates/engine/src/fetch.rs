@@ -459,38 +459,4 @@ fn download_part(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What was begun, and how far it came.
-    #[derive(Default)]
-    struct Seen(Mutex<Vec<(String, u64, u64)>>);
-
-    impl Progress for Seen {
-        fn begin(&self, what: &str, total: u64) {
-            self.0.lock().unwrap().push((what.to_owned(), total, 0));
-        }
-        fn advance(&self, bytes: u64) {
-            self.0.lock().unwrap().last_mut().unwrap().2 += bytes;
-        }
-        fn end(&self) {}
-        fn note(&self, _: &str) {}
-    }
-
-    #[test]
-    fn what_is_unpacked_after_the_last_download_is_a_phase_of_its_own() {
-        let seen = Seen::default();
-        seen.begin("fetching packages", 10);
-        let unpacking = Unpacking::of(10);
-        unpacking.done(3, &seen);
-        unpacking.is_all_that_is_left(&seen);
-        unpacking.done(2, &seen);
-        unpacking.done(5, &seen);
-        let all_done = Unpacking::of(10);
-        all_done.done(10, &seen);
-        all_done.is_all_that_is_left(&seen);
-        let expected =
-            [("fetching packages".to_owned(), 10, 0), ("unpacking packages".to_owned(), 7, 7)];
-        assert_eq!(*seen.0.lock().unwrap(), expected);
-    }
-}
+mod tests;
