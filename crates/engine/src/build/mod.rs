@@ -12,6 +12,10 @@ pub(crate) mod machines;
 mod overlays;
 mod packages;
 mod parts;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 mod unchanged;
 
 use std::path::{Path, PathBuf};

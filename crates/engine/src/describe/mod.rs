@@ -2,6 +2,10 @@
 //! covers them all.
 
 mod error;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
