@@ -160,3 +160,6 @@ fn packages(
     });
     changed.collect()
 }
+
+#[cfg(test)]
+mod tests;

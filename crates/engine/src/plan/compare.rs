@@ -241,3 +241,253 @@ impl MachineChange {
 fn listed(names: &BTreeSet<String>) -> String {
     names_by_number(names).into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cvmkit_attest::profile::{Boot, Memory};
+    use cvmkit_attest::values::SCHEMA;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A machine with these registers, each in the bank `sha256`.
+    fn machine(profile: &str, platform: Technology, registers: &[(&str, &str)]) -> ReferenceValue {
+        let of_bank: BTreeMap<String, String> = registers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let value = json!({
+            "profile": profile, "profile-version": 1, "platform": platform, "vmm": "qemu",
+            "boot": Boot::UkiDisk, "registers": { "sha256": of_bank },
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn tpm(registers: &[(&str, &str)]) -> ReferenceValue {
+        machine("vtpm", Technology::Tpm, registers)
+    }
+
+    fn values(values: Vec<ReferenceValue>) -> ReferenceValues {
+        ReferenceValues { schema: SCHEMA, debug: false, profiles: Vec::new(), values }
+    }
+
+    fn between(
+        edits: &[Edit],
+        reached: &[Edit],
+        before: Vec<ReferenceValue>,
+        after: Vec<ReferenceValue>,
+    ) -> Plan {
+        let (before, after) = (values(before), values(after));
+        Plan::between(Vec::new(), edits.to_vec(), reached, &before, &after)
+    }
+
+    fn names(set: &BTreeSet<String>) -> String {
+        set.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_register_moves_if_its_value_is_another_one() {
+        let before = tpm(&[("pcr4", "aa"), ("pcr5", "bb"), ("pcr7", "cc")]);
+        let after = tpm(&[("pcr4", "ab"), ("pcr5", "bb"), ("pcr11", "dd")]);
+        let plan = between(&[], &[], vec![before.clone()], vec![after]);
+        let [moved] = &plan.moved[..] else { panic!("{plan:?}") };
+        assert_eq!(names(&moved.registers), "pcr11 pcr4 pcr7", "changed, new and gone");
+        assert_eq!((names(&moved.unchanged), plan.unmoved), ("pcr5".to_owned(), 0));
+        let still = between(&[], &[], vec![before.clone()], vec![before]);
+        assert_eq!((still.moved, still.unmoved), (Vec::new(), 1));
+    }
+
+    /// One register of two banks is one register; a digest of SNP and a tag of an SE image are too.
+    #[test]
+    fn every_kind_of_value_is_compared() {
+        let mut before = tpm(&[("pcr4", "aa")]);
+        before.launch_digest = Some("11".into());
+        let banks = |value: &str| BTreeMap::from([("pcr4".to_owned(), value.to_owned())]);
+        before.registers.insert("sha384".into(), banks("aa"));
+        let header = |tag: &str| {
+            let value = json!({
+                "tag": tag, "page-digest": "", "address-digest": "", "tweak-digest": "",
+                "host-keys": [],
+            });
+            Some(serde_json::from_value(value).unwrap())
+        };
+        before.secure_execution = header("22");
+        let moved = |change: fn(&mut ReferenceValue)| {
+            let mut after = before.clone();
+            change(&mut after);
+            let plan = between(&[], &[], vec![before.clone()], vec![after]);
+            plan.moved.first().map(|of| (names(&of.registers), names(&of.unchanged)))
+        };
+        let found =
+            |registers: &str, unchanged: &str| Some((registers.to_owned(), unchanged.to_owned()));
+        assert_eq!(moved(|_| ()), None);
+        assert_eq!(
+            moved(|value| value.launch_digest = Some("12".into())),
+            found("launch-digest", "pcr4 tag")
+        );
+        assert_eq!(
+            moved(|value| {
+                value.registers.get_mut("sha384").unwrap().insert("pcr4".into(), "ab".into());
+            }),
+            found("pcr4", "launch-digest tag"),
+            "of one bank alone"
+        );
+        assert_eq!(
+            moved(|value| value.secure_execution.as_mut().unwrap().tag = "23".into()),
+            found("tag", "launch-digest pcr4")
+        );
+        // What a verifier does not compare by is no register.
+        assert_eq!(
+            moved(|value| value.secure_execution.as_mut().unwrap().host_keys = vec!["k".into()]),
+            None
+        );
+    }
+
+    /// The same machine is found wherever it stands; what is left of a profile is paired in order.
+    #[test]
+    fn machines_are_paired_by_what_tells_them_apart() {
+        let of = |profile: &str, vcpus: u32, value: &str| ReferenceValue {
+            vcpus: Some(vcpus),
+            ..machine(profile, Technology::Tdx, &[("rtmr0", value)])
+        };
+        let before = vec![of("a", 1, "x"), of("a", 2, "y"), of("b", 1, "z"), of("c", 1, "w")];
+        let after = vec![of("a", 2, "y"), of("a", 4, "v"), of("d", 1, "u"), of("b", 1, "z2")];
+        let plan = between(&[], &[], before, after);
+        let pairs: Vec<(Option<&str>, Option<&str>)> =
+            plan.moved.iter().map(|of| (of.from.as_deref(), of.to.as_deref())).collect();
+        let name =
+            |profile: &str, vcpus: &str| Some(format!("{profile} (qemu, uki-disk boot, {vcpus})"));
+        let expected = [
+            (name("a", "1 vCPU"), name("a", "4 vCPUs")),
+            (name("b", "1 vCPU"), name("b", "1 vCPU")),
+            (name("c", "1 vCPU"), None),
+            (None, name("d", "1 vCPU")),
+        ];
+        let expected: Vec<_> =
+            expected.iter().map(|(from, to)| (from.as_deref(), to.as_deref())).collect();
+        assert_eq!(pairs, expected);
+        assert_eq!(plan.unmoved, 1, "a with 2 vCPUs, which stood elsewhere");
+        assert_eq!(names(&plan.moved[3].registers), "rtmr0", "all of a new machine");
+        assert_eq!(names(&plan.moved[2].registers), "rtmr0", "and of one that goes");
+        // Of an assumed edit each machine is the one in its place, whatever it is called.
+        let assumed =
+            between(&[Edit::Vcpus], &[Edit::Vcpus], vec![of("a", 1, "x")], vec![of("a", 2, "x")]);
+        assert_eq!(assumed.moved.len(), 1, "its name is another one");
+        assert_eq!(names(&assumed.moved[0].registers), "");
+    }
+
+    /// Of registers without a value, those that the machine or its firmware decides.
+    #[test]
+    fn what_is_not_predicted_changes_with_what_decides_it() {
+        let base = || ReferenceValue {
+            firmware: Some("f.fd".into()),
+            memory: Some(Memory(1 << 30)),
+            ..tpm(&[("pcr4", "aa"), ("pcr0", "bb")])
+        };
+        let moved = |edits: &[Edit], from: ReferenceValue, to: ReferenceValue| {
+            let plan = between(&[], edits, vec![from], vec![to]);
+            plan.moved.first().map(|of| (names(&of.not_predicted), names(&of.unchanged)))
+        };
+        let found = |not: &str, unchanged: &str| Some((not.to_owned(), unchanged.to_owned()));
+        assert_eq!(moved(&[], base(), base()), None);
+        assert_eq!(moved(&[Edit::Kernel], base(), base()), None);
+        assert_eq!(moved(&[Edit::Firmware], base(), base()), found("pcr0", "pcr4"));
+        assert_eq!(moved(&[Edit::Memory], base(), base()), found("pcr1", "pcr0 pcr4"));
+        assert_eq!(moved(&[Edit::Vcpus], base(), base()), found("pcr1", "pcr0 pcr4"));
+        let both = [Edit::Firmware, Edit::Vcpus];
+        assert_eq!(moved(&both, base(), base()), found("pcr0 pcr1", "pcr4"));
+        let larger = ReferenceValue { memory: Some(Memory(2 << 30)), ..base() };
+        assert_eq!(moved(&[], base(), larger), found("pcr1", "pcr0 pcr4"));
+        let bare = || ReferenceValue { firmware: None, ..base() };
+        assert_eq!(moved(&[Edit::Firmware], bare(), bare()), None, "it has none of its own");
+        let azure = || ReferenceValue { vmm: Vmm::Azure, ..base() };
+        assert_eq!(moved(&both, azure(), azure()), None);
+
+        // A TD's rtmr0 depends on the machine where it has no value.
+        let td = |is_predicted: bool| {
+            let value = json!({
+                "profile": "td", "profile-version": 1, "platform": "tdx", "vmm": "qemu",
+                "boot": "direct", "firmware": "f.fd", "registers": { "sha384": { "mrtd": "aa" } },
+            });
+            let mut value: ReferenceValue = serde_json::from_value(value).unwrap();
+            if !is_predicted {
+                let reasons = json!({ "rtmr0": { "code": "unknown-firmware" } });
+                value.not_predicted = serde_json::from_value(reasons).unwrap();
+            }
+            value
+        };
+        assert_eq!(moved(&[Edit::FirmwareVariables], td(false), td(false)), found("rtmr0", "mrtd"));
+        assert_eq!(moved(&[Edit::Firmware], td(false), td(false)), None);
+        assert_eq!(moved(&[Edit::FirmwareVariables], td(true), td(true)), None);
+        let more = ReferenceValue { vcpus: Some(2), ..td(false) };
+        assert_eq!(moved(&[], td(false), more), found("rtmr0", "mrtd"));
+    }
+
+    #[test]
+    fn what_is_not_foreseen_is_a_note() {
+        let notes = |edits: &[Edit], reached: &[Edit]| {
+            between(edits, reached, Vec::new(), Vec::new()).notes
+        };
+        assert_eq!(notes(&[], &[]), [""; 0]);
+        assert_eq!(notes(&[], &[Edit::Initrd]), [LENGTH]);
+        assert_eq!(notes(&[], &[Edit::Initrd, Edit::Root]), [""; 0], "then all of it moves");
+        assert_eq!(notes(&[], &[Edit::Root]), [""; 0]);
+        let all = [Edit::Kernel, Edit::Initrd, Edit::Root];
+        assert_eq!(
+            notes(&[Edit::Kernel], &all),
+            ["a change of kernel changes initrd and root too"]
+        );
+        assert_eq!(notes(&[Edit::Stub, Edit::Vcpus], &[Edit::Stub]), [""; 0]);
+    }
+
+    /// Machines of which the same is said share a paragraph; registers stand in the order of numbers.
+    #[test]
+    fn a_plan_is_read_from_top_to_bottom() {
+        let before = |profile: &str| {
+            machine(profile, Technology::Tpm, &[("pcr4", "a"), ("pcr11", "b"), ("pcr7", "c")])
+        };
+        let after = |profile: &str| {
+            machine(profile, Technology::Tpm, &[("pcr4", "x"), ("pcr11", "y"), ("pcr7", "c")])
+        };
+        let change = |what: &str, from: Option<&str>, to: Option<&str>| Change {
+            what: what.to_owned(),
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+        };
+        let mut plan = between(
+            &[],
+            &[],
+            vec![before("a"), before("b"), before("c"), before("gone")],
+            vec![after("a"), after("b"), before("c"), before("new")],
+        );
+        plan.changes = vec![
+            change("one", Some("1"), Some("2")),
+            change("two", None, Some("2")),
+            change("three", Some("1"), None),
+            change("four", None, None),
+        ];
+        let expected = "\
+changed: one
+  from 1
+  to   2
+new: two, 2
+gone: three, 1
+changed: four
+a (qemu, uki-disk boot)
+b (qemu, uki-disk boot)
+  changes:     pcr4, pcr11
+  keeps:       pcr7
+gone (qemu, uki-disk boot): no longer has values
+new (qemu, uki-disk boot): new
+1 more machine keeps its values
+";
+        assert_eq!(plan.to_string(), expected);
+        let still = between(&[Edit::Stub], &[], vec![before("a")], vec![before("a")]);
+        assert_eq!(still.to_string(), "assumed: a change of stub\nno register changes\n");
+        plan.unmoved = 2;
+        plan.notes = vec!["n".into()];
+        assert!(plan.to_string().ends_with("\n2 more machines keep their values\nnote: n\n"));
+    }
+}

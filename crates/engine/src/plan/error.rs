@@ -96,3 +96,35 @@ impl Diagnosis for PlanError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::PermissionDenied;
+
+    use cvmkit_host::files::cannot;
+
+    use super::*;
+
+    #[test]
+    fn the_fault_and_the_hint_are_those_of_the_cause() {
+        let denied = || cannot("read", "x".as_ref())(std::io::Error::from(PermissionDenied));
+        let missing = || DefinitionError::Missing { path: "image.toml".into() };
+        for (error, fault) in [
+            (PlanError::from(LockError::Offline), Fault::Environment),
+            (PlanError::from(missing()), Fault::Definition),
+            (PlanError::File(denied()), Fault::Environment),
+            (PlanError::Missing { folder: "out".into(), what: "kernel" }, Fault::Definition),
+        ] {
+            assert_eq!(error.fault(), fault, "{error:?}");
+        }
+        assert_eq!(PlanError::from(missing()).hint(), missing().hint());
+        assert_eq!(PlanError::from(LockError::Offline).hint(), LockError::Offline.hint());
+        assert_eq!(PlanError::Missing { folder: "out".into(), what: "kernel" }.hint(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let none = cvmkit_attest::output::Manifest::read(folder.path()).unwrap_err();
+        assert!(matches!(none, ManifestError::NoImage { .. }), "{none:?}");
+        let error = PlanError::from(none);
+        assert_eq!(error.fault(), Fault::Definition);
+        assert!(error.hint().unwrap().contains("`--with`"), "a build, or the folder of one");
+    }
+}

@@ -273,3 +273,6 @@ fn change_features(profile: &mut Profile) {
 fn add_memory(profile: &mut Profile) {
     profile.memory.iter_mut().for_each(|Memory(bytes)| *bytes = bytes.saturating_add(1 << 30));
 }
+
+#[cfg(test)]
+mod tests;
