@@ -279,3 +279,178 @@ fn machine_files(examination: &mut Examination, manifest: &Manifest) {
     let listed = shown(manifest.file(Role::Firmware));
     examination.expect(MANIFEST_FILE, "firmware", listed, shown(manifest.firmware.as_deref()));
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_attest::output::MachineFileRecord;
+    use serde_json::json;
+
+    use super::*;
+    use crate::describe::sample;
+
+    fn artifact(name: &str, role: &str) -> Artifact {
+        Artifact {
+            name: name.into(),
+            role: role.into(),
+            media_type: "m".into(),
+            size: 1,
+            sha256: Sha256::of(name.as_bytes()),
+        }
+    }
+
+    /// What is found, each with what was expected.
+    fn found(examine: impl FnOnce(&mut Examination)) -> Vec<String> {
+        let mut examination = Examination::new(Check::Manifest);
+        examine(&mut examination);
+        let (_, findings) = examination.finish();
+        let words = |it: super::super::Finding| {
+            assert_eq!(it.file, MANIFEST_FILE);
+            format!("{}: {}, expected {}", it.what, it.found, it.expected)
+        };
+        findings.into_iter().map(words).collect()
+    }
+
+    /// The files of an image that boots directly.
+    fn direct() -> Manifest {
+        let mut manifest = sample::manifest();
+        manifest.artifacts = [
+            ("tiny_1.raw", "disk"),
+            ("tiny_1.vmlinuz", "kernel"),
+            ("tiny_1.initrd", "initrd"),
+            ("tiny_1.cmdline", "command-line"),
+            ("tiny_1.roothash", "root-hash"),
+            ("reference-values.json", "reference-values"),
+        ]
+        .map(|(name, role)| artifact(name, role))
+        .into();
+        manifest
+    }
+
+    #[test]
+    fn each_role_has_one_file_and_a_uki_is_that_of_an_esp() {
+        let of = |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = direct();
+            change(&mut manifest);
+            found(|examination| roles(examination, &manifest))
+        };
+        let esp = |manifest: &mut Manifest| {
+            let mut esp = manifest.partitions[0].clone();
+            esp.name = "esp".into();
+            manifest.partitions.insert(0, esp);
+        };
+        let uki = |manifest: &mut Manifest| manifest.artifacts.push(artifact("tiny_1.efi", "uki"));
+        assert_eq!(of(&|_| ()), [""; 0]);
+        assert_eq!(
+            of(&|it| {
+                esp(it);
+                uki(it)
+            }),
+            [""; 0]
+        );
+        assert_eq!(of(&esp), ["artifacts of role `uki`: 0, expected 1"]);
+        assert_eq!(of(&uki), ["artifacts of role `uki`: 1, expected 0"]);
+        for at in 0..6 {
+            let role = direct().artifacts[at].role.clone();
+            let gone = of(&|it| drop(it.artifacts.remove(at)));
+            assert_eq!(gone, [format!("artifacts of role `{role}`: 0, expected 1")]);
+            let twice = of(&|it| it.artifacts.push(it.artifacts[at].clone()));
+            assert_eq!(twice, [format!("artifacts of role `{role}`: 2, expected 1")]);
+        }
+        // A machine has as many files as it has, and what has another role is not judged.
+        let more = |it: &mut Manifest| {
+            it.artifacts.extend(
+                ["firmware", "firmware", "event-log", "other"].map(|role| artifact(role, role)),
+            );
+        };
+        assert_eq!(of(&more), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_is_named_after_its_image() {
+        let of = |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = direct();
+            change(&mut manifest);
+            found(|examination| roles(examination, &manifest))
+        };
+        let name = "name of the artifact of role";
+        assert_eq!(
+            of(&|it| it.artifacts[1].name = "tiny_1.bzimage".into()),
+            [format!("{name} `kernel`: tiny_1.bzimage, expected tiny_1.vmlinuz")]
+        );
+        assert_eq!(
+            of(&|it| it.artifacts[5].name = "values.json".into()),
+            [format!("{name} `reference-values`: values.json, expected reference-values.json")]
+        );
+        let variant = of(&|it| it.image.variant = Some("debug".into()));
+        assert_eq!(variant.len(), 5, "all that are named after it: {variant:?}");
+        assert_eq!(variant[0], format!("{name} `disk`: tiny_1.raw, expected tiny_1_debug.raw"));
+        assert_eq!(of(&|it| it.image.version = "2".into()).len(), 5);
+    }
+
+    #[test]
+    fn the_places_that_name_files_of_machines_agree() {
+        let of = |artifacts: &[(&str, &str)], records: &[&str], firmware: Option<&str>| {
+            let mut manifest = direct();
+            let artifacts = artifacts.iter().map(|(name, role)| artifact(name, role));
+            manifest.artifacts.extend(artifacts);
+            manifest.inputs.machine_files = records
+                .iter()
+                .map(|name| MachineFileRecord {
+                    name: (*name).to_owned(),
+                    origin: "o".into(),
+                    sha256: Sha256::of(name.as_bytes()),
+                })
+                .collect();
+            manifest.firmware = firmware.map(str::to_owned);
+            found(|examination| machine_files(examination, &manifest))
+        };
+        let (code, vars) = (("f.fd", "firmware"), ("v.fd", "firmware-variables"));
+        let shown = |name: &str| format!("`{name}` {}", Sha256::of(name.as_bytes()));
+        assert_eq!(of(&[], &[], None), [""; 0]);
+        assert_eq!(of(&[vars, code], &["v.fd", "f.fd"], Some("f.fd")), [""; 0]);
+        assert_eq!(
+            of(&[vars, code], &["f.fd", "v.fd"], Some("f.fd")),
+            [format!(
+                "inputs.machine-files: {}, {}, expected {}, {}",
+                shown("f.fd"),
+                shown("v.fd"),
+                shown("v.fd"),
+                shown("f.fd")
+            )]
+        );
+        assert_eq!(
+            of(&[code], &[], Some("f.fd")),
+            [format!("inputs.machine-files: none, expected {}", shown("f.fd"))]
+        );
+        assert_eq!(
+            of(&[vars], &["v.fd"], Some("v.fd")),
+            ["firmware: `v.fd`, expected none"],
+            "variables are not firmware"
+        );
+        assert_eq!(of(&[code], &["f.fd"], None), ["firmware: none, expected `f.fd`"]);
+    }
+
+    /// A field twice, another order, a space, or more behind the end: the line and the byte are named.
+    #[test]
+    fn a_document_has_one_form() {
+        let value = json!({ "a": 1, "b": 2 });
+        let written = json(&value).unwrap();
+        let of = |bytes: &[u8]| found(|it| form(it, MANIFEST_FILE, &value, bytes));
+        assert_eq!(of(&written), [""; 0]);
+        let at = |line: usize, byte: usize| {
+            [format!(
+                "manifest.json:{line}: its form at byte {byte:#x}: the same in another form, expected the \
+                 fields once and in order, as a build writes them"
+            )]
+        };
+        assert_eq!(of(b"{\"a\":1,\"b\":2}"), at(1, 1));
+        assert_eq!(of(b"{\n  \"a\":  1,\n  \"b\": 2\n}\n"), at(2, 9));
+        assert_eq!(
+            of(&written[..written.len() - 1]),
+            at(4, written.len() - 1),
+            "its end is missing"
+        );
+        assert_eq!(of(&[&written[..], b" "].concat()), at(5, written.len()), "behind its end");
+        assert_eq!(of(b""), at(1, 0));
+    }
+}

@@ -336,3 +336,44 @@ fn tail(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// UEFI 2.10, section 5.2.3 and 5.3: a protective MBR, a header of 92 bytes, 128 entries of 128 bytes,
+    /// and the same from the end. Both sides of every border.
+    #[test]
+    fn a_byte_outside_of_the_partitions_is_of_a_structure() {
+        let len = 1 << 20;
+        let backup = len - 512;
+        for (at, place) in [
+            (0, "the boot code of the protective MBR"),
+            (439, "the boot code of the protective MBR"),
+            (440, "the disk signature of the protective MBR"),
+            (445, "the disk signature of the protective MBR"),
+            (446, "the records of the protective MBR"),
+            (509, "the records of the protective MBR"),
+            (510, "the signature of the protective MBR"),
+            (511, "the signature of the protective MBR"),
+            (512, "the primary GPT header"),
+            (512 + 91, "the primary GPT header"),
+            (512 + 92, "the sector of the primary GPT header, behind it"),
+            (1023, "the sector of the primary GPT header, behind it"),
+            (1024, "the primary GPT entries"),
+            (1024 + 128 * 128 - 1, "the primary GPT entries"),
+            (1024 + 128 * 128, "a gap between partitions"),
+            (backup - 128 * 128 - 1, "a gap between partitions"),
+            (backup - 128 * 128, "the backup GPT entries"),
+            (backup - 1, "the backup GPT entries"),
+            (backup, "the backup GPT header"),
+            (backup + 91, "the backup GPT header"),
+            (backup + 92, "the sector of the backup GPT header, behind it"),
+            (len - 1, "the sector of the backup GPT header, behind it"),
+        ] {
+            assert_eq!(place_of(at, len), place, "{at}");
+        }
+        // A disk that is shorter than a sector has no place for a backup.
+        assert_eq!(place_of(100, 200), "the boot code of the protective MBR");
+    }
+}

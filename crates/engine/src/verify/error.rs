@@ -77,3 +77,53 @@ pub(super) fn in_one_line(error: &(dyn Error + 'static)) -> String {
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_host::files::cannot;
+
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    /// Decoders answer with these two kinds for bytes that they refuse; all others are the host's.
+    #[test]
+    fn the_host_failed_if_any_cause_says_so() {
+        for (kind, is) in [
+            (io::ErrorKind::InvalidData, false),
+            (io::ErrorKind::UnexpectedEof, false),
+            (io::ErrorKind::Other, true),
+            (io::ErrorKind::PermissionDenied, true),
+            (io::ErrorKind::NotFound, true),
+            (io::ErrorKind::OutOfMemory, true),
+        ] {
+            assert_eq!(is_of_the_host(&io::Error::from(kind)), is, "{kind}");
+            assert_eq!(is_of_the_host(&Outer(kind.into())), is, "{kind}, as a cause");
+        }
+        assert!(!is_of_the_host(&std::fmt::Error));
+    }
+
+    #[test]
+    fn causes_stand_in_one_line() {
+        assert_eq!(in_one_line(&Outer(io::Error::other("inner"))), "outer: inner");
+        assert_eq!(in_one_line(&io::Error::other("alone")), "alone");
+    }
+
+    #[test]
+    fn what_is_no_image_was_named_wrongly_and_what_can_t_be_read_is_the_host_s() {
+        let folder = PathBuf::from("out");
+        let none = VerifyError::NoImage { folder, why: "it does not exist" };
+        assert_eq!(none.to_string(), "`out` holds no image: it does not exist");
+        assert_eq!(none.fault(), Fault::Definition);
+        assert!(none.hint().unwrap().contains("`cvmkit build`"));
+        let source = Box::new(io::Error::other("the disk"));
+        let unreadable = VerifyError::Unreadable { path: "x".into(), source };
+        assert_eq!((unreadable.fault(), unreadable.hint()), (Fault::Environment, None));
+        let denied =
+            || cannot("read", "x".as_ref())(io::Error::from(io::ErrorKind::PermissionDenied));
+        let error = VerifyError::File(denied());
+        assert_eq!((error.fault(), error.hint()), (denied().fault(), denied().hint()));
+    }
+}

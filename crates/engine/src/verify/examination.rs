@@ -192,3 +192,106 @@ impl Examination {
         (Checked { check, state, detail, skipped }, findings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn finished(examine: impl FnOnce(&mut Examination)) -> (Checked, Vec<Finding>) {
+        let mut examination = Examination::new(Check::Uki);
+        examination.detail = "3 things".into();
+        examine(&mut examination);
+        examination.finish()
+    }
+
+    /// What is wrong counts before what could not be looked at.
+    #[test]
+    fn a_check_passes_if_nothing_is_wrong_and_all_was_looked_at() {
+        let find = |it: &mut Examination| it.find("f", "what", 1, 2);
+        let skip = |it: &mut Examination| it.skip("what", "why");
+        for (state, (checked, findings)) in [
+            (State::Passed, finished(|_| ())),
+            (State::Failed, finished(find)),
+            (State::Skipped, finished(skip)),
+            (
+                State::Failed,
+                finished(|it| {
+                    skip(it);
+                    find(it);
+                }),
+            ),
+        ] {
+            assert_eq!((checked.check, checked.state), (Check::Uki, state));
+            assert_eq!(checked.detail, "3 things");
+            assert_eq!(findings.is_empty(), state != State::Failed);
+        }
+        assert_eq!(finished(skip).0.skipped, ["what: why"]);
+    }
+
+    #[test]
+    fn a_finding_says_what_was_expected_of_which_file() {
+        let (_, findings) = finished(|it| {
+            it.expect("f", "equal", 1, 1);
+            assert!(it.is_clean());
+            it.expect("f", "other", "a", "b");
+            assert!(!it.is_clean());
+        });
+        let text = str::to_owned;
+        let expected = Finding {
+            check: Check::Uki,
+            file: text("f"),
+            what: text("other"),
+            expected: text("a"),
+            found: text("b"),
+        };
+        assert_eq!(findings, [expected]);
+    }
+
+    /// Bytes that do not decode are wrong; of a disk that fails, nothing is known.
+    #[test]
+    fn a_decoder_s_refusal_is_a_finding_and_the_host_s_an_error() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::list(temporary.path()).unwrap();
+        for kind in [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof] {
+            let (checked, findings) = finished(|it| {
+                it.refused(&folder, "f", "the UKI", io::Error::new(kind, "no PE")).unwrap();
+            });
+            assert_eq!(checked.state, State::Failed);
+            assert_eq!((findings[0].file.as_str(), findings[0].what.as_str()), ("f", "the UKI"));
+            assert_eq!(
+                (findings[0].expected.as_str(), findings[0].found.as_str()),
+                ("one that decodes", "no PE")
+            );
+        }
+        let mut examination = Examination::new(Check::Uki);
+        let failed = io::Error::other("the disk");
+        let error = examination.refused(&folder, "f", "the UKI", failed).unwrap_err();
+        let VerifyError::Unreadable { path, source } = error else { panic!("{error:?}") };
+        assert_eq!((path, source.to_string()), (temporary.path().join("f"), "the disk".to_owned()));
+        assert!(examination.is_clean(), "nothing is known to be wrong");
+    }
+
+    #[test]
+    fn checks_have_names_of_their_own_in_the_order_of_the_report() {
+        let all = [
+            Check::Sums,
+            Check::Manifest,
+            Check::PartitionTable,
+            Check::RootHash,
+            Check::Verity,
+            Check::RootFileSystem,
+            Check::OsRelease,
+            Check::Packages,
+            Check::Esp,
+            Check::Uki,
+            Check::Initrd,
+            Check::ReferenceValues,
+            Check::Corim,
+        ];
+        assert!(all.is_sorted());
+        let names: std::collections::BTreeSet<_> = all.iter().map(|check| check.name()).collect();
+        assert_eq!(names.len(), all.len());
+    }
+}

@@ -206,4 +206,116 @@ mod tests {
         zeros[PIECE] = 1;
         assert_eq!(not_zero(&zeros).unwrap(), Some(PIECE as u64));
     }
+
+    /// A folder with these files, and what is in it.
+    fn listed(files: &[(&str, &str)]) -> (tempfile::TempDir, Folder) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            files::replace(&folder.path().join(name), text.as_bytes()).unwrap();
+        }
+        let listed = Folder::list(folder.path()).unwrap();
+        (folder, listed)
+    }
+
+    #[test]
+    fn only_regular_files_of_the_folder_are_opened() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        files::replace(&at("file"), b"bytes").unwrap();
+        files::make_folder(&at("folder")).unwrap();
+        files::replace(&at("folder/inner"), b"inner").unwrap();
+        symlink("nowhere", at("dangling")).unwrap();
+        mknodat(CWD, at("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let mut listed = Folder::list(folder.path()).unwrap();
+        let names = [
+            "file",
+            "folder",
+            "dangling",
+            "pipe",
+            "none",
+            "../x",
+            "folder/inner",
+            "/etc/passwd",
+            ".",
+        ];
+        for name in names {
+            listed.open(name).unwrap();
+            assert_eq!(listed.source(name).is_some(), name == "file", "{name}");
+        }
+        assert_eq!(listed.absence("folder"), "something other than a regular file");
+        assert_eq!(listed.absence("pipe"), "something other than a regular file");
+        assert_eq!(listed.absence("none"), "no file");
+        assert_eq!(listed.listed().collect::<Vec<_>>(), ["dangling", "file", "folder", "pipe"]);
+    }
+
+    #[test]
+    fn what_is_no_folder_holds_no_image() {
+        let (folder, _) = listed(&[("f", "")]);
+        for (path, words) in [("none", "it does not exist"), ("f", "it is not a folder")] {
+            let error = Folder::list(&folder.path().join(path)).unwrap_err();
+            assert!(matches!(error, VerifyError::NoImage { why, .. } if why == words), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_counted_and_hashed_by_name() {
+        let (_folder, mut listed) = listed(&[("a", "aa"), ("b", "bbb"), ("c", "")]);
+        assert_eq!(listed.total(), 0, "none is open yet");
+        ["b", "a", "b"].iter().for_each(|name| listed.open(name).unwrap());
+        assert_eq!(listed.total(), 5);
+        let names: Vec<_> = listed.sources().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "b"]);
+        let digests = listed.digests(&cvmkit_host::progress::Silent).unwrap();
+        let expected = [("a", "aa"), ("b", "bbb")];
+        let expected = expected.map(|(name, text)| (name.to_owned(), Sha256::of(text.as_bytes())));
+        assert_eq!(digests, Digests::from(expected));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_to_be_one_is_not_read() {
+        let (folder, mut listed) = listed(&[("a", "text"), ("b", "")]);
+        let file = std::fs::File::options().write(true).open(folder.path().join("b")).unwrap();
+        file.set_len(TEXT_MAX).unwrap();
+        ["a", "b"].iter().for_each(|name| listed.open(name).unwrap());
+        assert_eq!(listed.text("a").unwrap().as_deref(), Some(&b"text"[..]));
+        assert_eq!(listed.text("b").unwrap().map(|text| text.len() as u64), Some(TEXT_MAX));
+        assert_eq!(listed.text("none").unwrap(), None);
+        file.set_len(TEXT_MAX + 1).unwrap();
+        let mut longer = Folder::list(folder.path()).unwrap();
+        longer.open("b").unwrap();
+        assert_eq!(longer.text("b").unwrap(), None);
+    }
+
+    #[test]
+    fn pieces_come_in_order_until_they_are_refused() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(2 * PIECE + 10).collect();
+        let mut seen = Vec::new();
+        each_piece(&bytes, |at, piece| {
+            assert_eq!(at, seen.len() as u64);
+            seen.extend_from_slice(piece);
+            Ok(true)
+        })
+        .unwrap();
+        assert!(seen == bytes);
+        let mut count = 0;
+        each_piece(&bytes, |_, _| {
+            count += 1;
+            Ok(count < 2)
+        })
+        .unwrap();
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn a_byte_that_is_not_zero_is_found_in_the_last_piece_too() {
+        for at in [0, PIECE - 1, PIECE, PIECE + 9] {
+            let mut bytes = vec![0; PIECE + 10];
+            bytes[at] = 1;
+            bytes[PIECE + 9] = 1;
+            assert_eq!(not_zero(&bytes).unwrap(), Some(at as u64));
+        }
+        assert_eq!(not_zero(&[0; 0][..]).unwrap(), None);
+    }
 }

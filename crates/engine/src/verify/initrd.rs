@@ -272,3 +272,37 @@ fn modules(
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of level 12, as a build makes it.
+    fn packed(bytes: &[u8], checksum: bool) -> Vec<u8> {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 12).unwrap();
+        encoder.multithread(1).unwrap();
+        encoder.include_checksum(checksum).unwrap();
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// RFC 8878, section 3.1: a decoder takes frames one after the other, and skips those of users.
+    #[test]
+    fn an_initramfs_is_one_frame_and_nothing_else() {
+        let good = packed(&[7; 1000], true);
+        assert_eq!(frame(&good), None);
+        let plain = packed(&[7; 1000], false);
+        assert_eq!(frame(&plain).unwrap(), "a frame that begins with 28b52ffd0060");
+        let skippable = [0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 9];
+        for (behind, words) in [(&skippable[..], "9 bytes behind it"), (&[0], "1 bytes behind it")]
+        {
+            assert_eq!(frame(&[&good[..], behind].concat()).as_deref(), Some(words));
+        }
+        let before = frame(&[&skippable[..], &good].concat()).unwrap();
+        assert_eq!(before, "a frame that begins with 502a4d180100");
+        assert_eq!(frame(&[]).unwrap(), "0 bytes");
+        assert_eq!(frame(&good[..5]).unwrap(), "5 bytes");
+        assert!(frame(&good[..6]).is_some_and(|why| !why.contains("behind")), "it ends too early");
+        assert!(frame(&good[..good.len() - 1]).is_some());
+    }
+}

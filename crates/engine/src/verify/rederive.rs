@@ -125,4 +125,39 @@ mod tests {
         let expected = Difference { at: 2, expected: Some(0), found: Some(7) };
         assert_eq!(sink.finish().unwrap(), Some(expected));
     }
+
+    /// What is written at once and in pieces is one; zeros as long as any are compared.
+    #[test]
+    fn zeros_are_compared_in_pieces() {
+        let mut bytes = vec![0; 2 * PIECE + 5];
+        let first = |bytes: &[u8]| {
+            let mut sink = Against::new(bytes);
+            sink.zeros(0, 2 * PIECE as u64 + 5).unwrap();
+            sink.finish().unwrap().map(|difference| difference.at)
+        };
+        assert_eq!(first(&bytes), None);
+        bytes[2 * PIECE + 4] = 1;
+        assert_eq!(first(&bytes), Some(2 * PIECE as u64 + 4));
+        bytes[PIECE] = 1;
+        assert_eq!(first(&bytes), Some(PIECE as u64));
+        let mut sink = Against::new(&bytes);
+        sink.zeros(7, 0).unwrap();
+        assert_eq!(sink.finish().unwrap().map(|it| it.at), Some(0), "nothing was written");
+    }
+
+    #[test]
+    fn a_difference_is_told_by_its_place_in_the_file() {
+        let told = |difference| {
+            let mut examination = Examination::new(super::super::Check::Esp);
+            report(&mut examination, "f", 0x100, difference, |at| format!("the place {at}"));
+            let (_, findings) = examination.finish();
+            findings.into_iter().map(|it| [it.what, it.expected, it.found]).collect::<Vec<_>>()
+        };
+        assert_eq!(told(None), [[""; 3]; 0]);
+        let of = |expected, found| Some(Difference { at: 0x23, expected, found });
+        let what = "byte 0x123, in the place 35";
+        assert_eq!(told(of(Some(7), Some(255))), [[what, "0x07", "0xff"]]);
+        assert_eq!(told(of(None, Some(0))), [[what, "the end", "0x00"]]);
+        assert_eq!(told(of(Some(0), None)), [[what, "0x00", "the end"]]);
+    }
 }

@@ -134,3 +134,65 @@ fn flatten(path: &str, value: &serde_json::Value, fields: &mut BTreeMap<String, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_value_of_a_document_has_a_path_of_its_own() {
+        let document = json!({
+            "text": "t", "number": 7, "flag": false, "none": null,
+            "table": { "inner": "i", "list": [1, { "deep": "d" }] }, "empty": [], "bare": {},
+        });
+        let mut found = BTreeMap::new();
+        flatten("", &document, &mut found);
+        let expected = [
+            ("flag", "false"),
+            ("none", "null"),
+            ("number", "7"),
+            ("table.inner", "i"),
+            ("table.list[0]", "1"),
+            ("table.list[1].deep", "d"),
+            ("text", "t"),
+        ];
+        let expected = expected.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        assert_eq!(found, BTreeMap::from(expected));
+    }
+
+    /// A value that is more, one that is missing, and one that differs: each is one finding.
+    #[test]
+    fn values_are_compared_field_by_field() {
+        let values = |values: serde_json::Value| -> ReferenceValues {
+            let all = json!({ "schema": SCHEMA, "debug": false, "profiles": [], "values": values });
+            serde_json::from_value(all).unwrap()
+        };
+        let machine = |registers: serde_json::Value| {
+            json!([{
+                "profile": "p", "profile-version": 1, "platform": "tpm", "vmm": "qemu",
+                "boot": "uki-disk", "registers": { "sha256": registers },
+            }])
+        };
+        let computed = values(machine(json!({ "pcr4": "aa", "pcr5": "bb" })));
+        let found = |written: &ReferenceValues| {
+            let mut examination = Examination::new(Check::ReferenceValues);
+            compare(&mut examination, "f", &computed, written);
+            let (_, findings) = examination.finish();
+            let words =
+                |of: super::super::Finding| [of.file, of.what, of.expected, of.found].join(" | ");
+            findings.into_iter().map(words).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&computed), [""; 0]);
+        let written = values(machine(json!({ "pcr4": "ab", "pcr7": "cc" })));
+        assert_eq!(
+            found(&written),
+            [
+                "f | values[0].registers.sha256.pcr4 | aa | ab",
+                "f | values[0].registers.sha256.pcr5 | bb | nothing",
+                "f | values[0].registers.sha256.pcr7 | nothing | cc",
+            ]
+        );
+    }
+}

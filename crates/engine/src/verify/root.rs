@@ -223,4 +223,61 @@ mod tests {
         assert_eq!(found.get("VARIANT_ID"), Some(&"debug"));
         assert_eq!(found.get("B"), None);
     }
+
+    /// `next_arg` of `lib/cmdline.c`: quotes keep white space, wherever they stand, and `--` ends.
+    #[test]
+    fn quotes_keep_words_together_and_a_lone_end_ends() {
+        for (line, expected) in [
+            ("", &[""][..]),
+            ("a", &["a"]),
+            ("a b\tc\nd", &["a", "b", "c", "d"]),
+            ("a\"b c\"d e", &["ab cd", "e"]),
+            ("\"a -- b\" c", &["a -- b", "c"]),
+            ("a -- b", &["a"]),
+            ("a --b", &["a", "--b"]),
+            ("-- a", &[]),
+            ("\"--\" a", &[]),
+            ("a \"b c", &["a", "b c"]),
+        ] {
+            assert_eq!(words(line), expected, "{line:?}");
+        }
+    }
+
+    /// With another root hash, or with two, stage 1 refuses to boot.
+    #[test]
+    fn a_command_line_promises_one_root_hash() {
+        let found = |line: &str| {
+            let mut examination = Examination::new(Check::RootHash);
+            promised(&mut examination, "f", line, "00");
+            let (_, findings) = examination.finish();
+            findings.into_iter().map(|it| it.found).collect::<Vec<_>>()
+        };
+        assert_eq!(found("roothash=00 quiet --"), [""; 0]);
+        assert_eq!(found("quiet \"roothash=00\""), [""; 0], "as the kernel reads it");
+        assert_eq!(found("roothash=01"), ["roothash=01"]);
+        assert_eq!(found("roothash=00 roothash=00"), ["roothash=00 roothash=00"]);
+        assert_eq!(found("roothash=00 roothash=01"), ["roothash=00 roothash=01"]);
+        for none in ["", "quiet", "-- roothash=00", "roothash", "xroothash=00", "roothashes=00"] {
+            assert_eq!(found(none), ["none"], "{none}");
+        }
+        assert_eq!(found("roothash="), ["roothash="]);
+    }
+
+    /// os-release(5): assignments of a shell; the quotes of a value are a pair.
+    #[test]
+    fn a_value_loses_one_pair_of_quotes() {
+        for (value, expected) in [
+            ("a", "a"),
+            ("\"a\"", "a"),
+            ("'a'", "a"),
+            ("\"\"", ""),
+            ("\"a'", "\"a'"),
+            ("\"a", "\"a"),
+            ("a\"", "a\""),
+            ("\"'a'\"", "'a'"),
+            ("", ""),
+        ] {
+            assert_eq!(unquoted(value), expected, "{value}");
+        }
+    }
 }
