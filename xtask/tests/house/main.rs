@@ -34,7 +34,7 @@ const CIRCLES: &[(&str, &str, usize)] = &[
     ("engine", "image", 5),
     ("engine", "lock", 6),
     ("engine", "packages/debian", 5),
-    ("engine", "rootfs", 15),
+    ("engine", "rootfs", 14),
     ("engine", "verify", 9),
     ("measure", "compare", 2),
     ("measure", "event/data", 5),

@@ -12,6 +12,7 @@
 pub mod accounts;
 pub(crate) mod assembly;
 pub mod capability;
+mod configuration;
 pub(crate) mod effects;
 mod error;
 pub(crate) mod glob;
@@ -19,10 +20,9 @@ pub(crate) mod identity;
 pub(crate) mod libraries;
 pub(crate) mod overlay;
 pub(crate) mod programs;
-mod sysusers;
 pub(crate) mod terminals;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod tmpfiles;
 pub mod units;
 mod volatile;
@@ -32,11 +32,10 @@ use std::collections::BTreeMap;
 use cvmkit_formats::tree::Tree;
 
 pub use accounts::{Accounts, GroupRequest, Ids, UserRequest};
-pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN};
+pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
 pub use error::{Idle, RootfsError};
 pub(crate) use identity::is_hostname;
 pub use overlay::{Changes, Placed, PlacedNode};
-pub(crate) use sysusers::is_account_name;
 pub use units::Units;
 pub use volatile::remake_var_at_boot;
 

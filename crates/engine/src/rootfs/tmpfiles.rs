@@ -8,7 +8,7 @@
 use cvmkit_formats::tree::{Inode, Meta};
 
 use super::assembly::Assembly;
-use super::sysusers::{configuration, words};
+use super::configuration::{files, words};
 use super::{Accounts, RootfsError};
 
 const FOLDERS: &[&str] = &["/etc/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d"];
@@ -36,7 +36,7 @@ struct Line {
 
 /// Carries out every line of every file, in the order of the files' names.
 pub(crate) fn apply(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
-    for path in configuration(assembly, FOLDERS)? {
+    for path in files(assembly, FOLDERS)? {
         let text = assembly.text(&path)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
@@ -200,7 +200,7 @@ fn unescape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::rootfs::effects::Effects;
-    use crate::rootfs::tests::{access, assembly, at, refused};
+    use crate::rootfs::tests::{MASTERS, access, assembly, at, refused};
     use crate::rootfs::{Request, accounts};
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
             assembly.write(path, 0o600, *text)?;
         }
         assembly.write("/usr/lib/sysusers.d/x.conf", 0o644, "g adm 4\n")?;
-        let accounts = accounts::collect(&mut assembly, &Effects::default())?;
+        let accounts = accounts::collect(&mut assembly, &Effects::default(), MASTERS)?;
         apply(&mut assembly, &accounts)?;
         Ok(assembly)
     }

@@ -61,6 +61,13 @@ pub(crate) const KERNEL_PACKAGES: &str = "linux-image-";
 /// The package that the os-release file is of.
 pub(crate) const BASE_PACKAGE: &str = "base-files";
 
+/// The accounts that Debian fixes (base-passwd(5), Debian Policy 9.2.2).
+const MASTERS: accounts::Masters = accounts::Masters {
+    package: "base-passwd",
+    passwd: "/usr/share/base-passwd/passwd.master",
+    group: "/usr/share/base-passwd/group.master",
+};
+
 /// A package, verified and decoded.
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -124,7 +131,7 @@ fn populate<'a>(
     unpack::packages(assembly, request)?;
     let kept = overlay::place(assembly)?;
     let effects = scripts::classify_request(assembly, request)?;
-    let accounts = accounts::collect(assembly, &effects.root)?;
+    let accounts = accounts::collect(assembly, &effects.root, MASTERS)?;
     Ok((kept, effects, accounts))
 }
 

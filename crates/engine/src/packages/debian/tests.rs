@@ -1,10 +1,10 @@
 //! The effects against the tools they stand in for, on packages made here.
 #![expect(clippy::disallowed_types, reason = "oracle tools are started")]
-#![expect(clippy::disallowed_methods, reason = "oracle tools need real folders, and CI a switch")]
+#![expect(clippy::disallowed_methods, reason = "oracle tools need real folders")]
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -29,32 +29,13 @@ use cvmkit_formats::tree::Tree;
 use cvmkit_host::fault::Diagnosis;
 
 use super::*;
+use crate::rootfs::tests::{is_root, oracle};
 use crate::rootfs::{
     self, Changes, GroupRequest, Ids, Placed, PlacedNode, RootfsError, Units, UserRequest,
     capability,
 };
 
-/// Runs a tool and answers its standard output; nothing, loudly, if it is not installed.
-fn oracle(tool: &str, arguments: &[&str]) -> Option<String> {
-    let output = match Command::new(tool).args(arguments).env("LC_ALL", "C").output() {
-        Ok(output) => output,
-        Err(_) => {
-            assert!(
-                std::env::var_os("CVMKIT_ORACLES").is_none_or(|value| value != "require"),
-                "{tool} is not installed"
-            );
-            eprintln!("SKIPPED: {tool} is not installed");
-            return None;
-        }
-    };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    // `is-enabled` says no with its exit code and yes or no in words too.
-    assert!(output.status.success() || !text.is_empty(), "{tool} {arguments:?}: {complaint}");
-    Some(text)
-}
-
-fn package(name: &str, control: &str, entries: &[(&str, &str)]) -> Package {
+pub(super) fn package(name: &str, control: &str, entries: &[(&str, &str)]) -> Package {
     let mut data = tempfile::tempfile().unwrap();
     let mut offset = 0;
     let entries = entries.iter().map(|&(path, what)| {
@@ -92,12 +73,12 @@ fn package(name: &str, control: &str, entries: &[(&str, &str)]) -> Package {
     }
 }
 
-fn with_script(mut package: Package, kind: &str, text: &str) -> Package {
+pub(super) fn with_script(mut package: Package, kind: &str, text: &str) -> Package {
     package.control.files.insert(kind.into(), text.into());
     package
 }
 
-fn request(packages: &[Package]) -> Request<'_> {
+pub(super) fn request(packages: &[Package]) -> Request<'_> {
     Request {
         packages,
         architecture: "amd64",
@@ -122,7 +103,7 @@ fn listing(tree: &Tree<Content>) -> Vec<(String, u16, u32, u32, i64, Vec<u8>)> {
     tree.walk().into_iter().map(row).collect()
 }
 
-fn text(rootfs: &Rootfs, path: &str) -> String {
+pub(super) fn text(rootfs: &Rootfs, path: &str) -> String {
     let id = rootfs.tree.resolve(path.as_bytes()).unwrap();
     let Node::File(content) = &rootfs.tree.inode(id).node else { panic!("{path}") };
     String::from_utf8(read_all(content, 1 << 20).unwrap()).unwrap()
@@ -177,15 +158,6 @@ fn links_on_disk(folder: &Path) -> BTreeMap<String, String> {
         }
     }
     found
-}
-
-/// systemd-sysusers gives its files to root.
-fn is_root() -> bool {
-    let mine = tempfile::tempfile().unwrap().metadata().unwrap().uid() == 0;
-    if !mine {
-        eprintln!("SKIPPED: systemd-sysusers --root needs root");
-    }
-    mine
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! Ids, conflicts and the four files.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::rootfs::Request;
-use crate::rootfs::tests::{access, assembly, at, refused};
+use crate::rootfs::tests::{MASTERS, access, assembly, at, oracle, refused};
+
+const PASSWD_MASTER: &str = MASTERS.passwd;
+const GROUP_MASTER: &str = MASTERS.group;
 
 /// The accounts of a tree with these files.
 fn collected(request: &Request<'_>, files: &[(&str, &str)]) -> Result<Accounts, RootfsError> {
-    collect(&mut assembly(request, files), &Effects::default())
+    collect(&mut assembly(request, files), &Effects::default(), MASTERS)
 }
 
 fn user(name: &str) -> UserRequest {
@@ -154,7 +159,7 @@ fn a_production_image_has_no_login_shell_and_a_debug_image_keeps_them() {
     for (debug, of_root) in [(false, NOLOGIN), (true, "/bin/bash")] {
         let request = Request { debug, ..Request::default() };
         let mut assembly = assembly(&request, &files);
-        let accounts = collect(&mut assembly, &Effects::default()).unwrap();
+        let accounts = collect(&mut assembly, &Effects::default(), MASTERS).unwrap();
         let shells: Vec<&str> = accounts.users().iter().map(|user| user.shell.as_str()).collect();
         assert_eq!(shells, [of_root, "/bin/sync"]);
         assert_eq!(assembly.log.len(), usize::from(!debug), "{:?}", assembly.log);
@@ -211,7 +216,7 @@ fn the_four_files_hold_what_shadow_and_gshadow_say() {
     for (mtime, day) in [(0, 1), (-86_400, 1), (3 * 86_400, 3)] {
         let request = Request { mtime, ..Request::default() };
         let mut assembly = assembly(&request, &files);
-        let accounts = collect(&mut assembly, &Effects::default()).unwrap();
+        let accounts = collect(&mut assembly, &Effects::default(), MASTERS).unwrap();
         write(&mut assembly, &accounts).unwrap();
         let read = |path| at(&assembly, path).unwrap();
         assert_eq!(
@@ -244,9 +249,151 @@ fn homes_are_made_for_users_of_the_definition_alone_and_closed_to_others() {
     let request = Request { users: &users, ..Request::default() };
     let files = [("/srv/there/", ""), ("/usr/lib/sysusers.d/x.conf", "u bot 400 Bot /srv/bot\n")];
     let mut assembly = assembly(&request, &files);
-    let accounts = collect(&mut assembly, &Effects::default()).unwrap();
+    let accounts = collect(&mut assembly, &Effects::default(), MASTERS).unwrap();
     write(&mut assembly, &accounts).unwrap();
     assert_eq!(access(&assembly, "/srv/new"), (0o700, 2000, 2000));
     assert_eq!(access(&assembly, "/srv/there"), (0o755, 0, 0));
     assert_eq!((at(&assembly, "/nonexistent"), at(&assembly, "/srv/bot")), (None, None));
+}
+
+/// What scripts ask for is a system account; who has it already keeps it.
+#[test]
+fn scripts_get_system_accounts_without_a_login() {
+    use crate::rootfs::effects::SystemAccount;
+
+    let effects = |accounts: Vec<SystemAccount>| Effects {
+        accounts: accounts.into_iter().map(|account| ("pkg".to_owned(), account)).collect(),
+        ..Effects::default()
+    };
+    let user = |name: &str| SystemAccount::User {
+        name: name.into(),
+        comment: "Of a script".into(),
+        home: "/var/lib/x".into(),
+    };
+    let group = |name: &str| SystemAccount::Group { name: name.into() };
+    let request = Request::default();
+    let files = [("/usr/lib/sysusers.d/x.conf", "u known 400 Known /srv\n")];
+    let mut tree = assembly(&request, &files);
+    let all = vec![user("script"), group("alone"), user("known"), user("root"), group("root")];
+    let accounts = collect(&mut tree, &effects(all), MASTERS).unwrap();
+    let rows: Vec<_> = accounts
+        .users()
+        .iter()
+        .map(|user| (user.name.as_str(), user.uid, user.comment.as_str(), user.home.as_str()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("root", 0, "root", "/root"),
+            ("known", 400, "Known", "/srv"),
+            ("script", 998, "Of a script", "/var/lib/x"),
+        ]
+    );
+    let script = accounts.users().last().unwrap();
+    assert_eq!((script.shell.as_str(), script.password.as_str()), (NOLOGIN, "!*"));
+    assert!(!script.expired);
+    let groups: Vec<_> =
+        accounts.groups().iter().map(|group| (group.name.as_str(), group.gid)).collect();
+    assert_eq!(groups, [("root", 0), ("alone", 999), ("known", 400), ("script", 998)]);
+    let mut tree = assembly(&request, &[]);
+    let bad = collect(&mut tree, &effects(vec![group("Bad")]), MASTERS);
+    refused(bad, "account `Bad`: is not a valid account name");
+}
+
+/// sysusers.d(5): the ids of a user and of the group of its name are one where only one is given.
+#[test]
+fn one_id_serves_a_user_and_the_group_of_its_name() {
+    for (sysusers, uid, gid) in [
+        ("u a 500\n", 500, 500),
+        ("u a 500\ng a 501\n", 500, 501),
+        ("g a 501\nu a -\n", 501, 501),
+        ("u a -\ng a 501\n", 501, 501),
+        ("g a 501\ng a -\nu a -\n", 501, 501),
+        ("u a 500:root\n", 500, 0),
+        ("g b 44\nu a 500:b\n", 500, 44),
+        ("g b 44\nu a 500:44\n", 500, 44),
+        ("g b 44\nu a -:b\n", 999, 44),
+    ] {
+        let accounts =
+            collected(&Request::default(), &[("/usr/lib/sysusers.d/x.conf", sysusers)]).unwrap();
+        let user = accounts.users().iter().find(|user| user.name == "a").unwrap();
+        assert_eq!((user.uid, user.gid), (uid, gid), "{sysusers}");
+    }
+}
+
+#[test]
+fn members_are_listed_once_and_must_be_users() {
+    let files = |text| [("/usr/lib/sysusers.d/x.conf", text)];
+    let text = "u b 400\nu a 401\nm b kvm\nm a kvm\nm b kvm\nm a root\n";
+    let accounts = collected(&Request::default(), &files(text)).unwrap();
+    let members = |name: &str| {
+        let group = accounts.groups().iter().find(|group| group.name == name).unwrap();
+        group.members.iter().map(String::as_str).collect::<Vec<_>>()
+    };
+    assert_eq!((members("kvm"), members("root")), (vec!["a", "b"], vec!["a"]));
+    let words = "membership of `x` in `kvm` needs the user `x`, which does not exist";
+    refused(collected(&Request::default(), &files("m x kvm\n")), words);
+    let own = [UserRequest { groups: vec!["gone".into()], ..user("x") }];
+    let request = Request { users: &own, ..Request::default() };
+    refused(collected(&request, &[]), "user `x` needs the group `gone`, which does not exist");
+}
+
+#[test]
+fn a_debug_image_keeps_the_password_of_the_definition() {
+    let own = [UserRequest {
+        uid: Some(1000),
+        shell: Some("/bin/sh".into()),
+        password_hash: Some("$y$j9T$salt$hash".into()),
+        comment: "Operator".into(),
+        home: Some("/home/op".into()),
+        ..user("op")
+    }];
+    let request = Request { users: &own, debug: true, mtime: 86_400, ..Request::default() };
+    let mut tree = assembly(&request, &[]);
+    let accounts = collect(&mut tree, &Effects::default(), MASTERS).unwrap();
+    write(&mut tree, &accounts).unwrap();
+    let last = |path: &str| at(&tree, path).unwrap().lines().last().unwrap().to_owned();
+    assert_eq!(last("/etc/passwd"), "op:x:1000:1000:Operator:/home/op:/bin/sh");
+    assert_eq!(last("/etc/shadow"), "op:$y$j9T$salt$hash:1::::::");
+    assert_eq!(last("/etc/group"), "op:x:1000:");
+    assert_eq!(access(&tree, "/home/op"), (0o700, 1000, 1000));
+}
+
+/// Without the group `shadow` nobody but root reads the hashes.
+#[test]
+fn hashes_are_readable_by_the_group_shadow_alone() {
+    for (masters, gid) in [("root:*:0:\n", 0), ("root:*:0:\nshadow:*:42:\n", 42)] {
+        let request = Request::default();
+        let mut tree = assembly(&request, &[(GROUP_MASTER, masters)]);
+        let accounts = collect(&mut tree, &Effects::default(), MASTERS).unwrap();
+        write(&mut tree, &accounts).unwrap();
+        for path in ["/etc/shadow", "/etc/gshadow"] {
+            assert_eq!(access(&tree, path), (0o640, 0, gid), "{path}");
+        }
+        assert_eq!(access(&tree, "/etc/group"), (0o644, 0, 0));
+    }
+}
+
+/// Only the number of fields and ids count for pwck(8) without the host's own files; grpck(8) compares both lists.
+#[test]
+fn the_tools_of_the_passwd_package_accept_the_files() {
+    let files = [
+        (GROUP_MASTER, "root:*:0:\nshadow:*:42:\n"),
+        (PASSWD_MASTER, "root::0:0:root:/root:/bin/bash\n"),
+        ("/usr/lib/sysusers.d/x.conf", "u! dead 400\nu bot 401 Bot /var/bot\nm root shadow\n"),
+    ];
+    let request = Request { mtime: 5 * 86_400, ..Request::default() };
+    let mut tree = assembly(&request, &files);
+    let accounts = collect(&mut tree, &Effects::default(), MASTERS).unwrap();
+    write(&mut tree, &accounts).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let real = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for name in ["passwd", "shadow", "group", "gshadow"] {
+        let bytes = tree.read(&format!("/etc/{name}")).unwrap().unwrap();
+        cvmkit_host::files::replace(&folder.path().join(name), &bytes).unwrap();
+    }
+    for (tool, one, other) in [("pwck", "passwd", "shadow"), ("grpck", "group", "gshadow")] {
+        let Some(said) = oracle(tool, &["-q", "-r", &real(one), &real(other)]) else { return };
+        assert_eq!(said, "", "{tool}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::opened;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
-use crate::rootfs::sysusers::words;
+use crate::rootfs::configuration::words;
 use crate::rootfs::units::file::parse;
 
 const BUS_FOLDERS: [&str; 3] = [

@@ -4,8 +4,8 @@
 use super::Opening;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
+use crate::rootfs::configuration;
 use crate::rootfs::glob;
-use crate::rootfs::sysusers::configuration;
 use crate::rootfs::units::file::parse;
 use crate::rootfs::units::walk::is_true;
 
@@ -59,7 +59,7 @@ pub(super) fn check(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
 
 fn sysrq(assembly: &Assembly<'_>) -> Result<Option<(&'static str, Opening)>, RootfsError> {
     let mut last = None;
-    let files = configuration(assembly, SYSCTL_FOLDERS)?;
+    let files = configuration::files(assembly, SYSCTL_FOLDERS)?;
     for file in files.into_iter().chain([SYSCTL_FILE.to_owned()]) {
         let text = assembly.text(&file)?.unwrap_or_default();
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
@@ -84,7 +84,7 @@ fn names_sysrq(key: &str) -> bool {
 fn manager(assembly: &Assembly<'_>) -> Result<Option<(&'static str, Opening)>, RootfsError> {
     let main = MANAGER_FILES.into_iter().find(|path| assembly.is_file(path)).map(str::to_owned);
     let (mut action, mut shell, mut environment) = (None, None, None);
-    for file in main.into_iter().chain(configuration(assembly, MANAGER_FOLDERS)?) {
+    for file in main.into_iter().chain(configuration::files(assembly, MANAGER_FOLDERS)?) {
         let text = assembly.text(&file)?.unwrap_or_default();
         for one in parse(&text, &file).into_iter().filter(|one| one.section == "Manager") {
             match one.key.as_str() {

@@ -3,7 +3,7 @@
 use super::{Opening, is_terminal, opened};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
-use crate::rootfs::sysusers::words;
+use crate::rootfs::configuration::words;
 use crate::rootfs::units::file::{Assignment, Unit};
 use crate::rootfs::units::name::Name;
 

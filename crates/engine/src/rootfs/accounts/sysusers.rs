@@ -3,10 +3,10 @@
 //! The subset: `u`, `u!`, `g` and `m` with numbers, `uid:gid`, `uid:group` and automatic ids. `r`
 //! ranges and ids taken from a path are errors, since nothing packaged in Debian uses them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::RootfsError;
-use super::assembly::Assembly;
+use super::account::is_account_name;
+use crate::rootfs::RootfsError;
+use crate::rootfs::assembly::{Assembly, bare};
+use crate::rootfs::configuration::{files, words};
 
 /// Where files are read from; the first folder that has a name decides (sysusers.d(5)).
 const FOLDERS: &[&str] = &["/etc/sysusers.d", "/usr/local/lib/sysusers.d", "/usr/lib/sysusers.d"];
@@ -45,7 +45,7 @@ pub(super) enum Line {
 /// Every line of every file that counts, in the order systemd reads them.
 pub(super) fn read(assembly: &Assembly<'_>) -> Result<Vec<Line>, RootfsError> {
     let mut lines = Vec::new();
-    for path in configuration(assembly, FOLDERS)? {
+    for path in files(assembly, FOLDERS)? {
         let text = assembly.text(&path)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
@@ -53,7 +53,7 @@ pub(super) fn read(assembly: &Assembly<'_>) -> Result<Vec<Line>, RootfsError> {
                 continue;
             }
             let parsed = parse(line).map_err(|why| RootfsError::Syntax {
-                path: path.trim_start_matches('/').to_owned(),
+                path: bare(&path).to_owned(),
                 line: number,
                 why,
             })?;
@@ -61,27 +61,6 @@ pub(super) fn read(assembly: &Assembly<'_>) -> Result<Vec<Line>, RootfsError> {
         }
     }
     Ok(lines)
-}
-
-/// The `*.conf` files of some folders by name, where an earlier folder hides later ones.
-pub(super) fn configuration(
-    assembly: &Assembly<'_>,
-    folders: &[&str],
-) -> Result<Vec<String>, RootfsError> {
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    for folder in folders {
-        names.extend(assembly.names(folder)?);
-    }
-    let chosen: BTreeMap<String, String> = names
-        .into_iter()
-        .filter(|name| name.ends_with(".conf"))
-        .filter_map(|name| {
-            let mut paths = folders.iter().map(|folder| format!("{folder}/{name}"));
-            let path = paths.find(|path| assembly.occupied(path))?;
-            Some((name, path))
-        })
-        .collect();
-    Ok(chosen.into_values().collect())
 }
 
 fn parse(line: &str) -> Result<Line, String> {
@@ -131,44 +110,6 @@ fn ids(field: Option<&str>) -> Result<(Option<u32>, PrimaryGroup), String> {
 
 fn number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("id `{text}`: expected a number or `-`"))
-}
-
-/// Debian's and systemd's common ground: a lower-case letter or `_`, then those, digits and `-`.
-pub(crate) fn is_account_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    first
-        && name.len() <= 31
-        && bytes
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
-}
-
-/// Words of a line; quotes keep spaces together, and specifiers are not supported.
-pub(super) fn words(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut chars = line.chars();
-    while let Some(next) = chars.next() {
-        match (quote, next) {
-            (Some(open), close) if open == close => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(next);
-                word.get_or_insert_default();
-            }
-            (None, space) if space.is_whitespace() => words.extend(word.take()),
-            (_, '\\') => {
-                let escaped = chars.next().ok_or("ends with a backslash")?;
-                word.get_or_insert_default().push(escaped);
-            }
-            (_, other) => word.get_or_insert_default().push(other),
-        }
-    }
-    if quote.is_some() {
-        return Err("a quote is not closed".to_owned());
-    }
-    words.extend(word);
-    Ok(words)
 }
 
 #[cfg(test)]
@@ -236,41 +177,6 @@ mod tests {
         }
         for field in ["4294967296", "-1", "0x5", "/usr/bin/x", "5-9", ":7"] {
             assert!(parse(&format!("u x {field}")).is_err(), "{field}");
-        }
-    }
-
-    /// 31 characters: `ut_user` of utmp(5) has 32 bytes with its end, and systemd and adduser agree (<https://systemd.io/USER_NAMES>).
-    #[test]
-    fn names_start_with_a_letter_or_an_underscore_and_have_31_characters() {
-        for name in ["a", "_apt", "systemd-network", "x_1-", &"a".repeat(31)] {
-            assert!(is_account_name(name), "{name}");
-        }
-        for name in
-            ["", "-a", "1a", "A", "aB", "a.b", "a$", "a:b", "a b", "ä", "a\n", &"a".repeat(32)]
-        {
-            assert!(!is_account_name(name), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn words_are_split_at_space_outside_of_quotes() {
-        for (line, expected) in [
-            ("a  b\tc", Some(&["a", "b", "c"][..])),
-            ("a \"b c\" d", Some(&["a", "b c", "d"])),
-            ("a 'b \"c\"'", Some(&["a", "b \"c\""])),
-            ("a \"\" b", Some(&["a", "", "b"])),
-            ("a\"b c\"d", Some(&["ab cd"])),
-            ("a\\ b", Some(&["a b"])),
-            ("\"a\\\"b\"", Some(&["a\"b"])),
-            ("", Some(&[])),
-            ("a \"b", None),
-            ("a 'b\"", None),
-            ("a \\", None),
-        ] {
-            let found = words(line).ok();
-            let expected: Option<Vec<String>> =
-                expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
-            assert_eq!(found, expected, "{line}");
         }
     }
 

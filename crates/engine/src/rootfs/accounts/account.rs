@@ -1,0 +1,231 @@
+//! What users and groups are, as the definition asks for them and as the files of the image list them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::rootfs::RootfsError;
+
+/// The shell of an account without a login.
+pub(super) const NOLOGIN: &str = "/usr/sbin/nologin";
+
+/// Shells that end at once, so that an account that has one can't log in.
+pub(super) const NO_SHELLS: &[&str] =
+    &[NOLOGIN, "/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/sync", "/usr/bin/sync"];
+
+/// Where the ids come from that neither a package nor the definition fixes: one for a user and the
+/// group of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// The lock has each: an account without one is refused, and so is an id without its account.
+    Locked(BTreeMap<String, u32>),
+    /// These stay; other accounts get others. This is how a lock comes by them.
+    GivenOut(BTreeMap<String, u32>),
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::GivenOut(BTreeMap::new())
+    }
+}
+
+impl Ids {
+    /// The ids that are known, by account.
+    pub(super) fn known(&self) -> &BTreeMap<String, u32> {
+        match self {
+            Self::Locked(ids) | Self::GivenOut(ids) => ids,
+        }
+    }
+}
+
+/// A user of the definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserRequest {
+    /// Its name.
+    pub name: String,
+    /// Its id; a system id when absent.
+    pub uid: Option<u32>,
+    /// Its primary group, which must exist; a group of its own, with the same id, when absent.
+    pub group: Option<String>,
+    /// Further groups, which must exist.
+    pub groups: Vec<String>,
+    /// The comment field.
+    pub comment: String,
+    /// The home directory, made with mode 0700 if it is missing; `/nonexistent` when absent.
+    pub home: Option<String>,
+    /// The shell; one that ends at once unless the image is a debug image.
+    pub shell: Option<String>,
+    /// A crypt(5) hash; only in a debug image.
+    pub password_hash: Option<String>,
+}
+
+/// A group of the definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupRequest {
+    /// Its name.
+    pub name: String,
+    /// Its id; a system id when absent.
+    pub gid: Option<u32>,
+}
+
+/// One line of passwd(5), with what shadow(5) adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// Comment field.
+    pub comment: String,
+    /// Home directory.
+    pub home: String,
+    /// Shell.
+    pub shell: String,
+    /// `sp_pwdp` of shadow(5): never empty.
+    pub password: String,
+    /// `sp_expire` is 1: the account has expired.
+    pub expired: bool,
+}
+
+/// One line of group(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Name.
+    pub name: String,
+    /// Group id.
+    pub gid: u32,
+    /// Users that have it as a further group.
+    pub members: BTreeSet<String>,
+}
+
+/// All users and groups, in the order of their files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    pub(super) users: Vec<User>,
+    pub(super) groups: Vec<Group>,
+    pub(super) unfixed: BTreeMap<String, u32>,
+}
+
+impl Accounts {
+    /// In the order of `/etc/passwd`.
+    #[must_use]
+    pub fn users(&self) -> &[User] {
+        &self.users
+    }
+
+    /// In the order of `/etc/group`.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The ids that neither a package nor the definition fixes, by name: they belong into the lock.
+    #[must_use]
+    pub fn unfixed(&self) -> &BTreeMap<String, u32> {
+        &self.unfixed
+    }
+
+    /// The id of a user given by name or number; `what` asks for it.
+    ///
+    /// # Errors
+    /// [`RootfsError::UnknownAccount`].
+    pub fn uid(&self, name: &str, what: &str) -> Result<u32, RootfsError> {
+        let found = self.users.iter().find(|user| user.name == name).map(|user| user.uid);
+        named_or_number(found, name, what, "user")
+    }
+
+    /// The id of a group given by name or number; `what` asks for it.
+    ///
+    /// # Errors
+    /// [`RootfsError::UnknownAccount`].
+    pub fn gid(&self, name: &str, what: &str) -> Result<u32, RootfsError> {
+        let found = self.groups.iter().find(|group| group.name == name).map(|group| group.gid);
+        named_or_number(found, name, what, "group")
+    }
+
+    pub(super) fn has_user(&self, name: &str) -> bool {
+        self.users.iter().any(|user| user.name == name)
+    }
+
+    pub(super) fn has_group(&self, name: &str) -> bool {
+        self.groups.iter().any(|group| group.name == name)
+    }
+}
+
+fn named_or_number(
+    found: Option<u32>,
+    name: &str,
+    what: &str,
+    kind: &'static str,
+) -> Result<u32, RootfsError> {
+    // A number is meant as such only where no account has it as its name; `""` is neither.
+    let number = || name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok())?;
+    found.or_else(number).ok_or_else(|| RootfsError::UnknownAccount {
+        what: what.to_owned(),
+        kind,
+        name: name.to_owned(),
+    })
+}
+
+/// Debian's and systemd's common ground: a lower-case letter or `_`, then those, digits and `-`.
+pub(crate) fn is_account_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    first
+        && name.len() <= 31
+        && bytes
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 31 characters: `ut_user` of utmp(5) has 32 bytes with its end, and systemd and adduser agree (<https://systemd.io/USER_NAMES>).
+    #[test]
+    fn names_start_with_a_letter_or_an_underscore_and_have_31_characters() {
+        for name in ["a", "z", "_apt", "systemd-network", "x_1-", "x90", &"a".repeat(31)] {
+            assert!(is_account_name(name), "{name}");
+        }
+        for name in
+            ["", "-a", "1a", "A", "aB", "a.b", "a$", "a:b", "a b", "ä", "a\n", &"a".repeat(32)]
+        {
+            assert!(!is_account_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn users_and_groups_are_looked_up_in_lists_of_their_own() {
+        let user = User {
+            name: "web".into(),
+            uid: 33,
+            gid: 5,
+            comment: String::new(),
+            home: "/".into(),
+            shell: "/x".into(),
+            password: "*".into(),
+            expired: false,
+        };
+        let group = Group { name: "disk".into(), gid: 6, members: BTreeSet::new() };
+        let accounts =
+            Accounts { users: vec![user], groups: vec![group], unfixed: BTreeMap::new() };
+        assert_eq!(accounts.uid("web", "x").unwrap(), 33);
+        assert_eq!(accounts.gid("disk", "x").unwrap(), 6);
+        for (asked, kind, name) in [
+            (accounts.uid("disk", "`/srv`"), "user", "disk"),
+            (accounts.gid("web", "`/srv`"), "group", "web"),
+        ] {
+            let text = asked.unwrap_err().to_string();
+            assert_eq!(text, format!("`/srv` needs the {kind} `{name}`, which does not exist"));
+        }
+    }
+
+    /// A name of digits alone is no account's (`is_account_name`), but an archive's master file may have one.
+    #[test]
+    fn the_name_of_an_account_goes_before_its_number() {
+        let group = Group { name: "100".into(), gid: 7, members: BTreeSet::new() };
+        let accounts = Accounts { groups: vec![group], ..Accounts::default() };
+        assert_eq!(accounts.gid("100", "x").unwrap(), 7);
+        assert_eq!(accounts.uid("100", "x").unwrap(), 100);
+    }
+}
