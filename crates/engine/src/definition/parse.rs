@@ -18,8 +18,7 @@ use super::{
     Packages, Platform, ProfileSource, Root, Seed, Verity,
 };
 use crate::packages::debian::{Source, is_archive_name, is_pool_path};
-use crate::rootfs::capability;
-use crate::rootfs::is_hostname;
+use crate::rootfs::{capability, is_hostname, mode};
 
 /// Drivers of the disks that hypervisors and clouds offer.
 const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
@@ -513,12 +512,8 @@ impl Check<'_> {
     }
 
     fn mode(&self, key: &str, text: &str) -> Checked<u16> {
-        // Rust takes a sign, with which chmod(1) would change the mode that is there.
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        match u16::from_str_radix(text, 8) {
-            Ok(mode) if digits && mode <= 0o7777 => Ok(mode),
-            _ => Err(self.invalid(&format!("{key}.mode"), text, "an octal mode up to 7777")),
-        }
+        mode::octal(text)
+            .ok_or_else(|| self.invalid(&format!("{key}.mode"), text, "an octal mode up to 7777"))
     }
 
     fn overlay(&self, raw: RawOverlay) -> Checked<Overlay> {

@@ -18,6 +18,7 @@ mod error;
 pub(crate) mod glob;
 pub(crate) mod identity;
 pub(crate) mod libraries;
+pub(crate) mod mode;
 pub(crate) mod overlay;
 pub(crate) mod programs;
 pub(crate) mod terminals;

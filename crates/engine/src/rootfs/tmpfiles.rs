@@ -9,7 +9,7 @@ use cvmkit_formats::tree::{Inode, Meta};
 
 use super::assembly::Assembly;
 use super::configuration::{files, words};
-use super::{Accounts, RootfsError};
+use super::{Accounts, RootfsError, mode};
 
 const FOLDERS: &[&str] = &["/etc/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d"];
 
@@ -91,7 +91,7 @@ fn parse(line: &str) -> Result<Option<Line>, String> {
         kind: letter,
         replaces: flags.contains('+'),
         path: path.to_owned(),
-        mode: field(2).map(mode).transpose()?,
+        mode: field(2).map(permissions).transpose()?,
         user: owner(3),
         group: owner(4),
         on_creation,
@@ -99,11 +99,8 @@ fn parse(line: &str) -> Result<Option<Line>, String> {
     }))
 }
 
-fn mode(text: &str) -> Result<u16, String> {
-    let digits = text.trim_start_matches([':', '~']);
-    u16::from_str_radix(digits, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o7777)
+fn permissions(text: &str) -> Result<u16, String> {
+    mode::octal(text.trim_start_matches([':', '~']))
         .ok_or_else(|| format!("mode `{text}`: expected an octal number"))
 }
 
@@ -231,8 +228,23 @@ mod tests {
 
     #[test]
     fn unknown_types_flags_and_modes_are_errors() {
-        for line in ["k /etc/x", "d@ /etc/x", "d /etc/x 9999", "d /etc/x 17777", "d etc/x", "d"] {
-            assert!(parse(line).is_err(), "{line}");
+        for (line, why) in [
+            ("k /etc/x", "type `k` is not supported"),
+            ("d@ /etc/x", "type `d@`: unknown flag `@`"),
+            ("d+@ /etc/x", "type `d+@`: unknown flag `@`"),
+            ("d /etc/x 9999", "mode `9999`: expected an octal number"),
+            ("d /etc/x 17777", "mode `17777`: expected an octal number"),
+            ("d /etc/x +755", "mode `+755`: expected an octal number"),
+            ("d /etc/x :~+755", "mode `:~+755`: expected an octal number"),
+            ("d /etc/x :", "mode `:`: expected an octal number"),
+            ("d etc/x", "`etc/x` is not absolute"),
+            ("d", "the path is missing"),
+            ("d -", "the path is missing"),
+            ("- /etc/x", "the type is missing"),
+            ("d \"/etc/x", "a quote is not closed"),
+            ("d /etc/x\\", "ends with a backslash"),
+        ] {
+            assert_eq!(parse(line).unwrap_err(), why, "{line}");
         }
     }
 

@@ -159,12 +159,16 @@ fn named_or_number(
     kind: &'static str,
 ) -> Result<u32, RootfsError> {
     // A number is meant as such only where no account has it as its name; `""` is neither.
-    let number = || name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok())?;
-    found.or_else(number).ok_or_else(|| RootfsError::UnknownAccount {
+    found.or_else(|| id(name)).ok_or_else(|| RootfsError::UnknownAccount {
         what: what.to_owned(),
         kind,
         name: name.to_owned(),
     })
+}
+
+/// The id in a text of digits: no sign, which `u32::from_str` would take.
+pub(super) fn id(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// Debian's and systemd's common ground: a lower-case letter or `_`, then those, digits and `-`.

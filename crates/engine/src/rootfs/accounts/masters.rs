@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::account::{Accounts, Group, NOLOGIN, User};
+use super::account::{Accounts, Group, NOLOGIN, User, id};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
 
@@ -28,7 +28,7 @@ pub(super) fn read(assembly: &Assembly<'_>, masters: Masters) -> Result<Accounts
         let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned);
         accounts.groups.push(Group {
             name: name.clone(),
-            gid: gid.parse().map_err(|_| syntax("a group id"))?,
+            gid: id(gid).ok_or_else(|| syntax("a group id"))?,
             members: members.collect(),
         });
     }
@@ -38,8 +38,8 @@ pub(super) fn read(assembly: &Assembly<'_>, masters: Masters) -> Result<Accounts
         };
         accounts.users.push(User {
             name: name.clone(),
-            uid: uid.parse().map_err(|_| syntax("a user id"))?,
-            gid: gid.parse().map_err(|_| syntax("a group id"))?,
+            uid: id(uid).ok_or_else(|| syntax("a user id"))?,
+            gid: id(gid).ok_or_else(|| syntax("a group id"))?,
             comment: comment.clone(),
             home: home.clone(),
             shell: shell.clone(),
@@ -50,7 +50,10 @@ pub(super) fn read(assembly: &Assembly<'_>, masters: Masters) -> Result<Accounts
     if accounts.users.is_empty() {
         // Without master files there is still root: everything else depends on it.
         accounts.users.push(root_user());
-        accounts.groups.push(Group { name: "root".to_owned(), gid: 0, members: BTreeSet::new() });
+        if !accounts.has_group("root") {
+            let root = Group { name: "root".to_owned(), gid: 0, members: BTreeSet::new() };
+            accounts.groups.push(root);
+        }
     }
     Ok(accounts)
 }

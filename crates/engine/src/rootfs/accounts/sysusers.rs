@@ -3,7 +3,7 @@
 //! The subset: `u`, `u!`, `g` and `m` with numbers, `uid:gid`, `uid:group` and automatic ids. `r`
 //! ranges and ids taken from a path are errors, since nothing packaged in Debian uses them.
 
-use super::account::is_account_name;
+use super::account::{id, is_account_name};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
 use crate::rootfs::configuration::{files, words};
@@ -101,15 +101,13 @@ fn ids(field: Option<&str>) -> Result<(Option<u32>, PrimaryGroup), String> {
         return Ok((Some(number(field)?), PrimaryGroup::Own));
     };
     let id = if user == "-" { None } else { Some(number(user)?) };
-    let group = match group.parse() {
-        Ok(id) => PrimaryGroup::Id(id),
-        Err(_) => PrimaryGroup::Named(group.to_owned()),
-    };
+    let group =
+        number(group).map_or_else(|_| PrimaryGroup::Named(group.to_owned()), PrimaryGroup::Id);
     Ok((id, group))
 }
 
 fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("id `{text}`: expected a number or `-`"))
+    id(text).ok_or_else(|| format!("id `{text}`: expected a number or `-`"))
 }
 
 #[cfg(test)]
@@ -149,10 +147,23 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for line in
-            ["r - 500-900", "u Root", "u x /usr/bin/x", "g x 99999999999", "m x", "u \"x", "u"]
-        {
-            assert!(parse(line).is_err(), "{line}");
+        for (line, why) in [
+            ("r - 500-900", "the name is missing"),
+            ("r x 500-900", "type `r`: expected u, u!, g or m"),
+            ("g! x 5", "type `g!`: expected u, u!, g or m"),
+            ("- x", "type ``: expected u, u!, g or m"),
+            ("u Root", "`Root` is not a valid account name"),
+            ("g a:b", "`a:b` is not a valid account name"),
+            ("g x 99999999999", "id `99999999999`: expected a number or `-`"),
+            ("g x +5", "id `+5`: expected a number or `-`"),
+            ("g x 5:6", "id `5:6`: expected a number or `-`"),
+            ("m x", "the group is missing"),
+            ("m x -", "the group is missing"),
+            ("u \"x", "a quote is not closed"),
+            ("u", "the name is missing"),
+            ("u \"\"", "the name is missing"),
+        ] {
+            assert_eq!(parse(line).unwrap_err(), why, "{line}");
         }
     }
 
@@ -167,6 +178,7 @@ mod tests {
             ("5:adm", Some(5), PrimaryGroup::Named("adm".into())),
             ("-:adm", None, PrimaryGroup::Named("adm".into())),
             ("-:7", None, PrimaryGroup::Id(7)),
+            ("-:+7", None, PrimaryGroup::Named("+7".into())),
         ] {
             let Line::User { id: found_id, group: found_group, .. } =
                 parse(&format!("u x {field}")).unwrap()
@@ -175,8 +187,18 @@ mod tests {
             };
             assert_eq!((found_id, found_group), (id, group), "{field}");
         }
-        for field in ["4294967296", "-1", "0x5", "/usr/bin/x", "5-9", ":7"] {
-            assert!(parse(&format!("u x {field}")).is_err(), "{field}");
+        for (field, id) in [
+            ("4294967296", "4294967296"),
+            ("-1", "-1"),
+            ("+5", "+5"),
+            ("0x5", "0x5"),
+            ("/usr/bin/x", "/usr/bin/x"),
+            ("5-9", "5-9"),
+            (":7", ""),
+            ("+5:7", "+5"),
+        ] {
+            let why = parse(&format!("u x {field}")).unwrap_err();
+            assert_eq!(why, format!("id `{id}`: expected a number or `-`"));
         }
     }
 

@@ -174,10 +174,13 @@ fn a_master_file_with_a_bad_line_is_refused_with_its_number() {
         (PASSWD_MASTER, "\nroot::0:0:r:/:/x:\n", "line 2: expected 7 fields"),
         (PASSWD_MASTER, "root::-1:0:r:/:/x\n", "line 1: expected a user id"),
         (PASSWD_MASTER, "root::0:x:r:/:/x\n", "line 1: expected a group id"),
+        (PASSWD_MASTER, "root::+0:0:r:/:/x\n", "line 1: expected a user id"),
+        (PASSWD_MASTER, "root::0:+0:r:/:/x\n", "line 1: expected a group id"),
         (PASSWD_MASTER, "a::4294967296:0:r:/:/x\n", "expected a user id"),
         (PASSWD_MASTER, "a::0:0:r:/:/x\nb::0:0:r:/:/x\n", "`a` and `b` both have the user id 0"),
         (GROUP_MASTER, "root:*:0\n", "group.master`, line 1: expected 4 fields"),
         (GROUP_MASTER, "root:*::\n", "line 1: expected a group id"),
+        (GROUP_MASTER, "root:*:+0:\n", "line 1: expected a group id"),
     ] {
         refused(collected(&Request::default(), &[(path, text)]), words);
     }
@@ -371,6 +374,8 @@ fn hashes_are_readable_by_the_group_shadow_alone() {
             assert_eq!(access(&tree, path), (0o640, 0, gid), "{path}");
         }
         assert_eq!(access(&tree, "/etc/group"), (0o644, 0, 0));
+        let groups = at(&tree, "/etc/group").unwrap();
+        assert_eq!(groups.lines().filter(|line| line.starts_with("root:")).count(), 1, "{groups}");
     }
 }
 
