@@ -25,31 +25,46 @@ pub(super) fn files(assembly: &Assembly<'_>, folders: &[&str]) -> Result<Vec<Str
 }
 
 /// Words of a line; quotes keep spaces together, and specifiers are not supported.
+///
+/// # Errors
+/// A quote that is not closed, or a backslash without what it quotes.
 pub(super) fn words(line: &str) -> Result<Vec<String>, String> {
+    first_words(line, usize::MAX).map(|(words, _)| words)
+}
+
+/// The first words of a line, `count` at most, and the text that follows them as it is.
+///
+/// # Errors
+/// As for [`words`], as far as those are read.
+pub(super) fn first_words(line: &str, count: usize) -> Result<(Vec<String>, &str), String> {
     let mut words = Vec::new();
-    let mut word: Option<String> = None;
+    let mut rest = line.trim_start();
+    while words.len() < count && !rest.is_empty() {
+        let (word, behind) = word(rest)?;
+        words.push(word);
+        rest = behind.trim_start();
+    }
+    Ok((words, rest))
+}
+
+/// The word that a text starts with, and what follows it.
+fn word(text: &str) -> Result<(String, &str), String> {
+    let mut word = String::new();
     let mut quote = None;
-    let mut chars = line.chars();
+    let mut chars = text.chars();
     while let Some(next) = chars.next() {
         match (quote, next) {
             (Some(open), close) if open == close => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(next);
-                word.get_or_insert_default();
-            }
-            (None, space) if space.is_whitespace() => words.extend(word.take()),
-            (_, '\\') => {
-                let escaped = chars.next().ok_or("ends with a backslash")?;
-                word.get_or_insert_default().push(escaped);
-            }
-            (_, other) => word.get_or_insert_default().push(other),
+            (None, '"' | '\'') => quote = Some(next),
+            (None, space) if space.is_whitespace() => return Ok((word, chars.as_str())),
+            (_, '\\') => word.push(chars.next().ok_or("ends with a backslash")?),
+            (_, other) => word.push(other),
         }
     }
-    if quote.is_some() {
-        return Err("a quote is not closed".to_owned());
+    match quote {
+        Some(_) => Err("a quote is not closed".to_owned()),
+        None => Ok((word, "")),
     }
-    words.extend(word);
-    Ok(words)
 }
 
 #[cfg(test)]
@@ -76,5 +91,31 @@ mod tests {
                 expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
             assert_eq!(found, expected, "{line}");
         }
+    }
+
+    /// Quotes and backslashes in the rest are not read: they may well be unbalanced.
+    #[test]
+    fn the_rest_of_a_line_stays_as_it_is() {
+        for (line, count, words, rest) in [
+            ("a b  c  d", 2, &["a", "b"][..], "c  d"),
+            ("a b", 2, &["a", "b"], ""),
+            ("a b ", 2, &["a", "b"], ""),
+            ("a", 2, &["a"], ""),
+            ("", 2, &[], ""),
+            ("  a\tb", 1, &["a"], "b"),
+            ("'a b' c\"d\\", 1, &["a b"], "c\"d\\"),
+            ("a b", 0, &[], "a b"),
+            ("'' b", 1, &[""], "b"),
+        ] {
+            let (found, found_rest) = first_words(line, count).unwrap();
+            assert_eq!(
+                (found.as_slice(), found_rest),
+                (&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()[..], rest),
+                "{line}"
+            );
+        }
+        assert_eq!(first_words("a 'b", 1).unwrap().1, "'b");
+        assert_eq!(first_words("a 'b", 2).unwrap_err(), "a quote is not closed");
+        assert_eq!(first_words("a b\\", 2).unwrap_err(), "ends with a backslash");
     }
 }

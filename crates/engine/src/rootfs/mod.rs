@@ -15,6 +15,7 @@ pub mod capability;
 mod configuration;
 pub(crate) mod effects;
 mod error;
+mod escape;
 pub(crate) mod glob;
 pub(crate) mod identity;
 pub(crate) mod libraries;

@@ -4,12 +4,14 @@
 //! at boot. Types `d D v q Q f L C z` are done; those that only clean, or change a running system,
 //! are left to the boot. Lines that are for the boot only (`!`), take a credential (`^`) or name
 //! something of the running machine (`%m`) are left to it too. Any other type is an error.
+//!
+//! Oracle: `systemd-tmpfiles --root --create`.
 
 use cvmkit_formats::tree::{Inode, Meta};
 
 use super::assembly::Assembly;
-use super::configuration::{files, words};
-use super::{Accounts, RootfsError, mode};
+use super::configuration::{files, first_words};
+use super::{Accounts, RootfsError, escape, mode};
 
 const FOLDERS: &[&str] = &["/etc/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d"];
 
@@ -19,6 +21,9 @@ const RUNTIME: &[&str] = &["/run", "/dev", "/proc", "/sys", "/tmp", "/var/run", 
 /// Types that clean, or act on what only exists at boot: nothing to do in an image.
 const BOOT_TYPES: &[char] =
     &['e', 'w', 'p', 'c', 'b', 'x', 'X', 'r', 'R', 'Z', 't', 'T', 'h', 'H', 'a', 'A', 'm'];
+
+/// Type, path, mode, user, group and age; all that follows is the argument.
+const FIELDS_BEFORE_ARGUMENT: usize = 6;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +36,8 @@ struct Line {
     group: Option<String>,
     /// A mode or owner with `:` applies only to what the line makes.
     on_creation: bool,
-    argument: Option<String>,
+    /// What a file holds, where a link leads, or what is copied.
+    argument: Option<Vec<u8>>,
 }
 
 /// Carries out every line of every file, in the order of the files' names.
@@ -58,7 +64,7 @@ pub(crate) fn apply(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<
 
 /// Nothing for a line that is left to the boot.
 fn parse(line: &str) -> Result<Option<Line>, String> {
-    let fields = words(line)?;
+    let (fields, rest) = first_words(line, FIELDS_BEFORE_ARGUMENT)?;
     let field = |index: usize| {
         fields.get(index).map(String::as_str).filter(|field| !field.is_empty() && *field != "-")
     };
@@ -85,6 +91,10 @@ fn parse(line: &str) -> Result<Option<Line>, String> {
     if !path.starts_with('/') {
         return Err(format!("`{path}` is not absolute"));
     }
+    let argument = match argument(letter, rest)?.map(|text| expanded(&text)) {
+        Some(None) => return Ok(None),
+        argument => argument.flatten(),
+    };
     let on_creation = [2, 3, 4].iter().any(|&at| field(at).is_some_and(|f| f.starts_with(':')));
     let owner = |index| field(index).map(|name| name.trim_start_matches(':').to_owned());
     Ok(Some(Line {
@@ -95,8 +105,32 @@ fn parse(line: &str) -> Result<Option<Line>, String> {
         user: owner(3),
         group: owner(4),
         on_creation,
-        argument: (fields.len() > 6).then(|| fields.get(6..).unwrap_or_default().join(" ")),
+        argument,
     }))
+}
+
+/// The argument that the rest of a line is, escapes decoded; nothing for `-`, and for a type that has none.
+fn argument(letter: char, rest: &str) -> Result<Option<Vec<u8>>, String> {
+    if rest.is_empty() || rest == "-" || !"fLC".contains(letter) {
+        return Ok(None);
+    }
+    let argument = escape::decoded(rest)?;
+    match letter == 'f' || str::from_utf8(&argument).is_ok() {
+        true => Ok(Some(argument)),
+        false => Err(format!("`{rest}`: expected a path in UTF-8")),
+    }
+}
+
+/// The text with `%%` as `%`; nothing if it has another specifier, which only a running machine can answer.
+fn expanded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = text.split(|&byte| byte == b'%');
+    let mut expanded = parts.next().unwrap_or_default().to_vec();
+    while let Some(specifier) = parts.next() {
+        let behind = parts.next().filter(|_| specifier.is_empty())?;
+        expanded.push(b'%');
+        expanded.extend_from_slice(behind);
+    }
+    Some(expanded)
 }
 
 fn permissions(text: &str) -> Result<u16, String> {
@@ -118,10 +152,12 @@ fn carry_out(
             return assembly.directory(&line.path, meta);
         }
         'f' if !exists => {
-            let text = unescape(line.argument.as_deref().unwrap_or_default());
             let meta = meta(assembly, accounts, file, line, 0o644)?;
             assembly.note(format!("{} made as {file} says", line.path));
-            return assembly.put(&line.path, Inode::file(meta, text.as_str().into()));
+            return assembly.put(
+                &line.path,
+                Inode::file(meta, line.argument.clone().unwrap_or_default().into()),
+            );
         }
         'L' => return link(assembly, file, line, exists),
         'C' if !exists => return copy(assembly, file, line),
@@ -164,8 +200,7 @@ fn link(
     line: &Line,
     exists: bool,
 ) -> Result<(), RootfsError> {
-    let factory = || format!("/usr/share/factory{}", line.path);
-    let target = line.argument.clone().unwrap_or_else(factory);
+    let target = source(line);
     if exists && (!line.replaces || assembly.target(&line.path).as_ref() == Some(&target)) {
         return Ok(());
     }
@@ -175,8 +210,7 @@ fn link(
 
 /// Only single files are copied; a directory would be an error.
 fn copy(assembly: &mut Assembly<'_>, file: &str, line: &Line) -> Result<(), RootfsError> {
-    let factory = || format!("/usr/share/factory{}", line.path);
-    let source = line.argument.clone().unwrap_or_else(factory);
+    let source = source(line);
     let Some(id) = assembly.find(&source) else { return Ok(()) };
     if assembly.tree.inode(id).is_directory() {
         return Err(RootfsError::Unsupported {
@@ -189,15 +223,24 @@ fn copy(assembly: &mut Assembly<'_>, file: &str, line: &Line) -> Result<(), Root
     assembly.put(&line.path, inode)
 }
 
-fn unescape(text: &str) -> String {
-    text.replace("\\n", "\n").replace("\\t", "\t")
+/// The argument of a link or a copy: the original in the factory's folder if none is given.
+fn source(line: &Line) -> String {
+    match &line.argument {
+        Some(argument) => String::from_utf8_lossy(argument).into_owned(),
+        None => format!("/usr/share/factory{}", line.path),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the oracle needs real folders")]
+
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use crate::rootfs::effects::Effects;
-    use crate::rootfs::tests::{MASTERS, access, assembly, at, refused};
+    use crate::rootfs::tests::{MASTERS, access, assembly, at, is_root, oracle, refused};
     use crate::rootfs::{Request, accounts};
 
     #[test]
@@ -222,7 +265,8 @@ mod tests {
         assert!(line.on_creation);
         assert_eq!((line.mode, line.group.as_deref()), (Some(0o700), Some("root")));
         let line = parse("L+ /etc/mtab   -    -    -    -  ../proc/self/mounts").unwrap().unwrap();
-        assert_eq!((line.replaces, line.argument.as_deref()), (true, Some("../proc/self/mounts")));
+        let target = &b"../proc/self/mounts"[..];
+        assert_eq!((line.replaces, line.argument.as_deref()), (true, Some(target)));
         assert_eq!(parse("d /runner").unwrap().unwrap().path, "/runner");
     }
 
@@ -291,6 +335,123 @@ mod tests {
             assert_eq!(at(&assembly, "/etc/x").as_deref(), made, "{line}");
             if made.is_some() {
                 assert_eq!(access(&assembly, "/etc/x"), is, "{line}");
+            }
+        }
+    }
+
+    /// tmpfiles.d(5), "Argument": the rest of the line, where a path is copied from, leads to, or text that is written.
+    #[test]
+    fn an_argument_is_the_rest_of_its_line() {
+        let request = Request::default();
+        for (rest, text) in [
+            ("one  two\tthree", "one  two\tthree"),
+            ("  lead and trail  ", "lead and trail"),
+            (r"one\\two", r"one\two"),
+            (r"one\ntwo\n", "one\ntwo\n"),
+            (r"\x41\101\s", "AA "),
+            (r#""quoted" 'text' # no comment"#, r#""quoted" 'text' # no comment"#),
+            ("-x", "-x"),
+            ("--", "--"),
+            ("-", ""),
+            ("", ""),
+            ("100%% sure", "100% sure"),
+            ("%%%%", "%%"),
+        ] {
+            let line = format!("f /etc/x - - - - {rest}");
+            let assembly = applied(&request, &[], &line).unwrap();
+            assert_eq!(at(&assembly, "/etc/x").as_deref(), Some(text), "{line}");
+        }
+        for (line, target) in [
+            ("L /etc/x - - - - a  b", "-> a  b"),
+            (r"L /etc/x - - - - a\\b", r"-> a\b"),
+            ("L /etc/x - - - - \"a b\"", "-> \"a b\""),
+            ("L /etc/x - - - - -", "-> /usr/share/factory/etc/x"),
+        ] {
+            let assembly = applied(&request, &[], line).unwrap();
+            assert_eq!(at(&assembly, "/etc/x").as_deref(), Some(target), "{line}");
+        }
+        let assembly = applied(&request, &[("/opt/a b", "from")], "C /etc/x - - - - /opt/a b");
+        assert_eq!(at(&assembly.unwrap(), "/etc/x").as_deref(), Some("from"));
+        let assembly = applied(&request, &[], r"f /etc/x - - - - \xff").unwrap();
+        assert_eq!(assembly.read("/etc/x").unwrap(), Some(vec![0xff]));
+    }
+
+    /// tmpfiles.d(5), "Specifiers": `%H`, `%m` and others are of the machine that boots.
+    #[test]
+    fn an_argument_with_a_specifier_is_left_to_the_boot() {
+        for rest in ["%H", "a %m", "%", "%%%", "%%a%b", r"\x25H"] {
+            assert_eq!(parse(&format!("f /etc/x - - - - {rest}")).unwrap(), None, "{rest}");
+        }
+        assert!(parse("d /etc/x - - - - %H").unwrap().is_some(), "a folder has no argument");
+    }
+
+    #[test]
+    fn an_argument_that_does_not_decode_is_refused() {
+        for (line, why) in [
+            (r"f /etc/x - - - - a\q", r"`\q` is not a C-style escape"),
+            (r"f /etc/x - - - - a\", r"`\` is not a C-style escape"),
+            (r"L /etc/x - - - - \0", r"`\0` is not a C-style escape"),
+            (r"L /etc/x - - - - \xff", r"`\xff`: expected a path in UTF-8"),
+            (r"C /etc/x - - - - \xff", r"`\xff`: expected a path in UTF-8"),
+        ] {
+            assert_eq!(parse(line).unwrap_err(), why, "{line}");
+        }
+        assert!(parse(r"d /etc/x - - - - \q").unwrap().is_some(), "a folder has no argument");
+    }
+
+    /// `systemd-tmpfiles` makes what is made here, of the same lines.
+    #[test]
+    fn systemd_makes_the_same_files() {
+        const LINES: &str = r#"
+d /opt/d 0750
+D "/opt/with space"
+d /opt/e :0711
+f /opt/f 0640 - - - one  two\\three \x41\101\u00e4\s|\n
+f /opt/empty
+f /opt/dash - - - - -
+f /opt/quotes - - - - "a" 'b' # c
+f /opt/percent - - - - 100%%
+f /opt/masked ~0600 - - - x
+L /opt/l - - - - a  b\\c
+L /opt/factory
+L+ /opt/f2 - - - - f
+f /opt/f2 - - - - hidden
+z /opt/empty 0600
+"#;
+        let folder = tempfile::tempdir().unwrap();
+        let lines = folder.path().join("usr/lib/tmpfiles.d");
+        fs::create_dir_all(&lines).unwrap();
+        fs::create_dir_all(folder.path().join("opt")).unwrap();
+        fs::create_dir_all(folder.path().join("etc")).unwrap();
+        fs::write(lines.join("x.conf"), LINES).unwrap();
+        let root = format!("--root={}", folder.path().display());
+        if !is_root() || oracle("systemd-tmpfiles", &[&root, "--create"]).is_none() {
+            return;
+        }
+        let request = Request::default();
+        let assembly = applied(&request, &[], LINES).unwrap();
+        let ours = assembly.names("/opt").unwrap();
+        let mut theirs: Vec<String> = fs::read_dir(folder.path().join("opt"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        theirs.sort();
+        assert_eq!(ours, theirs);
+        assert_eq!(ours.len(), 12);
+        for name in ours {
+            let (path, real) = (format!("/opt/{name}"), folder.path().join("opt").join(&name));
+            let metadata = fs::symlink_metadata(&real).unwrap();
+            let found = match metadata.file_type() {
+                kind if kind.is_symlink() => {
+                    format!("-> {}", fs::read_link(&real).unwrap().display())
+                }
+                kind if kind.is_dir() => "/".to_owned(),
+                _ => fs::read_to_string(&real).unwrap(),
+            };
+            assert_eq!(at(&assembly, &path).unwrap(), found, "{path}");
+            if !metadata.is_symlink() {
+                let mode = u32::from(access(&assembly, &path).0);
+                assert_eq!(mode, metadata.mode() & 0o7777, "{path}");
             }
         }
     }
