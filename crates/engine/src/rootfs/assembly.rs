@@ -11,6 +11,9 @@ use crate::content::Content;
 /// The largest file an effect reads: configuration, unit files, certificates.
 const TEXT_MAX: u64 = 16 << 20;
 
+/// How many links out of the tree are followed.
+const LINKS_MAX: usize = 8;
+
 /// The state all effects share.
 #[derive(Debug)]
 pub(crate) struct Assembly<'a> {
@@ -106,6 +109,23 @@ impl<'a> Assembly<'a> {
         }
     }
 
+    /// Where `path` leads: links are followed as far as the tree has them, so that a link to a device of
+    /// the running machine gives the device's name.
+    pub(crate) fn led_to(&self, path: &str) -> String {
+        let mut path = path.to_owned();
+        for _ in 0..LINKS_MAX {
+            if let Ok(real) = self.tree.real_path(bare(&path).as_bytes()) {
+                return format!("/{}", String::from_utf8_lossy(&real));
+            }
+            let Some(target) = self.target(&path) else { break };
+            path = match target.strip_prefix('/') {
+                Some(_) => target,
+                None => format!("{}/{target}", path.rsplit_once('/').map_or("", |(to, _)| to)),
+            };
+        }
+        plain(&path)
+    }
+
     /// Puts an inode at `path`, making missing parents.
     pub(crate) fn put(&mut self, path: &str, inode: Inode<Content>) -> Result<(), RootfsError> {
         let path = bare(path);
@@ -149,7 +169,178 @@ impl<'a> Assembly<'a> {
     }
 }
 
+/// A path without empty names, `.` and `..`.
+fn plain(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    format!("/{}", names.join("/"))
+}
+
 /// A path without its leading slash.
 pub(crate) fn bare(path: &str) -> &str {
     path.trim_start_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::tests::{access, assembly, at, refused};
+
+    #[test]
+    fn links_are_followed_by_what_reads_and_not_by_what_asks_for_the_name() {
+        let request = Request::default();
+        let tree = assembly(
+            &request,
+            &[
+                ("/etc/file", "text"),
+                ("/etc/folder/x", ""),
+                ("/etc/link", "-> file"),
+                ("/etc/dead", "-> gone"),
+                ("/short", "-> etc"),
+            ],
+        );
+        for (path, is_found, is_occupied, is_file, target) in [
+            ("/etc/file", true, true, true, None),
+            ("etc/file", true, true, true, None),
+            ("/short/file", true, true, true, None),
+            ("/etc/link", true, true, true, Some("file")),
+            ("/etc/dead", false, true, false, Some("gone")),
+            ("/etc/folder", true, true, false, None),
+            ("/short", true, true, false, Some("etc")),
+            ("/gone", false, false, false, None),
+            ("/etc/file/x", false, false, false, None),
+            ("/", true, true, false, None),
+        ] {
+            assert_eq!(tree.find(path).is_some(), is_found, "{path}");
+            assert_eq!(tree.occupied(path), is_occupied, "{path}");
+            assert_eq!(tree.is_file(path), is_file, "{path}");
+            assert_eq!(tree.target(path).as_deref(), target, "{path}");
+            assert_eq!(tree.read(path).unwrap().is_some(), is_file, "{path}");
+        }
+        assert_eq!(tree.text("/etc/link").unwrap().as_deref(), Some("text"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_refused_as_text_alone() {
+        let request = Request::default();
+        let mut tree = assembly(&request, &[]);
+        tree.write("/etc/x", 0o644, vec![0xff]).unwrap();
+        assert_eq!(tree.read("/etc/x").unwrap(), Some(vec![0xff]));
+        refused(tree.text("/etc/x"), "`/etc/x`, line 1: is not UTF-8");
+    }
+
+    /// Sparse: 16 MiB are never in memory before the length is known.
+    #[test]
+    fn a_file_of_more_than_16_mib_is_not_read() {
+        let request = Request::default();
+        let object = tempfile::tempfile().unwrap();
+        object.set_len(TEXT_MAX + 1).unwrap();
+        let object = std::sync::Arc::new(object);
+        for (len, is_read) in [(TEXT_MAX, true), (TEXT_MAX + 1, false)] {
+            let mut tree = assembly(&request, &[]);
+            let content = Content::Stored { object: object.clone(), offset: 0, len };
+            tree.write("/etc/x", 0o644, content).unwrap();
+            match tree.read("/etc/x") {
+                Ok(bytes) => assert!(is_read && bytes.unwrap().len() as u64 == len),
+                Err(RootfsError::Read { path, .. }) => assert!(!is_read && path == "etc/x"),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn names_come_in_the_order_of_their_bytes_and_must_be_utf_8() {
+        let request = Request::default();
+        let mut tree = assembly(
+            &request,
+            &[("/etc/b", ""), ("/etc/a", ""), ("/etc/B", ""), ("/etc/é", ""), ("/link", "-> etc")],
+        );
+        let names = ["B", "a", "b", "é"];
+        assert_eq!(tree.names("/etc").unwrap(), names);
+        assert_eq!(tree.names("/link").unwrap(), names);
+        for path in ["/gone", "/etc/a"] {
+            assert_eq!(tree.names(path).unwrap(), [""; 0], "{path}");
+        }
+        let inode = Inode::file(tree.root(0o644), "".into());
+        tree.tree.put(b"etc/\xff", inode).unwrap();
+        refused(tree.names("/etc"), "`/etc` holds a name that is not UTF-8 (`\\xff`)");
+    }
+
+    #[test]
+    fn what_is_put_has_parents_of_root_and_the_time_of_the_image() {
+        let request = Request { mtime: 42, ..Request::default() };
+        let mut tree = assembly(&request, &[]);
+        tree.write("/a/b/file", 0o4711, "x").unwrap();
+        tree.link("//a/b/link", "file").unwrap();
+        assert_eq!(access(&tree, "/a/b"), (0o755, 0, 0));
+        assert_eq!(access(&tree, "/a/b/file"), (0o4711, 0, 0));
+        for path in ["/a", "/a/b", "/a/b/file"] {
+            assert_eq!(tree.tree.inode(tree.find(path).unwrap()).meta.mtime, 42, "{path}");
+        }
+        // Another file or link takes the place, and a file is no folder.
+        tree.link("/a/b/file", "other").unwrap();
+        assert_eq!(at(&tree, "/a/b/file").as_deref(), Some("-> other"));
+        tree.write("/a/b/link", 0o644, "now a file").unwrap();
+        assert_eq!(at(&tree, "/a/b/link").as_deref(), Some("now a file"));
+        refused(tree.write("/a/b/link/x", 0o644, ""), "can't make `/a/b/link/x`");
+        refused(tree.write("/a/b", 0o644, ""), "can't make `/a/b`");
+    }
+
+    #[test]
+    fn a_directory_is_made_once_and_in_the_place_of_nothing_else() {
+        let request = Request::default();
+        let mut tree =
+            assembly(&request, &[("/etc/file", ""), ("/etc/real/", ""), ("/etc/link", "-> real")]);
+        let meta = tree.root(0o700);
+        for (path, mode) in [("/etc/new", 0o700), ("/etc/real", 0o755), ("/etc/link", 0o755)] {
+            tree.directory(path, meta.clone()).unwrap();
+            assert_eq!(access(&tree, path).0, mode, "{path}");
+        }
+        let made = tree.directory("/etc/file", meta);
+        assert!(
+            matches!(&made, Err(RootfsError::Place { path, source: TreeError::NotADirectory(of) })
+                if path == "etc/file" && of == "etc/file"),
+            "{made:?}"
+        );
+    }
+
+    #[test]
+    fn a_path_loses_its_leading_slashes() {
+        for (path, expected) in [("/a/b", "a/b"), ("//a", "a"), ("a/", "a/"), ("/", ""), ("", "")] {
+            assert_eq!(bare(path), expected);
+        }
+    }
+
+    #[test]
+    fn where_a_path_leads_is_followed_as_far_as_the_tree_has_it() {
+        let request = Request::default();
+        let assembly = assembly(
+            &request,
+            &[
+                ("/usr/bin/x", ""),
+                ("/bin", "-> usr/bin"),
+                ("/etc/a", "-> b"),
+                ("/etc/b", "-> ../dev/ttyS0"),
+                ("/etc/loop", "-> loop"),
+                ("/etc/abs", "-> /dev/./hvc0"),
+            ],
+        );
+        for (path, led) in [
+            ("/bin/x", "/usr/bin/x"),
+            ("/usr//bin/./x", "/usr/bin/x"),
+            ("/etc/a", "/dev/ttyS0"),
+            ("/etc/abs", "/dev/hvc0"),
+            ("/gone/../dev/console", "/dev/console"),
+            ("/../..", "/"),
+            ("/etc/loop", "/etc/loop"),
+        ] {
+            assert_eq!(assembly.led_to(path), led, "{path}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What the kernel starts, and which unit that starts first.
 
-use super::{Opening, led_to, refuse};
+use super::{Opening, refuse};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
 use crate::rootfs::units::file::{FOLDERS, Loaded, load};
@@ -59,7 +59,7 @@ fn is_no_interpreter(
     path: &str,
     asked_for: bool,
 ) -> Result<(), RootfsError> {
-    let led = led_to(assembly, path);
+    let led = assembly.led_to(path);
     let Some(id) = assembly.find(path).filter(|_| assembly.is_file(path)) else {
         return match asked_for {
             false => Ok(()),

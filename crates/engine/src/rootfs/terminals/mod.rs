@@ -335,36 +335,6 @@ fn keys(assembly: &Assembly<'_>, reached: &Reached) -> Result<(), RootfsError> {
     Ok(())
 }
 
-/// Where `path` leads: links are followed as far as the tree has them, so that a link to a device of
-/// the running machine gives the device's name.
-fn led_to(assembly: &Assembly<'_>, path: &str) -> String {
-    let mut path = path.to_owned();
-    for _ in 0..8 {
-        if let Ok(real) = assembly.tree.real_path(bare(&path).as_bytes()) {
-            return format!("/{}", String::from_utf8_lossy(&real));
-        }
-        let Some(target) = assembly.target(&path) else { break };
-        path = match target.strip_prefix('/') {
-            Some(_) => target,
-            None => format!("{}/{target}", path.rsplit_once('/').map_or("", |(folder, _)| folder)),
-        };
-    }
-    plain(&path)
-}
-
-/// A path without empty names, `.` and `..`.
-fn plain(path: &str) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in path.split('/') {
-        match name {
-            "" | "." => {}
-            ".." => drop(names.pop()),
-            name => names.push(name),
-        }
-    }
-    format!("/{}", names.join("/"))
-}
-
 /// True for a device of the running machine that somebody may sit at, or a name that may lead to one.
 fn is_terminal(assembly: &Assembly<'_>, path: &str) -> bool {
     /// How their names start below `/dev`.
@@ -372,7 +342,7 @@ fn is_terminal(assembly: &Assembly<'_>, path: &str) -> bool {
         "char/", "console", "fd/", "hvc", "input/", "ptmx", "pts/", "serial/", "stdin", "tty",
         "vcs", "vport", "xvc",
     ];
-    let path = led_to(assembly, path);
+    let path = assembly.led_to(path);
     match path.strip_prefix("/dev/") {
         Some(device) => DEVICES.iter().any(|start| device.starts_with(start)),
         None => path.starts_with("/proc/") && path.contains("/fd/"),
@@ -387,11 +357,11 @@ fn program_name(assembly: &Assembly<'_>, program: &str) -> String {
 /// Where `program` leads, looked up as systemd does when it is no path.
 fn program_path(assembly: &Assembly<'_>, program: &str) -> String {
     match program.contains('/') {
-        true => led_to(assembly, program),
+        true => assembly.led_to(program),
         false => {
             let mut places = PROGRAM_FOLDERS.iter().map(|folder| format!("{folder}/{program}"));
             let found = places.find(|place| assembly.find(place).is_some());
-            found.map_or_else(|| program.to_owned(), |place| led_to(assembly, &place))
+            found.map_or_else(|| program.to_owned(), |place| assembly.led_to(&place))
         }
     }
 }

@@ -118,18 +118,11 @@ fn empty_machine_id(assembly: &Assembly<'_>) -> Result<bool, RootfsError> {
 
 /// True for a path below the read-only root, which no boot puts something else over.
 fn is_of_image(assembly: &Assembly<'_>, path: &str) -> bool {
-    let below = |folder: &str| {
+    let is_below = |path: &str, folder: &str| {
         path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let leads_out = assembly.tree.real_path(path.trim_start_matches('/').as_bytes());
-    let leads_out = leads_out.is_ok_and(|real| {
-        let real = format!("/{}", String::from_utf8_lossy(&real));
-        RUNTIME.iter().any(|folder| real.starts_with(folder))
-    });
-    path.starts_with('/')
-        && !leads_out
-        && !RUNTIME.iter().any(|folder| below(folder))
-        && !below("/var")
-        && !below("/home")
-        && !below("/mnt")
+    // A link such as /etc/resolv.conf leads to what only a boot makes.
+    let real = assembly.led_to(path);
+    let leads_out = |folder: &str| is_below(path, folder) || is_below(&real, folder);
+    path.starts_with('/') && !RUNTIME.into_iter().chain(["/var", "/home", "/mnt"]).any(leads_out)
 }

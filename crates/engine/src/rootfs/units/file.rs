@@ -284,4 +284,138 @@ mod tests {
         }
         assert!(!is_null("/dev/nullx"));
     }
+
+    /// systemd.syntax(7): comments, continued lines, space around `=`.
+    #[test]
+    fn assignments_are_those_of_the_syntax() {
+        for (text, expected) in [
+            ("[A]\nx=1\n", &[("A", "x", "1")][..]),
+            ("x=1\n[A]\n", &[("", "x", "1")]),
+            ("[A]\n  x =  1 2  \n", &[("A", "x", "1 2")]),
+            ("[A]\nx=a=b\n", &[("A", "x", "a=b")]),
+            ("[A]\nx=\n", &[("A", "x", "")]),
+            ("[A]\n# x=1\n ; x=2\n#x=3\n", &[]),
+            ("[A]\nx=1 # no comment\n", &[("A", "x", "1 # no comment")]),
+            ("[A]\nx=1 \\\n  2\ny=3", &[("A", "x", "1    2"), ("A", "y", "3")]),
+            ("[A]\nx=1 \\\n# within\n2\n", &[("A", "x", "1  2")]),
+            ("[A]\nx=1\\", &[("A", "x", "1")]),
+            ("[A]\nno assignment\n[B]\nx=1\n", &[("B", "x", "1")]),
+            ("[A\nx=1\n", &[("", "x", "1")]),
+            ("", &[]),
+        ] {
+            let found = parse(text, "usr/x");
+            let rows: Vec<_> = found
+                .iter()
+                .map(|one| (one.section.as_str(), one.key.as_str(), one.value.as_str()))
+                .collect();
+            assert_eq!(rows, expected, "{text}");
+            assert!(found.iter().all(|one| one.file == "/usr/x"));
+        }
+    }
+
+    #[test]
+    fn the_last_value_and_all_words_of_a_key_are_found() {
+        let text = "[A]\nx=1 2\nx=3\ny=\n";
+        let unit = Unit {
+            name: "x.service".into(),
+            path: "/x".into(),
+            names: Vec::new(),
+            assignments: parse(text, "/x"),
+        };
+        assert_eq!(unit.words("A", "x"), ["1", "2", "3"]);
+        assert_eq!(unit.last("A", "x").map(|one| one.value.as_str()), Some("3"));
+        assert_eq!(
+            (unit.last("A", "y"), unit.last("B", "x"), unit.last("A", "z")),
+            (None, None, None)
+        );
+        assert_eq!(unit.assignments().len(), 3);
+    }
+
+    /// systemd.unit(5), "Unit File Load Path", and "Description" of instances.
+    #[test]
+    fn a_file_of_the_own_name_goes_before_a_template_and_etc_before_usr() {
+        use crate::rootfs::Request;
+        use crate::rootfs::tests::assembly;
+
+        let request = Request::default();
+        let assembly = assembly(
+            &request,
+            &[
+                ("/usr/lib/systemd/system/a@1.service", "x"),
+                ("/etc/systemd/system/a@.service", "x"),
+                ("/usr/lib/systemd/system/b.service", "x"),
+                ("/usr/local/lib/systemd/system/b.service", "x"),
+                ("/etc/systemd/system.attached/c.service", "x"),
+                ("/usr/local/lib/systemd/system/c.service", "x"),
+                ("/etc/systemd/system.control/d.service", "-> /gone"),
+                ("/etc/systemd/system/d.service", "x"),
+                ("/usr/lib/systemd/user/e.service", "x"),
+            ],
+        );
+        for (unit, path) in [
+            ("a@1.service", Some("/usr/lib/systemd/system/a@1.service")),
+            ("a@2.service", Some("/etc/systemd/system/a@.service")),
+            ("a@.service", Some("/etc/systemd/system/a@.service")),
+            ("b.service", Some("/usr/local/lib/systemd/system/b.service")),
+            ("c.service", Some("/etc/systemd/system.attached/c.service")),
+            ("d.service", Some("/etc/systemd/system.control/d.service")),
+            ("e.service", None),
+            ("a.service", None),
+            ("a", None),
+        ] {
+            assert_eq!(find(&assembly, FOLDERS, unit).as_deref(), path, "{unit}");
+        }
+        let user = find(&assembly, USER_FOLDERS, "e.service");
+        assert_eq!(user.as_deref(), Some("/usr/lib/systemd/user/e.service"));
+    }
+
+    #[test]
+    fn an_alias_has_all_its_names_and_stays_an_instance() {
+        use crate::rootfs::Request;
+        use crate::rootfs::tests::assembly;
+
+        let request = Request::default();
+        let assembly = assembly(
+            &request,
+            &[
+                ("/usr/lib/systemd/system/real.service", "[Unit]\n"),
+                ("/usr/lib/systemd/system/first.service", "-> real.service"),
+                ("/etc/systemd/system/second.service", "-> /usr/lib/systemd/system/first.service"),
+                ("/usr/lib/systemd/system/t@.service", "[Unit]\n"),
+                ("/usr/lib/systemd/system/u@.service", "-> t@.service"),
+                ("/usr/lib/systemd/system/u@2.service", "-> real.service"),
+                ("/opt/else.service", "[Unit]\n"),
+                ("/etc/systemd/system/linked.service", "-> /opt/else.service"),
+            ],
+        );
+        for (unit, path, names) in [
+            ("real.service", "real.service", &["real.service"][..]),
+            ("first.service", "real.service", &["first.service", "real.service"]),
+            (
+                "second.service",
+                "real.service",
+                &["second.service", "first.service", "real.service"],
+            ),
+            ("u@1.service", "t@.service", &["u@1.service", "t@1.service"]),
+            ("u@.service", "t@.service", &["u@.service", "t@.service"]),
+            ("u@2.service", "real.service", &["u@2.service", "real.service"]),
+        ] {
+            let Loaded::Unit(found) = load(&assembly, FOLDERS, unit).unwrap() else {
+                panic!("{unit}")
+            };
+            assert_eq!(
+                (found.name.as_str(), found.names.as_slice()),
+                (unit, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()[..])
+            );
+            assert_eq!(found.path, format!("/usr/lib/systemd/system/{path}"));
+        }
+        // A link to a file outside of the unit folders is the unit of its own name.
+        let Loaded::Unit(found) = load(&assembly, FOLDERS, "linked.service").unwrap() else {
+            panic!()
+        };
+        assert_eq!(
+            (found.path.as_str(), found.names.as_slice()),
+            ("/etc/systemd/system/linked.service", &["linked.service".to_owned()][..])
+        );
+    }
 }

@@ -12,6 +12,8 @@ pub(crate) mod enabled;
 pub(super) mod file;
 mod install;
 pub(super) mod name;
+#[cfg(test)]
+mod tests;
 pub(super) mod walk;
 
 use std::collections::BTreeSet;

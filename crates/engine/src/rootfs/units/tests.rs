@@ -32,11 +32,15 @@ fn placed<'a>(files: &[(&str, &'a str)]) -> Vec<(String, &'a str)> {
 
 fn tree<'a>(request: &'a Request<'a>, files: &[(&str, &str)]) -> Assembly<'a> {
     let files = placed(files);
-    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
     assembly(request, &files)
 }
 
-fn applied<'a>(request: &'a Request<'a>, files: &[(&str, &str)]) -> Result<Assembly<'a>, RootfsError> {
+fn applied<'a>(
+    request: &'a Request<'a>,
+    files: &[(&str, &str)],
+) -> Result<Assembly<'a>, RootfsError> {
     let mut assembly = tree(request, files);
     apply(&mut assembly, &Effects::default())?;
     Ok(assembly)
@@ -55,7 +59,12 @@ fn enabling_makes_the_links_of_the_install_section() {
         ("a.service", "Alias=z.service", "z.service", "a.service"),
         ("a@1.service", "WantedBy=b.target", "b.target.wants/a@1.service", "a@.service"),
         ("a@1.service", "WantedBy=%i.target", "1.target.wants/a@1.service", "a@.service"),
-        ("a@.service", "DefaultInstance=7\nWantedBy=b.target", "b.target.wants/a@7.service", "a@.service"),
+        (
+            "a@.service",
+            "DefaultInstance=7\nWantedBy=b.target",
+            "b.target.wants/a@7.service",
+            "a@.service",
+        ),
     ] {
         let request = enabling(&[unit]);
         let file = if unit.contains('@') { "a@.service" } else { "a.service" };
@@ -85,16 +94,35 @@ fn a_unit_that_can_not_be_enabled_is_refused() {
     let wanted = "[Install]\nWantedBy=b.target\n";
     for (unit, files, words) in [
         ("sshd.service", &[("ssh.service", wanted)][..], "did you mean `ssh.service`?"),
-        ("a.service", &[("/etc/systemd/system/a.service", "-> /dev/null"), ("a.service", wanted)], "is masked"),
-        ("a.service", &[("/etc/systemd/system/a.service", "")], "is masked"),
-        ("a@.service", &[("a@.service", wanted)], "is a template: name an instance"),
-        ("a.service", &[("a.service", "[Install]\nAlias=b.socket\n")], "alias `b.socket` of another type"),
-        ("a.service", &[("a.service", "[Install]\nWantedBy=%b.target\n")], "specifier of `%b.target`"),
-        ("a.service", &[("a.service", "[Install]\nWantedBy=b\n")], "unit `b`: not a unit name"),
-        ("a.service", &[("a.service", "[Install]\nAlso=gone.service\n")], "unit `gone.service`: is not in the image"),
         (
             "a.service",
-            &[("a.service", "[Install]\nAlias=z.service\n"), ("/etc/systemd/system/z.service", "-> /x")],
+            &[("/etc/systemd/system/a.service", "-> /dev/null"), ("a.service", wanted)],
+            "is masked",
+        ),
+        ("a.service", &[("/etc/systemd/system/a.service", "")], "is masked"),
+        ("a@.service", &[("a@.service", wanted)], "is a template: name an instance"),
+        (
+            "a.service",
+            &[("a.service", "[Install]\nAlias=b.socket\n")],
+            "alias `b.socket` of another type",
+        ),
+        (
+            "a.service",
+            &[("a.service", "[Install]\nWantedBy=%b.target\n")],
+            "specifier of `%b.target`",
+        ),
+        ("a.service", &[("a.service", "[Install]\nWantedBy=b\n")], "unit `b`: not a unit name"),
+        (
+            "a.service",
+            &[("a.service", "[Install]\nAlso=gone.service\n")],
+            "unit `gone.service`: is not in the image",
+        ),
+        (
+            "a.service",
+            &[
+                ("a.service", "[Install]\nAlias=z.service\n"),
+                ("/etc/systemd/system/z.service", "-> /x"),
+            ],
             "wants the alias `z.service`",
         ),
         ("a", &[], "unit `a`: not a unit name"),
@@ -111,7 +139,10 @@ fn a_mask_is_a_link_to_null_and_covers_no_file_of_its_own() {
         (&[("a.service", SERVICE)][..], None),
         (&[("a.service", SERVICE), (own, "-> /dev/null")], None),
         (&[("a.service", SERVICE), (own, "-> /usr/lib/systemd/system/b.service")], None),
-        (&[("a.service", SERVICE), (own, SERVICE)], Some("is a file of its own")),
+        (
+            &[("a.service", SERVICE), (own, SERVICE)],
+            Some("`/etc/systemd/system/a.service` is a file"),
+        ),
         (&[], Some("is not in the image")),
         (&[("aa.service", SERVICE)], Some("did you mean `aa.service`?")),
     ] {
@@ -145,7 +176,8 @@ fn every_image_masks_what_trusts_the_disk_of_the_host() {
 
 #[test]
 fn the_default_target_is_a_unit_of_the_image() {
-    let target = |name: &str| request(Units { default_target: Some(name.into()), ..Units::default() });
+    let target =
+        |name: &str| request(Units { default_target: Some(name.into()), ..Units::default() });
     let files = [("multi-user.target", "[Unit]\n")];
     let request = target("multi-user.target");
     let assembly = applied(&request, &files).unwrap();
@@ -213,22 +245,65 @@ fn a_boot_reaches_what_starts_and_what_is_activated() {
         (&[("t.target", "[Unit]\nUpholds=x.service\n")], true),
         (&[("t.target", "[Unit]\nOnFailure=x.service\n")], true),
         (&[("t.target", "[Unit]\nOnSuccess=x.service\n")], true),
-        (&[("t.target", "[Unit]\nAfter=x.service\nConflicts=x.service\nPartOf=x.service\n")], false),
+        (
+            &[("t.target", "[Unit]\nAfter=x.service\nConflicts=x.service\nPartOf=x.service\n")],
+            false,
+        ),
         (&[("t.target", "[Unit]\nWants=x.service\nWants=\n")], false),
         (&[("t.target", "[Service]\nWants=x.service\n")], false),
         (&[("t.target", "[Unit]\n"), ("t.target.wants/x.service", "-> ../x.service")], true),
-        (&[("t.target", "[Unit]\n"), ("/etc/systemd/system/t.target.requires/x.service", "-> /x")], true),
+        (
+            &[
+                ("t.target", "[Unit]\n"),
+                ("/etc/systemd/system/t.target.requires/x.service", "-> /x"),
+            ],
+            true,
+        ),
         (&[("t.target", "[Unit]\n"), ("t.target.d/x.conf", "[Unit]\nWants=x.service\n")], true),
-        (&[("t.target", "-> u.target"), ("u.target", "[Unit]\n"), ("u.target.wants/x.service", "-> /x")], true),
+        (
+            &[
+                ("t.target", "-> u.target"),
+                ("u.target", "[Unit]\n"),
+                ("u.target.wants/x.service", "-> /x"),
+            ],
+            true,
+        ),
         (&[("t.target", "[Unit]\nWants=x.socket\n"), ("x.socket", "[Socket]\n")], true),
-        (&[("t.target", "[Unit]\nWants=y.socket\n"), ("y.socket", "[Socket]\nService=x.service\n")], true),
-        (&[("t.target", "[Unit]\nWants=x.socket\n"), ("x.socket", "[Socket]\nAccept=yes\n")], false),
+        (
+            &[
+                ("t.target", "[Unit]\nWants=y.socket\n"),
+                ("y.socket", "[Socket]\nService=x.service\n"),
+            ],
+            true,
+        ),
+        (
+            &[("t.target", "[Unit]\nWants=x.socket\n"), ("x.socket", "[Socket]\nAccept=yes\n")],
+            false,
+        ),
         (&[("t.target", "[Unit]\nWants=x.timer\n"), ("x.timer", "[Timer]\n")], true),
-        (&[("t.target", "[Unit]\nWants=y.timer\n"), ("y.timer", "[Timer]\nUnit=x.service\n")], true),
-        (&[("t.target", "[Unit]\nWants=x.timer\n"), ("x.timer", "[Timer]\nUnit=y.service\n")], false),
+        (
+            &[("t.target", "[Unit]\nWants=y.timer\n"), ("y.timer", "[Timer]\nUnit=x.service\n")],
+            true,
+        ),
+        (
+            &[("t.target", "[Unit]\nWants=x.timer\n"), ("x.timer", "[Timer]\nUnit=y.service\n")],
+            false,
+        ),
         (&[("t.target", "[Unit]\nWants=y.path\n"), ("y.path", "[Path]\nUnit=x.service\n")], true),
-        (&[("t.target", "[Unit]\nWants=u.target\n"), ("u.target", "[Unit]\nWants=x.service t.target\n")], true),
-        (&[("/etc/systemd/system/t.target", "-> /dev/null"), ("t.target", "[Unit]\nWants=x.service\n")], false),
+        (
+            &[
+                ("t.target", "[Unit]\nWants=u.target\n"),
+                ("u.target", "[Unit]\nWants=x.service t.target\n"),
+            ],
+            true,
+        ),
+        (
+            &[
+                ("/etc/systemd/system/t.target", "-> /dev/null"),
+                ("t.target", "[Unit]\nWants=x.service\n"),
+            ],
+            false,
+        ),
     ] {
         let request = enabling(&[]);
         let assembly = tree(&request, files);
@@ -348,4 +423,116 @@ fn a_first_boot_is_possible_without_an_empty_machine_id() {
         let found = conditions::impossible(&assembly, &unit).unwrap();
         assert_eq!(found.is_some(), is_impossible, "{machine_id:?} {command_line:?}");
     }
+}
+
+/// systemd.unit(5), "[Install]": helpers are what the unit pulls in, and what Debian has it pull in.
+#[test]
+fn helpers_that_never_start_are_told_with_their_condition() {
+    use cvmkit_attest::output::Notice;
+
+    use crate::rootfs::effects::DefaultUnit;
+
+    let never = "[Unit]\nConditionPathExists=/etc/gone\n[Install]\nWantedBy=a.service\n";
+    let may = "[Unit]\nDescription=x\n[Install]\nWantedBy=a.service\n";
+    for (helper, wants, debian, told) in [
+        // Pulled in by the unit itself: only a condition is worth a word.
+        (may, true, false, None),
+        (never, true, false, Some("ConditionPathExists=/etc/gone")),
+        (never, true, true, Some("ConditionPathExists=/etc/gone")),
+        // Enabled by Debian for the unit, and not here.
+        (may, false, true, Some("")),
+        (never, false, true, Some("ConditionPathExists=/etc/gone")),
+        (never, false, false, None),
+        ("[Install]\nRequiredBy=a.service\n", false, true, Some("")),
+        ("[Install]\nWantedBy=b.service\n", false, true, None),
+    ] {
+        let request = enabling(&["a.service"]);
+        let unit = format!("[Unit]\n{}", if wants { "Wants=h.service\n" } else { "" });
+        let assembly = tree(&request, &[("a.service", &unit), ("h.service", helper)]);
+        let default = DefaultUnit { name: "h.service".into(), user: false };
+        let units = debian.then(|| ("pkg".to_owned(), default)).into_iter().collect();
+        let effects = Effects { units, ..Effects::default() };
+        let found = enabled::check(&assembly, &effects).unwrap();
+        let expected: Vec<Notice> = told
+            .map(|condition| Notice::HelperNeverStarts {
+                unit: "a.service".into(),
+                helper: "h.service".into(),
+                condition: condition.into(),
+            })
+            .into_iter()
+            .collect();
+        assert_eq!(found, expected, "{helper} {wants} {debian}");
+    }
+    // Units of a user's manager help nobody here, and a target does no work of its own.
+    let request = enabling(&["a.service"]);
+    let assembly = tree(
+        &request,
+        &[
+            ("a.service", "[Unit]\nWants=t.target masked.service\n"),
+            ("t.target", never),
+            ("masked.service", ""),
+            ("u.service", may),
+        ],
+    );
+    let units = vec![("pkg".to_owned(), DefaultUnit { name: "u.service".into(), user: true })];
+    let effects = Effects { units, ..Effects::default() };
+    assert!(enabled::check(&assembly, &effects).unwrap().is_empty());
+}
+
+#[test]
+fn an_enabled_unit_may_start_and_has_its_programs() {
+    let request = enabling(&["a.service"]);
+    let never = [("a.service", "[Unit]\nConditionPathExists=/etc/gone\n")];
+    let words = "unit `a.service`: is enabled, but never starts on this image: \
+                 ConditionPathExists=/etc/gone can't hold";
+    refused(enabled::check(&tree(&request, &never), &Effects::default()), words);
+    for (command, is_refused) in [
+        ("ExecStart=/gone", true),
+        ("ExecStart=-/gone", false),
+        ("ExecStartPre=/gone", true),
+        ("ExecStart=/usr/bin/x", false),
+        ("ExecStart=/usr/bin/x ; /gone", true),
+    ] {
+        let text = format!("[Service]\n{command}\n");
+        let tree = tree(&request, &[("a.service", &text), ("/usr/bin/x", "x")]);
+        let found = enabled::check(&tree, &Effects::default());
+        assert_eq!(found.is_err(), is_refused, "{command}");
+    }
+}
+
+#[test]
+fn what_debian_enables_and_the_definition_does_not_is_in_the_log() {
+    use crate::rootfs::effects::DefaultUnit;
+
+    let request = enabling(&["a.service"]);
+    let text = "[Install]\nWantedBy=t.target\n";
+    let mut tree = tree(&request, &[("a.service", text), ("b.service", text)]);
+    let unit = |name: &str, user| ("pkg".to_owned(), DefaultUnit { name: name.into(), user });
+    let units = vec![unit("a.service", false), unit("b.service", false), unit("c.service", true)];
+    apply(&mut tree, &Effects { units, ..Effects::default() }).unwrap();
+    let found: Vec<&String> = tree.log.iter().filter(|line| line.contains("of pkg")).collect();
+    let line =
+        |unit: &str| format!("{unit} of pkg is not enabled: Debian does, the definition does not");
+    assert_eq!(found, [&line("b.service"), &line("user unit c.service")]);
+}
+
+/// A unit that a production image lacks can be masked, as a debug variant has it, and never enabled.
+#[test]
+fn a_login_of_a_debug_variant_is_masked_without_a_fault() {
+    let units = |enable: &[&str], mask: &[&str]| {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Units { enable: own(enable), mask: own(mask), default_target: None }
+    };
+    let production = |units| Request { units, ..Request::default() };
+    let request = production(units(&[], &["getty@tty1.service"]));
+    let tree = applied(&request, &[("getty@.service", SERVICE)]).unwrap();
+    let mask = at(&tree, "/etc/systemd/system/getty@tty1.service");
+    assert_eq!(mask.as_deref(), Some("-> /dev/null"));
+    let request = production(units(&["getty@tty1.service"], &[]));
+    refused(
+        applied(&request, &[("getty@.service", SERVICE)]),
+        "unit `getty@tty1.service`: opens a terminal: production images do not have it",
+    );
+    let request = production(units(&[], &["other@tty1.service"]));
+    refused(applied(&request, &[("getty@.service", SERVICE)]), "is not in the image");
 }
