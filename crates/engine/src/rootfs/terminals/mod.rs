@@ -12,6 +12,8 @@
 mod activation;
 mod init;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use std::collections::BTreeSet;
