@@ -53,11 +53,79 @@ fn configuration(assembly: &Assembly<'_>) -> Result<Vec<String>, RootfsError> {
 }
 
 fn is_built_in(assembly: &Assembly<'_>, folder: &str) -> bool {
-    let real = assembly.tree.canonical(bare(folder).as_bytes()).unwrap_or_default();
+    let real = assembly.tree.real_path(bare(folder).as_bytes()).unwrap_or_default();
     let real = String::from_utf8_lossy(&real).into_owned();
     real == "usr/lib"
         || real.strip_prefix("usr/lib/").is_some_and(|rest| {
             !rest.contains('/')
                 && (rest.ends_with("-linux-gnu") || rest.ends_with("-linux-gnueabihf"))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::Request;
+    use crate::rootfs::tests::{assembly, refused};
+
+    const INCLUDE: &str = "include /etc/ld.so.conf.d/*.conf\n";
+
+    /// ld.so(8): what `ld.so --help` calls the system search path needs no cache.
+    #[test]
+    fn a_library_where_the_loader_does_not_look_is_refused() {
+        for (folder, files, is_refused) in [
+            ("/opt/lib", &[("/opt/lib/libx.so.1", "")][..], true),
+            ("/opt/lib", &[("/opt/lib/libx.so", "")], true),
+            ("/opt/lib", &[("/opt/lib/libx.a", "")], false),
+            ("/opt/lib", &[], false),
+            ("/opt/lib", &[("/opt/lib", "-> ../usr/lib"), ("/usr/lib/libx.so", "")], false),
+            ("/usr/lib", &[("/usr/lib/libx.so", "")], false),
+            ("/usr/lib/x86_64-linux-gnu", &[("/usr/lib/x86_64-linux-gnu/libx.so", "")], false),
+            (
+                "/lib/arm-linux-gnueabihf",
+                &[("/lib", "-> usr/lib"), ("/usr/lib/arm-linux-gnueabihf/libx.so", "")],
+                false,
+            ),
+            ("/usr/lib/x", &[("/usr/lib/x/libx.so", "")], true),
+            ("/usr/lib/a/x86_64-linux-gnu", &[("/usr/lib/a/x86_64-linux-gnu/libx.so", "")], true),
+            ("/usr/local/lib", &[("/usr/local/lib/libx.so", "")], true),
+            ("/usr/lib64", &[("/usr/lib64/libx.so", "")], true),
+        ] {
+            let request = Request::default();
+            let own = format!("# a comment\n  {folder}  # another\n");
+            let configuration =
+                [("/etc/ld.so.conf", INCLUDE), ("/etc/ld.so.conf.d/x.conf", own.as_str())];
+            let tree = assembly(&request, &[&configuration[..], files].concat());
+            match is_refused {
+                false => check(&tree).unwrap(),
+                true => refused(
+                    check(&tree),
+                    "a library that only a loader cache finds (/etc/ld.so.conf.d/x.conf names its folder)",
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn the_main_file_and_what_it_includes_are_read() {
+        let request = Request::default();
+        let library = ("/opt/lib/libx.so", "");
+        for (files, is_refused) in [
+            (&[("/etc/ld.so.conf", "/opt/lib\n")][..], true),
+            (&[("/etc/ld.so.conf", "#/opt/lib\n")], false),
+            (&[("/etc/ld.so.conf", "opt/lib\n")], false),
+            (&[("/etc/ld.so.conf.d/x.conf", "/opt/lib\n")], false),
+            (&[("/etc/ld.so.conf", INCLUDE), ("/etc/ld.so.conf.d/x.txt", "/opt/lib\n")], false),
+            (&[("/etc/ld.so.conf", "include  /a/*.conf\n"), ("/a/x.conf", "/opt/lib\n")], true),
+        ] {
+            let tree = assembly(&request, &[files, &[library]].concat());
+            assert_eq!(check(&tree).is_err(), is_refused, "{files:?}");
+        }
+        let tree = assembly(&request, &[("/etc/ld.so.conf", "\ninclude /etc/x\n")]);
+        refused(
+            check(&tree),
+            "`/etc/ld.so.conf`, line 2: include `/etc/x`: expected /folder/*.conf",
+        );
+        check(&assembly(&request, &[library])).unwrap();
+    }
 }
