@@ -218,3 +218,117 @@ impl Diagnosis for RootfsError {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(kind: &'static str) -> RootfsError {
+        RootfsError::UnknownAccount { what: "x".into(), kind, name: "bot".into() }
+    }
+
+    fn terminal(what: &str) -> RootfsError {
+        RootfsError::Terminal {
+            what: what.into(),
+            path: "/x".into(),
+            why: "opens".into(),
+            started_by: Vec::new(),
+        }
+    }
+
+    /// The fault decides the exit code (`host::fault`): what the disk says is the host's.
+    #[test]
+    fn only_what_can_not_be_read_is_the_fault_of_the_host() {
+        let source = fmt::Error;
+        let read = RootfsError::Read { path: "x".into(), source: std::io::Error::other(source) };
+        assert_eq!((read.fault(), read.hint()), (Fault::Environment, None));
+        for error in [
+            unknown("user"),
+            terminal("unit `x.service`"),
+            RootfsError::NoEffect(Vec::new()),
+            RootfsError::NoLockedId { names: Vec::new() },
+            RootfsError::Unit { unit: "x".into(), why: "y".into() },
+        ] {
+            assert_eq!(error.fault(), Fault::Definition, "{error}");
+        }
+    }
+
+    #[test]
+    fn hints_name_what_to_write() {
+        let id =
+            |name: &str| RootfsError::LockedIdTaken { name: name.into(), id: 5, other: "b".into() };
+        for (error, words) in [
+            (unknown("user"), &["`[[users]]` with `name = \"bot\"`, or install"][..]),
+            (unknown("group"), &["`name = \"bot\"`, which makes a group of that name too"]),
+            (
+                terminal("unit `getty@.service`"),
+                &["`units.mask = [\"getty@.service\"]`", "debug = true"],
+            ),
+            (
+                terminal("generator `x`"),
+                &["leave it out, or keep it to a variant with `debug = true`"],
+            ),
+            (
+                RootfsError::NoInterpreter { path: "usr/bin/x".into(), runner: "/bin/y".into() },
+                &["leave `/usr/bin/x` out"],
+            ),
+            (RootfsError::NoEffect(Vec::new()), &["correct it or leave it out"]),
+            (RootfsError::NoLockedId { names: Vec::new() }, &["`cvmkit lock`"]),
+            (RootfsError::IdleLockedId { name: "a".into(), id: 5 }, &["`cvmkit lock`"]),
+            (id("a"), &["`uid` in a table `[[users]]`", "`b`, or `a` if no file"]),
+            (
+                RootfsError::DuplicateId {
+                    kind: "user",
+                    id: 5,
+                    first: "a".into(),
+                    second: "b".into(),
+                },
+                &["pin another id"],
+            ),
+        ] {
+            let hint = error.hint().unwrap();
+            for word in words {
+                assert!(hint.contains(word), "{word} in {hint}");
+            }
+        }
+        assert!(!terminal("generator `x`").hint().unwrap().contains("units.mask"));
+        for error in [
+            RootfsError::Unit { unit: "x".into(), why: "y".into() },
+            RootfsError::Syntax { path: "x".into(), line: 1, why: "y".into() },
+            RootfsError::Account { name: "x".into(), why: "y".into() },
+        ] {
+            assert_eq!(error.hint(), None, "{error}");
+        }
+    }
+
+    #[test]
+    fn one_and_several_are_told_apart() {
+        let idle = |key: &str| Idle { key: key.into(), value: "v".into(), why: "is idle".into() };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        for (error, text) in [
+            (RootfsError::NoEffect(vec![idle("a")]), "1 key has no effect:\n  a: `v` is idle"),
+            (
+                RootfsError::NoEffect(vec![idle("a"), idle("b")]),
+                "2 keys have no effect:\n  a: `v` is idle\n  b: `v` is idle",
+            ),
+            (
+                RootfsError::NoLockedId { names: names(&["a"]) },
+                "the lock has no id for the account `a`, and nothing else fixes one",
+            ),
+            (
+                RootfsError::NoLockedId { names: names(&["a", "b"]) },
+                "the lock has no id for the accounts `a`, `b`, and nothing else fixes one",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+        let started = |started_by: &[&str]| RootfsError::Terminal {
+            what: "unit `x`".into(),
+            path: "/p".into(),
+            why: "opens".into(),
+            started_by: names(started_by),
+        };
+        assert!(!started(&[]).to_string().contains("started by"));
+        assert!(started(&["a", "b"]).to_string().contains("\n  started by: a -> b\n"));
+    }
+}

@@ -186,3 +186,210 @@ fn inode(file: &Placed, meta: Meta) -> Option<Inode<Content>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::effects::Effects;
+    use crate::rootfs::tests::{MASTERS, access, assembly, at, refused};
+    use crate::rootfs::{Request, accounts};
+
+    fn placed(path: &str, node: PlacedNode) -> Placed {
+        Placed {
+            path: path.into(),
+            mode: 0o640,
+            user: "daemon".into(),
+            group: "4".into(),
+            xattrs: BTreeMap::new(),
+            node,
+        }
+    }
+
+    fn file(path: &str) -> Placed {
+        placed(path, PlacedNode::File("own".into()))
+    }
+
+    /// The tree of `packaged` files after both placings; `daemon` is user 1.
+    fn after<'a>(
+        request: &'a Request<'a>,
+        packaged: &[(&str, &str)],
+    ) -> Result<Assembly<'a>, RootfsError> {
+        let mut assembly = assembly(request, packaged);
+        for (path, _) in packaged {
+            assembly.owners.insert(bare(path).as_bytes().to_vec(), "pkg".into());
+        }
+        let kept = place(&mut assembly)?;
+        assembly.write("/usr/lib/sysusers.d/x.conf", 0o644, "u daemon 1\n")?;
+        let accounts = accounts::collect(&mut assembly, &Effects::default(), MASTERS)?;
+        place_owned(&mut assembly, &accounts, &kept)?;
+        Ok(assembly)
+    }
+
+    #[test]
+    fn each_node_is_placed_with_its_mode_and_owners() {
+        let files = [
+            file("/srv/file"),
+            placed("/srv/folder", PlacedNode::Directory),
+            placed("/srv/new", PlacedNode::OverlayDirectory),
+            placed("/srv/link", PlacedNode::Symlink("file".into())),
+            Placed { mode: 0o14755, ..file("/srv/setuid") },
+        ];
+        let request = Request { files: &files, ..Request::default() };
+        let tree = after(&request, &[]).unwrap();
+        for (path, is, mode) in [
+            ("/srv/file", "own", 0o640),
+            ("/srv/folder", "/", 0o640),
+            ("/srv/new", "/", 0o640),
+            ("/srv/setuid", "own", 0o4755),
+        ] {
+            assert_eq!(at(&tree, path).as_deref(), Some(is), "{path}");
+            assert_eq!(access(&tree, path), (mode, 1, 4), "{path}");
+        }
+        let link = tree.tree.lookup(b"srv/link").unwrap();
+        let meta = &tree.tree.inode(link).meta;
+        assert_eq!((meta.mode, meta.uid, meta.gid), (0o777, 1, 4));
+    }
+
+    #[test]
+    fn before_owners_are_known_everything_is_roots() {
+        let files = [file("/srv/file")];
+        let request = Request { files: &files, ..Request::default() };
+        let mut tree = assembly(&request, &[]);
+        place(&mut tree).unwrap();
+        assert_eq!(access(&tree, "/srv/file"), (0o640, 0, 0));
+    }
+
+    #[test]
+    fn a_file_of_a_package_is_replaced_and_that_is_told() {
+        let files =
+            [file("/etc/x"), placed("/etc/folder", PlacedNode::Directory), file("/etc/new")];
+        let request = Request { files: &files, ..Request::default() };
+        let tree = after(&request, &[("/etc/x", "packaged"), ("/etc/folder/", "")]).unwrap();
+        assert_eq!(at(&tree, "/etc/x").as_deref(), Some("own"));
+        assert_eq!(tree.log, ["`/etc/x` of the definition replaces that of pkg"]);
+    }
+
+    /// A folder on the way to a file of an overlay keeps what a package says of it.
+    #[test]
+    fn folders_of_overlays_give_way_and_others_do_not() {
+        let overlay = |path: &str| placed(path, PlacedNode::OverlayDirectory);
+        let files = [overlay("/root"), overlay("/new"), overlay("/new"), overlay("/link")];
+        let request = Request { files: &files, ..Request::default() };
+        let packaged = [("/root/", ""), ("/real/", ""), ("/link", "-> real")];
+        let tree = after(&request, &packaged).unwrap();
+        assert_eq!(access(&tree, "/root"), (0o755, 0, 0));
+        assert_eq!(access(&tree, "/new"), (0o640, 1, 4));
+        assert_eq!(at(&tree, "/link").as_deref(), Some("-> real"));
+        assert_eq!(access(&tree, "/real"), (0o755, 0, 0));
+        let kept = place(&mut assembly(&request, &packaged)).unwrap();
+        assert_eq!(kept, BTreeSet::from(["/root", "/link"]));
+        // The same as a directory of the definition takes over.
+        let files = [placed("/root", PlacedNode::Directory)];
+        let request = Request { files: &files, ..Request::default() };
+        assert_eq!(access(&after(&request, &packaged).unwrap(), "/root"), (0o640, 1, 4));
+    }
+
+    #[test]
+    fn an_overlay_takes_no_file_for_a_folder() {
+        for node in [PlacedNode::OverlayDirectory, PlacedNode::Directory] {
+            let files = [placed("/etc/x", node)];
+            let request = Request { files: &files, ..Request::default() };
+            refused(after(&request, &[("/etc/x", "a file")]), "can't make `/etc/x`");
+        }
+    }
+
+    fn existing(path: &str, changes: Changes) -> Placed {
+        placed(path, PlacedNode::Existing(changes))
+    }
+
+    #[test]
+    fn what_exists_changes_in_what_is_given_alone() {
+        let own = |text: &str| Some(text.to_owned());
+        for (changes, is) in [
+            (Changes { mode: Some(0o600), ..Changes::default() }, (0o600, 0, 0)),
+            (Changes { mode: Some(0o14755), ..Changes::default() }, (0o4755, 0, 0)),
+            (Changes { user: own("daemon"), ..Changes::default() }, (0o644, 1, 0)),
+            (Changes { group: own("7"), ..Changes::default() }, (0o644, 0, 7)),
+            (Changes { mode: Some(0o400), user: own("7"), group: own("8") }, (0o400, 7, 8)),
+        ] {
+            let files = [existing("/etc/x", changes)];
+            let request = Request { files: &files, ..Request::default() };
+            let tree = after(&request, &[("/etc/x", "text")]).unwrap();
+            assert_eq!(
+                (access(&tree, "/etc/x"), at(&tree, "/etc/x").unwrap()),
+                (is, "text".into())
+            );
+            let (mode, uid, gid) = is;
+            let note = format!("/etc/x is {mode:04o} {uid}:{gid} as the definition says");
+            assert_eq!(tree.log, [note]);
+        }
+        // Attributes are added to those that are there.
+        let files = [Placed {
+            xattrs: BTreeMap::from([(b"user.a".to_vec(), b"b".to_vec())]),
+            ..existing("/etc/x", Changes::default())
+        }];
+        let request = Request { files: &files, ..Request::default() };
+        let tree = after(&request, &[("/etc/x", "text")]).unwrap();
+        let id = tree.find("/etc/x").unwrap();
+        assert_eq!(tree.tree.inode(id).meta.xattrs[b"user.a".as_slice()], b"b");
+    }
+
+    #[test]
+    fn a_change_that_can_not_be_is_refused() {
+        let private = || Changes { mode: Some(0o600), ..Changes::default() };
+        let capable = |path: &str| Placed {
+            xattrs: BTreeMap::from([(capability::ATTRIBUTE.as_bytes().to_vec(), vec![1])]),
+            ..existing(path, Changes::default())
+        };
+        let nobody = || Changes { user: Some("nobody-there".into()), ..Changes::default() };
+        for (one, words) in [
+            (existing("/etc/gone", private()), "can't make `/etc/gone`"),
+            (existing("/etc/link", private()), "`/etc/link` holds a link to `x`"),
+            (existing("/etc/x", Changes::default()), "files: `/etc/x` has all that is asked for"),
+            (
+                existing("/etc/x", Changes { mode: Some(0o644), ..Changes::default() }),
+                "has all that is asked for already",
+            ),
+            (capable("/etc"), "`/etc` holds something other than a regular file"),
+            (existing("/etc/x", nobody()), "`/etc/x` needs the user `nobody-there`"),
+            (
+                Placed { group: "nobody-there".into(), ..file("/etc/y") },
+                "`/etc/y` needs the group `nobody-there`",
+            ),
+        ] {
+            let files = [one];
+            let request = Request { files: &files, ..Request::default() };
+            refused(after(&request, &[("/etc/x", "text"), ("/etc/link", "-> x")]), words);
+        }
+        let files = [capable("/etc/x")];
+        let request = Request { files: &files, ..Request::default() };
+        after(&request, &[("/etc/x", "text")]).unwrap();
+    }
+
+    #[test]
+    fn a_file_below_what_every_boot_mounts_is_refused() {
+        for (path, folder) in [
+            ("/run/x", Some("/run")),
+            ("/proc/x", Some("/proc")),
+            ("/sys/a/b", Some("/sys")),
+            ("/dev/x", Some("/dev")),
+            ("/runner/x", None),
+            ("/tmp/x", None),
+            ("/run", None),
+        ] {
+            let node =
+                if path == "/run" { PlacedNode::Directory } else { PlacedNode::File("".into()) };
+            let files = [placed(path, node)];
+            let request = Request { files: &files, ..Request::default() };
+            match (after(&request, &[]), folder) {
+                (Ok(_), None) => {}
+                (result, Some(folder)) => {
+                    let words =
+                        format!("`{path}` is below {folder}, where a boot puts a file system");
+                    refused(result, &words);
+                }
+                (Err(error), None) => panic!("{path}: {error}"),
+            }
+        }
+    }
+}

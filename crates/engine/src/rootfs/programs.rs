@@ -142,3 +142,188 @@ fn loader(start: &[u8]) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::tests::{assembly, refused};
+    use crate::rootfs::{Placed, Request};
+
+    /// A 64-bit little-endian ELF file whose second program header names this loader (elf(5)).
+    fn elf(loader: &str) -> Vec<u8> {
+        let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+        file.resize(64 + 2 * 56, 0);
+        let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+        put(32, &64_u64.to_le_bytes()); // e_phoff
+        put(54, &56_u16.to_le_bytes()); // e_phentsize
+        put(56, &2_u16.to_le_bytes()); // e_phnum
+        put(64, &1_u32.to_le_bytes()); // PT_LOAD
+        put(120, &3_u32.to_le_bytes()); // PT_INTERP
+        put(128, &176_u64.to_le_bytes()); // p_offset
+        put(152, &(loader.len() as u64 + 1).to_le_bytes()); // p_filesz
+        file.extend(loader.as_bytes());
+        file.push(0);
+        file
+    }
+
+    #[test]
+    fn the_loader_of_an_elf_file_is_found() {
+        let good = elf("/lib64/ld-linux-x86-64.so.2");
+        assert_eq!(loader(&good).as_deref(), Some("/lib64/ld-linux-x86-64.so.2"));
+        let changed = |at: usize, byte: u8| {
+            let mut other = good.clone();
+            other[at] = byte;
+            loader(&other)
+        };
+        for (at, byte, what) in [
+            (0, 0, "no magic number"),
+            (4, 1, "32 bits"),
+            (5, 2, "big-endian"),
+            (56, 1, "one header, which is not it"),
+            (120, 4, "another kind of header"),
+            (39, 255, "headers outside of the file"),
+            (135, 255, "a path outside of the file"),
+            (159, 255, "a path that is too long"),
+        ] {
+            assert_eq!(changed(at, byte), None, "{what}");
+        }
+        assert_eq!(loader(&good[..good.len() - 1]), None, "cut off");
+        assert_eq!(loader(b""), None);
+    }
+
+    /// A tree with a script or program at `/usr/bin/x`.
+    fn checked(bytes: &[u8], files: &[(&str, &str)]) -> Result<(), RootfsError> {
+        let request = Request::default();
+        let mut assembly = assembly(&request, files);
+        assembly.write("/usr/bin/x", 0o755, bytes.to_vec())?;
+        check_file(&assembly, "/usr/bin/x")
+    }
+
+    /// execve(2), "Interpreter scripts".
+    #[test]
+    fn what_runs_a_program_must_be_there() {
+        let there =
+            [("/usr/bin/sh", ""), ("/bin", "-> usr/bin"), ("/usr/bin/env", ""), ("/lib/ld.so", "")];
+        let plain = elf("/lib/ld.so");
+        let lost = elf("/lib/lost.so");
+        for (bytes, missing) in [
+            (&b"#!/bin/sh\n"[..], None),
+            (b"#!/bin/sh -e\n", None),
+            (b"#! /bin/sh\n", None),
+            (b"#!/bin/sh", None),
+            (b"#!/bin/bash\n", Some("/bin/bash")),
+            (b"#!/bin/folder\n", Some("/bin/folder")),
+            (b"#!/usr/bin/env sh\n", None),
+            (b"#!/usr/bin/env -S sh -e\n", None),
+            (b"#!/usr/bin/env A=b sh\n", None),
+            (b"#!/usr/bin/env python3\n", Some("python3")),
+            (b"#!/usr/bin/env /bin/sh\n", None),
+            (b"#!/usr/bin/env /opt/gone\n", Some("/opt/gone")),
+            (b"#!/usr/bin/env\n", None),
+            (b"#!/usr/bin/not-env python3\n", Some("/usr/bin/not-env")),
+            (b"#!/run/made/later\n", None),
+            (b"#!/var/lib/x\n", None),
+            (b"#!/runner\n", Some("/runner")),
+            (b"#!\n", None),
+            (b"no script", None),
+            (b"", None),
+            (&plain, None),
+            (&lost, Some("/lib/lost.so")),
+        ] {
+            match (checked(bytes, &there), missing) {
+                (Ok(()), None) => {}
+                (Err(RootfsError::NoInterpreter { path, runner }), Some(missing)) => {
+                    assert_eq!((path.as_str(), runner.as_str()), ("usr/bin/x", missing));
+                }
+                (found, _) => panic!("{}: {found:?}", bytes.escape_ascii()),
+            }
+        }
+    }
+
+    #[test]
+    fn an_interpreter_that_is_a_script_needs_its_own() {
+        let lost =
+            [("/usr/bin/first", "#!/usr/bin/second\n"), ("/usr/bin/second", "#!/usr/bin/gone\n")];
+        let error = checked(b"#!/usr/bin/first\n", &lost).unwrap_err();
+        let RootfsError::NoInterpreter { path, runner } = error else { panic!("{error}") };
+        assert_eq!((path.as_str(), runner.as_str()), ("usr/bin/second", "/usr/bin/gone"));
+        // The kernel gives up after five: so does this, without an end there would be none.
+        checked(b"#!/usr/bin/loop\n", &[("/usr/bin/loop", "#!/usr/bin/loop\n")]).unwrap();
+    }
+
+    #[test]
+    fn the_program_of_an_enabled_unit_is_there() {
+        let request = Request::default();
+        let assembly = assembly(
+            &request,
+            &[
+                ("/usr/bin/here", "x"),
+                ("/usr/local/bin/own", "x"),
+                ("/usr/bin/script", "#!/gone\n"),
+                ("/usr/bin/folder/x", ""),
+                ("/opt/not-in-path", "x"),
+            ],
+        );
+        for (words, is_there) in [
+            (&["/usr/bin/here", "a"][..], true),
+            (&["here"], true),
+            (&["own"], true),
+            (&["/gone"], false),
+            (&["gone"], false),
+            (&["not-in-path"], false),
+            (&["/usr/bin/folder"], false),
+            (&["folder"], false),
+            (&["/run/x"], true),
+            (&["/var/lib/x"], true),
+            (&["/tmp/x"], true),
+            (&["$PROGRAM"], true),
+            (&["/opt/%i"], true),
+            (&[], true),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let found = check_command(&assembly, "a.service", "/etc/a", &words);
+            match is_there {
+                true => found.unwrap(),
+                false => refused(
+                    found,
+                    &format!(
+                        "unit `a.service`: is enabled and runs `{}`, which is not in the image\n  --> /etc/a",
+                        words[0]
+                    ),
+                ),
+            }
+        }
+        let script = check_command(&assembly, "a.service", "/etc/a", &["script".to_owned()]);
+        refused(script, "`/usr/bin/script` can't run: `/gone`");
+    }
+
+    #[test]
+    fn programs_of_the_definition_are_checked_and_its_other_files_are_not() {
+        let placed = |mode, node| Placed {
+            path: "/opt/x".into(),
+            mode,
+            user: "root".into(),
+            group: "root".into(),
+            xattrs: std::collections::BTreeMap::new(),
+            node,
+        };
+        let script = || PlacedNode::File("#!/gone\n".into());
+        for (mode, node, is_refused) in [
+            (0o755, script(), true),
+            (0o100, script(), true),
+            (0o010, script(), true),
+            (0o001, script(), true),
+            (0o644, script(), false),
+            (0o755, PlacedNode::Directory, false),
+            (0o755, PlacedNode::File("text".into()), false),
+        ] {
+            let files = [placed(mode, node)];
+            let request = Request { files: &files, ..Request::default() };
+            let mut assembly = assembly(&request, &[]);
+            if let PlacedNode::File(content) = &files[0].node {
+                assembly.write("/opt/x", mode, content.clone()).unwrap();
+            }
+            assert_eq!(check_own(&assembly).is_err(), is_refused, "{mode:o}");
+        }
+    }
+}
