@@ -505,3 +505,6 @@ fn is_listed(suite: &str, what: &str, bytes: &[u8], listed: Listed) -> Result<()
     let source = DigestMismatch { what, expected, expected_by, computed };
     Err(SuiteError::Mismatch { suite: suite.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests;
