@@ -107,3 +107,128 @@ fn database(assembly: &Assembly<'_>, candidates: &[&Alternative]) -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::Request;
+    use crate::rootfs::tests::{assembly, at, refused};
+
+    /// `/usr/bin/NAME`, a candidate for `/usr/bin/tool` with one manual page.
+    fn candidate(name: &str, priority: i32) -> Alternative {
+        let one = |link: &str, name: &str, path: String| AlternativeLink {
+            link: link.into(),
+            name: name.into(),
+            path,
+        };
+        Alternative {
+            master: one("/usr/bin/tool", "tool", format!("/usr/bin/{name}")),
+            priority,
+            slaves: vec![one("/usr/share/tool.1", "tool.1", format!("/usr/share/{name}.1"))],
+        }
+    }
+
+    fn after<'a>(
+        request: &'a Request<'a>,
+        candidates: &[Alternative],
+        files: &[(&str, &str)],
+        kept: PackageDatabase,
+    ) -> Result<Assembly<'a>, RootfsError> {
+        let own = |one: &Alternative| ("pkg".to_owned(), one.clone());
+        let effects =
+            Effects { alternatives: candidates.iter().map(own).collect(), ..Effects::default() };
+        let mut tree = assembly(request, files);
+        apply(&mut tree, &effects, kept)?;
+        Ok(tree)
+    }
+
+    /// update-alternatives(1), "Automatic mode": the highest priority wins.
+    #[test]
+    fn the_highest_priority_wins_and_among_equals_the_first_path() {
+        let files = [("/usr/bin/a", ""), ("/usr/bin/b", ""), ("/usr/bin/c", "")];
+        for (priorities, best) in [
+            (&[("a", 1), ("b", 2)][..], "b"),
+            (&[("b", 2), ("a", 1)], "b"),
+            (&[("a", 2), ("b", 2)], "a"),
+            (&[("b", 2), ("a", 2)], "a"),
+            (&[("a", -5), ("b", -6)], "a"),
+            (&[("gone", 99), ("c", 1)], "c"),
+        ] {
+            let candidates: Vec<Alternative> =
+                priorities.iter().map(|(name, priority)| candidate(name, *priority)).collect();
+            let request = Request::default();
+            let tree = after(&request, &candidates, &files, PackageDatabase::Minimal).unwrap();
+            let link = at(&tree, "/etc/alternatives/tool");
+            assert_eq!(link, Some(format!("-> /usr/bin/{best}")), "{priorities:?}");
+            assert_eq!(at(&tree, "/usr/bin/tool").as_deref(), Some("-> /etc/alternatives/tool"));
+            let is_noted = tree.log == ["no alternative tool of pkg: /usr/bin/gone was left out"];
+            assert_eq!(is_noted, priorities[0].0 == "gone", "{:?}", tree.log);
+        }
+    }
+
+    #[test]
+    fn a_slave_is_linked_where_it_is_there() {
+        for (manual, is_linked) in [("/usr/share/a.1", true), ("/usr/share/b.1", false)] {
+            let request = Request::default();
+            let files = [("/usr/bin/a", ""), ("/usr/bin/b", ""), (manual, "")];
+            let candidates = [candidate("a", 2), candidate("b", 1)];
+            let tree = after(&request, &candidates, &files, PackageDatabase::Minimal).unwrap();
+            assert_eq!(at(&tree, "/usr/share/tool.1").is_some(), is_linked, "{manual}");
+            assert_eq!(at(&tree, "/etc/alternatives/tool.1").is_some(), is_linked, "{manual}");
+        }
+    }
+
+    /// The format of update-alternatives(1), "Query format" of the administrative file.
+    #[test]
+    fn the_database_lists_every_candidate_with_its_slaves() {
+        let files = [("/usr/bin/a", ""), ("/usr/bin/b", ""), ("/usr/share/b.1", "")];
+        let candidates = [candidate("b", 20), candidate("a", 10)];
+        for (kept, text) in [
+            (
+                PackageDatabase::Full,
+                Some(
+                    "auto\n/usr/bin/tool\ntool.1\n/usr/share/tool.1\n\n/usr/bin/a\n10\n\n\
+                     /usr/bin/b\n20\n/usr/share/b.1\n\n",
+                ),
+            ),
+            (PackageDatabase::Absent, None),
+        ] {
+            let request = Request::default();
+            let tree = after(&request, &candidates, &files, kept).unwrap();
+            assert_eq!(at(&tree, "/var/lib/dpkg/alternatives/tool").as_deref(), text, "{kept:?}");
+            assert!(at(&tree, "/usr/bin/tool").is_some());
+        }
+    }
+
+    #[test]
+    fn the_choice_of_the_definition_stays() {
+        let request = Request::default();
+        let files = [("/usr/bin/a", ""), ("/etc/alternatives/tool", "-> /opt/mine")];
+        let tree = after(&request, &[candidate("a", 1)], &files, PackageDatabase::Minimal).unwrap();
+        assert_eq!(at(&tree, "/etc/alternatives/tool").as_deref(), Some("-> /opt/mine"));
+        assert_eq!(at(&tree, "/usr/bin/tool").as_deref(), Some("-> /etc/alternatives/tool"));
+    }
+
+    #[test]
+    fn a_group_that_contradicts_itself_or_the_tree_is_refused() {
+        let request = Request::default();
+        let mut other = candidate("b", 1);
+        other.master.link = "/usr/bin/other".into();
+        let files = [("/usr/bin/a", ""), ("/usr/bin/b", "")];
+        let result = after(&request, &[candidate("a", 1), other], &files, PackageDatabase::Minimal);
+        refused(
+            result,
+            "`/usr/bin/tool` holds the generic name of two links, this and `/usr/bin/other`",
+        );
+        let files = [("/usr/bin/a", ""), ("/usr/bin/tool", "a file")];
+        let result = after(&request, &[candidate("a", 1)], &files, PackageDatabase::Minimal);
+        refused(result, "`/usr/bin/tool` holds a file in the place of the alternative `tool`");
+        // A link in its place is replaced.
+        let files = [("/usr/bin/a", ""), ("/usr/bin/tool", "-> a")];
+        let result = after(&request, &[candidate("a", 1)], &files, PackageDatabase::Minimal);
+        assert_eq!(
+            at(&result.unwrap(), "/usr/bin/tool").as_deref(),
+            Some("-> /etc/alternatives/tool")
+        );
+    }
+}

@@ -226,3 +226,272 @@ fn encode(tag: u8, contents: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(contents);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::Request;
+    use crate::rootfs::tests::{assembly, at, refused};
+
+    /// `openssl req -x509 -newkey ec -subj "/C=DE/O=  Example  Org/CN=Root"`, OpenSSL 3.0.
+    const CERTIFICATE: &str = "\
+        -----BEGIN CERTIFICATE-----\n\
+        MIIBwDCCAWegAwIBAgIUeN1bvcty+cBMedqICSzv7ZkWv0gwCgYIKoZIzj0EAwIw\n\
+        NTELMAkGA1UEBhMCREUxFzAVBgNVBAoMDiAgRXhhbXBsZSAgT3JnMQ0wCwYDVQQD\n\
+        DARSb290MCAXDTI2MTEyODA5NTk1NloYDzIxMjYxMTA0MDk1OTU2WjA1MQswCQYD\n\
+        VQQGEwJERTEXMBUGA1UECgwOICBFeGFtcGxlICBPcmcxDTALBgNVBAMMBFJvb3Qw\n\
+        WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQK+b0itPOc7iS4O7Jae5Apj9Y1ObBC\n\
+        zwYDnMf0CyKR8JOdcpmsoLnmALaovXbbXvXtePkNQoOTUAMY+giu19q6o1MwUTAd\n\
+        BgNVHQ4EFgQU127GeZYtzzhbF71sQGe9DH3pYQswHwYDVR0jBBgwFoAU127GeZYt\n\
+        zzhbF71sQGe9DH3pYQswDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBE\n\
+        AiAEYcuxIpKIwlElWCjdsAcIv5VSIrf6uUtXa1OW9GHMLgIgNJn0rq6Et5Vk99cl\n\
+        VYT6GlhMqJUxX3Vit+pom5Ex68g=\n\
+        -----END CERTIFICATE-----\n\
+        ";
+
+    /// What `openssl x509 -subject_hash` says of it.
+    const SUBJECT_HASH: u32 = 0x59f3_d6ea;
+
+    fn der() -> Vec<u8> {
+        pem(CERTIFICATE.as_bytes()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn the_hash_of_a_subject_is_that_of_openssl() {
+        assert_eq!(subject_hash(&der()), Some(SUBJECT_HASH));
+    }
+
+    #[test]
+    fn what_is_no_certificate_has_no_hash() {
+        let der = der();
+        // The subject ends within the first 300 bytes; without a whole outer element there is nothing to read.
+        for len in [0, 1, 4, 30, 200, der.len() - 1] {
+            assert_eq!(subject_hash(&der[..len]), None, "{len}");
+        }
+        for at in [0, 4] {
+            let mut other = der.clone();
+            other[at] = SET;
+            assert_eq!(subject_hash(&other), None, "a set at {at}");
+        }
+    }
+
+    /// RFC 5280, 4.1: a certificate of version 1 has no field for it.
+    #[test]
+    fn a_certificate_of_version_1_has_its_subject_one_field_earlier() {
+        let name = encode(
+            SET,
+            &encode(SEQUENCE, &[&encode(6, &[0x55, 4, 3])[..], &encode(0x13, b"Root")].concat()),
+        );
+        let fields = [
+            encode(2, &[1]),
+            encode(SEQUENCE, b""),
+            encode(SEQUENCE, b""),
+            encode(SEQUENCE, b""),
+            encode(SEQUENCE, &name),
+        ]
+        .concat();
+        let of = |fields: &[u8]| subject_hash(&encode(SEQUENCE, &encode(SEQUENCE, fields)));
+        // The canonical form: UTF8String, lower case.
+        let canonical = encode(
+            SET,
+            &encode(SEQUENCE, &[&encode(6, &[0x55, 4, 3])[..], &encode(12, b"root")].concat()),
+        );
+        let digest = Sha1::digest(canonical);
+        let expected = u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        assert_eq!(of(&fields), Some(expected));
+        assert_eq!(of(&[encode(0xa0, &encode(2, &[0])), fields.clone()].concat()), Some(expected));
+        assert_eq!(of(&fields[3..]), None, "a field is missing");
+    }
+
+    /// X.690, 8.1.3: one octet up to 127, then the number of octets and the length.
+    #[test]
+    fn lengths_are_read_as_they_are_written() {
+        for (len, head) in [
+            (0, &[4, 0][..]),
+            (127, &[4, 0x7f]),
+            (128, &[4, 0x81, 0x80]),
+            (255, &[4, 0x81, 0xff]),
+            (256, &[4, 0x82, 1, 0]),
+            (65_536, &[4, 0x83, 1, 0, 0]),
+        ] {
+            let contents = vec![7; len];
+            let bytes = encode(4, &contents);
+            assert_eq!(bytes[..head.len()], *head, "{len}");
+            let more = [&bytes[..], b"rest"].concat();
+            assert_eq!(element(&more), Some((4, &contents[..], &b"rest"[..])));
+            assert_eq!(element(&bytes[..bytes.len() - 1]), None, "{len}");
+        }
+        for bytes in [
+            &[][..],
+            &[4],
+            &[4, 1],
+            &[4, 0x82, 1],
+            &[4, 0x81],
+            &[4, 0x88, 255, 255, 255, 255, 255, 255, 255, 255],
+        ] {
+            assert_eq!(element(bytes), None, "{bytes:?}");
+        }
+        let too_long = [&[4, 0x89][..], &[1; 9]].concat();
+        assert_eq!(element(&too_long), None, "a length of more than 64 bits");
+        assert_eq!(element(&[4, 0x80]), Some((4, &[][..], &[][..])), "no digits are none");
+    }
+
+    /// RFC 4648, section 10.
+    #[test]
+    fn base64_is_that_of_its_vectors() {
+        for (text, bytes) in [
+            ("", &b""[..]),
+            ("Zg==", b"f"),
+            ("Zm8=", b"fo"),
+            ("Zm9v", b"foo"),
+            ("Zm9vYg==", b"foob"),
+            ("Zm9vYmE=", b"fooba"),
+            ("Zm9vYmFy", b"foobar"),
+            ("Zm 9v\nYm\r\n\tFy", b"foobar"),
+            ("+/+/", &[0xfb, 0xff, 0xbf]),
+            ("AAZZ", &[0, 6, 0x59]),
+            ("aazz", &[0x69, 0xac, 0xf3]),
+            ("0099", &[0xd3, 0x4f, 0x7d]),
+        ] {
+            assert_eq!(base64(text).as_deref(), Some(bytes), "{text}");
+        }
+        for text in ["Zm9-", "Zm9_", "Zm:v", "é", "Zm\09"] {
+            assert_eq!(base64(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pem_file_has_any_number_of_certificates() {
+        let two = format!("subject=x\n{CERTIFICATE}\nmore text\n{CERTIFICATE}");
+        for (text, count) in [("", 0), ("no certificate\n", 0), (CERTIFICATE, 1), (two.as_str(), 2)]
+        {
+            assert_eq!(pem(text.as_bytes()).unwrap().len(), count);
+        }
+        let cut = CERTIFICATE.split("-----END").next().unwrap();
+        let damaged = CERTIFICATE.replacen("MII", "M*I", 1);
+        for (bytes, why) in [
+            (cut.as_bytes(), "a certificate has no end"),
+            (damaged.as_bytes(), "a certificate is not valid Base64"),
+            (&[0xff, 0xfe], "is not text"),
+        ] {
+            assert_eq!(pem(bytes).unwrap_err(), why);
+        }
+    }
+
+    /// The string types of RFC 5280, `DirectoryString`, and IA5String (X.680, 41).
+    #[test]
+    fn strings_of_each_type_become_text() {
+        for (tag, bytes, text) in [
+            (0x0c, "größe".as_bytes(), Some("größe")),
+            (0x13, b"Root", Some("Root")),
+            (0x16, b"a@b", Some("a@b")),
+            (0x1a, b"x", Some("x")),
+            (0x14, b"gr\xf6\xdfe", Some("größe")),
+            (0x1e, &[0, b'g', 0, 0xf6, 0x20, 0xac], Some("gö€")),
+            (0x1c, &[0, 0, 0, b'g', 0, 1, 0xf6, 0], Some("g😀")),
+            (0x1e, &[0xd8, 0], None),
+            (0x1c, &[0, 0x11, 0, 0], None),
+            (0x0c, &[0xff], None),
+            (0x02, b"1", None),
+            (0x17, b"261128095956Z", None),
+        ] {
+            assert_eq!(utf8(tag, bytes).as_deref(), text, "{tag:#x} {bytes:?}");
+        }
+    }
+
+    /// OpenSSL's `asn1_string_canon` (`crypto/x509/x_name.c`).
+    #[test]
+    fn text_is_compared_in_lower_case_with_single_blanks() {
+        for (text, canonical) in [
+            ("Example", "example"),
+            ("  Two   Words  ", "two words"),
+            ("a\t\n\x0b\x0c\rb", "a b"),
+            // Only ASCII has another case.
+            ("ÄRGER", "Ärger"),
+            ("", ""),
+            ("   ", ""),
+        ] {
+            assert_eq!(canonical_text(text), canonical, "{text}");
+        }
+    }
+
+    #[test]
+    fn relative_names_are_sorted_and_must_be_sets_of_sequences() {
+        let pair = |value: &[u8]| encode(SEQUENCE, &[&encode(6, b"\x55")[..], value].concat());
+        let (a, b) = (pair(&encode(12, b"a")), pair(&encode(12, b"b")));
+        let sorted = encode(SET, &[&a[..], &b].concat());
+        assert_eq!(canonical_name(&sorted).unwrap(), sorted);
+        assert_eq!(canonical_name(&encode(SET, &[&b[..], &a].concat())).unwrap(), sorted);
+        // Two sets stay in their order.
+        let two = [encode(SET, &b), encode(SET, &a)].concat();
+        assert_eq!(canonical_name(&two).unwrap(), two);
+        // A value of another type stays as it is.
+        let number = encode(SET, &pair(&encode(2, &[1])));
+        assert_eq!(canonical_name(&number).unwrap(), number);
+        assert!(canonical_name(&[]).unwrap().is_empty());
+        for bad in [
+            encode(SEQUENCE, &a),
+            encode(SET, &encode(SET, b"")),
+            encode(SET, &encode(SEQUENCE, b"")),
+        ] {
+            assert_eq!(canonical_name(&bad), None);
+        }
+    }
+
+    /// update-ca-certificates(8), `add`.
+    #[test]
+    fn links_are_named_without_blanks_and_parentheses() {
+        for (path, name) in [
+            ("/usr/share/ca-certificates/mozilla/A_B.crt", "A_B.pem"),
+            ("/x/a b,c(d).crt", "a_b_c=d=.pem"),
+            ("/x/a.b.crt", "a.b.pem"),
+            ("a", "a.pem"),
+        ] {
+            assert_eq!(link_name(path), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_certificate_is_in_the_bundle_and_each_of_one_has_its_hash() {
+        let request = Request::default();
+        let unended = CERTIFICATE.trim_end();
+        let two = format!("{CERTIFICATE}{CERTIFICATE}");
+        let mut assembly = assembly(
+            &request,
+            &[
+                ("/usr/share/ca-certificates/m/One.crt", CERTIFICATE),
+                ("/usr/share/ca-certificates/m/deep/Two.crt", &two),
+                ("/usr/share/ca-certificates/README", "no certificate"),
+                ("/usr/local/share/ca-certificates/same.crt", unended),
+            ],
+        );
+        write(&mut assembly).unwrap();
+        let names = assembly.names(FOLDER).unwrap();
+        assert_eq!(names, ["59f3d6ea.0", "One.pem", "Two.pem", "ca-certificates.crt", "same.pem"]);
+        let link = |name: &str| at(&assembly, &format!("{FOLDER}/{name}")).unwrap();
+        assert_eq!(link("One.pem"), "-> /usr/share/ca-certificates/m/One.crt");
+        // The same certificate has one hash, by the first of its names.
+        assert_eq!(link("59f3d6ea.0"), "-> One.pem");
+        assert_eq!(link(BUNDLE), format!("{CERTIFICATE}{two}{unended}\n"));
+        let choices = at(&assembly, CHOICES).unwrap();
+        assert!(choices.ends_with("\nm/One.crt\nm/deep/Two.crt\n"), "{choices}");
+        assert_eq!(assembly.log, ["3 certificates are trusted"]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_certificate_is_refused_with_its_path() {
+        let request = Request::default();
+        for (text, why) in [
+            ("-----BEGIN CERTIFICATE-----\nMII\n", "a certificate has no end"),
+            (
+                "-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n",
+                "is not an X.509 certificate",
+            ),
+        ] {
+            let mut assembly =
+                assembly(&request, &[("/usr/local/share/ca-certificates/own.crt", text)]);
+            let words = format!("`/usr/local/share/ca-certificates/own.crt`, line 1: {why}");
+            refused(write(&mut assembly), &words);
+        }
+    }
+}

@@ -163,9 +163,7 @@ fn triggers(packages: &[&Package]) -> BTreeMap<String, String> {
 fn stanza(package: &Package, conffiles: &str) -> String {
     let mut text = String::new();
     for (name, value) in package.control.fields.fields() {
-        let value = value.trim_end();
-        let gap = if value.starts_with('\n') { "" } else { " " };
-        text += &format!("{name}:{gap}{value}\n");
+        text += &format!("{name}: {value}\n");
         if name.eq_ignore_ascii_case("Package") {
             text += "Status: install ok installed\n";
         }
@@ -255,4 +253,222 @@ pub(crate) fn installed(status: &[u8]) -> Result<BTreeSet<Installed>, String> {
         }
     }
     Ok(installed)
+}
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_debian::scripts::Access;
+
+    use super::*;
+    use crate::packages::debian::tests::{package, request, with_script};
+    use crate::rootfs;
+    use crate::rootfs::tests::at;
+
+    /// The tree of one package's database.
+    fn written<'a>(
+        root: &'a rootfs::Request<'a>,
+        packages: &[Package],
+        kept: PackageDatabase,
+        native: &[(&str, Native)],
+    ) -> Result<Assembly<'a>, AssembleError> {
+        let native = native.iter().map(|(package, native)| ((*package).to_owned(), *native));
+        let effects = Effects { native: native.collect(), ..Effects::default() };
+        let mut assembly = Assembly::new(root);
+        write(&mut assembly, &effects, &Request { package_database: kept, ..request(packages) })?;
+        Ok(assembly)
+    }
+
+    fn with_control_files(multi_arch: &str) -> Package {
+        let control = format!("{multi_arch}Maintainer: X <x@example.org>\nDescription: one\n");
+        let files =
+            ["preinst", "postinst", "prerm", "postrm", "config", "control", "md5sums", "shlibs"];
+        files.into_iter().fold(
+            package("a", &control, &[("", ""), ("etc/", ""), ("etc/a.conf", "text\n")]),
+            |package, name| with_script(package, name, name),
+        )
+    }
+
+    /// `lib/dpkg/dbdir.c` and deb-control(5): what dpkg keeps below its folder for a package.
+    #[test]
+    fn how_much_is_kept_decides_which_files_there_are() {
+        let root = rootfs::Request::default();
+        let packages = [with_control_files("")];
+        let always =
+            ["arch", "arch-native", "available", "diversions", "info", "statoverride", "status"];
+        let folders = ["alternatives", "parts", "triggers", "updates"];
+        for (kept, info) in [
+            (PackageDatabase::Full, Some(&["a.list", "a.md5sums", "a.shlibs", "format"][..])),
+            (PackageDatabase::Minimal, Some(&["a.list", "a.md5sums", "format"])),
+            (PackageDatabase::Absent, None),
+        ] {
+            let assembly = written(&root, &packages, kept, &[]).unwrap();
+            let names = assembly.names(ADMIN_DIRECTORY).unwrap();
+            let mut expected = [&always[..], &folders[..]].concat();
+            expected.sort_unstable();
+            match info {
+                Some(info) => {
+                    assert_eq!(names, expected);
+                    assert_eq!(assembly.names("/var/lib/dpkg/info").unwrap(), info, "{kept:?}");
+                    let file = |name: &str| at(&assembly, &format!("{ADMIN_DIRECTORY}/{name}"));
+                    assert_eq!(file("info/format").as_deref(), Some("1\n"));
+                    assert_eq!(file("arch").as_deref(), Some("amd64\n"));
+                    assert_eq!(file("arch-native").as_deref(), Some("amd64\n"));
+                    assert_eq!(file("available").as_deref(), Some(""));
+                    assert_eq!(file("info/a.md5sums").as_deref(), Some("md5sums"));
+                }
+                None => assert_eq!(names, [""; 0]),
+            }
+        }
+    }
+
+    /// `Multi-Arch: same` packages are named with their architecture (dpkg 1.16.2).
+    #[test]
+    fn a_package_of_several_architectures_is_named_with_its_own() {
+        let root = rootfs::Request::default();
+        for (field, name) in [
+            ("", "a.list"),
+            ("Multi-Arch: same\n", "a:amd64.list"),
+            ("Multi-Arch: foreign\n", "a.list"),
+            ("Multi-Arch: allowed\n", "a.list"),
+        ] {
+            let packages = [with_control_files(field)];
+            let assembly = written(&root, &packages, PackageDatabase::Minimal, &[]).unwrap();
+            let found = at(&assembly, &format!("{ADMIN_DIRECTORY}/info/{name}"));
+            assert_eq!(found.as_deref(), Some("/.\n/etc\n/etc/a.conf\n"), "{field}");
+        }
+    }
+
+    /// deb822(5): the value of a continued field starts with its first word.
+    #[test]
+    fn a_stanza_has_the_state_behind_the_name_and_conffiles_at_its_end() {
+        let one = package("a", "Conffiles-Of: x\nDescription: one\n more\n", &[]);
+        let head = "Package: a\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n\
+                    Conffiles-Of: x\nDescription: one\n more\n";
+        assert_eq!(stanza(&one, ""), format!("{head}\n"));
+        assert_eq!(stanza(&one, "\n /etc/a 0"), format!("{head}Conffiles:\n /etc/a 0\n\n"));
+        let listed = package("a", "Provides:\n b,\n c\n", &[]);
+        assert!(stanza(&listed, "").ends_with("\nProvides: b,\n c\n\n"));
+    }
+
+    /// RFC 1321, A.5: MD5 of nothing and of `abc`.
+    #[test]
+    fn conffiles_are_listed_with_their_digests() {
+        let files: &[(&str, &str)] =
+            &[("etc/a", "abc"), ("etc/b", ""), ("etc/link", "-> a"), ("etc/folder/", "")];
+        let with = |list: &str| with_script(package("p", "", files), "conffiles", list);
+        let of = |list: &str| conffiles(&with(list));
+        let abc = "900150983cd24fb0d6963f7d28e17f72";
+        let nothing = "d41d8cd98f00b204e9800998ecf8427e";
+        for (list, field) in [
+            ("", String::new()),
+            ("/etc/a\n", format!("\n /etc/a {abc}")),
+            ("/etc/b\n/etc/a\n", format!("\n /etc/b {nothing}\n /etc/a {abc}")),
+            ("\n  /etc/a  \n\nremove-on-upgrade /etc/gone\n", format!("\n /etc/a {abc}")),
+        ] {
+            assert_eq!(of(list).unwrap(), field, "{list}");
+        }
+        assert_eq!(conffiles(&package("p", "", files)).unwrap(), "");
+        for path in ["/etc/gone", "/etc/link", "/etc/folder"] {
+            let error = of(&format!("/etc/a\n{path}\n")).unwrap_err().to_string();
+            let words = format!("`{path}` holds no file of `p`, which lists it as a conffile");
+            assert!(error.contains(&words), "{error}");
+        }
+    }
+
+    /// deb-triggers(5), and the files of `lib/dpkg/triglib.c`.
+    #[test]
+    fn interests_are_kept_by_file_and_by_name() {
+        let text = "# a comment\n\ninterest /usr/share/a\ninterest-noawait /usr/share/b # more\n\
+                    interest-await named\nactivate other\ninterest\n";
+        let one = with_script(package("p", "", &[]), "triggers", text);
+        let two = with_script(
+            package("q", "Multi-Arch: same\n", &[]),
+            "triggers",
+            "interest-noawait named\n",
+        );
+        let found = triggers(&[&one, &package("r", "", &[]), &two]);
+        let rows: Vec<(&str, &str)> =
+            found.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        assert_eq!(
+            rows,
+            [
+                ("File", "/usr/share/a p\n/usr/share/b p/noawait\n"),
+                ("named", "p\nq:amd64/noawait\n"),
+            ]
+        );
+    }
+
+    #[test]
+    fn overrides_and_diversions_are_lines_of_their_files() {
+        let access = |mode, user, group| Access { mode, user, group };
+        let owner = |path, access| Native::Owner { path, access };
+        let native = [
+            ("p", owner("/usr/z", access(0o4755, "root", "adm"))),
+            ("p", owner("/usr/a", access(0o710, "bin", "root"))),
+            ("q", owner("/usr/z", access(0o2755, "root", "mail"))),
+            ("q", Native::Divert { from: "/usr/x", to: "/usr/x.q" }),
+            ("q", Native::Shells),
+            ("p", Native::Divert { from: "/usr/a", to: "/usr/a.p" }),
+        ];
+        let root = rootfs::Request::default();
+        for (kept, diversions) in [
+            (PackageDatabase::Full, "/usr/x\n/usr/x.q\nq\n/usr/a\n/usr/a.p\np\n"),
+            (PackageDatabase::Minimal, ""),
+        ] {
+            let assembly = written(&root, &[], kept, &native).unwrap();
+            let file = |name: &str| at(&assembly, &format!("{ADMIN_DIRECTORY}/{name}")).unwrap();
+            assert_eq!(file("statoverride"), "bin root 710 /usr/a\nroot mail 2755 /usr/z\n");
+            assert_eq!(file("diversions"), diversions, "{kept:?}");
+        }
+    }
+
+    /// dpkg-divert(1): directories are never diverted, and a package keeps its own file.
+    #[test]
+    fn a_diverted_file_of_another_package_is_refused_whatever_is_kept() {
+        let root = rootfs::Request::default();
+        let divert = [("p", Native::Divert { from: "/usr/x", to: "/usr/x.p" })];
+        for kept in [PackageDatabase::Full, PackageDatabase::Minimal, PackageDatabase::Absent] {
+            for (name, path, is_refused) in [
+                ("q", "usr/x", true),
+                ("p", "usr/x", false),
+                ("q", "usr/x/", false),
+                ("q", "usr/x2", false),
+            ] {
+                let packages = [package(name, "", &[(path, "")])];
+                match written(&root, &packages, kept, &divert) {
+                    Ok(_) => assert!(!is_refused, "{name} {path}"),
+                    Err(AssembleError::Diverted { path, first, second }) => {
+                        assert!(is_refused, "{name} {path}");
+                        let found = [path.as_str(), first.as_str(), second.as_str()];
+                        assert_eq!(found, ["/usr/x", "p", "q"]);
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_installed_is_read_back_and_each_package_once() {
+        let stanza = |name: &str, version: &str| {
+            format!(
+                "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\n\n"
+            )
+        };
+        let of = |text: String| installed(text.as_bytes());
+        let row =
+            |name: &str, version: &str| (name.to_owned(), version.to_owned(), "all".to_owned());
+        assert_eq!(of(String::new()).unwrap(), BTreeSet::new());
+        let two = of(stanza("a", "1") + &stanza("b", "2")).unwrap();
+        assert_eq!(two, BTreeSet::from([row("a", "1"), row("b", "2")]));
+        // Two versions of one name are two packages.
+        assert_eq!(of(stanza("a", "1") + &stanza("a", "2")).unwrap().len(), 2);
+        assert_eq!(of(stanza("a", "1") + &stanza("a", "1")).unwrap_err(), "`a` 1 twice");
+        for field in ["Package", "Version", "Architecture"] {
+            let text = stanza("a", "1").replace(&format!("{field}:"), "X-Other:");
+            assert_eq!(of(text).unwrap_err(), format!("a stanza without `{field}`"));
+        }
+        assert!(installed(b"Package: \xff\n").unwrap_err().contains("utf-8"));
+        assert!(of("no field\n".into()).is_err());
+    }
 }

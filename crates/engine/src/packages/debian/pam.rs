@@ -182,4 +182,138 @@ mod tests {
         );
         assert_eq!(block("auth", "Auth", "Primary", &[]), "auth\t[default=1]\t\t\tpam_permit.so\n");
     }
+
+    #[test]
+    fn a_profile_has_fields_with_continued_lines() {
+        let profile =
+            parse("Name: One\nAuth:\n\trequired  a.so\n  sufficient b.so\nno field\nPriority: 5\n");
+        let field = |name: &str| profile.get(name).map(String::as_str);
+        assert_eq!(field("Name"), Some("One"));
+        assert_eq!(field("Auth"), Some("required  a.so\nsufficient b.so"));
+        assert_eq!(field("Priority"), Some("5"));
+        assert_eq!(profile.len(), 3);
+    }
+
+    /// pam.conf(5): a control is a word or a list in brackets; `end` within it is the number of lines to skip.
+    #[test]
+    fn control_module_and_options_are_kept_apart() {
+        for (line, module, options) in [
+            ("required pam_a.so", "required pam_a.so", ""),
+            ("required\tpam_a.so x  y", "required\tpam_a.so", "x y"),
+            ("[success=1 default=ignore]\tpam_a.so a", "[success=1 default=ignore]\tpam_a.so", "a"),
+            ("required", "required", ""),
+            ("[success=1", "[success=1", ""),
+        ] {
+            assert_eq!(split_module(line), (module, options.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_additional_block_skips_to_its_last_line() {
+        let one = parse(
+            "Session-Type: Additional\nSession:\n\t[success=end]\ta.so\n\t[success=end]\tb.so\n",
+        );
+        assert_eq!(
+            block("session", "Session", "Additional", &[&one]),
+            "session\t[success=1]\ta.so \nsession\t[success=0]\tb.so \n"
+        );
+        assert_eq!(
+            block("session", "Session", "Primary", &[&one]),
+            "session\t[default=1]\t\t\tpam_permit.so\n"
+        );
+        assert_eq!(block("session", "Session", "Additional", &[]), "");
+    }
+
+    const TEMPLATE: &str = "# auth\n# here are the per-package modules (the \"Primary\" block)\nold\n\
+        # here's the fallback if no module succeeds\nauth requisite pam_deny.so\n\
+        # and here are more per-package modules (the \"Additional\" block)\nold\n# end of pam-auth-update config\n";
+
+    #[test]
+    fn a_template_keeps_all_but_its_two_blocks() {
+        let unix =
+            parse("Auth-Type: Primary\nAuth:\n\t[success=end default=ignore]\tpam_unix.so\n");
+        let extra = parse("Auth-Type: Additional\nAuth:\n\toptional\tpam_x.so\n");
+        assert_eq!(
+            compose(TEMPLATE, "auth", "Auth", &[&unix, &extra]),
+            "# auth\n# here are the per-package modules (the \"Primary\" block)\n\
+             auth\t[success=1 default=ignore]\tpam_unix.so \n\
+             # here's the fallback if no module succeeds\nauth requisite pam_deny.so\n\
+             # and here are more per-package modules (the \"Additional\" block)\n\
+             auth\toptional\tpam_x.so \n# end of pam-auth-update config\n"
+        );
+    }
+
+    /// pam-auth-update(8): profiles that are on by default, by priority; among equals the later name first.
+    #[test]
+    fn profiles_apply_by_priority_and_only_those_that_are_on() {
+        use crate::rootfs::Request;
+        use crate::rootfs::tests::{assembly, at, refused};
+
+        let profile = |default: &str, priority: i32, module: &str| {
+            format!(
+                "Default: {default}\nPriority: {priority}\nAuth-Type: Primary\nAuth:\n\trequired {module}\n"
+            )
+        };
+        let (low, high) = (profile("yes", 1, "low.so"), profile("yes", 256, "high.so"));
+        let (equal, off) = (profile("yes", 1, "equal.so"), profile("no", 999, "off.so"));
+        let files = [
+            ("/usr/share/pam/common-auth", TEMPLATE),
+            ("/usr/share/pam-configs/a", low.as_str()),
+            ("/usr/share/pam-configs/b", &equal),
+            ("/usr/share/pam-configs/c", &high),
+            ("/usr/share/pam-configs/d", &off),
+        ];
+        let request = Request::default();
+        let mut tree = assembly(&request, &files);
+        write(&mut tree).unwrap();
+        let text = at(&tree, "/etc/pam.d/common-auth").unwrap();
+        let modules: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("auth\trequired ")).collect();
+        assert_eq!(modules, ["high.so ", "equal.so ", "low.so "]);
+        assert_eq!(at(&tree, "/etc/pam.d/common-session"), None, "there is no template for it");
+
+        let conflict = high.clone() + "Conflicts: x, a\n";
+        let mut tree = assembly(
+            &request,
+            &[&files[..3], &[("/usr/share/pam-configs/c", conflict.as_str())]].concat(),
+        );
+        refused(
+            write(&mut tree),
+            "`/usr/share/pam-configs/c` holds a profile that conflicts with `a`",
+        );
+
+        // Nobody may become anybody: production needs a profile that decides.
+        let weak = "Default: yes\nAuth-Type: Additional\nAuth:\n\toptional x.so\n";
+        let files = [("/usr/share/pam/common-auth", TEMPLATE), ("/usr/share/pam-configs/a", weak)];
+        refused(write(&mut assembly(&request, &files)), "no profile that authenticates users");
+        let debug = Request { debug: true, ..Request::default() };
+        let mut tree = assembly(&debug, &files);
+        write(&mut tree).unwrap();
+        assert!(at(&tree, "/etc/pam.d/common-auth").unwrap().contains("pam_permit.so"));
+    }
+
+    #[test]
+    fn modules_for_interactive_sessions_are_in_those_alone() {
+        use crate::rootfs::Request;
+        use crate::rootfs::tests::{assembly, at};
+
+        let template = TEMPLATE.replace("auth", "session");
+        let both = "Default: yes\nSession-Type: Additional\nSession:\n\toptional both.so\n";
+        let only = "Default: yes\nSession-Interactive-Only: yes\nSession-Type: Additional\nSession:\n\toptional only.so\n";
+        let request = Request { debug: true, ..Request::default() };
+        let mut tree = assembly(
+            &request,
+            &[
+                ("/usr/share/pam/common-session", &template),
+                ("/usr/share/pam/common-session-noninteractive", &template),
+                ("/usr/share/pam-configs/both", both),
+                ("/usr/share/pam-configs/only", only),
+                ("/etc/pam.d/common-session", "mine\n"),
+            ],
+        );
+        write(&mut tree).unwrap();
+        assert_eq!(at(&tree, "/etc/pam.d/common-session").as_deref(), Some("mine\n"));
+        let text = at(&tree, "/etc/pam.d/common-session-noninteractive").unwrap();
+        assert!(text.contains("both.so") && !text.contains("only.so"), "{text}");
+    }
 }

@@ -316,3 +316,192 @@ fn own(
     ));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::tests::{MASTERS, access, assembly, at, refused};
+    use crate::rootfs::{self, accounts};
+
+    const ACCESS: Access = Access { mode: 0o750, user: "daemon", group: "adm" };
+
+    /// The tree of `files` after one native of the package `p`; `daemon` is user 1, `adm` group 4.
+    fn after<'a>(
+        request: &'a rootfs::Request<'a>,
+        files: &[(&str, &str)],
+        native: Native,
+    ) -> Result<Assembly<'a>, RootfsError> {
+        let mut assembly = assembly(request, files);
+        assembly.write("/usr/lib/sysusers.d/x.conf", 0o644, "u daemon 1\ng adm 4\n")?;
+        let accounts = accounts::collect(&mut assembly, &effects::Effects::default(), MASTERS)?;
+        one(&mut assembly, "p", native, &accounts)?;
+        Ok(assembly)
+    }
+
+    #[test]
+    fn what_is_there_already_is_not_made_again() {
+        let request = rootfs::Request::default();
+        let file = Native::File { path: "/etc/x", access: ACCESS, text: "new" };
+        let folder = Native::Directory { path: "/etc/x", access: ACCESS };
+        let link = Native::Link { path: "/etc/x", target: "new" };
+        let copy = Native::Copy { from: "/usr/share/x", to: "/etc/x" };
+        let packaged = ("/usr/share/x", "packaged");
+        for (native, made) in [(file, "new"), (folder, "/"), (link, "-> new"), (copy, "packaged")] {
+            let found = after(&request, &[packaged], native).unwrap();
+            assert_eq!(at(&found, "/etc/x").as_deref(), Some(made), "{native:?}");
+            for old in ["old", "-> nowhere"] {
+                let found = after(&request, &[packaged, ("/etc/x", old)], native).unwrap();
+                assert_eq!(at(&found, "/etc/x").as_deref(), Some(old), "{native:?}");
+            }
+        }
+        for native in [file, folder] {
+            let found = after(&request, &[], native).unwrap();
+            assert_eq!(access(&found, "/etc/x"), (0o750, 1, 4), "{native:?}");
+        }
+        let found = after(&request, &[], copy).unwrap();
+        assert_eq!(at(&found, "/etc/x"), None);
+        assert_eq!(found.log.last().unwrap(), "no /etc/x: /usr/share/x is not there");
+    }
+
+    #[test]
+    fn a_copy_has_the_mode_of_its_original() {
+        let request = rootfs::Request::default();
+        let mut tree = assembly(&request, &[]);
+        tree.write("/usr/share/x", 0o640, "text").unwrap();
+        copy(&mut tree, "/usr/share/x", "/etc/x").unwrap();
+        assert_eq!(access(&tree, "/etc/x").0, 0o640);
+        assert_ne!(tree.find("/etc/x"), tree.find("/usr/share/x"), "two files");
+    }
+
+    #[test]
+    fn an_empty_directory_becomes_a_link_and_a_full_one_is_refused() {
+        let request = rootfs::Request::default();
+        let native = Native::Relink { path: "/etc/x", target: "/run/x" };
+        for files in [&[][..], &[("/etc/x/", "")], &[("/etc/x", "-> old")], &[("/etc/x", "file")]] {
+            let found = after(&request, files, native).unwrap();
+            assert_eq!(at(&found, "/etc/x").as_deref(), Some("-> /run/x"), "{files:?}");
+        }
+        let full = after(&request, &[("/etc/x/y", "")], native);
+        refused(full, "`/etc/x` holds files, but must become a link to `/run/x`: not supported");
+    }
+
+    /// dpkg-statoverride(1) and setcap(8), which need a file.
+    #[test]
+    fn owners_and_capabilities_are_of_what_is_there() {
+        let request = rootfs::Request::default();
+        let own = Native::Owner { path: "/usr/bin/x", access: ACCESS };
+        let found = after(&request, &[("/usr/bin/x", "")], own).unwrap();
+        assert_eq!(access(&found, "/usr/bin/x"), (0o750, 1, 4));
+        let note = "/usr/bin/x is 0750 daemon:adm (statoverride of p)";
+        assert_eq!(found.log.last().unwrap(), note);
+        let found = after(&request, &[], own).unwrap();
+        assert_eq!(found.log.last().unwrap(), "no /usr/bin/x for the statoverride of p");
+
+        let attribute = capability::ATTRIBUTE.as_bytes();
+        let raw = |text| Native::Capabilities { path: "/usr/bin/x", text };
+        let found = after(&request, &[("/usr/bin/x", "")], raw("cap_net_raw+ep")).unwrap();
+        let id = found.find("/usr/bin/x").unwrap();
+        let value = &found.tree.inode(id).meta.xattrs[attribute];
+        assert_eq!(*value, capability::attribute("cap_net_raw+ep").unwrap());
+        for files in [&[][..], &[("/usr/bin/x/", "")]] {
+            let found = after(&request, files, raw("cap_net_raw+ep")).unwrap();
+            let note = "no /usr/bin/x for the capabilities of p";
+            assert_eq!(found.log.last().unwrap(), note, "{files:?}");
+        }
+        let wrong = after(&request, &[("/usr/bin/x", "")], raw("cap_nothing+ep"));
+        refused(wrong, "capabilities `cap_nothing+ep` of p (unknown capability `cap_nothing`)");
+        let nobody = Access { user: "nobody-there", ..ACCESS };
+        let native = Native::Owner { path: "/usr/bin/x", access: nobody };
+        refused(after(&request, &[("/usr/bin/x", "")], native), "p needs the user `nobody-there`");
+    }
+
+    #[test]
+    fn a_folder_that_must_be_empty_is_refused_with_its_files() {
+        let request = rootfs::Request::default();
+        let native = Native::Absent { path: "/etc/x", what: "hooks" };
+        for files in [&[][..], &[("/etc/x/", "")], &[("/etc/y/z", "")]] {
+            after(&request, files, native).unwrap();
+        }
+        refused(
+            after(&request, &[("/etc/x/y", "")], native),
+            "`/etc/x` holds hooks: not supported",
+        );
+    }
+
+    #[test]
+    fn local_profiles_are_made_beside_profiles_that_are_there() {
+        let request = rootfs::Request::default();
+        let local = |name: &str| AppArmorLocal {
+            profile: format!("/etc/apparmor.d/{name}"),
+            local: format!("/etc/apparmor.d/local/{name}"),
+        };
+        let effects =
+            Effects { apparmor_locals: ["a", "b", "c"].map(local).into(), ..Effects::default() };
+        let files = [
+            ("/etc/apparmor.d/a", "profile"),
+            ("/etc/apparmor.d/b", "profile"),
+            ("/etc/apparmor.d/local/b", "mine"),
+        ];
+        let mut found = assembly(&request, &files);
+        apply(&mut found, &effects, &Accounts::default()).unwrap();
+        let local = |name: &str| at(&found, &format!("/etc/apparmor.d/local/{name}"));
+        assert_eq!(
+            (local("a"), local("b"), local("c")),
+            (Some(String::new()), Some("mine".into()), None)
+        );
+    }
+
+    #[test]
+    fn effects_are_sorted_by_who_carries_them_out() {
+        use cvmkit_debian::scripts::EnabledUnit;
+        let mut effects = Effects::default();
+        let link = Native::Link { path: "/a", target: "b" };
+        let found = cvmkit_debian::scripts::Effects {
+            units: vec![EnabledUnit { name: "u.service".into(), user: true }],
+            native: vec![
+                Native::Enable("e.service"),
+                Native::ModuleIndex,
+                Native::SystemGroup { name: "g" },
+                Native::SystemUser { name: "s", comment: "c", home: "/h" },
+                link,
+            ],
+            ..Default::default()
+        };
+        effects.add("linux-image-6.12.0-amd64", found.clone());
+        effects.add("kernel-of-ours", found);
+        let unit = |name: &str, user| DefaultUnit { name: name.into(), user };
+        let units: Vec<&DefaultUnit> = effects.root.units.iter().map(|(_, unit)| unit).collect();
+        let (first, second) = (unit("u.service", true), unit("e.service", false));
+        assert_eq!(units, [&first, &second, &first, &second]);
+        assert_eq!(effects.kernels, ["6.12.0-amd64", "kernel-of-ours"]);
+        let group = SystemAccount::Group { name: "g".into() };
+        let user = SystemAccount::User { name: "s".into(), comment: "c".into(), home: "/h".into() };
+        let accounts: Vec<&SystemAccount> =
+            effects.root.accounts.iter().map(|(_, account)| account).collect();
+        assert_eq!(accounts, [&group, &user, &group, &user]);
+        let package = || "kernel-of-ours".to_owned();
+        assert_eq!(effects.native.last(), Some(&(package(), link)));
+        assert_eq!(effects.native.len(), 2);
+    }
+
+    #[test]
+    fn capabilities_that_a_skipped_script_would_set_are_found() {
+        for (text, found) in [
+            ("setcap cap_net_raw+ep /usr/bin/x", &["setcap cap_net_raw+ep /usr/bin/x"][..]),
+            ("  if ! setcap cap_a+ep /x; then echo no; fi\n", &["setcap cap_a+ep /x"]),
+            (
+                "setcap CAP_A+ep /x || setcap cap_b=p /y",
+                &["setcap CAP_A+ep /x", "setcap cap_b=p /y"],
+            ),
+            ("setcap \"$caps\" /x >/dev/null", &["setcap \"$caps\" /x"]),
+            ("x=$(setcap cap_a+p /x)", &["setcap cap_a+p /x"]),
+            ("setcap cap_a+p /x\nsetcap cap_a+p /x\n", &["setcap cap_a+p /x"]),
+            ("echo 'setcap failed'", &[]),
+            ("command -v setcap >/dev/null", &[]),
+            ("setcap -r /x", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(capabilities(text), found, "{text}");
+        }
+    }
+}

@@ -45,3 +45,47 @@ fn real_name(assembly: &Assembly<'_>, shell: &str) -> String {
         _ => shell.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::Request;
+    use crate::rootfs::tests::{assembly, at};
+
+    /// debianutils 5.23, `update-shells`: a shell, then its name on the merged /usr, each once.
+    #[test]
+    fn shells_of_packages_are_listed_with_their_real_names() {
+        let merged = [("/bin", "-> usr/bin"), ("/usr/bin/bash", ""), ("/usr/bin/rbash", "-> bash")];
+        for (template, packaged, text) in [
+            (Some("# valid\n/bin/sh\n"), &[][..], "# valid\n/bin/sh\n/usr/bin/sh\n"),
+            (None, &[("bash", "/bin/bash\n")], "/bin/bash\n/usr/bin/bash\n"),
+            (None, &[("bash", "/usr/bin/bash\n")], "/usr/bin/bash\n"),
+            (Some("/bin/bash\n"), &[("bash", "/bin/bash\n")], "/bin/bash\n/usr/bin/bash\n"),
+            (
+                None,
+                &[("z", "/opt/z\n"), ("a", "# a comment\n\n/opt/a\n/bin/rbash\n")],
+                "/opt/a\n/bin/rbash\n/usr/bin/rbash\n/opt/z\n",
+            ),
+            (None, &[], ""),
+        ] {
+            let request = Request::default();
+            let mut tree = assembly(&request, &merged);
+            if let Some(template) = template {
+                tree.write(TEMPLATE, 0o644, template).unwrap();
+            }
+            for (name, shells) in packaged {
+                tree.write(&format!("{FOLDER}/{name}"), 0o644, *shells).unwrap();
+            }
+            write(&mut tree).unwrap();
+            assert_eq!(at(&tree, "/etc/shells").unwrap(), text, "{packaged:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_the_definition_stays() {
+        let request = Request::default();
+        let mut tree = assembly(&request, &[("/etc/shells", "mine\n"), (TEMPLATE, "/bin/sh\n")]);
+        write(&mut tree).unwrap();
+        assert_eq!(at(&tree, "/etc/shells").as_deref(), Some("mine\n"));
+    }
+}

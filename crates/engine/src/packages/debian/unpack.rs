@@ -269,12 +269,246 @@ fn lossy(path: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packages::debian::tests::{package, request};
+    use crate::rootfs;
+
+    /// Debian Policy 7.1: the five relations, of which `<` and `>` are old spellings of `<=` and `>=`.
+    #[test]
+    fn each_relation_compares_versions() {
+        for (relation, below, same, above) in [
+            ("<< 1.1", true, false, false),
+            ("<= 1.1", true, true, false),
+            ("= 1.1", false, true, false),
+            (">= 1.1", false, true, true),
+            (">> 1.1", false, false, true),
+            ("< 1.1", true, true, false),
+            ("> 1.1", false, true, true),
+            ("<<1.1", true, false, false),
+            ("<<  1.1 ", true, false, false),
+            ("1.1", false, false, false),
+            ("== 1.1", false, false, false),
+            ("<> 1.1", false, false, false),
+            ("<< ", false, false, false),
+            ("", false, false, false),
+        ] {
+            let found = ["1.1~rc1", "1.1", "1.1+b1"].map(|version| satisfies(version, relation));
+            assert_eq!(found, [below, same, above], "`{relation}`");
+        }
+        assert!(!satisfies("not a version", "<< 1"));
+        assert!(satisfies("1:0.9", ">> 2.0"), "an epoch goes before all");
+    }
+
+    /// Debian Policy 7.6.1.
+    #[test]
+    fn a_package_replaces_those_that_it_names() {
+        let other = package("other", "", &[]);
+        for (field, is_replaced) in [
+            ("", false),
+            ("Replaces: other\n", true),
+            ("Replaces: a, other, b\n", true),
+            ("Replaces: other (<< 2)\n", true),
+            ("Replaces: other (= 1.0)\n", true),
+            ("Replaces: other (<< 1.0)\n", false),
+            ("Replaces: a, other (>> 1.0), other (= 1.0)\n", true),
+            ("Replaces: other:amd64\n", true),
+            ("Replaces: other2\n", false),
+            ("Replaces: an-other\n", false),
+            ("Breaks: other\n", false),
+            ("Conflicts: other\n", false),
+        ] {
+            let package = package("p", field, &[]);
+            assert_eq!(replaces(&package, &other), is_replaced, "{field}");
+        }
+    }
 
     #[test]
-    fn relations_compare_versions() {
-        assert!(satisfies("1.0", "<< 1.1"));
-        assert!(!satisfies("1.1", "<< 1.1"));
-        assert!(satisfies("1.1", "<= 1.1"));
-        assert!(!satisfies("1.1~rc1", ">= 1.1"));
+    fn provided_names_lose_their_versions() {
+        for (field, names) in [
+            ("", &[][..]),
+            ("Provides: a\n", &["a"]),
+            ("Provides: b, a (= 1.2), c(= 3)\n", &["a", "b", "c"]),
+            ("Provides: , ,\n", &[]),
+        ] {
+            let found = provided(&package("p", field, &[]));
+            assert!(found.iter().map(String::as_str).eq(names.iter().copied()), "{field}");
+        }
+    }
+
+    /// The tree of some packages, with the owners.
+    fn unpacked<'a>(
+        root: &'a rootfs::Request<'a>,
+        own: &Request<'_>,
+    ) -> Result<Assembly<'a>, AssembleError> {
+        let mut assembly = Assembly::new(root);
+        packages(&mut assembly, own)?;
+        Ok(assembly)
+    }
+
+    fn refused(own: &Request<'_>) -> AssembleError {
+        unpacked(&rootfs::Request::default(), own).map(drop).unwrap_err()
+    }
+
+    /// Debian Policy 9.1: the four links into /usr, of which `lib64` is of some architectures.
+    #[test]
+    fn merged_folders_are_made_where_no_package_has_them() {
+        for (architecture, lib64) in
+            [("amd64", true), ("loong64", true), ("ppc64el", true), ("arm64", false), ("", false)]
+        {
+            let root = rootfs::Request::default();
+            let own = Request { architecture, ..request(&[]) };
+            let assembly = unpacked(&root, &own).unwrap();
+            for (name, is_made) in [("bin", true), ("lib", true), ("lib64", lib64), ("sbin", true)]
+            {
+                let target = is_made.then(|| format!("usr/{name}"));
+                assert_eq!(assembly.target(name), target, "{architecture} {name}");
+                assert_eq!(assembly.find(&format!("usr/{name}")).is_some(), is_made);
+            }
+            assert_eq!(assembly.log.len(), 3 + usize::from(lib64));
+        }
+        let packages = [package("base-files", "", &[("bin", "-> usr/sbin"), ("usr/sbin/x", "")])];
+        let root = rootfs::Request::default();
+        let assembly = unpacked(&root, &request(&packages)).unwrap();
+        assert_eq!(assembly.target("bin").as_deref(), Some("usr/sbin"), "the package's own stays");
+        // A directory of that name is none of its own.
+        let packages = [package("p", "", &[("bin/", ""), ("bin/x", "x")])];
+        let assembly = unpacked(&root, &request(&packages)).unwrap();
+        assert_eq!(assembly.text("/usr/bin/x").unwrap().as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn base_files_comes_first_and_decides_about_the_root() {
+        let mut base = package("base-files", "", &[("", ""), ("srv/", "")]);
+        (base.entries[0].mode, base.entries[1].mode) = (0o711, 0o700);
+        let mut first = package("a", "", &[("", ""), ("srv/", "")]);
+        (first.entries[0].mode, first.entries[1].mode) = (0o777, 0o777);
+        let packages = [first, base];
+        let root = rootfs::Request::default();
+        let assembly = unpacked(&root, &request(&packages)).unwrap();
+        let mode = |path: &str| assembly.tree.inode(assembly.find(path).unwrap()).meta.mode;
+        assert_eq!((mode(""), mode("srv")), (0o711, 0o700));
+        assert_eq!(assembly.owners[b"srv".as_slice()], "base-files");
+    }
+
+    #[test]
+    fn metadata_is_the_packages_and_times_are_not_of_the_future() {
+        let mut one = package("p", "", &[("usr/x", "x"), ("usr/y", "-> x"), ("usr/old", "o")]);
+        for entry in &mut one.entries {
+            (entry.mode, entry.uid, entry.gid) = (0o4750, 7, 8);
+            entry.xattrs = BTreeMap::from([(b"user.a".to_vec(), b"b".to_vec())]);
+        }
+        one.entries[2].mtime = 400;
+        let packages = [one];
+        let root = rootfs::Request { mtime: 500, ..rootfs::Request::default() };
+        let assembly = unpacked(&root, &request(&packages)).unwrap();
+        for (path, mode, mtime) in
+            [("usr/x", 0o4750, 500), ("usr/y", 0o777, 500), ("usr/old", 0o4750, 400)]
+        {
+            let id = assembly.tree.lookup(path.as_bytes()).unwrap();
+            let meta = &assembly.tree.inode(id).meta;
+            assert_eq!((meta.mode, meta.uid, meta.gid, meta.mtime), (mode, 7, 8, mtime), "{path}");
+            assert_eq!(meta.xattrs[b"user.a".as_slice()], b"b", "{path}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_node_is_unpacked() {
+        let mut one =
+            package("p", "", &[("dev/", ""), ("dev/c", ""), ("dev/b", ""), ("dev/f", "")]);
+        one.entries[1].kind = EntryKind::CharDevice { major: 1, minor: 3 };
+        one.entries[2].kind = EntryKind::BlockDevice { major: 7, minor: 9 };
+        one.entries[3].kind = EntryKind::Fifo;
+        let packages = [one];
+        let root = rootfs::Request::default();
+        let assembly = unpacked(&root, &request(&packages)).unwrap();
+        let node = |path: &str| &assembly.tree.inode(assembly.find(path).unwrap()).node;
+        assert!(matches!(node("dev/c"), Node::CharDevice(Device { major: 1, minor: 3 })));
+        assert!(matches!(node("dev/b"), Node::BlockDevice(Device { major: 7, minor: 9 })));
+        assert!(matches!(node("dev/f"), Node::Fifo));
+    }
+
+    /// dpkg leaves a directory, or a link to one, as it is.
+    #[test]
+    fn a_directory_of_two_packages_is_the_first_ones_and_may_be_a_link() {
+        let link = package("a", "", &[("usr/real/", ""), ("usr/link", "-> real")]);
+        let below = package("b", "", &[("usr/link/", ""), ("usr/link/x", "x")]);
+        let packages = [link, below];
+        let root = rootfs::Request::default();
+        let assembly = unpacked(&root, &request(&packages)).unwrap();
+        assert_eq!(assembly.text("/usr/real/x").unwrap().as_deref(), Some("x"));
+        assert_eq!(assembly.owners[b"usr/real/x".as_slice()], "b");
+        assert!(!assembly.owners.contains_key(b"usr/link/x".as_slice()));
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_tree_is_refused_with_its_package() {
+        let file = || package("a", "", &[("usr/x", "x")]);
+        for (packages, path, why) in [
+            (vec![file(), package("b", "", &[("usr/x/", "")])], "usr/x", "not a directory"),
+            (
+                vec![
+                    package("a", "", &[("usr/x", "-> gone")]),
+                    package("b", "", &[("usr/x/", "")]),
+                ],
+                "usr/x",
+                "",
+            ),
+            (vec![file(), package("b", "", &[("usr/x/y", "y")])], "usr/x/y", "usr/x"),
+            (vec![package("b", "", &[("usr/y", "= usr/gone")])], "usr/y", "usr/gone"),
+        ] {
+            let error = refused(&request(&packages));
+            let AssembleError::Unpack { package, path: found, source } = &error else {
+                panic!("{error}")
+            };
+            assert_eq!((package.as_str(), found.as_str()), ("b", path));
+            assert!(source.to_string().contains(why), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_hard_link_shares_the_inode_of_its_first_name_that_stays() {
+        let files: &[(&str, &str)] =
+            &[("usr/a", "text"), ("usr/b", "= usr/a"), ("usr/c", "= usr/a")];
+        let packages = [package("p", "", files)];
+        let root = rootfs::Request::default();
+        let exclude = ["/usr/a".to_owned()];
+        for (exclude, is_there) in [(&[][..], true), (&exclude[..], false)] {
+            let own = Request { exclude, ..request(&packages) };
+            let assembly = unpacked(&root, &own).unwrap();
+            assert_eq!(assembly.find("usr/a").is_some(), is_there);
+            assert_eq!(assembly.find("usr/b").unwrap(), assembly.find("usr/c").unwrap());
+            assert_eq!(assembly.text("usr/c").unwrap().as_deref(), Some("text"));
+            let out = "left out 1 packaged paths that `exclude` matches";
+            assert_eq!(assembly.log.iter().any(|line| line == out), !is_there);
+        }
+    }
+
+    #[test]
+    fn two_that_replace_each_other_decide_nothing() {
+        let of = |name: &str, other: &str| {
+            let field = format!("Replaces: {other}\n");
+            package(name, &field, &[("usr/x", name)])
+        };
+        let packages = [of("a", "b"), of("b", "a")];
+        let error = refused(&request(&packages));
+        assert!(matches!(error, AssembleError::PackageConflict { .. }), "{error}");
+        // The one that is replaced keeps its other files, whichever comes first.
+        for (winner, loser) in [("a", "b"), ("b", "a")] {
+            let packages =
+                [of(winner, loser), package(loser, "", &[("usr/x", "lost"), ("usr/y", "kept")])];
+            let root = rootfs::Request::default();
+            let assembly = unpacked(&root, &request(&packages)).unwrap();
+            assert_eq!(assembly.text("usr/x").unwrap().as_deref(), Some(winner));
+            assert_eq!(assembly.text("usr/y").unwrap().as_deref(), Some("kept"));
+            assert_eq!(assembly.owners[b"usr/x".as_slice()], winner);
+        }
+    }
+
+    #[test]
+    fn what_a_package_provides_is_remembered() {
+        let packages = [package("a", "Provides: ssh-server\n", &[]), package("b", "", &[])];
+        let root = rootfs::Request::default();
+        let assembly = unpacked(&root, &request(&packages)).unwrap();
+        assert_eq!(assembly.provided["a"], BTreeSet::from(["ssh-server".to_owned()]));
+        assert_eq!(assembly.provided["b"], BTreeSet::new());
     }
 }
