@@ -57,7 +57,7 @@ impl From<RootError> for ImageError {
 impl Diagnosis for ImageError {
     fn fault(&self) -> Fault {
         // A full disk shows deep inside a writer.
-        match (file_error(self), self) {
+        match (self.file(), self) {
             (Some(error), _) => error.fault(),
             // Whatever is compressed can be, with the memory for it.
             (None, Self::Compress(_)) => Fault::Environment,
@@ -66,6 +66,16 @@ impl Diagnosis for ImageError {
     }
 
     fn hint(&self) -> Option<String> {
-        file_error(self).and_then(FileError::hint)
+        self.file().and_then(FileError::hint)
+    }
+}
+
+impl ImageError {
+    /// What the host's files said: itself, or below what it wraps.
+    fn file(&self) -> Option<&FileError> {
+        match self {
+            Self::File(error) => Some(error),
+            _ => file_error(self),
+        }
     }
 }

@@ -8,6 +8,8 @@ mod error;
 pub(crate) mod initrd;
 mod output;
 mod root;
+#[cfg(test)]
+mod tests;
 pub(crate) mod uki;
 
 use std::path::Path;
