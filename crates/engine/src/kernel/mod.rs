@@ -10,6 +10,8 @@
 pub mod depmod;
 pub mod index;
 mod modules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
