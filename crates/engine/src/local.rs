@@ -164,3 +164,174 @@ fn found(named: &Path) -> Result<PathBuf, FileError> {
 fn real(path: &Path) -> Result<PathBuf, FileError> {
     path.canonicalize().map_err(cannot("find", path))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the test makes real folders and links")]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::definition::Project;
+
+    /// `base/own` is the definition's folder; `base/shared` and `base/more` may be allowed beside it.
+    struct Place {
+        _base: tempfile::TempDir,
+        own: PathBuf,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let base = tempfile::tempdir().unwrap();
+            for folder in ["own/sub", "shared/deep", "more", "owner"] {
+                fs::create_dir_all(base.path().join(folder)).unwrap();
+            }
+            for file in ["own/file", "own/sub/file", "shared/file", "shared/deep/file", "more/file"]
+            {
+                fs::write(base.path().join(file), file).unwrap();
+            }
+            let own = base.path().join("own");
+            symlink("file", own.join("link")).unwrap();
+            symlink("sub", own.join("inner")).unwrap();
+            symlink("../shared", own.join("out")).unwrap();
+            symlink("../shared/file", own.join("leads-out")).unwrap();
+            Self { _base: base, own }
+        }
+
+        fn allowing(&self, outside: &[&str]) -> Result<LocalFolder, LocalError> {
+            let text = format!(
+                "id = \"x\"\nversion = \"1\"\narchitecture = \"x86-64\"\n\
+                 seed = \"545dd802-c436-485d-9020-bca0403a1c61\"\noutside-folders = {outside:?}\n\
+                 [[sources]]\nsuites = [\"trixie\"]\n"
+            );
+            fs::write(self.own.join("image.toml"), text).unwrap();
+            let definition = Project::open(&self.own).unwrap().definition(None).unwrap();
+            LocalFolder::of(&definition, &self.own)
+        }
+    }
+
+    #[test]
+    fn a_path_stays_below_the_folders_that_the_definition_names() {
+        let place = Place::new();
+        let strict = place.allowing(&[]).unwrap();
+        let open = place.allowing(&["../shared"]).unwrap();
+        for (path, strictly, openly) in [
+            ("file", true, true),
+            ("sub/file", true, true),
+            ("sub/../file", true, true),
+            ("./file", true, true),
+            ("not-there", true, true),
+            ("sub/not-there", true, true),
+            (".", true, true),
+            ("sub/..", true, true),
+            ("inner/file", true, true),
+            // The last name is not followed: whether it may be a link is up to the caller.
+            ("leads-out", true, true),
+            ("../shared/file", false, true),
+            ("../shared/deep/file", false, true),
+            ("out/file", false, true),
+            ("out/deep/..", false, true),
+            ("../more/file", false, false),
+            ("../owner/file", false, false),
+            ("..", false, false),
+            ("sub/../..", false, false),
+            ("out/../more/file", false, false),
+        ] {
+            for (local, allowed) in [(&strict, strictly), (&open, openly)] {
+                match local.locate(path) {
+                    Ok(found) => {
+                        assert!(allowed, "{path}");
+                        assert_eq!(found, place.own.join(path));
+                    }
+                    Err(LocalError::Outside { path: named, folder, found }) => {
+                        assert!(!allowed, "{path}");
+                        let real = place.own.canonicalize().unwrap();
+                        assert_eq!((named.as_str(), &folder), (path, &real));
+                        assert!(!found.starts_with(&real), "{}", found.display());
+                    }
+                    Err(error) => panic!("{path}: {error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_absolute_path_is_refused_wherever_it_leads() {
+        let place = Place::new();
+        let local = place.allowing(&["../shared"]).unwrap();
+        let own = place.own.join("file").to_str().unwrap().to_owned();
+        for path in [own.as_str(), "/", "//x"] {
+            let error = local.locate(path).unwrap_err();
+            assert!(matches!(&error, LocalError::Absolute { path: named } if named == path));
+            assert_eq!((error.fault(), error.hint()), (Fault::Definition, None));
+        }
+    }
+
+    #[test]
+    fn the_hint_for_a_path_outside_names_its_folder() {
+        let place = Place::new();
+        let local = place.allowing(&[]).unwrap();
+        for (path, folder) in [
+            ("../shared/file", "../shared"),
+            ("../shared/deep/file", "../shared/deep"),
+            ("..", "."),
+        ] {
+            let error = local.locate(path).unwrap_err();
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(&format!("`outside-folders = [\"{folder}\"]`")), "{hint}");
+            assert_eq!(error.fault(), Fault::Definition);
+        }
+    }
+
+    #[test]
+    fn folders_outside_are_counted_in_the_order_of_the_definition() {
+        let place = Place::new();
+        let local = place.allowing(&["../shared/deep", "../more", "../shared"]).unwrap();
+        for (path, at) in [
+            ("file", None),
+            ("sub/file", None),
+            ("../shared/deep/file", Some(0)),
+            ("../more/file", Some(1)),
+            ("../shared/file", Some(2)),
+            ("out/file", Some(2)),
+            ("../owner/x", None),
+        ] {
+            assert_eq!(local.outside_folder_of(path).unwrap(), at, "{path}");
+        }
+        assert!(matches!(local.outside_folder_of("gone/x"), Err(LocalError::File(_))));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_the_fault_of_the_host() {
+        let place = Place::new();
+        let error = place.allowing(&["../gone"]).unwrap_err();
+        let LocalError::File(inner) = &error else { panic!("{error}") };
+        assert!(inner.is_not_found(), "{inner}");
+        assert!(error.to_string().contains("own/../gone"), "{error}");
+        assert_eq!((error.fault(), error.hint()), (inner.fault(), inner.hint()));
+        let missing = place.allowing(&[]).unwrap().locate("gone/file").unwrap_err();
+        assert!(matches!(missing, LocalError::File(_)), "{missing}");
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_no_further() {
+        let place = Place::new();
+        let local = place.allowing(&["../shared"]).unwrap();
+        assert_eq!(local.read("file", 8).unwrap(), b"own/file");
+        assert_eq!(local.read("file", u64::MAX).unwrap(), b"own/file");
+        assert_eq!(local.read("out/file", 100).unwrap(), b"shared/file");
+        for limit in [0, 7] {
+            let error = local.read("file", limit).unwrap_err();
+            let LocalError::TooLong { path, limit: most, len } = &error else { panic!("{error}") };
+            assert_eq!((path.as_str(), *most, *len), ("file", limit, 8));
+        }
+        for path in ["link", "leads-out", "sub", "inner", "."] {
+            let error = local.read(path, 100).unwrap_err();
+            assert!(matches!(&error, LocalError::NotRegular { path: named } if named == path));
+        }
+        assert!(matches!(local.read("not-there", 9), Err(LocalError::File(_))));
+        assert!(matches!(local.read("../more/file", 9), Err(LocalError::Outside { .. })));
+        assert!(matches!(local.read("/etc/hostname", 9), Err(LocalError::Absolute { .. })));
+    }
+}
