@@ -10,6 +10,12 @@
 pub mod evaluation;
 mod stop;
 pub mod syntax;
+#[cfg(test)]
+mod transcript;
 pub mod world;
+
+// The world of the tests below `tests` is that of those here.
+#[cfg(test)]
+extern crate self as cvmkit_shell;
 
 pub use stop::Stop;

@@ -256,3 +256,218 @@ fn binary(operator: &str, left: i64, right: i64, live: bool) -> Result<i64, Stri
         _ => left.wrapping_rem(right),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::transcript::check;
+
+    /// XCU 2.6.4; ISO C, 6.5.
+    #[test]
+    fn operators_bind_as_in_c() {
+        check(
+            r#"
+$ echo $((1+2*3)) $(((1+2)*3)) $((10-3-2)) $((100/10/2)) $((17%5)) $((2*3%4)) $((-7/2)) $((-7%3)) $((7%-3))
+7 9 5 5 2 2 -3 -1 1
+$ echo $((1<<4)) $((256>>4)) $((1<<2+1)) $((-16>>2)) $((1<<63)) $((1<<62)) $((5&3)) $((5|3)) $((5^3)) $((~5)) $((6&3|8^1))
+16 16 8 -4 -9223372036854775808 4611686018427387904 1 7 6 -6 11
+$ echo $((1<2)) $((2<1)) $((1<1)) $((1<=1)) $((2<=1)) $((2>1)) $((1>1)) $((1>=1)) $((1>=2)) $((1==1)) $((1==2)) $((1!=2)) $((1!=1))
+1 0 0 1 0 1 0 1 0 1 0 1 0
+$ echo $((1&&2)) $((1&&0)) $((0&&1)) $((0||0)) $((0||5)) $((5||0)) $((1||0&&0)) $((0==0&&1)) $((1|0&&0)) $((1+1==2))
+1 0 0 0 1 1 1 1 0 1
+$ echo $((!0)) $((!5)) $((!!5)) $((-5)) $((- -5)) $((+5)) $((-+5)) $((~-1)) $((-(2+3))) $((!0+1)) $((1- -1))
+1 0 1 -5 5 5 -5 0 -5 2 2
+$ echo $((1?2:3)) $((0?2:3)) $((1?0?1:2:3)) $((0?1:0?2:3))
+2 3 2 3
+$ echo $((1==1==1)) $((3>2>1)) $((1&3==3)) $((2|1==1)) $((4&4<<1)) $((1<<1<<1)) $((64>>1>>1))
+1 0 1 3 0 4 16
+"#,
+        );
+    }
+
+    /// Signed integers of 64 bits, as dash has them.
+    #[test]
+    fn the_bounds_wrap() {
+        check(
+            r#"
+$ echo $((9223372036854775807)) $((9223372036854775807+1)) $((-9223372036854775807-1)) $((-9223372036854775807-2)) $((9223372036854775807*2))
+9223372036854775807 -9223372036854775808 -9223372036854775808 9223372036854775807 -2
+$ echo $((0x7fffffffffffffff)) $((0xffff)) $((0XFf)) $((0777)) $((00)) $((0)) $((0x0))
+9223372036854775807 65535 255 511 0 0 0
+$ echo $((1<<64)) $((1<<65)) $((1<<-1)) $((8>>64)) $((8>>66))
+1 2 -9223372036854775808 8 2
+"#,
+        );
+    }
+
+    /// XCU 2.6.4.
+    #[test]
+    fn variables_are_read_and_assigned() {
+        check(
+            r#"
+$ x=5; echo $((x)) $((x+1)) $((u)) $((u+1)) $(( x * x )); y=; echo $((y+2)); z=0x10; echo $((z))
+> z=010; echo $((z)); z=' 7 '; echo $((z)); z=-3; echo $((z)) $((-z)); z=+3; echo $((z))
+5 6 0 1 25
+2
+16
+8
+7
+-3 3
+3
+$ echo $((x=3)) $x $((x+=2)) $x $((x-=1)) $x $((x*=6)) $x $((x/=5)) $x $((x%=3)) $x
+3 3 5 5 4 4 24 24 4 4 1 1
+$ x=6; echo $((x<<=2)) $((x>>=1)) $((x&=9)) $((x|=4)) $((x^=5)) $x
+24 12 8 12 9 9
+$ echo $((x=y=4)) $x $y $((x=1?2:3)) $x $((x == 2)) $x $((_a1=7)) $_a1
+4 4 4 2 2 1 2 7 7
+$ echo $((0&&(x=1))) "<$x>" $((1||(x=1))) "<$x>" $((1&&(x=1))) "<$x>" $((0||(x=2))) "<$x>" $((1?0:(x=9))) "<$x>" $((0?(x=9):0)) "<$x>" $((1?(x=7):0)) $x
+0 <> 1 <> 1 <1> 1 <2> 0 <2> 0 <2> 7 7
+$ echo $((0&&1/0)) $((1||1/0)) $((1?2:1/0)) $((0?1%0:3))
+0 1 2 3
+"#,
+        );
+    }
+
+    /// XCU 2.8.1; the words are ours.
+    #[test]
+    fn errors_end_the_shell() {
+        check(
+            r#"
+$ echo $((1/0)); echo no
+stderr: script: 1: arithmetic: division by zero
+exit: 2
+$ echo $((1%0)); echo no
+stderr: script: 1: arithmetic: division by zero
+exit: 2
+$ echo $((1&&1/0)); echo no
+stderr: script: 1: arithmetic: division by zero
+exit: 2
+$ x=0; echo $((x/=0)); echo no
+stderr: script: 1: arithmetic: division by zero
+exit: 2
+$ x=abc; echo $((x)); echo no
+stderr: script: 1: arithmetic: `x` is `abc`, expected a number
+exit: 2
+$ x='1 2'; echo $((x)); echo no
+stderr: script: 1: arithmetic: `x` is `1 2`, expected a number
+exit: 2
+$ echo $((1 2)); echo no
+stderr: script: 1: arithmetic: expected an operator, found `2`
+exit: 2
+$ echo $((1+)); echo no
+stderr: script: 1: arithmetic: expected a number or a variable, found the end
+exit: 2
+$ echo $(()); echo no
+stderr: script: 1: arithmetic: expected a number or a variable, found the end
+exit: 2
+$ echo $((1?2)); echo no
+stderr: script: 1: arithmetic: expected `:`, found the end
+exit: 2
+$ echo $((1?2:)); echo no
+stderr: script: 1: arithmetic: expected a number or a variable, found the end
+exit: 2
+$ echo $((1,2)); echo no
+stderr: script: 1: arithmetic: expected an operator, found `,2`
+exit: 2
+$ echo $((1=2)); echo no
+stderr: script: 1: arithmetic: expected an operator, found `=2`
+exit: 2
+$ echo $((x+1=2)); echo no
+stderr: script: 1: arithmetic: expected an operator, found `=2`
+exit: 2
+$ echo $((09)); echo no
+stderr: script: 1: arithmetic: expected a number, found `09`
+exit: 2
+$ echo $((0x)); echo no
+stderr: script: 1: arithmetic: expected a number, found `0x`
+exit: 2
+$ echo $((1a)); echo no
+stderr: script: 1: arithmetic: expected a number, found `1a`
+exit: 2
+$ echo $((@)); echo no
+stderr: script: 1: arithmetic: expected a number or a variable, found `@`
+exit: 2
+$ echo $((*2)); echo no
+stderr: script: 1: arithmetic: expected a number or a variable, found `*2`
+exit: 2
+$ echo $((1 && )); echo no
+stderr: script: 1: arithmetic: expected a number or a variable, found the end
+exit: 2
+$ readonly r=1; echo $((r)) $((r=2)); echo no
+stderr: script: 1: r: is read only
+exit: 2
+$ (echo $((1/0))); echo $?
+2
+stderr: script: 1: arithmetic: division by zero
+"#,
+        );
+    }
+
+    impl Variables for BTreeMap<String, i64> {
+        fn get(&self, name: &str) -> Option<Vec<u8>> {
+            BTreeMap::get(self, name).map(|value| value.to_string().into_bytes())
+        }
+
+        fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+            self.insert(name.to_owned(), value);
+            Ok(())
+        }
+    }
+
+    fn value(expression: &str) -> Result<i64, String> {
+        evaluate(expression.as_bytes(), &mut BTreeMap::new())
+    }
+
+    /// dash ends with a signal here.
+    #[test]
+    fn the_least_number_is_divided_by_minus_one() {
+        let least = "(-9223372036854775807-1)";
+        assert_eq!(value(&format!("{least} % -1")), Ok(0));
+        assert_eq!(value(&format!("{least} / -1")), Ok(i64::MIN));
+        assert_eq!(value(&format!("-{least}")), Ok(i64::MIN));
+    }
+
+    #[test]
+    fn expressions_are_nested_so_deep() {
+        let parentheses = |depth| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
+        let signs = |depth| format!("{}1", "-".repeat(depth));
+        let too_deep = Err("arithmetic: nested too deep".to_owned());
+        // Each level of parentheses is a value and an assignment.
+        assert_eq!(value(&parentheses(49)), Ok(1));
+        assert_eq!(value(&parentheses(50)), too_deep);
+        assert_eq!(value(&signs(98)), Ok(1));
+        assert_eq!(value(&signs(99)), too_deep);
+        // What lies side by side is not nested.
+        assert_eq!(value(&vec!["1"; 500].join("+")), Ok(500));
+        assert_eq!(value(&vec!["(1)"; 500].join("+")), Ok(500));
+    }
+
+    #[test]
+    fn numbers_are_spelt_in_three_ways() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            (" 12\t\n", Some(12)),
+            ("+12", Some(12)),
+            ("-0x10", Some(-16)),
+            ("0X1f", Some(31)),
+            ("017", Some(15)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("9223372036854775808", None),
+            ("", None),
+            ("-", None),
+            ("+-1", None),
+            ("0x-1", None),
+            ("08", None),
+            ("0x", None),
+            ("1 2", None),
+            ("x", None),
+            ("1.0", None),
+        ] {
+            assert_eq!(number(text.as_bytes()), expected, "{text:?}");
+        }
+        assert_eq!(number(b"1\xff"), None);
+    }
+}

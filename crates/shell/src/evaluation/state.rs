@@ -59,9 +59,9 @@ impl Options {
         })
     }
 
-    /// `$-`.
+    /// `$-`, in dash's order.
     pub(super) fn letters(mut self) -> Vec<u8> {
-        b"aCefnuvx"
+        b"uaCvxnfe"
             .iter()
             .copied()
             .filter(|letter| self.of_letter(*letter).is_some_and(|it| *it))
