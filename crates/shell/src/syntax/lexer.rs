@@ -12,6 +12,12 @@ const RESERVED: [&str; 16] = [
     "until", "while",
 ];
 
+/// Whether a word is reserved where a command could stand (XCU 2.4).
+#[must_use]
+pub fn is_reserved(word: &[u8]) -> bool {
+    RESERVED.iter().any(|reserved| reserved.as_bytes() == word)
+}
+
 /// A here-document that is announced, and whose text begins on the next line.
 pub(super) struct Announced {
     pub(super) line: u32,
@@ -179,5 +185,129 @@ impl<'a> Parser<'a> {
         let found = read(self);
         self.depth -= 1;
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::dash_takes;
+
+    fn parser(text: &str) -> Parser<'_> {
+        Parser::new(text.as_bytes(), 1, 0, Limits::default())
+    }
+
+    /// XCU 2.2.1: a backslash and a line break are nothing, but in the text as it stands.
+    #[test]
+    fn a_line_goes_on_behind_a_backslash() {
+        let mut at = parser("a\\\n\\\nb\\c");
+        assert_eq!((at.take(), at.peek(), at.line), (Some(b'a'), Some(b'b'), 3));
+        assert!(at.sees("b\\c") && !at.sees("bc") && at.eat("b"));
+        assert_eq!((at.take_raw(), at.take_raw(), at.take_raw()), (Some(b'\\'), Some(b'c'), None));
+        assert_eq!(at.peek(), None);
+        let mut raw = parser("\\\nb");
+        assert_eq!((raw.take_raw(), raw.take_raw(), raw.line), (Some(b'\\'), Some(b'\n'), 2));
+    }
+
+    #[test]
+    fn text_is_taken_whole_or_not_at_all() {
+        let mut at = parser("<\\\n<-x");
+        assert!(!at.eat("<<<") && at.raw() == Some(b'<') && at.line == 1, "it goes back");
+        assert!(at.sees("<<-") && at.line == 1);
+        assert!(at.eat("<<-") && at.raw() == Some(b'x') && at.line == 2);
+        assert!(at.eat("x") && !at.eat("x") && at.eat(""));
+    }
+
+    #[test]
+    fn names_are_those_of_variables() {
+        for (text, name, rest) in [
+            ("a1_B-c", "a1_B", Some(b'-')),
+            ("_", "_", None),
+            ("1a", "", Some(b'1')),
+            ("\u{e4}", "", Some(0xc3)),
+            ("a\\\nb=", "ab", Some(b'=')),
+        ] {
+            let mut at = parser(text);
+            assert_eq!((at.name().as_str(), at.raw()), (name, rest), "{text}");
+        }
+        for byte in 0..=255 {
+            assert_eq!(ends_word(byte), b" \t\n;&|<>()".contains(&byte), "{byte}");
+        }
+    }
+
+    #[test]
+    fn blanks_and_comments_are_passed_over() {
+        for (text, rest) in [
+            (" \t a", Some(b'a')),
+            ("#a b\nc", Some(b'\n')),
+            (" # a", None),
+            ("\\\n \\\na", Some(b'a')),
+            // A comment ends with its line, backslash or not (2.3).
+            ("# a \\\nb", Some(b'\n')),
+            ("\n", Some(b'\n')),
+        ] {
+            let mut at = parser(text);
+            at.skip_blanks();
+            assert_eq!(at.raw(), rest, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_fails_goes_back() {
+        let mut at = parser("a\nb");
+        let nothing: Option<()> = at.attempt(|at| {
+            at.take_while(|_| true);
+            None
+        });
+        assert_eq!((nothing, at.raw(), at.line), (None, Some(b'a'), 1));
+        assert_eq!(at.attempt(Parser::take), Some(b'a'));
+        assert_eq!(at.take_while(|byte| byte == b'\n'), b"\n");
+        assert_eq!((at.raw(), at.line), (Some(b'b'), 2));
+    }
+
+    /// XCU 2.4: a word is reserved as a whole, and only unquoted.
+    #[test]
+    fn reserved_words_are_whole_words() {
+        for word in RESERVED {
+            assert!(is_reserved(word.as_bytes()));
+            assert_eq!(parser(word).reserved(), Some(word));
+            assert_eq!(parser(&format!("{word};")).reserved(), Some(word));
+            assert_eq!(parser(&format!("{word}x")).reserved(), None);
+            assert!(parser(&format!(" {word} x")).eat_reserved(word));
+            assert!(!dash_takes(format!("{word}\n").as_bytes()), "{word}");
+        }
+        for word in ["", "i", "iff", "'if'", "\\if", "If", "function", "select", "[[", "time"] {
+            assert!(!is_reserved(word.as_bytes()) && parser(word).reserved().is_none(), "{word}");
+        }
+        let mut at = parser("i\\\nf x");
+        assert!(!at.eat_reserved("fi") && at.eat_reserved("if") && at.raw() == Some(b' '));
+    }
+
+    #[test]
+    fn what_stands_here_is_named() {
+        for (text, found) in [
+            ("", "the end"),
+            ("\nx", "the end of the line"),
+            (";;", "`;`"),
+            (")", "`)`"),
+            ("fi; x", "`fi`"),
+            ("a\x01\u{e4} b", "`a\\x01\\xc3\\xa4`"),
+        ] {
+            let error = parser(text).unexpected::<()>("a word").unwrap_err();
+            let found = found.to_owned();
+            assert_eq!(error, SyntaxError::Unexpected { line: 1, expected: "a word", found });
+        }
+    }
+
+    #[test]
+    fn levels_are_counted_and_given_back() {
+        let limits = Limits { depth: 2, ..Limits::default() };
+        let mut at = Parser::new(b"", 7, 0, limits);
+        for _ in 0..3 {
+            assert_eq!(at.nested(|at| at.nested(|at| Ok(at.depth))), Ok(2));
+        }
+        let deeper = at.nested(|at| at.nested(|at| at.nested(|_| Ok(()))));
+        assert_eq!(deeper, Err(SyntaxError::TooDeep { line: 7, limit: 2 }));
+        assert_eq!(at.depth, 0);
     }
 }

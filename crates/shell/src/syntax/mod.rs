@@ -11,6 +11,8 @@ mod error;
 mod lexer;
 mod limits;
 mod parser;
+#[cfg(test)]
+mod shown;
 mod words;
 
 pub use ast::{
@@ -18,5 +20,6 @@ pub use ast::{
     Piece, Pipeline, Redirection, RedirectionKind, Word,
 };
 pub use error::SyntaxError;
+pub use lexer::is_reserved;
 pub use limits::Limits;
 pub use parser::parse;

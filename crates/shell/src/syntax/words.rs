@@ -339,3 +339,155 @@ impl Parser<'_> {
         Ok(Piece::Command(parser.whole()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown::check;
+    use super::super::{CommandKind, Limits, Word, parse};
+
+    /// XCU 2.2.1 to 2.2.3.
+    #[test]
+    fn quotes_are_pieces_of_their_own() {
+        check(&[
+            (r"a\ b\'\\", r"a' 'b''\'"),
+            (r#"'a \ $b `c` "'"#, r#"'a \ $b `c` "'"#),
+            (r"''a''", r"''a''"),
+            (r#""a $ \a \$ \` \" \\ 'b'""#, r#""a $ '\'a '$' '`' '"' '\' 'b'""#),
+            (r#""""#, r#""""#),
+            (r#"a"b"'c'd"#, r#"a"b"'c'd"#),
+            ("a\\\nb \"c\\\nd\" 'e\\\nf'", "ab \"cd\" 'e\\\nf'"),
+            ("ec\\\nho $\\\n{a\\\nb} $\\\n(\\\n(1))", "echo ${ab} $((1))"),
+            (r"a\", r"a'\'"),
+            ("a#b #c\nd", "a#b; d"),
+            ("\"a#b\" '#' \\#", "\"a#b\" '#' '#'"),
+        ]);
+    }
+
+    /// XCU 2.5.1, 2.5.2 and 2.6.2.
+    #[test]
+    fn parameters_have_names() {
+        check(&[
+            ("$a $_1b $a-b $a.b $aB", "${a} ${_1b} ${a}-b ${a}.b ${aB}"),
+            ("$1 $12 ${12} ${1}2 $0 ${0} ${00}", "${1} ${1}2 ${12} ${1}2 ${0} ${0} ${0}"),
+            ("$@ $* $# $? $- $$ $!", "${@} ${*} ${#} ${?} ${-} ${$} ${!}"),
+            ("${@}${*}${#}${?}${-}${$}${!}", "${@}${*}${#}${?}${-}${$}${!}"),
+            ("$ $% a$ $'b' \"$\"", "$ $% a$ $'b' \"$\""),
+            (
+                "${#a} ${#1} ${#@} ${#*}",
+                "${length of a} ${length of 1} ${length of @} ${length of *}",
+            ),
+            ("${##} ${#?} ${#-}", "${length of #} ${length of ?} ${length of -}"),
+        ]);
+    }
+
+    #[test]
+    fn parameters_have_operations() {
+        check(&[
+            ("${a-b} ${a:-b} ${a=b} ${a:=b}", "${a - b} ${a :- b} ${a = b} ${a := b}"),
+            ("${a?b} ${a:?b} ${a+b} ${a:+b}", "${a ? b} ${a :? b} ${a + b} ${a :+ b}"),
+            ("${a#b} ${a##b} ${a%b} ${a%%b}", "${a # b} ${a ## b} ${a % b} ${a %% b}"),
+            ("${a-} ${a#} ${a%%}", "${a - } ${a # } ${a %% }"),
+            ("${#-b} ${#:-b} ${-:-b} ${?-b}", "${# - b} ${# :- b} ${- :- b} ${? - b}"),
+            ("${a#\\#} ${a##'#'} ${a#\"#\"}", "${a # '#'} ${a ## '#'} ${a # \"#\"}"),
+            ("${a-b c  d;e}", "${a - b c  d;e}"),
+            ("${a-${b-${c}}}", "${a - ${b - ${c}}}"),
+            ("${a-$(b })}", "${a - $(b })}"),
+            ("${a-\\}} ${a-'}'} ${a-\"}\"}", "${a - '}'} ${a - '}'} ${a - \"}\"}"),
+            ("\"${a-'b'}\" \"${a#'b'}\"", "\"${a - 'b'}\" \"${a # 'b'}\""),
+            ("\"${a-\\}}\" \"${a-\"b c\"}\"", "\"${a - '}'}\" \"${a - \"b c\"}\""),
+            ("\"${a-\\a}\" ${a-\\a}", "\"${a - '\\'a}\" ${a - 'a'}"),
+        ]);
+        // In double quotes a single quote is a byte, but for a pattern (2.6.2).
+        let quotes = |script: &str| {
+            let list = parse(script.as_bytes(), Limits::default()).unwrap();
+            format!("{list:?}").contains("Quoted")
+        };
+        assert!(!quotes("\"${a-'b'}\"") && quotes("\"${a#'b'}\"") && quotes("${a-'b'}"));
+    }
+
+    /// XCU 2.6.3.
+    #[test]
+    fn commands_are_substituted() {
+        check(&[
+            ("$(a b; c) $() \"$(a \"b\")\"", "$(a b; c) $() \"$(a \"b\")\""),
+            ("$(a\n\nb\n)", "$(a; b)"),
+            ("$(case a in b) c;; esac)", "$(case a in (b) c;; esac)"),
+            ("$(# )\n)", "$()"),
+            ("$( (a); b)c", "$(( a ); b)c"),
+            ("`a b` `` \"`a \"b\"`\"", "$(a b) $() \"$(a \"b\")\""),
+            (r"`a \`b\` \$c \\d \e`", "$(a $(b) ${c} 'd' 'e')"),
+            (r#""`a \"b\" \$c`""#, r#""$(a "b" ${c})""#),
+            (r#"`a \"b\"`"#, r#"$(a '"'b'"')"#),
+            ("`a\nb`", "$(a; b)"),
+        ]);
+    }
+
+    /// XCU 2.6.4: what is within is expanded as in double quotes.
+    #[test]
+    fn arithmetic_is_text_with_expansions() {
+        check(&[
+            ("$((1 + (2) * a))", "$((1 + (2) * a))"),
+            ("$(($a + ${b-1} + $(c) + `d`))", "$((${a} + ${b - 1} + $(c) + $(d)))"),
+            ("$((1 + $((2))))", "$((1 + $((2))))"),
+            ("\"$(( (1) ))\"x", "\"$(( (1) ))\"x"),
+        ]);
+    }
+
+    /// XCU 2.6.1.
+    #[test]
+    fn tildes_stand_at_the_start_of_words() {
+        check(&[
+            ("~ ~/a ~b ~b/c ~b-c.d+e_1/f", "<~> <~>/a <~b> <~b>/c <~b-c.d+e_1>/f"),
+            ("a~ a/~ ~b'c' '~' \\~ \"~\" ~$a ~:", "a~ a/~ ~b'c' '~' '~' \"~\" ~${a} ~:"),
+            ("a=~ b=~/c:~d:e~:~/f g=a:~'h'", "a:=<~> b:=<~>/c:<~d>:e~:<~>/f g:=a:~'h'"),
+            ("c a=~ ~:~", "c a=~ ~:~"),
+            ("${a-~} ${a-~/b} ${a-b~}", "${a - <~>} ${a - <~>/b} ${a - b~}"),
+            ("\"${a-~}\"", "\"${a - ~}\""),
+            ("case ~ in ~b|~c) ;; esac", "case <~> in (<~b>|<~c>) ;; esac"),
+            ("<~/a >~b", "[0< <~>/a] [1> <~b>]"),
+        ]);
+    }
+
+    #[test]
+    fn a_word_knows_what_it_is() {
+        let word = |text: &str| -> Word {
+            let list = parse(format!("c {text}").as_bytes(), Limits::default()).unwrap();
+            let CommandKind::Simple { words, .. } = &list.items[0].first.commands[0].kind else {
+                panic!("{text}")
+            };
+            words[1].clone()
+        };
+        for (text, name, assigns) in [
+            ("a_1", Some("a_1"), false),
+            ("_", Some("_"), false),
+            ("1a", None, false),
+            ("a-b", None, false),
+            ("'a'", None, false),
+            ("a$b", None, false),
+            ("a=b", None, true),
+            ("_1=$b", None, true),
+            ("a=", None, true),
+            ("=b", None, false),
+            ("1a=b", None, false),
+            ("a-b=c", None, false),
+            ("'a'=b", None, false),
+            ("$a=b", None, false),
+        ] {
+            assert_eq!(word(text).as_name(), name, "{text}");
+            assert_eq!(word(text).is_assignment(), assigns, "{text}");
+        }
+        for (text, expected) in [
+            ("ab", Some(("ab", false))),
+            ("a'b'", Some(("ab", true))),
+            ("\\ab", Some(("ab", true))),
+            ("\"a b\"", Some(("a b", true))),
+            ("''", Some(("", true))),
+            ("$a", None),
+            ("\"$a\"", None),
+            ("`a`", None),
+        ] {
+            let expected = expected.map(|(bytes, quoted)| (bytes.as_bytes().to_vec(), quoted));
+            assert_eq!(word(text).without_quotes(), expected, "{text}");
+        }
+    }
+}
