@@ -15,11 +15,17 @@ struct Place {
     quoted: bool,
     /// Literal bytes are split as well: in the word of an unquoted `${...}`.
     literals_split: bool,
+    /// There is one field whatever comes: `$@` is joined as `"$*"` is.
+    is_one: bool,
 }
 
 impl Place {
-    const WORD: Self = Self { quoted: false, literals_split: false };
-    const QUOTED: Self = Self { quoted: true, literals_split: false };
+    /// A word of a command.
+    const WORD: Self = Self { quoted: false, literals_split: false, is_one: false };
+    /// What is assigned, matched or the name of a file.
+    const VALUE: Self = Self { is_one: true, ..Self::WORD };
+    /// A here-document, an arithmetic expression.
+    const TEXT: Self = Self { quoted: true, ..Self::VALUE };
 }
 
 /// A parameter's value.
@@ -61,25 +67,18 @@ impl<W: World> Shell<'_, W> {
 
     /// A word to match with: what quotes took the meaning of is marked.
     pub(super) fn expand_pattern(&mut self, word: &Word) -> Result<Vec<Char>, Fault> {
-        let mut fields = Fields::new(b"");
-        self.pieces(&word.pieces, Place::WORD, &mut fields)?;
-        // `$@` without splitting is joined by blanks.
-        let mut joined = Vec::new();
-        for (at, field) in fields.finish().into_iter().enumerate() {
-            if at > 0 {
-                joined.push(Char { byte: b' ', quoted: false });
-            }
-            joined.extend(field);
-        }
-        Ok(joined)
+        self.one_field(&word.pieces, Place::VALUE)
     }
 
     /// The text of a here-document.
     pub(super) fn expand_document(&mut self, word: &Word) -> Result<Vec<u8>, Fault> {
+        Ok(bytes_of(&self.one_field(&word.pieces, Place::TEXT)?))
+    }
+
+    fn one_field(&mut self, pieces: &[Piece], place: Place) -> Result<Vec<Char>, Fault> {
         let mut fields = Fields::new(b"");
-        self.pieces(&word.pieces, Place::QUOTED, &mut fields)?;
-        let fields: Vec<Vec<u8>> = fields.finish().iter().map(|field| bytes_of(field)).collect();
-        Ok(fields.join(&b' '))
+        self.pieces(pieces, place, &mut fields)?;
+        Ok(fields.finish().into_iter().flatten().collect())
     }
 
     fn pieces(
@@ -98,7 +97,8 @@ impl<W: World> Shell<'_, W> {
                     if !is_all_parameters(pieces) {
                         fields.push(b"", true);
                     }
-                    self.pieces(pieces, Place::QUOTED, fields)?;
+                    let within = Place { quoted: true, literals_split: false, ..place };
+                    self.pieces(pieces, within, fields)?;
                 }
                 Piece::Tilde(login) => {
                     let home = match login.as_str() {
@@ -114,11 +114,7 @@ impl<W: World> Shell<'_, W> {
                     push_value(&output, place, fields);
                 }
                 Piece::Arithmetic(pieces) => {
-                    let mut inner = Fields::new(b"");
-                    self.pieces(pieces, Place::QUOTED, &mut inner)?;
-                    let fields_of: Vec<Vec<u8>> =
-                        inner.finish().iter().map(|field| bytes_of(field)).collect();
-                    let expression = fields_of.join(&b' ');
+                    let expression = bytes_of(&self.one_field(pieces, Place::TEXT)?);
                     let value = arithmetic::evaluate(&expression, &mut self.state)
                         .map_err(|why| self.error(&why))?;
                     push_value(value.to_string().as_bytes(), place, fields);
@@ -138,7 +134,7 @@ impl<W: World> Shell<'_, W> {
         let name = &parameter.name;
         let value = self.value(name);
         self.expand(value.count() as u64, value.len(&self.state) as u64)?;
-        let operand = Place { quoted: place.quoted, literals_split: !place.quoted };
+        let operand = Place { literals_split: !place.quoted, ..place };
         let is_set = |null: bool| value.is_set(null);
         match &parameter.operation {
             Operation::Value => self.checked(name, &value)?,
@@ -153,7 +149,7 @@ impl<W: World> Shell<'_, W> {
             }
             Operation::Assign { null, word } if !is_set(*null) => {
                 let ParameterName::Variable(variable) = name else {
-                    return Err(self.error("bad variable name"));
+                    return Err(self.error(&format!("{}: bad variable name", spelt(name))));
                 };
                 let text = self.expand_one(word)?;
                 self.state.set(variable, text.clone()).map_err(|why| self.error(&why))?;
@@ -307,12 +303,13 @@ impl Value {
         }
     }
 
-    /// Whether there is one; with `null`, whether it is not empty.
+    /// Whether there is one; with `null`, whether it is not empty. `$@` and `$*` are always there, and as
+    /// long as `"$*"` is.
     fn is_set(&self, null: bool) -> bool {
         match self {
             Self::Unset => false,
             Self::One(text) => !null || !text.is_empty(),
-            Self::Many(all, _) => all.iter().any(|one| !null || !one.is_empty()),
+            Self::Many(all, _) => !null || all.len() > 1 || all.iter().any(|one| !one.is_empty()),
         }
     }
 
@@ -327,9 +324,8 @@ impl Value {
 
 /// Whether quotes hold nothing but `$@`.
 fn is_all_parameters(pieces: &[Piece]) -> bool {
-    let is_all =
-        |piece: &Piece| matches!(piece, Piece::Parameter(it) if it.name == ParameterName::All);
-    !pieces.is_empty() && pieces.iter().all(is_all)
+    let [Piece::Parameter(Parameter { name, operation, .. })] = pieces else { return false };
+    *name == ParameterName::All && *operation == Operation::Value
 }
 
 fn push_value(bytes: &[u8], place: Place, fields: &mut Fields<'_>) {
@@ -343,6 +339,7 @@ fn push(value: Value, place: Place, fields: &mut Fields<'_>, state: &State) {
     match value {
         Value::Unset => {}
         Value::One(text) => push_value(&text, place, fields),
+        Value::Many(all, _) if place.is_one => fields.push(&joined(&all, state), place.quoted),
         Value::Many(all, true) if place.quoted => fields.push(&joined(&all, state), true),
         Value::Many(all, _) => {
             for (at, text) in all.iter().enumerate() {
@@ -399,3 +396,6 @@ fn spelt(name: &ParameterName) -> String {
         ParameterName::Script => "0".into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

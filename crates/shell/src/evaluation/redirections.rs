@@ -209,3 +209,214 @@ fn created(error: FileError) -> &'static str {
         error => error.words(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::transcript::{check, check_in_world};
+
+    /// XCU 2.7.5 and 2.7.6.
+    #[test]
+    fn descriptors_are_copied_and_closed() {
+        check(
+            r#"
+$ echo a >&2; echo b 1>&2; echo c 2>&1; { echo d; echo e >&2; } 2>&1; { echo f; } >&2 2>/dev/null; echo g >/dev/null
+c
+d
+e
+stderr: a
+stderr: b
+stderr: f
+$ { echo out; echo err >&2; } 3>&1 1>&2 2>&3; { echo x >&3; } 3>&1; echo y >&3; echo $?
+err
+x
+2
+stderr: out
+stderr: script: 1: 3: Bad file descriptor
+$ echo a >&-; echo $?; echo a >&9; echo $?; echo a 2>&1 >/dev/null; x=1; echo b >&$x; echo c >&2 2>&1
+1
+2
+b
+stderr: script: 1: 9: Bad file descriptor
+stderr: c
+$ : >&9; echo no
+stderr: script: 1: 9: Bad file descriptor
+exit: 2
+$ exec 9>&8; echo no
+stderr: script: 1: 8: Bad file descriptor
+exit: 2
+$ x=1 >&9; echo $? "<$x>"; { echo no; } >&9; echo $?; (echo no) >&9; echo $?; if true; then echo no; fi >&9; echo $?; f() { echo no; }; f >&9; echo $?
+2 <>
+2
+2
+2
+2
+stderr: script: 1: 9: Bad file descriptor
+stderr: script: 1: 9: Bad file descriptor
+stderr: script: 1: 9: Bad file descriptor
+stderr: script: 1: 9: Bad file descriptor
+stderr: script: 1: 9: Bad file descriptor
+$ </dev/null read x; echo $? "<$x>"; echo >&2 a b >/dev/null c; 2>&1 echo first; >/dev/null
+> echo $?
+1 <>
+first
+0
+$ for x in 1 2; do echo $x; done >&2; while read x; do echo "<$x>"; done </dev/null; { read x; echo $?; } <&-
+1
+stderr: 1
+stderr: 2
+"#,
+        );
+    }
+
+    /// XCU 2.7.4.
+    #[test]
+    fn here_documents_are_read() {
+        check(
+            r#"
+$ { read x; read y; echo "<$x><$y>"; } <<E
+> a $1
+> b "$2" '$3' `echo c` $((1+1)) \$ \\ \x "\""
+> E
+<a one><b "t wo" '' c 2 $  x """>
+$ { read -r x; printf '%s\n' "$x"; } <<'E'
+> a $1 `b` \$ \\ $((1))
+> E
+a $1 `b` \$ \\ $((1))
+$ { read x; read y; echo "<$x><$y>"; } <<-E
+> 		a	b
+> 	c
+> 	E
+<a	b><c>
+$ { read x; echo "<$x>"; } <<A; { read y; echo "<$y>"; } <<B
+> one
+> A
+> two
+> B
+<one>
+<two>
+$ { read x; read y; echo "<$x><$y>"; } <<E
+> a\
+> b
+> c
+> E
+<ab><c>
+$ { read x <&3; read y; echo $x $y; } 3<<A <<B
+> three
+> A
+> zero
+> B
+three zero
+$ read x <<"E F"
+> quoted delimiter
+> E F
+> echo "$x"
+quoted delimiter
+$ while read x; do echo "<$x>"; done <<E
+> $@
+> $*
+> E
+<one t wo  four>
+<one t wo  four>
+$ set -- a b; IFS=:; read x <<E
+> $@ "$@" $* "$*" ${u-default}
+> E
+> echo "$x"
+a:b "a:b" a:b "a:b" default
+"#,
+        );
+    }
+
+    /// XCU 2.7.1 to 2.7.3.
+    #[test]
+    fn files_are_read_and_written() {
+        check_in_world(
+            r#"
+$ cat <a.txt; { read x; echo "<$x>"; cat; } <a.txt; read x <b.txt; echo $? "<$x>"
+one
+two
+<one>
+two
+1 <>
+$ echo new >n; cat <n; echo more >>n; cat <n; echo less >n; cat <n; >n; cat <n; echo $?
+new
+new
+more
+less
+0
+$ { echo a; echo b; } >n; cat <n; { echo c; echo d; } >>n; cat <n; echo e >>fresh; cat <fresh
+a
+b
+a
+b
+c
+d
+e
+$ exec 3>n; echo one >&3; echo two >&3; exec 3>&-; cat <n; { echo out; echo err >&2; } >n 2>&1
+> cat <n
+one
+two
+out
+err
+$ { echo 1234567890; exec 4>n; echo ab >&4; } >n; cat <n
+ab
+$ cat <missing; echo $?; echo a >missing/x; echo $?; cat <a.txt/x; echo $?; echo a >dir; echo $?; echo a >>dir; echo $?
+2
+2
+2
+2
+2
+stderr: script: 1: cannot open missing: No such file
+stderr: script: 1: cannot create missing/x: Directory nonexistent
+stderr: script: 1: cannot open a.txt/x: No such file
+stderr: script: 1: cannot create dir: Is a directory
+stderr: script: 1: cannot create dir: Is a directory
+$ set -C; echo a >a.txt; echo $?; cat <a.txt; echo a >|b.txt; cat <b.txt; echo a >>b.txt; cat <b.txt; echo a >n; cat <n; echo a >/dev/null; echo $?
+2
+one
+two
+a
+a
+a
+a
+0
+stderr: script: 1: cannot create a.txt: File exists
+$ x='n m'; echo a >$x; cat <"n m"; cat <$x; echo a >"$1"; cat <one; echo b > /w/abs; cat </w/abs
+> cd dir; echo c >rel; cat </w/dir/rel
+a
+a
+a
+b
+c
+$ echo a >n >m; echo "<$(cat <n)><$(cat <m)>"; echo b >n 2>missing/x; echo $?; cat <n; echo $?
+<><a>
+2
+0
+stderr: script: 1: cannot create missing/x: Directory nonexistent
+$ cat <a.txt | { read x; echo $x; }; while read x; do echo "<$x>"; done <a.txt; x=$(cat <a.txt)
+> echo $x
+one
+<one>
+<two>
+one two
+$ exec <a.txt; read x; read y; echo $y $x; read z; echo $?
+two one
+1
+$ echo b >/dev/stderr; { echo c >/dev/fd/3; } 3>&1; read x </dev/null; echo $?; echo d >/dev/fd/1
+c
+1
+d
+stderr: b
+$ : >missing/x; echo no
+stderr: script: 1: cannot create missing/x: Directory nonexistent
+exit: 2
+$ exec <missing; echo no
+stderr: script: 1: cannot open missing: No such file
+exit: 2
+$ exec 3<a.txt; read x <&3; read y <&3; echo $x $y; exec 3<&-; read z <&3; echo $?
+one two
+2
+stderr: script: 1: 3: Bad file descriptor
+"#,
+        );
+    }
+}
