@@ -81,8 +81,8 @@ impl<W: World> Shell<'_, W> {
     }
 
     pub(super) fn command(&mut self, command: &Command, tested: bool) -> Result<(), Fault> {
-        self.step()?;
         self.line = command.line;
+        self.step()?;
         if self.state.options.no_exec {
             return Ok(());
         }
@@ -113,8 +113,14 @@ impl<W: World> Shell<'_, W> {
                         return self.list(body, tested);
                     }
                 }
-                self.state.status = 0;
-                otherwise.as_ref().map_or(Ok(()), |body| self.list(body, tested))
+                // `else` sees the status of the last condition.
+                match otherwise {
+                    Some(body) => self.list(body, tested),
+                    None => {
+                        self.state.status = 0;
+                        Ok(())
+                    }
+                }
             }
             CommandKind::Loop { until, condition, body } => {
                 self.repeat(*until, condition, body, tested)
@@ -308,13 +314,17 @@ impl<W: World> Shell<'_, W> {
             for assignment in assignments {
                 let value = self.expand_one(&assignment.value)?;
                 self.state.set(&assignment.name, value).map_err(|why| self.error(&why))?;
+                // The command that `exec` becomes has them, as it would have without `exec`.
+                if let Some(variable) = self.state.variables.get_mut(&assignment.name) {
+                    variable.exported |= is_exec && words.len() > 1;
+                }
             }
             self.builtin(words, tested)
         } else {
             let saved = self.assign_for_now(assignments)?;
             let ran = match function {
                 Some(body) => self.call(&body, words, tested),
-                None if builtins::is_regular(name) => self.builtin(words, tested),
+                None if builtins::is_regular(name) => self.regular(words, tested),
                 None => self.external(words),
             };
             self.restore(saved);
@@ -396,3 +406,6 @@ impl<W: World> Shell<'_, W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

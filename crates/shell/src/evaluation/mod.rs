@@ -277,6 +277,9 @@ impl<W: World> Shell<'_, W> {
                 return Err(Stop::Syntax { script: self.script.clone(), source }.into());
             }
         };
+        if list.items.is_empty() {
+            self.state.status = 0;
+        }
         self.deeper(|shell| shell.list(&list, tested))
     }
 
@@ -319,5 +322,266 @@ impl<W: World> Shell<'_, W> {
     /// The function of this name, if the script has defined one.
     fn function(&self, name: &[u8]) -> Option<std::sync::Arc<Command>> {
         self.state.functions.get(str::from_utf8(name).ok()?).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::check;
+    use crate::transcript::{memory, world};
+    use crate::world::{FileError, Invocation, Ran, Status};
+
+    /// XCU 2.15, `trap` and `exit`.
+    #[test]
+    fn traps_run_at_the_end() {
+        check(
+            r#"
+$ trap 'echo bye $?' EXIT; echo hi; exit 3
+hi
+bye 3
+exit: 3
+$ trap 'echo bye $?' 0; false
+bye 1
+exit: 1
+$ trap 'exit 5' EXIT; exit 3
+exit: 5
+$ trap 'false' EXIT; exit 3
+exit: 3
+$ trap 'return 6' EXIT; (exit 3)
+exit: 3
+$ trap 'echo a; nosuch; echo $?' EXIT; true
+a
+127
+stderr: script: 1: nosuch: not found
+$ trap 'echo one' EXIT; trap 'echo two' EXIT; (trap 'echo sub; exit 7' EXIT; true); echo $?
+sub
+7
+two
+$ trap 'echo no' EXIT; trap - EXIT; echo end
+end
+$ trap 'echo no' EXIT; trap '' EXIT; echo end
+end
+$ trap 'x=${u?msg}' EXIT; exit 3
+stderr: script: 1: u: msg
+exit: 2
+$ f() { trap 'echo set in f' EXIT; }; f; echo end; x=$(trap 'echo in' EXIT; echo out); echo $x
+end
+out in
+set in f
+$ trap 'echo bye' EXIT; ${u?gone}; echo no
+bye
+stderr: script: 1: u: gone
+exit: 2
+"#,
+        );
+    }
+
+    /// XCU 2.8.2.
+    #[test]
+    fn a_script_ends_with_its_last_status() {
+        check(
+            r#"
+$ exit; echo no
+$ false; exit; echo no
+exit: 1
+$ exit 300; echo no
+exit: 44
+$ exit x; echo no
+stderr: script: 1: exit: Illegal number: x
+exit: 2
+$ return 4; echo no
+exit: 4
+$ false
+exit: 1
+$ (exit 9)
+exit: 9
+$ :
+$ nosuch
+stderr: script: 1: nosuch: not found
+exit: 127
+$ exec nosuch; echo no
+stderr: script: 1: nosuch: not found
+exit: 127
+"#,
+        );
+    }
+
+    fn evaluated(script: &str, limits: Limits) -> Result<Finished, Stop> {
+        let start = Start { name: "s".into(), ..Start::default() };
+        evaluate(script.as_bytes(), start, &mut world(), limits)
+    }
+
+    /// What is not implemented names the script, the line and the words; nothing is guessed.
+    #[test]
+    fn what_is_not_implemented_ends_the_evaluation() {
+        for (script, line, what) in [
+            ("alias a=b", 1, "`alias a=b`"),
+            ("unalias a", 1, "`unalias a`"),
+            ("\nkill -9 1", 2, "`kill -9 1`"),
+            ("times", 1, "`times`"),
+            ("ulimit -n", 1, "`ulimit -n`"),
+            (":\n:\ncd -P /", 3, "`cd -P`"),
+            ("umask u=rwx", 1, "`umask u=rwx`"),
+            ("umask 8", 1, "`umask 8`"),
+            ("umask 1000", 1, "`umask 1000`"),
+            ("export -f x", 1, "`export -f`"),
+            ("readonly -x", 1, "`readonly -x`"),
+            ("set -q", 1, "`set -q`"),
+            ("set -o vi", 1, "`set -o`"),
+            ("set -o", 1, "`set -o`"),
+            ("read -q x", 1, "`read -q`"),
+            ("f() {\nlocal -\n}\nf", 2, "`local -`"),
+            ("printf %q x", 1, "`printf` of `%q`"),
+            ("printf 'a%'", 1, "`printf` of `%`"),
+            ("echo a <> b", 1, "redirection `<> b`"),
+            ("if true; then x=$(jobs); fi", 1, "`jobs`"),
+        ] {
+            let found = evaluated(script, Limits::default());
+            let expected = Stop::Unsupported { script: "s".into(), line, what: what.to_owned() };
+            assert_eq!(found, Err(expected), "{script}");
+        }
+        // Where it is never reached, nothing is wrong with it.
+        assert!(evaluated("false && alias a=b; umask 0777", Limits::default()).is_ok());
+    }
+
+    #[test]
+    fn a_script_that_does_not_parse_is_named() {
+        let unterminated = |line| syntax::SyntaxError::Unterminated { line, what: "`\"`" };
+        for (script, name, line) in [
+            ("echo \"", "s", 1),
+            ("eval 'echo \"'", "s", 1),
+            ("trap 'echo \"' EXIT", "s", 1),
+            ("echo 'x\necho \"' >/w/n; . /w/n", "/w/n", 2),
+        ] {
+            let expected = Stop::Syntax { script: name.into(), source: unterminated(line) };
+            assert_eq!(evaluated(script, Limits::default()), Err(expected), "{script}");
+        }
+    }
+
+    /// Each bound is what may just be.
+    #[test]
+    fn work_is_bounded() {
+        let steps = |steps| Limits { steps, ..Limits::default() };
+        let output = |output| Limits { output, ..Limits::default() };
+        let words = |words| Limits { words, ..Limits::default() };
+        let depth = |depth| Limits { depth, ..Limits::default() };
+        for (script, enough, short, line, what) in [
+            (":; :\n:", steps(3), steps(2), 2, "steps"),
+            // A loop's turns count as its commands do.
+            ("for x in 1 2; do :; done", steps(5), steps(4), 1, "steps"),
+            ("while ! true; do :; done", steps(3), steps(2), 1, "steps"),
+            ("echo abc\necho d >&2", output(6), output(5), 2, "bytes of output"),
+            ("printf %5s x", output(5), output(4), 1, "bytes of output"),
+            ("printf %.5d 1", output(5), output(4), 1, "bytes of output"),
+            ("x=abc; : $x", words(4), words(3), 1, "bytes of words"),
+            ("set -- a b; : \"$@\"", words(5), words(4), 1, "bytes of words"),
+            ("eval 'eval :'", depth(2), depth(1), 1, "levels"),
+            ("f() {\n:\n}\nf", depth(2), depth(1), 1, "levels"),
+            ("(:)", depth(2), depth(1), 1, "levels"),
+        ] {
+            let found = evaluated(script, enough);
+            assert!(found.is_ok(), "{script}: {found:?}");
+            let limit = match what {
+                "steps" => short.steps,
+                "bytes of output" => short.output,
+                "bytes of words" => short.words,
+                _ => short.depth.into(),
+            };
+            let expected = Stop::Limit { script: "s".into(), line, limit, what };
+            assert_eq!(evaluated(script, short), Err(expected), "{script}");
+        }
+        let short = syntax::Limits { len: 4, ..syntax::Limits::default() };
+        let found = evaluated("echo a", Limits { syntax: short, ..Limits::default() });
+        let source = syntax::SyntaxError::TooLong { len: 6, limit: 4 };
+        assert_eq!(found, Err(Stop::Syntax { script: "s".into(), source }));
+    }
+
+    /// XCU 2.5.3: what the environment gives, and what it does not.
+    #[test]
+    fn a_script_starts_with_what_it_is_given() {
+        let environment = [("A", "1"), ("IFS", ":"), ("OPTIND", "7"), ("PWD", "/elsewhere")];
+        let start = |options: &[u8]| Start {
+            name: "n".into(),
+            arguments: vec![b"a".to_vec(), b"b:c d".to_vec()],
+            environment: environment.map(|(name, value)| (name.into(), value.into())).into(),
+            input: b"line\nrest".to_vec(),
+            directory: b"/w".to_vec(),
+            options: options.to_vec(),
+        };
+        let run = |script: &str, start: Start| {
+            let found = evaluate(script.as_bytes(), start, &mut world(), Limits::default());
+            let found = found.unwrap();
+            assert!(found.errors.is_empty(), "{found:?}");
+            (found.status, String::from_utf8(found.output).unwrap())
+        };
+        let script =
+            "read x; echo $0 $1 $2 $# $x $A $OPTIND $PWD; pwd; umask; echo $$; A=2; vars; cat";
+        let expected = "n a b:c d 2 line 1 1 /w\n/w\n0022\n2\nA=2\nrest";
+        assert_eq!(run(script, start(b"")), (0, expected.into()));
+        assert_eq!(run("echo $-; false; echo no", start(b"eu?")), (1, "ue\n".into()));
+        let bare = Start { directory: Vec::new(), ..start(b"") };
+        assert_eq!(run("pwd; echo $PWD", bare), (0, "/\n/\n".into()));
+    }
+
+    /// A world that keeps what it is asked to run.
+    struct Recorder(memory::Memory, Vec<String>);
+
+    impl World for Recorder {
+        fn status(&self, path: &[u8], follow: bool) -> Result<Status, FileError> {
+            self.0.status(path, follow)
+        }
+
+        fn read(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+            self.0.read(path)
+        }
+
+        fn write(&mut self, path: &[u8], contents: &[u8], mode: u16) -> Result<(), FileError> {
+            self.1.push(format!("write {} {mode:o}", String::from_utf8_lossy(path)));
+            self.0.write(path, contents, mode)
+        }
+
+        fn list(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, FileError> {
+            self.0.list(path)
+        }
+
+        fn find(&self, name: &[u8], search: &[u8]) -> Option<Vec<u8>> {
+            self.0.find(name, search)
+        }
+
+        fn run(&mut self, invocation: Invocation<'_>) -> Result<Ran, Stop> {
+            let Invocation { script, line, words, directory, umask, input, .. } = &invocation;
+            let text = String::from_utf8_lossy;
+            self.1.push(format!(
+                "{script}:{line} {} in {} umask {umask:o} input {}",
+                text(&words.join(&b'|')),
+                text(directory),
+                text(input),
+            ));
+            self.0.run(invocation)
+        }
+
+        fn home(&self, login: &str) -> Option<Vec<u8>> {
+            self.0.home(login)
+        }
+    }
+
+    #[test]
+    fn a_command_of_the_world_knows_where_it_is_called() {
+        let mut world = Recorder(world(), Vec::new());
+        let script =
+            "vars a 'b c' \"\" $u\numask 077; cd /w/dir\necho in | cat\nvars >n\n. /w/dir/z";
+        world.0.files.insert(b"/w/dir/z".to_vec(), b"\nvars z\n".to_vec());
+        let start = Start { name: "s".into(), input: b"input".to_vec(), ..Start::default() };
+        evaluate(script.as_bytes(), start, &mut world, Limits::default()).unwrap();
+        let expected = [
+            "s:1 vars|a|b c| in / umask 22 input input",
+            "s:3 cat in /w/dir umask 77 input in\n",
+            "write /w/dir/n 600",
+            "s:4 vars in /w/dir umask 77 input input",
+            "write /w/dir/n 600",
+            "/w/dir/z:2 vars|z in /w/dir umask 77 input input",
+        ];
+        assert_eq!(world.1, expected);
     }
 }

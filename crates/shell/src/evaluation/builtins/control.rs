@@ -30,7 +30,9 @@ impl<W: World> Shell<'_, W> {
         let list = syntax::parse(&text, self.limits.syntax)
             .map_err(|source| Stop::Syntax { script: shown.clone(), source })?;
         let script = std::mem::replace(&mut self.script, shown);
-        self.state.status = 0;
+        if list.items.is_empty() {
+            self.state.status = 0;
+        }
         let ran = self.deeper(|shell| shell.list(&list, tested));
         self.script = script;
         match ran {
@@ -41,7 +43,6 @@ impl<W: World> Shell<'_, W> {
 
     pub(super) fn eval(&mut self, arguments: &[Vec<u8>], tested: bool) -> Result<u8, Fault> {
         let text = arguments.join(&b' ');
-        self.state.status = 0;
         self.run_text(&text, tested)?;
         Ok(self.state.status)
     }
@@ -134,6 +135,7 @@ impl<W: World> Shell<'_, W> {
                 name if self.function(name).is_some() => Some((name.to_vec(), "a shell function")),
                 name if super::is_special(name) => Some((name.to_vec(), "a special shell builtin")),
                 name if super::is_regular(name) => Some((name.to_vec(), "a shell builtin")),
+                name if syntax::is_reserved(name) => Some((name.to_vec(), "a shell keyword")),
                 name => self.world.find(name, &search).map(|path| (path, "")),
             };
             let line = match (found, long) {
@@ -210,9 +212,10 @@ impl<W: World> Shell<'_, W> {
             _ => arguments,
         };
         let Some((action, conditions)) = arguments.split_first() else {
-            for (name, action) in self.state.traps.clone() {
-                let line = [b"trap -- ".as_slice(), &quoted(&action), b" ", name.as_bytes(), b"\n"]
-                    .concat();
+            for name in CONDITIONS {
+                let Some(action) = self.state.traps.get(name) else { continue };
+                let line = [b"trap -- ".as_slice(), &quoted(action), b" ", name.as_bytes(), b"\n"];
+                let line = line.concat();
                 self.write(1, &line)?;
             }
             return Ok(0);
@@ -221,18 +224,32 @@ impl<W: World> Shell<'_, W> {
         let resets = action == b"-" || conditions.is_empty();
         let names = if conditions.is_empty() { arguments } else { conditions };
         for name in names {
-            let name = String::from_utf8_lossy(name).to_uppercase();
-            let name = match name.strip_prefix("SIG").unwrap_or(&name) {
-                "0" | "EXIT" => "EXIT".to_owned(),
-                other => other.to_owned(),
+            let Some(condition) = condition(name) else {
+                let shown = String::from_utf8_lossy(name).into_owned();
+                self.write(2, format!("trap: {shown}: bad trap\n").as_bytes())?;
+                return Ok(1);
             };
             match resets {
-                true => self.state.traps.remove(&name),
-                false => self.state.traps.insert(name, action.clone()),
+                true => self.state.traps.remove(condition),
+                false => self.state.traps.insert(condition.to_owned(), action.clone()),
             };
         }
         Ok(0)
     }
+}
+
+/// What a trap may be for, by its number: the end of the shell, and the signals of Linux, signal(7).
+const CONDITIONS: [&str; 32] = [
+    "EXIT", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
+    "USR2", "PIPE", "ALRM", "TERM", "16", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// The condition of a name, in capitals or not, or of a number.
+fn condition(name: &[u8]) -> Option<&'static str> {
+    let number = str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+    let named = || CONDITIONS.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name));
+    CONDITIONS.get(number.or_else(named)?).copied()
 }
 
 /// A path without `..`, taken away by name as `cd -L` does (XCU `cd`, step 8).
@@ -266,6 +283,296 @@ pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
         }
         if rest.is_empty() {
             return quoted;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::{check, check_in_world};
+
+    /// XCU `command` and `type`.
+    #[test]
+    fn command_runs_what_is_no_function() {
+        check(
+            r#"
+$ f() { echo f; }; command f; echo $?; echo() { printf 'mine\n'; }; command echo a; command -p echo b; command -- echo c; command; printf '%s\n' $?
+127
+a
+b
+c
+0
+stderr: script: 1: f: not found
+$ command exit 3; echo no
+exit: 3
+$ command false; echo $?; command . /nonexistent/x; echo $?; command shift 9; echo $?; command readonly r=1; (command export r=2; echo on); echo $?
+1
+2
+2
+on
+0
+stderr: script: 1: .: cannot open /nonexistent/x: No such file
+stderr: script: 1: shift: can't shift that many
+stderr: script: 1: r: is read only
+$ command -v echo; command -v export; command -v nosuch; echo $?; f() { :; }; command -v f
+> command -v /nonexistent/x; echo $?; command -v if; command -v case; command -v [
+> command -v in
+echo
+export
+127
+f
+127
+if
+case
+[
+in
+$ command -V echo; command -V export; f() { :; }; command -V f; command -V nosuch; echo $?
+> type echo : f nosuch while; echo $?
+echo is a shell builtin
+export is a special shell builtin
+f is a shell function
+nosuch: not found
+127
+echo is a shell builtin
+: is a special shell builtin
+f is a shell function
+nosuch: not found
+while is a shell keyword
+127
+"#,
+        );
+    }
+
+    /// XCU 2.15, `eval` and `dot`.
+    #[test]
+    fn eval_and_dot_run_here() {
+        check(
+            r#"
+$ eval 'x=1; echo $x'; echo $x; eval echo '"a  b"' c; eval; echo $?; eval 'false'; echo $?
+> eval ''; echo $?; false; eval 'echo $?'; eval eval eval echo deep
+1
+1
+a  b c
+0
+1
+0
+1
+deep
+$ f() { eval 'return 3; echo no'; echo no; }; f; echo $?; eval 'exit 4'; echo no
+3
+exit: 4
+$ . /nonexistent/file; echo no
+stderr: script: 1: .: cannot open /nonexistent/file: No such file
+exit: 2
+$ . nosuchfile; echo no
+stderr: script: 1: .: cannot open nosuchfile: No such file
+exit: 2
+$ false; eval 'echo $?'; false; eval; echo $?; false; eval ' '; echo $?; false; eval '# nothing'
+> echo $?
+1
+0
+0
+0
+$ eval 'break'; for x in 1 2; do eval 'continue'; echo no; done; eval "echo '"'$x'"'"
+$x
+"#,
+        );
+    }
+
+    /// XCU `umask`.
+    #[test]
+    fn umask_is_octal() {
+        check(
+            r#"
+$ umask; umask 027; umask; umask 7; umask; umask 0; umask; umask 0777; umask; (umask 022); umask
+0022
+0027
+0007
+0000
+0777
+0777
+"#,
+        );
+    }
+
+    /// XCU 2.15, `trap`; signal(7).
+    #[test]
+    fn traps_are_listed() {
+        check(
+            r#"
+$ trap; trap 'echo a' INT TERM; trap; trap - INT; trap; trap '' HUP; trap; trap TERM; trap
+> trap -- "it's" QUIT; trap
+trap -- 'echo a' INT
+trap -- 'echo a' TERM
+trap -- 'echo a' TERM
+trap -- '' HUP
+trap -- 'echo a' TERM
+trap -- '' HUP
+trap -- '' HUP
+trap -- 'it'"'"'s' QUIT
+$ trap 'echo x' 0; trap; trap 0; trap; trap 'echo y' hup HUP; trap; trap - HUP; trap 'a''b' EXIT
+> trap - EXIT; trap; trap "'" USR1; trap
+trap -- 'echo x' EXIT
+trap -- 'echo y' HUP
+trap -- ''"'" USR1
+$ trap 'echo x' usr1 TERM hup EXIT KILL; trap; trap - 0 1; trap; trap '' 31 2; trap
+trap -- 'echo x' EXIT
+trap -- 'echo x' HUP
+trap -- 'echo x' KILL
+trap -- 'echo x' USR1
+trap -- 'echo x' TERM
+trap -- 'echo x' KILL
+trap -- 'echo x' USR1
+trap -- 'echo x' TERM
+trap -- '' INT
+trap -- 'echo x' KILL
+trap -- 'echo x' USR1
+trap -- 'echo x' TERM
+trap -- '' SYS
+$ trap 'echo x' FOO; echo $?; trap 'echo x' 65; echo $?; trap - FOO; echo $?; trap x; echo $?; trap x 2 SIGTERM 3; echo $?; trap
+1
+1
+1
+1
+1
+trap -- 'x' INT
+stderr: trap: FOO: bad trap
+stderr: trap: 65: bad trap
+stderr: trap: FOO: bad trap
+stderr: trap: x: bad trap
+stderr: trap: SIGTERM: bad trap
+"#,
+        );
+    }
+
+    /// XCU 2.15, `exec`.
+    #[test]
+    fn what_exec_changes_stays() {
+        check(
+            r#"
+$ exec 3>&1; echo a >&3; exec 3>&-; echo b >&3; echo $?; exec; echo $?; exec 1>&2; echo err
+a
+2
+0
+stderr: script: 1: 3: Bad file descriptor
+stderr: err
+$ exec 3>&1 >/dev/null; echo lost; echo kept >&3; (exec >&3; echo sub); echo lost
+kept
+sub
+$ exec echo a; echo no
+stderr: script: 1: echo: not found
+exit: 127
+"#,
+        );
+    }
+
+    /// XCU `cd` and `pwd`.
+    #[test]
+    fn directories_change() {
+        check_in_world(
+            r#"
+$ cd /; pwd; echo $PWD $OLDPWD; cd /w/dir; pwd; echo $PWD $OLDPWD; cd ..; pwd; cd -
+> cd ../dir/./sub; pwd; cd -L /; pwd; cd -- /w; pwd
+/
+/ /w
+/w/dir
+/w/dir /
+/w
+/w/dir
+/w/dir/sub
+/
+/w
+$ cd missing; echo $?; pwd; cd a.txt; echo $?; HOME=/w/dir; cd; pwd; cd ../../..; pwd; cd w//dir/; pwd; cd ''; pwd
+2
+/w
+2
+/w/dir
+/
+/w/dir
+/w/dir
+stderr: script: 1: cd: can't cd to missing
+stderr: script: 1: cd: can't cd to a.txt
+$ cd dir; (cd /; pwd); pwd; x=$(cd /; pwd); echo $x; PWD=/x; pwd; OLDPWD=/; cd -; pwd
+/
+/w/dir
+/
+/w/dir
+/
+/
+$ cd -; echo $? $PWD; unset HOME; cd; echo $? $PWD; cd link; echo $?
+/w
+0 /w
+0 /w
+2
+stderr: script: 1: cd: can't cd to link
+"#,
+        );
+    }
+
+    /// XCU 2.15, `dot`.
+    #[test]
+    fn dot_runs_a_file_here() {
+        check_in_world(
+            r#"
+$ . ./dir/x.sh; echo $? $v; . /w/dir/x.sh; f() { . dir/x.sh; echo on; return 5; }; f; echo $?
+sourced one
+3 1
+sourced one
+sourced
+on
+5
+$ PATH=/w/bin:/w/dir; . x.sh; echo $?; PATH=dir; . x.sh; echo $?
+sourced one
+3
+sourced one
+3
+$ set -e; . dir/x.sh; echo no
+sourced one
+exit: 3
+$ . dir/x.sh || echo caught; . ./b.txt; echo $?; (exit 3); . ./b.txt; echo $?; echo 'echo $?' >n
+> (exit 3); . ./n
+sourced one
+caught
+0
+0
+3
+$ . b.txt; echo no
+stderr: script: 1: .: cannot open b.txt: No such file
+exit: 2
+$ . dir; echo no
+stderr: script: 1: .: cannot open dir: No such file
+exit: 2
+"#,
+        );
+    }
+
+    #[test]
+    fn parents_go_by_name() {
+        for (path, expected) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/..", "/"),
+            ("/a/../b", "/b"),
+            ("/../../a", "/a"),
+            ("/a//b/", "/a/b"),
+            ("/a/...", "/a/..."),
+        ] {
+            assert_eq!(without_parents(path.as_bytes()), expected.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_quoted_as_dash_does_it() {
+        for (text, expected) in [
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r#"'it'"'"'s'"#),
+            ("''", r#"''"''""#),
+            ("'a", r#"''"'"'a'"#),
+            ("a'", r#"'a'"'""#),
+        ] {
+            assert_eq!(quoted(text.as_bytes()), expected.as_bytes(), "{text}");
         }
     }
 }

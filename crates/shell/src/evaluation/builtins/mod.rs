@@ -9,7 +9,7 @@ mod variables;
 use super::{Fault, Shell};
 use crate::world::World;
 
-/// Special builtins: assignments before them stay, and their errors end the shell (XCU 2.15).
+/// Special builtins: assignments before them stay, and their errors end the shell (XCU 2.8.1 and 2.15).
 const SPECIAL: [&str; 15] = [
     ".", ":", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set",
     "shift", "times", "trap", "unset",
@@ -31,6 +31,15 @@ pub(super) fn is_regular(name: &[u8]) -> bool {
 }
 
 impl<W: World> Shell<'_, W> {
+    /// Runs a regular builtin, whose errors are a status (XCU 2.8.1). `local` ends the shell in dash.
+    pub(super) fn regular(&mut self, words: &[Vec<u8>], tested: bool) -> Result<(), Fault> {
+        let is_local = words.first().is_some_and(|name| name == b"local");
+        match self.builtin(words, tested) {
+            Err(Fault::Error) if !is_local => Ok(()),
+            ran => ran,
+        }
+    }
+
     /// Runs a builtin; the status of the command before it is set.
     pub(super) fn builtin(&mut self, words: &[Vec<u8>], tested: bool) -> Result<(), Fault> {
         let (name, arguments) = match words.split_first() {

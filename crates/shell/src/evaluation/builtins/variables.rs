@@ -290,3 +290,233 @@ fn next_option(words: &[Vec<u8>], index: &mut usize, at: &mut usize, wanted: &[u
     next_word(index, at);
     Found::Option(letter, Some(argument))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::transcript::check;
+
+    /// XCU 2.15, `export`, `readonly` and `unset`.
+    #[test]
+    fn variables_are_exported_and_marked() {
+        check(
+            r#"
+$ export A=1 B; B=2; export -p; unset A; export -p; C=3; export C; export -p
+export A='1'
+export B='2'
+export PATH='/nowhere'
+export PWD='/'
+export B='2'
+export PATH='/nowhere'
+export PWD='/'
+export B='2'
+export C='3'
+export PATH='/nowhere'
+export PWD='/'
+$ readonly X='it'"'"'s' Y; readonly -p; readonly; echo $X; Y=1; echo no
+readonly X='it'"'"'s'
+readonly Y
+readonly X='it'"'"'s'
+readonly Y
+it's
+stderr: script: 1: Y: is read only
+exit: 2
+$ readonly X=1; unset X; echo no
+stderr: script: 1: unset: X: is read only
+exit: 2
+$ readonly X=1; export X=2; echo no
+stderr: script: 1: X: is read only
+exit: 2
+$ readonly X=1; (X=2; echo no); echo $?; export X; export -p; local y=1; echo no
+2
+export PATH='/nowhere'
+export PWD='/'
+export X='1'
+stderr: script: 1: X: is read only
+stderr: script: 1: local: not in a function
+exit: 2
+$ export 1a=2; echo no
+stderr: script: 1: export: 1a: bad variable name
+exit: 2
+$ export a-b; echo no
+stderr: script: 1: export: a-b: bad variable name
+exit: 2
+$ readonly =x; echo no
+stderr: script: 1: readonly: : bad variable name
+exit: 2
+$ export -- A=1; echo $A; x='a  b' y='C=1 D=2'; export E=$x $y; echo "$E" $C $D; x=y
+> export x=$x; echo $x
+1
+a  b 1 2
+y
+$ unset u; echo $?; x=1; unset -v x; echo "<$x>"; f() { echo f; }; unset -f f; f; echo $?; unset -f nofunc; echo $?; f() { echo f; }; f=1; unset f; f; echo "<$f>"; unset -- y; echo $?
+0
+<>
+127
+0
+f
+<>
+0
+stderr: script: 1: f: not found
+$ unset 1x; echo no
+stderr: script: 1: unset: 1x: bad variable name
+exit: 2
+$ unset IFS; x='a b'; echo $x; unset PATH; echo "<$PATH>"
+a b
+<>
+"#,
+        );
+    }
+
+    /// dash(1), `local`.
+    #[test]
+    fn local_variables_end_with_their_function() {
+        check(
+            r#"
+$ x=0; f() { local x=1 y; y=2; echo $x $y; }; f; echo $x "<$y>"; f() { local x; echo "<$x>"; x=5
+> }; f; echo $x; f() { local x; local x=3; }; f; echo $x
+1 2
+0 <>
+<0>
+0
+0
+$ f() { local u=1; unset u; echo "<$u>"; }; f; echo "<$u>"; g() { local v=1; h; echo $v; }
+> h() { echo $v; v=2; }; g; echo "<$v>"
+<>
+<>
+1
+2
+<>
+$ f() { local a-b; }; f; echo no
+stderr: script: 1: local: a-b: bad variable name
+exit: 2
+$ f() { local x=1; return 3; }; f; echo $? "<$x>"; x=9; f() { local x=$1; [ $x = 0 ] || f 0
+> echo $x; }; f 1; echo $x
+3 <>
+0
+1
+9
+"#,
+        );
+    }
+
+    /// XCU 2.15, `set`.
+    #[test]
+    fn set_gives_parameters_and_options() {
+        check(
+            r#"
+$ set -- a 'b c'; echo $# "$2"; set --; echo $#; set x y; echo $# $1; set - z; echo $# $1
+> set -- -e; echo $1 $-; set -f; echo $# $1
+2 b c
+0
+2 x
+1 z
+-e
+1 -e
+$ set -e -u +e; echo $-; set -o noglob; echo $-; set +o noglob -o noclobber -o allexport; echo $-; set -fu; echo $-; set +fu; echo $-; set -ef a b; echo $- $1; set -x; set - q 2>/dev/null; echo $- $1
+u
+uf
+uaC
+uaCf
+aC
+aCfe a
+aCfe q
+stderr: + set - q
+$ set -o errexit -o nounset; echo $-; set +o errexit +o nounset; echo "<$->"
+ue
+<>
+$ unset PWD PATH PPID PS1 PS2 PS4 OLDPWD MAIL MAILPATH; IFS=:; x='a b' y=; set; export z; set
+IFS=':'
+OPTIND='1'
+x='a b'
+y=''
+IFS=':'
+OPTIND='1'
+x='a b'
+y=''
+"#,
+        );
+    }
+
+    /// XCU 2.15, `shift`.
+    #[test]
+    fn shift_takes_parameters_away() {
+        check(
+            r#"
+$ shift; echo $# "$1"; shift 2; echo $# $1; shift 0; echo $#; shift 1; echo $#; shift 0; echo $?
+3 t wo
+1 four
+1
+0
+0
+$ shift 4; echo $#; shift; echo no
+0
+stderr: script: 1: shift: can't shift that many
+exit: 2
+$ shift 5; echo no
+stderr: script: 1: shift: can't shift that many
+exit: 2
+$ shift x; echo no
+stderr: script: 1: shift: Illegal number: x
+exit: 2
+$ shift -1; echo no
+stderr: script: 1: shift: Illegal number: -1
+exit: 2
+"#,
+        );
+    }
+
+    /// XCU `getopts`.
+    #[test]
+    fn getopts_goes_through_options() {
+        check(
+            r#"
+$ set -- -a -b v -cw -- -a; while getopts ab:c: o; do echo "$o <$OPTARG> $OPTIND"; done
+> echo "$o $OPTIND"; shift $((OPTIND-1)); echo "$@"
+a <> 2
+b <v> 4
+c <w> 5
+? 6
+-a
+$ set -- -abv x; while getopts ab: o; do echo "$o <$OPTARG>"; done; echo $? $OPTIND
+a <>
+b <v>
+0 2
+$ set -- -abc; while getopts abc o; do echo "$o"; done; echo "$o $OPTIND"; set -- x -a; OPTIND=1
+> getopts a o; echo $? $o $OPTIND; set -- -; OPTIND=1; getopts a o; echo $? $OPTIND; set --
+> OPTIND=1; getopts a o; echo $? $OPTIND
+a
+b
+c
+? 2
+1 ? 1
+1 1
+1 1
+$ set -- -x -b; while getopts ab: o; do echo "$o <$OPTARG> $OPTIND"; done; echo $OPTIND
+? <> 2
+? <> 3
+3
+stderr: Illegal option -x
+stderr: No arg for -b option
+$ set -- -x -b; while getopts :ab: o; do echo "$o <$OPTARG> $OPTIND"; done; echo $OPTIND
+? <x> 2
+: <b> 3
+3
+$ while getopts ab: o -a -b 'v w' rest; do echo "$o <$OPTARG>"; done; echo $OPTIND $#
+> set -- -b ''; OPTIND=1; getopts b: o; echo "$o <$OPTARG> $OPTIND"
+a <>
+b <v w>
+4 4
+b <> 3
+$ getopts a; echo no
+no
+stderr: script: 1: getopts: Usage: getopts optstring var [arg...]
+$ getopts a 1x -a; echo no
+no
+stderr: script: 1: getopts: 1x: bad variable name
+$ readonly o; getopts a o -a; echo no
+no
+stderr: script: 1: o: is read only
+"#,
+        );
+    }
+}
