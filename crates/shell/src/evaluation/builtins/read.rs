@@ -87,13 +87,137 @@ fn split(line: &[(u8, bool)], separators: &[u8], count: usize) -> Vec<Vec<u8>> {
     {
         rest = others;
     }
-    // A separator at the end that ends the last field is none of it.
+    // A separator at the end that ends the last field is none of it, and neither are blanks before it.
     if let Some((last, others)) = rest.split_last()
         && separates(last)
-        && !others.iter().any(separates)
     {
-        rest = others;
+        let len = others.iter().rposition(|one| !blank(one)).map_or(0, |at| at + 1);
+        let field = &others[..len];
+        if !field.iter().any(separates) {
+            rest = field;
+        }
     }
     values.push(bytes(rest));
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::transcript::check;
+
+    /// XCU `read` and 2.6.5.
+    #[test]
+    fn read_splits_a_line() {
+        check(
+            r#"
+$ printf 'a b c\n' | { read x y; echo "$? <$x><$y>"; }; printf 'a b\n' | { read x y z
+> echo "<$x><$y><$z>"; }; printf '\n' | { read x y; echo "$? <$x><$y>"; }
+0 <a><b c>
+<a><b><>
+0 <><>
+$ printf '  a   b  c  \n' | { read x y; echo "<$x><$y>"; }; printf '  a  \n' | { read x
+> echo "<$x>"; }; printf '  a  \n' | { IFS= read x; echo "<$x>"; }
+<a><b  c>
+<a>
+<  a  >
+$ printf 'a:b:c\n' | { IFS=: read x y; echo "<$x><$y>"; }; printf 'a::c\n' | { IFS=: read x y z
+> echo "<$x><$y><$z>"; }; printf ':a:\n' | { IFS=: read x y z; echo "<$x><$y><$z>"; }
+<a><b:c>
+<a><><c>
+<><a><>
+$ printf 'a:\n' | { IFS=: read x; echo "<$x>"; }; printf 'a:b:\n' | { IFS=: read x; echo "<$x>"
+> }; printf 'a:b:\n' | { IFS=: read x y; echo "<$x><$y>"; }; printf 'a:b::\n' | { IFS=: read x y
+> echo "<$x><$y>"; }
+<a>
+<a:b:>
+<a><b>
+<a><b::>
+$ printf ' a : b \n' | { IFS=' :' read x y; echo "<$x><$y>"; }
+> printf 'a : : b\n' | { IFS=' :' read x y z; echo "<$x><$y><$z>"; }
+> printf 'a  :\n' | { IFS=' :' read x; echo "<$x>"; }
+<a><b>
+<a><><b>
+<a>
+$ for l in 'a b :' 'a :' 'a : b :' : ' : ' :: a:: 'a: :' ': a :' 'a b:' 'a:b '
+> do printf '%s\n' "$l" | { IFS=' :' read x; echo "<$x>"; }; done
+<a b :>
+<a>
+<a : b :>
+<>
+<>
+<::>
+<a::>
+<a: :>
+<: a :>
+<a b:>
+<a:b>
+$ for l in 'a b :' 'a :' 'a : b :' : ' : ' :: a:: 'a: :' ': a :' 'a b:' 'a:b '
+> do printf '%s\n' "$l" | { IFS=' :' read x y; echo "<$x><$y>"; }; done
+<a><b>
+<a><>
+<a><b>
+<><>
+<><>
+<><>
+<a><>
+<a><>
+<><a>
+<a><b>
+<a><b>
+$ printf 'a b' | { read x y; echo "$? <$x><$y>"; }; : | { read x; echo "$? <$x>"; }
+> printf 'a\nb\n' | { read x; read y; read z; echo "$? <$x><$y><$z>"; }
+1 <a><b>
+1 <>
+1 <a><b><>
+"#,
+        );
+    }
+
+    /// XCU `read`.
+    #[test]
+    fn a_backslash_quotes_unless_r_is_given() {
+        check(
+            r#"
+$ printf 'a\\ b c\n' | { read x y; echo "<$x><$y>"; }; printf 'a\\\nb\n' | { read x; echo "<$x>"
+> }; printf 'a\\tb\n' | { read x; echo "<$x>"; }; printf 'a\\\\b\n' | { read x
+> printf '<%s>\n' "$x"; }
+<a b><c>
+<ab>
+<atb>
+<a\b>
+$ printf 'a\\ b c\n' | { read -r x y; printf '<%s><%s>\n' "$x" "$y"; }
+> printf 'a\\\nb\n' | { read -r x; printf '<%s>\n' "$x"; }
+<a\><b c>
+<a\>
+$ printf '\\ a\n' | { read x; echo "<$x>"; }; printf 'a\\ \n' | { read x; echo "<$x>"; }
+> printf 'a\\' | { read x; echo "$? <$x>"; }
+< a>
+<a >
+1 <a>
+$ printf 'a\\:b:c\n' | { IFS=: read x y; echo "<$x><$y>"; }
+<a:b><c>
+"#,
+        );
+    }
+
+    #[test]
+    fn an_error_of_read_is_a_status() {
+        check(
+            r#"
+$ read; echo no
+no
+stderr: script: 1: read: arg count
+$ echo a | { readonly x=1; read x; echo no; }; echo $?
+no
+0
+stderr: script: 1: x: is read only
+$ echo a | { read -p prompt x; echo "<$x>"; }; echo a | { read -r -- x; echo "<$x>"; }
+<a>
+<a>
+$ read x <&-; echo $? "<$x>"; read x; echo $?
+1 <>
+1
+"#,
+        );
+    }
 }

@@ -42,9 +42,14 @@ impl<W: World> Shell<'_, W> {
         if arguments.is_empty() {
             return Ok(1);
         }
+        // Of four words, `!` is about the other three, whatever they are (XCU `test`, four arguments).
+        let (negated, arguments) = match arguments {
+            [first, others @ ..] if first == b"!" && others.len() == 3 => (true, others),
+            all => (false, all),
+        };
         let mut words = Words { words: arguments, at: 0 };
         let found = self.either(&mut words).and_then(|value| match words.peek(0) {
-            None => Ok(value),
+            None => Ok(value != negated),
             Some(word) => Err(format!("{}: unexpected operator", String::from_utf8_lossy(word))),
         });
         match found {
@@ -109,8 +114,14 @@ impl<W: World> Shell<'_, W> {
         }
     }
 
+    /// What is at a path; nothing is at an empty one (XBD 4.16).
+    fn status(&self, path: &[u8], follow: bool) -> Option<Status> {
+        let path = (!path.is_empty()).then(|| self.state.absolute(path))?;
+        self.world.status(&path, follow).ok()
+    }
+
     fn unary(&self, letter: u8, operand: &[u8]) -> Result<bool, String> {
-        let status = |follow| self.world.status(&self.state.absolute(operand), follow).ok();
+        let status = |follow| self.status(operand, follow);
         let is = |wanted: FileType| status(true).is_some_and(|it| it.file_type == wanted);
         let has = |bits: u16| status(true).is_some_and(|it| it.mode & bits != 0);
         Ok(match letter {
@@ -142,13 +153,11 @@ impl<W: World> Shell<'_, W> {
     }
 
     fn compare(&self, left: &[u8], operator: &[u8], right: &[u8]) -> Result<bool, String> {
-        let status = |path: &[u8]| -> Option<Status> {
-            self.world.status(&self.state.absolute(path), true).ok()
-        };
+        let status = |path: &[u8]| self.status(path, true);
         let newer = |one: Option<Status>, other: Option<Status>| match (one, other) {
             (Some(one), Some(other)) => one.mtime > other.mtime,
-            (Some(_), None) => true,
-            (None, _) => false,
+            // POSIX.1-2024 has one that is there newer than none; dash has not.
+            _ => false,
         };
         let order =
             |left, right| -> Result<Ordering, String> { Ok(integer(left)?.cmp(&integer(right)?)) };
@@ -178,4 +187,212 @@ fn integer(text: &[u8]) -> Result<i64, String> {
     let trimmed = str::from_utf8(text).ok().map(str::trim);
     let number = trimmed.filter(|text| !text.starts_with("0x")).and_then(|text| text.parse().ok());
     number.ok_or_else(|| format!("Illegal number: {}", String::from_utf8_lossy(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::transcript::{check, check_in_world};
+
+    /// XCU `test`.
+    #[test]
+    fn strings_compare() {
+        check(
+            r#"
+$ [ a = a ]; echo $?; [ a = b ]; echo $?; [ a != b ]; echo $?; [ a != a ]; echo $?; [ "" = "" ]
+> echo $?; test a \< b; echo $?; test b \< a; echo $?; test a \< a; echo $?; test b \> a
+> echo $?; test a \> b; echo $?; test a \> a; echo $?
+0
+1
+0
+1
+0
+0
+1
+1
+0
+1
+1
+$ [ -n a ]; echo $?; [ -n "" ]; echo $?; [ -z a ]; echo $?; [ -z "" ]; echo $?; [ a ]; echo $?
+> [ "" ]; echo $?; [ ]; echo $?; test; echo $?; [ -n ]; echo $?; [ = ]; echo $?; [ ! ]; echo $?
+> [ -a ]; echo $?
+0
+1
+1
+0
+0
+1
+1
+1
+0
+0
+0
+0
+"#,
+        );
+    }
+
+    /// XCU `test`.
+    #[test]
+    fn numbers_compare() {
+        check(
+            r#"
+$ for o in eq ne gt ge lt le; do for p in '1 2' '2 2' '3 2'; do set -- $p; [ $1 -$o $2 ]
+> printf %s $?; done; echo " $o"; done
+101 eq
+010 ne
+110 gt
+100 ge
+011 lt
+001 le
+$ [ 010 -eq 10 ]; echo $?; [ ' 5 ' -eq 5 ]; echo $?; [ -3 -lt 2 ]; echo $?; [ +3 -eq 3 ]
+> echo $?; [ 9223372036854775807 -gt 1 ]; echo $?
+0
+0
+0
+0
+0
+$ [ a -eq 1 ]; echo $?; [ 1 -lt 2x ]; echo $?; [ 0x1 -eq 1 ]; echo $?; [ 1.5 -eq 1 ]; echo $?
+2
+2
+2
+2
+stderr: script: 1: [: Illegal number: a
+stderr: script: 1: [: Illegal number: 2x
+stderr: script: 1: [: Illegal number: 0x1
+stderr: script: 1: [: Illegal number: 1.5
+"#,
+        );
+    }
+
+    /// XCU `test`, by the number of arguments.
+    #[test]
+    fn operators_combine() {
+        check(
+            r#"
+$ [ ! a ]; echo $?; [ ! "" ]; echo $?; [ ! a = b ]; echo $?; [ ! a = a ]; echo $?; [ ! ! a ]
+> echo $?; [ ! -z a ]; echo $?
+1
+0
+0
+1
+0
+0
+$ [ a -a b ]; echo $?; [ a -a "" ]; echo $?; [ "" -a b ]; echo $?; [ a -o "" ]; echo $?
+> [ "" -o b ]; echo $?; [ "" -o "" ]; echo $?
+0
+1
+1
+0
+0
+1
+$ [ a -o "" -a "" ]; echo $?; [ "" -a "" -o a ]; echo $?; [ a = a -a b = c -o d = d ]; echo $?
+> [ ! a -o b ]; echo $?; [ ! "" -a "" ]; echo $?; [ ! "" -a x ]; echo $?; [ ! "" -o "" -o "" ]
+> echo $?; [ \( ! a \) ]; echo $?
+0
+0
+0
+1
+0
+0
+0
+1
+$ [ \( a \) ]; echo $?; [ \( "" \) ]; echo $?; [ \( a -o b \) -a "" ]; echo $?
+> [ ! \( a = b \) ]; echo $?; [ \( \( a \) \) ]; echo $?; [ a = a -a \( "" -o b \) ]; echo $?
+0
+1
+1
+0
+0
+0
+$ [ ! = ! ]; echo $?; [ \( = \( ]; echo $?; [ -n = -n ]; echo $?; [ -z = -n ]; echo $?
+> [ ! = a ]; echo $?; [ -f = -f ]; echo $?; [ a = = ]; echo $?
+0
+0
+0
+1
+1
+0
+1
+$ [ a b ]; echo $?; [ a b c ]; echo $?; [ \( a ]; echo $?; [ a = ]; echo $?; [ a = b c ]; echo $?; [ -x ]; echo $?
+2
+2
+2
+2
+2
+0
+stderr: script: 1: [: b: unexpected operator
+stderr: script: 1: [: b: unexpected operator
+stderr: script: 1: [: closing paren expected
+stderr: script: 1: [: =: unexpected operator
+stderr: script: 1: [: c: unexpected operator
+$ [ a = a; echo $?; [; echo $?; test a = a ]; echo $?
+2
+2
+2
+stderr: script: 1: [: missing ]
+stderr: script: 1: [: missing ]
+stderr: script: 1: test: ]: unexpected operator
+$ test -t 1; echo $?; [ -t 0 ]; echo $?; [ -t x ]; echo $?
+1
+1
+2
+stderr: script: 1: [: Illegal number: x
+"#,
+        );
+    }
+
+    /// XCU `test`.
+    #[test]
+    fn files_have_types_and_modes() {
+        check_in_world(
+            r#"
+$ for x in a.txt b.txt dir link broken exec missing hard fifo socket block character
+> do for o in e f d s h L p x r w b c S; do [ -$o $x ] && printf " $o"; done; echo " $x"; done
+ e f s r w a.txt
+ e f r w b.txt
+ e d s x r w dir
+ e f s h L r w link
+ h L broken
+ e f x r w exec
+ missing
+ e f s r w hard
+ e p r w fifo
+ e r w S socket
+ e r w b block
+ e r w c character
+$ for x in setuid setgid sticky a.txt; do for o in u g k O G; do [ -$o $x ] && printf " $o"
+> done; echo " $x"; done; [ -c /dev/null ]; echo $?; [ -b /dev/null ]; echo $?; [ -d / ]
+> echo $?; [ -e '' ]; echo $?
+ u O G setuid
+ g O setgid
+ k G sticky
+ O G a.txt
+0
+1
+0
+1
+$ [ new -nt old ]; echo $?; [ old -nt new ]; echo $?; [ old -ot new ]; echo $?; [ new -ot old ]
+> echo $?; [ old -nt old ]; echo $?; [ old -nt missing ]; echo $?; [ missing -nt old ]; echo $?
+> [ missing -ot old ]; echo $?; [ old -ot missing ]; echo $?; [ missing -nt missing ]; echo $?
+0
+1
+0
+1
+1
+1
+1
+1
+1
+1
+$ [ a.txt -ef hard ]; echo $?; [ a.txt -ef b.txt ]; echo $?; [ a.txt -ef missing ]; echo $?
+> [ missing -ef a.txt ]; echo $?; [ missing -ef missing ]; echo $?; [ link -ef a.txt ]; echo $?
+0
+1
+1
+1
+1
+0
+"#,
+        );
+    }
 }
