@@ -10,24 +10,22 @@
     reason = "this module is the one home of the bare file-system calls"
 )]
 
+mod error;
 mod folder;
+mod names;
+mod open;
 mod staging;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use cvmkit_formats::source::Source;
-use rustix::fs::OFlags;
-use thiserror::Error;
-
-pub use folder::Folder;
+pub use error::{FileError, Unsuitable, cannot, file_error};
+pub use folder::{Folder, make_folder};
+pub use names::{parent, partial_name};
+pub use open::{FileSource, open, open_stream};
 pub use staging::{Output, Published, Staging};
-
-use crate::document::Misfit;
-use crate::fault::{Diagnosis, Fault};
 
 /// Longest file that is read whole unless a reader has a bound of its own: no kernel, firmware or
 /// event log has a tenth of it. What may be longer, such as an initramfs, is read piece by piece.
@@ -36,121 +34,6 @@ const WHOLE_MAX: u64 = 128 << 20;
 /// Longest text: sums, command lines, profiles, of some kB. One that is TOML takes up to 150 times as
 /// much memory.
 const TEXT_MAX: u64 = 2 << 20;
-
-/// A file that is there and can't be what it should be.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Unsuitable {
-    /// A folder, a pipe, a device.
-    #[error("it is not a regular file")]
-    NoFile,
-    /// Longer than anything of its kind.
-    #[error("expected at most {0} bytes")]
-    TooLong(u64),
-    /// No document, or one of another type.
-    #[error(transparent)]
-    Malformed(Misfit),
-    /// What belongs to nobody else's build.
-    #[error("{0}")]
-    Foreign(String),
-}
-
-impl Unsuitable {
-    /// As an error of a reader or a writer.
-    #[must_use]
-    pub fn into_io(self) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidInput, self)
-    }
-}
-
-/// A file-system call that failed, and on what.
-#[derive(Debug, Error)]
-#[error("cannot {action} `{}`", path.display())]
-pub struct FileError {
-    /// The verb, as in `cannot read`.
-    pub action: &'static str,
-    /// The file or folder.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
-}
-
-impl FileError {
-    /// True when this user may not do it.
-    #[must_use]
-    pub fn is_denied(&self) -> bool {
-        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-        matches!(self.source.kind(), PermissionDenied | ReadOnlyFilesystem)
-    }
-
-    /// True when a link is there that is not followed.
-    #[must_use]
-    pub fn is_link(&self) -> bool {
-        self.source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
-    }
-
-    /// True when something is there that can't be what it should be.
-    #[must_use]
-    pub fn is_unsuitable(&self) -> bool {
-        self.source.get_ref().is_some_and(|inner| inner.is::<Unsuitable>())
-    }
-
-    /// True when its bytes are not what they should be.
-    #[must_use]
-    pub fn is_invalid(&self) -> bool {
-        self.source.kind() == io::ErrorKind::InvalidData
-    }
-
-    /// True when the file is not there.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
-    }
-}
-
-impl Diagnosis for FileError {
-    fn fault(&self) -> Fault {
-        if self.is_unsuitable() { Fault::Definition } else { Fault::Environment }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let holder = parent(&self.path).display();
-        match self.source.kind() {
-            io::ErrorKind::StorageFull => {
-                Some(format!("make room on the disk that holds `{holder}`"))
-            }
-            io::ErrorKind::QuotaExceeded => Some(format!("the quota of `{holder}` is used up")),
-            io::ErrorKind::FileTooLarge => Some("the limit on the size of files is too low".into()),
-            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                Some(format!("see who may write to `{holder}`"))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The error of a file within an error of something that wrote to it or read from it.
-#[must_use]
-pub fn file_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a FileError> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref());
-        if let Some(found) = error.downcast_ref().or(inner) {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
-}
-
-/// Names the file in an error: `.map_err(cannot("read", path))`.
-pub fn cannot<E: Into<io::Error>>(
-    action: &'static str,
-    path: &Path,
-) -> impl FnOnce(E) -> FileError + use<E> {
-    let path = path.to_owned();
-    move |source| FileError { action, path, source: source.into() }
-}
 
 /// The whole of a regular file.
 ///
@@ -206,39 +89,6 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|error| cannot("read", path)(invalid(error)))
 }
 
-/// Opens a regular file to read, and nothing else: to open a pipe would wait for its writer.
-///
-/// # Errors
-/// Names the file.
-pub fn open(path: &Path) -> Result<File, FileError> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-    let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
-    let file = opened.map_err(cannot("open", path))?;
-    regular(file).map_err(cannot("open", path))
-}
-
-/// The file, if it is a regular one.
-fn regular(file: File) -> io::Result<File> {
-    if file.metadata()?.is_file() { Ok(file) } else { Err(Unsuitable::NoFile.into_io()) }
-}
-
-/// Opens what the user names to be read from start to end: a pipe or a device is taken too, and is
-/// waited for. Whoever reads it keeps a bound.
-///
-/// # Errors
-/// Names the file.
-pub fn open_stream(path: &Path) -> Result<File, FileError> {
-    File::open(path).map_err(cannot("open", path))
-}
-
-/// Makes a folder and its parents.
-///
-/// # Errors
-/// Names the folder.
-pub fn make_folder(path: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(path).map_err(cannot("create the folder", path))
-}
-
 /// The names in a folder, in byte order, each with its type.
 ///
 /// # Errors
@@ -282,16 +132,6 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         return Err(cannot("create", path)(io::Error::from(io::ErrorKind::InvalidInput)));
     };
     Folder::open(parent(path))?.replace(name, bytes)
-}
-
-/// A name beside `name` that this process alone uses.
-pub fn partial_name(name: &std::ffi::OsStr) -> std::ffi::OsString {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(format!(".partial-{process}-{count}"));
-    partial
 }
 
 /// Renames a finished and synced file to its final name and syncs the folder.
@@ -339,15 +179,6 @@ pub fn sync_folder(path: &Path) -> Result<(), FileError> {
     Folder::open(path)?.sync()
 }
 
-/// The folder a path is in; `.` for a bare name.
-#[must_use]
-pub fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
 /// A new file, readable by all whatever the umask, to be read and written by offset.
 ///
 /// # Errors
@@ -374,47 +205,18 @@ pub fn unlock(file: &File, path: &Path) -> Result<(), FileError> {
     rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock).map_err(cannot("unlock", path))
 }
 
-/// An open file as a random-access source of fixed length.
-#[derive(Debug)]
-pub struct FileSource {
-    file: File,
-    len: u64,
-}
-
-impl FileSource {
-    /// Opens `path`, a regular file.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
-        let file = open(path)?;
-        let len = file.metadata().map_err(cannot("read", path))?.len();
-        Ok(Self { file, len })
-    }
-
-    /// The length now of an open file.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn of(file: File) -> io::Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(Self { file, len })
-    }
-}
-
-impl Source for FileSource {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buf, offset)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
     use super::*;
+    use crate::fault::{Diagnosis, Fault};
+
+    /// Whether `names` are what is in a folder, hidden ones too.
+    fn holds(folder: &Path, names: &[&str]) -> bool {
+        let listed = list(folder).unwrap().into_iter().map(|(name, _)| name.into_string().unwrap());
+        listed.collect::<Vec<_>>() == names
+    }
 
     #[test]
     fn replaced_files_are_whole_and_leave_nothing_beside_them() {
@@ -423,7 +225,16 @@ mod tests {
         replace(&path, b"one").unwrap();
         replace(&path, b"two").unwrap();
         assert_eq!(read(&path).unwrap(), b"two");
-        assert_eq!(list(folder.path()).unwrap().len(), 1);
+        assert!(holds(folder.path(), &["a"]));
+        // What is not there can't be replaced: neither a folder nor what has no name.
+        let error = replace(&folder.path().join("none/a"), b"x").unwrap_err();
+        assert_eq!((error.action, error.path), ("open the folder", folder.path().join("none")));
+        let error = replace(Path::new("/"), b"x").unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::InvalidInput);
+        // A folder in the place stays, and nothing is left beside it.
+        make_folder(&folder.path().join("b/c")).unwrap();
+        assert!(replace(&folder.path().join("b"), b"x").is_err());
+        assert!(holds(folder.path(), &["a", "b"]));
     }
 
     #[test]
@@ -435,8 +246,11 @@ mod tests {
         for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
             let error = read(path).unwrap_err();
             assert!(error.is_unsuitable(), "{error:?}");
+            assert_eq!((error.action, error.path.as_path()), ("open", path));
+            assert_eq!(error.source.to_string(), "it is not a regular file");
             assert_eq!(error.fault(), Fault::Definition);
             assert!(FileSource::open(path).is_err() && read_text(path).is_err());
+            assert!(read_up_to(path, 1).is_err());
         }
     }
 
@@ -454,11 +268,145 @@ mod tests {
         // Texts have a bound of their own.
         File::create(&path).unwrap().set_len(TEXT_MAX + 1).unwrap();
         assert!(read(&path).is_ok() && read_text(&path).unwrap_err().is_unsuitable());
+        File::create(&path).unwrap().set_len(TEXT_MAX).unwrap();
+        assert_eq!(read_text(&path).unwrap().len() as u64, TEXT_MAX);
         // A file that says it is empty and has no end.
         let error = bounded(File::open("/dev/zero").unwrap(), 1000).unwrap_err();
         assert_eq!(error.to_string(), "expected at most 1000 bytes");
         replace(&path, b"12345").unwrap();
         assert_eq!(read_at_most(&path, 5).unwrap(), b"12345");
-        assert!(read_at_most(&path, 4).is_err());
+        assert_eq!(
+            read_at_most(&path, 4).unwrap_err().source.to_string(),
+            "expected at most 4 bytes"
+        );
+        replace(&path, b"").unwrap();
+        assert_eq!(read_at_most(&path, 0).unwrap(), b"");
+    }
+
+    #[test]
+    fn the_start_of_a_file_is_read_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        replace(&path, b"12345").unwrap();
+        for (max, expected) in [(0, ""), (4, "1234"), (5, "12345"), (6, "12345")] {
+            assert_eq!(read_up_to(&path, max).unwrap(), expected.as_bytes(), "{max}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_utf_8() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        replace(&path, "größer".as_bytes()).unwrap();
+        assert_eq!(read_text(&path).unwrap(), "größer");
+        replace(&path, b"gr\xf6\xdfer").unwrap();
+        let error = read_text(&path).unwrap_err();
+        assert!(error.is_invalid() && !error.is_unsuitable(), "{error:?}");
+        assert_eq!((error.action, error.path.as_path()), ("read", path.as_path()));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none");
+        for (error, action) in [
+            (read(&path).unwrap_err(), "open"),
+            (read_text(&path).unwrap_err(), "open"),
+            (read_up_to(&path, 1).unwrap_err(), "open"),
+            (open_stream(&path).unwrap_err(), "open"),
+            (FileSource::open(&path).unwrap_err(), "open"),
+            (list(&path).unwrap_err(), "list"),
+            (read_link(&path).unwrap_err(), "read the link"),
+            (sync_folder(&path).unwrap_err(), "open the folder"),
+            (create(&path.join("x")).unwrap_err(), "create"),
+        ] {
+            assert!(error.is_not_found() && error.path.starts_with(&path), "{error:?}");
+            assert_eq!(error.action, action);
+            assert_eq!(error.fault(), Fault::Environment);
+            assert_eq!(error.to_string(), format!("cannot {action} `{}`", error.path.display()));
+        }
+        // To remove what is not there is no error; a folder is not removed as a file.
+        remove(&path).unwrap();
+        let error = remove(folder.path()).unwrap_err();
+        assert_eq!((error.action, error.path.as_path()), ("remove", folder.path()));
+    }
+
+    #[test]
+    fn names_are_listed_in_byte_order_with_their_types() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b", "B", "a-b", "a", ".h", "ä"] {
+            replace(&folder.path().join(name), b"").unwrap();
+        }
+        make_folder(&folder.path().join("d/e")).unwrap();
+        symlink("d", folder.path().join("l")).unwrap();
+        assert!(holds(folder.path(), &[".h", "B", "a", "a-b", "b", "d", "l", "ä"]));
+        for (name, kind) in list(folder.path()).unwrap() {
+            let types = (kind.is_file(), kind.is_dir(), kind.is_symlink());
+            let expected = (name != "d" && name != "l", name == "d", name == "l");
+            assert_eq!(types, expected, "{name:?}");
+        }
+        assert_eq!(read_link(&folder.path().join("l")).unwrap(), Path::new("d"));
+        remove(&folder.path().join("l")).unwrap();
+        assert!(folder.path().join("d").exists(), "what a link leads to stays");
+    }
+
+    #[test]
+    fn a_finished_file_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (finished, path) = (folder.path().join("f"), folder.path().join("p"));
+        for text in ["one", "two"] {
+            replace(&finished, text.as_bytes()).unwrap();
+            place(&finished, &path).unwrap();
+            assert_eq!(read_text(&path).unwrap(), text);
+            assert!(holds(folder.path(), &["p"]));
+        }
+        // `place_new` leaves what is there, and the finished file goes all the same.
+        replace(&finished, b"three").unwrap();
+        place_new(&finished, &path).unwrap();
+        assert_eq!(read_text(&path).unwrap(), "two");
+        assert!(holds(folder.path(), &["p"]));
+        replace(&finished, b"four").unwrap();
+        place_new(&finished, &folder.path().join("q")).unwrap();
+        assert_eq!(read_text(&folder.path().join("q")).unwrap(), "four");
+        assert!(holds(folder.path(), &["p", "q"]));
+        for error in [
+            place(&finished, &path).unwrap_err(),
+            place_new(&finished, &folder.path().join("r")).unwrap_err(),
+        ] {
+            assert!(error.is_not_found() && error.action == "create", "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_created_file_is_empty_and_readable_by_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        replace(&path, b"old").unwrap();
+        let file = create(&path).unwrap();
+        let status = file.metadata().unwrap();
+        assert_eq!((status.len(), status.mode() & 0o7777), (0, 0o644));
+    }
+
+    #[test]
+    fn a_scratch_file_has_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = create_unnamed(&Folder::open(folder.path()).unwrap()).unwrap();
+        assert!(holds(folder.path(), &[]));
+        let status = file.metadata().unwrap();
+        assert_eq!((status.nlink(), status.mode() & 0o7777), (0, 0o600));
+    }
+
+    #[test]
+    fn an_unlocked_file_can_be_locked_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::open(folder.path()).unwrap();
+        let file = folder.open_locked("a").unwrap();
+        let other = folder.file("a").unwrap();
+        let lock = || {
+            rustix::fs::flock(&other, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+        };
+        assert!(!lock());
+        unlock(&file, &folder.path("a")).unwrap();
+        assert!(lock());
     }
 }

@@ -41,7 +41,6 @@ const CIRCLES: &[(&str, &str, usize)] = &[
     ("measure", "firmware", 4),
     ("measure", "snp", 2),
     ("measure", "tpm", 4),
-    ("host", "files", 2),
     ("formats", "cpio", 2),
     ("formats", "fat", 5),
     ("formats", "gpt", 3),

@@ -5,7 +5,7 @@
 //! one that is taken over is a regular file with no other name.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +19,17 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{FileError, Unsuitable, cannot, make_folder, parent, partial_name, regular};
+use super::error::{FileError, Unsuitable, cannot};
+use super::names::{parent, partial_name};
+use super::open::regular;
+
+/// Makes a folder and its parents.
+///
+/// # Errors
+/// Names the folder.
+pub fn make_folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).map_err(cannot("create the folder", path))
+}
 
 /// An open folder.
 #[derive(Clone, Debug)]
@@ -351,6 +361,168 @@ mod tests {
         folder.replace("new", b"ours").unwrap();
         assert_eq!(super::super::read(&victim).unwrap(), b"precious");
         assert_eq!(super::super::read(&folder.path("new")).unwrap(), b"ours");
+    }
+
+    fn names(folder: &Folder) -> Vec<String> {
+        let listed = folder.list().unwrap().into_iter();
+        listed.map(|(name, _)| name.into_string().unwrap()).collect()
+    }
+
+    /// How an error names its file, and what is wrong with it.
+    fn told(error: &FileError) -> (String, io::ErrorKind) {
+        let name = error.path.file_name().unwrap_or_default().to_string_lossy();
+        (format!("{} {name}", error.action), error.source.kind())
+    }
+
+    #[test]
+    fn a_new_file_is_new_and_has_its_mode() {
+        let (_temporary, folder) = folder();
+        for (name, mode) in [("a", 0o644), ("b", 0o600), ("c", 0o777)] {
+            let file = match mode {
+                0o644 => folder.create(name).unwrap(),
+                mode => folder.create_with(name.as_ref(), mode).unwrap(),
+            };
+            assert_eq!(file.metadata().unwrap().mode() & 0o7777, mode);
+            let error = folder.create(name).unwrap_err();
+            assert_eq!(told(&error), (format!("create {name}"), io::ErrorKind::AlreadyExists));
+        }
+        assert_eq!(names(&folder), ["a", "b", "c"]);
+        let error = folder.file("none").unwrap_err();
+        assert_eq!(told(&error), ("open none".into(), io::ErrorKind::NotFound));
+        folder.subfolder("d").unwrap();
+        assert!(folder.file("d").unwrap_err().is_unsuitable());
+        assert!(folder.create("d").is_err());
+    }
+
+    #[test]
+    fn a_subfolder_is_made_once_and_is_a_folder() {
+        let (_temporary, folder) = folder();
+        folder.subfolder("a").unwrap().create("x").unwrap();
+        assert_eq!(names(&folder.subfolder("a").unwrap()), ["x"], "what is there is kept");
+        folder.create("file").unwrap();
+        let error = folder.subfolder("file").unwrap_err();
+        assert!(error.is_unsuitable() && error.action == "use", "{error:?}");
+        assert_eq!(error.source.to_string(), "it is not a folder, and links are not followed here");
+        let error = folder.subfolder("none/b").unwrap_err();
+        assert_eq!(told(&error), ("create the folder b".into(), io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn things_in_a_folder_are_told_apart() {
+        let (_temporary, folder) = folder();
+        folder.create("b").unwrap();
+        folder.subfolder("c").unwrap();
+        symlink("nowhere", folder.path("a")).unwrap();
+        let listed: Vec<_> = folder.list().unwrap();
+        let expected =
+            [("a", FileType::Symlink), ("b", FileType::RegularFile), ("c", FileType::Directory)];
+        assert_eq!(listed, expected.map(|(name, kind)| (name.into(), kind)));
+        assert!(folder.stat("none").unwrap().is_none());
+        assert!(folder.stat("a").unwrap().is_some(), "a link is there, wherever it leads");
+        let error = folder.stat("b/x").unwrap_err();
+        assert_eq!(told(&error), ("read x".into(), io::ErrorKind::NotADirectory));
+    }
+
+    #[test]
+    fn a_file_gets_another_name_here_or_elsewhere() {
+        let (_temporary, folder) = folder();
+        let other = folder.subfolder("other").unwrap();
+        folder.create("a").unwrap().write_all(b"a").unwrap();
+        folder.create("b").unwrap().write_all(b"b").unwrap();
+        folder.rename("a", &other, "c").unwrap();
+        assert_eq!(
+            (names(&folder), names(&other)),
+            (vec!["b".into(), "other".into()], vec!["c".into()])
+        );
+        folder.rename("b", &other, "c").unwrap();
+        assert_eq!(super::super::read(&other.path("c")).unwrap(), b"b", "it takes the place");
+        let error = folder.rename("none", &other, "d").unwrap_err();
+        assert_eq!(told(&error), ("create d".into(), io::ErrorKind::NotFound));
+
+        other.create("d").unwrap();
+        let error = other.rename_new(OsStr::new("c"), OsStr::new("d")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        other.rename_new(OsStr::new("c"), OsStr::new("e")).unwrap();
+        assert_eq!(names(&other), ["d", "e"]);
+        other.exchange(OsStr::new("d"), OsStr::new("e")).unwrap();
+        assert_eq!(super::super::read(&other.path("d")).unwrap(), b"b");
+        assert!(other.exchange(OsStr::new("d"), OsStr::new("none")).is_err());
+    }
+
+    #[test]
+    fn one_more_name_of_a_file_replaces_nothing() {
+        let (_temporary, folder) = folder();
+        let other = folder.subfolder("other").unwrap();
+        folder.create("a").unwrap().write_all(b"a").unwrap();
+        let name = OsStr::new("a");
+        for _ in 0..2 {
+            folder.link(name, &other).unwrap();
+        }
+        assert_eq!(super::super::read(&other.path("a")).unwrap(), b"a");
+        assert_eq!(folder.stat("a").unwrap().unwrap().st_nlink, 2);
+        let error = folder.link(OsStr::new("none"), &other).unwrap_err();
+        assert_eq!(told(&error), ("create none".into(), io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn a_folder_has_one_lock() {
+        let (_temporary, folder) = folder();
+        let again = Folder::open(folder.as_path()).unwrap();
+        folder.lock().unwrap();
+        assert_eq!(again.lock().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(folder);
+        again.lock().unwrap();
+    }
+
+    #[test]
+    fn a_folder_knows_where_it_is() {
+        let (temporary, folder) = folder();
+        let (holder, name) = Folder::of(folder.as_path()).unwrap();
+        assert_eq!((holder.as_path(), name.as_os_str()), (temporary.path(), OsStr::new("ours")));
+        assert!(folder.is_at(&holder, &name).unwrap());
+        holder.rename(&name, &holder, "theirs").unwrap();
+        assert!(!folder.is_at(&holder, &name).unwrap() && holder.subfolder(&name).is_ok());
+        assert!(!folder.is_at(&holder, &name).unwrap(), "another one has the name");
+        assert!(folder.is_at(&holder, OsStr::new("theirs")).unwrap());
+        let error = Folder::of(Path::new("/")).unwrap_err();
+        assert_eq!(error.source.to_string(), "it has no file name");
+        let (made, _) = Folder::of(&temporary.path().join("x/y/z")).unwrap();
+        assert!(made.as_path().ends_with("x/y") && made.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_removed_goes_with_all_that_is_in_it() {
+        let (_temporary, folder) = folder();
+        folder.remove("none").unwrap();
+        folder.create("a").unwrap();
+        folder.subfolder("b").unwrap().subfolder("c").unwrap().create("d").unwrap();
+        folder.remove("b").unwrap();
+        assert_eq!(names(&folder), ["a"]);
+        folder.clear().unwrap();
+        assert!(names(&folder).is_empty());
+        folder.remove("a/b").unwrap();
+    }
+
+    /// The partial file goes when it can't take the place.
+    #[test]
+    fn a_file_that_cannot_be_replaced_leaves_nothing() {
+        let (_temporary, folder) = folder();
+        folder.subfolder("a").unwrap();
+        let error = folder.replace("a", b"x").unwrap_err();
+        assert_eq!(told(&error), ("create a".into(), io::ErrorKind::IsADirectory));
+        assert_eq!(names(&folder), ["a"]);
+    }
+
+    #[test]
+    fn a_locked_file_keeps_what_it_has() {
+        let (_temporary, folder) = folder();
+        folder.open_locked("a").unwrap().write_all(b"kept").unwrap();
+        let file = folder.open_locked("a").unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 4);
+        let other = folder.file("a").unwrap();
+        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err());
+        let error = folder.open_locked("none/a").unwrap_err();
+        assert_eq!(told(&error), ("create a".into(), io::ErrorKind::NotFound));
     }
 
     #[test]

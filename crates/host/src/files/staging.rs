@@ -12,7 +12,9 @@ use cvmkit_formats::sink::Sink;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
-use super::{FileError, FileSource, Folder, Unsuitable, cannot};
+use super::error::{FileError, Unsuitable, cannot};
+use super::folder::Folder;
+use super::open::FileSource;
 
 /// A folder where a build's files grow until all are finished.
 ///
@@ -319,6 +321,8 @@ impl Sink for Output {
 mod tests {
     use std::collections::BTreeMap;
 
+    use cvmkit_formats::source::Source as _;
+
     use super::*;
     use crate::files;
 
@@ -457,5 +461,102 @@ mod tests {
             assert_eq!(contents(&target)["a"], text, "killed at {killed_at}");
             assert_eq!(files::list(folder.path()).unwrap().len(), 1, "killed at {killed_at}");
         }
+    }
+
+    #[test]
+    fn a_target_that_is_a_link_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        stage(&real, "old").publish(&names(&[]), &[]).unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        stage(&link, "new").publish(&names(&[]), &[]).unwrap();
+        assert_eq!(contents(&real)["a"], "new a");
+        assert!(link.is_symlink());
+        let error = Staging::new(&real.join("a/x")).unwrap_err();
+        assert_eq!((error.action, error.path), ("find", real.join("a/x")));
+    }
+
+    #[test]
+    fn one_file_takes_the_place_of_the_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out.raw");
+        stage(&target, "old").publish_file("a").unwrap();
+        stage(&target, "new").publish_file("b").unwrap();
+        assert_eq!(files::read(&target).unwrap(), b"new b");
+        assert_eq!(files::list(folder.path()).unwrap().len(), 1, "nothing is left beside it");
+        let error = stage(&target, "none").publish_file("c").unwrap_err();
+        assert!(error.is_not_found() && error.path == target, "{error:?}");
+        assert_eq!(files::read(&target).unwrap(), b"new b");
+    }
+
+    #[test]
+    fn a_build_that_is_busy_is_said_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out");
+        let _busy = Staging::new(&target).unwrap();
+        let error = Staging::new(&target).unwrap_err();
+        let partial = folder.path().join(".out.partial");
+        let expected = format!("cannot use, as another build is using it, `{}`", partial.display());
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.source.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_staged_file_is_made_again_and_grows_where_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = Staging::new(&folder.path().join("out")).unwrap();
+        staging.create("a").unwrap().write_at(0, b"what was before").unwrap();
+        let mut output = staging.create("a").unwrap();
+        assert_eq!(staging.path("a"), staging.folder().join("a"));
+        output.write_at(2, b"xy").unwrap();
+        output.zeros(3, 1).unwrap();
+        assert_eq!(output.reader().unwrap().len(), 4, "zeros within take nothing away");
+        output.zeros(4, 3).unwrap();
+        assert_eq!(output.reader().unwrap().len(), 7);
+        output.sync().unwrap();
+        staging.sync("a").unwrap();
+        assert_eq!(files::read(&staging.path("a")).unwrap(), b"\0\0xy\0\0\0");
+        output.set_len(3).unwrap();
+        assert_eq!(files::read(&staging.path("a")).unwrap(), b"\0\0x");
+        assert!(staging.sync("b").unwrap_err().is_not_found());
+        // A sink's error names the file, through whatever writer it passes.
+        let error = output.write_at(u64::MAX, b"x").unwrap_err();
+        let found = files::file_error(&error).unwrap();
+        assert_eq!((found.action, found.path.as_path()), ("write", staging.path("a").as_path()));
+        assert_eq!(error.kind(), found.source.kind());
+    }
+
+    /// An image that a killed build moved aside comes back, unless a newer one is in its place.
+    #[test]
+    fn an_image_that_stands_aside_comes_back() {
+        for (is_there, expected) in [(false, "old a"), (true, "new a")] {
+            let folder = tempfile::tempdir().unwrap();
+            let target = folder.path().join("out");
+            stage(&folder.path().join(".out.old"), "old").publish(&names(&[]), &[]).unwrap();
+            if is_there {
+                stage(&target, "new").publish(&names(&[]), &[]).unwrap();
+                stage(&folder.path().join(".out.old"), "old").publish(&names(&[]), &[]).unwrap();
+            }
+            drop(Staging::new(&target).unwrap());
+            assert_eq!(contents(&target)["a"], expected);
+            assert_eq!(files::list(folder.path()).unwrap().len(), 1);
+        }
+    }
+
+    /// renameat2(2): what a file system without `RENAME_EXCHANGE` and a kernel without the call say.
+    #[test]
+    fn a_file_system_that_cannot_exchange_is_no_failure() {
+        for (number, expected) in [
+            (Errno::INVAL, true),
+            (Errno::NOSYS, true),
+            (Errno::NOTSUP, true),
+            (Errno::NOENT, false),
+            (Errno::ACCESS, false),
+            (Errno::XDEV, false),
+        ] {
+            let error = io::Error::from_raw_os_error(number.raw_os_error());
+            assert_eq!(cannot_exchange(&error), expected, "{error}");
+        }
+        assert!(!cannot_exchange(&io::Error::other("no code")));
     }
 }
