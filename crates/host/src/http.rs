@@ -382,4 +382,205 @@ mod tests {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
         assert_eq!(asked(Some(5), |stream| stream.write_all(answer)).unwrap(), b"hello");
     }
+
+    const URL: &str = "http://127.0.0.1/x";
+
+    /// Asks once from an offset, with the answers that a server gives in their order; the requests' ranges
+    /// come back beside what came.
+    fn asked_from(
+        offset: u64,
+        answers: Vec<&'static str>,
+    ) -> (Result<(u64, String), HttpError>, Vec<String>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let mut ranges = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = vec![0; 4096];
+                let len = stream.read(&mut head).unwrap();
+                let head = String::from_utf8_lossy(&head[..len]).to_lowercase();
+                let range = head.lines().find_map(|line| line.strip_prefix("range: "));
+                ranges.push(range.unwrap_or("none").to_owned());
+                let answer = format!("HTTP/1.1 {answer}");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            ranges
+        });
+        let found = Client::new(Limits::default()).get(&url, offset, 5).map(|response| {
+            let mut body = String::new();
+            let mut reader = response.body;
+            reader.read_to_string(&mut body).unwrap();
+            (response.offset, body)
+        });
+        (found, server.join().unwrap())
+    }
+
+    const CLOSE: &str = "connection: close\r\ncontent-length: 0\r\n\r\n";
+
+    /// RFC 9110, 14.2 and 15.3.7: a server may give the part that is asked for, or the whole.
+    #[test]
+    fn a_transfer_goes_on_where_it_ended() {
+        let whole = "200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+        let part = "206 Partial Content\r\nconnection: close\r\ncontent-length: 2\r\n\r\nlo";
+        let behind = "416 Range Not Satisfiable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        for (offset, answers, expected, ranges) in [
+            (0, vec![whole], (0, "hello"), vec!["none"]),
+            (3, vec![part], (3, "lo"), vec!["bytes=3-"]),
+            (3, vec![whole], (0, "hello"), vec!["bytes=3-"]),
+            (9, vec![behind, whole], (0, "hello"), vec!["bytes=9-", "none"]),
+        ] {
+            let (found, asked) = asked_from(offset, answers);
+            let (offset, body) = found.unwrap();
+            assert_eq!((offset, body.as_str()), expected);
+            assert_eq!(asked, ranges);
+        }
+        let (found, _) = asked_from(0, vec![behind]);
+        assert!(matches!(found, Err(HttpError::Status { status: 416, .. })), "{found:?}");
+    }
+
+    #[test]
+    fn an_answer_without_the_file_is_an_error() {
+        for (status, is_missing) in [
+            (404, true),
+            (410, true),
+            (204, false),
+            (304, false),
+            (401, false),
+            (403, false),
+            (500, false),
+        ] {
+            let answer = format!("{status} Words\r\n{CLOSE}").leak();
+            let (found, _) = asked_from(0, vec![answer]);
+            match found.unwrap_err() {
+                HttpError::NotFound { url, status: found } => {
+                    assert!(is_missing && found == status && url.ends_with("/x"), "{status}");
+                }
+                HttpError::Status { status: found, .. } => {
+                    assert!(!is_missing && found == status, "{status}");
+                }
+                error => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_file_has_a_bound() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut head = [0; 1024];
+                let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello";
+                drop(stream.read(&mut head).and_then(|_| stream.write_all(answer)));
+            }
+        });
+        let get = |limit| Client::new(Limits::default()).get_small(&url, None, limit);
+        assert_eq!(get(5).unwrap(), b"hello");
+        let error = get(4).unwrap_err();
+        assert_eq!(error.to_string(), format!("{url}: more than the expected 4 bytes"));
+    }
+
+    /// RFC 9110, 15.5 and 15.6, and 403 as archives use it.
+    #[test]
+    fn what_may_pass_is_tried_again() {
+        let url = || URL.to_owned();
+        for (status, expected) in [
+            (400, false),
+            (401, false),
+            (402, false),
+            (403, true),
+            (405, false),
+            (407, false),
+            (408, true),
+            (409, false),
+            (428, false),
+            (429, true),
+            (430, false),
+            (499, false),
+            (500, true),
+            (503, true),
+            (599, true),
+        ] {
+            let error = HttpError::Status { url: url(), status };
+            assert_eq!(error.is_passing(), expected, "{status}");
+        }
+        let file = crate::files::cannot("write", "a".as_ref())(io::Error::other("no space"));
+        for (error, expected) in [
+            (HttpError::Transport { url: url(), message: "reset".into() }, true),
+            (HttpError::NotFound { url: url(), status: 404 }, false),
+            (HttpError::TooSlow { url: url(), message: "1 byte".into() }, false),
+            (HttpError::TooLong { url: url(), limit: 1 }, false),
+            (HttpError::Storage(file), false),
+        ] {
+            assert_eq!(error.is_passing(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn tries_end_with_the_first_answer() {
+        let passing = || HttpError::Transport { url: URL.into(), message: "reset".into() };
+        let count = |failures: u32, error: &dyn Fn() -> HttpError| {
+            let mut tries = 0;
+            let result = retried(|| {
+                tries += 1;
+                if tries <= failures { Err(error()) } else { Ok("x") }
+            });
+            (tries, result.is_ok())
+        };
+        assert_eq!(count(0, &passing), (1, true));
+        assert_eq!(count(1, &passing), (2, true));
+        assert_eq!(count(9, &passing), (4, false), "three pauses, four tries");
+        let missing = || HttpError::NotFound { url: URL.into(), status: 404 };
+        assert_eq!(count(1, &missing), (1, false));
+    }
+
+    /// 1000 bytes in each 10 s; 60 s for the whole, and 1 s more for each 100 bytes that are expected.
+    #[test]
+    fn a_body_keeps_its_pace() {
+        let limits = Limits {
+            answer: Duration::ZERO,
+            silence: Duration::ZERO,
+            window: Duration::from_secs(10),
+            least: 1000,
+            whole: Duration::from_secs(60),
+            rate: 100,
+        };
+        let began = Instant::now();
+        let after = |seconds: f32| began + Duration::from_secs_f32(seconds);
+        let paced = |expected, came, window| Paced {
+            came,
+            window,
+            ..Paced::new(io::empty(), limits, expected, began)
+        };
+        for (expected, came, at, said) in [
+            (0, 0, 9.9, ""),
+            (0, 999, 10.0, "999 bytes in 10 s, expected at least 1000"),
+            (0, 1000, 10.0, ""),
+            (0, 1000, 60.0, ""),
+            (0, 1000, 60.6, "1000 bytes and no end in 61 s, expected all of it"),
+            (199, 5000, 61.0, ""),
+            (200, 5000, 61.4, ""),
+            (199, 5000, 61.4, "5000 bytes and no end in 61 s, expected all of it"),
+        ] {
+            let found = paced(expected, came, (began, 0)).check(after(at));
+            assert_eq!(found.map_or_else(|slow| slow.to_string(), |()| String::new()), said);
+        }
+        // What came before a window does not count in it.
+        let mut late = paced(0, 5000, (after(20.0), 4001));
+        assert!(late.check(after(30.0)).is_err());
+        let mut enough = paced(0, 5000, (after(20.0), 4000));
+        assert!(enough.check(after(29.0)).is_ok());
+        assert_eq!(enough.window, (after(20.0), 4000), "the window is not over");
+        assert!(enough.check(after(30.0)).is_ok());
+        assert_eq!(enough.window, (after(30.0), 5000));
+        let slow =
+            io::Error::other(Slow::Window { came: 1, passed: Duration::from_secs(10), least: 9 });
+        assert_eq!(
+            broken(URL, &slow).to_string(),
+            format!("{URL}: too slow: 1 bytes in 10 s, expected at least 9")
+        );
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(broken(URL, &reset).to_string(), format!("{URL}: connection reset"));
+    }
 }

@@ -333,4 +333,89 @@ mod tests {
             assert!(matches!(error, VersionedError::Malformed { .. }), "{error:?}");
         }
     }
+
+    /// What is wrong, behind the colon.
+    fn flaw(error: &VersionedError) -> String {
+        let VersionedError::Malformed { source, .. } = error else { panic!("{error:?}") };
+        source.to_string()
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_version_is_shown() {
+        let long = format!("{:?}", "x".repeat(60));
+        let cut = format!("\"{}", "x".repeat(39));
+        for (version, shown) in [
+            ("true", "true"),
+            ("1.5", "1.5"),
+            ("null", "null"),
+            ("[2]", "a list"),
+            ("{\"schema\": 2}", "an object"),
+            ("-2", "-2"),
+            (long.as_str(), cut.as_str()),
+        ] {
+            let text = format!("{{\"schema\": {version}, \"name\": \"x\"}}");
+            let error = json::<Sample>(text.as_bytes(), "a.json").unwrap_err();
+            let expected = format!("`schema`: expected the number 2, found {shown}");
+            assert!(flaw(&error).starts_with(&expected), "{error:?}");
+        }
+        for (text, shown) in [
+            ("", "nothing"),
+            ("schema = true", "true"),
+            ("schema = 2.0", "2.0"),
+            ("schema = [2]", "[2]"),
+            ("schema = 1979-05-27", "1979-05-27"),
+        ] {
+            let error = toml::<Sample>(text, "a.toml").unwrap_err();
+            assert_eq!(flaw(&error), format!("`schema`: expected the number 2, found {shown}"));
+        }
+        let error = json::<Sample>(b"{}", "a.json").unwrap_err();
+        assert_eq!(flaw(&error), "`schema`: expected the number 2, found nothing");
+    }
+
+    /// A version is 64 bits long in the file, and none of them is cut off.
+    #[test]
+    fn a_version_of_more_bits_is_another_one() {
+        for found in [0_u64, 1, 3, (1 << 32) + 2] {
+            for result in both(&found.to_string(), "") {
+                let error = result.unwrap_err();
+                let VersionedError::Version { name, key, expected, remake, .. } = &error else {
+                    panic!("{error:?}")
+                };
+                assert_eq!(
+                    (*name, *key, *expected, *remake),
+                    ("sample", "schema", 2, "make it again")
+                );
+                let hint = match found > 2 {
+                    true => "a newer cvmkit wrote it: use that one, or make it again",
+                    false => "an older cvmkit wrote it: make it again",
+                };
+                assert_eq!(error.hint().as_deref(), Some(hint));
+                assert_eq!(error.fault(), Fault::Definition);
+                assert!(
+                    error.to_string().ends_with(&format!("has sample schema {found}, expected 2"))
+                );
+            }
+        }
+        let error = other_version::<Sample>(9, "the lock");
+        assert_eq!(error.to_string(), "`the lock` has sample schema 9, expected 2");
+    }
+
+    /// The version may stand anywhere, and what is before it is not read strictly yet.
+    #[test]
+    fn the_version_is_found_behind_other_keys() {
+        for (text, is_version) in [
+            ("{\"more\": {\"schema\": 2}, \"schema\": 7}", true),
+            ("{\"name\": [1, {\"a\": null}], \"schema\": 1}", true),
+            ("{\"more\": {\"schema\": 7}, \"schema\": 2, \"name\": \"x\"}", false),
+        ] {
+            let error = json::<Sample>(text.as_bytes(), "a.json").unwrap_err();
+            assert_eq!(matches!(error, VersionedError::Version { .. }), is_version, "{error:?}");
+        }
+        let sample = json::<Sample>(b"{\"name\": \"x\", \"schema\": 2}", "a.json").unwrap();
+        assert_eq!(sample.name, "x");
+        let error = json::<Sample>(b"{\"schema\": 2}", "a.json").unwrap_err();
+        assert!(flaw(&error).contains("missing field `name`"), "{error:?}");
+        assert_eq!(error.hint().as_deref(), Some("make it again"));
+        assert_eq!(error.to_string(), "`a.json` holds no sample of schema 2");
+    }
 }
