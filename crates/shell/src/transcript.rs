@@ -3,6 +3,8 @@
 //! A line of a script starts with `$ ` if it is the first and with `> ` if it is not. Its output follows, then
 //! the lines of its errors behind `stderr: `, then `exit: ` with its status where that is not 0.
 
+#![expect(clippy::disallowed_types, reason = "runs dash")]
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -61,7 +63,6 @@ fn ours(script: &str, start: Start, mut world: Memory) -> Finished {
 }
 
 /// What a script comes to in dash: where its words are not ours, that it says something.
-#[expect(clippy::disallowed_types, reason = "the oracle is a process")]
 fn dash(script: &str) -> Finished {
     let output = Command::new("/bin/dash")
         .arg("-c")
@@ -78,7 +79,6 @@ fn dash(script: &str) -> Finished {
 }
 
 /// Whether dash takes a script, which it does not run.
-#[expect(clippy::disallowed_types, reason = "the oracle is a process")]
 pub(crate) fn dash_takes(script: &[u8]) -> bool {
     let mut child = Command::new("/bin/dash")
         .arg("-n")
