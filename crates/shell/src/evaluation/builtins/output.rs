@@ -323,13 +323,13 @@ mod tests {
         check(
             r#"
 $ echo; echo ''; echo a b '' c; echo -n a; echo -n; echo -n -n b; echo; echo -e x
-> echo - -- --help
+> echo - -- --1
 
 
 a b  c
 a-n b
 -e x
-- -- --help
+- -- --1
 $ echo 'a\tb' 'c\nd' 'e\\f' '\0101' 'g\x' '\101' 'tail\'
 a	b c
 d e\f A g\x A tail\
