@@ -10,6 +10,8 @@
 pub mod authenticode;
 mod dump;
 mod read;
+#[cfg(test)]
+mod sample;
 pub mod spec;
 pub mod uki;
 

@@ -257,47 +257,12 @@ fn structure<T: FromBytes, S: Source + ?Sized>(
 
 #[cfg(test)]
 mod tests {
-    use zerocopy::little_endian::{U16, U32};
-    use zerocopy::{FromZeros as _, IntoBytes as _};
-
     use super::*;
-
-    /// Where the parts of [`image`] are.
-    const FILE: usize = 0x44;
-    const OPTIONAL: usize = FILE + 20;
-    const CERTIFICATES: usize = OPTIONAL + 112 + 32;
-    const TABLE: usize = OPTIONAL + 112 + 128;
+    use crate::pe::sample::{CERTIFICATES, FILE, OPTIONAL, TABLE, edited};
 
     /// 1536 bytes: headers of 1024 and one section of 512.
     fn image() -> Vec<u8> {
-        let mut file = FileHeader::new_zeroed();
-        file.sections = U16::new(1);
-        file.optional_header_size = U16::new(112 + 128);
-        let mut optional = OptionalHeader::new_zeroed();
-        optional.magic = U16::new(MAGIC_PE32_PLUS);
-        optional.file_alignment = U32::new(0x200);
-        optional.section_alignment = U32::new(0x1000);
-        optional.headers_size = U32::new(0x400);
-        optional.directories = U32::new(16);
-        let mut section = SectionHeader::new_zeroed();
-        section.name = *b".text\0\0\0";
-        section.virtual_size = U32::new(0x1f0);
-        section.raw_size = U32::new(0x200);
-        section.raw_offset = U32::new(0x400);
-        let mut bytes = b"MZ".to_vec();
-        bytes.resize(0x3c, 0);
-        bytes.extend(0x40u32.to_le_bytes());
-        bytes.extend(SIGNATURE);
-        bytes.extend(file.as_bytes());
-        bytes.extend(optional.as_bytes());
-        bytes.extend([0; 128]);
-        bytes.extend(section.as_bytes());
-        bytes.resize(0x600, 0);
-        bytes
-    }
-
-    fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
-        image[at..at + bytes.len()].copy_from_slice(bytes);
+        crate::pe::sample::image(&[".text"])
     }
 
     /// Offsets are those of the tables in "PE Format".
@@ -352,8 +317,7 @@ mod tests {
             ),
         ];
         for (at, bytes, expected) in rows {
-            let mut image = image();
-            put(&mut image, at, bytes);
+            let image = edited(image(), at, bytes);
             assert_eq!(Headers::read(&image).unwrap_err().to_string(), expected);
         }
         for (len, expected) in [
@@ -376,22 +340,18 @@ mod tests {
             (OPTIONAL + 36, &[1, 0]),
             (TABLE + 8, &[0xff; 4]),
         ] {
-            let mut image = image();
-            put(&mut image, at, bytes);
-            assert!(Headers::read(&image).is_ok(), "{at:#x}");
+            assert!(Headers::read(&edited(image(), at, bytes)).is_ok(), "{at:#x}");
         }
         // A section of no bytes in the file may point anywhere.
-        let mut empty = image();
-        put(&mut empty, TABLE + 16, &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+        let empty = edited(image(), TABLE + 16, &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
         assert!(Headers::read(&empty).is_ok());
     }
 
     #[test]
     fn certificates_lie_behind_the_section_table_and_inside_the_file() {
         let read = |start: u32, len: u32| {
-            let mut image = image();
-            put(&mut image, CERTIFICATES, &start.to_le_bytes());
-            put(&mut image, CERTIFICATES + 4, &len.to_le_bytes());
+            let image = edited(image(), CERTIFICATES, &start.to_le_bytes());
+            let image = edited(image, CERTIFICATES + 4, &len.to_le_bytes());
             Headers::read(&image).map(|headers| headers.certificates).map_err(|e| e.to_string())
         };
         assert_eq!(read(0, 0), Ok(None));
@@ -404,16 +364,13 @@ mod tests {
             assert_eq!(found, format!("{whole} {range} leave the file"));
         }
         // Fewer directories: whatever is in the place is not the certificate table.
-        let mut few = image();
-        put(&mut few, OPTIONAL + 108, &[4]);
-        put(&mut few, CERTIFICATES, &[0xff; 8]);
+        let few = edited(edited(image(), OPTIONAL + 108, &[4]), CERTIFICATES, &[0xff; 8]);
         let headers = Headers::read(&few).unwrap();
         assert_eq!(
             (headers.certificates.clone(), headers.certificate_directory_offset()),
             (None, None)
         );
-        put(&mut few, OPTIONAL + 108, &[5]);
-        assert!(Headers::read(&few).is_err());
+        assert!(Headers::read(&edited(few, OPTIONAL + 108, &[5])).is_err());
     }
 
     #[test]
@@ -422,7 +379,7 @@ mod tests {
         let headers = Headers::read(&bytes).unwrap();
         let section = headers.section(".text").unwrap();
         let contents = section.contents(&bytes).unwrap();
-        assert_eq!((contents.start(), contents.len()), (0x400, 0x1f0));
+        assert_eq!((contents.start(), contents.len()), (0x400, 0x180));
         assert_eq!(section.raw_range(), 0x400..0x600);
         assert_eq!(headers.section(".data"), None);
         let longer = Section { virtual_size: 0x201, ..section.clone() };
@@ -432,8 +389,9 @@ mod tests {
         );
         assert!(matches!(section.contents(&bytes[..0x500]), Err(Error::Io { .. })));
         let mut flags = headers.clone();
-        assert!(!flags.is_nx_compatible());
-        flags.optional.dll_characteristics.set(0x0100);
-        assert!(flags.is_nx_compatible());
+        for (bits, expected) in [(0, false), (0x0100, true), (0xfeff, false), (0xffff, true)] {
+            flags.optional.dll_characteristics.set(bits);
+            assert_eq!(flags.is_nx_compatible(), expected, "{bits:#x}");
+        }
     }
 }

@@ -440,58 +440,18 @@ fn patch(stub: &mut [u8], at: u64, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use zerocopy::little_endian::U16;
-
     use super::*;
-    use crate::pe::spec::{FileHeader, MAGIC_PE32_PLUS, OptionalHeader};
+    use crate::pe::sample::{self, CERTIFICATES, FILE, OPTIONAL, TABLE};
 
-    const FILE: usize = 0x44;
-    const OPTIONAL: usize = FILE + 20;
-    const TABLE: usize = OPTIONAL + 112 + 128;
     const KEEP: Options = Options { keep_nx_compat: true };
 
     /// A stub of 0x400 bytes of headers and two sections of 0x200 bytes each.
     fn stub() -> Vec<u8> {
-        let mut file = FileHeader::new_zeroed();
-        file.sections = U16::new(2);
-        file.optional_header_size = U16::new(112 + 128);
-        let mut optional = OptionalHeader::new_zeroed();
-        optional.magic = U16::new(MAGIC_PE32_PLUS);
-        optional.file_alignment = U32::new(0x200);
-        optional.section_alignment = U32::new(0x1000);
-        optional.headers_size = U32::new(0x400);
-        optional.directories = U32::new(16);
-        optional.initialized_data_size = U32::new(0x100);
-        optional.checksum = U32::new(0x1234);
-        optional.dll_characteristics = U16::new(NX_COMPAT | 1);
-        let section = |name: &[u8], number: u32| {
-            let mut header = SectionHeader::new_zeroed();
-            header.name[..name.len()].copy_from_slice(name);
-            header.virtual_size = U32::new(0x180);
-            header.virtual_address = U32::new(number * 0x1000);
-            header.raw_size = U32::new(0x200);
-            header.raw_offset = U32::new(0x200 + number * 0x200);
-            header.as_bytes().to_vec()
-        };
-        let mut bytes = b"MZ".to_vec();
-        bytes.resize(0x3c, 0);
-        bytes.extend(0x40u32.to_le_bytes());
-        bytes.extend(b"PE\0\0");
-        bytes.extend(file.as_bytes());
-        bytes.extend(optional.as_bytes());
-        bytes.extend([0; 128]);
-        bytes.extend(section(b".text", 1));
-        bytes.extend(section(b".sbat", 2));
-        bytes.resize(0x400, 0);
-        bytes.resize(0x600, 0x90);
-        bytes.resize(0x800, b's');
-        bytes
+        sample::image(&[".text", ".sbat"])
     }
 
     fn edited(at: usize, bytes: &[u8]) -> Vec<u8> {
-        let mut stub = stub();
-        stub[at..at + bytes.len()].copy_from_slice(bytes);
-        stub
+        sample::edited(stub(), at, bytes)
     }
 
     fn refusal(stub: &[u8], sections: &[(&str, u64)]) -> String {
@@ -530,10 +490,9 @@ mod tests {
 
     #[test]
     fn stubs_that_would_have_to_be_repaired_are_refused() {
-        let certificates = OPTIONAL + 112 + 32;
         let unaligned = |name| format!("PE stub: section `{name}` is not aligned or out of order");
         for (stub, expected) in [
-            (edited(certificates, &[0xf8, 7, 0, 0, 8]), "PE stub: it is signed".to_owned()),
+            (edited(CERTIFICATES, &[0xf8, 7, 0, 0, 8]), "PE stub: it is signed".to_owned()),
             (
                 edited(OPTIONAL + 60, &[0, 3]),
                 "PE stub: SizeOfHeaders is not a multiple of 512".to_owned(),
