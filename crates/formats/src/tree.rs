@@ -241,6 +241,10 @@ impl<C> Tree<C> {
         let mut passed: Vec<(Vec<u8>, InodeId)> = Vec::new();
         while let Some(name) = pending.pop() {
             let here = passed.last().map_or(self.root(), |&(_, id)| id);
+            // `.` and `..` are names in a directory, too.
+            let Node::Directory(entries) = &self.inode(here).node else {
+                return Err(TreeError::NotADirectory(show(&joined(&passed))));
+            };
             if name == b"." {
                 continue;
             }
@@ -248,9 +252,6 @@ impl<C> Tree<C> {
                 passed.pop();
                 continue;
             }
-            let Node::Directory(entries) = &self.inode(here).node else {
-                return Err(TreeError::NotADirectory(show(&joined(&passed))));
-            };
             let Some(&next) = entries.get(&name) else {
                 passed.push((name, here));
                 return Err(TreeError::NotFound(show(&joined(&passed))));
@@ -555,6 +556,10 @@ mod tests {
             ("none", TreeError::NotFound("none".into())),
             ("usr/none/x", TreeError::NotFound("usr/none".into())),
             ("abs/x", TreeError::NotADirectory("usr/lib/f".into())),
+            // path_resolution(7): a component that is followed by another one is a directory (ENOTDIR).
+            ("usr/lib/f/.", TreeError::NotADirectory("usr/lib/f".into())),
+            ("usr/lib/f/..", TreeError::NotADirectory("usr/lib/f".into())),
+            ("abs/../f", TreeError::NotADirectory("usr/lib/f".into())),
         ] {
             assert_eq!(tree.resolve(path.as_bytes()), Err(expected), "{path}");
         }
