@@ -9,86 +9,25 @@
 //! Standard: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst` and, where
 //! it is silent, `init/initramfs.c`. Oracle: `cpio -itv`, `cpio -i`.
 
+mod error;
 mod read;
+mod spec;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 
-use thiserror::Error;
-
+use self::spec::{
+    ALIGNMENT, BLOCK_DEVICE, CHAR_DEVICE, DIRECTORY, FIFO, FILE, Header, PATH_MAX, SOCKET, SYMLINK,
+    TRAILER,
+};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stream;
 use crate::tree::{Device, Inode, InodeId, Node, Tree};
 
+pub use error::Error;
 pub use read::{Archive, read};
-
-/// `c_magic` (buffer-format.rst, "magic").
-const MAGIC: &[u8; 6] = b"070701";
-
-/// Bytes of a header: the magic and 13 fields of 8 hexadecimal digits.
-const HEADER: usize = 110;
-
-/// The name that ends an archive (buffer-format.rst, "end of archive").
-const TRAILER: &[u8] = b"TRAILER!!!";
-
-/// Longest name and link target with their NUL; the kernel skips longer ones (`PATH_MAX`,
-/// `linux/limits.h`; `do_header` of `init/initramfs.c`).
-const PATH_MAX: usize = 4096;
-
-/// Headers and contents start at multiples of this (buffer-format.rst, "ALGN(4)").
-const ALIGNMENT: u64 = 4;
-
-/// File type bits of `c_mode` (`S_IFMT`, `linux/stat.h`).
-const TYPE_MASK: u32 = 0o170_000;
-const SOCKET: u32 = 0o140_000;
-const SYMLINK: u32 = 0o120_000;
-const FILE: u32 = 0o100_000;
-const BLOCK_DEVICE: u32 = 0o060_000;
-const DIRECTORY: u32 = 0o040_000;
-const CHAR_DEVICE: u32 = 0o020_000;
-const FIFO: u32 = 0o010_000;
-
-/// Why an archive was refused.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The storage failed.
-    #[error("{role}")]
-    Io {
-        /// What was being done, such as `reading ...`.
-        role: &'static str,
-        /// What the storage said.
-        source: io::Error,
-    },
-    /// The bytes contradict the format.
-    #[error("cpio {what} at byte {at:#x}: {why}")]
-    Corrupt {
-        /// The structure, in the words of the format.
-        what: &'static str,
-        /// Where it lies in the archive.
-        at: u64,
-        /// What was expected and what was found.
-        why: String,
-    },
-    /// A format this reader does not take, or an inode the format can't hold.
-    #[error("cpio can't hold `/{path}`: {why}")]
-    Unsupported {
-        /// Path of the inode in the tree.
-        path: String,
-        /// What was expected and what was found.
-        why: String,
-    },
-    /// The archive asked for can't be made.
-    #[error("cpio archive, {what}: {why}")]
-    Invalid {
-        /// The option that can't be met.
-        what: &'static str,
-        /// What was expected and what was found.
-        why: String,
-    },
-}
 
 /// How the archive ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,59 +40,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { block: 512 }
-    }
-}
-
-/// The fields of a header, in their order. `check` is always 0 in this format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Header {
-    ino: u32,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    nlink: u32,
-    mtime: u32,
-    filesize: u32,
-    devmajor: u32,
-    devminor: u32,
-    rdevmajor: u32,
-    rdevminor: u32,
-    namesize: u32,
-    check: u32,
-}
-
-impl Header {
-    fn fields(&self) -> [u32; 13] {
-        [
-            self.ino,
-            self.mode,
-            self.uid,
-            self.gid,
-            self.nlink,
-            self.mtime,
-            self.filesize,
-            self.devmajor,
-            self.devminor,
-            self.rdevmajor,
-            self.rdevminor,
-            self.namesize,
-            self.check,
-        ]
-    }
-
-    /// The header and the name, padded to where the contents start.
-    fn encode(&self, name: &[u8]) -> Vec<u8> {
-        let mut text = String::with_capacity(HEADER);
-        for field in self.fields() {
-            // Writing to a String can't fail.
-            let _ = write!(text, "{field:08X}");
-        }
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(text.as_bytes());
-        bytes.extend_from_slice(name);
-        bytes.push(0);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
     }
 }
 

@@ -41,12 +41,6 @@ const CIRCLES: &[(&str, &str, usize)] = &[
     ("measure", "firmware", 4),
     ("measure", "snp", 2),
     ("measure", "tpm", 4),
-    ("formats", "cpio", 2),
-    ("formats", "fat", 5),
-    ("formats", "gpt", 3),
-    ("formats", "pe", 3),
-    ("formats", "squashfs", 10),
-    ("formats", "verity", 2),
 ];
 
 fn crates() -> PathBuf {

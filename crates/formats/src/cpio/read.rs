@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    ALIGNMENT, BLOCK_DEVICE, CHAR_DEVICE, DIRECTORY, Error, FIFO, FILE, HEADER, Header, MAGIC,
-    PATH_MAX, SOCKET, SYMLINK, TRAILER, TYPE_MASK,
+use super::error::Error;
+use super::spec::{
+    ALIGNMENT, BLOCK_DEVICE, CHAR_DEVICE, DIRECTORY, FIFO, FILE, HEADER, Header, MAGIC, PATH_MAX,
+    SOCKET, SYMLINK, TRAILER, TYPE_MASK,
 };
 use crate::source::{Source, Window};
 use crate::tree::{self, Device, Inode, InodeId, Meta, Node, Tree};

@@ -8,72 +8,21 @@
 //!
 //! Standard: UEFI 2.10 chapter 5; UAPI.2 for the partition types and the root hash rule.
 
+mod crc;
 mod dump;
+mod error;
 mod guid;
+mod lba;
 mod plan;
 mod read;
 pub mod spec;
 
-use std::io;
-
-use thiserror::Error;
-
 pub use dump::dump;
+pub use error::Error;
 pub use guid::{Guid, ParseGuidError};
+pub use lba::Lba;
 pub use plan::{DiskSize, Options, Partition, Place, Placed, Plan};
 pub use read::{Entry, Table, read};
-
-/// A sector number of a disk of 512-byte sectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lba(pub u64);
-
-impl Lba {
-    /// The sector's offset in bytes, or nothing beyond 2^64.
-    #[must_use]
-    pub fn to_bytes(self) -> Option<u64> {
-        self.0.checked_mul(spec::SECTOR)
-    }
-}
-
-/// Why a table was refused.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The storage failed.
-    #[error("{role}")]
-    Io {
-        /// What was being done, such as `reading ...`.
-        role: &'static str,
-        /// What the storage said.
-        source: io::Error,
-    },
-    /// The disk holds something that is no valid table.
-    #[error("GPT {what} at byte {at:#x}: {why}")]
-    Corrupt {
-        /// The structure, in the words of the format.
-        what: &'static str,
-        /// Where it lies, in bytes from the start of the disk.
-        at: u64,
-        /// What was expected and what was found.
-        why: String,
-    },
-    /// The disk holds a valid table that this reader does not take.
-    #[error("GPT {what}: {why}")]
-    Unsupported {
-        /// The structure, in the words of the format.
-        what: &'static str,
-        /// What was expected and what was found.
-        why: String,
-    },
-    /// The layout asked for can't be made.
-    #[error("GPT layout, {what}: {why}")]
-    Invalid {
-        /// The partition or the property.
-        what: String,
-        /// What was expected and what was found.
-        why: String,
-    },
-}
 
 /// The unique GUIDs of a dm-verity data partition and of its hash partition.
 ///
@@ -93,19 +42,4 @@ pub fn part_uuids_from_root_hash(root_hash: &[u8]) -> Result<(Guid, Guid), Error
             why: format!("expected at least 32 bytes, found {}", root_hash.len()),
         }),
     }
-}
-
-/// CRC-32 as UEFI 2.10 section 5.3.2 asks for it: ISO 3309, the one of Ethernet and gzip.
-fn crc32(bytes: &[u8]) -> u32 {
-    crc32fast::hash(bytes)
-}
-
-/// CRC-32 of a header: over its `HeaderSize` bytes, with its own field zero.
-fn header_crc(bytes: &[u8]) -> u32 {
-    const FIELD: std::ops::Range<usize> = 16..20;
-    let mut copy = bytes.to_vec();
-    if let Some(field) = copy.get_mut(FIELD) {
-        field.fill(0);
-    }
-    crc32(&copy)
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
 
+use super::crc::{crc32, header_crc};
 use super::spec::{
     ALIGNMENT, BACKUP_SECTORS, ENTRIES, ENTRY_ARRAY, Entry, FIRST_USABLE, Header, MBR_PROTECTIVE,
     MBR_SIGNATURE, MbrRecord, REVISION, SECTOR, SIGNATURE,
 };
-use super::{Error, Guid, Lba, crc32, header_crc};
+use super::{Error, Guid, Lba};
 use crate::sink::Sink;
 
 /// How large the disk is.

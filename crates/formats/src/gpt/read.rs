@@ -2,8 +2,9 @@
 
 use zerocopy::FromBytes;
 
+use super::crc::{crc32, header_crc};
 use super::spec::{self, Header, MBR_PROTECTIVE, MBR_SIGNATURE, MbrRecord, SECTOR, SIGNATURE};
-use super::{Error, Guid, Lba, crc32, header_crc};
+use super::{Error, Guid, Lba};
 use crate::source::{Source, Window};
 
 /// Entry arrays above this are refused: 64 times what any tool writes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zerocopy::little_endian::{U32, U64};
 
 use super::Error;
-use super::read::FileExtent;
+use super::extent::FileExtent;
 use super::spec::{
     DIRECTORY_SIZE_BIAS, DeviceNode, Directory, DirectoryEntry, DirectoryHeader, DirectoryIndex,
     ExtendedDirectory, ExtendedFile, File, HEADER_ENTRIES_MAX, InodeHeader, Ipc, Kind, NO_FRAGMENT,

@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 
 use super::Error;
 use super::decode::{self, Body, Decoded};
-use super::read::{FileExtent, Image, Limits};
+use super::extent::FileExtent;
+use super::read::{Image, Limits};
 use super::spec::{self, BLOCK_STORED, Reference};
 use super::table::Cursor;
 use crate::source::Source;

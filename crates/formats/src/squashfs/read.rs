@@ -8,6 +8,7 @@ use zerocopy::FromBytes;
 use super::Error;
 use super::codec::Decoder;
 use super::decode::{self, Body, Decoded, DirectoryBody, ListedEntry};
+use super::extent::FileExtent;
 use super::plan::{PATH_LEN_MAX, decode_device};
 use super::spec::{self, BLOCK_STORED, FragmentEntry, Reference, Superblock, XattrSet, XattrTable};
 use super::table::{Bytes, Table};
@@ -30,31 +31,6 @@ impl Default for Limits {
     /// Tables of 256 MiB, some five million inodes; contents of 4 GiB.
     fn default() -> Self {
         Self { table_bytes: 256 << 20, content_bytes: 4 << 30 }
-    }
-}
-
-/// Where the contents of a file are in an [`Image`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileExtent {
-    pub(super) len: u64,
-    pub(super) start: u64,
-    /// Size on disk of each block.
-    pub(super) sizes: Vec<u32>,
-    /// Index and offset of the tail's fragment block.
-    pub(super) fragment: Option<(u32, u32)>,
-}
-
-impl FileExtent {
-    /// Length of the file in bytes.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// True for a file of no bytes.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 }
 

@@ -13,8 +13,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::codec::{Decoder, Encoder};
+use super::extent::FileExtent;
 use super::plan::Plan;
-use super::read::{FileExtent, Image};
+use super::read::Image;
 use super::spec::BLOCK_STORED;
 use super::table::Place;
 use super::{Compression, Error, Options};

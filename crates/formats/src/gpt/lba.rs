@@ -1,0 +1,15 @@
+//! Sectors by their number.
+
+use super::spec::SECTOR;
+
+/// A sector number of a disk of 512-byte sectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lba(pub u64);
+
+impl Lba {
+    /// The sector's offset in bytes, or nothing beyond 2^64.
+    #[must_use]
+    pub fn to_bytes(self) -> Option<u64> {
+        self.0.checked_mul(SECTOR)
+    }
+}
