@@ -241,3 +241,161 @@ pub fn dump<C: Source>(tree: &Tree<C>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Meta;
+
+    /// A header as the text of `buffer-format.rst` has it: the magic and 13 fields in hexadecimal.
+    fn entry(fields: [u32; 11], name: &str, body: &[u8]) -> Vec<u8> {
+        let mut text = "070701".to_owned();
+        for field in fields {
+            text += &format!("{field:08X}");
+        }
+        let mut bytes = format!("{text}{:08X}{:08X}{name}\0", name.len() + 1, 0).into_bytes();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(body);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn archive<C: Source>(tree: &Tree<C>, block: u32) -> Vec<u8> {
+        let plan = Plan::new(tree, &Options { block }).unwrap();
+        let mut bytes = Vec::new();
+        plan.write(&mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, plan.len());
+        bytes
+    }
+
+    /// Every type of file, byte by byte: ino, mode, uid, gid, nlink, mtime, filesize, the device it is on,
+    /// the device it is.
+    #[test]
+    fn an_archive_is_what_the_document_says() {
+        let meta = |mode| Meta { uid: 1, gid: 2, ..Meta::root(mode, 0x6540_0000) };
+        let mut tree = Tree::new(meta(0o755));
+        let node = |mode, node| Inode { meta: meta(mode), node };
+        let file = tree.put(b"a", node(0o4644, Node::File(b"12345".to_vec()))).unwrap();
+        tree.put(b"b", node(0o700, Node::Directory(BTreeMap::new()))).unwrap();
+        tree.put(b"b/c", node(0o755, Node::Directory(BTreeMap::new()))).unwrap();
+        tree.put(b"d", node(0o777, Node::Symlink(b"to".to_vec()))).unwrap();
+        let device = Device { major: 0x1234, minor: 0x5_6789 };
+        tree.put(b"e", node(0o600, Node::CharDevice(device))).unwrap();
+        tree.put(b"f", node(0o660, Node::BlockDevice(device))).unwrap();
+        tree.put(b"g", node(0o600, Node::Fifo)).unwrap();
+        tree.put(b"h", node(0o755, Node::Socket)).unwrap();
+        tree.link(b"i", file).unwrap();
+        let (time, none) = (0x6540_0000, [0, 0]);
+        let fields = |ino, mode, nlink, len, [major, minor]: [u32; 2]| {
+            [ino, mode, 1, 2, nlink, time, len, 0, 0, major, minor]
+        };
+        let numbers = [0x1234, 0x5_6789];
+        let mut expected = [
+            // `.`, its name, and `..` of one directory.
+            entry(fields(1, 0o40755, 3, 0, none), ".", b""),
+            // The contents come with the last name of a file.
+            entry(fields(2, 0o104_644, 2, 0, none), "a", b""),
+            entry(fields(3, 0o40700, 3, 0, none), "b", b""),
+            entry(fields(4, 0o40755, 2, 0, none), "b/c", b""),
+            entry(fields(5, 0o120_777, 1, 2, none), "d", b"to"),
+            entry(fields(6, 0o20600, 1, 0, numbers), "e", b""),
+            entry(fields(7, 0o60660, 1, 0, numbers), "f", b""),
+            entry(fields(8, 0o10600, 1, 0, none), "g", b""),
+            entry(fields(9, 0o140_755, 1, 0, none), "h", b""),
+            entry(fields(2, 0o104_644, 2, 5, none), "i", b"12345"),
+            entry([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], "TRAILER!!!", b""),
+        ]
+        .concat();
+        assert_eq!(archive(&tree, 4), expected);
+        expected.resize(expected.len().next_multiple_of(512), 0);
+        assert_eq!(archive(&tree, 512), expected);
+        assert_eq!(Options::default(), Options { block: 512 });
+    }
+
+    #[test]
+    fn the_end_is_a_multiple_of_the_block() {
+        let tree = Tree::<Vec<u8>>::new(Meta::root(0o755, 0));
+        // `.` takes 112 bytes, the trailer 124.
+        for (block, len) in [(4, 236), (8, 240), (236, 236), (240, 240), (512, 512)] {
+            assert_eq!(archive(&tree, block).len(), len, "{block}");
+        }
+        for block in [0, 1, 2, 6, 510] {
+            let error = Plan::new(&tree, &Options { block }).unwrap_err().to_string();
+            let expected = "cpio archive, block size: expected a multiple of 4, found";
+            assert_eq!(error, format!("{expected} {block}"));
+        }
+    }
+
+    /// A file that has a length and no bytes.
+    #[derive(Debug)]
+    struct Length(u64);
+
+    impl Source for Length {
+        fn len(&self) -> u64 {
+            self.0
+        }
+        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+            Err(io::Error::other("it is gone"))
+        }
+    }
+
+    /// What the format can't say, and what `do_header` of `init/initramfs.c` would skip without a word.
+    #[test]
+    fn what_the_kernel_would_not_unpack_is_refused() {
+        let refusal = |path: &[u8], inode: Inode<Length>| {
+            let meta = Meta::root(0o755, 0);
+            let mut tree = Tree::new(meta.clone());
+            tree.make_directories(crate::tree::split(path).0, &meta).unwrap();
+            tree.put(path, inode).unwrap();
+            Plan::new(&tree, &Options::default()).map(drop).map_err(|error| match error {
+                Error::Unsupported { why, .. } => why,
+                error => error.to_string(),
+            })
+        };
+        let file = |mtime, len| Inode::file(Meta::root(0o644, mtime), Length(len));
+        let most = u32::MAX;
+        let refused = |why: &str| Err(why.to_owned());
+        assert_eq!(refusal(b"f", file(most.into(), most.into())), Ok(()));
+        assert_eq!(refusal(b"f", file(1 << 32, 0)), refused("time 4294967296 is outside 32 bits"));
+        assert_eq!(refusal(b"f", file(-1, 0)), refused("time -1 is outside 32 bits"));
+        let long = "4294967296 bytes; the format ends at 4294967295";
+        assert_eq!(refusal(b"f", file(0, 1 << 32)), refused(long));
+        assert_eq!(refusal(TRAILER, file(0, 0)), refused("the name ends the archive"));
+        assert_eq!(refusal(b"d/TRAILER!!!", file(0, 0)), Ok(()));
+        let mut attributed = file(0, 0);
+        attributed.meta.xattrs.insert(b"user.a".to_vec(), Vec::new());
+        let attributes = "the format has no extended attributes";
+        assert_eq!(refusal(b"f", attributed), refused(attributes));
+        // `PATH_MAX` is 4096 with the NUL.
+        let path = |len: usize| -> Vec<u8> {
+            let mut path = [[b'x'; 255].as_slice(), b"/"].concat().repeat(16);
+            path.truncate(len);
+            path
+        };
+        assert_eq!(refusal(&path(4095), file(0, 0)), Ok(()));
+        let mut longer = path(4094);
+        longer.extend(b"/y");
+        assert_eq!(
+            refusal(&longer, file(0, 0)),
+            refused("a path of 4096 bytes; the kernel skips it")
+        );
+        for (len, expected) in [
+            (0, refused("a target of 0 bytes")),
+            (1, Ok(())),
+            (4095, Ok(())),
+            (4096, refused("a target of 4096 bytes")),
+        ] {
+            assert_eq!(refusal(b"l", Inode::symlink(vec![b'x'; len], 0)), expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_ends_the_archive() {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        tree.put(b"f", Inode::file(Meta::root(0o644, 0), Length(5))).unwrap();
+        let plan = Plan::new(&tree, &Options::default()).unwrap();
+        let error = plan.write(&mut Vec::new()).unwrap_err();
+        let Error::Io { role, source } = &error else { panic!("{error:?}") };
+        assert_eq!((*role, source.to_string().as_str()), ("writing a cpio archive", "it is gone"));
+    }
+}

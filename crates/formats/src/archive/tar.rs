@@ -184,3 +184,70 @@ impl<R: Read> Blocks<R> {
 fn padding(len: u64) -> u64 {
     len.wrapping_neg() % BLOCK_LEN
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_fill_whole_blocks() {
+        for (len, expected) in [(0, 0), (1, 511), (511, 1), (512, 0), (513, 511), (u64::MAX, 1)] {
+            assert_eq!(padding(len), expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn blocks_are_counted_as_they_are_read() {
+        let bytes: Vec<u8> = (0..2048_u32).flat_map(|n| u8::try_from(n % 251)).collect();
+        let mut blocks = Blocks { inner: bytes.as_slice(), offset: 0 };
+        assert_eq!(blocks.contents(513).unwrap(), bytes[..513]);
+        assert_eq!(blocks.offset, 1024);
+        assert_eq!(blocks.block().unwrap(), bytes[1024..1536]);
+        blocks.skip_padded(1).unwrap();
+        assert_eq!(blocks.offset, 2048);
+        blocks.skip_padded(0).unwrap();
+        assert_eq!(blocks.skip(1).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(blocks.block().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn only_zeros_may_follow_the_end() {
+        for (len, at, expected) in [
+            (0, None, true),
+            (70_000, None, true),
+            (70_000, Some(69_999), false),
+            (1, Some(0), false),
+        ] {
+            let mut bytes = vec![0; len];
+            if let Some(at) = at {
+                bytes[at] = 1;
+            }
+            let mut blocks = Blocks { inner: bytes.as_slice(), offset: 0 };
+            assert_eq!(blocks.only_zeros_follow().unwrap(), expected, "{len} {at:?}");
+        }
+    }
+
+    /// A stream that fails says nothing about the archive; one that ends early is a bad archive.
+    #[test]
+    fn a_stream_that_fails_is_no_bad_archive() {
+        struct Broken(io::ErrorKind);
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+        }
+        let error = entries(Broken(io::ErrorKind::TimedOut)).unwrap_err();
+        let TarError::Read(source) = error else { panic!("{error}") };
+        assert_eq!(source.kind(), io::ErrorKind::TimedOut);
+        for bytes in [vec![], vec![0; 511], vec![0; 512], vec![0; 1023]] {
+            let error = entries(bytes.as_slice()).unwrap_err();
+            let TarError::Entry { path, offset: 0, reason } = error else { panic!("{error}") };
+            assert_eq!((path.as_str(), reason), ("", TarReason::Truncated));
+        }
+        assert_eq!(entries(vec![0; 1024].as_slice()).unwrap(), []);
+        let mut lone = vec![0; 1024];
+        lone[600] = 1;
+        let error = entries(lone.as_slice()).unwrap_err().to_string();
+        assert_eq!(error, "tar entry `` at offset 0: the end mark is one zero block, expected two");
+    }
+}

@@ -375,3 +375,205 @@ fn allocate(directories: &mut [Directory], geometry: &Geometry, labelled: bool) 
     }
     extents
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Device, Inode, Meta};
+
+    /// A file that has a length and no bytes.
+    #[derive(Debug)]
+    struct Length(u64);
+
+    impl Source for Length {
+        fn len(&self) -> u64 {
+            self.0
+        }
+        fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<()> {
+            Err(std::io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    fn tree(files: &[(&str, u64)]) -> Tree<Length> {
+        let meta = Meta::root(0o755, 0);
+        let mut tree = Tree::new(meta.clone());
+        for (path, len) in files {
+            let (parent, _) = crate::tree::split(path.as_bytes());
+            tree.make_directories(parent, &meta).unwrap();
+            tree.put(path.as_bytes(), Inode::file(meta.clone(), Length(*len))).unwrap();
+        }
+        tree
+    }
+
+    fn options(width: Width, min_len: u64) -> Options {
+        Options { width, min_len, ..Options::default() }
+    }
+
+    /// Sectors, of one FAT, per cluster, and clusters of a volume.
+    fn geometry(width: Width, len: u64, min_len: u64) -> (u64, u64, u64, u64) {
+        let tree = tree(&[("f", len)]);
+        let Geometry { sectors, fat_sectors, sectors_per_cluster, clusters, .. } =
+            Plan::new(&tree, &options(width, min_len)).unwrap().geometry;
+        (sectors, fat_sectors, sectors_per_cluster, clusters)
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    /// FAT 1.03, "FAT Type Determination" and "FAT Volume Initialization", by hand.
+    #[test]
+    fn the_number_of_clusters_decides_the_type() {
+        use Width::{Fat16, Fat32};
+        // 65525 + 16 clusters and both FATs fill 33 MiB: 67584 = 32 + 2 f + c, c + 2 <= 128 f.
+        assert_eq!(geometry(Fat32, 0, 0), (67_584, 520, 1, 66_512));
+        // 4085 + 16 clusters: 6144 = 1 + 32 + 2 f + c, c + 2 <= 256 f.
+        assert_eq!(geometry(Fat16, 0, 0), (6144, 24, 1, 6063));
+        for (width, len, min_len) in [
+            (Fat32, 0, 0),
+            (Fat32, 40 * MIB, 0),
+            (Fat32, 300 * MIB, 0),
+            (Fat32, 0, 64 * MIB + 1),
+            (Fat16, 40 * MIB, 0),
+            (Fat16, 0, 64 * MIB + 1),
+            (Fat16, 900 * MIB, 0),
+        ] {
+            let (sectors, fat, per_cluster, clusters) = geometry(width, len, min_len);
+            let (front, entries) = if width == Fat32 { (32, 128) } else { (33, 256) };
+            assert!(sectors.is_multiple_of(2048) && sectors * 512 >= min_len.max(len));
+            assert!(front + 2 * fat + clusters * per_cluster <= sectors);
+            assert!(front + 2 * fat + (clusters + 1) * per_cluster > sectors, "no cluster is lost");
+            assert!(clusters + 2 <= fat * entries && clusters + 4 > (fat - 1) * entries);
+            match width {
+                Fat32 => assert!(clusters >= 65_525 + 16),
+                Fat16 => assert!((4085 + 16..65_525 - 16).contains(&clusters)),
+            }
+        }
+        // The table of FAT 1.03: to 260 MiB a sector, to 8 GiB eight, to 16 GiB 16, to 32 GiB 32, then 64.
+        for (len, per_cluster) in [
+            (0, 1),
+            (260 * MIB, 1),
+            (260 * MIB + 1, 8),
+            (8192 * MIB, 8),
+            (8192 * MIB + 1, 16),
+            (16_384 * MIB, 16),
+            (16_384 * MIB + 1, 32),
+            (32_768 * MIB, 32),
+            (32_768 * MIB + 1, 64),
+        ] {
+            assert_eq!(geometry(Fat32, 0, len).2, per_cluster, "{len}");
+        }
+        // FAT16 takes the smallest clusters of which 65508 are enough.
+        for (len, per_cluster) in
+            [(0, 1), (16 * MIB, 1), (33 * MIB, 2), (1000 * MIB, 32), (1900 * MIB, 64)]
+        {
+            assert_eq!(geometry(Fat16, 0, len).2, per_cluster, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_volume_that_the_format_cannot_count_is_refused() {
+        for (width, min_len) in
+            [(Width::Fat16, 2100 * MIB), (Width::Fat32, 2 << 40), (Width::Fat32, u64::MAX)]
+        {
+            let refused = Plan::new(&tree(&[]), &options(width, min_len)).unwrap_err().to_string();
+            let words = refused.starts_with("FAT volume, size: ")
+                && refused.ends_with(" sectors are more than the format can count");
+            assert!(words, "{refused}");
+        }
+    }
+
+    /// "A label of at most 11 characters", in the characters of a short name that all systems show alike.
+    #[test]
+    fn labels_are_capital_letters_and_digits() {
+        for (text, expected) in
+            [("", None), ("ESP", Some(b"ESP        ")), ("A-B_C 12345", Some(b"A-B_C 12345"))]
+        {
+            assert_eq!(label(text).unwrap().as_ref(), expected, "{text}");
+        }
+        for text in ["esp", "A-B_C 123456", " ESP", "E.P", "\u{c4}", " ", "A\0"] {
+            let error = label(text).unwrap_err().to_string();
+            let expected =
+                "FAT volume, label: expected up to 11 of A-Z, 0-9, space, `_`, `-`; found";
+            assert_eq!(error, format!("{expected} `{text}`"));
+        }
+    }
+
+    #[test]
+    fn what_fat_cannot_hold_is_named() {
+        let meta = Meta::root(0o644, 0);
+        let device = Device { major: 1, minor: 3 };
+        for (node, kind) in [
+            (Node::Symlink(b"f".to_vec()), "a link"),
+            (Node::CharDevice(device), "a device"),
+            (Node::BlockDevice(device), "a disk"),
+            (Node::Fifo, "a pipe"),
+            (Node::Socket, "a socket"),
+        ] {
+            let mut tree = tree(&[("d/f", 1)]);
+            tree.put(b"d/x", Inode { meta: meta.clone(), node }).unwrap();
+            let error = Plan::new(&tree, &Options::default()).unwrap_err().to_string();
+            let expected = "FAT can't hold `/d/x`: it is neither a file nor a directory";
+            assert_eq!(error, expected, "{kind}");
+        }
+        let refusal =
+            |tree: &Tree<Length>| Plan::new(tree, &Options::default()).unwrap_err().to_string();
+        let mut linked = tree(&[("d/f", 1)]);
+        let id = linked.lookup(b"d/f").unwrap();
+        linked.link(b"g", id).unwrap();
+        assert_eq!(refusal(&linked), "FAT can't hold `/d/f`: it has more than one name");
+        let mut attributed = tree(&[("d/f", 1)]);
+        let id = attributed.lookup(b"d").unwrap();
+        attributed.meta_mut(id).xattrs.insert(b"user.a".to_vec(), Vec::new());
+        assert_eq!(refusal(&attributed), "FAT can't hold `/d`: it has extended attributes");
+        let most = u64::from(u32::MAX);
+        assert!(Plan::new(&tree(&[("f", most)]), &Options::default()).is_ok());
+        let expected = "FAT can't hold `/f`: 4294967296 bytes, at most 4294967295";
+        assert_eq!(refusal(&tree(&[("f", most + 1)])), expected);
+        let cases = refusal(&tree(&[("d/e/A", 0), ("d/e/a", 0)]));
+        assert!(cases.starts_with("FAT can't hold `/d/e/"), "{cases}");
+    }
+
+    /// Directories before the files in them, from cluster 2 on; `.` and `..` are two entries of 32 bytes.
+    #[test]
+    fn clusters_are_handed_out_in_the_order_of_the_tree() {
+        let tree = tree(&[("A", 513), ("B", 0), ("D/E", 512), ("D/F/G", 1)]);
+        let plan = Plan::new(&tree, &Options::default()).unwrap();
+        let extents: Vec<_> = plan.directories.iter().map(|it| (it.parent, it.extent)).collect();
+        let one = |first| Extent { first, clusters: 1 };
+        // The root, `A` of two clusters, `D`, `D/E`, `D/F`, `D/F/G`.
+        assert_eq!(extents, [(0, one(2)), (0, one(5)), (1, one(7))]);
+        assert_eq!(plan.used, 7);
+        let data = (32 + 2 * 520) * 512;
+        let offset = |path: &str| plan.offset_of(tree.lookup(path.as_bytes()).unwrap());
+        assert_eq!(offset("A"), Some(data + 512));
+        assert_eq!(offset("D/E"), Some(data + 4 * 512));
+        assert_eq!(offset("D/F/G"), Some(data + 6 * 512));
+        assert_eq!((offset("B"), offset("D")), (None, None));
+        assert_eq!((plan.len(), plan.cluster_len()), (33 * MIB, 512));
+    }
+
+    /// FAT 1.03: 512 entries in the root of FAT16, 65,536 elsewhere; a short name takes one entry.
+    #[test]
+    fn a_directory_has_so_many_entries() {
+        let names = |folder: &str, count: u32| -> Vec<(String, u64)> {
+            (0..count).map(|number| (format!("{folder}F{number}"), 0)).collect()
+        };
+        let planned = |files: &[(String, u64)], options: &Options| {
+            let files: Vec<_> = files.iter().map(|(name, len)| (name.as_str(), *len)).collect();
+            Plan::new(&tree(&files), options)
+                .map(|plan| plan.used)
+                .map_err(|error| error.to_string())
+        };
+        let fat16 = Options { width: Width::Fat16, ..Options::default() };
+        assert_eq!(planned(&names("", 512), &fat16), Ok(0), "the root of FAT16 has no clusters");
+        let refused = "FAT can't hold `/`: a directory of 16416 bytes, at most 16384";
+        assert_eq!(planned(&names("", 513), &fat16), Err(refused.into()));
+        let labelled = Options { label: "L".into(), ..fat16.clone() };
+        assert_eq!(planned(&names("", 511), &labelled), Ok(0));
+        assert_eq!(planned(&names("", 512), &labelled), Err(refused.into()));
+        // In a directory `.` and `..` count: 510 files fill 32 sectors.
+        assert_eq!(planned(&names("D/", 510), &fat16), Ok(32));
+        assert_eq!(planned(&names("D/", 511), &fat16), Ok(33));
+        // The root of FAT32 has a cluster even when it is empty.
+        assert_eq!(planned(&[], &Options::default()), Ok(1));
+    }
+}

@@ -251,3 +251,47 @@ impl LongEntry {
 pub fn short_name_checksum(name: &[u8; 11]) -> u8 {
     name.iter().fold(0, |sum: u8, &byte| sum.rotate_right(1).wrapping_add(byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `ChkSum()` of FAT 1.03 as it stands there: `((Sum & 1) ? 0x80 : 0) + (Sum >> 1) + *pFcbName++`.
+    #[test]
+    fn the_checksum_is_that_of_the_document() {
+        let by_the_document = |name: &[u8; 11]| {
+            name.iter().fold(0_u32, |sum, &byte| {
+                let carry = if sum & 1 == 1 { 0x80 } else { 0 };
+                (carry + (sum >> 1) + u32::from(byte)) & 0xff
+            })
+        };
+        for name in [b"FOO     BAR", b"BOOTX64 EFI", b"           ", b"\xff\xfe\x01\x80abcdefg"] {
+            assert_eq!(u32::from(short_name_checksum(name)), by_the_document(name), "{name:?}");
+        }
+        assert_ne!(short_name_checksum(b"AB         "), short_name_checksum(b"BA         "));
+    }
+
+    #[test]
+    fn a_cluster_is_in_two_halves() {
+        let mut bytes = [0; 32];
+        bytes[20..22].copy_from_slice(&[0x34, 0x12]);
+        bytes[26..28].copy_from_slice(&[0x78, 0x56]);
+        assert_eq!(DirEntry::read_from_bytes(&bytes).unwrap().first_cluster(), 0x1234_5678);
+    }
+
+    /// Units at the bytes 1 to 10, 14 to 25 and 28 to 31 ("Long Directory Entries").
+    #[test]
+    fn a_long_name_is_in_three_parts() {
+        let mut bytes = [0xee; 32];
+        let places = (1..11).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2));
+        for (unit, at) in (0x100_u16..).zip(places) {
+            bytes[at..at + 2].copy_from_slice(&unit.to_le_bytes());
+        }
+        let entry = LongEntry::read_from_bytes(&bytes).unwrap();
+        assert_eq!(entry.units().to_vec(), (0x100..0x10d).collect::<Vec<u16>>());
+        assert_eq!(
+            (entry.order, entry.attributes, entry.kind, entry.checksum),
+            (0xee, 0xee, 0xee, 0xee)
+        );
+    }
+}

@@ -13,3 +13,18 @@ impl Lba {
         self.0.checked_mul(SECTOR)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sector_has_512_bytes() {
+        let most = u64::MAX / 512;
+        for (sector, expected) in
+            [(0, Some(0)), (34, Some(17_408)), (most, Some(most * 512)), (most + 1, None)]
+        {
+            assert_eq!(Lba(sector).to_bytes(), expected, "{sector}");
+        }
+    }
+}

@@ -42,7 +42,7 @@ pub(super) struct FileData {
 }
 
 impl FileData {
-    const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         start: 0,
         sizes: Vec::new(),
         sparse: 0,
@@ -411,4 +411,142 @@ fn fill<C: Source>(file: &FilePlan<'_, C>, start: u64, bytes: &mut [u8]) -> Resu
 
 fn sha256(bytes: &[u8]) -> Fingerprint {
     Sha256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squashfs::{Compression, Options};
+    use crate::tree::{Inode, Meta, Tree};
+
+    const BLOCK: usize = 4096;
+
+    /// Bytes that do not shrink.
+    fn noise(seed: u8, len: usize) -> Vec<u8> {
+        let digests = (0_u64..).map(|count| sha256(&[&[seed][..], &count.to_le_bytes()].concat()));
+        digests.flatten().take(len).collect()
+    }
+
+    /// What becomes of files named `a`, `b` and so on, from byte 96, and the bytes of the image.
+    fn written(files: &[Vec<u8>]) -> (Data, Vec<u8>) {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        for (name, contents) in (b'a'..).zip(files) {
+            let file = Inode::file(Meta::root(0o644, 0), contents.clone());
+            tree.put(&[name], file).unwrap();
+        }
+        let compression = Compression::Zstd { level: 1 };
+        let options = Options { block_size: 4096, compression, mkfs_time: 0 };
+        let plan = Plan::new(&tree, &options).unwrap();
+        let mut image = vec![0; 96];
+        let data = write(&plan, 96, &mut image).unwrap();
+        assert_eq!(data.end, image.len() as u64);
+        (data, image)
+    }
+
+    #[test]
+    fn a_block_that_does_not_shrink_is_stored() {
+        let (contents, zeros) = (noise(1, BLOCK), vec![b'z'; BLOCK]);
+        let (data, image) = written(&[[contents.clone(), zeros.clone()].concat()]);
+        let file = data.file(0);
+        let [stored, packed] = file.sizes[..] else { panic!("{:?}", file.sizes) };
+        assert_eq!((file.start, stored), (96, BLOCK_STORED | 4096));
+        assert_eq!(image[96..96 + BLOCK], contents);
+        assert!(packed > 0 && packed < 100, "{packed}");
+        let frame = &image[96 + BLOCK..];
+        assert_eq!(frame.len(), packed as usize);
+        assert_eq!(zstd::stream::decode_all(frame).unwrap(), zeros);
+        assert_eq!((file.sparse, file.fragment), (0, NO_FRAGMENT));
+    }
+
+    #[test]
+    fn blocks_of_zeros_are_holes() {
+        let mut contents = vec![0; 3 * BLOCK];
+        contents[2 * BLOCK - 1] = 1;
+        let (data, _) = written(&[contents, vec![0; 2 * BLOCK], vec![0; 10]]);
+        let file = data.file(0);
+        assert_eq!((file.sizes[0], file.sizes[2], file.sparse), (0, 0, 2 * BLOCK as u64));
+        assert_ne!(file.sizes[1], 0);
+        assert_eq!((data.file(1).sizes.as_slice(), data.file(1).sparse), (&[0, 0][..], 8192));
+        // A tail is in a fragment, zero or not.
+        let tail = data.file(2);
+        assert_eq!((tail.sizes.len(), tail.sparse, tail.fragment), (0, 0, 0));
+    }
+
+    #[test]
+    fn tails_share_a_fragment_block_until_it_is_full() {
+        let files = [noise(1, 1000), noise(2, 3096), noise(3, BLOCK + 1), noise(4, 4095), vec![]];
+        let (data, image) = written(&files);
+        let places: Vec<_> =
+            (0..5).map(|file| (data.file(file).fragment, data.file(file).offset)).collect();
+        assert_eq!(places, [(0, 0), (0, 1000), (1, 0), (1, 1), (NO_FRAGMENT, 0)]);
+        let [first, second] = &data.fragments[..] else { panic!("{:?}", data.fragments) };
+        assert_eq!(
+            (first.size.get(), second.size.get()),
+            (BLOCK_STORED | 4096, BLOCK_STORED | 4096)
+        );
+        let at = usize::try_from(first.start.get()).unwrap();
+        assert_eq!(image[at..at + BLOCK], [files[0].clone(), files[1].clone()].concat());
+        let at = usize::try_from(second.start.get()).unwrap();
+        assert_eq!(image[at..at + BLOCK], [&files[2][BLOCK..], &files[3]].concat());
+        assert_eq!(data.file(4).start, 0, "an empty file is nowhere");
+    }
+
+    #[test]
+    fn files_with_the_same_contents_share_them() {
+        let (one, other) = (noise(1, BLOCK + 10), noise(2, BLOCK + 10));
+        let mut almost = one.clone();
+        almost[BLOCK + 9] ^= 1;
+        let longer = [one.as_slice(), b"x"].concat();
+        let (data, image) =
+            written(&[one.clone(), other.clone(), one.clone(), almost, longer, one, other]);
+        let places: Vec<_> =
+            (0..7).map(|file| (data.file(file).start, data.file(file).offset)).collect();
+        assert_eq!((places[2], places[5], places[6]), (places[0], places[0], places[1]));
+        let distinct: std::collections::BTreeSet<_> = places.iter().collect();
+        assert_eq!(distinct.len(), 4);
+        // Four blocks of 4096 bytes and a fragment block.
+        let fragment = data.fragments[0].size.get() & !BLOCK_STORED;
+        assert_eq!(image.len(), 96 + 4 * BLOCK + fragment as usize);
+    }
+
+    /// A batch has 4 MiB for each thread: what is larger is read piece by piece, and twice if it has a twin.
+    #[test]
+    fn large_files_are_those_of_many_batches() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let large: Vec<u8> = (0..u32::try_from(BATCH_PER_THREAD).unwrap() / 4 + 1500)
+            .flat_map(|number| (number / 64).to_le_bytes())
+            .collect();
+        let mut twin = large.clone();
+        *twin.last_mut().unwrap() ^= 1;
+        let files = [large.clone(), twin, large.clone(), noise(1, 10)];
+        let (data, image) = pool.install(|| written(&files));
+        assert_eq!(data.file(2).start, data.file(0).start);
+        assert_ne!(data.file(1).start, data.file(0).start);
+        let file = data.file(0);
+        assert_eq!(file.sizes.len(), large.len() / BLOCK);
+        let mut at = usize::try_from(file.start).unwrap();
+        for (size, block) in file.sizes.iter().zip(large.chunks(BLOCK)) {
+            let len = (size & !BLOCK_STORED) as usize;
+            assert_eq!(zstd::stream::decode_all(&image[at..at + len]).unwrap(), block);
+            at += len;
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        struct Short;
+        impl Source for Short {
+            fn len(&self) -> u64 {
+                5
+            }
+            fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<()> {
+                Err(std::io::Error::other("it is gone"))
+            }
+        }
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        tree.put(b"f", Inode::file(Meta::root(0o644, 0), Short)).unwrap();
+        let plan = Plan::new(&tree, &Options::new(0)).unwrap();
+        let Err(error) = write(&plan, 96, &mut Vec::new()) else { panic!() };
+        assert_eq!(error.to_string(), "squashfs: cannot read `/f`");
+    }
 }

@@ -354,3 +354,44 @@ impl Reference {
         Self { block: packed >> 16, offset: u16::from_le_bytes([low, high]) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `SQUASHFS_DIR_TYPE` to `SQUASHFS_LSOCKET_TYPE` of `squashfs_fs.h`.
+    #[test]
+    fn types_have_two_numbers() {
+        for (kind, basic, extended) in [
+            (Kind::Directory, 1, 8),
+            (Kind::File, 2, 9),
+            (Kind::Symlink, 3, 10),
+            (Kind::BlockDevice, 4, 11),
+            (Kind::CharDevice, 5, 12),
+            (Kind::Fifo, 6, 13),
+            (Kind::Socket, 7, 14),
+        ] {
+            assert_eq!((kind.basic(), kind.extended()), (basic, extended));
+            assert_eq!(Kind::from_number(basic), Some((kind, false)));
+            assert_eq!(Kind::from_number(extended), Some((kind, true)));
+        }
+        for number in [0, 15, 0x101, u16::MAX] {
+            assert_eq!(Kind::from_number(number), None, "{number}");
+        }
+    }
+
+    /// `SQUASHFS_MKINODE` of `squashfs_fs.h`.
+    #[test]
+    fn a_reference_is_a_block_and_an_offset() {
+        for (block, offset, packed) in [
+            (0, 0, 0),
+            (0, 0x1fff, 0x1fff),
+            (1, 0, 0x1_0000),
+            (0x1234_5678, 0x9abc, 0x1234_5678_9abc),
+            ((1 << 48) - 1, 0xffff, u64::MAX),
+        ] {
+            let reference = Reference { block, offset };
+            assert_eq!((reference.pack(), Reference::unpack(packed)), (packed, reference));
+        }
+    }
+}

@@ -191,3 +191,49 @@ fn encode<C: Source>(
         Node::Fifo | Node::Socket => common.ipc(kind),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squashfs::Options;
+    use crate::tree::{Inode, Meta, Tree};
+
+    fn word(image: &[u8], at: usize, len: usize) -> u64 {
+        image[at..at + len].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
+    }
+
+    /// The offsets are those of `struct squashfs_super_block`.
+    #[test]
+    fn the_superblock_says_where_the_tables_are() {
+        let mut tree = Tree::new(Meta::root(0o755, 0));
+        tree.put(b"f", Inode::file(Meta { uid: 5, ..Meta::root(0o644, 0) }, b"x".to_vec()))
+            .unwrap();
+        for (compression, number) in
+            [(Compression::Gzip { level: 9 }, 1), (Compression::Zstd { level: 3 }, 6)]
+        {
+            let options = Options { block_size: 8192, compression, mkfs_time: 0x1234_5678 };
+            let mut image = Vec::new();
+            let len = Plan::new(&tree, &options).unwrap().write(&mut image).unwrap();
+            assert_eq!((len, image.len()), (4096, 4096));
+            let fields =
+                [(0, 4), (4, 4), (8, 4), (12, 4), (16, 4), (20, 2), (22, 2), (24, 2), (26, 2)];
+            let found = fields.map(|(at, len)| word(&image, at, len));
+            let flags = 0x40 | 0x20 | 0x80;
+            assert_eq!(found, [0x7371_7368, 2, 0x1234_5678, 8192, 1, number, 13, flags, 2]);
+            assert_eq!((word(&image, 28, 2), word(&image, 30, 2)), (4, 0));
+            let [root, used, ids, xattrs, inodes, directories, fragments, export] =
+                [32, 40, 48, 56, 64, 72, 80, 88].map(|at| word(&image, at, 8));
+            assert_eq!(xattrs, u64::MAX, "there are none");
+            // Contents, inodes, directories, fragments, export table, ids: in this order.
+            assert!(96 < inodes && inodes < directories && directories < fragments);
+            assert!(fragments < export && export < ids && ids < used && used <= 4096);
+            assert!(image[usize::try_from(used).unwrap()..].iter().all(|&byte| byte == 0));
+            // The file's inode, 32 bytes, comes before the root's.
+            assert_eq!(root, 32);
+            // The index of the id table points at its one metadata block: the users 0 and 5.
+            let block = usize::try_from(word(&image, usize::try_from(ids).unwrap(), 8)).unwrap();
+            assert_eq!(word(&image, block, 2), 0x8000 | 8, "it does not shrink");
+            assert_eq!((word(&image, block + 2, 4), word(&image, block + 6, 4)), (0, 5));
+        }
+    }
+}

@@ -174,3 +174,130 @@ impl<'p> Growing<'p> {
         Ok(RootHash::new(self.root))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256, Sha512};
+
+    use super::*;
+    use crate::verity::Algorithm;
+
+    fn small(salt: &[u8], superblock: bool) -> Options {
+        let options = Options::new(salt.to_vec(), *b"0123456789abcdef");
+        Options { data_block_size: 512, hash_block_size: 512, superblock, ..options }
+    }
+
+    fn sha256(salt: &[u8], block: &[u8]) -> Vec<u8> {
+        Sha256::new().chain_update(salt).chain_update(block).finalize().to_vec()
+    }
+
+    /// The digests of blocks, each group of 16 in a hash block that zeros fill up.
+    fn level(salt: &[u8], data: &[u8]) -> Vec<u8> {
+        let digests: Vec<u8> = data.chunks(512).flat_map(|block| sha256(salt, block)).collect();
+        let blocks = digests.chunks(512).flat_map(|block| {
+            let mut block = block.to_vec();
+            block.resize(512, 0);
+            block
+        });
+        blocks.collect()
+    }
+
+    /// verity.rst, "Hash Tree", computed from the bottom up: 16 digests of 32 bytes fill a block of 512.
+    #[test]
+    fn each_level_has_the_digests_of_the_one_below() {
+        for salt in [&b""[..], b"salt"] {
+            for blocks in [1, 2, 16, 17, 256, 257, 300] {
+                let data: Vec<u8> =
+                    (0..blocks * 128_u32).flat_map(|n| (n / 3).to_le_bytes()).collect();
+                let mut levels = Vec::new();
+                let mut below = data.clone();
+                while below.len() > 512 {
+                    below = level(salt, &below);
+                    levels.insert(0, below.clone());
+                }
+                let plan = Plan::new(data.len() as u64, &small(salt, false)).unwrap();
+                let mut area = Vec::new();
+                let root = plan.write(data.as_slice(), &mut area).unwrap();
+                assert_eq!(area, levels.concat(), "{blocks} blocks");
+                assert_eq!(root.as_bytes(), sha256(salt, &below), "{blocks} blocks");
+            }
+        }
+    }
+
+    /// Data of many chunks and batches has the tree of its blocks.
+    #[test]
+    fn a_tree_does_not_depend_on_how_data_is_read() {
+        let mut data: Vec<u8> = (0..(3 << 18) + 256_u32).flat_map(u32::to_le_bytes).collect();
+        data.truncate(data.len() / 4096 * 4096);
+        let options = Options::new(b"s".to_vec(), [0; 16]);
+        let plan = Plan::new(data.len() as u64, &options).unwrap();
+        let digests: Vec<u8> = data.chunks(4096).flat_map(|block| sha256(b"s", block)).collect();
+        let mut area = Vec::new();
+        plan.write(data.as_slice(), &mut area).unwrap();
+        let lowest = usize::try_from(plan.levels()[0].offset).unwrap();
+        assert_eq!(area[lowest..lowest + digests.len()], digests);
+        assert!(area[lowest + digests.len()..].iter().all(|&byte| byte == 0));
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut again = Vec::new();
+            pool.install(|| plan.write(data.as_slice(), &mut again)).unwrap();
+            assert_eq!(again, area);
+        }
+    }
+
+    /// `struct verity_sb` of cryptsetup, byte by byte.
+    #[test]
+    fn the_superblock_is_that_of_veritysetup() {
+        let options = Options { hash_block_size: 1024, ..small(b"salty", true) };
+        let plan = Plan::new(3 * 512, &options).unwrap();
+        let mut area = Vec::new();
+        plan.write_superblock(&mut area).unwrap();
+        let mut expected = b"verity\0\0".to_vec();
+        expected.extend([1, 0, 0, 0, 1, 0, 0, 0]);
+        expected.extend(b"0123456789abcdef");
+        expected.extend(b"sha256");
+        expected.resize(64, 0);
+        expected.extend([0, 2, 0, 0, 0, 4, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend(b"salty");
+        expected.resize(1024, 0);
+        assert_eq!(area, expected);
+        let wide = Options { algorithm: Algorithm::Sha512, salt: vec![7; 256], ..options };
+        let mut area = Vec::new();
+        Plan::new(512, &wide).unwrap().write_superblock(&mut area).unwrap();
+        assert_eq!(area[32..40], *b"sha512\0\0");
+        assert_eq!((area[80..82].to_vec(), area[88..344].to_vec()), (vec![0, 1], vec![7; 256]));
+        assert!(area[344..].iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn digests_of_512_bits_fill_a_block_by_eights() {
+        let options = Options { algorithm: Algorithm::Sha512, ..small(b"", false) };
+        let data: Vec<u8> = (0..9 * 512_u32).flat_map(|n| u8::try_from(n % 251)).collect();
+        let digest = |block: &[u8]| Sha512::digest(block).to_vec();
+        let mut lower: Vec<u8> = data.chunks(512).flat_map(digest).collect();
+        lower.resize(1024, 0);
+        let mut upper: Vec<u8> = lower.chunks(512).flat_map(digest).collect();
+        upper.resize(512, 0);
+        let mut area = Vec::new();
+        let plan = Plan::new(data.len() as u64, &options).unwrap();
+        let root = plan.write(data.as_slice(), &mut area).unwrap();
+        assert_eq!(area, [upper.clone(), lower].concat());
+        assert_eq!(root.as_bytes(), digest(&upper));
+    }
+
+    #[test]
+    fn data_that_cannot_be_read_is_told_with_its_place() {
+        struct Gone;
+        impl Source for Gone {
+            fn len(&self) -> u64 {
+                4096
+            }
+            fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<()> {
+                Err(std::io::Error::other("it is gone"))
+            }
+        }
+        let plan = Plan::new(4096, &small(b"", false)).unwrap();
+        let error = plan.write(&Gone, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "dm-verity: cannot read the data at 0x0");
+    }
+}

@@ -195,3 +195,202 @@ fn seconds(value: &[u8], name: &'static str) -> Result<i64, TarReason> {
     let down = i64::from(fraction.iter().any(|&byte| byte != b'0'));
     Ok(if negative { -whole - down } else { whole })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// POSIX.1-2017 pax(1), "pax Extended Header": `"%d %s=%s\n"`, where the number counts itself.
+    #[test]
+    fn a_record_counts_its_own_length() {
+        assert_eq!(record(b"8 a=bcd\nrest"), Ok(("a", &b"bcd"[..], &b"rest"[..])));
+        assert_eq!(record(b"6 a==\n"), Ok(("a", &b"="[..], &b""[..])));
+        assert_eq!(record(b"5 a=\n"), Ok(("a", &b""[..], &b""[..])));
+        assert_eq!(record(b"8 a=b\nc\n"), Ok(("a", &b"b\nc"[..], &b""[..])));
+        // The length may have ten digits.
+        assert_eq!(record(b"0000000015 a=b\n"), Ok(("a", &b"b"[..], &b""[..])));
+        for (bytes, reason) in [
+            (&b"a=b\n"[..], TarReason::Extended("a record without a length")),
+            (b"00000000012 a=b\n", TarReason::Extended("a record without a length")),
+            (b" a=b\n", TarReason::Number("record length")),
+            (b"x a=b\n", TarReason::Number("record length")),
+            (b"9 a=bcd\n", TarReason::Extended("a record longer than its header")),
+            (b"7 a=bcd\n", TarReason::Extended("a record without its line break")),
+            (b"1 a=b\n", TarReason::Extended("a record without its line break")),
+            (b"5 abc\n", TarReason::Extended("a record without its line break")),
+            (b"6 abc\n", TarReason::Extended("a record without `=`")),
+            (b"6 \xff=b\n", TarReason::Extended("a keyword that is not UTF-8")),
+        ] {
+            assert_eq!(record(bytes).err(), Some(reason), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_rounded_down() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1700000000", Some(1_700_000_000)),
+            ("1.0", Some(1)),
+            ("1.9999", Some(1)),
+            ("-1", Some(-1)),
+            ("-1.000", Some(-1)),
+            ("-1.5", Some(-2)),
+            ("-0.1", Some(-1)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775807.1", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("", None),
+            ("-", None),
+            (".5", None),
+            ("1.", None),
+            ("1.x", None),
+            ("1.5.5", None),
+            ("+1", None),
+            ("--1", None),
+            (" 1", None),
+        ] {
+            let found = seconds(text.as_bytes(), "mtime");
+            assert_eq!(found, expected.ok_or(TarReason::Number("mtime")), "{text}");
+        }
+        assert_eq!(decimal::<u32>(b"4294967295", "uid"), Ok(u32::MAX));
+        for text in ["4294967296", "", "1a", "-1", "18446744073709551616"] {
+            let found = decimal::<u32>(text.as_bytes(), "uid");
+            assert_eq!(found, Err(TarReason::Number("uid")), "{text}");
+        }
+    }
+
+    fn pax(records: &[(&str, &[u8])]) -> Result<Extended, TarReason> {
+        let mut extended = Extended::default();
+        for (keyword, value) in records {
+            extended.pax_record(keyword, value)?;
+        }
+        Ok(extended)
+    }
+
+    fn header(kind: u8, size: u64, linkname: &str) -> Header {
+        let (name, linkname) = (b"name".to_vec(), linkname.into());
+        let (mode, uid, gid, mtime, major, minor) = (0o644, 1, 2, 3, 4, 5);
+        Header { name, linkname, kind, mode, uid, gid, size, mtime, major, minor }
+    }
+
+    fn entry(extended: Extended, header: &Header) -> Result<Entry, TarReason> {
+        extended.entry(header, 1024, &Limits::default())
+    }
+
+    #[test]
+    fn what_stands_in_front_outweighs_the_header() {
+        let plain = entry(Extended::default(), &header(b'0', 7, "")).unwrap();
+        assert_eq!((plain.path.as_slice(), plain.mode), (&b"name"[..], 0o644));
+        assert_eq!((plain.uid, plain.gid, plain.mtime), (1, 2, 3));
+        assert_eq!(plain.kind, EntryKind::File { offset: 1024, len: 7 });
+        let records: [(&str, &[u8]); 11] = [
+            ("path", b"./other"),
+            ("size", b"7"),
+            ("uid", b"11"),
+            ("gid", b"12"),
+            ("mtime", b"13.5"),
+            ("atime", b"x"),
+            ("ctime", b""),
+            ("uname", b"root"),
+            ("gname", b"root"),
+            ("comment", b"\0"),
+            ("SCHILY.xattr.user.a", b"\0b"),
+        ];
+        let found = entry(pax(&records).unwrap(), &header(b'0', 7, "")).unwrap();
+        assert_eq!(
+            (found.path.as_slice(), found.uid, found.gid, found.mtime),
+            (&b"other"[..], 11, 12, 13)
+        );
+        assert_eq!(found.xattrs, BTreeMap::from([(b"user.a".to_vec(), b"\0b".to_vec())]));
+        let linked = pax(&[("linkpath", b"/to")]).unwrap();
+        let found = entry(linked, &header(b'2', 0, "from")).unwrap();
+        assert_eq!(found.kind, EntryKind::Symlink(b"/to".to_vec()));
+    }
+
+    #[test]
+    fn keywords_that_may_change_an_entry_are_refused() {
+        for (keyword, value, reason) in [
+            ("path", &b"a\0b"[..], TarReason::Nul("path")),
+            ("linkpath", b"\0", TarReason::Nul("linkpath")),
+            ("size", b"-1", TarReason::Number("size")),
+            ("uid", b"x", TarReason::Number("uid")),
+            ("gid", b"4294967296", TarReason::Number("gid")),
+            ("mtime", b"now", TarReason::Number("mtime")),
+            ("GNU.sparse.major", b"1", TarReason::Sparse),
+            ("SCHILY.xattr.", b"", TarReason::Keyword("SCHILY.xattr.".into())),
+            ("SCHILY.acl.access", b"", TarReason::Keyword("SCHILY.acl.access".into())),
+            ("charset\n", b"", TarReason::Keyword("charset\\n".into())),
+            ("Path", b"a", TarReason::Keyword("Path".into())),
+        ] {
+            assert_eq!(pax(&[(keyword, value)]).err(), Some(reason), "{keyword}");
+        }
+        let twice = |first: (u8, &[u8]), second: (u8, &[u8])| {
+            let mut extended = Extended::default();
+            extended.add(first.0, first.1).unwrap();
+            extended.add(second.0, second.1).err()
+        };
+        let occurs = |what: &str| Some(TarReason::ExtendedTwice(what.into()));
+        assert_eq!(twice((b'L', b"a\0"), (b'L', b"b\0")), occurs("L"));
+        assert_eq!(twice((b'x', b"8 uid=1\n"), (b'x', b"8 gid=1\n")), occurs("x"));
+        assert_eq!(twice((b'L', b"a\0"), (b'x', b"9 path=b\n")), occurs("path"));
+        assert_eq!(twice((b'K', b"a\0"), (b'x', b"14 linkpath=b\n")), occurs("linkpath"));
+        assert_eq!(twice((b'L', b"a\0"), (b'K', b"b\0")), None);
+        let mut extended = Extended::default();
+        assert_eq!(
+            extended.add(b'x', b"8 uid=1\n8 uid=1\n"),
+            Err(TarReason::ExtendedTwice("uid".into()))
+        );
+        for bytes in [&b""[..], b"a", b"a\0b\0", b"a\0\0"] {
+            let reason = Err(TarReason::Nul("long name"));
+            assert_eq!(Extended::default().add(b'L', bytes), reason, "{bytes:?}");
+            let reason = Err(TarReason::Nul("long link"));
+            assert_eq!(Extended::default().add(b'K', bytes), reason, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_one_thing() {
+        let kind = |kind: u8, target: &str| entry(Extended::default(), &header(kind, 0, target));
+        for (number, target, expected) in [
+            (b'1', "./a", EntryKind::HardLink(b"a".to_vec())),
+            (b'2', "./a/../b", EntryKind::Symlink(b"./a/../b".to_vec())),
+            (b'3', "", EntryKind::CharDevice { major: 4, minor: 5 }),
+            (b'4', "", EntryKind::BlockDevice { major: 4, minor: 5 }),
+            (b'5', "", EntryKind::Directory),
+            (b'6', "", EntryKind::Fifo),
+        ] {
+            assert_eq!(kind(number, target).unwrap().kind, expected);
+            let sized = entry(Extended::default(), &header(number, 1, target));
+            assert_eq!(sized.err(), Some(TarReason::UnexpectedSize(1)));
+        }
+        for (number, target, reason) in [
+            (b'0', "to", TarReason::UnexpectedTarget),
+            (b'5', "to", TarReason::UnexpectedTarget),
+            (b'2', "", TarReason::EmptyTarget),
+            (b'1', "", TarReason::EmptyPath),
+            (b'1', "/a", TarReason::AbsolutePath),
+            (b'7', "", TarReason::Type('7')),
+        ] {
+            assert_eq!(kind(number, target).err(), Some(reason), "{number}");
+        }
+        let clash = entry(pax(&[("size", b"8")]).unwrap(), &header(b'0', 7, ""));
+        assert_eq!(clash.err(), Some(TarReason::SizeClash { header: 7, extended: 8 }));
+    }
+
+    #[test]
+    fn bounds_are_what_may_just_be() {
+        let limits = |file, path| Limits { file, path, ..Limits::default() };
+        let of = |limits: Limits| {
+            let found = Extended::default().entry(&header(b'0', 7, ""), 0, &limits);
+            found.map(drop)
+        };
+        assert_eq!(of(limits(7, 4)), Ok(()));
+        assert_eq!(of(limits(6, 4)), Err(TarReason::LargeFile(6)));
+        assert_eq!(of(limits(7, 3)), Err(TarReason::LongPath(3)));
+        let link = Extended::default().entry(&header(b'2', 0, "12345"), 0, &limits(7, 4));
+        assert_eq!(link.err(), Some(TarReason::LongPath(4)));
+        let usual =
+            Limits { entries: 1_000_000, file: 8_589_934_592, path: 4096, extended: 1_048_576 };
+        assert_eq!(Limits::default(), usual);
+    }
+}

@@ -93,3 +93,94 @@ impl Paths {
         next.is_some_and(|(found, _)| found.starts_with(&below))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_normal_form() {
+        for (name, directory, expected) in [
+            ("a", false, Ok("a")),
+            ("./a", false, Ok("a")),
+            ("a/b.c/..d", false, Ok("a/b.c/..d")),
+            ("a/", true, Ok("a")),
+            ("./a/b/", true, Ok("a/b")),
+            ("./", true, Ok("")),
+            (".", true, Ok("")),
+            (".", false, Err(TarReason::Root)),
+            ("./", false, Err(TarReason::Root)),
+            ("", true, Err(TarReason::EmptyPath)),
+            ("/", true, Err(TarReason::AbsolutePath)),
+            ("/a", false, Err(TarReason::AbsolutePath)),
+            ("a\nb", false, Err(TarReason::LineBreakPath)),
+            ("a/", false, Err(TarReason::SlashPath)),
+            ("..", true, Err(TarReason::ParentPath)),
+            ("a/../b", false, Err(TarReason::ParentPath)),
+            ("./..", true, Err(TarReason::ParentPath)),
+            ("a//b", false, Err(TarReason::UnnormalisedPath)),
+            ("a/./b", false, Err(TarReason::UnnormalisedPath)),
+            ("././a", false, Err(TarReason::UnnormalisedPath)),
+            ("a//", true, Err(TarReason::UnnormalisedPath)),
+            (".//a", false, Err(TarReason::UnnormalisedPath)),
+        ] {
+            let found = normalise(name.as_bytes(), directory);
+            assert_eq!(found, expected.map(|path| path.as_bytes().to_vec()), "{name:?}");
+        }
+        let name = |len| [b"d/".as_slice(), &vec![b'x'; len]].concat();
+        assert!(normalise(&name(255), false).is_ok());
+        assert_eq!(normalise(&name(256), false), Err(TarReason::LongName));
+    }
+
+    fn entry(path: &str, kind: EntryKind) -> Entry {
+        let (path, xattrs) = (path.into(), BTreeMap::new());
+        Entry { path, kind, mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs }
+    }
+
+    fn file(path: &str) -> Entry {
+        entry(path, EntryKind::File { offset: 0, len: 0 })
+    }
+
+    fn directory(path: &str) -> Entry {
+        entry(path, EntryKind::Directory)
+    }
+
+    fn link(path: &str, target: &str) -> Entry {
+        entry(path, EntryKind::HardLink(target.into()))
+    }
+
+    /// Where an entry lands must not depend on the reader.
+    #[test]
+    fn entries_that_contradict_each_other_are_refused() {
+        let changed = Entry { mode: 0o700, ..directory("a") };
+        let parent = |path: &str| Err(TarReason::Parent(path.into()));
+        let target = |path: &str| Err(TarReason::LinkTarget(path.into()));
+        let rows: [(&[Entry], Entry, Result<bool, TarReason>); 15] = [
+            (&[], file("a"), Ok(true)),
+            (&[], file("a/b"), Ok(true)),
+            (&[directory("a")], file("a/b"), Ok(true)),
+            (&[file("ab")], file("a"), Ok(true)),
+            (&[directory("a")], directory("a"), Ok(false)),
+            (&[directory("a")], changed, Err(TarReason::Duplicate)),
+            (&[directory("a")], file("a"), Err(TarReason::Duplicate)),
+            (&[file("a")], file("a"), Err(TarReason::Duplicate)),
+            (&[file("a")], file("a/b/c"), parent("a")),
+            (&[entry("a", EntryKind::Symlink("b".into()))], file("a/c"), parent("a")),
+            (&[file("a/b")], file("a"), parent("a")),
+            (&[file("a")], link("b", "a"), Ok(true)),
+            (&[file("a"), link("b", "a")], link("c", "b"), Ok(true)),
+            (&[directory("a")], link("b", "a"), target("a")),
+            (&[file("b")], link("c", "a"), target("a")),
+        ];
+        for (before, entry, expected) in rows {
+            let mut paths = Paths::default();
+            for entry in before {
+                assert_eq!(paths.admit(entry), Ok(true), "{entry:?}");
+            }
+            assert_eq!(paths.admit(&entry), expected, "{before:?} {entry:?}");
+        }
+        // A directory may come after what is in it.
+        let mut paths = Paths::default();
+        assert_eq!((paths.admit(&file("a/b")), paths.admit(&directory("a"))), (Ok(true), Ok(true)));
+    }
+}
