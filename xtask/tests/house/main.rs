@@ -38,7 +38,6 @@ const CIRCLES: &[(&str, &str, usize)] = &[
     ("engine", "verify", 9),
     ("measure", "compare", 2),
     ("measure", "event/data", 5),
-    ("measure", "firmware", 4),
     ("measure", "snp", 2),
     ("measure", "tpm", 4),
 ];
