@@ -82,4 +82,45 @@ mod tests {
         let words = ["a", "b c", "it's", "", "dir=/cvmkit-tpm"].map(OsString::from);
         assert_eq!(line(&words), r#"a 'b c' 'it'\''s' '' dir="$tpm""#);
     }
+
+    /// XCU 2.2: what a shell takes apart or expands is in quotes, and a quote in them is put outside.
+    #[test]
+    fn every_byte_that_a_shell_reads_is_quoted() {
+        for byte in (0x20..0x7f_u8).map(char::from) {
+            let plain = byte.is_ascii_alphanumeric() || "-_./=:,+@%".contains(byte);
+            let expected = match byte {
+                '\'' => r"'a'\''b'".to_owned(),
+                byte if plain => format!("a{byte}b"),
+                byte => format!("'a{byte}b'"),
+            };
+            assert_eq!(quoted(&OsString::from(format!("a{byte}b"))), expected);
+        }
+        for text in ["a\nb", "a\tb", "\u{e4}"] {
+            assert_eq!(quoted(&text.into()), format!("'{text}'"));
+        }
+    }
+
+    #[test]
+    fn the_folder_of_the_tpm_is_a_variable() {
+        let socket = Path::new(TPM_FOLDER).join("tpm.sock");
+        let words = tpm::swtpm_arguments(Path::new(TPM_FOLDER), &socket);
+        let expected = [
+            "socket",
+            "--tpm2",
+            "--terminate",
+            "--tpmstate",
+            "dir=\"$tpm\"",
+            "--ctrl",
+            "type=unixio,path=\"$tpm\"/tpm.sock",
+        ];
+        assert_eq!(line(&words), expected.join(" "));
+    }
+
+    #[test]
+    fn a_machine_that_contradicts_itself_has_no_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let request = Request::new(Vec::new(), folder.path().into(), "log".into());
+        let error = command(&request).unwrap_err().to_string();
+        assert_eq!(error, "there is neither a disk nor a kernel to boot");
+    }
 }

@@ -118,6 +118,15 @@ fn keep(mut pipe: impl Read) -> Vec<u8> {
 }
 
 #[cfg(test)]
+impl Guarded {
+    /// A child that does nothing until it is ended.
+    pub(super) fn idle() -> Self {
+        let mut command = Command::new("/bin/sleep");
+        Self::start(command.arg("600"), Path::new("/bin/sleep")).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

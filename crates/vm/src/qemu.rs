@@ -247,6 +247,14 @@ pub(super) fn option(before: &str, path: &Path, after: &str) -> OsString {
 }
 
 #[cfg(test)]
+impl Qemu {
+    /// One that is not looked for.
+    pub(super) fn of(path: PathBuf, version: &str) -> Self {
+        Self { path, version: version.to_owned(), folders: Vec::new() }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -308,5 +316,94 @@ mod tests {
         assert!(!line(|_| (), Some(5000)).contains("hostfwd"));
         assert!(!line(ask, None).contains("hostfwd"));
         assert!(line(ask, Some(5000)).contains("restrict=on,hostfwd=tcp:127.0.0.1:5000-:80 "));
+    }
+
+    /// A program that prints this for `--version`.
+    fn program(folder: &Path, name: &str, printed: &str) -> PathBuf {
+        let path = folder.join(name);
+        let script = format!("#!/bin/sh\necho '{printed}'\n");
+        files::replace(&path, script.as_bytes()).unwrap();
+        let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_qemu_is_new_enough_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |version: &str| format!("QEMU emulator version {version} (Debian)");
+        let (name, package) = ARCHITECTURE.qemu();
+        for (printed, expected) in [
+            (of("10.0.2"), Ok("10.0.2")),
+            (of("11.0.0-rc1"), Ok("11.0.0-rc1")),
+            (of("9.2.4"), Err("is QEMU 9.2.4, expected 10 or newer")),
+            (of("7.2.22"), Err("is QEMU 7.2.22, expected 10 or newer")),
+            (of("x"), Err("does not name a QEMU version")),
+            ("hello".into(), Err("does not name a QEMU version")),
+        ] {
+            let path = program(folder.path(), name, &printed);
+            let request = Request::new(vec![folder.path().into()], "s".into(), "log".into());
+            match (Qemu::find(&request), expected) {
+                (Ok(qemu), Ok(version)) => {
+                    assert_eq!((qemu.path, qemu.version.as_str()), (path, version));
+                    assert_eq!(qemu.folders, request.search_path);
+                }
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+                (found, _) => panic!("{printed}: {found:?}"),
+            }
+        }
+        // The one that is asked for counts, wherever it is; the search path has none of another name.
+        let other = program(folder.path(), "other", &of("12.1.0"));
+        assert_eq!(locate(Some(&other), &[]).unwrap(), (other, "12.1.0".to_owned()));
+        let missing = |asked: Option<&Path>| locate(asked, &[]).unwrap_err();
+        let tool = |error: BootError| match error {
+            BootError::MissingTool { what, package } => (what, package),
+            error => panic!("{error}"),
+        };
+        assert_eq!(tool(missing(None)), (name.to_owned(), package));
+        let what = "the QEMU `/no/such`".to_owned();
+        assert_eq!(tool(missing(Some(Path::new("/no/such")))), (what, package));
+        assert_eq!(
+            tool(missing(Some(folder.path()))).0,
+            format!("the QEMU `{}`", folder.path().display())
+        );
+    }
+
+    #[test]
+    fn a_word_is_waited_for_so_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let prints = |script: &str, time| {
+            let path = program(folder.path(), "q", "");
+            files::replace(&path, format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+            let mode =
+                <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+            std::fs::set_permissions(&path, mode).unwrap();
+            let qemu = Qemu::of(path, "10");
+            let mut child = qemu.start(&[], folder.path()).unwrap();
+            prints(&mut child, "it ran", Duration::from_millis(time))
+        };
+        assert!(prints("echo a; printf 'it '; echo ran", 10_000), "in pieces");
+        assert!(!prints("echo it ra", 10_000), "it has ended");
+        let began = Instant::now();
+        assert!(!prints("echo it; exec sleep 20", 200));
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    /// A machine has what the request says, and the accelerator decides about its processor.
+    #[test]
+    fn the_machine_is_that_of_the_request() {
+        let words = |accelerator: &Accelerator| {
+            let words = machine(accelerator, 128, 3);
+            words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        };
+        let same = "-no-user-config -nodefaults -no-reboot -display none -machine q35 -accel";
+        let rest = "-m 128 -smp 3 -chardev stdio,id=console -serial chardev:console";
+        assert_eq!(words(&Accelerator::Kvm), format!("{same} kvm -cpu host {rest}"));
+        let tcg = Accelerator::Tcg { reason: String::new() };
+        assert_eq!(words(&tcg), format!("{same} tcg,thread=multi -cpu max,la57=off {rest}"));
+        // A relative path is made absolute, so that no `nbd:` is a protocol.
+        let relative = line(|it| it.disk = Some("nbd:x".into()), None);
+        let here = std::path::absolute("nbd:x").unwrap();
+        assert!(relative.contains(&format!("file={} ", here.display())), "{relative}");
     }
 }

@@ -108,3 +108,51 @@ impl Diagnosis for AcpiError {
         Some(hint.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a user can change is the definition's; what QEMU does on its own is the machine's.
+    #[test]
+    fn an_error_says_whose_fault_it_is() {
+        let function = || "00:02.0".to_owned();
+        let old = || BootError::OldQemu { path: "q".into(), found: "7".into(), oldest: 10 };
+        for (error, fault, hint) in [
+            (AcpiError::Socket(io::Error::other("x")), Fault::Environment, None),
+            (AcpiError::Gone, Fault::Environment, None),
+            (AcpiError::TimedOut, Fault::Environment, Some("when the host is less busy")),
+            (
+                AcpiError::Protocol { command: "a".into(), answer: "b".into() },
+                Fault::Environment,
+                None,
+            ),
+            (AcpiError::FileSize { name: "a", expected: 1, found: 0 }, Fault::Environment, None),
+            (AcpiError::NoFile { name: "a" }, Fault::Definition, None),
+            (AcpiError::Window { found: 0, alignment: 1 }, Fault::Definition, None),
+            (
+                AcpiError::NoWindow { function: function() },
+                Fault::Definition,
+                Some("name the lowest address above 4 GiB"),
+            ),
+            (
+                AcpiError::Bridge { function: function() },
+                Fault::Definition,
+                Some("without bridges"),
+            ),
+            (
+                AcpiError::Refused { stderr: "x".into() },
+                Fault::Definition,
+                Some("check the arguments for QEMU"),
+            ),
+            (AcpiError::Qemu(old()), Fault::Environment, Some("backports")),
+            (AcpiError::Qemu(BootError::Invalid { problem: "x" }), Fault::Definition, None),
+        ] {
+            assert_eq!(error.fault(), fault, "{error}");
+            let said = error.hint();
+            assert_eq!(said.is_some(), hint.is_some(), "{error}: {said:?}");
+            let words = hint.unwrap_or_default();
+            assert!(said.unwrap_or_default().contains(words), "{error}");
+        }
+    }
+}

@@ -219,4 +219,137 @@ mod tests {
         assert_eq!(named(&entry, "etc/acpi"), None);
         assert_eq!(named(&entry[..6], TABLES), None);
     }
+
+    #[test]
+    fn a_machine_stands_still_before_its_first_instruction() {
+        let mut request = AcpiRequest::new(Vec::new(), 4, 3 << 30);
+        request.arguments = vec!["-device".into(), "x".into()];
+        let expected = "-no-user-config -nodefaults -display none -accel tcg -S -machine \
+                        q35,smm=off,pic=off -smp 4 -m size=3221225472B -device x";
+        let words = request.arguments();
+        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        assert_eq!(words.join(" "), expected);
+        assert_eq!((request.pci_window, request.timeout), (None, Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn the_files_are_digested_one_by_one() {
+        let files = AcpiFiles {
+            loader: b"l".to_vec(),
+            rsdp: b"r".to_vec(),
+            tables: b"t".to_vec(),
+            qemu_version: "10.0.2".into(),
+        };
+        let AcpiTables { loader, rsdp, tables } = files.digests();
+        assert_eq!(
+            (loader, rsdp, tables),
+            (Digests::of(b"l"), Digests::of(b"r"), Digests::of(b"t"))
+        );
+    }
+
+    /// An entry of the file directory: size and selector, big endian, 2 reserved, the name (fw_cfg.rst).
+    fn entry(name: &str, size: u32, selector: u16) -> Vec<u8> {
+        let mut entry =
+            [&size.to_be_bytes()[..], &selector.to_be_bytes(), &[0, 0], name.as_bytes()].concat();
+        entry.resize(ENTRY, 0);
+        entry
+    }
+
+    /// Items of fw_cfg by selector, as a q35 without devices has them.
+    fn machine(items: Vec<(u16, Vec<u8>)>) -> Qtest {
+        let mut control = Vec::new();
+        let mut data = Vec::new();
+        Qtest::of(move |command| {
+            let words: Vec<&str> = command.split(' ').collect();
+            let number =
+                |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).unwrap();
+            match words.as_slice() {
+                ["write", "0x10000", _, digits] => {
+                    control = hex::decode(digits.trim_start_matches("0x")).unwrap();
+                    "OK".into()
+                }
+                ["outl", "0x518", value] => {
+                    // The address of the control structure, big endian, starts the transfer.
+                    assert_eq!(number(value), u64::from(0x1_0000_u32.swap_bytes()));
+                    let selector = u16::from_be_bytes([control[0], control[1]]);
+                    assert_eq!(control[2..4], [0, 0b1010], "select and read");
+                    assert_eq!(control[8..], 0x10_0000_u64.to_be_bytes());
+                    let len = u32::from_be_bytes(control[4..8].try_into().unwrap()) as usize;
+                    let item = items.iter().find(|(of, _)| *of == selector);
+                    data = item.map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+                    data.resize(len, 0);
+                    control[..4].copy_from_slice(if item.is_some() {
+                        &[0; 4]
+                    } else {
+                        &[0, 0, 0, 1]
+                    });
+                    "OK".into()
+                }
+                ["read", "0x10000", _] => format!("OK 0x{}", hex::encode(&control[..4])),
+                ["read", "0x100000", len] => {
+                    let len = usize::try_from(number(len)).unwrap();
+                    format!("OK 0x{}", hex::encode(&data[..len]))
+                }
+                // No function is there.
+                ["inl", "0xcfc"] => "OK 0xffffffff".into(),
+                ["outl", ..] => "OK".into(),
+                _ => format!("FAIL Unknown command '{command}'"),
+            }
+        })
+    }
+
+    fn directory_of(count: u32, entries: &[Vec<u8>]) -> (u16, Vec<u8>) {
+        (FILE_DIRECTORY, [count.to_be_bytes().to_vec(), entries.concat()].concat())
+    }
+
+    #[test]
+    fn files_are_read_as_firmware_reads_them() {
+        let entries = [
+            entry("etc/other", 9, 0x20),
+            entry(LOADER, 3, 0x21),
+            entry(RSDP, 2, 0x22),
+            entry(TABLES, 1, 0x23),
+        ];
+        let items = vec![
+            directory_of(4, &entries),
+            (0x21, b"abc".to_vec()),
+            (0x22, b"de".to_vec()),
+            (0x23, b"f".to_vec()),
+        ];
+        let found = read_files(&mut machine(items), None).unwrap();
+        assert_eq!(found, [b"abc".to_vec(), b"de".to_vec(), b"f".to_vec()]);
+    }
+
+    #[test]
+    fn a_machine_without_tables_is_refused() {
+        let largest = u32::try_from(FILE_MAX).unwrap();
+        let name = |name: &str| format!("`{name}` of fw_cfg has");
+        let most = format!("expected 1 to {FILE_MAX}");
+        for (items, expected) in [
+            (vec![directory_of(0, &[])], format!("{} 0 bytes, {most}", name("the file directory"))),
+            (
+                vec![directory_of(4097, &[])],
+                format!("{} 4097 bytes, {most}", name("the file directory")),
+            ),
+            (
+                vec![directory_of(1, &[entry(RSDP, 1, 0x22)])],
+                format!("QEMU has no `{LOADER}` in fw_cfg, expected a machine with ACPI tables"),
+            ),
+            (
+                vec![directory_of(1, &[entry(LOADER, 0, 0x21)])],
+                format!("{} 0 bytes, {most}", name(LOADER)),
+            ),
+            (
+                vec![directory_of(1, &[entry(LOADER, largest + 1, 0x21)])],
+                format!("{} {} bytes, {most}", name(LOADER), largest + 1),
+            ),
+            (
+                vec![directory_of(1, &[entry(LOADER, 1, 0x21)])],
+                "QEMU answered \"00000001\" to `a transfer of fw_cfg item 0x21`".to_owned(),
+            ),
+        ] {
+            let error = read_files(&mut machine(items), None).unwrap_err().to_string();
+            assert_eq!(error, expected);
+        }
+    }
 }

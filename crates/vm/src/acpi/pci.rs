@@ -191,4 +191,132 @@ mod tests {
     fn functions_print_as_lspci_does() {
         assert_eq!(Function(0xfa).to_string(), "00:1f.2");
     }
+
+    /// A machine of functions that have registers: of each the bits that can be set, and the value.
+    fn machine(
+        functions: Vec<(u8, Vec<(u8, u32, u32)>)>,
+    ) -> (Qtest, std::sync::mpsc::Receiver<String>) {
+        let (send, written) = std::sync::mpsc::channel();
+        let mut functions: std::collections::BTreeMap<u8, Vec<(u8, u32, u32)>> =
+            functions.into_iter().collect();
+        let mut address = 0_u32;
+        let machine = Qtest::of(move |command| {
+            let words: Vec<&str> = command.split(' ').collect();
+            let number =
+                |word: &str| u32::from_str_radix(word.trim_start_matches("0x"), 16).unwrap();
+            let [offset, function, ..] = address.to_le_bytes();
+            match words.as_slice() {
+                ["outl", "0xcf8", value] => {
+                    address = number(value);
+                    assert_eq!(address & 0xff00_0003, 0x8000_0000, "enabled, a double word");
+                    "OK".into()
+                }
+                ["inl", "0xcfc"] => {
+                    let registers = functions.get(&function);
+                    let value = registers.map(|registers| {
+                        let register = registers.iter().find(|(at, ..)| *at == offset);
+                        register.map_or(0, |(_, _, value)| *value)
+                    });
+                    format!("OK {:#x}", value.unwrap_or(u32::MAX))
+                }
+                ["outl", "0xcfc", value] => {
+                    let value = number(value);
+                    let registers = functions.get_mut(&function);
+                    let register =
+                        registers.and_then(|all| all.iter_mut().find(|(at, ..)| *at == offset));
+                    match register {
+                        Some((_, settable, now)) => *now = *now & !*settable | value & *settable,
+                        None => drop(send.send(format!("{function:#x} {offset:#x} {value:#x}"))),
+                    }
+                    if value != u32::MAX && (0x10..0x28).contains(&offset) {
+                        send.send(format!("{} bar {offset:#x} {value:#x}", Function(function)))
+                            .unwrap();
+                    }
+                    "OK".into()
+                }
+                _ => "FAIL".into(),
+            }
+        });
+        (machine, written)
+    }
+
+    /// A function with a 64-bit BAR of 2^`bits` bytes at an offset.
+    fn device(function: u8, bars: &[(u8, u32)]) -> (u8, Vec<(u8, u32, u32)>) {
+        let mut registers = vec![(ID, 0, 0x1234_8086), (HEADER_TYPE, 0, 0), (COMMAND, 0xffff, 1)];
+        for &(offset, bits) in bars {
+            let settable = !((1_u64 << bits) - 1);
+            let [low, high] = halves(settable);
+            registers.extend([(offset, low, 0b1100), (offset + 4, high, 0)]);
+        }
+        (function, registers)
+    }
+
+    /// The values are those of OvmfPkg: PCIEXBAR, PMBASE, ACPI_CNTL, in this order.
+    #[test]
+    fn the_chipset_is_programmed_as_ovmf_does_it() {
+        let (mut machine, written) = machine(vec![]);
+        program(&mut machine, None).unwrap();
+        drop(machine);
+        let expected = ["0x0 0x64 0x0", "0x0 0x60 0xe0000001", "0xf8 0x40 0x601", "0xf8 0x44 0x80"];
+        assert_eq!(written.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn bars_are_placed_the_largest_first() {
+        let functions = vec![device(0x10, &[(0x10, 14), (0x18, 24)]), device(0x1a, &[(0x20, 34)])];
+        let (mut machine, written) = machine(functions);
+        program(&mut machine, Some(0x38_0000_0000)).unwrap();
+        assert_eq!(machine.get(Function(0x10), COMMAND).unwrap(), 0b11, "it decodes memory");
+        drop(machine);
+        let bars: Vec<_> = written.iter().filter(|line| line.contains("bar")).collect();
+        let expected = [
+            "00:03.2 bar 0x20 0x0",
+            "00:03.2 bar 0x24 0x38",
+            "00:02.0 bar 0x18 0x0",
+            "00:02.0 bar 0x1c 0x3c",
+            "00:02.0 bar 0x10 0x1000000",
+            "00:02.0 bar 0x14 0x3c",
+        ];
+        assert_eq!(bars, expected);
+    }
+
+    #[test]
+    fn a_machine_that_is_not_predicted_is_refused() {
+        let (mut windowless, _written) = machine(vec![device(0x10, &[(0x10, 14)])]);
+        let error = program(&mut windowless, None).unwrap_err();
+        assert!(
+            matches!(&error, AcpiError::NoWindow { function } if function == "00:02.0"),
+            "{error}"
+        );
+        let (mut bridged, _written) =
+            machine(vec![(0x20, vec![(ID, 0, 1), (HEADER_TYPE, 0, 0x0001_0000)])]);
+        let error = program(&mut bridged, None).unwrap_err();
+        assert!(
+            matches!(&error, AcpiError::Bridge { function } if function == "00:04.0"),
+            "{error}"
+        );
+        // Bit 7 of the header type says that there are more functions, and no bridge.
+        let (mut multiple, _written) =
+            machine(vec![(0x20, vec![(ID, 0, 1), (HEADER_TYPE, 0, 0x0080_0000)])]);
+        assert!(program(&mut multiple, None).is_ok());
+        // A 64-bit BAR in the last place has no upper half; a 32-bit one needs no window.
+        let (mut narrow, _written) = machine(vec![(
+            0x20,
+            vec![(ID, 0, 1), (HEADER_TYPE, 0, 0), (0x10, !0xfff, 0), (LAST_BAR, !0xfff, 0b100)],
+        )]);
+        assert!(program(&mut narrow, None).is_ok());
+    }
+
+    #[test]
+    fn a_window_is_above_4_gib_and_aligned() {
+        let alignment = |bars: &[Bar], window| match addresses(bars, window) {
+            Err(AcpiError::Window { found, alignment }) => Some((found, alignment)),
+            _ => None,
+        };
+        assert_eq!(addresses(&[bar(0x1000)], 1 << 32).unwrap(), [1 << 32]);
+        assert_eq!(alignment(&[bar(0x1000)], (1 << 32) - 0x1000), Some((0xffff_f000, 0x1000)));
+        assert_eq!(alignment(&[bar(0x1000)], (1 << 32) + 0x800), Some((0x1_0000_0800, 0x1000)));
+        assert!(alignment(&[bar(0x1000); 2], !0xfff).is_some(), "it wraps");
+        assert_eq!(halves(0x1234_5678_9abc_def0), [0x9abc_def0, 0x1234_5678]);
+    }
 }

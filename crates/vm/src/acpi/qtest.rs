@@ -143,3 +143,115 @@ fn unexpected(command: &str, answer: &str) -> AcpiError {
     let answer = answer.chars().take(SHOWN).collect();
     AcpiError::Protocol { command: command.to_owned(), answer }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::time::Duration;
+
+    use super::*;
+
+    impl Qtest {
+        /// A machine that answers each command so.
+        pub(in super::super) fn of(
+            mut answer: impl FnMut(&str) -> String + Send + 'static,
+        ) -> Self {
+            let (stream, theirs) = UnixStream::pair().unwrap();
+            std::thread::spawn(move || {
+                let mut commands = BufReader::new(theirs.try_clone().unwrap());
+                let (mut theirs, mut line) = (theirs, String::new());
+                while commands.read_line(&mut line).is_ok_and(|len| len > 0) {
+                    let said = answer(line.trim_end());
+                    if said.is_empty() || writeln!(theirs, "{said}").is_err() {
+                        return;
+                    }
+                    line.clear();
+                }
+            });
+            let deadline = Instant::now() + Duration::from_secs(10);
+            Self { stream, rest: Vec::new(), qemu: Guarded::idle(), deadline }
+        }
+    }
+
+    /// A machine that says this whatever it is asked; nothing ends it.
+    fn saying(answer: &str) -> Qtest {
+        let answer = answer.to_owned();
+        Qtest::of(move |_| answer.clone())
+    }
+
+    /// `system/qtest.c`, "QTest Protocol".
+    #[test]
+    fn commands_are_lines_and_answers_are_numbers() {
+        let (send, said) = std::sync::mpsc::channel();
+        let mut answers = ["OK 0x1f", "OK", "OK", "OK 0x00ff10"].into_iter();
+        let mut machine = Qtest::of(move |command| {
+            send.send(command.to_owned()).unwrap();
+            answers.next().unwrap_or_default().to_owned()
+        });
+        assert_eq!(machine.inl(0xcfc).unwrap(), 0x1f);
+        machine.outl(0xcf8, 0x8000_0000).unwrap();
+        machine.write(0x1_0000, &[0, 1, 0xfe]).unwrap();
+        assert_eq!(machine.read(0x10_0000, 3).unwrap(), [0, 0xff, 0x10]);
+        assert!(matches!(machine.inl(1), Err(AcpiError::Gone)), "it has ended");
+        let expected = [
+            "inl 0xcfc",
+            "outl 0xcf8 0x80000000",
+            "write 0x10000 0x3 0x0001fe",
+            "read 0x100000 0x3",
+            "inl 0x1",
+        ];
+        assert_eq!(said.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn interrupts_are_told_unasked() {
+        assert_eq!(saying("IRQ raise 4\nIRQ lower 4\nOK 0x7").inl(1).unwrap(), 7);
+        // What comes in one piece is more than one answer.
+        let mut both = saying("OK 0x1\nOK 0x2");
+        assert_eq!((both.inl(1).unwrap(), both.inl(1).unwrap()), (1, 2));
+        assert_eq!(saying("OK ff\r").inl(1).unwrap(), 0xff);
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_shown() {
+        let long = "x".repeat(100);
+        for (answer, command, shown) in [
+            ("FAIL Unknown command", "inl 0x1", "FAIL Unknown command"),
+            ("OK", "inl 0x1", ""),
+            ("OK 0x", "inl 0x1", "0x"),
+            ("OK 0x100000000", "inl 0x1", "0x100000000"),
+            ("OK 12zz", "inl 0x1", "12zz"),
+            (long.as_str(), "inl 0x1", &long[..80]),
+            ("OK 0x00", "read 0x5 0x2", "0x00"),
+            ("OK 0x000000", "read 0x5 0x2", "0x000000"),
+            ("OK 0000", "read 0x5 0x2", "0000"),
+            ("OK 0x00zz", "read 0x5 0x2", "0x00zz"),
+            ("FAIL", "write 0x5 0x1 0x07", "FAIL"),
+        ] {
+            let mut machine = saying(answer);
+            let found = match command.split(' ').next() {
+                Some("inl") => machine.inl(1).map(drop),
+                Some("read") => machine.read(5, 2).map(drop),
+                _ => machine.write(5, &[7]),
+            };
+            let Err(AcpiError::Protocol { command: asked, answer: told }) = &found else {
+                panic!("{answer}: {found:?}")
+            };
+            assert_eq!((asked.as_str(), told.as_str()), (command, shown));
+        }
+    }
+
+    #[test]
+    fn an_answer_comes_in_time_or_not_at_all() {
+        let mut silent = Qtest::of(|_| {
+            std::thread::sleep(Duration::from_secs(5));
+            "OK 0x1".into()
+        });
+        silent.deadline = Instant::now() + Duration::from_millis(50);
+        assert!(matches!(silent.inl(1), Err(AcpiError::TimedOut)));
+        let mut late = saying("OK 0x1");
+        late.deadline = Instant::now();
+        assert!(matches!(late.inl(1), Err(AcpiError::TimedOut)));
+        assert!(matches!(saying("").inl(1), Err(AcpiError::Gone)));
+    }
+}
