@@ -260,9 +260,12 @@ mod tests {
     use super::*;
     use crate::pe::sample::{CERTIFICATES, FILE, OPTIONAL, TABLE, edited};
 
-    /// 1536 bytes: headers of 1024 and one section of 512.
+    /// 1536 bytes: headers of 1024 and one section of 512, all zeros, so that more headers are those of
+    /// empty sections.
     fn image() -> Vec<u8> {
-        crate::pe::sample::image(&[".text"])
+        let mut image = crate::pe::sample::image(&[".text"]);
+        image[0x400..].fill(0);
+        image
     }
 
     /// Offsets are those of the tables in "PE Format".
