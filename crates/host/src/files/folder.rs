@@ -353,7 +353,7 @@ mod tests {
         symlink(&victim, folder.path("fixed")).unwrap();
         let mut file = folder.open_locked("fixed").unwrap();
         file.write_all(b"ours").unwrap();
-        std::fs::hard_link(&victim, folder.path("hard")).unwrap();
+        fs::hard_link(&victim, folder.path("hard")).unwrap();
         folder.open_locked("hard").unwrap().write_all(b"ours").unwrap();
         assert_eq!(super::super::read(&victim).unwrap(), b"precious");
         symlink(&victim, folder.path("new")).unwrap();
@@ -539,7 +539,7 @@ mod tests {
     fn a_linked_folder_is_neither_used_nor_emptied() {
         let (temporary, folder) = folder();
         let victim = temporary.path().join("victim");
-        std::fs::create_dir(&victim).unwrap();
+        fs::create_dir(&victim).unwrap();
         super::super::replace(&victim.join("precious"), b"x").unwrap();
         symlink(&victim, folder.path("link")).unwrap();
         assert!(folder.subfolder("link").unwrap_err().is_unsuitable());
