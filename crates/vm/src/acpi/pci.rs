@@ -192,12 +192,13 @@ mod tests {
         assert_eq!(Function(0xfa).to_string(), "00:1f.2");
     }
 
-    /// A machine of functions that have registers: of each the bits that can be set, and the value.
-    fn machine(
-        functions: Vec<(u8, Vec<(u8, u32, u32)>)>,
-    ) -> (Qtest, std::sync::mpsc::Receiver<String>) {
+    /// The registers of a function by their offset: the bits that can be set, and the value.
+    type Registers = Vec<(u8, u32, u32)>;
+
+    /// A machine with these functions, and what is written to its BARs and to what has no register.
+    fn machine(functions: Vec<(u8, Registers)>) -> (Qtest, std::sync::mpsc::Receiver<String>) {
         let (send, written) = std::sync::mpsc::channel();
-        let mut functions: std::collections::BTreeMap<u8, Vec<(u8, u32, u32)>> =
+        let mut functions: std::collections::BTreeMap<u8, Registers> =
             functions.into_iter().collect();
         let mut address = 0_u32;
         let machine = Qtest::of(move |command| {
@@ -241,7 +242,7 @@ mod tests {
     }
 
     /// A function with a 64-bit BAR of 2^`bits` bytes at an offset.
-    fn device(function: u8, bars: &[(u8, u32)]) -> (u8, Vec<(u8, u32, u32)>) {
+    fn device(function: u8, bars: &[(u8, u32)]) -> (u8, Registers) {
         let mut registers = vec![(ID, 0, 0x1234_8086), (HEADER_TYPE, 0, 0), (COMMAND, 0xffff, 1)];
         for &(offset, bits) in bars {
             let settable = !((1_u64 << bits) - 1);
