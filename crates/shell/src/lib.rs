@@ -11,7 +11,7 @@ pub mod evaluation;
 mod stop;
 pub mod syntax;
 #[cfg(test)]
-mod transcript;
+mod tests;
 pub mod world;
 
 // The world of the tests below `tests` is that of those here.

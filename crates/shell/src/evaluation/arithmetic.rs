@@ -262,7 +262,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::transcript::check;
+    use crate::tests::check;
 
     /// XCU 2.6.4; ISO C, 6.5.
     #[test]

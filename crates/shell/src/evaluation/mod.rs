@@ -328,8 +328,8 @@ impl<W: World> Shell<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::check;
-    use crate::transcript::{memory, world};
+    use crate::tests::check;
+    use crate::tests::{memory, world};
     use crate::world::{FileError, Invocation, Ran, Status};
 
     /// XCU 2.15, `trap` and `exit`.

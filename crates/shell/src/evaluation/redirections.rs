@@ -212,7 +212,7 @@ fn created(error: FileError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::transcript::{check, check_in_world};
+    use crate::tests::{check, check_in_world};
 
     /// XCU 2.7.5 and 2.7.6.
     #[test]

@@ -191,7 +191,7 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::dash_takes;
+    use crate::tests::dash_takes;
 
     fn parser(text: &str) -> Parser<'_> {
         Parser::new(text.as_bytes(), 1, 0, Limits::default())

@@ -382,7 +382,7 @@ impl Parser<'_> {
 mod tests {
     use super::super::shown::{self, check};
     use super::*;
-    use crate::transcript::dash_takes;
+    use crate::tests::dash_takes;
 
     /// XCU 2.9.2 and 2.9.3.
     #[test]

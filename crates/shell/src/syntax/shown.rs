@@ -6,7 +6,7 @@ use super::ast::{
 };
 use super::limits::Limits;
 use super::parser::parse;
-use crate::transcript::dash_takes;
+use crate::tests::dash_takes;
 
 /// Scripts are taken, by dash too, and are what is shown of each.
 pub(super) fn check(cases: &[(&str, &str)]) {

@@ -290,7 +290,7 @@ pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::{check, check_in_world};
+    use crate::tests::{check, check_in_world};
 
     /// XCU `command` and `type`.
     #[test]

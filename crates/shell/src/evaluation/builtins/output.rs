@@ -315,7 +315,7 @@ impl Conversion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::check;
+    use crate::tests::check;
 
     /// XCU `echo`, with the XSI sequences.
     #[test]

@@ -103,7 +103,7 @@ fn split(line: &[(u8, bool)], separators: &[u8], count: usize) -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::transcript::check;
+    use crate::tests::check;
 
     /// XCU `read` and 2.6.5.
     #[test]

@@ -191,7 +191,7 @@ fn integer(text: &[u8]) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::transcript::{check, check_in_world};
+    use crate::tests::{check, check_in_world};
 
     /// XCU `test`.
     #[test]

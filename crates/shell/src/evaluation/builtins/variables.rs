@@ -293,7 +293,7 @@ fn next_option(words: &[Vec<u8>], index: &mut usize, at: &mut usize, wanted: &[u
 
 #[cfg(test)]
 mod tests {
-    use crate::transcript::check;
+    use crate::tests::check;
 
     /// XCU 2.15, `export`, `readonly` and `unset`.
     #[test]

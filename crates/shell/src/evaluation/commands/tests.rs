@@ -1,4 +1,4 @@
-use crate::transcript::{check, check_in_world};
+use crate::tests::{check, check_in_world};
 
 /// XCU 2.9.3 and 2.9.2, "!".
 #[test]

@@ -1,4 +1,4 @@
-use crate::transcript::{check, check_in_world};
+use crate::tests::{check, check_in_world};
 
 /// XCU 2.2.
 #[test]
