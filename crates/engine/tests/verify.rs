@@ -5,6 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "the tests damage files in a folder of their own")]
 #![expect(clippy::unwrap_used, reason = "a test ends where its premises do")]
 
+#[path = "verify/findings.rs"]
+mod findings;
 #[path = "../../measure/tests/ovmf_image/mod.rs"]
 mod ovmf_image;
 #[path = "verify/planted.rs"]

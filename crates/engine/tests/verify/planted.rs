@@ -221,7 +221,7 @@ fn nothing_hides_in_an_initramfs() {
         encoder.finish().unwrap()
     };
     assert!(pack(&archive) == packed, "the premise: it is packed as a build packs it");
-    let whole = Alteration { initrd: Some(packed.clone()), root: None };
+    let whole = Alteration { initrd: Some(packed.clone()), ..Alteration::default() };
     assert_eq!(checked(&whole).findings, []);
     let skippable = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4];
     let mut altered = vec![
@@ -247,7 +247,7 @@ fn nothing_hides_in_an_initramfs() {
     longer.resize(longer.len() + 512, 0);
     altered.push(("a longer archive", pack(&longer)));
     for (what, initrd) in altered {
-        let report = checked(&Alteration { initrd: Some(initrd), root: None });
+        let report = checked(&Alteration { initrd: Some(initrd), ..Alteration::default() });
         assert!(!found(&report, Check::Initrd).is_empty(), "{what}: {report:#?}");
     }
 }
@@ -276,14 +276,14 @@ fn nothing_hides_in_a_root_file_system() {
             drop(image);
             bytes[at] ^= 0x40;
         };
-        let report = checked(&Alteration { initrd: None, root: Some(Box::new(root)) });
+        let report = checked(&Alteration { root: Some(Box::new(root)), ..Alteration::default() });
         let others = [Check::Verity, Check::PartitionTable, Check::Uki, Check::RootHash];
         assert!(!found(&report, Check::RootFileSystem).is_empty(), "{what}: {report:#?}");
         for check in others {
             assert_eq!(found(&report, check), [""; 0], "{what}: all else is to be right");
         }
     }
-    let whole = Alteration { initrd: None, root: Some(Box::new(|_| ())) };
+    let whole = Alteration { root: Some(Box::new(|_| ())), ..Alteration::default() };
     assert_eq!(
         checked(&whole).findings,
         [],

@@ -30,9 +30,9 @@ use cvmkit_measure::snp::{self, Guest, GuestFeatures, Vmm};
 
 use crate::ovmf_image::OvmfImage;
 
-const STAGE1: &[u8] = b"\x7fELF stage 1";
+pub(crate) const STAGE1: &[u8] = b"\x7fELF stage 1";
 const OS_RELEASE: &str = "ID=debian\nIMAGE_ID=\"tiny\"\nIMAGE_VERSION=\"1\"\n";
-const RELEASE: &str = "6.12.1-tiny";
+pub(crate) const RELEASE: &str = "6.12.1-tiny";
 
 /// Name, version and architecture of what the image says it is made of.
 const PACKAGES: [(&str, &str, &str); 2] = [("noise", "1.2-3", "amd64"), ("words", "7", "all")];
@@ -55,7 +55,7 @@ fn package((name, version, architecture): (&str, &str, &str)) -> PackageRecord {
 }
 
 /// The time of everything in the image.
-const TIMESTAMP: Timestamp = Timestamp(1_700_000_000);
+pub(crate) const TIMESTAMP: Timestamp = Timestamp(1_700_000_000);
 
 /// A change of bytes.
 type Change = Box<dyn Fn(&mut Vec<u8>)>;
@@ -67,6 +67,10 @@ pub(crate) struct Alteration {
     pub(crate) initrd: Option<Vec<u8>>,
     /// Changes the bytes of the root file system.
     pub(crate) root: Option<Change>,
+    /// Changes what is in the root file system.
+    pub(crate) tree: Option<fn(&mut Tree<Content>)>,
+    /// Another release that the UKI says of its kernel.
+    pub(crate) release: Option<&'static str>,
 }
 
 /// How the image boots.
@@ -154,6 +158,14 @@ impl Tiny {
                 self.put(name, bytes);
             }
         }
+    }
+
+    /// Changes what the manifest says, in its form, with the sums of that.
+    pub(crate) fn describe(&self, change: impl FnOnce(&mut Manifest)) {
+        let mut manifest = self.manifest();
+        change(&mut manifest);
+        self.put("manifest.json", &json(&manifest));
+        self.seal_sums();
     }
 
     /// Writes manifest and sums for the files as they are.
@@ -380,11 +392,13 @@ fn tree() -> Tree<Content> {
 
 fn write(definition: &Definition, alteration: &Alteration, staging: &Staging) -> Image {
     let initrd = alteration.initrd.clone().unwrap_or_else(|| initrd_of(definition));
+    let mut tree = tree();
+    alteration.tree.into_iter().for_each(|alter| alter(&mut tree));
     let parts = Parts {
         definition,
-        tree: &tree(),
+        tree: &tree,
         kernel: &kernel(),
-        kernel_release: RELEASE,
+        kernel_release: alteration.release.unwrap_or(RELEASE),
         initrd: &initrd,
         stub: &pe(),
         os_release: OS_RELEASE.as_bytes(),
