@@ -152,7 +152,8 @@ mod tests {
     #[test]
     fn a_value_has_the_name_that_the_policy_asks_for() {
         let td = ["rtmr0", "rtmr1", "rtmr2", "rtmr3"];
-        let rows: [(ExpectedMachine, &[(&str, &str, usize)]); 7] = [
+        type Values = &'static [(&'static str, &'static str, usize)];
+        let rows: [(ExpectedMachine, Values); 7] = [
             (of("tdx", "qemu", "sha384", &td), &[("rtmr_1", "01", 48), ("rtmr_2", "02", 48)]),
             (of("tdx", "gce", "sha384", &["rtmr2"]), &[("rtmr_2", "02", 48)]),
             (of("tpm", "qemu", "sha256", &["pcr4", "pcr11"]), &[("tpm_pcr11", "01", 32)]),

@@ -123,7 +123,7 @@ fn the_form_is_held_against_that_of_the_image_last() {
     );
     let mut order = corim(&image, 2);
     order.tags.reverse();
-    assert_eq!(differences(&order), [form.clone()]);
+    assert_eq!(differences(&order), std::slice::from_ref(&form));
     let mut ids = corim(&image, 2);
     ids.tags[0].id = A.to_owned();
     assert_eq!(differences(&ids), [form]);
