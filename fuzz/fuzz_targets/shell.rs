@@ -1,4 +1,4 @@
-//! Shell scripts: syntax, and evaluation over an empty world.
+//! Shell scripts: syntax, and evaluation over files in memory.
 //!
 //! Errors are fine; panics, hangs and unbounded memory are bugs.
 //!
@@ -6,44 +6,10 @@
 
 #![no_main]
 
-use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::{Limits, Start, evaluate};
+use cvmkit_shell::memory::Memory;
 use cvmkit_shell::syntax;
-use cvmkit_shell::world::{FileError, Invocation, Ran, Status, World};
 use libfuzzer_sys::fuzz_target;
-
-/// No files, and commands that do nothing.
-struct Empty;
-
-impl World for Empty {
-    fn status(&self, _: &[u8], _: bool) -> Result<Status, FileError> {
-        Err(FileError::NotFound)
-    }
-
-    fn read(&self, _: &[u8]) -> Result<Vec<u8>, FileError> {
-        Err(FileError::NotFound)
-    }
-
-    fn write(&mut self, _: &[u8], _: &[u8], _: u16) -> Result<(), FileError> {
-        Ok(())
-    }
-
-    fn list(&self, _: &[u8]) -> Result<Vec<Vec<u8>>, FileError> {
-        Err(FileError::NotFound)
-    }
-
-    fn find(&self, _: &[u8], _: &[u8]) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn run(&mut self, invocation: Invocation<'_>) -> Result<Ran, Stop> {
-        Ok(Ran { status: 0, consumed: invocation.input.len() })
-    }
-
-    fn home(&self, _: &str) -> Option<Vec<u8>> {
-        None
-    }
-}
 
 const LIMITS: Limits = Limits {
     steps: 2_000,
@@ -55,5 +21,5 @@ const LIMITS: Limits = Limits {
 
 fuzz_target!(|script: &[u8]| {
     let start = Start { arguments: vec![b"configure".to_vec()], ..Start::default() };
-    let _ = evaluate(script, start, &mut Empty, LIMITS);
+    let _ = evaluate(script, start, &mut Memory::with_programs(b"/etc"), LIMITS);
 });

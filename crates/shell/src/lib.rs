@@ -7,7 +7,10 @@
 //! What is not implemented is an error that names the script, the line and the words: it never becomes a
 //! guess. Oracle: dash.
 
+pub mod commands;
 pub mod evaluation;
+pub mod memory;
+mod pattern;
 mod stop;
 pub mod syntax;
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub struct Status {
     pub inode: u64,
 }
 
-/// Why a file can't be reached, as errno(3) has it.
+/// Why a file can't be reached or changed, as errno(3) has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileError {
     /// `ENOENT`.
@@ -53,10 +53,18 @@ pub enum FileError {
     IsADirectory,
     /// `EEXIST`.
     Exists,
+    /// `ENOTEMPTY`.
+    NotEmpty,
     /// `ELOOP`.
     TooManyLinks,
     /// `EACCES`.
     Denied,
+    /// `EPERM`.
+    NotPermitted,
+    /// `EROFS`.
+    ReadOnly,
+    /// `EINVAL`.
+    Invalid,
 }
 
 impl FileError {
@@ -68,8 +76,12 @@ impl FileError {
             Self::NotADirectory => "Not a directory",
             Self::IsADirectory => "Is a directory",
             Self::Exists => "File exists",
+            Self::NotEmpty => "Directory not empty",
             Self::TooManyLinks => "Too many levels of symbolic links",
             Self::Denied => "Permission denied",
+            Self::NotPermitted => "Operation not permitted",
+            Self::ReadOnly => "Read-only file system",
+            Self::Invalid => "Invalid argument",
         }
     }
 }
@@ -106,8 +118,10 @@ pub struct Ran {
     pub consumed: usize,
 }
 
-/// Files and commands. Paths are absolute, with no `.` or `..` left in them by the shell's own doing.
-pub trait World {
+/// A file system. Paths are absolute; `..` in them is looked up as the kernel does, and one that ends
+/// with `/` is a directory's. Parents are not made by anything here. What changes more than contents is
+/// refused by a file system that does not say how.
+pub trait Files {
     /// What is at a path; the last link is followed or not.
     ///
     /// # Errors
@@ -126,12 +140,108 @@ pub trait World {
     /// As for open(2).
     fn write(&mut self, path: &[u8], contents: &[u8], mode: u16) -> Result<(), FileError>;
 
+    /// Gives a regular file the contents of another, as [`Files::write`] does.
+    ///
+    /// # Errors
+    /// As for open(2) of either.
+    fn copy(&mut self, from: &[u8], to: &[u8], mode: u16) -> Result<(), FileError> {
+        let contents = self.read(from)?;
+        self.write(to, &contents, mode)
+    }
+
     /// The names in a directory, without `.` and `..`, in byte order.
     ///
     /// # Errors
     /// As for opendir(3).
     fn list(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, FileError>;
 
+    /// What a symbolic link holds.
+    ///
+    /// # Errors
+    /// As for readlink(2): [`FileError::Invalid`] of anything else.
+    fn target(&self, path: &[u8]) -> Result<Vec<u8>, FileError>;
+
+    /// The absolute path that a path leads to, without links, `.` and `..`.
+    ///
+    /// # Errors
+    /// As for realpath(3).
+    fn real_path(&self, path: &[u8]) -> Result<Vec<u8>, FileError>;
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// As for mkdir(2).
+    fn make_directory(&mut self, _path: &[u8], _mode: u16) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
+    /// Makes a symbolic link.
+    ///
+    /// # Errors
+    /// As for symlink(2).
+    fn make_symlink(&mut self, _path: &[u8], _target: &[u8]) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
+    /// Makes another name of a file that is no directory; a link at its end is not followed.
+    ///
+    /// # Errors
+    /// As for link(2).
+    fn make_link(&mut self, _existing: &[u8], _path: &[u8]) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
+    /// Gives a file another name, in the place of what has it.
+    ///
+    /// # Errors
+    /// As for rename(2).
+    fn rename(&mut self, _from: &[u8], _to: &[u8]) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
+    /// Takes a name away: a directory's only if it is empty.
+    ///
+    /// # Errors
+    /// As for unlink(2) and rmdir(2).
+    fn remove(&mut self, _path: &[u8]) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
+    /// Sets the 12 bits of the permissions; links are followed.
+    ///
+    /// # Errors
+    /// As for chmod(2).
+    fn set_mode(&mut self, _path: &[u8], _mode: u16) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
+    /// Sets the owner, the group, or both. As chown(2) does for root, it keeps the permissions but
+    /// set-user-ID and set-group-ID of a regular file.
+    ///
+    /// # Errors
+    /// As for chown(2) and lchown(2).
+    fn set_owner(
+        &mut self,
+        _path: &[u8],
+        _uid: Option<u32>,
+        _gid: Option<u32>,
+        _follow: bool,
+    ) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
+    /// Sets the time of the last change, in seconds since 1970; without one, that of everything that is
+    /// made now.
+    ///
+    /// # Errors
+    /// As for utimensat(2).
+    fn set_time(&mut self, _path: &[u8], _mtime: Option<i64>) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+}
+
+/// What a script can reach: files and commands.
+pub trait World: Files {
     /// Whether a command of this name can be run: what `command -v` answers, a path or a name.
     fn find(&self, name: &[u8], search: &[u8]) -> Option<Vec<u8>>;
 
@@ -143,4 +253,26 @@ pub trait World {
 
     /// The home directory of a login name.
     fn home(&self, login: &str) -> Option<Vec<u8>>;
+}
+
+/// A path as seen from a directory, absolute, without `.` and repeated slashes.
+#[must_use]
+pub fn absolute(directory: &[u8], path: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    if !path.starts_with(b"/") {
+        whole.extend_from_slice(directory);
+        whole.push(b'/');
+    }
+    whole.extend_from_slice(path);
+    let mut absolute = Vec::new();
+    for part in whole.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")) {
+        absolute.push(b'/');
+        absolute.extend_from_slice(part);
+    }
+    // `x/` and `x/.` are a directory or nothing.
+    let is_directory = (path.ends_with(b"/") && path.len() > 1) || path.ends_with(b"/.");
+    if absolute.is_empty() || (is_directory && absolute.len() > 1) {
+        absolute.push(b'/');
+    }
+    absolute
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::descriptors::Descriptor;
 use super::state::Variable;
-use super::{Fault, Shell, builtins, pattern};
+use super::{Fault, Shell, builtins};
+use crate::pattern;
 use crate::syntax::{
     AndOr, Assignment, Command, CommandKind, Connector, List, Pipeline, Redirection, Word,
 };

@@ -2,9 +2,9 @@
 //! splitting; path names; quotes.
 
 use super::fields::Fields;
-use super::pattern::{self, Char};
 use super::state::State;
 use super::{Fault, Shell, arithmetic};
+use crate::pattern::{self, Char};
 use crate::syntax::{Operation, Parameter, ParameterName, Piece, Word};
 use crate::world::{FileType, World};
 

@@ -1,6 +1,6 @@
 //! Fields in their making: splitting (XCU 2.6.5), and which bytes quotes took the meaning of.
 
-use super::pattern::Char;
+use crate::pattern::Char;
 
 /// The words that an expansion comes to.
 #[derive(Debug)]

@@ -10,7 +10,6 @@ mod commands;
 mod descriptors;
 mod expansion;
 mod fields;
-mod pattern;
 mod redirections;
 mod state;
 
@@ -330,7 +329,7 @@ mod tests {
     use super::*;
     use crate::tests::check;
     use crate::tests::{memory, world};
-    use crate::world::{FileError, Invocation, Ran, Status};
+    use crate::world::{FileError, Files, Invocation, Ran, Status};
 
     /// XCU 2.15, `trap` and `exit`.
     #[test]
@@ -527,7 +526,7 @@ exit: 127
     /// A world that keeps what it is asked to run.
     struct Recorder(memory::Memory, Vec<String>);
 
-    impl World for Recorder {
+    impl Files for Recorder {
         fn status(&self, path: &[u8], follow: bool) -> Result<Status, FileError> {
             self.0.status(path, follow)
         }
@@ -545,6 +544,16 @@ exit: 127
             self.0.list(path)
         }
 
+        fn target(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+            self.0.target(path)
+        }
+
+        fn real_path(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+            self.0.real_path(path)
+        }
+    }
+
+    impl World for Recorder {
         fn find(&self, name: &[u8], search: &[u8]) -> Option<Vec<u8>> {
             self.0.find(name, search)
         }

@@ -130,22 +130,7 @@ impl State {
 
     /// A path as it is from the root, without `.` and empty parts.
     pub(super) fn absolute(&self, path: &[u8]) -> Vec<u8> {
-        let mut whole = Vec::new();
-        if !path.starts_with(b"/") {
-            whole.extend_from_slice(&self.directory);
-            whole.push(b'/');
-        }
-        whole.extend_from_slice(path);
-        let mut absolute = Vec::new();
-        for part in whole.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")) {
-            absolute.push(b'/');
-            absolute.extend_from_slice(part);
-        }
-        // `x/` is a directory or nothing.
-        if absolute.is_empty() || (path.ends_with(b"/") && path.len() > 1) {
-            absolute.push(b'/');
-        }
-        absolute
+        crate::world::absolute(&self.directory, path)
     }
 }
 

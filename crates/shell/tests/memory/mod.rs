@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cvmkit_shell::Stop;
-use cvmkit_shell::world::{FileError, FileType, Invocation, Ran, Status, World};
+use cvmkit_shell::world::{FileError, FileType, Files, Invocation, Ran, Status, World};
 
 /// Files by path. The parents of a file are there.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ fn without_parents(path: &[u8]) -> Vec<u8> {
 
 impl Memory {
     /// What a path leads to, without `..`; none of its folders is a link.
-    fn target(&self, path: &[u8]) -> Vec<u8> {
+    fn led_to(&self, path: &[u8]) -> Vec<u8> {
         let path = without_parents(path);
         self.links.get(&path).cloned().unwrap_or(path)
     }
@@ -45,12 +45,12 @@ impl Memory {
     }
 }
 
-impl World for Memory {
+impl Files for Memory {
     fn status(&self, path: &[u8], follow: bool) -> Result<Status, FileError> {
         if !follow && self.links.contains_key(path) {
             return Ok(plain(FileType::Symlink, 0));
         }
-        let path = self.target(path);
+        let path = self.led_to(path);
         if let Some(status) = self.nodes.get(&path) {
             return Ok(*status);
         }
@@ -63,20 +63,20 @@ impl World for Memory {
     }
 
     fn read(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
-        self.files.get(&self.target(path)).cloned().ok_or(FileError::NotFound)
+        self.files.get(&self.led_to(path)).cloned().ok_or(FileError::NotFound)
     }
 
     fn write(&mut self, path: &[u8], contents: &[u8], _: u16) -> Result<(), FileError> {
         let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or_default();
         let folder = if end == 0 { b"/" } else { &path[..end] };
         self.status(folder, true)?;
-        let path = self.target(path);
+        let path = self.led_to(path);
         self.files.insert(path, contents.to_vec());
         Ok(())
     }
 
     fn list(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, FileError> {
-        let path = self.target(path);
+        let path = self.led_to(path);
         let below = [path.strip_suffix(b"/").unwrap_or(&path), b"/"].concat();
         let mut names: Vec<Vec<u8>> = self
             .names()
@@ -88,6 +88,16 @@ impl World for Memory {
         Ok(names)
     }
 
+    fn target(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+        self.links.get(path).cloned().ok_or(FileError::Invalid)
+    }
+
+    fn real_path(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+        Ok(self.led_to(path))
+    }
+}
+
+impl World for Memory {
     fn find(&self, name: &[u8], search: &[u8]) -> Option<Vec<u8>> {
         let known = [b"cat".as_slice(), b"line", b"vars", b"complain"].contains(&name);
         let found = search.split(|byte| *byte == b':').any(|folder| folder == b"/w/bin");

@@ -2,21 +2,37 @@
 
 /// A byte of a word, and whether quotes took its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Char {
-    pub(super) byte: u8,
-    pub(super) quoted: bool,
+pub(crate) struct Char {
+    pub(crate) byte: u8,
+    pub(crate) quoted: bool,
 }
 
 /// A word to match with.
-pub(super) type Pattern = [Char];
+pub(crate) type Pattern = [Char];
+
+/// A pattern of a program's words, which has no quotes but backslashes.
+pub(crate) fn unquoted(word: &[u8]) -> Vec<Char> {
+    let mut pattern = Vec::new();
+    let mut bytes = word.iter();
+    while let Some(&byte) = bytes.next() {
+        pattern.push(match (byte, bytes.as_slice()) {
+            (b'\\', [next, ..]) => {
+                bytes.next();
+                Char { byte: *next, quoted: true }
+            }
+            _ => Char { byte, quoted: false },
+        });
+    }
+    pattern
+}
 
 /// Whether a pattern has a byte that stands for others.
-pub(super) fn is_pattern(pattern: &Pattern) -> bool {
+pub(crate) fn is_pattern(pattern: &Pattern) -> bool {
     pattern.iter().any(|char| !char.quoted && matches!(char.byte, b'*' | b'?' | b'['))
 }
 
 /// Whether a pattern matches all of a text.
-pub(super) fn matches(pattern: &Pattern, text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &Pattern, text: &[u8]) -> bool {
     // Where the last `*` stands, and how much of the text it takes.
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

@@ -1,0 +1,390 @@
+//! find(1): paths with tests, and what is done with them.
+
+use super::super::call::{Call, number, shown};
+use super::{below, last};
+use crate::pattern;
+use crate::stop::Stop;
+use crate::world::{FileType, Files, Invocation, Status, World};
+
+/// A part of the expression.
+#[derive(Debug)]
+enum Test {
+    And(Vec<Test>),
+    Or(Vec<Test>),
+    Not(Box<Test>),
+    Always(bool),
+    Type(Vec<FileType>),
+    Name(Vec<u8>),
+    Path(Vec<u8>),
+    Empty,
+    Owner(u32),
+    Group(u32),
+    Mode { bits: u16, how: Bits },
+    Newer(i64),
+    Print(u8),
+    Delete,
+    Prune,
+    Exec { words: Vec<Vec<u8>>, at_once: bool },
+}
+
+/// How the permissions are compared.
+#[derive(Clone, Copy, Debug)]
+enum Bits {
+    Exactly,
+    All,
+    Any,
+}
+
+/// What holds for the whole walk.
+#[derive(Debug, Default)]
+struct Walk {
+    follow: bool,
+    depth_min: u64,
+    depth_max: Option<u64>,
+    children_first: bool,
+    /// What `-exec ... +` is given when the walk is over.
+    collected: Vec<Vec<u8>>,
+    status: u8,
+}
+
+/// find(1).
+pub(in super::super) fn find<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let mut words = call.arguments();
+    let mut walk = Walk::default();
+    while let [word, rest @ ..] = words
+        && matches!(word.as_slice(), b"-H" | b"-L" | b"-P")
+    {
+        walk.follow = word == b"-L";
+        words = rest;
+    }
+    let is_expression = |word: &Vec<u8>| word.starts_with(b"-") || word == b"(" || word == b"!";
+    let end = words.iter().position(is_expression).unwrap_or(words.len());
+    let (starts, expression) = words.split_at(end);
+    let mut parser = Parser { world, call, words: expression, walk: &mut walk, acts: false };
+    let mut test = match expression {
+        [] => Test::Always(true),
+        _ => parser.alternatives()?,
+    };
+    if !parser.words.is_empty() {
+        return Err(call.unsupported(format!("`{}`", shown(&parser.words[0]))));
+    }
+    if !parser.acts {
+        test = Test::And(vec![test, Test::Print(b'\n')]);
+    }
+    let here = [b".".to_vec()];
+    for start in if starts.is_empty() { &here } else { starts } {
+        visit(world, call, &mut walk, &test, start, 0)?;
+    }
+    finish(world, call, &mut walk, &test)?;
+    Ok(walk.status)
+}
+
+struct Parser<'p, 'w, 'c, W> {
+    world: &'p W,
+    call: &'p Call<'c>,
+    words: &'w [Vec<u8>],
+    walk: &'p mut Walk,
+    /// Whether something is done with what is found.
+    acts: bool,
+}
+
+impl<W: Files> Parser<'_, '_, '_, W> {
+    fn next(&mut self) -> Result<Vec<u8>, Stop> {
+        let [word, rest @ ..] = self.words else {
+            return Err(self.call.unsupported("an expression without its end"));
+        };
+        self.words = rest;
+        Ok(word.clone())
+    }
+
+    fn alternatives(&mut self) -> Result<Test, Stop> {
+        let mut tests = vec![self.conjunction()?];
+        while matches!(self.words.first().map(Vec::as_slice), Some(b"-o" | b"-or")) {
+            self.next()?;
+            tests.push(self.conjunction()?);
+        }
+        Ok(Test::Or(tests))
+    }
+
+    fn conjunction(&mut self) -> Result<Test, Stop> {
+        let mut tests = Vec::new();
+        while let Some(word) = self.words.first() {
+            match word.as_slice() {
+                b"-o" | b"-or" | b")" => break,
+                b"-a" | b"-and" => drop(self.next()?),
+                _ => tests.push(self.primary()?),
+            }
+        }
+        Ok(Test::And(tests))
+    }
+
+    fn primary(&mut self) -> Result<Test, Stop> {
+        let word = self.next()?;
+        Ok(match word.as_slice() {
+            b"!" | b"-not" => Test::Not(Box::new(self.primary()?)),
+            b"(" => {
+                let inner = self.alternatives()?;
+                if self.next()? != b")" {
+                    return Err(self.call.unsupported("a parenthesis without its end"));
+                }
+                inner
+            }
+            b"-true" => Test::Always(true),
+            b"-false" => Test::Always(false),
+            b"-xdev" | b"-mount" | b"-noleaf" | b"-ignore_readdir_race" => Test::Always(true),
+            b"-depth" => {
+                self.walk.children_first = true;
+                Test::Always(true)
+            }
+            b"-mindepth" => {
+                self.walk.depth_min = self.number()?;
+                Test::Always(true)
+            }
+            b"-maxdepth" => {
+                self.walk.depth_max = Some(self.number()?);
+                Test::Always(true)
+            }
+            b"-type" => {
+                let letters = self.next()?;
+                let kinds = letters.split(|byte| *byte == b',').map(kind).collect::<Option<_>>();
+                let unknown = || self.call.unsupported(format!("-type {}", shown(&letters)));
+                Test::Type(kinds.ok_or_else(unknown)?)
+            }
+            b"-name" => Test::Name(self.next()?),
+            b"-path" | b"-wholename" => Test::Path(self.next()?),
+            b"-empty" => Test::Empty,
+            b"-user" | b"-uid" => {
+                let name = self.next()?;
+                let id = super::super::accounts::uid(self.world, &name);
+                Test::Owner(id.ok_or_else(|| self.call.unsupported("an unknown user"))?)
+            }
+            b"-group" | b"-gid" => {
+                let name = self.next()?;
+                let id = super::super::accounts::gid(self.world, &name);
+                Test::Group(id.ok_or_else(|| self.call.unsupported("an unknown group"))?)
+            }
+            b"-perm" => self.mode()?,
+            b"-newer" => {
+                let path = self.call.path(&self.next()?);
+                let at = self.world.status(&path, true);
+                Test::Newer(at.map_err(|_| self.call.unsupported("-newer of no file"))?.mtime)
+            }
+            b"-print" => self.action(Test::Print(b'\n')),
+            b"-print0" => self.action(Test::Print(0)),
+            b"-prune" => Test::Prune,
+            b"-delete" => {
+                self.walk.children_first = true;
+                self.action(Test::Delete)
+            }
+            b"-exec" => self.exec()?,
+            other => return Err(self.call.unsupported(format!("`{}`", shown(other)))),
+        })
+    }
+
+    fn action(&mut self, test: Test) -> Test {
+        self.acts = true;
+        test
+    }
+
+    fn number(&mut self) -> Result<u64, Stop> {
+        let word = self.next()?;
+        number(&word).ok_or_else(|| self.call.unsupported(format!("`{}`", shown(&word))))
+    }
+
+    fn mode(&mut self) -> Result<Test, Stop> {
+        let word = self.next()?;
+        let (how, digits) = match word.split_first() {
+            Some((b'-', rest)) => (Bits::All, rest),
+            Some((b'/', rest)) => (Bits::Any, rest),
+            _ => (Bits::Exactly, word.as_slice()),
+        };
+        let bits = super::mode::apply(digits, 0, false, 0);
+        let unknown = || self.call.unsupported(format!("-perm {}", shown(&word)));
+        Ok(Test::Mode { bits: bits.ok_or_else(unknown)?, how })
+    }
+
+    fn exec(&mut self) -> Result<Test, Stop> {
+        self.acts = true;
+        let mut words = Vec::new();
+        loop {
+            match self.next()?.as_slice() {
+                b";" => return Ok(Test::Exec { words, at_once: false }),
+                b"+" if words.last().is_some_and(|word: &Vec<u8>| word == b"{}") => {
+                    words.pop();
+                    return Ok(Test::Exec { words, at_once: true });
+                }
+                word => words.push(word.to_vec()),
+            }
+        }
+    }
+}
+
+fn kind(letter: &[u8]) -> Option<FileType> {
+    Some(match letter {
+        b"f" => FileType::Regular,
+        b"d" => FileType::Directory,
+        b"l" => FileType::Symlink,
+        b"c" => FileType::CharDevice,
+        b"b" => FileType::BlockDevice,
+        b"p" => FileType::Fifo,
+        b"s" => FileType::Socket,
+        _ => return None,
+    })
+}
+
+fn visit<W: World>(
+    world: &mut W,
+    call: &mut Call<'_>,
+    walk: &mut Walk,
+    test: &Test,
+    word: &[u8],
+    depth: u64,
+) -> Result<(), Stop> {
+    let path = call.path(word);
+    let followed = if walk.follow { world.status(&path, true) } else { world.status(&path, false) };
+    let at = match followed.or_else(|_| world.status(&path, false)) {
+        Ok(at) => at,
+        Err(error) => {
+            walk.status = call.fail("", word, error);
+            return Ok(());
+        }
+    };
+    let is_tested = depth >= walk.depth_min;
+    let mut goes_down = true;
+    if is_tested && !walk.children_first {
+        holds(world, call, walk, test, (word, &at), &mut goes_down)?;
+    }
+    let is_directory = at.file_type == FileType::Directory;
+    if is_directory && goes_down && walk.depth_max.is_none_or(|most| depth < most) {
+        let names = world.list(&path);
+        for name in names.unwrap_or_default() {
+            visit(world, call, walk, test, &below(word, &name), depth + 1)?;
+        }
+    }
+    if is_tested && walk.children_first {
+        holds(world, call, walk, test, (word, &at), &mut goes_down)?;
+    }
+    Ok(())
+}
+
+fn holds<W: World>(
+    world: &mut W,
+    call: &mut Call<'_>,
+    walk: &mut Walk,
+    test: &Test,
+    found: (&[u8], &Status),
+    goes_down: &mut bool,
+) -> Result<bool, Stop> {
+    let (word, at) = found;
+    Ok(match test {
+        Test::And(tests) => {
+            for test in tests {
+                if !holds(world, call, walk, test, found, goes_down)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        Test::Or(tests) => {
+            for test in tests {
+                if holds(world, call, walk, test, found, goes_down)? {
+                    return Ok(true);
+                }
+            }
+            false
+        }
+        Test::Not(test) => !holds(world, call, walk, test, found, goes_down)?,
+        Test::Always(answer) => *answer,
+        Test::Type(kinds) => kinds.contains(&at.file_type),
+        Test::Name(glob) => pattern::matches(&pattern::unquoted(glob), last(word)),
+        Test::Path(glob) => pattern::matches(&pattern::unquoted(glob), word),
+        Test::Empty => match at.file_type {
+            FileType::Directory => world.list(&call.path(word)).is_ok_and(|names| names.is_empty()),
+            FileType::Regular => at.size == 0,
+            _ => false,
+        },
+        Test::Owner(uid) => at.uid == *uid,
+        Test::Group(gid) => at.gid == *gid,
+        Test::Mode { bits, how } => match how {
+            Bits::Exactly => at.mode == *bits,
+            Bits::All => at.mode & bits == *bits,
+            Bits::Any => *bits == 0 || at.mode & bits != 0,
+        },
+        Test::Newer(time) => at.mtime > *time,
+        Test::Print(end) => {
+            call.print(word);
+            call.print(&[*end]);
+            true
+        }
+        Test::Prune => {
+            *goes_down = false;
+            true
+        }
+        Test::Delete => match world.remove(&call.path(word)) {
+            Ok(()) => true,
+            Err(error) => {
+                walk.status = call.fail("cannot delete", word, error);
+                false
+            }
+        },
+        Test::Exec { at_once: true, .. } => {
+            walk.collected.push(word.to_vec());
+            true
+        }
+        Test::Exec { words, at_once: false } => {
+            let words: Vec<Vec<u8>> = words
+                .iter()
+                .map(|part| if part == b"{}" { word.to_vec() } else { part.clone() })
+                .collect();
+            called(world, call, &words)? == 0
+        }
+    })
+}
+
+/// Runs what `-exec ... +` collected; there may be one of it.
+fn finish<W: World>(
+    world: &mut W,
+    call: &mut Call<'_>,
+    walk: &mut Walk,
+    test: &Test,
+) -> Result<(), Stop> {
+    let mut commands = Vec::new();
+    collect(test, &mut commands);
+    let [command] = commands.as_slice() else {
+        return match commands.is_empty() {
+            true => Ok(()),
+            false => Err(call.unsupported("more than one -exec with `+`")),
+        };
+    };
+    if walk.collected.is_empty() {
+        return Ok(());
+    }
+    let found = std::mem::take(&mut walk.collected);
+    let words: Vec<Vec<u8>> = command.iter().cloned().chain(found).collect();
+    if called(world, call, &words)? != 0 {
+        walk.status = 1;
+    }
+    Ok(())
+}
+
+fn collect<'t>(test: &'t Test, commands: &mut Vec<&'t [Vec<u8>]>) {
+    match test {
+        Test::And(tests) | Test::Or(tests) => {
+            tests.iter().for_each(|test| collect(test, commands));
+        }
+        Test::Not(test) => collect(test, commands),
+        Test::Exec { words, at_once: true } => commands.push(words),
+        _ => {}
+    }
+}
+
+fn called<W: World>(world: &mut W, call: &mut Call<'_>, words: &[Vec<u8>]) -> Result<u8, Stop> {
+    let ran = world.run(Invocation {
+        words,
+        input: b"",
+        output: call.invocation.output,
+        errors: call.invocation.errors,
+        ..call.invocation
+    })?;
+    Ok(ran.status)
+}

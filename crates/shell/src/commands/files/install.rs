@@ -1,0 +1,114 @@
+//! install(1).
+
+use super::super::accounts;
+use super::super::call::{Call, shown};
+use super::super::options::Options;
+use super::directories::{make_all, trimmed};
+use super::{Destinations, is_there, mode};
+use crate::stop::Stop;
+use crate::world::{FileError, World};
+
+/// install(1): copies files, or makes directories, with mode and owner.
+pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let long = [
+        ("directory", b'd'),
+        ("mode", b'm'),
+        ("owner", b'o'),
+        ("group", b'g'),
+        ("target-directory", b't'),
+        ("no-target-directory", b'T'),
+        ("preserve-timestamps", b'p'),
+    ];
+    let options = Options::of(call, "cdDm:o:g:t:Tp", &long)?;
+    let is_directory = options.has(b'd');
+    let permissions = match options.last(b'm') {
+        Some(word) => match mode::apply(word, 0, is_directory, 0) {
+            Some(permissions) => permissions,
+            None => return Ok(call.usage(&format!("invalid mode '{}'", shown(word)), 1)),
+        },
+        None => 0o755,
+    };
+    let uid = options.last(b'o').map(|word| (word, accounts::uid(world, word)));
+    let gid = options.last(b'g').map(|word| (word, accounts::gid(world, word)));
+    for (what, id) in [("user", uid), ("group", gid)] {
+        if let Some((word, None)) = id {
+            return Ok(call.usage(&format!("invalid {what}: '{}'", shown(word)), 1));
+        }
+    }
+    let (uid, gid) = (uid.and_then(|(_, id)| id), gid.and_then(|(_, id)| id));
+    let finish = |world: &mut W, path: &[u8]| -> Result<(), FileError> {
+        world.set_owner(path, uid, gid, true)?;
+        // A directory keeps the bits that an octal mode of four digits does not take from it.
+        let is_octal =
+            options.last(b'm').is_none_or(|word| word.first() != Some(&b'0') || word.len() < 5);
+        let kept = match is_directory && is_octal {
+            true => world.status(path, true)?.mode & 0o6000,
+            false => 0,
+        };
+        world.set_mode(path, permissions | kept)
+    };
+    let mut status = 0;
+    if is_directory {
+        for word in &options.operands {
+            let path = call.path(word);
+            let made =
+                make_all(world, &path, 0o755, 0o022).and_then(|()| finish(world, trimmed(&path)));
+            if let Err(error) = made {
+                status = call.fail("cannot create directory", word, error);
+            }
+        }
+        return Ok(status);
+    }
+    if options.has(b'D')
+        && let Some(parent) = parent_to_make(&options)
+    {
+        let parent = call.path(parent);
+        if let Err(error) = make_all(world, &parent, 0o755, 0o022) {
+            return Ok(call.fail("cannot create directory", &parent, error));
+        }
+    }
+    let (directory, plain) = (options.last(b't'), options.has(b'T'));
+    let found = Destinations::of(world, call, &options.operands, directory, plain);
+    let destinations = match found {
+        Ok(destinations) => destinations,
+        Err(status) => return Ok(status),
+    };
+    for (source, to) in destinations.pairs {
+        let (from, to) = (call.path(source), call.path(&to));
+        let installed =
+            place(world, &from, &to, options.has(b'p')).and_then(|()| finish(world, &to));
+        if let Err(error) = installed {
+            status = call.fail("cannot install", source, error);
+        }
+    }
+    Ok(status)
+}
+
+/// The directory that `-D` makes: that of `-t`, or the parent of the destination.
+fn parent_to_make<'w>(options: &Options<'w>) -> Option<&'w [u8]> {
+    if let Some(directory) = options.last(b't') {
+        return Some(directory);
+    }
+    let to = options.operands.last()?;
+    to.iter().rposition(|byte| *byte == b'/').map(|at| &to[..at])
+}
+
+/// Puts a new file in the place of what is there. `/dev/null` is a source too.
+fn place<W: World>(world: &mut W, from: &[u8], to: &[u8], time: bool) -> Result<(), FileError> {
+    if from == b"/dev/null" {
+        if is_there(world, to) {
+            world.remove(to)?;
+        }
+        return world.write(to, b"", 0o600);
+    }
+    let at = world.status(from, true)?;
+    if from == to {
+        // "are the same file".
+        return Err(FileError::Invalid);
+    }
+    if is_there(world, to) {
+        world.remove(to)?;
+    }
+    world.copy(from, to, 0o600)?;
+    if time { world.set_time(to, Some(at.mtime)) } else { Ok(()) }
+}

@@ -1,0 +1,57 @@
+//! rm(1).
+
+use super::super::call::{Call, shown};
+use super::super::options::Options;
+use super::directories::trimmed;
+use super::{last, remove_all};
+use crate::stop::Stop;
+use crate::world::{FileError, FileType, World};
+
+/// rm(1).
+pub(in super::super) fn rm<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let long = [
+        ("force", b'f'),
+        ("recursive", b'r'),
+        ("dir", b'd'),
+        ("preserve-root", b'p'),
+        ("one-file-system", b'p'),
+    ];
+    let options = Options::of(call, "frRdi", &long)?;
+    if options.last_of(b"fi") == Some(b'i') {
+        return Err(call.unsupported("the option -i"));
+    }
+    let (force, recursive) = (options.has(b'f'), options.has(b'r') || options.has(b'R'));
+    if options.operands.is_empty() && !force {
+        return Ok(call.usage("missing operand", 1));
+    }
+    let mut status = 0;
+    for word in &options.operands {
+        if matches!(last(word), b"." | b"..") {
+            let word = shown(word);
+            status = call
+                .usage(&format!("refusing to remove '.' or '..' directory: skipping '{word}'"), 1);
+            continue;
+        }
+        let whole = call.path(word);
+        let path = trimmed(&whole);
+        if path == b"/" {
+            return Err(call.unsupported("the whole file system"));
+        }
+        let removed = match world.status(path, false) {
+            Err(error) => Err(error),
+            Ok(at) if at.file_type != FileType::Directory => match word.ends_with(b"/") {
+                true => Err(FileError::NotADirectory),
+                false => world.remove(path),
+            },
+            Ok(_) if recursive => remove_all(world, path),
+            Ok(_) if options.has(b'd') => world.remove(path),
+            Ok(_) => Err(FileError::IsADirectory),
+        };
+        match removed {
+            Ok(()) => {}
+            Err(FileError::NotFound | FileError::NotADirectory) if force => {}
+            Err(error) => status = call.fail("cannot remove", word, error),
+        }
+    }
+    Ok(status)
+}

@@ -1,0 +1,40 @@
+//! touch(1).
+
+use super::super::call::Call;
+use super::super::options::Options;
+use crate::stop::Stop;
+use crate::world::{FileError, World};
+
+/// touch(1): a file that is missing is made; times are those of the world, or of another file.
+pub(in super::super) fn touch<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "acfmr:", &[("no-create", b'c'), ("reference", b'r')])?;
+    let time = match options.last(b'r') {
+        Some(word) => match world.status(&call.path(word), true) {
+            Ok(like) => Some(like.mtime),
+            Err(error) => return Ok(call.fail("failed to get attributes of", word, error)),
+        },
+        None => None,
+    };
+    if options.operands.is_empty() {
+        return Ok(call.usage("missing file operand", 1));
+    }
+    // Only the time of the last change is known here.
+    let is_change = options.has(b'm') || !options.has(b'a');
+    let mut status = 0;
+    for word in &options.operands {
+        let path = call.path(word);
+        let touched = match world.status(&path, true) {
+            Ok(_) if is_change => world.set_time(&path, time),
+            Ok(_) => Ok(()),
+            Err(FileError::NotFound) if options.has(b'c') => Ok(()),
+            Err(FileError::NotFound) => world
+                .write(&path, b"", 0o666 & !call.invocation.umask)
+                .and_then(|()| world.set_time(&path, time)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = touched {
+            status = call.fail("cannot touch", word, error);
+        }
+    }
+    Ok(status)
+}

@@ -1,0 +1,91 @@
+//! The programs that scripts call, as those of Debian 13 work on files and text: GNU coreutils, grep,
+//! sed and findutils.
+//!
+//! What is implemented are the options that scripts of packages use. Any other, and any other program, is a
+//! [`Stop`]: it never becomes a guess. There is no clock, no locale and no process; bytes are
+//! characters, as in the locale `C`. Oracle: the programs themselves.
+
+mod accounts;
+mod call;
+mod files;
+mod options;
+mod process;
+mod text;
+
+use crate::stop::Stop;
+use crate::world::{Invocation, Ran, World};
+use call::Call;
+
+/// A program: what it does, and its exit status.
+type Program<W> = fn(&mut W, &mut Call<'_>) -> Result<u8, Stop>;
+
+/// Whether [`run`] has a program of this name, without its folder.
+#[must_use]
+pub fn has<W: World>(name: &[u8]) -> bool {
+    program::<W>(base(name)).is_some()
+}
+
+/// Runs a program by its name, the first word without its folder; nothing if it is not among these.
+///
+/// # Errors
+/// [`Stop`]: words that are not implemented.
+pub fn run<W: World>(world: &mut W, invocation: Invocation<'_>) -> Result<Option<Ran>, Stop> {
+    let Some(program) = invocation.words.first().and_then(|word| program::<W>(base(word))) else {
+        return Ok(None);
+    };
+    let mut call = Call::new(invocation);
+    let status = program(world, &mut call)?;
+    Ok(Some(Ran { status, consumed: call.consumed() }))
+}
+
+/// The last component of a path.
+fn base(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
+    Some(match name {
+        b"basename" => text::names::basename,
+        b"cat" => text::cat,
+        b"chgrp" => files::owner::chgrp,
+        b"chmod" => files::mode::chmod,
+        b"chown" => files::owner::chown,
+        b"cmp" => text::compare::cmp,
+        b"cp" => files::copy::cp,
+        b"cut" => text::cut::cut,
+        b"dirname" => text::names::dirname,
+        b"echo" => text::echo,
+        b"egrep" => text::grep::egrep,
+        b"env" => process::env,
+        b"expr" => text::expr::expr,
+        b"false" => process::failure,
+        b"fgrep" => text::grep::fgrep,
+        b"find" => files::find::find,
+        b"grep" => text::grep::grep,
+        b"head" => text::ends::head,
+        b"id" => accounts::id,
+        b"install" => files::install::install,
+        b"ln" => files::links::ln,
+        b"ls" => files::ls::ls,
+        b"mkdir" => files::directories::mkdir,
+        b"mktemp" => files::mktemp::mktemp,
+        b"mv" => files::rename::mv,
+        b"readlink" => files::links::readlink,
+        b"realpath" => files::links::realpath,
+        b"rm" => files::remove::rm,
+        b"rmdir" => files::directories::rmdir,
+        b"sed" => text::sed::sed,
+        b"seq" => text::seq::seq,
+        b"sleep" | b"sync" | b"true" => process::success,
+        b"sort" => text::sort::sort,
+        b"stat" => files::stat::stat,
+        b"tail" => text::ends::tail,
+        b"tee" => text::tee,
+        b"touch" => files::touch::touch,
+        b"tr" => text::tr::tr,
+        b"uniq" => text::sort::uniq,
+        b"wc" => text::wc::wc,
+        b"xargs" => process::xargs,
+        _ => return None,
+    })
+}

@@ -1,0 +1,91 @@
+//! Options, as getopt_long(3) reads them.
+
+use super::call::{Call, shown};
+use crate::stop::Stop;
+
+/// The options and operands of a call.
+#[derive(Debug)]
+pub(super) struct Options<'w> {
+    given: Vec<(u8, &'w [u8])>,
+    /// What is no option, in order.
+    pub(super) operands: Vec<&'w [u8]>,
+}
+
+impl<'w> Options<'w> {
+    /// Reads the words of a call. `short` is what getopt(3) takes: a letter for each option, `:` behind
+    /// one with an argument, `+` first if options end where operands start. `long` has a letter for each
+    /// long name.
+    ///
+    /// # Errors
+    /// [`Stop`]: an option that is not implemented.
+    pub(super) fn of(call: &Call<'w>, short: &str, long: &[(&str, u8)]) -> Result<Self, Stop> {
+        let mut options = Self { given: Vec::new(), operands: Vec::new() };
+        let ordered = short.starts_with('+');
+        let takes = |letter: u8| {
+            let at = short.bytes().position(|byte| byte == letter && !b"+:".contains(&byte))?;
+            Some(short.as_bytes().get(at + 1) == Some(&b':'))
+        };
+        let mut words = call.arguments().iter();
+        while let Some(word) = words.next() {
+            if word == b"--" {
+                options.operands.extend(words.by_ref().map(Vec::as_slice));
+            } else if let Some(name) = word.strip_prefix(b"--") {
+                let (name, value) = match name.iter().position(|byte| *byte == b'=') {
+                    Some(at) => (&name[..at], name.get(at + 1..)),
+                    None => (name, None),
+                };
+                let known = long.iter().find(|(known, _)| known.as_bytes() == name);
+                let unknown = || call.unsupported(format!("the option --{}", shown(name)));
+                let &(_, letter) = known.ok_or_else(unknown)?;
+                let value = match (takes(letter).unwrap_or_default(), value) {
+                    (true, None) => words.next().map(Vec::as_slice).ok_or_else(unknown)?,
+                    (false, Some(_)) => return Err(unknown()),
+                    (_, value) => value.unwrap_or_default(),
+                };
+                options.given.push((letter, value));
+            } else if let Some(letters) = word.strip_prefix(b"-").filter(|rest| !rest.is_empty()) {
+                for (at, &letter) in letters.iter().enumerate() {
+                    let unknown =
+                        || call.unsupported(format!("the option -{}", char::from(letter)));
+                    if !takes(letter).ok_or_else(unknown)? {
+                        options.given.push((letter, b""));
+                        continue;
+                    }
+                    let rest = &letters[at + 1..];
+                    let value = match rest {
+                        [] => words.next().map(Vec::as_slice).ok_or_else(unknown)?,
+                        rest => rest,
+                    };
+                    options.given.push((letter, value));
+                    break;
+                }
+            } else if ordered {
+                options.operands.push(word);
+                options.operands.extend(words.by_ref().map(Vec::as_slice));
+            } else {
+                options.operands.push(word);
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether an option is given.
+    pub(super) fn has(&self, letter: u8) -> bool {
+        self.given.iter().any(|(given, _)| *given == letter)
+    }
+
+    /// The argument of an option, where it is given last.
+    pub(super) fn last(&self, letter: u8) -> Option<&'w [u8]> {
+        self.given.iter().rev().find(|(given, _)| *given == letter).map(|(_, value)| *value)
+    }
+
+    /// The arguments of an option, each time it is given.
+    pub(super) fn all(&self, letter: u8) -> impl Iterator<Item = &'w [u8]> {
+        self.given.iter().filter(move |(given, _)| *given == letter).map(|(_, value)| *value)
+    }
+
+    /// Which of some options is given last.
+    pub(super) fn last_of(&self, letters: &[u8]) -> Option<u8> {
+        self.given.iter().rev().map(|(given, _)| *given).find(|given| letters.contains(given))
+    }
+}

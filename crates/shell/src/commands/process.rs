@@ -1,0 +1,157 @@
+//! Programs about programs: env, xargs, and those that only have a status.
+
+use super::call::{Call, shown};
+use super::options::Options;
+use crate::stop::Stop;
+use crate::world::{Invocation, World};
+
+/// The most bytes of words of one call that xargs(1) makes (`ARG_MAX` less 2048 and the environment).
+const WORDS_MAX: usize = 128 << 10;
+
+/// true(1), and what takes time or flushes disks where there is neither.
+pub(super) fn success<W: World>(_: &mut W, _: &mut Call<'_>) -> Result<u8, Stop> {
+    Ok(0)
+}
+
+/// false(1).
+pub(super) fn failure<W: World>(_: &mut W, _: &mut Call<'_>) -> Result<u8, Stop> {
+    Ok(1)
+}
+
+/// env(1): runs a program with other variables.
+pub(super) fn env<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "+iu:", &[("ignore-environment", b'i'), ("unset", b'u')])?;
+    let mut environment = match options.has(b'i') {
+        true => Default::default(),
+        false => call.invocation.environment.clone(),
+    };
+    for name in options.all(b'u') {
+        environment.remove(&*String::from_utf8_lossy(name));
+    }
+    let mut words = options.operands.as_slice();
+    while let [word, rest @ ..] = words
+        && let Some(at) = word.iter().position(|byte| *byte == b'=')
+    {
+        environment.insert(shown(&word[..at]), word[at + 1..].to_vec());
+        words = rest;
+    }
+    if words.is_empty() {
+        for (name, value) in &environment {
+            call.print(&[name.as_bytes(), b"=", value, b"\n"].concat());
+        }
+        return Ok(0);
+    }
+    let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+    let input = call.input();
+    let ran = world.run(Invocation {
+        words: &words,
+        environment: &environment,
+        input: &input,
+        output: call.invocation.output,
+        errors: call.invocation.errors,
+        ..call.invocation
+    })?;
+    Ok(ran.status)
+}
+
+/// xargs(1): runs a program with words of the input.
+pub(super) fn xargs<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(
+        call,
+        "+0rn:I:L:",
+        &[("null", b'0'), ("no-run-if-empty", b'r'), ("max-args", b'n')],
+    )?;
+    let input = call.input();
+    let mut command: Vec<Vec<u8>> = options.operands.iter().map(|word| word.to_vec()).collect();
+    if command.is_empty() {
+        return Err(call.unsupported("without a program"));
+    }
+    let items = match (options.has(b'0'), options.last(b'I')) {
+        (true, _) => parted(&input, 0),
+        (false, Some(_)) => {
+            let lines = parted(&input, b'\n');
+            lines.into_iter().map(|line| line.trim_ascii_start().to_vec()).collect()
+        }
+        (false, None) => quoted(call, &input)?,
+    };
+    if options.has(b'L') {
+        return Err(call.unsupported("the option -L"));
+    }
+    let mut status = 0;
+    if let Some(mark) = options.last(b'I') {
+        for item in &items {
+            let words: Vec<Vec<u8>> =
+                command.iter().map(|word| replaced(word, mark, item)).collect();
+            status = status.max(called(world, call, &words)?);
+        }
+        return Ok(status);
+    }
+    let most = match options.last(b'n').map(super::call::number) {
+        Some(Some(0) | None) => return Err(call.unsupported("-n with no number")),
+        Some(Some(most)) => usize::try_from(most).unwrap_or(usize::MAX),
+        None => usize::MAX,
+    };
+    if items.is_empty() {
+        return if options.has(b'r') { Ok(0) } else { called(world, call, &command) };
+    }
+    let (fixed, mut len) = (command.len(), 0);
+    for (at, item) in items.iter().enumerate() {
+        len += item.len() + 1;
+        command.push(item.clone());
+        let is_last = at + 1 == items.len();
+        if is_last || command.len() - fixed >= most || len > WORDS_MAX {
+            status = status.max(called(world, call, &command)?);
+            command.truncate(fixed);
+            len = 0;
+        }
+    }
+    Ok(status)
+}
+
+/// Runs one command of xargs; 123 if it fails (xargs(1), "Exit status").
+fn called<W: World>(world: &mut W, call: &mut Call<'_>, words: &[Vec<u8>]) -> Result<u8, Stop> {
+    let ran = world.run(Invocation {
+        words,
+        input: b"",
+        output: call.invocation.output,
+        errors: call.invocation.errors,
+        ..call.invocation
+    })?;
+    Ok(match ran.status {
+        0 => 0,
+        126 | 127 => ran.status,
+        _ => 123,
+    })
+}
+
+fn parted(input: &[u8], end: u8) -> Vec<Vec<u8>> {
+    let parts = input.split(|byte| *byte == end);
+    parts.filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+/// Words with blanks between them, of which quotes and backslashes take their meaning.
+fn quoted(call: &Call<'_>, input: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
+    if input.iter().any(|byte| b"'\"\\".contains(byte)) {
+        return Err(call.unsupported("quotes in its input"));
+    }
+    let words = input.split(u8::is_ascii_whitespace);
+    Ok(words.filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+fn replaced(word: &[u8], mark: &[u8], item: &[u8]) -> Vec<u8> {
+    let mut result = Vec::new();
+    let mut rest = word;
+    while !rest.is_empty() {
+        match rest.strip_prefix(mark).filter(|_| !mark.is_empty()) {
+            Some(behind) => {
+                result.extend_from_slice(item);
+                rest = behind;
+            }
+            None => {
+                result.push(rest[0]);
+                rest = &rest[1..];
+            }
+        }
+    }
+    result
+}

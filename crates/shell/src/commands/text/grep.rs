@@ -1,0 +1,192 @@
+//! grep(1).
+
+use super::super::call::{Call, number, shown};
+use super::super::options::Options;
+use super::regex::{Dialect, Regex};
+use super::{lines, readable};
+use crate::stop::Stop;
+use crate::world::World;
+
+/// How patterns are read.
+#[derive(Clone, Copy)]
+enum Form {
+    Basic,
+    Extended,
+    Fixed,
+}
+
+/// grep(1).
+pub(in super::super) fn grep<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    search(world, call, Form::Basic)
+}
+
+/// `grep -E`.
+pub(in super::super) fn egrep<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    search(world, call, Form::Extended)
+}
+
+/// `grep -F`.
+pub(in super::super) fn fgrep<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    search(world, call, Form::Fixed)
+}
+
+fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8, Stop> {
+    let long = [
+        ("extended-regexp", b'E'),
+        ("fixed-strings", b'F'),
+        ("basic-regexp", b'G'),
+        ("regexp", b'e'),
+        ("ignore-case", b'i'),
+        ("invert-match", b'v'),
+        ("quiet", b'q'),
+        ("silent", b'q'),
+        ("count", b'c'),
+        ("files-with-matches", b'l'),
+        ("files-without-match", b'L'),
+        ("line-regexp", b'x'),
+        ("word-regexp", b'w'),
+        ("no-filename", b'h'),
+        ("with-filename", b'H'),
+        ("line-number", b'n'),
+        ("no-messages", b's'),
+        ("only-matching", b'o'),
+        ("max-count", b'm'),
+        ("text", b'a'),
+    ];
+    let options = Options::of(call, "EFGe:ivqclLxwhHnsom:ay", &long)?;
+    let form = match options.last_of(b"EFG") {
+        Some(b'E') => Form::Extended,
+        Some(b'F') => Form::Fixed,
+        Some(_) => Form::Basic,
+        None => form,
+    };
+    let mut operands = options.operands.as_slice();
+    let mut patterns: Vec<&[u8]> = options.all(b'e').collect();
+    if patterns.is_empty() {
+        let [pattern, files @ ..] = operands else {
+            return Ok(call.usage("no pattern", 2));
+        };
+        patterns.push(pattern);
+        operands = files;
+    }
+    let ignore_case = options.has(b'i') || options.has(b'y');
+    let mut regexes = Vec::new();
+    for pattern in patterns.into_iter().flat_map(|text| text.split(|byte| *byte == b'\n')) {
+        let regex = match form {
+            Form::Basic => Regex::new(call, pattern, Dialect::Basic, ignore_case),
+            Form::Extended => Regex::new(call, pattern, Dialect::Extended, ignore_case),
+            Form::Fixed => Regex::literal(call, pattern, ignore_case),
+        };
+        regexes.push(regex?.only(call, options.has(b'x'), options.has(b'w'))?);
+    }
+    let most = match options.last(b'm') {
+        Some(word) => {
+            let unknown = || call.unsupported(format!("-m {}", shown(word)));
+            number(word).ok_or_else(unknown)?
+        }
+        None => u64::MAX,
+    };
+    let is_named = options.has(b'H') || (operands.len() > 1 && !options.has(b'h'));
+    let input: &[&[u8]] = &[b"-"];
+    let mut search = Search { options: &options, regexes, most, is_named, is_found: false };
+    let mut is_failed = false;
+    for word in if operands.is_empty() { input } else { operands } {
+        match readable(world, call, word) {
+            Ok(text) => search.file(call, word, &text)?,
+            Err(error) => {
+                is_failed = true;
+                if !options.has(b's') {
+                    call.fail("", word, error);
+                }
+            }
+        }
+    }
+    // What is found counts more than what could not be read, with -q (grep(1), "Exit status").
+    Ok(match (search.is_found, is_failed) {
+        (true, true) if options.has(b'q') => 0,
+        (_, true) => 2,
+        (true, false) => 0,
+        (false, false) => 1,
+    })
+}
+
+struct Search<'o, 'w> {
+    options: &'o Options<'w>,
+    regexes: Vec<Regex>,
+    most: u64,
+    is_named: bool,
+    is_found: bool,
+}
+
+impl Search<'_, '_> {
+    fn file(&mut self, call: &mut Call<'_>, word: &[u8], text: &[u8]) -> Result<(), Stop> {
+        let has = |letter| self.options.has(letter);
+        let prints = !has(b'q') && !has(b'c') && !has(b'l') && !has(b'L');
+        let name = if word == b"-" { b"(standard input)" } else { word };
+        let mut count = 0;
+        for (number, line) in (1..).zip(lines(text)) {
+            if count >= self.most {
+                break;
+            }
+            if self.regexes.iter().any(|regex| regex.is_match(line)) == has(b'v') {
+                continue;
+            }
+            count += 1;
+            if !prints {
+                continue;
+            }
+            if text.contains(&0) && !has(b'a') {
+                return Err(call.unsupported("a match in a binary file"));
+            }
+            let mut prefix = Vec::new();
+            if self.is_named {
+                prefix = [name, b":"].concat();
+            }
+            if has(b'n') {
+                prefix.extend(format!("{number}:").bytes());
+            }
+            match has(b'o') {
+                true => self.matches(call, &prefix, line)?,
+                false => call.print(&[&prefix, line, b"\n"].concat()),
+            }
+        }
+        // With -L too, a line decides, not a file that is listed.
+        self.is_found |= count > 0;
+        if has(b'q') {
+            return Ok(());
+        }
+        if has(b'c') {
+            if self.is_named {
+                call.print(&[name, b":"].concat());
+            }
+            call.print(format!("{count}\n").as_bytes());
+        }
+        if (has(b'l') && count > 0) || (has(b'L') && count == 0) {
+            call.print(&[name, b"\n"].concat());
+        }
+        Ok(())
+    }
+
+    /// Prints the parts of a line that match.
+    fn matches(&self, call: &mut Call<'_>, prefix: &[u8], line: &[u8]) -> Result<(), Stop> {
+        let [regex] = self.regexes.as_slice() else {
+            return Err(call.unsupported("-o with more than one pattern"));
+        };
+        if self.options.has(b'v') {
+            return Ok(());
+        }
+        let mut from = 0;
+        while let Some(found) = regex.find(call, line, from)? {
+            let range = found.whole();
+            // An empty match is none here.
+            from = range.end.max(range.start + 1);
+            if !range.is_empty() {
+                call.print(&[prefix, &line[range], b"\n"].concat());
+            }
+            if from > line.len() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+mkdir a a/b; mkdir a; echo $?; mkdir -p a/b/c a; echo $?; mkdir x/y; echo $?
+----
+umask 077; mkdir -p a/b; umask 022; mkdir -m 1777 t; mkdir -m 02750 g; mkdir -m u=rwx,g=,o= s; ls
+----
+mkdir -p a/b/c; rmdir a; echo $?; rmdir -p a/b/c; echo $?; rmdir --ignore-fail-on-non-empty x; echo $?
+----
+mkdir -p a/b; touch a/f; rmdir --ignore-fail-on-non-empty a; echo $?; rmdir a/f; echo $?
+----
+echo one >f; echo two >g; rm f; echo $?; rm f; echo $?; rm -f f; echo $?; mkdir d; rm d; echo $?; rm -r d; rm -rf nothing; echo $?
+----
+mkdir -p d/e; echo x >d/e/f; ln -s d l; rm -r l; ls; rm -r d; ls; rm -f; echo $?; rm; echo $?
+----
+mkdir d; rm -d d; mkdir -p e/f; rm -d e; echo $?; rm -rf .; echo $?; rm -r ./e/..; echo $?
+----
+echo one >f; cp f g; cp f missing/g; echo $?; mkdir d; cp f g d; ls d; cp f g h; echo $?; cp -t d g; cp d x; echo $?
+----
+mkdir -p a/b; echo 1 >a/b/f; ln -s b a/l; chmod 600 a/b/f; cp -r a c; cp -a a e; cp -rL a h; mkdir d; cp -a a d; cp -a a/. d; ls d
+----
+echo x >f; chmod 4755 f; cp f g; cp -p f h; cp --preserve=mode f i; umask 077; cp f j; ls
+----
+echo x >f; ln -s f l; cp l a; cp -P l b; cp -d l c; cp f f; echo $?; ln -s nowhere n; cp f n; echo $?; cp -P n m; cp n o; echo $?
+----
+echo x >f; echo y >g; cp -n f g; cat g; chmod 400 g; cp -f f g; cat g; ln g h; cp --remove-destination f g; ls
+----
+echo x >f; mv f g; mv f g; echo $?; mkdir d; mv g d; mv d/g h; echo z >k; mv -n h k; cat k; mv h k; cat k; mv d e; mv k e/; ls
+----
+mkdir a b; mv a b; ls b; mkdir a; mv a b; touch b/a/f; mkdir a; mv -T a b/a; echo $?; mv -T a n; mv b b/x; echo $?; touch f; mv f b/a/f; mv n/ m; ls
+----
+echo x >f; ln f g; ln -s f l; ln -s f l; echo $?; ln -sf g l; readlink l; ln -s f; echo $?; mkdir d; ln -s ../f d; ln f d; ls d
+----
+mkdir d e; ln -s d l; ln -s ../x l; ls d; ln -sfn e l; readlink l; ln -sf y l; readlink l; ls e; ln -sT q d; echo $?; ln d h; echo $?; ln missing h; echo $?
+----
+mkdir -p a/b c; touch a/b/f; ln -sr a/b/f c/l; readlink c/l; ln -s -r c a/b/m; readlink a/b/m; ln -st c a/b/f; readlink c/f
+----
+mkdir -p a/b; ln -s a l; ln -s nowhere n; touch a/b/f; cd a; for x in f e m; do for p in ../l/b ../l/x ../l/x/y ../n b/f/. b/f/x; do readlink -$x $p | sed 's,.*files,,'; echo "$x $p"; done; done
+----
+ln -s target l; readlink l; readlink -n l; echo; readlink x; echo $?; touch f; readlink f; echo $?; readlink -v f; echo $?; realpath l | sed 's,.*/,,'; realpath -e l; echo $?
+----
+touch f; chmod 640 f; chmod u+x,g-r f; chmod 0755 missing; echo $?; chmod q f; echo $?; mkdir d; chmod g+s d; chmod 750 d; chmod -R a+rX d; chmod =,u=rw f; ls
+----
+mkdir -p d/e; touch d/e/f d/g; chmod -R 700 d; ln -s g d/l; chmod -R go+rX d; chmod -f 600 x; echo $?; chmod --quiet 4755 d/g; chmod +t d; chmod o+w d/g; ls
+----
+touch a b/c; echo $?; touch -c d; echo $?; touch; echo $?; mkdir e; touch e; echo x >f; touch -r f a; test a -nt f; echo $?; touch -r x a; echo $?
+----
+install -d a/b -m 700; install -m 644 /dev/null c; echo x >s; install s a; install -m 600 s d; install -D -m 755 s x/y/z; install -t a -m 755 d; install s q/r; echo $?; ls a
+----
+echo x >s; chmod 777 s; ln s h; install -m 4755 s h; cat h; install -o nosuchuser s t; echo $?; install -g root -o root s t; install -d -m 2755 g; install -d -m 0755 g; ls
+----
+f=$(mktemp x.XXXXXX); test -f "$f"; echo $?; d=$(mktemp -d y.XXX.z 2>/dev/null); test -d "$d"; echo $?; rm -r "$f" "$d"; mktemp -p . a.XX; echo $?; g=$(mktemp -p . b.XXXX); echo x >"$g"; rm "$g"; TMPDIR=. mktemp -t c.XXXXXX | sed 's/[0-9a-zA-Z]*$//' ; rm ./c.*
+----
+touch a .b; mkdir c c/d; touch c/e c/.f; ls; ls -a | wc -l; ls -A; ls c a; ls c c/d; ls -d c; ls missing; echo $?; ls -1 c; ls a missing; echo $?; ls .
+----
+mkdir -p a/b; echo x >a/f; chmod 640 a/f; stat -c '%a %s %n' a/f a/b; stat -c %F a/f a; ln -s f a/l; stat -c %F a/l; stat -Lc %F a/l; stat -c %a missing; echo $?; stat -c '%U:%G %u %g' . | sed 's/^.*$/ok/'
+----
+mkdir -p a/b/c a/d; touch a/b/x.c a/b/c/y.c a/.z a/d/w.h; ln -s b a/l; find a | sort; find a -name '*.c' | sort; find a -type f | sort; find a -maxdepth 1 | sort; find a -mindepth 2 -type d | sort; find a -type l; find x; echo $?
+----
+mkdir -p a/b a/e; echo x >a/b/f; touch a/g; find a -type f -empty; find a -type d -empty; find a ! -type d -print | sort; find a \( -name f -o -name g \) -print | sort; find a -name b -prune -o -type f -print; find a -type f,d | sort
+----
+mkdir -p a/b; touch a/1 a/2 a/b/3; find a -type f -name 1 -delete; find a | sort; find a -depth -type d | head -1; find a -type f -exec chmod 600 {} \; ; find a -type f -perm 600 | sort; find a -type f -exec ls {} + | sort; find a -delete; ls
+----
+mkdir a; touch a/x; chmod 4755 a/x; find a -perm -4000; find a -perm /6000; find a -perm -111 -type f; cd a; find -name x; find . -name x; find . -path './x'; find x -exec false \; -print; find x -not -name y
+----
+ln -s nowhere l; touch l; ls; mkdir d; ln -s d e; touch e/f; ls d; echo x >>e/f; cat d/f; echo y >e/../g; cat g; ln -s loop loop; cat loop; echo $?; [ -e loop ]; echo $?
+----
+echo a >f; ln f g; echo b >>g; cat f; echo c >f; cat g; rm f; cat g; ln -s g h; echo d >h; cat g; cp h i; mv g j; cat h; echo $?

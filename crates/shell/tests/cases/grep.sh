@@ -1,0 +1,18 @@
+printf 'foo\nbar\nFoo\n' >f; grep foo f; grep -i foo f; grep -v foo f; grep -c o f; grep -q bar f; echo $?; grep -q baz f; echo $?; grep baz missing; echo $?; grep -s baz missing; echo $?; grep -qs foo missing f; echo $?
+----
+printf 'a b\nab\na_b\nb\n' | grep -w a; printf 'ab\nabc\n' | grep -x ab; printf 'a.b\naxb\n' | grep -F a.b; printf 'a.b\naxb\n' | grep a.b; printf 'a+b\naab\n' | grep 'a\+b'; printf 'a+b\naab\n' | grep -E 'a+b'; printf 'a+b\naab\n' | grep 'a+b'
+----
+echo x >a; echo y >b; grep x a b; grep -h x a b; grep -l x a b; grep -L x a b; echo $?; grep -H x a; grep -n x a; grep -c x a b; echo x | grep -l x; echo x | grep -H x; grep -lv x a b; grep -L x a; echo $?
+----
+printf 'root:x:0:0\ndaemon:x:1:1\nroots:x:2\n' >p; grep '^root:' p; grep -o '^[a-z]*' p; grep -E '^(root|daemon):' p; grep -e root -e daemon p; grep -m1 root p; egrep 'root|daemon' p; fgrep x:1 p; grep 'x:[0-9]$' p; grep '' p | wc -l; grep . /dev/null; echo $?
+----
+printf 'key = value\n#key=1\nkey=2\n' >c; grep '^[[:space:]]*key[[:space:]]*=' c; grep -q '^[^#]*key' c; echo $?; grep -E '^\s*key\s*=' c; grep -o 'key=[0-9]\{1,\}' c; grep '\<key\>' c; grep 'key\b' c; grep '[]#]' c; grep '^[^]k]' c; grep 'a*' c | wc -l; grep -E 'v(al|AL)ue' c
+----
+printf 'aaa\nab\nabab\n' | grep -E '^(ab)+$'; printf 'aaa\nab\nabab\n' | grep '^\(ab\)*$'; printf 'a{2}\naa\n' | grep -E 'a{2}'; printf 'aa\na\n' | grep 'a\{2\}'; printf 'a|b\na\n' | grep 'a|b'; printf 'a|b\na\nc\n' | grep 'a\|c'; printf '*a\na\n' | grep '*a'; printf 'a^b\na$b\n' | grep 'a^b'; printf 'a^b\na$b\n' | grep 'a$b'
+----
+printf 'one two\n' | grep -o 'o[a-z]*'; printf 'aXbXc' | grep -o 'X'; printf 'x\n\ny\n' | grep -n '^$'; printf 'x\n\ny\n' | grep -c .; printf 'x\ny' | grep y; printf 'abc\n' | grep -o b*; echo $?; printf 'a\tb\n' | grep '[[:blank:]]'; echo abc | grep -vq x; echo $?
+----
+mkdir d; echo x | grep x d; echo $?; echo x >f; grep -s x d f; echo $?; grep; echo $?; echo "a'b" | grep "a'b"; printf 'a\\b\n' | grep 'a\\b'; printf 'a\\b\n' | grep -F 'a\b'; printf -- '-x\ny\n' | grep -e -x; printf -- '-x\ny\n' | grep -- -x; printf 'a\nb\nc\n' | grep -F 'a
+c'
+----
+printf 'Port 22\n  port 80\n' | grep -iE '^ *port +[0-9]+'; printf 'x=1\nxx=2\n' | grep -xE 'x+=[0-9]'; printf 'a-b\n' | grep '[a-]-'; printf 'a]b\n' | grep 'a]b'; printf 'A1\n' | grep '[[:upper:]][[:digit:]]'; printf 'foo bar\nfoobar\n' | grep -w foo; printf 'foo-bar\n' | grep -w foo; printf 'xfoo foo\n' | grep -wo foo

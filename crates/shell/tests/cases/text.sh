@@ -1,0 +1,39 @@
+printf 'a\nb' >f; echo c >g; cat f g; cat f - g </dev/null; echo in | cat f - g; cat missing g; echo $?; mkdir d; cat d; echo $?; cat </dev/null; echo x | cat
+----
+echo x | tee a b; cat a b; echo y | tee -a a >/dev/null; cat a; echo z | tee missing/f; echo $?; echo q | tee /dev/null
+----
+basename a/b/c.txt; basename a/b/ ; basename / ; basename // ; basename a.txt .txt; basename .txt .txt; basename -a x/y z/w; basename -s .c a.c b/d.c; basename; echo $?; basename a b c; echo $?
+----
+dirname a/b/c; dirname a; dirname /; dirname /a; dirname a/b/; dirname a//b; dirname a/b c/d; dirname ''; dirname; echo $?
+----
+echo a:b:c | cut -d: -f2; echo a:b:c | cut -d: -f1,3; echo a:b:c | cut -d: -f2-; echo a:b:c | cut -d: -f-2; echo abc | cut -d: -f2; echo abc | cut -s -d: -f2; echo abcdef | cut -c2-4; echo abcdef | cut -c1,3-
+----
+printf 'a b  c\nd e\n' | cut -d' ' -f3; printf 'a\tb\tc' | cut -f2; echo a:b:c:d | cut -d: -f3,1 --output-delimiter=-; echo a | cut -d: -f0; echo $?; echo a:b:c | cut -d: --complement -f2; printf 'x:y\n\nz:w\n' | cut -d: -f2
+----
+seq 5 | head -2; seq 5 | head -n 3; seq 5 | tail -2; seq 5 | tail -n +4; seq 5 | head -n -2; printf 'abc' | head -c 2; printf abc | tail -c 2; seq 3 | head -n0; seq 3 | tail -n 0; printf 'a\nb' | tail -1; printf 'a\nb' | head -1; seq 20 | head | tail -n1
+----
+seq 3 >a; seq 4 6 >b; head -n1 a b; tail -n1 a b; head -q -n1 a b; head missing a; echo $?; tail -c +3 a; head -n 1 missing; echo $?; seq 3 | tail -n +0; seq 3 | tail -n +1; seq 2 | tail -n +9
+----
+printf 'a b\nc\n' | wc -l; printf 'a b\nc' | wc -l; printf 'a b\nc\n' | wc -w; printf 'a b\nc\n' | wc -c; echo x >f; wc -l f; wc -c <f; wc -l missing; echo $?
+----
+printf 'b\na\nc\na\n' | sort; printf 'b\na\nc\na\n' | sort -u; printf 'b\na\nc\n' | sort -r; printf '10\n9\n-1\nx\n2a\n2\n' | sort -n; printf 'a\nb\na' | sort; printf 'B\na\nC\n' | sort; printf 'b\na\n' >f; sort -o f f; cat f; sort missing; echo $?; sort </dev/null; printf '2\n1\n02\n' | sort -nu
+----
+printf 'a\na\nb\na\n' | uniq; printf 'a\na\nb\n' | uniq -c; printf 'a\na\nb\n' | uniq -d; printf 'a\na\nb\n' | uniq -u; printf '' | uniq; printf 'a\na' | uniq
+----
+echo hello | tr a-y b-z; echo hello | tr -d l; echo heello | tr -s e; echo 'a  b' | tr -s ' ' '\n'; echo abc | tr -cd 'b\n'; echo HeLLo | tr '[:upper:]' '[:lower:]'; echo a.b.c | tr . _; echo 'a/b' | tr / '\\'; echo abc | tr ab xyz; echo abc | tr abc x; echo 'a1b2' | tr -d '[:digit:]'
+----
+printf 'a\0b\0' | tr '\0' '\n'; echo abc | tr '\141' X; echo 'a-b' | tr -- - _; echo 'a-b' | tr a- xy; echo aabb | tr -s ab; echo aabbcc | tr -ds a b; echo abc | tr -d; echo $?; echo abc | tr a; echo $?; echo 'x  y' | tr -s '[:space:]'; echo abc | tr -c 'a\n' .; echo 'aXb' | tr -cs a-z '\n'
+----
+expr 1 + 2; expr 2 \* 3 + 1; expr 7 / 2; expr 7 % 3; expr 1 - 5; expr 0; echo $?; expr a = a; expr a = b; echo $?; expr 2 \< 10; expr b \> a; expr '' ; echo $?; expr 1 + a; echo $?; expr 1 / 0; echo $?; expr \( 1 + 2 \) \* 3
+----
+expr abc : 'a.c'; expr abc : b; expr abc : 'a\(.\)c'; expr abc : 'x\(.\)'; echo $?; expr "$(echo foo-1.2)" : '.*-\(.*\)'; expr '' \| b; expr 0 \| 0; expr a \& b; expr 0 \& b; expr 10 = 010; expr a : '\(b\)*'; expr; echo $?; expr 1 2; echo $?
+----
+seq 3; seq 2 4; seq 1 2 7; seq 3 -1 1; seq 0; seq 5 4
+----
+echo a >f; echo a >g; echo b >h; cmp f g; echo $?; cmp f h; echo $?; cmp -s f h; echo $?; cmp -s f missing; echo $?; printf 'a\nb' >i; cmp f i; echo $?; cmp i f; echo $?; cat f | cmp - g; echo $?
+----
+echo a b c | xargs echo x; printf 'a\nb\nc\n' | xargs -n1 echo; printf 'a b\nc\n' | xargs -I{} echo '<{}>'; printf '' | xargs echo none; printf '' | xargs -r echo none; printf 'a b\0c\0' | xargs -0 -n 1 echo; echo x | xargs false; echo $?; echo x | xargs nosuchcommand; echo $?
+----
+touch a b c; ls | xargs rm; ls; env A=1 env | grep '^A='; env -i B=2 env; env -u PATH A=1 env | grep -c PATH; echo $?; env true; echo $?; env false; echo $?
+----
+/bin/true; echo $?; /usr/bin/false; echo $?; sync; sleep 0; echo $?; /bin/cat </dev/null; echo a | /bin/cat; nosuchcommand; echo $?
