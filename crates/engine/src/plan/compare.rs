@@ -306,14 +306,11 @@ mod tests {
         before.launch_digest = Some("11".into());
         let banks = |value: &str| BTreeMap::from([("pcr4".to_owned(), value.to_owned())]);
         before.registers.insert("sha384".into(), banks("aa"));
-        let header = |tag: &str| {
-            let value = json!({
-                "tag": tag, "page-digest": "", "address-digest": "", "tweak-digest": "",
-                "host-keys": [],
-            });
-            Some(serde_json::from_value(value).unwrap())
-        };
-        before.secure_execution = header("22");
+        let header = json!({
+            "tag": "22", "page-digest": "", "address-digest": "", "tweak-digest": "",
+            "host-keys": [],
+        });
+        before.secure_execution = Some(serde_json::from_value(header).unwrap());
         let moved = |change: fn(&mut ReferenceValue)| {
             let mut after = before.clone();
             change(&mut after);
