@@ -33,20 +33,7 @@ pub(crate) fn manifest() -> Manifest {
             seed: "0e9a6fe0-68f6-408c-bbeb-136054d20445".into(),
             timestamp: Timestamp(7),
         },
-        inputs: InputsRecord {
-            definition: digest("definition"),
-            lock: digest("lock"),
-            stage1: digest("stage 1"),
-            uki_stub: None,
-            parts: PartsRecord {
-                root: digest("root"),
-                kernel: digest("kernel"),
-                initrd: digest("initrd"),
-                stub: digest("stub"),
-                os_release: digest("os-release"),
-            },
-            machine_files: Vec::new(),
-        },
+        inputs: inputs(),
         firmware: None,
         root: RootRecord {
             format: "squashfs".into(),
@@ -70,5 +57,23 @@ pub(crate) fn manifest() -> Manifest {
             sha256: digest(""),
         }],
         packages: Vec::new(),
+    }
+}
+
+fn inputs() -> InputsRecord {
+    let digest = |of: &str| Sha256::of(of.as_bytes());
+    InputsRecord {
+        definition: digest("definition"),
+        lock: digest("lock"),
+        stage1: digest("stage 1"),
+        uki_stub: None,
+        parts: PartsRecord {
+            root: digest("root"),
+            kernel: digest("kernel"),
+            initrd: digest("initrd"),
+            stub: digest("stub"),
+            os_release: digest("os-release"),
+        },
+        machine_files: Vec::new(),
     }
 }

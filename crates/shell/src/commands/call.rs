@@ -21,7 +21,7 @@ impl<'a> Call<'a> {
 
     /// The program's name, as messages have it.
     pub(super) fn name(&self) -> String {
-        let word = self.invocation.words.first().map_or(&b""[..], |word| super::base(word));
+        let word = self.invocation.words.first().map_or(&b""[..], |word| base(word));
         shown(word)
     }
 
@@ -90,6 +90,11 @@ impl<'a> Call<'a> {
         self.complain(message);
         status
     }
+}
+
+/// The last component of a path.
+pub(super) fn base(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
 /// A word as messages have it.

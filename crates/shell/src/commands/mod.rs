@@ -14,7 +14,7 @@ mod text;
 
 use crate::stop::Stop;
 use crate::world::{Invocation, Ran, World};
-use call::Call;
+use call::{Call, base};
 
 /// A program: what it does, and its exit status.
 type Program<W> = fn(&mut W, &mut Call<'_>) -> Result<u8, Stop>;
@@ -38,15 +38,10 @@ pub fn run<W: World>(world: &mut W, invocation: Invocation<'_>) -> Result<Option
     Ok(Some(Ran { status, consumed: call.consumed() }))
 }
 
-/// The last component of a path.
-fn base(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
-}
-
 fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
     Some(match name {
         b"basename" => text::names::basename,
-        b"cat" => text::cat,
+        b"cat" => text::cat::cat,
         b"chgrp" => files::owner::chgrp,
         b"chmod" => files::mode::chmod,
         b"chown" => files::owner::chown,
@@ -54,7 +49,7 @@ fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
         b"cp" => files::copy::cp,
         b"cut" => text::cut::cut,
         b"dirname" => text::names::dirname,
-        b"echo" => text::echo,
+        b"echo" => text::cat::echo,
         b"egrep" => text::grep::egrep,
         b"env" => process::env,
         b"expr" => text::expr::expr,
@@ -80,7 +75,7 @@ fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
         b"sort" => text::sort::sort,
         b"stat" => files::stat::stat,
         b"tail" => text::ends::tail,
-        b"tee" => text::tee,
+        b"tee" => text::cat::tee,
         b"touch" => files::touch::touch,
         b"tr" => text::tr::tr,
         b"uniq" => text::sort::uniq,

@@ -3,7 +3,7 @@
 use super::super::call::{Call, shown};
 use super::super::options::Options;
 use super::directories::trimmed;
-use super::{Destinations, below, is_there};
+use super::paths::{Destinations, below, is_there};
 use crate::stop::Stop;
 use crate::world::{FileError, FileType, Status, World};
 

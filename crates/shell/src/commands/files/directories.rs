@@ -2,7 +2,8 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::{is_directory, mode};
+use super::mode;
+use super::paths::is_directory;
 use crate::stop::Stop;
 use crate::world::{FileError, Files, World};
 

@@ -1,7 +1,8 @@
 //! find(1): paths with tests, and what is done with them.
 
+use super::super::accounts;
 use super::super::call::{Call, number, shown};
-use super::{below, last};
+use super::paths::{below, last};
 use crate::pattern;
 use crate::stop::Stop;
 use crate::world::{FileType, Files, Invocation, Status, World};
@@ -129,9 +130,8 @@ impl<W: Files> Parser<'_, '_, '_, W> {
                 }
                 inner
             }
-            b"-true" => Test::Always(true),
             b"-false" => Test::Always(false),
-            b"-xdev" | b"-mount" | b"-noleaf" | b"-ignore_readdir_race" => Test::Always(true),
+            b"-true" | b"-xdev" | b"-mount" | b"-noleaf" => Test::Always(true),
             b"-depth" => {
                 self.walk.children_first = true;
                 Test::Always(true)
@@ -144,6 +144,21 @@ impl<W: Files> Parser<'_, '_, '_, W> {
                 self.walk.depth_max = Some(self.number()?);
                 Test::Always(true)
             }
+            b"-print" => self.action(Test::Print(b'\n')),
+            b"-print0" => self.action(Test::Print(0)),
+            b"-prune" => Test::Prune,
+            b"-delete" => {
+                self.walk.children_first = true;
+                self.action(Test::Delete)
+            }
+            b"-exec" => self.exec()?,
+            word => self.property(word)?,
+        })
+    }
+
+    /// A test of what a file is.
+    fn property(&mut self, word: &[u8]) -> Result<Test, Stop> {
+        Ok(match word {
             b"-type" => {
                 let letters = self.next()?;
                 let kinds = letters.split(|byte| *byte == b',').map(kind).collect::<Option<_>>();
@@ -154,13 +169,11 @@ impl<W: Files> Parser<'_, '_, '_, W> {
             b"-path" | b"-wholename" => Test::Path(self.next()?),
             b"-empty" => Test::Empty,
             b"-user" | b"-uid" => {
-                let name = self.next()?;
-                let id = super::super::accounts::uid(self.world, &name);
+                let id = accounts::uid(self.world, &self.next()?);
                 Test::Owner(id.ok_or_else(|| self.call.unsupported("an unknown user"))?)
             }
             b"-group" | b"-gid" => {
-                let name = self.next()?;
-                let id = super::super::accounts::gid(self.world, &name);
+                let id = accounts::gid(self.world, &self.next()?);
                 Test::Group(id.ok_or_else(|| self.call.unsupported("an unknown group"))?)
             }
             b"-perm" => self.mode()?,
@@ -169,14 +182,6 @@ impl<W: Files> Parser<'_, '_, '_, W> {
                 let at = self.world.status(&path, true);
                 Test::Newer(at.map_err(|_| self.call.unsupported("-newer of no file"))?.mtime)
             }
-            b"-print" => self.action(Test::Print(b'\n')),
-            b"-print0" => self.action(Test::Print(0)),
-            b"-prune" => Test::Prune,
-            b"-delete" => {
-                self.walk.children_first = true;
-                self.action(Test::Delete)
-            }
-            b"-exec" => self.exec()?,
             other => return Err(self.call.unsupported(format!("`{}`", shown(other)))),
         })
     }
@@ -275,7 +280,7 @@ fn holds<W: World>(
     found: (&[u8], &Status),
     goes_down: &mut bool,
 ) -> Result<bool, Stop> {
-    let (word, at) = found;
+    let (word, _) = found;
     Ok(match test {
         Test::And(tests) => {
             for test in tests {
@@ -295,22 +300,6 @@ fn holds<W: World>(
         }
         Test::Not(test) => !holds(world, call, walk, test, found, goes_down)?,
         Test::Always(answer) => *answer,
-        Test::Type(kinds) => kinds.contains(&at.file_type),
-        Test::Name(glob) => pattern::matches(&pattern::unquoted(glob), last(word)),
-        Test::Path(glob) => pattern::matches(&pattern::unquoted(glob), word),
-        Test::Empty => match at.file_type {
-            FileType::Directory => world.list(&call.path(word)).is_ok_and(|names| names.is_empty()),
-            FileType::Regular => at.size == 0,
-            _ => false,
-        },
-        Test::Owner(uid) => at.uid == *uid,
-        Test::Group(gid) => at.gid == *gid,
-        Test::Mode { bits, how } => match how {
-            Bits::Exactly => at.mode == *bits,
-            Bits::All => at.mode & bits == *bits,
-            Bits::Any => *bits == 0 || at.mode & bits != 0,
-        },
-        Test::Newer(time) => at.mtime > *time,
         Test::Print(end) => {
             call.print(word);
             call.print(&[*end]);
@@ -338,7 +327,31 @@ fn holds<W: World>(
                 .collect();
             called(world, call, &words)? == 0
         }
+        test => is(world, call, test, found),
     })
+}
+
+/// Whether a test of what a file is holds.
+fn is(files: &impl Files, call: &Call<'_>, test: &Test, (word, at): (&[u8], &Status)) -> bool {
+    match test {
+        Test::Type(kinds) => kinds.contains(&at.file_type),
+        Test::Name(glob) => pattern::matches(&pattern::unquoted(glob), last(word)),
+        Test::Path(glob) => pattern::matches(&pattern::unquoted(glob), word),
+        Test::Empty => match at.file_type {
+            FileType::Directory => files.list(&call.path(word)).is_ok_and(|names| names.is_empty()),
+            FileType::Regular => at.size == 0,
+            _ => false,
+        },
+        Test::Owner(uid) => at.uid == *uid,
+        Test::Group(gid) => at.gid == *gid,
+        Test::Mode { bits, how } => match how {
+            Bits::Exactly => at.mode == *bits,
+            Bits::All => at.mode & bits == *bits,
+            Bits::Any => *bits == 0 || at.mode & bits != 0,
+        },
+        Test::Newer(time) => at.mtime > *time,
+        _ => false,
+    }
 }
 
 /// Runs what `-exec ... +` collected; there may be one of it.

@@ -4,7 +4,8 @@ use super::super::accounts;
 use super::super::call::{Call, shown};
 use super::super::options::Options;
 use super::directories::{make_all, trimmed};
-use super::{Destinations, is_there, mode};
+use super::mode;
+use super::paths::{Destinations, is_there};
 use crate::stop::Stop;
 use crate::world::{FileError, World};
 

@@ -3,7 +3,7 @@
 use super::super::call::Call;
 use super::super::options::Options;
 use super::directories::trimmed;
-use super::{Destinations, is_directory, last};
+use super::paths::{Destinations, below, is_directory, last};
 use crate::stop::Stop;
 use crate::world::{FileError, FileType, Files, World};
 
@@ -83,7 +83,7 @@ fn missing_too(files: &impl Files, path: &[u8]) -> Result<Vec<u8>, FileError> {
             }
             let name = last(path);
             let real = missing_too(files, parent(path))?;
-            Ok(super::below(&real, name))
+            Ok(below(&real, name))
         }
         real => real,
     }
@@ -105,7 +105,7 @@ fn last_missing_too(files: &impl Files, path: &[u8]) -> Result<Vec<u8>, FileErro
             if !is_directory(files, &real) {
                 return Err(FileError::NotADirectory);
             }
-            Ok(super::below(&real, last(path)))
+            Ok(below(&real, last(path)))
         }
         real => real,
     }

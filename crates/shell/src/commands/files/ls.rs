@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::is_directory;
+use super::paths::is_directory;
 use crate::stop::Stop;
 use crate::world::World;
 

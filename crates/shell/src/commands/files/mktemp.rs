@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::{below, is_there};
+use super::paths::{below, is_there};
 use crate::stop::Stop;
 use crate::world::World;
 

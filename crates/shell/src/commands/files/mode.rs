@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::walk;
+use super::paths::walk;
 use crate::stop::Stop;
 use crate::world::{FileType, Files, World};
 

@@ -3,9 +3,9 @@
 use super::super::accounts;
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::walk;
+use super::paths::walk;
 use crate::stop::Stop;
-use crate::world::{FileType, Files, World};
+use crate::world::{FileError, FileType, Files, World};
 
 /// What changes.
 pub(super) struct Owner {
@@ -86,30 +86,41 @@ fn change<W: World>(
     if operands.is_empty() {
         return Ok(call.usage("missing operand", 1));
     }
+    let change = Change { owner, from, recursive: options.has(b'R'), links: options.has(b'h') };
     let mut status = 0;
     for word in operands {
-        let path = call.path(word);
-        let all = if options.has(b'R') { walk(world, &path) } else { Ok(vec![path]) };
-        let changed = all.and_then(|paths| {
-            for path in paths {
-                let at = world.status(&path, false)?;
-                let is_link = at.file_type == FileType::Symlink;
-                let is_itself = options.has(b'h') || (options.has(b'R') && is_link);
-                let follow = !is_itself;
-                let now = world.status(&path, follow)?;
-                let matches = from.uid.is_none_or(|uid| uid == now.uid)
-                    && from.gid.is_none_or(|gid| gid == now.gid);
-                if matches {
-                    world.set_owner(&path, owner.uid, owner.gid, follow)?;
-                }
-            }
-            Ok(())
-        });
-        match changed {
+        match change.of(world, &call.path(word)) {
             Ok(()) => {}
             Err(_) if options.has(b'f') => status = 1,
             Err(error) => status = call.fail("cannot access", word, error),
         }
     }
     Ok(status)
+}
+
+/// A change of owners.
+struct Change {
+    owner: Owner,
+    /// Only of what has these.
+    from: Owner,
+    recursive: bool,
+    /// A link is changed and not what it leads to.
+    links: bool,
+}
+
+impl Change {
+    fn of(&self, files: &mut impl Files, path: &[u8]) -> Result<(), FileError> {
+        let all = if self.recursive { walk(files, path)? } else { vec![path.to_vec()] };
+        for path in all {
+            let is_link = files.status(&path, false)?.file_type == FileType::Symlink;
+            let is_itself = self.links || (self.recursive && is_link);
+            let now = files.status(&path, !is_itself)?;
+            let matches = self.from.uid.is_none_or(|uid| uid == now.uid)
+                && self.from.gid.is_none_or(|gid| gid == now.gid);
+            if matches {
+                files.set_owner(&path, self.owner.uid, self.owner.gid, !is_itself)?;
+            }
+        }
+        Ok(())
+    }
 }

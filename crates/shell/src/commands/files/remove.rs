@@ -3,7 +3,7 @@
 use super::super::call::{Call, shown};
 use super::super::options::Options;
 use super::directories::trimmed;
-use super::{last, remove_all};
+use super::paths::{last, remove_all};
 use crate::stop::Stop;
 use crate::world::{FileError, FileType, World};
 

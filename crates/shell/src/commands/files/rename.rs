@@ -3,7 +3,7 @@
 use super::super::call::Call;
 use super::super::options::Options;
 use super::directories::trimmed;
-use super::{Destinations, is_there};
+use super::paths::{Destinations, is_there};
 use crate::stop::Stop;
 use crate::world::World;
 

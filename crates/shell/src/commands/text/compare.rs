@@ -15,7 +15,7 @@ pub(in super::super) fn cmp<W: World>(world: &mut W, call: &mut Call<'_>) -> Res
     };
     let mut texts = Vec::new();
     for word in [one, other] {
-        match super::readable(world, call, word) {
+        match super::lines::readable(world, call, word) {
             Ok(text) => texts.push(text),
             Err(error) => {
                 if !options.has(b's') {

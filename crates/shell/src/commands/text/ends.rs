@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, number, shown};
 use super::super::options::Options;
-use super::each_file;
+use super::lines::each_file;
 use crate::stop::Stop;
 use crate::world::World;
 

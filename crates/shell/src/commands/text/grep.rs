@@ -2,8 +2,8 @@
 
 use super::super::call::{Call, number, shown};
 use super::super::options::Options;
+use super::lines::{lines, readable};
 use super::regex::{Dialect, Regex};
-use super::{lines, readable};
 use crate::stop::Stop;
 use crate::world::World;
 
@@ -30,30 +30,32 @@ pub(in super::super) fn fgrep<W: World>(world: &mut W, call: &mut Call<'_>) -> R
     search(world, call, Form::Fixed)
 }
 
+/// The long options, each with its letter.
+const LONG: [(&str, u8); 20] = [
+    ("extended-regexp", b'E'),
+    ("fixed-strings", b'F'),
+    ("basic-regexp", b'G'),
+    ("regexp", b'e'),
+    ("ignore-case", b'i'),
+    ("invert-match", b'v'),
+    ("quiet", b'q'),
+    ("silent", b'q'),
+    ("count", b'c'),
+    ("files-with-matches", b'l'),
+    ("files-without-match", b'L'),
+    ("line-regexp", b'x'),
+    ("word-regexp", b'w'),
+    ("no-filename", b'h'),
+    ("with-filename", b'H'),
+    ("line-number", b'n'),
+    ("no-messages", b's'),
+    ("only-matching", b'o'),
+    ("max-count", b'm'),
+    ("text", b'a'),
+];
+
 fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8, Stop> {
-    let long = [
-        ("extended-regexp", b'E'),
-        ("fixed-strings", b'F'),
-        ("basic-regexp", b'G'),
-        ("regexp", b'e'),
-        ("ignore-case", b'i'),
-        ("invert-match", b'v'),
-        ("quiet", b'q'),
-        ("silent", b'q'),
-        ("count", b'c'),
-        ("files-with-matches", b'l'),
-        ("files-without-match", b'L'),
-        ("line-regexp", b'x'),
-        ("word-regexp", b'w'),
-        ("no-filename", b'h'),
-        ("with-filename", b'H'),
-        ("line-number", b'n'),
-        ("no-messages", b's'),
-        ("only-matching", b'o'),
-        ("max-count", b'm'),
-        ("text", b'a'),
-    ];
-    let options = Options::of(call, "EFGe:ivqclLxwhHnsom:ay", &long)?;
+    let options = Options::of(call, "EFGe:ivqclLxwhHnsom:ay", &LONG)?;
     let form = match options.last_of(b"EFG") {
         Some(b'E') => Form::Extended,
         Some(b'F') => Form::Fixed,
@@ -69,16 +71,7 @@ fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8
         patterns.push(pattern);
         operands = files;
     }
-    let ignore_case = options.has(b'i') || options.has(b'y');
-    let mut regexes = Vec::new();
-    for pattern in patterns.into_iter().flat_map(|text| text.split(|byte| *byte == b'\n')) {
-        let regex = match form {
-            Form::Basic => Regex::new(call, pattern, Dialect::Basic, ignore_case),
-            Form::Extended => Regex::new(call, pattern, Dialect::Extended, ignore_case),
-            Form::Fixed => Regex::literal(call, pattern, ignore_case),
-        };
-        regexes.push(regex?.only(call, options.has(b'x'), options.has(b'w'))?);
-    }
+    let regexes = compile(call, &options, &patterns, form)?;
     let most = match options.last(b'm') {
         Some(word) => {
             let unknown = || call.unsupported(format!("-m {}", shown(word)));
@@ -108,6 +101,26 @@ fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8
         (true, false) => 0,
         (false, false) => 1,
     })
+}
+
+/// The expressions: one for each line of each pattern.
+fn compile(
+    call: &Call<'_>,
+    options: &Options<'_>,
+    patterns: &[&[u8]],
+    form: Form,
+) -> Result<Vec<Regex>, Stop> {
+    let ignore_case = options.has(b'i') || options.has(b'y');
+    let lines = patterns.iter().flat_map(|text| text.split(|byte| *byte == b'\n'));
+    let compiled = lines.map(|pattern| {
+        let regex = match form {
+            Form::Basic => Regex::new(call, pattern, Dialect::Basic, ignore_case),
+            Form::Extended => Regex::new(call, pattern, Dialect::Extended, ignore_case),
+            Form::Fixed => Regex::literal(call, pattern, ignore_case),
+        };
+        regex?.only(call, options.has(b'x'), options.has(b'w'))
+    });
+    compiled.collect()
 }
 
 struct Search<'o, 'w> {

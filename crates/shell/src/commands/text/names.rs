@@ -27,7 +27,7 @@ pub(in super::super) fn basename<W: World>(_: &mut W, call: &mut Call<'_>) -> Re
     };
     for word in words {
         let word = trimmed(word);
-        let name = if word == b"/" { word } else { super::super::base(word) };
+        let name = if word == b"/" { word } else { super::super::call::base(word) };
         let cut = suffix.and_then(|suffix| name.strip_suffix(suffix)).filter(|cut| !cut.is_empty());
         call.print(cut.unwrap_or(name));
         call.print(b"\n");

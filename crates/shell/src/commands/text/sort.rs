@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::{each_file, lines};
+use super::lines::{each_file, lines};
 use crate::stop::Stop;
 use crate::world::World;
 

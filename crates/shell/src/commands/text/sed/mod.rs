@@ -4,8 +4,8 @@ mod script;
 mod stream;
 
 use super::super::call::{Call, shown};
+use super::lines::readable;
 use super::regex::Dialect;
-use super::{lines, readable};
 use crate::stop::Stop;
 use crate::world::{FileError, FileType, World};
 use script::Script;
@@ -124,58 +124,9 @@ impl<'w> Request<'w> {
         while let Some(word) = words.next() {
             match word {
                 b"--" => request.files.extend(words.by_ref()),
-                b"--quiet" | b"--silent" => request.quiet = true,
-                b"--regexp-extended" => request.dialect = Dialect::Extended,
-                b"--separate" => request.separate = true,
-                b"--in-place" => request.in_place = Some(b""),
-                word if word.starts_with(b"--in-place=") => request.in_place = word.get(11..),
-                word if word.starts_with(b"--expression=") => scripts.push(word[13..].to_vec()),
-                b"--expression" => {
-                    let script = words.next().ok_or_else(|| call.unsupported("no script"))?;
-                    scripts.push(script.to_vec());
-                }
-                word if word.starts_with(b"-") && word.len() > 1 && !word.starts_with(b"--") => {
-                    let mut letters = &word[1..];
-                    while let [letter, rest @ ..] = letters {
-                        letters = rest;
-                        match letter {
-                            b'n' => request.quiet = true,
-                            b'E' | b'r' => request.dialect = Dialect::Extended,
-                            b's' => request.separate = true,
-                            b'u' => {}
-                            b'i' => {
-                                request.in_place = Some(rest);
-                                letters = b"";
-                            }
-                            b'e' | b'f' => {
-                                let value = if rest.is_empty() { words.next() } else { Some(rest) };
-                                let missing = || call.unsupported("an option without its argument");
-                                let value = value.ok_or_else(missing)?;
-                                scripts.push(match letter {
-                                    b'e' => value.to_vec(),
-                                    _ => match call.contents(world, value) {
-                                        Ok(text) => {
-                                            text.strip_suffix(b"\n").unwrap_or(&text).to_vec()
-                                        }
-                                        Err(_) => {
-                                            let file = shown(value);
-                                            return Err(
-                                                call.unsupported(format!("no script `{file}`"))
-                                            );
-                                        }
-                                    },
-                                });
-                                letters = b"";
-                            }
-                            other => {
-                                let letter = char::from(*other);
-                                return Err(call.unsupported(format!("the option -{letter}")));
-                            }
-                        }
-                    }
-                }
-                word if word.starts_with(b"--") => {
-                    return Err(call.unsupported(format!("the option {}", shown(word))));
+                word if word.starts_with(b"--") => request.long(call, word, &mut scripts)?,
+                word if word.starts_with(b"-") && word.len() > 1 => {
+                    request.letters(world, call, &word[1..], &mut words, &mut scripts)?;
                 }
                 word => request.files.push(word),
             }
@@ -191,5 +142,76 @@ impl<'w> Request<'w> {
             return Err(call.unsupported("`*` or `/` in a suffix"));
         }
         Ok(request)
+    }
+
+    /// An option with a long name.
+    fn long(
+        &mut self,
+        call: &Call<'w>,
+        word: &'w [u8],
+        scripts: &mut Vec<Vec<u8>>,
+    ) -> Result<(), Stop> {
+        match word {
+            b"--quiet" | b"--silent" => self.quiet = true,
+            b"--regexp-extended" => self.dialect = Dialect::Extended,
+            b"--separate" => self.separate = true,
+            b"--in-place" => self.in_place = Some(b""),
+            word => {
+                match (word.strip_prefix(b"--in-place="), word.strip_prefix(b"--expression=")) {
+                    (Some(suffix), _) => self.in_place = Some(suffix),
+                    (None, Some(script)) => scripts.push(script.to_vec()),
+                    (None, None) => {
+                        return Err(call.unsupported(format!("the option {}", shown(word))));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Options of one letter, of which the last may have the rest of the word, or the next one.
+    fn letters<W: World>(
+        &mut self,
+        world: &W,
+        call: &mut Call<'w>,
+        mut letters: &'w [u8],
+        words: &mut impl Iterator<Item = &'w [u8]>,
+        scripts: &mut Vec<Vec<u8>>,
+    ) -> Result<(), Stop> {
+        while let [letter, rest @ ..] = letters {
+            letters = rest;
+            match letter {
+                b'n' => self.quiet = true,
+                b'E' | b'r' => self.dialect = Dialect::Extended,
+                b's' => self.separate = true,
+                b'u' => {}
+                b'i' => {
+                    self.in_place = Some(rest);
+                    return Ok(());
+                }
+                b'e' | b'f' => {
+                    let value = if rest.is_empty() { words.next() } else { Some(rest) };
+                    let missing = || call.unsupported("an option without its argument");
+                    let value = value.ok_or_else(missing)?;
+                    scripts.push(match letter {
+                        b'e' => value.to_vec(),
+                        _ => script_file(world, call, value)?,
+                    });
+                    return Ok(());
+                }
+                other => {
+                    let letter = char::from(*other);
+                    return Err(call.unsupported(format!("the option -{letter}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn script_file<W: World>(world: &W, call: &mut Call<'_>, word: &[u8]) -> Result<Vec<u8>, Stop> {
+    match call.contents(world, word) {
+        Ok(text) => Ok(text.strip_suffix(b"\n").unwrap_or(&text).to_vec()),
+        Err(_) => Err(call.unsupported(format!("no script `{}`", shown(word)))),
     }
 }

@@ -1,8 +1,8 @@
 //! The lines of a text, and what a script makes of them.
 
 use super::super::super::call::Call;
-use super::lines;
-use super::script::{Action, Address, End, Line, Part, Script, Substitution};
+use super::super::lines::lines;
+use super::script::{Action, Address, Command, End, Line, Part, Script, Substitution};
 use crate::stop::Stop;
 use crate::world::Files;
 
@@ -65,6 +65,13 @@ enum Cycle {
     /// The next cycle starts with what is left of the pattern space.
     Again,
     Quit(u8),
+}
+
+/// Where a cycle goes on behind a command.
+enum Flow {
+    Next,
+    To(usize),
+    End(Cycle),
 }
 
 pub(super) struct Stream<'s, F> {
@@ -153,108 +160,114 @@ impl<'s, F: Files> Stream<'s, F> {
                 }
                 continue;
             }
-            if !is_selected {
-                continue;
-            }
-            match &command.action {
-                Action::Substitute(substitution) => self.substitute(call, substitution, input)?,
-                Action::Translate(pairs) => {
-                    for byte in &mut self.space {
-                        if let Some((_, to)) = pairs.iter().find(|(from, _)| from == byte) {
-                            *byte = *to;
-                        }
-                    }
+            if is_selected {
+                match self.command(call, command, input)? {
+                    Flow::Next => {}
+                    Flow::To(to) => at = to,
+                    Flow::End(cycle) => return Ok(cycle),
                 }
-                Action::Delete => return Ok(Cycle::Silent),
-                Action::DeleteFirstLine => match self.first_line_end() {
-                    Some(end) => {
-                        self.space.drain(..=end);
-                        return Ok(Cycle::Again);
-                    }
-                    None => return Ok(Cycle::Silent),
-                },
-                Action::Print => self.write_space(input),
-                Action::PrintFirstLine => {
-                    let end = self.first_line_end().unwrap_or(self.space.len());
-                    let line = self.space[..end].to_vec();
-                    self.write(&line);
-                }
-                Action::LineNumber => {
-                    let line = self.line.to_string().into_bytes();
-                    self.write(&line);
-                }
-                Action::Next => {
-                    if input.is_last() {
-                        // Without a next line, GNU sed prints and ends.
-                        return Ok(Cycle::Print);
-                    }
-                    if !self.quiet {
-                        self.write_space(input);
-                    }
-                    self.flush();
-                    self.read(input, false);
-                }
-                Action::AppendNext => {
-                    if input.is_last() {
-                        return Ok(Cycle::Print);
-                    }
-                    self.flush();
-                    self.read(input, true);
-                }
-                Action::Quit { prints: true, code } => return Ok(Cycle::Quit(*code)),
-                Action::Quit { prints: false, code } => {
-                    self.quiet = true;
-                    return Ok(Cycle::Quit(*code));
-                }
-                Action::Append(text) => self.appended.extend_from_slice(text),
-                Action::ReadFile(name) => {
-                    let text = self.files.read(&call.path(name)).unwrap_or_default();
-                    self.appended.extend_from_slice(&text);
-                }
-                Action::Insert(text) => {
-                    let text = text.clone();
-                    self.raw(&text);
-                }
-                Action::Change(text) => {
-                    // Of a range the text stands for all of it.
-                    let is_inside = match &command.address {
-                        Address::Range(_, _, number) if !command.negated => {
-                            self.ranges[*number] != Range::Outside
-                        }
-                        _ => false,
-                    };
-                    if !is_inside {
-                        let text = text.clone();
-                        self.raw(&text);
-                    }
-                    return Ok(Cycle::Silent);
-                }
-                Action::Hold => self.hold.clone_from(&self.space),
-                Action::HoldAppend => {
-                    self.hold.push(b'\n');
-                    self.hold.extend_from_slice(&self.space);
-                }
-                Action::Get => self.space.clone_from(&self.hold),
-                Action::GetAppend => {
-                    self.space.push(b'\n');
-                    self.space.extend_from_slice(&self.hold);
-                }
-                Action::Exchange => std::mem::swap(&mut self.space, &mut self.hold),
-                Action::Branch(to) => at = *to,
-                Action::BranchIfChanged(to) => {
-                    if std::mem::take(&mut self.is_changed) {
-                        at = *to;
-                    }
-                }
-                Action::BranchUnlessChanged(to) => {
-                    if !std::mem::take(&mut self.is_changed) {
-                        at = *to;
-                    }
-                }
-                Action::Block(_) => {}
             }
         }
         Ok(Cycle::Print)
+    }
+
+    fn command(
+        &mut self,
+        call: &Call<'_>,
+        command: &Command,
+        input: &mut Input,
+    ) -> Result<Flow, Stop> {
+        let changed = |stream: &mut Self| std::mem::take(&mut stream.is_changed);
+        match &command.action {
+            Action::Substitute(substitution) => self.substitute(call, substitution, input)?,
+            Action::Delete => return Ok(Flow::End(Cycle::Silent)),
+            Action::DeleteFirstLine => match self.first_line_end() {
+                Some(end) => {
+                    self.space.drain(..=end);
+                    return Ok(Flow::End(Cycle::Again));
+                }
+                None => return Ok(Flow::End(Cycle::Silent)),
+            },
+            // Without a next line, GNU sed prints and ends.
+            Action::Next | Action::AppendNext if input.is_last() => {
+                return Ok(Flow::End(Cycle::Print));
+            }
+            Action::Next => {
+                if !self.quiet {
+                    self.write_space(input);
+                }
+                self.read(input, false);
+            }
+            Action::AppendNext => self.read(input, true),
+            Action::Quit { prints, code } => {
+                self.quiet |= !prints;
+                return Ok(Flow::End(Cycle::Quit(*code)));
+            }
+            Action::Append(text) => self.appended.extend_from_slice(text),
+            Action::ReadFile(name) => {
+                let text = self.files.read(&call.path(name)).unwrap_or_default();
+                self.appended.extend_from_slice(&text);
+            }
+            Action::Change(text) => {
+                self.change(command, text);
+                return Ok(Flow::End(Cycle::Silent));
+            }
+            Action::Branch(to) => return Ok(Flow::To(*to)),
+            Action::BranchIfChanged(to) if changed(self) => return Ok(Flow::To(*to)),
+            Action::BranchUnlessChanged(to) if !changed(self) => return Ok(Flow::To(*to)),
+            Action::BranchIfChanged(_) | Action::BranchUnlessChanged(_) | Action::Block(_) => {}
+            action => self.spaces(action, input),
+        }
+        Ok(Flow::Next)
+    }
+
+    /// What only writes, or changes the pattern and hold spaces.
+    fn spaces(&mut self, action: &Action, input: &Input) {
+        match action {
+            Action::Translate(pairs) => {
+                for byte in &mut self.space {
+                    if let Some((_, to)) = pairs.iter().find(|(from, _)| from == byte) {
+                        *byte = *to;
+                    }
+                }
+            }
+            Action::Print => self.write_space(input),
+            Action::PrintFirstLine => {
+                let end = self.first_line_end().unwrap_or(self.space.len());
+                let line = self.space[..end].to_vec();
+                self.write(&line);
+            }
+            Action::LineNumber => {
+                let line = self.line.to_string().into_bytes();
+                self.write(&line);
+            }
+            Action::Insert(text) => self.raw(text),
+            Action::Hold => self.hold.clone_from(&self.space),
+            Action::HoldAppend => {
+                self.hold.push(b'\n');
+                self.hold.extend_from_slice(&self.space);
+            }
+            Action::Get => self.space.clone_from(&self.hold),
+            Action::GetAppend => {
+                self.space.push(b'\n');
+                self.space.extend_from_slice(&self.hold);
+            }
+            Action::Exchange => std::mem::swap(&mut self.space, &mut self.hold),
+            _ => {}
+        }
+    }
+
+    /// Writes a text for the line; of a range it stands for all of it, behind its end.
+    fn change(&mut self, command: &Command, text: &[u8]) {
+        let is_inside = match &command.address {
+            Address::Range(_, _, number) if !command.negated => {
+                self.ranges[*number] != Range::Outside
+            }
+            _ => false,
+        };
+        if !is_inside {
+            self.raw(text);
+        }
     }
 
     fn first_line_end(&self) -> Option<usize> {
@@ -262,6 +275,7 @@ impl<'s, F: Files> Stream<'s, F> {
     }
 
     fn read(&mut self, input: &mut Input, appends: bool) {
+        self.flush();
         let line = input.next().unwrap_or_default();
         match appends {
             true => {
