@@ -37,7 +37,7 @@ impl MachineName {
         }
     }
 
-    /// Who starts it.
+    /// Adds who starts it, with a version where that counts: `QEMU 10.1`.
     #[must_use]
     pub fn vmm(self, vmm: Vmm, version: Option<impl fmt::Display>) -> Self {
         match version {
@@ -46,13 +46,13 @@ impl MachineName {
         }
     }
 
-    /// How it boots.
+    /// Adds how it boots: `direct boot`.
     #[must_use]
     pub fn boot(self, kind: impl fmt::Display) -> Self {
         self.with(format_args!("{kind} boot"))
     }
 
-    /// Its vCPUs.
+    /// Adds its vCPUs: `4 vCPUs EPYC-v4`.
     #[must_use]
     pub fn vcpus(self, count: Option<u32>, vcpu_type: Option<impl fmt::Display>) -> Self {
         let count = count.map(|count| match count {

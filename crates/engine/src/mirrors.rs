@@ -91,7 +91,7 @@ fn in_group(group: &[String], archive: &str) -> Vec<String> {
 #[derive(Clone, Debug, Default, serde::Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct UserConfiguration {
-    /// Addresses of mirrors.
+    /// Addresses of mirrors, tried in this order before those of the host's apt.
     pub mirrors: Vec<String>,
     /// `false`: the mirrors of the host's apt are not asked.
     pub host_mirrors: Option<bool>,

@@ -58,9 +58,9 @@ impl Diagnosis for VendorError {
 /// What a vendor folder holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vendored {
-    /// How many packages.
+    /// How many packages are there, those of all variants.
     pub packages: usize,
-    /// Their bytes.
+    /// The bytes of all of them together.
     pub bytes: u64,
 }
 

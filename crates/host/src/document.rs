@@ -11,9 +11,9 @@ use thiserror::Error;
 pub struct Misfit {
     /// The key with its tables, such as `platforms[0].vcpus`; none where the text is no document.
     pub key: Option<String>,
-    /// Line, from 1.
+    /// The line in the text, from 1.
     pub line: usize,
-    /// Column, from 1.
+    /// The column in that line, in characters, from 1.
     pub column: usize,
     /// What was expected and what was found, or what else is wrong.
     pub message: String,

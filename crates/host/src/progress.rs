@@ -15,7 +15,7 @@ pub trait Progress: Sync {
     fn note(&self, text: &str);
 }
 
-/// Listens to nothing.
+/// A listener for work that nobody watches: every report is ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -40,7 +40,7 @@ const TAIL: usize = 40;
 /// A text that was waited for and came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// The text.
+    /// The text, as it was asked for.
     pub text: String,
     /// The line it was on, as far as it had been printed.
     pub line: String,

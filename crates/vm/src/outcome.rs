@@ -47,7 +47,7 @@ pub enum Verdict {
 /// What happened, and what it was seen with.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// How it ended.
+    /// How the attempt ended, whether or not that was asked for.
     pub verdict: Verdict,
     /// True if that is what the request asked for.
     pub met: bool,
@@ -67,7 +67,7 @@ pub struct Outcome {
     pub accelerator: Accelerator,
     /// The version of QEMU, as printed.
     pub qemu_version: String,
-    /// The firmware's code.
+    /// The file of the firmware's code; none where QEMU loaded a kernel without firmware of ours.
     pub firmware: Option<PathBuf>,
     /// The line of a double fault under emulation that made this the second attempt; the serial log
     /// has both.

@@ -112,7 +112,7 @@ impl Request {
 /// A kernel that QEMU loads without firmware (its manual: "Direct Linux Boot").
 #[derive(Clone, Debug)]
 pub struct LinuxBoot {
-    /// The kernel.
+    /// A kernel with the Linux/x86 boot header: a bzImage, or an EFI image that has one.
     pub kernel: PathBuf,
     /// The initial RAM file system.
     pub initrd: Option<PathBuf>,

@@ -21,7 +21,7 @@ pub trait Spectator {
     fn line(&self, line: &str);
 }
 
-/// Ignores every event.
+/// A spectator for boots that nobody watches: every event is ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 

@@ -29,9 +29,9 @@ pub struct Manifest {
     pub schema: u32,
     /// Version of cvmkit that made the image.
     pub cvmkit: String,
-    /// The image.
+    /// What the image is: name, version, command line and seed.
     pub image: ImageRecord,
-    /// The inputs.
+    /// What decided it: digests of the definition, the lock and each part.
     pub inputs: InputsRecord,
     /// The firmware that the reference values are for: a file beside this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,16 +57,16 @@ impl Versioned for Manifest {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImageRecord {
-    /// Name.
+    /// The `id` of the definition.
     pub id: String,
-    /// Version.
+    /// The `version` of the definition.
     pub version: String,
     /// Name of the variant, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// True for an image that may have shells and logins: never to be trusted in production.
     pub debug: bool,
-    /// Architecture.
+    /// The architecture of the machine, `x86-64`.
     pub architecture: String,
     /// The kernel command line, byte by byte.
     pub command_line: String,
@@ -122,7 +122,7 @@ pub struct MachineFileRecord {
     pub name: String,
     /// Package, version and path, or the local file.
     pub origin: String,
-    /// Digest.
+    /// SHA-256 of the file, 64 hex digits.
     pub sha256: Sha256,
 }
 
@@ -130,15 +130,15 @@ pub struct MachineFileRecord {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootRecord {
-    /// File system.
+    /// The format of the root file system, `squashfs`.
     pub format: String,
-    /// dm-verity root hash.
+    /// The dm-verity root hash, in hex: what the kernel command line has as `roothash=`.
     pub root_hash: String,
     /// dm-verity salt in hex.
     pub salt: String,
     /// UUID in the dm-verity superblock.
     pub uuid: String,
-    /// dm-verity hash algorithm.
+    /// The hash function of dm-verity, `sha256`.
     pub algorithm: String,
     /// Bytes in a dm-verity data block.
     pub data_block_size: u32,
@@ -149,38 +149,38 @@ pub struct RootRecord {
     pub notices: Vec<Notice>,
 }
 
-/// A partition.
+/// A partition of the disk, as its GPT has it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PartitionRecord {
-    /// Label.
+    /// The label in the partition table.
     pub name: String,
-    /// Type GUID.
+    /// The GUID of what it is for (Discoverable Partitions Specification).
     #[serde(rename = "type")]
     pub type_guid: String,
-    /// Unique GUID.
+    /// The GUID of this partition alone.
     pub uuid: String,
     /// First byte on the disk.
     pub offset: u64,
-    /// Length in bytes.
+    /// Length in bytes, a multiple of 512.
     pub size: u64,
 }
 
-/// A finished file.
+/// A file of the output folder.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Artifact {
-    /// File name.
+    /// Its name in the folder.
     pub name: String,
     /// What it is: `disk`, `uki`, `kernel`, `initrd`, `command-line`, `root-hash`, `firmware`,
     /// `firmware-variables`, `event-log`, `secure-execution-image`, `reference-values`. Another role
     /// is one that this version does not know.
     pub role: String,
-    /// Media type.
+    /// Its media type, such as `application/vnd.efi.img`.
     pub media_type: String,
-    /// Length in bytes.
+    /// Length of the file in bytes.
     pub size: u64,
-    /// Digest.
+    /// SHA-256 of the file, 64 hex digits.
     pub sha256: Sha256,
 }
 
@@ -188,11 +188,11 @@ pub struct Artifact {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PackageRecord {
-    /// Name.
+    /// The field `Package` of deb-control(5).
     pub name: String,
-    /// Version.
+    /// The field `Version`, with its epoch and revision.
     pub version: String,
-    /// Architecture.
+    /// The field `Architecture`, in Debian's spelling: `amd64`, `all`.
     pub architecture: String,
     /// Digest of the .deb.
     pub sha256: Sha256,

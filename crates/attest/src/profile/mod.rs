@@ -41,7 +41,7 @@ const MACHINES_MAX: usize = 4096;
 /// Most vCPUs of a machine.
 const VCPUS_MAX: u32 = 512;
 
-/// What measures.
+/// What measures a machine, and what its measurements are.
 #[derive(
     Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
 )]
@@ -57,7 +57,7 @@ pub enum Technology {
     Se,
 }
 
-/// Who starts the machine.
+/// Who starts the machine: a program, or a cloud.
 #[derive(
     Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
 )]
@@ -79,7 +79,7 @@ impl fmt::Display for Vmm {
     }
 }
 
-/// How the machine boots.
+/// How the machine comes to its kernel.
 #[derive(
     Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
 )]
@@ -105,27 +105,28 @@ pub enum DiskAccess {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RecordedAcpi {
-    /// Number of vCPUs.
+    /// How many vCPUs the machine had.
     pub vcpus: u32,
-    /// Memory.
+    /// How much memory the machine had.
     pub memory: Memory,
-    /// Of `etc/table-loader`.
+    /// SHA-384 of `etc/table-loader`.
     pub loader: Recorded,
-    /// Of `etc/acpi/rsdp`.
+    /// SHA-384 of `etc/acpi/rsdp`.
     pub rsdp: Recorded,
-    /// Of `etc/acpi/tables`.
+    /// SHA-384 of `etc/acpi/tables`.
     pub tables: Recorded,
 }
 
-/// A platform profile.
+/// A platform profile: one kind of machine, with everything that its measurements depend on besides
+/// the image.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Profile {
-    /// Its name.
+    /// The name that definitions and reference values know it by.
     pub name: String,
     /// Version of the file: another one may give other values.
     pub version: u32,
-    /// What measures.
+    /// What measures its machines.
     pub technology: Technology,
     /// Who starts the machine.
     pub vmm: Vmm,
@@ -161,7 +162,7 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub secure_boot: Option<SecureBootBuild>,
-    /// Numbers of vCPUs.
+    /// Numbers of vCPUs, each of which gets values of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vcpus: Vec<u32>,
     /// QEMU names of CPU models.
@@ -170,7 +171,7 @@ pub struct Profile {
     /// SEV features of the guest's VMSAs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest_features: Option<Features>,
-    /// Sizes of memory.
+    /// Sizes of memory, each of which gets values of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<Memory>,
     /// Whether the machine can write to its disk.
@@ -420,7 +421,7 @@ impl Profile {
         Ok(())
     }
 
-    /// QEMU's version.
+    /// QEMU's version; none of another VMM, or where any version gives the same values.
     #[must_use]
     pub fn qemu_version(&self) -> Option<QemuVersion> {
         self.vmm_version.as_deref().filter(|_| self.vmm == Vmm::Qemu)?.parse().ok()

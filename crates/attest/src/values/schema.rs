@@ -39,9 +39,9 @@ pub struct ReferenceValues {
 pub struct ReferenceValue {
     /// Name of the profile.
     pub profile: String,
-    /// Its version.
+    /// Version of the profile that the values were computed with.
     pub profile_version: u32,
-    /// What measures.
+    /// What measures the machine.
     pub platform: Technology,
     /// Who starts the machine.
     pub vmm: Vmm,
@@ -62,7 +62,7 @@ pub struct ReferenceValue {
     /// Memory, where it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
-    /// The firmware's file.
+    /// Name of the firmware's file beside the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<String>,
     /// The file of the firmware's variables.

@@ -55,7 +55,7 @@ pub struct RawDefinition {
     /// Kernel, its modules in the initramfs and its command line.
     #[serde(default)]
     pub kernel: RawKernel,
-    /// Root file system.
+    /// Format and compression of the root file system.
     #[serde(default)]
     pub root: RawRoot,
     /// dm-verity parameters of the root file system.
@@ -151,14 +151,14 @@ pub struct RawKernel {
     pub command_line: Vec<String>,
 }
 
-/// Root file system.
+/// Format and compression of the root file system.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawRoot {
     /// File system. Only `squashfs` so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<RawFormat>,
-    /// Compression. Default: `zstd`.
+    /// How blocks of the file system are compressed. Default: `zstd`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression: Option<RawCompression>,
     /// Compression level: zstd 1 to 22 (default 3), gzip 1 to 9 (default 9).
@@ -187,7 +187,7 @@ pub enum RawCompression {
     Gzip,
 }
 
-/// dm-verity parameters.
+/// dm-verity parameters of the root file system.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawVerity {
@@ -309,11 +309,11 @@ pub struct RawOverlay {
     pub group: Option<String>,
 }
 
-/// A system user.
+/// A system user, with a group of its name.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawUser {
-    /// Login name.
+    /// Login name, as useradd(8) admits it.
     pub name: String,
     /// Number. Default: that of the lock, which gives out each below 1000 once and keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -321,7 +321,7 @@ pub struct RawUser {
     /// Number of the group of the same name. Default: the uid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
-    /// Full name.
+    /// Full name, for the comment field of passwd(5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Home folder. Default: `/nonexistent`.
@@ -335,14 +335,14 @@ pub struct RawUser {
     pub groups: Vec<String>,
 }
 
-/// systemd units.
+/// Which systemd units start.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawUnits {
     /// Units to enable, as `systemctl enable` would.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enable: Vec<String>,
-    /// Units to mask.
+    /// Units to mask, as `systemctl mask` would: nothing starts them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mask: Vec<String>,
     /// The default target. Default: `multi-user.target`.

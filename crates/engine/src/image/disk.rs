@@ -34,15 +34,15 @@ pub(super) struct Written {
 /// A partition as it was written.
 #[derive(Clone, Debug)]
 pub struct Partition {
-    /// Label.
+    /// The label in the partition table: at most 36 characters of UTF-16 (UEFI 2.10, table 5.6).
     pub name: String,
     /// What it is for.
     pub type_guid: Guid,
-    /// Its identity.
+    /// The GUID of this partition alone, derived from the seed of the definition.
     pub unique_guid: Guid,
     /// First byte on the disk.
     pub offset: u64,
-    /// Length in bytes.
+    /// Length in bytes, a multiple of the sector.
     pub len: u64,
 }
 

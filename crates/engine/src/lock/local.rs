@@ -19,7 +19,7 @@ use crate::local::{LocalError, LocalFolder};
 pub struct LocalFile {
     /// Relative to the definition.
     pub path: String,
-    /// What it is.
+    /// A file, a folder or a link, each with what decides its bytes in the image.
     pub kind: LocalKind,
 }
 

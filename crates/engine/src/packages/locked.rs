@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct LockedSuite {
     /// Name in the definition.
     pub name: String,
-    /// Archive.
+    /// The archive it is of, such as `debian` or `debian-security`.
     pub archive: String,
     /// Field `Date` of its signed release file.
     pub date: Timestamp,
@@ -41,31 +41,31 @@ pub struct LockedSuite {
 pub struct LockedIndex {
     /// Path below the suite.
     pub path: String,
-    /// Length in bytes.
+    /// Length of the compressed index in bytes.
     pub size: u64,
-    /// Digest.
+    /// Digest of the compressed index, as the signed release file has it.
     pub sha256: Sha256,
 }
 
-/// A package.
+/// A package as the signed index of its suite has it, and why the image needs it.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockedPackage {
-    /// Name.
+    /// The field `Package` of deb-control(5).
     pub name: String,
-    /// Version.
+    /// The field `Version`, with its epoch and revision.
     pub version: String,
     /// Architecture, in Debian's spelling.
     pub architecture: String,
-    /// Archive.
+    /// The archive that `path` counts from, such as `debian`.
     pub archive: String,
-    /// Suite.
+    /// The suite whose index names it.
     pub suite: String,
     /// Path in the archive.
     pub path: String,
-    /// Length in bytes.
+    /// Length of the `.deb` in bytes.
     pub size: u64,
-    /// Digest.
+    /// Digest of the `.deb`.
     pub sha256: Sha256,
     /// What it is for: `root`, `root:VARIANT`, `stub`, `firmware`.
     pub roles: Vec<String>,

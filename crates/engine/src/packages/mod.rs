@@ -15,7 +15,7 @@ use thiserror::Error;
 pub struct Wanted {
     /// What to call it in messages: the package.
     pub name: String,
-    /// The package's version.
+    /// The package's version, with its epoch and revision.
     pub version: String,
     /// The package's architecture, in Debian's spelling.
     pub architecture: String,
@@ -37,12 +37,12 @@ pub struct Wanted {
     "SHA-256 mismatch for {what}\n    expected: {expected}  ({expected_by})\n    computed: {computed}"
 )]
 pub struct DigestMismatch {
-    /// The file.
+    /// The file, as messages name it.
     pub what: String,
-    /// What it should be.
+    /// The digest that somebody vouches for.
     pub expected: Sha256,
-    /// Who says so.
+    /// Who vouches for it: the lock with its line, or an index.
     pub expected_by: String,
-    /// What it is.
+    /// The digest of the bytes that came.
     pub computed: Sha256,
 }

@@ -18,7 +18,7 @@ use crate::image;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Change {
-    /// What.
+    /// What differs, such as `package linux-image-cloud-amd64` or `command line`.
     pub what: String,
     /// What it was; none for something new.
     #[serde(skip_serializing_if = "Option::is_none")]

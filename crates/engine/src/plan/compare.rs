@@ -13,7 +13,7 @@ use super::{Change, Edit};
 const LENGTH: &str = "if the initramfs gets longer by so much that the EFI system partition grows \
     (in steps of 1 MiB), pcr5 and rtmr1 of boots from the disk change too";
 
-/// What will change.
+/// Which values of which machines a build would change, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Plan {

@@ -55,9 +55,9 @@ const NAMES: [(&str, Edit); 12] = [
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("unknown edit `{found}`, expected {}", NAMES.map(|(name, _)| name).join(", "))]
 pub struct UnknownEdit {
-    /// What was given.
+    /// The word that names no edit.
     pub found: String,
-    /// What was meant, probably.
+    /// The edit with the most similar name, if one is similar.
     pub meant: Option<&'static str>,
 }
 

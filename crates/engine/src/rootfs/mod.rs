@@ -62,9 +62,9 @@ pub struct Request<'a> {
     pub files: &'a [Placed],
     /// `/etc/hostname`; `localhost` when absent.
     pub hostname: Option<&'a str>,
-    /// `IMAGE_ID=` of os-release(5).
+    /// `IMAGE_ID=` of os-release(5): the id of the definition.
     pub image_id: &'a str,
-    /// `IMAGE_VERSION=` of os-release(5).
+    /// `IMAGE_VERSION=` of os-release(5): the version of the definition.
     pub image_version: &'a str,
     /// A debug image: consoles and logins are allowed, and os-release says so.
     pub debug: bool,
@@ -77,7 +77,7 @@ pub struct Request<'a> {
 /// The finished tree and what is known about it.
 #[derive(Clone, Debug)]
 pub struct Rootfs {
-    /// The file system.
+    /// Every file with its owner, mode, time and attributes; contents are shared with the store.
     pub tree: Tree<Content>,
     /// The package that owns each packaged path, without leading slash, as the tree spells it.
     pub owners: BTreeMap<Vec<u8>, String>,

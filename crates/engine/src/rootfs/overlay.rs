@@ -30,7 +30,7 @@ pub enum PlacedNode {
 /// What becomes another of something that is there; the rest stays.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Permission bits.
+    /// Permission bits, `0o0000` to `0o7777`.
     pub mode: Option<u16>,
     /// Owner, by name or number.
     pub user: Option<String>,
@@ -41,7 +41,7 @@ pub struct Changes {
 /// One file, directory or link of the definition.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// An absolute path.
+    /// An absolute path; links in its parents are followed.
     pub path: String,
     /// Permission bits, `0o0000` to `0o7777`; links ignore them.
     pub mode: u16,
@@ -51,7 +51,7 @@ pub struct Placed {
     pub group: String,
     /// Extended attributes by full name.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// What it is.
+    /// What is put there, or that something is changed that is there.
     pub node: PlacedNode,
 }
 

@@ -11,7 +11,7 @@ use cvmkit_host::files::{self, FileError, Folder, Staging, cannot};
 
 use super::key::SealKey;
 
-/// A user's store.
+/// A user's store: verified objects by their SHA-256, and what was derived from them under a seal.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) root: Folder,
@@ -25,9 +25,9 @@ pub struct Store {
 pub struct Blob {
     /// Digest of the contents.
     pub sha256: Sha256,
-    /// Length in bytes.
+    /// Length of the contents in bytes.
     pub len: u64,
-    /// The open file.
+    /// The file, open to read: its bytes are those that were checked, whatever happens to its name.
     pub file: Arc<File>,
 }
 

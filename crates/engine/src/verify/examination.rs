@@ -80,9 +80,9 @@ pub enum State {
 #[derive(Clone, Debug, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub struct Checked {
-    /// Which.
+    /// The check, of which each report has every one.
     pub check: Check,
-    /// How it ended.
+    /// Whether it passed, failed or could not be made in full.
     pub state: State,
     /// What was looked at, such as `3 partitions`.
     pub detail: String,
@@ -102,7 +102,7 @@ pub struct Finding {
     pub what: String,
     /// What should be there.
     pub expected: String,
-    /// What is there.
+    /// What is there instead, as text that is safe to print.
     pub found: String,
 }
 

@@ -49,7 +49,8 @@ use folder::{Digests, Folder};
 /// The one architecture of images there is so far.
 const ARCHITECTURE: Architecture = Architecture::X86_64;
 
-/// What [`verify`] answers.
+/// What [`verify`] answers: every check, and every finding with what was expected and what was
+/// found.
 #[derive(Clone, Debug, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
@@ -77,9 +78,9 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub struct VerifiedFile {
-    /// Its name.
+    /// Its name in the folder.
     pub name: String,
-    /// Length in bytes.
+    /// Length of the file in bytes.
     pub size: u64,
     /// The digest of its bytes.
     pub sha256: Sha256,

@@ -31,7 +31,8 @@ pub fn make_folder(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(cannot("create the folder", path))
 }
 
-/// An open folder.
+/// A folder that is open: files in it are found by its descriptor, so that another folder under its
+/// name changes nothing.
 #[derive(Clone, Debug)]
 pub struct Folder {
     fd: Arc<OwnedFd>,

@@ -65,7 +65,7 @@ pub struct AcpiRequest {
     pub search_path: Vec<PathBuf>,
     /// What QEMU takes as `-machine`: a `q35`, for a TD [`TD_MACHINE`].
     pub machine: String,
-    /// Processors, `-smp`.
+    /// How many processors the machine has, `-smp`: the tables name each.
     pub vcpus: u32,
     /// Bytes of memory, `-m`.
     pub memory: u64,
@@ -110,7 +110,7 @@ pub struct AcpiFiles {
     pub loader: Vec<u8>,
     /// `etc/acpi/rsdp`: the pointer to them.
     pub rsdp: Vec<u8>,
-    /// `etc/acpi/tables`: the others.
+    /// `etc/acpi/tables`: all tables but the pointer to them.
     pub tables: Vec<u8>,
     /// The version of the QEMU that made them, such as `10.0.2`.
     pub qemu_version: String,

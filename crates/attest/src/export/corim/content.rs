@@ -110,7 +110,7 @@ pub struct Digest {
     pub value: Vec<u8>,
 }
 
-/// A hash function.
+/// A hash function that values of a CoRIM are made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
     /// SHA-256, 32 bytes: 1 in the registry of IANA.

@@ -12,7 +12,7 @@ pub struct Source {
     pub archive: String,
     /// Suites or code names, such as `trixie`.
     pub suites: Vec<String>,
-    /// Components. Default: `main`.
+    /// Components of the suites, such as `main` or `non-free-firmware`. Default: `main`.
     #[serde(default = "main_component")]
     pub components: Vec<String>,
     /// Fingerprints of archive keys to accept, of the Debian archive keys and those in `key-files`.

@@ -39,7 +39,7 @@ impl Ids {
 /// A user of the definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserRequest {
-    /// Its name.
+    /// The login name, as useradd(8) admits it.
     pub name: String,
     /// Its id; a system id when absent.
     pub uid: Option<u32>,
@@ -47,7 +47,7 @@ pub struct UserRequest {
     pub group: Option<String>,
     /// Further groups, which must exist.
     pub groups: Vec<String>,
-    /// The comment field.
+    /// The comment field of passwd(5), without `:` and line breaks.
     pub comment: String,
     /// The home directory, made with mode 0700 if it is missing; `/nonexistent` when absent.
     pub home: Option<String>,
@@ -60,7 +60,7 @@ pub struct UserRequest {
 /// A group of the definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupRequest {
-    /// Its name.
+    /// The group's name, as groupadd(8) admits it.
     pub name: String,
     /// Its id; a system id when absent.
     pub gid: Option<u32>,
@@ -69,17 +69,17 @@ pub struct GroupRequest {
 /// One line of passwd(5), with what shadow(5) adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Login name.
+    /// The login name: the first field, which no other line has.
     pub name: String,
-    /// User id.
+    /// The user id: 0 is root, 1 to 999 are accounts of the system.
     pub uid: u32,
-    /// Primary group id.
+    /// The id of the primary group, which `group` has too.
     pub gid: u32,
-    /// Comment field.
+    /// The fifth field (GECOS).
     pub comment: String,
-    /// Home directory.
+    /// The home directory, an absolute path that need not exist.
     pub home: String,
-    /// Shell.
+    /// The program of a login, an absolute path.
     pub shell: String,
     /// `sp_pwdp` of shadow(5): never empty.
     pub password: String,
@@ -90,9 +90,9 @@ pub struct User {
 /// One line of group(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Name.
+    /// The group's name: the first field, which no other line has.
     pub name: String,
-    /// Group id.
+    /// The group id: 0 is root, 1 to 999 are groups of the system.
     pub gid: u32,
     /// Users that have it as a further group.
     pub members: BTreeSet<String>,
