@@ -10,7 +10,7 @@ use crate::definition::{Input, Platform};
 use crate::describe::MachineFile;
 use crate::fetch::Origins;
 use crate::lock::FIRMWARE_ROLE;
-use crate::rootfs::Idle;
+use crate::rootfs::Unused;
 
 /// No profile is longer; those of the program have 2 kB.
 const PROFILE_MAX: u64 = 1 << 20;
@@ -47,16 +47,16 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Result<Vec<String>, BuildError> {
         let note = profile.condition().map(|code| format!("{}: {}", profile.name, code.words()));
         notes.extend(note.filter(|note| !notes.contains(note)));
     }
-    notes.extend(idle(inputs)?.iter().map(|idle| format!("no effect: {idle}")));
+    notes.extend(unused(inputs)?.iter().map(|unused| format!("no effect: {unused}")));
     Ok(notes)
 }
 
 /// What the definition says of machines that no value is computed with.
-fn idle(inputs: &Inputs<'_>) -> Result<Vec<Idle>, BuildError> {
+fn unused(inputs: &Inputs<'_>) -> Result<Vec<Unused>, BuildError> {
     let definition = inputs.definition;
     let mut found = Vec::new();
-    let mut idle = |key: &str, value: String, why: &str| {
-        found.push(Idle { key: key.to_owned(), value, why: why.to_owned() });
+    let mut unused = |key: &str, value: String, why: &str| {
+        found.push(Unused { key: key.to_owned(), value, why: why.to_owned() });
     };
     let mut takes_default = false;
     for platform in &definition.platforms {
@@ -65,19 +65,19 @@ fn idle(inputs: &Inputs<'_>) -> Result<Vec<Idle>, BuildError> {
         if let Some(firmware) = platform.firmware.as_ref().filter(|_| !profile.has_firmware()) {
             let why =
                 format!("is beside the image, but `{}` starts without firmware", profile.name);
-            idle("platforms.firmware", in_words(firmware), &why);
+            unused("platforms.firmware", in_words(firmware), &why);
         }
     }
     if let Some(firmware) = definition.firmware.as_ref().filter(|_| !takes_default) {
         let why = "is beside the image, but no platform is measured with it";
-        idle("firmware", in_words(firmware), why);
+        unused("firmware", in_words(firmware), why);
     }
     let platforms = inputs.raw().platforms;
     let said = |platform: &RawPlatform| serde_json::to_string(platform).ok();
     for (at, platform) in platforms.iter().enumerate() {
         let before = platforms.iter().take(at);
         if before.into_iter().any(|other| said(other) == said(platform)) {
-            idle(
+            unused(
                 "platforms",
                 platform.profile.clone().unwrap_or_default(),
                 "says what an earlier one says",

@@ -14,7 +14,7 @@ use super::BuildError;
 use super::inputs::Inputs;
 use crate::lock::{LocalFile, LocalKind};
 use crate::packages::debian::AssembleError;
-use crate::rootfs::{Idle, Placed, RootfsError};
+use crate::rootfs::{Placed, RootfsError, Unused};
 
 /// Permission to read for everybody else.
 const OTHERS_READ: u32 = 0o004;
@@ -74,10 +74,10 @@ fn listed(files: &[String]) -> Option<String> {
 
 /// Refuses an overlay that brings nothing, and a host name that a file of the definition replaces.
 pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildError> {
-    let mut idle = Vec::new();
+    let mut unused = Vec::new();
     for overlay in &inputs.definition.overlays {
         if inputs.locked_below(&overlay.source).next().is_none() {
-            idle.push(Idle {
+            unused.push(Unused {
                 key: "overlays.source".to_owned(),
                 value: overlay.source.clone(),
                 why: "is an empty folder".to_owned(),
@@ -86,16 +86,16 @@ pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildE
     }
     let own_file = placed.iter().any(|file| file.path == "/etc/hostname");
     if let Some(hostname) = inputs.raw().hostname.filter(|_| own_file) {
-        idle.push(Idle {
+        unused.push(Unused {
             key: "hostname".to_owned(),
             value: hostname,
             why: "is replaced by `/etc/hostname` of the definition".to_owned(),
         });
     }
-    if idle.is_empty() {
+    if unused.is_empty() {
         Ok(())
     } else {
-        Err(AssembleError::Rootfs(RootfsError::NoEffect(idle)).into())
+        Err(AssembleError::Rootfs(RootfsError::NoEffect(unused)).into())
     }
 }
 

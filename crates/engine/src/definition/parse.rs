@@ -256,8 +256,8 @@ impl Check<'_> {
         &self,
         scripts: BTreeMap<String, RawScripts>,
     ) -> Checked<BTreeMap<String, BTreeSet<Sha256>>> {
-        let idle = scripts.iter().find(|(_, scripts)| scripts.skip.is_empty());
-        if let Some((package, _)) = idle {
+        let unused = scripts.iter().find(|(_, scripts)| scripts.skip.is_empty());
+        if let Some((package, _)) = unused {
             let rule = "`skip` with the SHA-256 of at least one script";
             return Err(self.invalid(&format!("packages.scripts.`{package}`"), "empty", rule));
         }

@@ -7,13 +7,13 @@
 
 mod accounts;
 mod error;
-mod idle;
 mod inputs;
 mod local;
 mod resolve;
 #[cfg(test)]
 pub(crate) mod sample;
 mod text;
+mod unused;
 
 #[cfg(test)]
 mod tests;

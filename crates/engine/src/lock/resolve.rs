@@ -12,8 +12,8 @@ use cvmkit_host::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::accounts::{IdsOf, give_ids};
-use super::idle::idle;
 use super::inputs::{inputs, source_of};
+use super::unused::unused;
 use super::{
     LOCK_MAX, LocalFile, Lock, LockError, LockFile, LockedPackage, empty, input_role, root_role,
     survey,
@@ -130,8 +130,8 @@ pub fn lock(
     lock.files = local;
     let Resolving { origins, ids_of, .. } = *resolving;
     give_ids(&mut lock, earlier.as_ref(), project, &definitions, origins, ids_of)?;
-    for idle in idle(&definitions, &lock, project.folder())? {
-        resolving.origins.progress.note(&format!("no effect: {idle}"));
+    for unused in unused(&definitions, &lock, project.folder())? {
+        resolving.origins.progress.note(&format!("no effect: {unused}"));
     }
     let mut changes = changes(earlier.as_ref(), &lock);
     let text = lock.to_text()?;

@@ -470,7 +470,7 @@ fn a_part_is_of_everything_that_goes_into_an_image() {
         change(&mut changed);
         assert_ne!(digest(&changed), plain, "{what}");
     }
-    let idle: [(&str, Change); 7] = [
+    let unused: [(&str, Change); 7] = [
         ("reason", |lock| lock.packages[0].reason += "x"),
         ("a role of another variant", |lock| lock.packages[0].roles.push("root:v".into())),
         ("an account of another variant", |lock| {
@@ -485,7 +485,7 @@ fn a_part_is_of_everything_that_goes_into_an_image() {
             lock.packages.push(LockedPackage { roles: vec!["root:v".into()], ..package("c") });
         }),
     ];
-    for (what, change) in idle {
+    for (what, change) in unused {
         let mut changed = base();
         change(&mut changed);
         assert_eq!(digest(&changed), plain, "{what}");

@@ -20,7 +20,7 @@ pub enum RootfsError {
     },
     /// The definition asks for something that changes nothing.
     #[error("{} {} no effect:{}", .0.len(), if .0.len() == 1 { "key has" } else { "keys have" }, lines(.0))]
-    NoEffect(Vec<Idle>),
+    NoEffect(Vec<Unused>),
     /// A path of an effect or of the definition does not fit into the tree.
     #[error("can't make `/{path}`: {source}")]
     Place {
@@ -152,7 +152,7 @@ pub enum RootfsError {
 
 /// A key of the definition, what it asks for, and why that changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Idle {
+pub struct Unused {
     /// The key, with its tables.
     pub key: String,
     /// What is asked for.
@@ -161,7 +161,7 @@ pub struct Idle {
     pub why: String,
 }
 
-impl fmt::Display for Idle {
+impl fmt::Display for Unused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, value, why } = self;
         write!(f, "{key}: `{value}` {why}")
@@ -172,8 +172,8 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn lines(idle: &[Idle]) -> String {
-    idle.iter().map(|idle| format!("\n  {idle}")).collect()
+fn lines(unused: &[Unused]) -> String {
+    unused.iter().map(|unused| format!("\n  {unused}")).collect()
 }
 
 impl Diagnosis for RootfsError {
@@ -303,13 +303,14 @@ mod tests {
 
     #[test]
     fn one_and_several_are_told_apart() {
-        let idle = |key: &str| Idle { key: key.into(), value: "v".into(), why: "is idle".into() };
+        let unused =
+            |key: &str| Unused { key: key.into(), value: "v".into(), why: "is unused".into() };
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         for (error, text) in [
-            (RootfsError::NoEffect(vec![idle("a")]), "1 key has no effect:\n  a: `v` is idle"),
+            (RootfsError::NoEffect(vec![unused("a")]), "1 key has no effect:\n  a: `v` is unused"),
             (
-                RootfsError::NoEffect(vec![idle("a"), idle("b")]),
-                "2 keys have no effect:\n  a: `v` is idle\n  b: `v` is idle",
+                RootfsError::NoEffect(vec![unused("a"), unused("b")]),
+                "2 keys have no effect:\n  a: `v` is unused\n  b: `v` is unused",
             ),
             (
                 RootfsError::NoLockedId { names: names(&["a"]) },

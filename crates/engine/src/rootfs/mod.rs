@@ -35,7 +35,7 @@ use cvmkit_formats::tree::Tree;
 
 pub use accounts::{Accounts, GroupRequest, Ids, UserRequest};
 pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
-pub use error::{Idle, RootfsError};
+pub use error::{RootfsError, Unused};
 pub(crate) use identity::is_hostname;
 pub use overlay::{Changes, Placed, PlacedNode};
 pub use units::Units;

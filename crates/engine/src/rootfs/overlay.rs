@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_formats::tree::{Inode, Meta, Node, TreeError};
 
 use super::assembly::{Assembly, bare};
-use super::{Accounts, Idle, RootfsError, capability};
+use super::{Accounts, RootfsError, Unused, capability};
 use crate::content::Content;
 
 /// What the definition puts somewhere.
@@ -112,7 +112,7 @@ fn boot_hides(file: &Placed) -> Result<(), RootfsError> {
         .find(|folder| file.path.strip_prefix(**folder).is_some_and(|rest| rest.starts_with('/')));
     match hidden {
         None => Ok(()),
-        Some(folder) => Err(RootfsError::NoEffect(vec![Idle {
+        Some(folder) => Err(RootfsError::NoEffect(vec![Unused {
             key: "files".to_owned(),
             value: file.path.clone(),
             why: format!("is below {folder}, where a boot puts a file system of its own"),
@@ -154,7 +154,7 @@ fn change(
     meta.gid = gid.unwrap_or(old.gid);
     meta.xattrs.extend(file.xattrs.clone());
     if *meta == old {
-        return Err(RootfsError::NoEffect(vec![Idle {
+        return Err(RootfsError::NoEffect(vec![Unused {
             key: "files".to_owned(),
             value: file.path.clone(),
             why: "has all that is asked for already".to_owned(),

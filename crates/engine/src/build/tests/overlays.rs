@@ -86,13 +86,13 @@ fn a_file_with_a_mode_of_the_definition_is_not_noted() {
 }
 
 /// What is asked for and changes nothing is an error (I9).
-fn idle(text: &str, files: &[(&str, &str)]) -> Vec<String> {
+fn unused(text: &str, files: &[(&str, &str)]) -> Vec<String> {
     let bench = Bench::of(text, files, None, lock(vec![package("p")]));
     match bench.inputs().rootfs_request(&[], &bench.store).map(|_| ()) {
         Ok(()) => Vec::new(),
         Err(BuildError::Assemble(error)) => match *error {
-            AssembleError::Rootfs(RootfsError::NoEffect(idle)) => {
-                idle.iter().map(ToString::to_string).collect()
+            AssembleError::Rootfs(RootfsError::NoEffect(unused)) => {
+                unused.iter().map(ToString::to_string).collect()
             }
             other => panic!("{other:?}"),
         },
@@ -104,16 +104,20 @@ fn idle(text: &str, files: &[(&str, &str)]) -> Vec<String> {
 fn an_overlay_brings_something_and_a_host_name_is_not_replaced() {
     let file = "[[files]]\npath = \"/etc/hostname\"\ncontent = \"other\"";
     let overlay = definitions::text("", OVERLAY);
-    assert_eq!(idle(&overlay, &[("tree/f", "f")]), [""; 0]);
+    assert_eq!(unused(&overlay, &[("tree/f", "f")]), [""; 0]);
     let folder = [("tree/sub/.keep", "")];
-    assert_eq!(idle(&overlay, &folder), [""; 0], "a folder is something");
+    assert_eq!(unused(&overlay, &folder), [""; 0], "a folder is something");
     let host = "hostname: `h` is replaced by `/etc/hostname` of the definition";
-    assert_eq!(idle(&definitions::text("hostname = \"h\"", file), &[]), [host]);
-    assert_eq!(idle(&definitions::text("", file), &[]), [""; 0], "the id is no request");
-    assert_eq!(idle(&definitions::text("hostname = \"h\"", ""), &[]), [""; 0]);
+    assert_eq!(unused(&definitions::text("hostname = \"h\"", file), &[]), [host]);
+    assert_eq!(unused(&definitions::text("", file), &[]), [""; 0], "the id is no request");
+    assert_eq!(unused(&definitions::text("hostname = \"h\"", ""), &[]), [""; 0]);
     let own = definitions::text("hostname = \"h\"", OVERLAY);
-    assert_eq!(idle(&own, &[("tree/etc/hostname", "other")]), [host], "an overlay replaces it too");
-    assert_eq!(idle(&own, &[("tree/etc/hostnames", "other")]), [""; 0]);
+    assert_eq!(
+        unused(&own, &[("tree/etc/hostname", "other")]),
+        [host],
+        "an overlay replaces it too"
+    );
+    assert_eq!(unused(&own, &[("tree/etc/hostnames", "other")]), [""; 0]);
 }
 
 #[test]

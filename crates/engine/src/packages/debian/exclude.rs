@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::tree::split;
 
-use crate::rootfs::{Idle, RootfsError, glob};
+use crate::rootfs::{RootfsError, Unused, glob};
 
 /// Folders that are links into /usr.
 const MERGED: [&[u8]; 4] = [b"bin/", b"lib/", b"lib64/", b"sbin/"];
@@ -96,7 +96,7 @@ impl<'a> Filter<'a> {
 
     /// Names the patterns that changed nothing.
     pub(super) fn check(self) -> Result<(), RootfsError> {
-        let idle: Vec<Idle> = self
+        let unused: Vec<Unused> = self
             .patterns
             .into_iter()
             .filter(|pattern| !pattern.has_effect)
@@ -106,10 +106,10 @@ impl<'a> Filter<'a> {
                     false => ("packages.include-paths", "brings back no path that is left out"),
                 };
                 let why = format!("{why}, or other patterns decide all that it matches");
-                Idle { key: key.to_owned(), value: pattern.text.to_owned(), why }
+                Unused { key: key.to_owned(), value: pattern.text.to_owned(), why }
             })
             .collect();
-        if idle.is_empty() { Ok(()) } else { Err(RootfsError::NoEffect(idle)) }
+        if unused.is_empty() { Ok(()) } else { Err(RootfsError::NoEffect(unused)) }
     }
 }
 

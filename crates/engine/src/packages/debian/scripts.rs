@@ -12,7 +12,7 @@ use cvmkit_formats::tree::{Inode, Node};
 use super::{AssembleError, KERNEL_PACKAGES, Package, Request, certificates, pam, shells};
 use crate::rootfs::assembly::{Assembly, bare};
 use crate::rootfs::effects::{self, DefaultUnit, SystemAccount};
-use crate::rootfs::{Accounts, Idle, RootfsError, capability};
+use crate::rootfs::{Accounts, RootfsError, Unused, capability};
 
 /// What the scripts of all packages come to, each with its package, by name of the package.
 #[derive(Clone, Debug, Default)]
@@ -37,24 +37,24 @@ pub(super) fn classify_request(
     let mut packages: Vec<&Package> = request.packages.iter().collect();
     packages.sort_by_key(|package| &package.name);
     let mut effects = Effects::default();
-    let mut idle = Vec::new();
+    let mut unused = Vec::new();
     for package in &packages {
         let wanted = request.skip.get(&package.name);
         let mut skipping = Skipping { wanted, done: BTreeSet::new() };
         classify_package(assembly, package, &mut skipping, &mut effects)?;
-        for sha256 in skipping.idle() {
+        for sha256 in skipping.unused() {
             let why = "matches none of its scripts that need to be skipped".to_owned();
-            idle.push(Idle { key: skip_key(&package.name), value: sha256.to_string(), why });
+            unused.push(Unused { key: skip_key(&package.name), value: sha256.to_string(), why });
         }
     }
     for (name, skipped) in &request.skip {
         if packages.iter().all(|package| package.name != *name) {
             let value = skipped.iter().map(Sha256::to_string).collect::<Vec<_>>().join(", ");
             let why = "is of a package that is not in the image".to_owned();
-            idle.push(Idle { key: skip_key(name), value, why });
+            unused.push(Unused { key: skip_key(name), value, why });
         }
     }
-    if idle.is_empty() { Ok(effects) } else { Err(RootfsError::NoEffect(idle).into()) }
+    if unused.is_empty() { Ok(effects) } else { Err(RootfsError::NoEffect(unused).into()) }
 }
 
 fn skip_key(package: &str) -> String {
@@ -81,7 +81,7 @@ impl Skipping<'_> {
         self.wanted.into_iter().flatten().copied().collect()
     }
 
-    fn idle(self) -> Vec<Sha256> {
+    fn unused(self) -> Vec<Sha256> {
         self.wanted.into_iter().flatten().filter(|one| !self.done.contains(one)).copied().collect()
     }
 }

@@ -99,8 +99,8 @@ fn a_locked_id_is_of_an_account_that_needs_it_and_of_nobody_else() {
     assert!(missing.hint().unwrap().contains("cvmkit lock"), "{missing:?}");
     // `fixed` has its id from the package, `nobody` from the master files.
     for (name, id) in [("fixed", 800), ("nobody", 801), ("gone", 802)] {
-        let idle = locked(&[&all[..], &[(name, id)]].concat());
-        assert!(idle.to_string().contains(&format!("`{name}` the id {id}")), "{idle}");
+        let unused = locked(&[&all[..], &[(name, id)]].concat());
+        assert!(unused.to_string().contains(&format!("`{name}` the id {id}")), "{unused}");
         with(Ids::GivenOut(ids_of(&[(name, id)]))).unwrap();
     }
     for ids in [Ids::Locked(ids_of(&[("zed", 950)])), Ids::GivenOut(ids_of(&[("zed", 950)]))] {

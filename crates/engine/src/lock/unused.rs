@@ -10,28 +10,28 @@ use super::{Lock, LockError, LockedPackage, LockedSuite};
 use crate::definition::Definition;
 use crate::local::LocalFolder;
 use crate::packages::debian::{Fingerprint, Source};
-use crate::rootfs::Idle;
+use crate::rootfs::Unused;
 
 /// What had no effect on a lock, in any variant; `folder` is that of the definitions.
-pub(super) fn idle(
+pub(super) fn unused(
     definitions: &[Definition],
     lock: &Lock,
     folder: &Path,
-) -> Result<Vec<Idle>, LockError> {
-    let mut found: Vec<Idle> = Vec::new();
+) -> Result<Vec<Unused>, LockError> {
+    let mut found: Vec<Unused> = Vec::new();
     let sources = definitions.iter().flat_map(|definition| &definition.sources);
-    for idle in sources.flat_map(|source| of_source(source, lock)) {
-        if !found.contains(&idle) {
-            found.push(idle);
+    for unused in sources.flat_map(|source| of_source(source, lock)) {
+        if !found.contains(&unused) {
+            found.push(unused);
         }
     }
     found.extend(outside_folders(definitions, lock, folder)?);
     Ok(found)
 }
 
-fn of_source(source: &Source, lock: &Lock) -> Vec<Idle> {
+fn of_source(source: &Source, lock: &Lock) -> Vec<Unused> {
     let archive = &source.archive;
-    let idle = |key: &str, value: &str, why: String| Idle {
+    let unused = |key: &str, value: &str, why: String| Unused {
         key: format!("sources.{key}"),
         value: value.to_owned(),
         why,
@@ -45,10 +45,10 @@ fn of_source(source: &Source, lock: &Lock) -> Vec<Idle> {
         source.suites.iter().partition(|suite| !of(suite).is_empty());
     if used.is_empty() {
         let why = format!("is an archive that no package comes from (suites {})", list(&empty));
-        return vec![idle("archive", archive, why)];
+        return vec![unused("archive", archive, why)];
     }
     for suite in empty {
-        found.push(idle(
+        found.push(unused(
             "suites",
             suite,
             format!("of `{archive}` is one that no package comes from"),
@@ -57,7 +57,7 @@ fn of_source(source: &Source, lock: &Lock) -> Vec<Idle> {
     let packages: Vec<_> = used.iter().flat_map(|suite| of(suite)).collect();
     for component in source.components.iter().filter(|own| !may_be_used(own, &packages)) {
         let why = format!("of `{archive}` is a component that no package comes from");
-        found.push(idle("components", component, why));
+        found.push(unused("components", component, why));
     }
     let suites = lock.suites.iter().filter(|one| one.archive == *archive);
     let suites: Vec<&LockedSuite> =
@@ -68,14 +68,14 @@ fn of_source(source: &Source, lock: &Lock) -> Vec<Idle> {
         let signed =
             |suite: &&LockedSuite| spelt.as_ref().is_ok_and(|key| suite.signed_by.contains(key));
         if !suites.iter().any(signed) {
-            found.push(idle("keys", key, format!("has signed no suite of `{archive}`")));
+            found.push(unused("keys", key, format!("has signed no suite of `{archive}`")));
         }
     }
     if let Some(days) = source.max_age_days
         && suites.iter().all(|suite| suite.valid_until.is_some())
     {
         let why = "is not used: every suite has a `Valid-Until`".to_owned();
-        found.push(idle("max-age-days", &days.to_string(), why));
+        found.push(unused("max-age-days", &days.to_string(), why));
     }
     found
 }
@@ -93,7 +93,7 @@ fn outside_folders(
     definitions: &[Definition],
     lock: &Lock,
     folder: &Path,
-) -> Result<Vec<Idle>, LockError> {
+) -> Result<Vec<Unused>, LockError> {
     let mut named: BTreeSet<&String> = BTreeSet::new();
     let mut used: BTreeSet<String> = BTreeSet::new();
     for definition in definitions {
@@ -105,13 +105,13 @@ fn outside_folders(
             used.extend(definition.outside_folders.get(outside).cloned());
         }
     }
-    let idle = named.into_iter().filter(|name| !used.contains(*name));
-    let idle = idle.map(|name| Idle {
+    let unused = named.into_iter().filter(|name| !used.contains(*name));
+    let unused = unused.map(|name| Unused {
         key: "outside-folders".to_owned(),
         value: name.clone(),
         why: "is a folder that no local file comes from".to_owned(),
     });
-    Ok(idle.collect())
+    Ok(unused.collect())
 }
 
 fn list(names: &[&String]) -> String {
@@ -160,7 +160,7 @@ mod tests {
         }
     }
 
-    /// What is idle of a definition with these sources, in a variant or not.
+    /// What is unused of a definition with these sources, in a variant or not.
     fn found(sources: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image.toml");
@@ -179,7 +179,7 @@ mod tests {
             packages: vec![package("debian", "trixie", "pool/main/a/a_1_all.deb")],
             ..super::super::empty(Sha256::of(b""), Sha256::of(b""))
         };
-        let found = idle(&project.definitions().unwrap(), &lock, folder.path()).unwrap();
+        let found = unused(&project.definitions().unwrap(), &lock, folder.path()).unwrap();
         found.iter().map(ToString::to_string).collect()
     }
 
