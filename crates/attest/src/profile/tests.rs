@@ -305,9 +305,11 @@ fn a_machine_is_named_once() {
         twice(|profile| profile.memory = vec![Memory(1 << 30); 2]),
         of_snp(|profile| profile.vcpu_types = vec!["EPYC".to_owned(); 2]),
     ];
-    for (key, found, expected) in rows {
-        assert_eq!(key, "vcpus, vcpu-types or memory");
-        assert_eq!((found.as_str(), expected.as_str()), ("a value twice", "each once"));
+    let memory = format!("{} twice", Memory(1 << 30));
+    let named = [("vcpus", "2 twice"), ("memory", memory.as_str()), ("vcpu-types", "EPYC twice")];
+    for ((key, found, expected), named) in rows.into_iter().zip(named) {
+        assert_eq!((key.as_str(), found.as_str()), named);
+        assert_eq!(expected, "each once");
     }
 }
 

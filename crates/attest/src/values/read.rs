@@ -305,26 +305,23 @@ mod tests {
             [("tag", vec![0xff, 0]), ("pld", vec![1]), ("ald", vec![2, 3]), ("tld", vec![0xab])];
         assert_eq!(digests.secure_execution, expected);
         let fault = value_with("secure-execution", header("f")).unwrap_err();
-        let expected = ValueFault { what: "tag".into(), expected: "hex digits", found: "f".into() };
+        let what = "secure-execution.tag".into();
+        let expected = ValueFault { what, expected: "hex digits", found: "f".into() };
         assert_eq!(fault, expected);
     }
 
     /// Each field of a Secure Execution header is looked at.
     #[test]
     fn a_header_that_is_not_hex_names_its_field() {
-        for (key, name) in [
-            ("tag", "tag"),
-            ("page-digest", "pld"),
-            ("address-digest", "ald"),
-            ("tweak-digest", "tld"),
-        ] {
+        for key in ["tag", "page-digest", "address-digest", "tweak-digest"] {
             let mut header = json!({
                 "tag": "00", "page-digest": "00", "address-digest": "00", "tweak-digest": "00",
                 "host-keys": [],
             });
             header[key] = "no".into();
             let fault = value_with("secure-execution", header).unwrap_err();
-            assert_eq!((fault.what.as_str(), fault.found.as_str()), (name, "no"));
+            let name = format!("secure-execution.{key}");
+            assert_eq!((fault.what, fault.found.as_str()), (name, "no"));
         }
     }
 
