@@ -118,7 +118,7 @@ fn class(pattern: &Pattern, at: usize) -> Option<(Vec<u8>, usize)> {
 }
 
 /// Classes of the POSIX locale (XBD 7.3.1); nothing for a name that is none.
-fn is_of_class(class: &[u8], byte: u8) -> Option<bool> {
+pub(crate) fn is_of_class(class: &[u8], byte: u8) -> Option<bool> {
     Some(match class {
         b"alnum" => byte.is_ascii_alphanumeric(),
         b"alpha" => byte.is_ascii_alphabetic(),

@@ -1,7 +1,7 @@
 //! A call of a program: its words, what it can read, and what it says.
 
 use crate::stop::Stop;
-use crate::world::{FileError, Files, Invocation, absolute};
+use crate::world::{FileError, Files, Invocation, World, absolute};
 
 /// A call that runs.
 pub(super) struct Call<'a> {
@@ -74,6 +74,18 @@ impl<'a> Call<'a> {
             b"/dev/null" => Ok(Vec::new()),
             word => files.read(&self.path(word)),
         }
+    }
+
+    /// Runs another program, which has nothing to read; answers its status.
+    pub(super) fn run<W: World>(&mut self, world: &mut W, words: &[Vec<u8>]) -> Result<u8, Stop> {
+        let ran = world.run(Invocation {
+            words,
+            input: b"",
+            output: self.invocation.output,
+            errors: self.invocation.errors,
+            ..self.invocation
+        })?;
+        Ok(ran.status)
     }
 
     /// Something that is not implemented.

@@ -58,7 +58,7 @@ pub(super) fn env<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, St
 pub(super) fn xargs<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     let options = Options::of(
         call,
-        "+0rn:I:L:",
+        "+0rn:I:",
         &[("null", b'0'), ("no-run-if-empty", b'r'), ("max-args", b'n')],
     )?;
     let input = call.input();
@@ -74,9 +74,6 @@ pub(super) fn xargs<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, 
         }
         (false, None) => quoted(call, &input)?,
     };
-    if options.has(b'L') {
-        return Err(call.unsupported("the option -L"));
-    }
     let mut status = 0;
     if let Some(mark) = options.last(b'I') {
         for item in &items {
@@ -110,16 +107,9 @@ pub(super) fn xargs<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, 
 
 /// Runs one command of xargs; 123 if it fails (xargs(1), "Exit status").
 fn called<W: World>(world: &mut W, call: &mut Call<'_>, words: &[Vec<u8>]) -> Result<u8, Stop> {
-    let ran = world.run(Invocation {
-        words,
-        input: b"",
-        output: call.invocation.output,
-        errors: call.invocation.errors,
-        ..call.invocation
-    })?;
-    Ok(match ran.status {
+    Ok(match call.run(world, words)? {
         0 => 0,
-        126 | 127 => ran.status,
+        status @ (126 | 127) => status,
         _ => 123,
     })
 }

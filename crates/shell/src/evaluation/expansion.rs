@@ -149,7 +149,7 @@ impl<W: World> Shell<'_, W> {
             }
             Operation::Assign { null, word } if !is_set(*null) => {
                 let ParameterName::Variable(variable) = name else {
-                    return Err(self.error(&format!("{}: bad variable name", spelt(name))));
+                    return Err(self.error(&format!("{name}: bad variable name")));
                 };
                 let text = self.expand_one(word)?;
                 self.state.set(variable, text.clone()).map_err(|why| self.error(&why))?;
@@ -193,14 +193,14 @@ impl<W: World> Shell<'_, W> {
             true => "parameter not set".into(),
             false => String::from_utf8_lossy(&message).into_owned(),
         };
-        Ok(self.error(&format!("{}: {message}", spelt(name))))
+        Ok(self.error(&format!("{name}: {message}")))
     }
 
     /// Refuses a parameter that is not set, if `set -u` asks for that.
     fn checked(&mut self, name: &ParameterName, value: &Value) -> Result<(), Fault> {
         match value {
             Value::Unset if self.state.options.no_unset => {
-                Err(self.error(&format!("{}: parameter not set", spelt(name))))
+                Err(self.error(&format!("{name}: parameter not set")))
             }
             _ => Ok(()),
         }
@@ -379,22 +379,6 @@ fn without_end(text: &[u8], pattern: &[Char], longest: bool) -> Vec<u8> {
         false => (0..=text.len()).rev().find(matches),
     };
     text[..at.unwrap_or(text.len())].to_vec()
-}
-
-/// A parameter as messages have it.
-fn spelt(name: &ParameterName) -> String {
-    match name {
-        ParameterName::Variable(name) => name.clone(),
-        ParameterName::Positional(number) => number.to_string(),
-        ParameterName::All => "@".into(),
-        ParameterName::Joined => "*".into(),
-        ParameterName::Count => "#".into(),
-        ParameterName::Status => "?".into(),
-        ParameterName::Options => "-".into(),
-        ParameterName::Process => "$".into(),
-        ParameterName::Background => "!".into(),
-        ParameterName::Script => "0".into(),
-    }
 }
 
 #[cfg(test)]

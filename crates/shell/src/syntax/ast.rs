@@ -1,5 +1,6 @@
 //! A script as a tree. Lines count from 1.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 /// Commands in their order.
@@ -256,6 +257,24 @@ pub enum ParameterName {
     Background,
     /// `$0`.
     Script,
+}
+
+impl fmt::Display for ParameterName {
+    /// As messages have it, without `$`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Positional(number) => write!(f, "{number}"),
+            Self::All => f.write_str("@"),
+            Self::Joined => f.write_str("*"),
+            Self::Count => f.write_str("#"),
+            Self::Status => f.write_str("?"),
+            Self::Options => f.write_str("-"),
+            Self::Process => f.write_str("$"),
+            Self::Background => f.write_str("!"),
+            Self::Script => f.write_str("0"),
+        }
+    }
 }
 
 /// What is made of a parameter's value. `null` is true with `:`, where an empty value counts as none.

@@ -1,8 +1,8 @@
 //! A parsed script in one line, for tests: every piece in brackets of its own.
 
 use super::ast::{
-    AndOr, Command, CommandKind, Connector, List, Operation, Parameter, ParameterName, Piece,
-    Pipeline, RedirectionKind, Word,
+    AndOr, Command, CommandKind, Connector, List, Operation, Parameter, Piece, Pipeline,
+    RedirectionKind, Word,
 };
 use super::limits::Limits;
 use super::parser::parse;
@@ -116,18 +116,7 @@ fn piece(piece: &Piece) -> String {
 }
 
 fn parameter(parameter: &Parameter) -> String {
-    let name = match &parameter.name {
-        ParameterName::Variable(name) => name.clone(),
-        ParameterName::Positional(number) => number.to_string(),
-        ParameterName::All => "@".into(),
-        ParameterName::Joined => "*".into(),
-        ParameterName::Count => "#".into(),
-        ParameterName::Status => "?".into(),
-        ParameterName::Options => "-".into(),
-        ParameterName::Process => "$".into(),
-        ParameterName::Background => "!".into(),
-        ParameterName::Script => "0".into(),
-    };
+    let name = parameter.name.to_string();
     let with = |null: bool, operator: &str, operand: &Word| {
         format!("{name} {}{operator} {}", if null { ":" } else { "" }, word(operand))
     };

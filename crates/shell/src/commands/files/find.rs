@@ -5,7 +5,7 @@ use super::super::call::{Call, number, shown};
 use super::paths::{below, last};
 use crate::pattern;
 use crate::stop::Stop;
-use crate::world::{FileType, Files, Invocation, Status, World};
+use crate::world::{FileType, Files, Status, World};
 
 /// A part of the expression.
 #[derive(Debug)]
@@ -325,7 +325,7 @@ fn holds<W: World>(
                 .iter()
                 .map(|part| if part == b"{}" { word.to_vec() } else { part.clone() })
                 .collect();
-            called(world, call, &words)? == 0
+            call.run(world, &words)? == 0
         }
         test => is(world, call, test, found),
     })
@@ -374,7 +374,7 @@ fn finish<W: World>(
     }
     let found = std::mem::take(&mut walk.collected);
     let words: Vec<Vec<u8>> = command.iter().cloned().chain(found).collect();
-    if called(world, call, &words)? != 0 {
+    if call.run(world, &words)? != 0 {
         walk.status = 1;
     }
     Ok(())
@@ -389,15 +389,4 @@ fn collect<'t>(test: &'t Test, commands: &mut Vec<&'t [Vec<u8>]>) {
         Test::Exec { words, at_once: true } => commands.push(words),
         _ => {}
     }
-}
-
-fn called<W: World>(world: &mut W, call: &mut Call<'_>, words: &[Vec<u8>]) -> Result<u8, Stop> {
-    let ran = world.run(Invocation {
-        words,
-        input: b"",
-        output: call.invocation.output,
-        errors: call.invocation.errors,
-        ..call.invocation
-    })?;
-    Ok(ran.status)
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use regex::bytes;
 
 use super::super::call::{Call, shown};
+use crate::pattern::is_of_class;
 use crate::stop::Stop;
 
 /// The two forms of regular expressions.
@@ -351,11 +352,7 @@ fn bracket(text: &[u8]) -> Result<(String, &[u8]), String> {
         if let Some(inner) = rest.strip_prefix(b"[:") {
             let end = inner.windows(2).position(|pair| pair == b":]").ok_or_else(unmatched)?;
             let name = String::from_utf8_lossy(&inner[..end]);
-            const CLASSES: [&str; 12] = [
-                "alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
-                "space", "upper", "xdigit",
-            ];
-            if !CLASSES.contains(&&*name) {
+            if is_of_class(&inner[..end], 0).is_none() {
                 return Err(format!("the class `{name}`"));
             }
             translated.push_str(&format!("[:{name}:]"));

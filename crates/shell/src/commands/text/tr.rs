@@ -2,6 +2,7 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
+use crate::pattern::is_of_class;
 use crate::stop::Stop;
 use crate::world::World;
 
@@ -118,20 +119,6 @@ fn one(rest: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 fn class(name: &[u8]) -> Option<Vec<u8>> {
-    let is: fn(&u8) -> bool = match name {
-        b"alnum" => u8::is_ascii_alphanumeric,
-        b"alpha" => u8::is_ascii_alphabetic,
-        b"blank" => |byte| b" \t".contains(byte),
-        b"cntrl" => u8::is_ascii_control,
-        b"digit" => u8::is_ascii_digit,
-        b"graph" => u8::is_ascii_graphic,
-        b"lower" => u8::is_ascii_lowercase,
-        b"print" => |byte| byte.is_ascii_graphic() || *byte == b' ',
-        b"punct" => u8::is_ascii_punctuation,
-        b"space" => |byte| b" \t\n\r\x0b\x0c".contains(byte),
-        b"upper" => u8::is_ascii_uppercase,
-        b"xdigit" => u8::is_ascii_hexdigit,
-        _ => return None,
-    };
-    Some((0..=255u8).filter(is).collect())
+    is_of_class(name, 0)?;
+    Some((0..=255u8).filter(|byte| is_of_class(name, *byte) == Some(true)).collect())
 }
