@@ -50,6 +50,24 @@ fn work_output_and_depth_are_bounded() {
 }
 
 #[test]
+fn programs_end_too() {
+    for script in [
+        "echo a | sed ':a;s/a/aa/;ta'",
+        "echo a | sed ':a;s/.*/&&/;ba'",
+        "echo a | sed ':a;H;G;ba'",
+        "echo a | sed ':a;G;h;ba'",
+        "seq 1 1000000",
+        "for i in 0 1 2 3 4; do echo $i; done | sed ':a;ba'",
+        "x=aaaaaaaa; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x; x=$x$x$x$x$x$x$x$x$x\n\
+         echo $x$x$x$x | sed -E 's/(a|aa)+/b/'",
+    ] {
+        let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
+        let found = evaluate(script.as_bytes(), Start::default(), &mut memory, LIMITS);
+        assert!(matches!(found, Err(Stop::Unsupported { .. })), "{script}: {found:?}");
+    }
+}
+
+#[test]
 fn nesting_is_bounded() {
     for (open, close) in [
         ("(", ")"),

@@ -63,3 +63,9 @@ mkdir a; touch a/x; chmod 4755 a/x; find a -perm -4000; find a -perm /6000; find
 ln -s nowhere l; touch l; ls; mkdir d; ln -s d e; touch e/f; ls d; echo x >>e/f; cat d/f; echo y >e/../g; cat g; ln -s loop loop; cat loop; echo $?; [ -e loop ]; echo $?
 ----
 echo a >f; ln f g; echo b >>g; cat f; echo c >f; cat g; rm f; cat g; ln -s g h; echo d >h; cat g; cp h i; mv g j; cat h; echo $?
+----
+umask 022; touch f; for m in =r =rw a=r u= go= +w = ug=s +t 0 00644 u+x,g=u o=g a-x,u+s u=rwX; do chmod 777 f; chmod $m f; echo "$m $(stat -c %a f)"; done
+----
+mkdir d; for m in =r =rx u=rwx,g=rx g=s a=rx ug=s 755 0755 00755 02755 +t u-s g-s; do chmod 6777 d; chmod $m d; echo "$m $(stat -c %a d)"; done
+----
+touch f; for m in u=rw u+rw 7 4711 go=u; do install -m $m f g; echo "$m $(stat -c %a g)"; done; for m in 755 00755 2700; do mkdir -p e; chmod 2777 e; install -d -m $m e; echo "$m $(stat -c %a e)"; done; chmod 7 missing f q; echo $?; chmod z; echo $?

@@ -22,13 +22,14 @@ pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) ->
     ];
     let options = Options::of(call, "cdDm:o:g:t:Tp", &long)?;
     let is_directory = options.has(b'd');
-    let permissions = match options.last(b'm') {
-        Some(word) => match mode::apply(word, 0, is_directory, 0) {
-            Some(permissions) => permissions,
-            None => return Ok(call.usage(&format!("invalid mode '{}'", shown(word)), 1)),
-        },
-        None => 0o755,
-    };
+    let mode = options.last(b'm').unwrap_or(b"755");
+    if mode::apply(mode, 0, is_directory, 0).is_none() {
+        return Ok(call.usage(&format!("invalid mode '{}'", shown(mode)), 1));
+    }
+    if is_directory && !mode.iter().all(u8::is_ascii_digit) {
+        // Of a directory that is there they change some bits and leave others.
+        return Err(call.unsupported("-d with a mode of symbols"));
+    }
     let uid = options.last(b'o').map(|word| (word, accounts::uid(world, word)));
     let gid = options.last(b'g').map(|word| (word, accounts::gid(world, word)));
     for (what, id) in [("user", uid), ("group", gid)] {
@@ -39,14 +40,10 @@ pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) ->
     let (uid, gid) = (uid.and_then(|(_, id)| id), gid.and_then(|(_, id)| id));
     let finish = |world: &mut W, path: &[u8]| -> Result<(), FileError> {
         world.set_owner(path, uid, gid, true)?;
-        // A directory keeps the bits that an octal mode of four digits does not take from it.
-        let is_octal =
-            options.last(b'm').is_none_or(|word| word.first() != Some(&b'0') || word.len() < 5);
-        let kept = match is_directory && is_octal {
-            true => world.status(path, true)?.mode & 0o6000,
-            false => 0,
-        };
-        world.set_mode(path, permissions | kept)
+        // Whatever it had is gone, but set-ID bits of a directory.
+        let set_ids = if is_directory { world.status(path, true)?.mode & 0o6000 } else { 0 };
+        let permissions = mode::apply(mode, set_ids, is_directory, 0);
+        world.set_mode(path, permissions.ok_or(FileError::Invalid)?)
     };
     let mut status = 0;
     if is_directory {

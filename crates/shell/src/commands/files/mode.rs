@@ -4,7 +4,7 @@ use super::super::call::{Call, shown};
 use super::super::options::Options;
 use super::paths::walk;
 use crate::stop::Stop;
-use crate::world::{FileType, Files, World};
+use crate::world::{FileError, FileType, Files, World};
 
 /// Applies a mode, in octal or symbols, to the permissions of a file (coreutils manual, "File
 /// permissions"); nothing if it is no mode.
@@ -48,9 +48,9 @@ fn symbolic(clause: &[u8], old: u16, is_directory: bool, umask: u16) -> Option<u
             b'+' => now | bits,
             b'-' => now & !bits,
             _ => {
-                // A directory keeps its set-ID bits unless they are named.
-                let kept = if is_directory { 0o6000 & !0o1777 } else { 0 };
-                (now & !(whose & mask & !kept)) | bits
+                // A directory keeps its set-ID bits.
+                let kept = if is_directory { 0o6000 } else { 0 };
+                (now & !(whose & !kept)) | bits
             }
         };
         changes = behind;
@@ -93,55 +93,45 @@ pub(in super::super) fn chmod<W: World>(world: &mut W, call: &mut Call<'_>) -> R
     if call.arguments().iter().any(|word| is_mode(&word)) {
         return Err(call.unsupported("a mode that starts with `-`"));
     }
-    let long = [
-        ("recursive", b'R'),
-        ("silent", b'f'),
-        ("quiet", b'f'),
-        ("verbose", b'v'),
-        ("reference", b'r'),
-    ];
-    let options = Options::of(call, "Rfcr:", &long[..4])?;
-    if options.has(b'r') || options.has(b'v') || options.has(b'c') {
-        return Err(call.unsupported("one of its options"));
-    }
+    let long = [("recursive", b'R'), ("silent", b'f'), ("quiet", b'f')];
+    let options = Options::of(call, "Rf", &long)?;
     let [mode, paths @ ..] = options.operands.as_slice() else {
         return Ok(call.usage("missing operand", 1));
     };
+    if apply(mode, 0, false, 0).is_none() {
+        return Ok(call.usage(&format!("invalid mode: '{}'", shown(mode)), 1));
+    }
     let mut status = 0;
     for word in paths {
-        let path = call.path(word);
-        let all = if options.has(b'R') { walk(world, &path) } else { Ok(vec![path]) };
-        let changed = all.and_then(|paths| {
-            for path in paths {
-                // A link below a directory is passed over; one that is named is followed.
-                if options.has(b'R') && world.status(&path, false)?.file_type == FileType::Symlink {
-                    continue;
-                }
-                one(world, mode, &path, call.invocation.umask)?;
-            }
-            Ok(())
-        });
-        match changed {
-            Err(error) if options.has(b'f') => {
-                let _ = error;
-                status = 1;
-            }
-            Err(error) => status = call.fail("cannot access", word, error),
+        match change(world, mode, &call.path(word), options.has(b'R'), call.invocation.umask) {
             Ok(()) => {}
-        }
-        if apply(mode, 0, false, 0).is_none() {
-            return Ok(call.usage(&format!("invalid mode: '{}'", shown(mode)), 1));
+            Err(_) if options.has(b'f') => status = 1,
+            Err(error) => status = call.fail("cannot access", word, error),
         }
     }
     Ok(status)
 }
 
-fn one(
+/// A link below a directory is passed over; one that is named is followed.
+fn change(
     files: &mut impl Files,
     mode: &[u8],
     path: &[u8],
+    recursive: bool,
     umask: u16,
-) -> Result<(), crate::world::FileError> {
+) -> Result<(), FileError> {
+    if !recursive {
+        return one(files, mode, path, umask);
+    }
+    for path in walk(files, path)? {
+        if files.status(&path, false)?.file_type != FileType::Symlink {
+            one(files, mode, &path, umask)?;
+        }
+    }
+    Ok(())
+}
+
+fn one(files: &mut impl Files, mode: &[u8], path: &[u8], umask: u16) -> Result<(), FileError> {
     let status = files.status(path, true)?;
     let is_directory = status.file_type == FileType::Directory;
     match apply(mode, status.mode, is_directory, umask) {
@@ -175,7 +165,9 @@ mod tests {
             ("u+s", 0o755, false, Some(0o4755)),
             ("+t", 0o777, true, Some(0o1777)),
             ("+w", 0o444, false, Some(0o644)),
-            ("=r", 0o755, false, Some(0o444)),
+            ("=r", 0o777, false, Some(0o444)),
+            ("=r", 0o6777, true, Some(0o6444)),
+            ("-w", 0o777, false, Some(0o577)),
             ("u+rw-x", 0o100, false, Some(0o600)),
             ("", 0o644, false, None),
             ("q+x", 0o644, false, None),

@@ -14,9 +14,8 @@ pub(in super::super) fn mv<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         ("no-clobber", b'n'),
         ("no-target-directory", b'T'),
         ("target-directory", b't'),
-        ("verbose", b'v'),
     ];
-    let options = Options::of(call, "fnTt:Z", &long[..4])?;
+    let options = Options::of(call, "fnTt:", &long)?;
     let directory = options.last(b't');
     let plain = options.has(b'T');
     let found = Destinations::of(world, call, &options.operands, directory, plain);

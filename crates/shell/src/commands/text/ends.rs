@@ -56,8 +56,8 @@ fn ends<W: World>(
             (Amount { is_bytes: false, is_rest: false, count }, operands, false)
         }
         None => {
-            let long = [("lines", b'n'), ("bytes", b'c'), ("quiet", b'q'), ("verbose", b'v')];
-            let options = Options::of(call, "n:c:q", &long[..3])?;
+            let long = [("lines", b'n'), ("bytes", b'c'), ("quiet", b'q')];
+            let options = Options::of(call, "n:c:q", &long)?;
             let is_bytes = options.last_of(b"nc") == Some(b'c');
             let word = options.last(if is_bytes { b'c' } else { b'n' }).unwrap_or(b"10");
             let (is_rest, digits) = match word.split_first() {

@@ -12,6 +12,9 @@ use super::super::call::{Call, shown};
 use crate::pattern::is_of_class;
 use crate::stop::Stop;
 
+/// The longest text that longer matches are looked for in: each costs a pass over it.
+const AMBIGUOUS_MAX: usize = 64 << 10;
+
 /// The two forms of regular expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -123,6 +126,9 @@ impl Regex {
         let range = |at: usize| captures.get(at).map(|found| found.range());
         let Some(whole) = range(0) else { return Ok(None) };
         if let Some(longer) = &self.whole {
+            if text.len() > AMBIGUOUS_MAX {
+                return Err(call.unsupported("alternatives in a line of more than 64 KiB"));
+            }
             let mut ends = whole.end + 1..=text.len();
             if ends.any(|end| longer.is_match(&text[whole.start..end])) {
                 let pattern = self.regex.as_str();

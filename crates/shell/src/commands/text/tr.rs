@@ -14,7 +14,7 @@ pub(in super::super) fn tr<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u
         ("complement", b'c'),
         ("truncate-set1", b't'),
     ];
-    let options = Options::of(call, "+dscC", &long[..3])?;
+    let options = Options::of(call, "+dscC", &long)?;
     let (delete, squeeze) = (options.has(b'd'), options.has(b's'));
     let is_complement = options.has(b'c') || options.has(b'C');
     let mut sets = Vec::new();

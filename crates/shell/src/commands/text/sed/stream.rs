@@ -6,8 +6,12 @@ use super::script::{Action, Address, Command, End, Line, Part, Script, Substitut
 use crate::stop::Stop;
 use crate::world::Files;
 
-/// The most commands that one text costs: far more than any real script.
-const STEPS_MAX: u64 = 10_000_000;
+/// The most work that one text may cost, in commands and in kilobytes that they work on: far more than any
+/// real script.
+const WORK_MAX: u64 = 10_000_000;
+
+/// The most bytes of the pattern space and the hold space together.
+const SPACE_MAX: usize = 16 << 20;
 
 /// The lines that are read, and whether each has its line break.
 pub(super) struct Input {
@@ -88,7 +92,7 @@ pub(super) struct Stream<'s, F> {
     output: Vec<u8>,
     /// The last line that was written lacks its line break.
     is_open: bool,
-    steps: u64,
+    work: u64,
 }
 
 impl<'s, F: Files> Stream<'s, F> {
@@ -112,7 +116,7 @@ impl<'s, F: Files> Stream<'s, F> {
             appended: Vec::new(),
             output: Vec::new(),
             is_open: false,
-            steps: 0,
+            work: 0,
         }
     }
 
@@ -148,10 +152,7 @@ impl<'s, F: Files> Stream<'s, F> {
         let script = self.script;
         let mut at = 0;
         while let Some(command) = script.commands.get(at) {
-            self.steps += 1;
-            if self.steps > STEPS_MAX {
-                return Err(call.unsupported("more than 10000000 commands"));
-            }
+            self.count(call)?;
             at += 1;
             let is_selected = self.selects(&command.address, input) != command.negated;
             if let Action::Block(end) = command.action {
@@ -169,6 +170,17 @@ impl<'s, F: Files> Stream<'s, F> {
             }
         }
         Ok(Cycle::Print)
+    }
+
+    /// Counts a command and what it works on: a script that never ends, or doubles a line, does not.
+    fn count(&mut self, call: &Call<'_>) -> Result<(), Stop> {
+        let len = self.space.len().saturating_add(self.hold.len());
+        self.work += 1 + (len as u64 >> 10);
+        match (len > SPACE_MAX, self.work > WORK_MAX) {
+            (true, _) => Err(call.unsupported("more than 16 MiB in one line")),
+            (_, true) => Err(call.unsupported("more work than any script of a package asks for")),
+            (false, false) => Ok(()),
+        }
     }
 
     fn command(
