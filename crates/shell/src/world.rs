@@ -175,6 +175,14 @@ pub trait Files {
         Err(FileError::ReadOnly)
     }
 
+    /// Makes a FIFO.
+    ///
+    /// # Errors
+    /// As for mkfifo(3).
+    fn make_fifo(&mut self, _path: &[u8], _mode: u16) -> Result<(), FileError> {
+        Err(FileError::ReadOnly)
+    }
+
     /// Makes a symbolic link.
     ///
     /// # Errors
@@ -242,7 +250,8 @@ pub trait Files {
 
 /// What a script can reach: files and commands.
 pub trait World: Files {
-    /// Whether a command of this name can be run: what `command -v` answers, a path or a name.
+    /// Whether a command of this name, or at this absolute path, can be run: what `command -v` answers, a
+    /// path or a name.
     fn find(&self, name: &[u8], search: &[u8]) -> Option<Vec<u8>>;
 
     /// Runs a command.

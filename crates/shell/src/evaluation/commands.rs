@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::descriptors::Descriptor;
-use super::state::Variable;
+use super::state::{Getopts, Variable};
 use super::{Fault, Shell, builtins};
 use crate::pattern;
 use crate::syntax::{
@@ -48,7 +48,7 @@ impl<W: World> Shell<'_, W> {
             commands => self.piped(commands, tested_within)?,
         }
         if pipeline.negated {
-            self.state.status = u8::from(self.state.status == 0);
+            self.state.status = u32::from(self.state.status == 0);
         }
         Ok(())
     }
@@ -283,7 +283,7 @@ impl<W: World> Shell<'_, W> {
             self.state.set(&assignment.name, value).map_err(|why| self.error(&why))?;
         }
         // Only a substitution gives a command without a name its status (XCU 2.9.1).
-        self.state.status = self.substituted.unwrap_or(0);
+        self.state.status = self.substituted.unwrap_or(0).into();
         Ok(())
     }
 
@@ -358,6 +358,11 @@ impl<W: World> Shell<'_, W> {
 
     fn restore(&mut self, saved: Vec<(String, Option<Variable>)>) {
         for (name, variable) in saved.into_iter().rev() {
+            if name == "OPTIND"
+                && let Some(index) = variable.as_ref().and_then(|variable| variable.value.as_ref())
+            {
+                self.state.getopts = Getopts::from_index(index).unwrap_or_default();
+            }
             match variable {
                 Some(variable) => self.state.variables.insert(name, variable),
                 None => self.state.variables.remove(&name),
@@ -368,12 +373,13 @@ impl<W: World> Shell<'_, W> {
     /// Calls a function (XCU 2.9.5).
     fn call(&mut self, body: &Command, words: &[Vec<u8>], tested: bool) -> Result<(), Fault> {
         let arguments = words.get(1..).unwrap_or_default().to_vec();
-        let positional = std::mem::replace(&mut self.state.positional, arguments);
+        let outer = (self.state.positional.clone(), self.state.getopts);
+        self.state.set_positional(arguments);
         let loops = std::mem::take(&mut self.state.loops);
         self.state.locals.push(Default::default());
         let ran = self.deeper(|shell| shell.command(body, tested));
         self.state.loops = loops;
-        self.state.positional = positional;
+        (self.state.positional, self.state.getopts) = outer;
         let locals = self.state.locals.pop().unwrap_or_default();
         self.restore(locals.into_iter().collect());
         match ran {
@@ -402,8 +408,12 @@ impl<W: World> Shell<'_, W> {
         let ran = self.world.run(invocation)?;
         self.consume(0, ran.consumed);
         self.write(1, &output)?;
+        if std::mem::take(&mut self.is_output_lost) {
+            let name = String::from_utf8_lossy(words.first().map_or(&b""[..], |name| name));
+            return Err(self.unsupported(format!("`{name}` without a descriptor 1 to write to")));
+        }
         self.write(2, &errors)?;
-        self.state.status = ran.status;
+        self.state.status = ran.status.into();
         Ok(())
     }
 }

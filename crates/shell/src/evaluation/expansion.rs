@@ -221,7 +221,7 @@ impl<W: World> Shell<'_, W> {
             ParameterName::All => Value::Many(state.positional.clone(), false),
             ParameterName::Joined => Value::Many(state.positional.clone(), true),
             ParameterName::Count => number(state.positional.len()),
-            ParameterName::Status => number(state.status.into()),
+            ParameterName::Status => Value::One(state.status.to_string().into_bytes()),
             ParameterName::Options => Value::One(state.options.letters()),
             ParameterName::Process => number(super::PROCESS_ID),
             ParameterName::Background => Value::Unset,
@@ -231,38 +231,33 @@ impl<W: World> Shell<'_, W> {
 
     /// The paths that a pattern matches, in byte order; the pattern itself if there is none (XCU 2.14.3).
     fn paths(&mut self, field: &[Char]) -> Result<Vec<Vec<u8>>, Fault> {
-        let absolute = field.first().is_some_and(|char| char.byte == b'/');
-        let mut found: Vec<Vec<u8>> = vec![if absolute { b"/".to_vec() } else { Vec::new() }];
-        let parts: Vec<&[Char]> = field.split(|char| char.byte == b'/').collect();
-        let last = parts.len() - 1;
-        for (at, part) in parts.into_iter().enumerate() {
-            if part.is_empty() {
-                continue;
-            }
+        let mut found = vec![Vec::new()];
+        let mut rest = field;
+        while !rest.is_empty() && !found.is_empty() {
+            // However many slashes there are, they stay.
+            let slashes = rest.iter().take_while(|char| char.byte == b'/').count();
+            let len = rest[slashes..].iter().take_while(|char| char.byte != b'/').count();
+            let (part, behind) = rest[slashes..].split_at(len);
             let mut next = Vec::new();
-            for base in found {
+            for mut base in found {
                 self.step()?;
-                next.extend(self.below(&base, part, at < last));
+                if slashes > 0 && !base.is_empty() && !self.is_directory(&base) {
+                    continue;
+                }
+                base.extend(bytes_of(&rest[..slashes]));
+                match part {
+                    [] => next.push(base),
+                    part => next.extend(self.below(&base, part, !behind.is_empty())),
+                }
             }
-            found = next;
-        }
-        if field.last().is_some_and(|char| char.byte == b'/') {
-            found.retain(|path| self.is_directory(path));
-            found.iter_mut().for_each(|path| path.push(b'/'));
+            (found, rest) = (next, behind);
         }
         Ok(if found.is_empty() { vec![bytes_of(field)] } else { found })
     }
 
-    /// What one part of a pattern matches in a directory.
+    /// What one part of a pattern matches in a directory, which ends with a slash or is the one here.
     fn below(&self, base: &[u8], part: &[Char], more: bool) -> Vec<Vec<u8>> {
-        let join = |name: &[u8]| {
-            let mut path = base.to_vec();
-            if !path.is_empty() && !path.ends_with(b"/") {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name);
-            path
-        };
+        let join = |name: &[u8]| [base, name].concat();
         if !pattern::is_pattern(part) {
             let path = join(&bytes_of(part));
             let there = self.world.status(&self.state.absolute(&path), more).is_ok();

@@ -21,7 +21,7 @@ use crate::stop::Stop;
 use crate::syntax::{self, Command, List};
 use crate::world::World;
 use descriptors::{Descriptor, Descriptors};
-use state::{Options, State, Variable};
+use state::{Getopts, Options, State, Variable};
 
 /// `$$`: there is no process, and whatever names a file by it always names the same.
 const PROCESS_ID: usize = 2;
@@ -111,12 +111,13 @@ pub fn evaluate<W: World>(
         expanded: 0,
         depth: 0,
         substituted: None,
+        is_output_lost: false,
         line: 1,
         script,
     };
     let ended = shell.list(&list, false);
     shell.end(ended)?;
-    let status = shell.state.status;
+    let status = shell.state.exit_status();
     drop(shell);
     Ok(Finished { status, output: output.take(), errors: errors.take() })
 }
@@ -151,7 +152,7 @@ fn first_state(start: Start, descriptors: Descriptors) -> State {
         umask: 0o022,
         descriptors,
         status: 0,
-        getopts_at: 0,
+        getopts: Getopts::default(),
         loops: 0,
         is_subshell: false,
     }
@@ -168,6 +169,8 @@ struct Shell<'w, W> {
     depth: u32,
     /// The status of the last substitution of the command that runs.
     substituted: Option<u8>,
+    /// Descriptor 1 could not take what the builtin that runs has to say.
+    is_output_lost: bool,
     /// Of the command that runs.
     line: u32,
     /// The script's name in messages.
@@ -238,7 +241,7 @@ impl<W: World> Shell<'_, W> {
     fn complain(&mut self, message: &str) -> Result<(), Fault> {
         let line = self.line;
         let message = format!("{}: {line}: {message}\n", String::from_utf8_lossy(&self.state.name));
-        self.write(2, message.as_bytes()).map(drop)
+        self.write(2, message.as_bytes())
     }
 
     /// Runs what calls other commands, one level down.
@@ -290,10 +293,10 @@ impl<W: World> Shell<'_, W> {
         self.state.traps.clear();
         let ended = self.deeper(run);
         let ended = self.end(ended);
-        let status = self.state.status;
+        let status = self.state.exit_status();
         self.state = outer;
         ended?;
-        self.state.status = status;
+        self.state.status = status.into();
         Ok(status)
     }
 

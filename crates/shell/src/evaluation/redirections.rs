@@ -140,16 +140,19 @@ impl<W: World> Shell<'_, W> {
         self.state.descriptors.0.get(&number).cloned()
     }
 
-    /// Writes to a descriptor; false if it can't be written to.
-    pub(super) fn write(&mut self, number: u32, bytes: &[u8]) -> Result<bool, Fault> {
+    /// Writes to a descriptor. What descriptor 1 can't take is an error of the command that runs.
+    pub(super) fn write(&mut self, number: u32, bytes: &[u8]) -> Result<(), Fault> {
         self.written += bytes.len() as u64;
         if self.written > self.limits.output {
             return Err(self.limit(self.limits.output, "bytes of output"));
         }
-        match self.state.descriptors.0.get(&number).cloned() {
-            None | Some(Descriptor::Text(_)) => return Ok(false),
-            Some(Descriptor::Null) => {}
-            Some(Descriptor::Sink(sink)) => sink.borrow_mut().extend_from_slice(bytes),
+        let is_written = match self.state.descriptors.0.get(&number).cloned() {
+            None | Some(Descriptor::Text(_)) => bytes.is_empty(),
+            Some(Descriptor::Null) => true,
+            Some(Descriptor::Sink(sink)) => {
+                sink.borrow_mut().extend_from_slice(bytes);
+                true
+            }
             Some(Descriptor::File(file)) => {
                 let mut file = file.borrow_mut();
                 let mut contents = self.world.read(&file.path).unwrap_or_default();
@@ -157,10 +160,11 @@ impl<W: World> Shell<'_, W> {
                 contents.resize(contents.len().max(at + bytes.len()), 0);
                 contents[at..at + bytes.len()].copy_from_slice(bytes);
                 file.at = at + bytes.len();
-                return Ok(self.world.write(&file.path, &contents, file.mode).is_ok());
+                self.world.write(&file.path, &contents, file.mode).is_ok()
             }
-        }
-        Ok(true)
+        };
+        self.is_output_lost |= number == 1 && !is_written;
+        Ok(())
     }
 
     /// What a descriptor has left to read.
@@ -236,6 +240,7 @@ $ echo a >&-; echo $?; echo a >&9; echo $?; echo a 2>&1 >/dev/null; x=1; echo b 
 1
 2
 b
+stderr: script: 1: echo: echo: I/O error
 stderr: script: 1: 9: Bad file descriptor
 stderr: c
 $ : >&9; echo no

@@ -69,6 +69,33 @@ impl Options {
     }
 }
 
+/// Where `getopts` stands. dash keeps it beside `OPTIND`: what a script assigns starts it there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Getopts {
+    /// The number of the next word, from 1.
+    pub(super) next: usize,
+    /// Where it goes on in the word before that, unless that is done with.
+    pub(super) within: Option<usize>,
+}
+
+impl Default for Getopts {
+    fn default() -> Self {
+        Self { next: 1, within: None }
+    }
+}
+
+impl Getopts {
+    /// One that starts where `OPTIND` says.
+    ///
+    /// # Errors
+    /// It does not say a number.
+    pub(super) fn from_index(index: &[u8]) -> Result<Self, String> {
+        let number = str::from_utf8(index).ok().and_then(|text| text.parse::<usize>().ok());
+        let illegal = || format!("Illegal number: {}", String::from_utf8_lossy(index));
+        Ok(Self { next: number.ok_or_else(illegal)?.max(1), within: None })
+    }
+}
+
 /// The state of a shell.
 #[derive(Clone, Debug)]
 pub(super) struct State {
@@ -86,10 +113,9 @@ pub(super) struct State {
     pub(super) directory: Vec<u8>,
     pub(super) umask: u16,
     pub(super) descriptors: Descriptors,
-    /// `$?`.
-    pub(super) status: u8,
-    /// The letter that `getopts` goes on with, within a word.
-    pub(super) getopts_at: usize,
+    /// `$?`: more than 8 bits if `return` gave it (dash).
+    pub(super) status: u32,
+    pub(super) getopts: Getopts,
     pub(super) loops: u32,
     pub(super) is_subshell: bool,
 }
@@ -109,12 +135,23 @@ impl State {
         if variable.read_only {
             return Err(format!("{name}: is read only"));
         }
+        if name == "OPTIND" {
+            self.getopts = Getopts::from_index(&value)?;
+        }
         variable.value = Some(value);
         variable.exported |= export;
-        if name == "OPTIND" {
-            self.getopts_at = 0;
-        }
         Ok(())
+    }
+
+    /// What whoever started the shell learns of its status (XCU 2.8.2).
+    pub(super) fn exit_status(&self) -> u8 {
+        u8::try_from(self.status & 0xff).unwrap_or_default()
+    }
+
+    /// Sets the positional parameters: `getopts` starts with the first of them.
+    pub(super) fn set_positional(&mut self, positional: Vec<Vec<u8>>) {
+        self.positional = positional;
+        self.getopts = Getopts::default();
     }
 
     /// What fields are split by (XCU 2.6.5).

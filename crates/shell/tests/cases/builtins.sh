@@ -71,3 +71,29 @@ hash; echo $?; wait; echo $?
 OLDPWD=/; cd - ; pwd
 ----
 echo "a" "b  c" ; echo; echo ''
+----
+f() { return 256; }; f; echo $?; f && echo yes; f || echo no; g() { f; return; }; g; echo $?; x=$(f); echo $?; (f); echo $?; eval f; echo $?; ! f; echo $?
+----
+f() { return 300; }; trap 'echo $?' EXIT; (trap 'echo $?' EXIT; f); f; return
+----
+set -e; f() { return 256; }; f; echo no
+----
+f() { return 2147483648; }; f; echo $?
+----
+exit 511
+----
+trap 'echo at $?' EXIT; exit 300
+----
+echo a >&-; echo $?; echo >&-; echo -n >&-; echo $?; printf '' >&-; echo $?; printf a >&-; echo $?; { echo a; echo b; } >&-; echo $?; f() { echo c; }; f >&- || echo d
+----
+pwd >&-; echo $?; umask >&-; echo $?; type echo >&-; echo $?; command -v echo >&-; echo $?; export -p >&-; echo $?; set >&-; echo $?; trap : EXIT; trap >&-; echo $?; eval 'echo x' >&-; echo $?
+----
+exec >&-; echo a; echo $? >&2
+----
+set -e; echo a >&-; echo no
+----
+[ ! ! ! a ]; echo $?; [ ! ! ! ]; echo $?; [ ! ! a ]; echo $?; [ ! ! ! '' ]; echo $?; [ ! ! ]; echo $?; [ ! ! ! ! a ]; echo $?; [ ! ! ! a = a ]; echo $?; [ ! ! = ! ]; echo $?; [ ! ! ! ! ! ]; echo $?
+----
+[ ! ! -a a ]; echo $?; [ ! ! a b ]; echo $?; [ ! a b c ]; echo $?; [ ! -f x -a ! -f y ]; echo $?; [ ! '(' a ')' ]; echo $?; [ ! -a ! ]; echo $?; [ ! ! -n a ]; echo $?; [ ! '(' = ')' ]; echo $?
+----
+set -- -a -bc -- x; while getopts abc o; do echo $o $OPTIND; done; echo $OPTIND; set -- -ab; getopts ab o; echo $OPTIND; shift $((OPTIND-1)); echo $#; getopts ab o; echo $?

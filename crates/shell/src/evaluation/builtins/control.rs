@@ -7,7 +7,7 @@ use crate::world::{FileType, World};
 
 impl<W: World> Shell<'_, W> {
     /// `.`: a file's commands in this shell.
-    pub(super) fn dot(&mut self, arguments: &[Vec<u8>], tested: bool) -> Result<u8, Fault> {
+    pub(super) fn dot(&mut self, arguments: &[Vec<u8>], tested: bool) -> Result<u32, Fault> {
         let Some(name) = arguments.first() else {
             return Err(self.error(".: filename argument required"));
         };
@@ -41,7 +41,7 @@ impl<W: World> Shell<'_, W> {
         }
     }
 
-    pub(super) fn eval(&mut self, arguments: &[Vec<u8>], tested: bool) -> Result<u8, Fault> {
+    pub(super) fn eval(&mut self, arguments: &[Vec<u8>], tested: bool) -> Result<u32, Fault> {
         let text = arguments.join(&b' ');
         self.run_text(&text, tested)?;
         Ok(self.state.status)
@@ -76,16 +76,15 @@ impl<W: World> Shell<'_, W> {
     /// `exit` and `return`, with a status or that of the command before.
     pub(super) fn leave(&mut self, name: &str, arguments: &[Vec<u8>]) -> Result<u8, Fault> {
         if let Some(text) = arguments.first() {
-            let status = self.number(name, text)?;
-            self.state.status = u8::try_from(status & 0xff).unwrap_or_default();
+            self.state.status = self.number(name, text)?;
         }
         Err(if name == "exit" { Fault::Exit } else { Fault::Return })
     }
 
     /// A number that is not negative, or the shell's error.
     pub(super) fn number(&mut self, name: &str, text: &[u8]) -> Result<u32, Fault> {
-        let number = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-        number.ok_or_else(|| {
+        let number = str::from_utf8(text).ok().and_then(|text| text.parse::<i32>().ok());
+        number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
             let shown = String::from_utf8_lossy(text).into_owned();
             self.error(&format!("{name}: Illegal number: {shown}"))
         })
@@ -96,7 +95,7 @@ impl<W: World> Shell<'_, W> {
         &mut self,
         arguments: &[Vec<u8>],
         tested: bool,
-    ) -> Result<u8, Fault> {
+    ) -> Result<u32, Fault> {
         let mut rest = arguments;
         while let Some((option, others)) = rest.split_first() {
             match option.as_slice() {
@@ -105,8 +104,8 @@ impl<W: World> Shell<'_, W> {
                     rest = others;
                     break;
                 }
-                b"-v" => return self.describe(others, false),
-                b"-V" => return self.describe(others, true),
+                b"-v" => return Ok(self.describe(others, false)?.into()),
+                b"-V" => return Ok(self.describe(others, true)?.into()),
                 _ => break,
             }
         }
@@ -136,6 +135,11 @@ impl<W: World> Shell<'_, W> {
                 name if super::is_special(name) => Some((name.to_vec(), "a special shell builtin")),
                 name if super::is_regular(name) => Some((name.to_vec(), "a shell builtin")),
                 name if syntax::is_reserved(name) => Some((name.to_vec(), "a shell keyword")),
+                // A path is answered as it is.
+                name if name.contains(&b'/') => {
+                    let path = self.state.absolute(name);
+                    self.world.find(&path, &search).map(|_| (name.to_vec(), ""))
+                }
                 name => self.world.find(name, &search).map(|path| (path, "")),
             };
             let line = match (found, long) {
@@ -188,14 +192,16 @@ impl<W: World> Shell<'_, W> {
 
     pub(super) fn print_directory(&mut self) -> Result<u8, Fault> {
         let line = [self.state.directory.as_slice(), b"\n"].concat();
-        Ok(u8::from(!self.write(1, &line)?))
+        self.write(1, &line)?;
+        Ok(0)
     }
 
     /// `umask`, in octal digits.
     pub(super) fn umask(&mut self, arguments: &[Vec<u8>]) -> Result<u8, Fault> {
         let Some(text) = arguments.first() else {
             let line = format!("{:04o}\n", self.state.umask);
-            return Ok(u8::from(!self.write(1, line.as_bytes())?));
+            self.write(1, line.as_bytes())?;
+            return Ok(0);
         };
         let shown = String::from_utf8_lossy(text).into_owned();
         match u16::from_str_radix(&shown, 8).ok().filter(|mask| *mask <= 0o777) {

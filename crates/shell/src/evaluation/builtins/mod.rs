@@ -46,18 +46,30 @@ impl<W: World> Shell<'_, W> {
             Some((name, arguments)) => (String::from_utf8_lossy(name).into_owned(), arguments),
             None => return Ok(()),
         };
-        let status = match name.as_str() {
+        self.state.status = match name.as_str() {
+            "." => self.dot(arguments, tested)?,
+            "command" => self.command_builtin(arguments, tested)?,
+            "eval" => self.eval(arguments, tested)?,
+            name => self.alone(name, words, arguments)?.into(),
+        };
+        if std::mem::take(&mut self.is_output_lost) {
+            self.complain(&format!("{name}: {name}: I/O error"))?;
+            self.state.status |= 1;
+        }
+        Ok(())
+    }
+
+    /// A builtin that runs no other command.
+    fn alone(&mut self, name: &str, words: &[Vec<u8>], arguments: &[Vec<u8>]) -> Result<u8, Fault> {
+        Ok(match name {
             ":" | "true" => 0,
             "false" => 1,
-            "." => self.dot(arguments, tested)?,
-            "break" | "continue" => self.leave_loops(&name, arguments)?,
+            "break" | "continue" => self.leave_loops(name, arguments)?,
             "cd" => self.change_directory(arguments)?,
-            "command" => self.command_builtin(arguments, tested)?,
             "echo" => self.echo(arguments)?,
-            "eval" => self.eval(arguments, tested)?,
             "exec" => self.exec(arguments)?,
-            "exit" | "return" => self.leave(&name, arguments)?,
-            "export" | "readonly" => self.mark(&name, arguments)?,
+            "exit" | "return" => self.leave(name, arguments)?,
+            "export" | "readonly" => self.mark(name, arguments)?,
             "getopts" => self.getopts(arguments)?,
             "hash" | "wait" => 0,
             "local" => self.local(arguments)?,
@@ -83,8 +95,6 @@ impl<W: World> Shell<'_, W> {
                     words.iter().map(|word| String::from_utf8_lossy(word)).collect();
                 return Err(self.unsupported(format!("`{}`", words.join(" "))));
             }
-        };
-        self.state.status = status;
-        Ok(())
+        })
     }
 }

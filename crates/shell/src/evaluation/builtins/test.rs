@@ -42,11 +42,15 @@ impl<W: World> Shell<'_, W> {
         if arguments.is_empty() {
             return Ok(1);
         }
-        // Of four words, `!` is about the other three, whatever they are (XCU `test`, four arguments).
-        let (negated, arguments) = match arguments {
-            [first, others @ ..] if first == b"!" && others.len() == 3 => (true, others),
-            all => (false, all),
-        };
+        // Of four words, `!` is about the other three, whatever they are, and of three about two, unless
+        // they compare (XCU `test`, three and four arguments). Two such are one for dash.
+        let (mut negated, mut arguments) = (false, arguments);
+        while let [first, others @ ..] = arguments
+            && first == b"!"
+            && (others.len() == 3 || (others.len() == 2 && !is_binary(&others[0])))
+        {
+            (negated, arguments) = (true, others);
+        }
         let mut words = Words { words: arguments, at: 0 };
         let found = self.either(&mut words).and_then(|value| match words.peek(0) {
             None => Ok(value != negated),

@@ -1,6 +1,6 @@
 //! What changes variables, parameters and options.
 
-use super::super::state::Options;
+use super::super::state::{Getopts, Options};
 use super::super::{Fault, Shell};
 use super::control::quoted;
 use crate::world::World;
@@ -72,7 +72,8 @@ impl<W: World> Shell<'_, W> {
             }
             text.push(b'\n');
         }
-        Ok(u8::from(!self.write(1, &text)?))
+        self.write(1, &text)?;
+        Ok(0)
     }
 
     /// `local`: until the function returns.
@@ -132,7 +133,8 @@ impl<W: World> Shell<'_, W> {
                     );
                 }
             }
-            return Ok(u8::from(!self.write(1, &text)?));
+            self.write(1, &text)?;
+            return Ok(0);
         }
         let mut words = arguments.iter();
         while let Some(word) = words.clone().next() {
@@ -144,7 +146,7 @@ impl<W: World> Shell<'_, W> {
             words.next();
             match word.as_slice() {
                 b"--" => {
-                    self.state.positional = words.cloned().collect();
+                    self.state.set_positional(words.cloned().collect());
                     return Ok(0);
                 }
                 b"-" => {
@@ -171,7 +173,7 @@ impl<W: World> Shell<'_, W> {
         }
         let rest: Vec<Vec<u8>> = words.cloned().collect();
         if !rest.is_empty() {
-            self.state.positional = rest;
+            self.state.set_positional(rest);
         }
         Ok(0)
     }
@@ -185,7 +187,8 @@ impl<W: World> Shell<'_, W> {
         if count > self.state.positional.len() {
             return Err(self.error("shift: can't shift that many"));
         }
-        self.state.positional.drain(..count);
+        let rest = self.state.positional.split_off(count);
+        self.state.set_positional(rest);
         Ok(0)
     }
 
@@ -200,15 +203,16 @@ impl<W: World> Shell<'_, W> {
             Some(words) if !words.is_empty() => words.to_vec(),
             _ => self.state.positional.clone(),
         };
-        let index =
-            self.state.get("OPTIND").and_then(|text| str::from_utf8(text).ok()?.parse().ok());
-        let mut index: usize = index.unwrap_or(1).max(1);
-        let mut at = self.state.getopts_at;
+        let mut place = self.state.getopts;
+        if place.next > words.len() + 1 {
+            place = Getopts::default();
+        }
         let silent = wanted.first() == Some(&b':');
-        let found = next_option(&words, &mut index, &mut at, wanted);
+        let found = next_option(&words, &mut place, wanted);
         let (letter, argument, status) = match found {
             Found::End => (b"?".to_vec(), None, 1),
-            Found::Option(letter, argument) => (vec![letter], argument, 0),
+            // Without one of its own, it has an empty one.
+            Found::Option(letter, argument) => (vec![letter], Some(argument), 0),
             Found::Unknown(letter) if silent => (b"?".to_vec(), Some(vec![letter]), 0),
             Found::Missing(letter) if silent => (b":".to_vec(), Some(vec![letter]), 0),
             Found::Unknown(letter) | Found::Missing(letter) => {
@@ -228,12 +232,12 @@ impl<W: World> Shell<'_, W> {
         self.state.set(&name, letter).map_err(|why| self.error(&why))?;
         match argument {
             Some(argument) => self.state.set("OPTARG", argument).map_err(|why| self.error(&why))?,
-            None => {
-                self.state.variables.remove("OPTARG");
-            }
+            None if status == 0 => drop(self.state.variables.remove("OPTARG")),
+            None => {}
         }
-        self.state.set("OPTIND", index.to_string().into_bytes()).map_err(|why| self.error(&why))?;
-        self.state.getopts_at = at;
+        let index = place.next.to_string().into_bytes();
+        self.state.set("OPTIND", index).map_err(|why| self.error(&why))?;
+        self.state.getopts = place;
         Ok(status)
     }
 }
@@ -241,54 +245,50 @@ impl<W: World> Shell<'_, W> {
 /// What `getopts` comes to next.
 enum Found {
     End,
-    Option(u8, Option<Vec<u8>>),
+    Option(u8, Vec<u8>),
     Unknown(u8),
     Missing(u8),
 }
 
-fn next_option(words: &[Vec<u8>], index: &mut usize, at: &mut usize, wanted: &[u8]) -> Found {
-    if *at == 0 {
-        match words.get(*index - 1).map(Vec::as_slice) {
-            Some(b"--") => {
-                *index += 1;
+fn next_option(words: &[Vec<u8>], place: &mut Getopts, wanted: &[u8]) -> Found {
+    let begun = place.within.take().and_then(|at| {
+        let word = words.get(place.next.checked_sub(2)?)?.as_slice();
+        (at < word.len()).then_some((word, at))
+    });
+    let (word, at) = match begun {
+        Some(begun) => begun,
+        None => {
+            let Some(word @ [b'-', _, ..]) = words.get(place.next - 1).map(Vec::as_slice) else {
                 return Found::End;
+            };
+            place.next += 1;
+            match word {
+                b"--" => return Found::End,
+                word => (word, 1),
             }
-            Some([b'-', _, ..]) => *at = 1,
-            _ => return Found::End,
         }
-    }
-    let Some(word) = words.get(*index - 1) else { return Found::End };
-    let Some(&letter) = word.get(*at) else { return Found::End };
-    let next_word = |index: &mut usize, at: &mut usize| {
-        *index += 1;
-        *at = 0;
     };
-    *at += 1;
-    let is_last = *at >= word.len();
+    let letter = word[at];
+    let rest = &word[at + 1..];
     let spec = wanted.iter().position(|byte| *byte == letter && letter != b':');
-    let Some(spec) = spec else {
-        if is_last {
-            next_word(index, at);
+    match spec.map(|at| wanted.get(at + 1) == Some(&b':')) {
+        None => {
+            place.within = Some(at + 1);
+            Found::Unknown(letter)
         }
-        return Found::Unknown(letter);
-    };
-    if wanted.get(spec + 1) != Some(&b':') {
-        if is_last {
-            next_word(index, at);
+        Some(false) => {
+            place.within = Some(at + 1);
+            Found::Option(letter, Vec::new())
         }
-        return Found::Option(letter, None);
+        Some(true) if !rest.is_empty() => Found::Option(letter, rest.to_vec()),
+        Some(true) => match words.get(place.next - 1) {
+            Some(argument) => {
+                place.next += 1;
+                Found::Option(letter, argument.clone())
+            }
+            None => Found::Missing(letter),
+        },
     }
-    let argument = if is_last {
-        next_word(index, at);
-        match words.get(*index - 1) {
-            Some(argument) => argument.clone(),
-            None => return Found::Missing(letter),
-        }
-    } else {
-        word[*at..].to_vec()
-    };
-    next_word(index, at);
-    Found::Option(letter, Some(argument))
 }
 
 #[cfg(test)]
@@ -507,6 +507,31 @@ a <>
 b <v w>
 4 4
 b <> 3
+$ set -- -abc -d; while getopts abcd o; do echo "$o $OPTIND"; done; set -- -axb; while getopts :ab o; do echo "$o $OPTIND"; done
+a 2
+b 2
+c 2
+d 3
+a 2
+? 2
+b 2
+$ set -- -ab -c; getopts abc o; OPTIND=$OPTIND; getopts abc o; echo $o $OPTIND; set -- -ba; getopts ab o; echo $o; shift 0; getopts ab o; echo $o; OPTIND=9; getopts ab o; echo $o $OPTIND
+c 3
+b
+b
+b 2
+$ f() { getopts ab o "$@"; echo $o $OPTIND; }; g() { local OPTIND=1; f "$@"; }; set -- -ab; getopts ab o; f -b -a; f -b -a; g -a; getopts ab o; echo $o $OPTIND
+b 2
+b 2
+a 2
+? 2
+$ OPTARG=x; set -- -a -b; getopts ab: o; echo "<${OPTARG-unset}>"; getopts ab: o 2>/dev/null; echo "<${OPTARG-unset}>"; OPTARG=y; getopts ab: o; echo "<${OPTARG-unset}>"
+<>
+<unset>
+<y>
+$ OPTIND=x; echo no
+stderr: script: 1: Illegal number: x
+exit: 2
 $ getopts a; echo no
 no
 stderr: script: 1: getopts: Usage: getopts optstring var [arg...]
