@@ -19,6 +19,8 @@ pub enum Node {
     Directory(BTreeMap<Vec<u8>, usize>),
     /// A symbolic link: what it holds.
     Symlink(Vec<u8>),
+    /// A FIFO, which nothing can be read from or written to.
+    Fifo,
 }
 
 /// A file with what belongs to it, whatever its names.
@@ -188,6 +190,7 @@ impl Files for Memory {
             Node::File(contents) => (FileType::Regular, contents.len()),
             Node::Directory(_) => (FileType::Directory, 4096),
             Node::Symlink(target) => (FileType::Symlink, target.len()),
+            Node::Fifo => (FileType::Fifo, 0),
         };
         Ok(Status {
             file_type,
@@ -203,6 +206,7 @@ impl Files for Memory {
     fn read(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
         match &self.inodes[self.find_inode(path, true)?.1].node {
             Node::File(contents) => Ok(contents.clone()),
+            Node::Fifo => Err(FileError::Invalid),
             _ => Err(FileError::IsADirectory),
         }
     }
@@ -214,6 +218,7 @@ impl Files for Memory {
                     *old = contents.to_vec();
                     Ok(())
                 }
+                Node::Fifo => Err(FileError::Invalid),
                 _ => Err(FileError::IsADirectory),
             },
             Err(FileError::NotFound) => match self.target(path) {
@@ -247,6 +252,10 @@ impl Files for Memory {
 
     fn make_directory(&mut self, path: &[u8], mode: u16) -> Result<(), FileError> {
         self.add(path, Node::Directory(BTreeMap::new()), mode)
+    }
+
+    fn make_fifo(&mut self, path: &[u8], mode: u16) -> Result<(), FileError> {
+        self.add(path, Node::Fifo, mode)
     }
 
     fn make_symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), FileError> {
@@ -336,6 +345,16 @@ impl Files for Memory {
 
 impl World for Memory {
     fn find(&self, name: &[u8], _: &[u8]) -> Option<Vec<u8>> {
+        if name.contains(&b'/') {
+            let folder = name.iter().rposition(|byte| *byte == b'/').map(|at| &name[..at]);
+            let is_program = matches!(folder, Some(b"/bin" | b"/usr/bin"))
+                && self.has_programs
+                && commands::has::<Self>(name);
+            let at = self.status(name, true);
+            let is_executable =
+                at.is_ok_and(|at| at.file_type == FileType::Regular && at.mode & 0o111 != 0);
+            return (is_program || is_executable).then(|| name.to_vec());
+        }
         let is_there = self.has_programs && commands::has::<Self>(name);
         is_there.then(|| [b"/usr/bin/", name].concat())
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -59,6 +59,8 @@ fn walk(root: &Path, folder: &Path, first: &mut BTreeMap<u64, String>, files: &m
             walk(root, &path, first, files);
         } else if at.is_symlink() {
             files.push(format!("{name} -> {}", std::fs::read_link(&path).unwrap().display()));
+        } else if at.file_type().is_fifo() {
+            files.push(format!("{name}| {mode:o}"));
         } else {
             let known = first.entry(at.ino()).or_insert_with(|| name.clone()).clone();
             let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
@@ -88,6 +90,7 @@ fn ours(script: &str, folder: &[u8]) -> std::result::Result<Result, String> {
             let inode = memory.inode(number);
             match &inode.node {
                 Node::Directory(_) => format!("{name}/ {:o}", inode.mode),
+                Node::Fifo => format!("{name}| {:o}", inode.mode),
                 Node::Symlink(target) => format!("{name} -> {}", String::from_utf8_lossy(target)),
                 Node::File(contents) => {
                     let known = first.entry(number).or_insert_with(|| name.clone());
@@ -138,4 +141,14 @@ fn grep() {
 #[test]
 fn sed() {
     compare(include_str!("cases/sed.sh"));
+}
+
+#[test]
+fn programs_about_the_system() {
+    compare(include_str!("cases/system.sh"));
+}
+
+#[test]
+fn digests() {
+    compare(include_str!("cases/digests.sh"));
 }

@@ -1,4 +1,4 @@
-//! Programs about programs: env, xargs, and those that only have a status.
+//! Programs about programs: env, xargs, which, and those that only have a status.
 
 use super::call::{Call, shown};
 use super::options::Options;
@@ -16,6 +16,25 @@ pub(super) fn success<W: World>(_: &mut W, _: &mut Call<'_>) -> Result<u8, Stop>
 /// false(1).
 pub(super) fn failure<W: World>(_: &mut W, _: &mut Call<'_>) -> Result<u8, Stop> {
     Ok(1)
+}
+
+/// which(1) of debianutils: where programs are.
+pub(super) fn which<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "+", &[])?;
+    let search = call.invocation.environment.get("PATH").cloned().unwrap_or_default();
+    let mut status = u8::from(options.operands.is_empty());
+    for name in &options.operands {
+        // A path is answered as it is.
+        let found = match name.contains(&b'/') {
+            true => world.find(&call.path(name), &search).map(|_| name.to_vec()),
+            false => world.find(name, &search),
+        };
+        match found {
+            Some(path) => call.print(&[path.as_slice(), b"\n"].concat()),
+            None => status = 1,
+        }
+    }
+    Ok(status)
 }
 
 /// env(1): runs a program with other variables.

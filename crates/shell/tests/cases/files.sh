@@ -69,3 +69,13 @@ umask 022; touch f; for m in =r =rw a=r u= go= +w = ug=s +t 0 00644 u+x,g=u o=g 
 mkdir d; for m in =r =rx u=rwx,g=rx g=s a=rx ug=s 755 0755 00755 02755 +t u-s g-s; do chmod 6777 d; chmod $m d; echo "$m $(stat -c %a d)"; done
 ----
 touch f; for m in u=rw u+rw 7 4711 go=u; do install -m $m f g; echo "$m $(stat -c %a g)"; done; for m in 755 00755 2700; do mkdir -p e; chmod 2777 e; install -d -m $m e; echo "$m $(stat -c %a e)"; done; chmod 7 missing f q; echo $?; chmod z; echo $?
+----
+mkdir -p dir/sub e; touch dir/x.sh dir/y.sh dir/sub/z.sh; echo dir//*.sh; echo dir///*.sh; echo d*//sub; echo d*//; echo d*///; echo */; echo */.; echo ./*//x.sh; echo dir/./*.sh; echo .//*; echo dir//q*; echo d*//sub//*; echo d*/../d*; echo "d"*//x.sh; echo dir/x.sh/*; echo dir/x.sh*//; cd dir; echo ..//d*
+----
+dd if=/dev/zero of=f bs=1 count=3; echo $?; dd if=/dev/zero bs=1k count=2 of=f 2>/dev/null; wc -c f; printf xyz | dd of=f bs=2 conv=notrunc status=none; wc -c f; printf abcdef >g; dd if=g of=h bs=2 count=2 2>/dev/null; cat h; echo; dd if=g bs=4 2>/dev/null; echo; dd if=g bs=1 skip=2 count=3 2>/dev/null; echo; dd if=missing of=x; echo $?; printf abc | dd of=k 2>/dev/null; cat k; dd if=g of=h bs=1 seek=8 2>/dev/null
+----
+printf abcdef >g; dd if=g of=d/x; echo $?; dd bs=1K count=1 if=/dev/zero 2>/dev/null | wc -c; dd bs=1KB count=1 if=/dev/zero 2>/dev/null | wc -c; dd bs=1M count=1 if=/dev/zero 2>/dev/null | wc -c; dd if=/dev/null of=e 2>/dev/null; echo x >p; umask 077; dd if=g of=p status=none; dd if=g of=q bs=1 count=0 status=none; dd if=/dev/zero of=/dev/null count=1 bs=16 status=none; dd if=g bs=5 2>&1 >/dev/null | head -2
+----
+truncate -s 3 f; truncate -s 0 f; wc -c <f; truncate -s +5 f; wc -c <f; truncate -c -s 3 g; echo $?; ls; truncate -s 1K f; wc -c <f; truncate --size=-24 f; wc -c <f; truncate f; echo $?; truncate -s x f; echo $?; truncate -s 3; echo $?; truncate -s 3 d/x; echo $?; truncate -s 1M f; wc -c <f; truncate -s '<5' f; wc -c <f; truncate -s '<9' f; wc -c <f; truncate -s '>9' f; truncate -s '>8' f; wc -c <f; truncate -s %4 f; wc -c <f; truncate -s /5 f; wc -c <f; mkdir d; truncate -s 1 d; echo $?; truncate -s -99 f; wc -c <f; echo abc >k; truncate -r k f m; truncate -s 2 k; cat k; truncate -r no f; echo $?; truncate -s /0 f; echo $?
+----
+mkfifo p; mkfifo -m 600 q; mkfifo p; echo $?; mkfifo d/x; echo $?; mkfifo; echo $?; mknod r p; stat -c '%F %a' r; umask 077; mknod -m 640 s p; mknod x p; mknod t; echo $?; mknod p p; echo $?; mknod u p 1 2; echo $?; ls; test -p p; echo $?; find . -type p | sort; mv q w; rm p; echo $?; mkfifo -m z y; echo $?; chmod 604 r; mkfifo -m u=rw,o= v

@@ -37,3 +37,11 @@ echo a b c | xargs echo x; printf 'a\nb\nc\n' | xargs -n1 echo; printf 'a b\nc\n
 touch a b c; ls | xargs rm; ls; env A=1 env | grep '^A='; env -i B=2 env; env -u PATH A=1 env | grep -c PATH; echo $?; env true; echo $?; env false; echo $?
 ----
 /bin/true; echo $?; /usr/bin/false; echo $?; sync; sleep 0; echo $?; /bin/cat </dev/null; echo a | /bin/cat; nosuchcommand; echo $?
+----
+printf 'a\nb\nc\n' >f; printf '1\n2\n' >g; paste f g; paste -d, f g; paste -s f; paste -sd, f g; paste -d ',;' f g f; paste - - <f; paste f - <g; paste </dev/null; echo $?; paste -d '' f g; paste -d '\0,' f g f; paste -d '\n\t\\' f g f g; paste -d '\' f g; echo $?; printf a | paste -s; paste missing f; echo $?; paste -s missing f; echo $?; printf 'a\nb' | paste -s -d+; paste -s /dev/null; paste -d, /dev/null f; paste - f - <f; seq 5 | paste -sd '+-'
+----
+printf 'a\nb\nd\n' >f; printf 'b\nc\nd\n' >g; comm f g; comm -12 f g; comm -23 f g; comm -3 f g; comm -13 f g; echo $?; comm -1 f g; comm f - <g; comm missing f; echo $?; comm f; echo $?; comm -123 f g; printf 'a\na\nb' >h; comm f h; comm /dev/null f
+----
+printf 'abc\nd e\n\nx' | rev; echo; printf 'a\nb\nc' | tac; printf 'a\nb\nc\n' | tac; printf 'a\nx\n' >f; printf b >g; tac f g; tac g f; rev f g; rev missing f; echo $?; tac missing f; echo $?; tac </dev/null; printf '\n\na' | tac
+----
+echo a >f; echo a >g; echo b >h; mkdir d; echo a >d/f; diff f g; echo $?; diff -q f h; echo $?; diff -q f missing; echo $?; diff -s f g; diff -q f d; echo $?; diff d h/../f; echo $?; diff --brief f h; diff -q f f; echo $?; diff -q - f <h; echo $?; diff -q missing f; echo $?; diff -Nq f missing; echo $?; diff -Nq x y; echo $?; diff -q h d; echo $?; diff f; echo $?; diff -qs f g; cat f | diff - g; echo $?

@@ -1,0 +1,18 @@
+uname; uname -s; uname -o; uname -so; uname --kernel-name; uname x; echo $?; tty; echo $?; tty -s; echo $?; logger x; echo $?; logger -t tag -p user.info 'a b'; echo $?
+----
+which ls nosuch; echo $?; which; echo $?; which nosuch; echo $?; which /bin/ls ./x; echo $?; touch x; which ./x; echo $?; chmod +x x; which ./x; mkdir d; which ./d; echo $?; which grep sed; command -v /bin/ls; command -v ./x; command -v ./y; echo $?
+----
+mountpoint /; echo $?; mountpoint -q /; echo $?; mountpoint -q .; echo $?; mountpoint .; echo $?; mountpoint missing; echo $?; mountpoint -q missing; echo $?; touch f; mountpoint f; echo $?; mountpoint; echo $?; mountpoint -q /..; echo $?
+----
+date -u -d @0 +%s; date -u -d @0 +%Y-%m-%d; date -u -d @1000000000; date -u -d @1000000000 '+%F %T %H %M %S %d %m %y %j %a %A %b %B %e %s %% %n %t %Z %z %D %R %I %p %u %w %C %h %k %l %N %c %x %X %r'; date -d @5 +%s; date -u -d @-5 +%F_%T; date -u --date=@100 +%s; date -r missing; echo $?; date -u -R -d @0; date -u -d @0 +%-d_%_d_%0e_%-H_%_H_%-m_%-j_%_m; date -u -d @253402300799 '+%Y %y %C'; date -u -d @-62135596801 +%Y-%m-%d; date -u -d @951782400 '+%F %j %a'; TZ=UTC date -d @86399 +%T; TZ= date -d @43200 '+%I %p %l'
+----
+touch f g; date -u -r f +%s >s; date -u -r g +%s >t; cmp s t; echo $?; rm s t; for t in 0 1 59 3599 86399 86400 5097599 68169600 951868799 951868800 4107542399 4107542400; do date -u -d @$t '+%F %T %j %a %u'; done
+----
+getopt -o ab: -l long,arg:,opt:: -n prog -- -a -b x --long --arg=y z --opt --opt=q; echo $?; getopt -o ab: -n prog -- -x -b; echo $?; getopt -o ab:: -- -bfoo -b foo; echo $?; getopt ab: -a -b x y; echo $?; getopt -q -o a -- -x; echo $?; getopt -T; echo $?; getopt -o a -l foo,foobar,bar -- --fo; echo $?; getopt -o a -l foo,foobar,bar -- --b --foo; echo $?
+----
+getopt -o a: -- -a "it's" 'x y' ''; echo $?; getopt -u -o a: -- -a 'x y' z; echo $?; getopt -o +ab -- -a x -b; echo $?; getopt -o -ab -- -a x -b y; echo $?; POSIXLY_CORRECT=1 getopt -o ab -- -a x -b; echo $?; getopt; echo $?; getopt -o a; echo $?; getopt -o a -l foo -- --foo=x; echo $?; getopt -o a -l foo: -- --foo; echo $?; getopt --options a --longoptions foo,bar --longoptions baz --name n -- --baz x; echo $?; getopt -o a -- a -- -a; echo $?
+----
+getopt -o '' -l foo -- --foo -x; echo $?; getopt -Q -o a -- -a; echo $?; getopt -o a -l 'foo bar' -- --foo --bar; echo $?; getopt -o ab -- -ab - x; echo $?; getopt -l foo -- --foo; echo $?; getopt -o a: -- -a 'x
+y' 'a\b!c'; echo $?; getopt -n x ab -a; echo $?; getopt -o hv --long help,verbose -n x.sh --; echo $?; getopt -o ab -- -a --; echo $?; getopt -o a -n p -- -xa; echo $?; getopt -o a -l foo -n p -- --nope -a; echo $?; getopt -o a: -l foo: -n p -- --foo -a -a -- x; echo $?; getopt -oa -nfoo -- -x; echo $?; getopt -o :a -- -x; echo $?
+----
+t=$(getopt -o vo: --long verbose,output: -n script -- -v --output 'a b' rest "it's"); eval set -- "$t"; while :; do case $1 in -v|--verbose) echo verbose; shift;; -o|--output) echo "<$2>"; shift 2;; --) shift; break;; esac; done; echo $#; for a; do echo "$a"; done
