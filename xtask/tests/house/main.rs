@@ -36,10 +36,6 @@ const CIRCLES: &[(&str, &str, usize)] = &[
     ("engine", "packages/debian", 5),
     ("engine", "rootfs", 14),
     ("engine", "verify", 9),
-    ("measure", "compare", 2),
-    ("measure", "event/data", 5),
-    ("measure", "snp", 2),
-    ("measure", "tpm", 4),
 ];
 
 fn crates() -> PathBuf {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Kind, ValueComparison};
+use super::kind::Kind;
 use crate::event::{
     Event, EventType, Events, ObservedEvent, PcrIndex, Register, RtmrIndex, Source,
 };
@@ -228,7 +228,7 @@ pub fn causes_of_known(register: Register) -> Vec<Cause> {
     without_repetition(causes)
 }
 
-fn register_is(register: Register, pcr: u8) -> bool {
+pub(super) fn register_is(register: Register, pcr: u8) -> bool {
     matches!(register, Register::Pcr(index) if index.number() == pcr)
 }
 
@@ -236,51 +236,6 @@ fn register_is(register: Register, pcr: u8) -> bool {
 fn of_device(register: Register) -> Option<Cause> {
     let of_devices = register_is(register, 2) || register_is(register, 3);
     of_devices.then_some(Cause::OptionRom)
-}
-
-/// Judges the causes of all registers together: what one register shows to be as expected is no
-/// cause of another one, and what several registers that differ have in common comes first.
-pub(super) fn jointly(values: &mut [ValueComparison]) {
-    let judged = |pcr: u8, rtmr: u8| {
-        let state = |value: &&ValueComparison| match value.register {
-            Register::Pcr(index) => index.number() == pcr,
-            Register::Rtmr(index) => index.number() == rtmr,
-            Register::Mrtd => false,
-        };
-        let found = values.iter().find(|value| state(value) && value.observed.is_some());
-        found.map(ValueComparison::is_equal)
-    };
-    // Of no register.
-    const NONE: u8 = u8::MAX;
-    let (image, handed, uki) = (judged(4, NONE), judged(9, NONE), judged(UKI_PCR, NONE));
-    let (td_image, td_handed) = (judged(NONE, 1), judged(NONE, 2));
-    let mut excluded = Vec::new();
-    if image == Some(true) || td_image == Some(true) {
-        excluded.extend([Cause::Kernel, Cause::KernelPatched, Cause::Uki, Cause::StubVersion]);
-    }
-    if handed == Some(true) || td_handed == Some(true) {
-        excluded.extend([Cause::CommandLine, Cause::CommandLineLayout, Cause::Initrd]);
-    }
-    if judged(7, NONE) == Some(true) {
-        excluded.push(Cause::SecureBootVariables);
-    }
-    let inside_uki = image == Some(false) && handed == Some(false) && uki != Some(true);
-    let shared = [Cause::CommandLine, Cause::Initrd];
-    for value in values.iter_mut().filter(|value| value.observed.is_some() && !value.is_equal()) {
-        let is_boot = [4, 9, UKI_PCR].iter().any(|pcr| register_is(value.register, *pcr));
-        let has_uki = value.causes.contains(&Cause::Uki) || register_is(value.register, 9);
-        if inside_uki && is_boot && uki == Some(false) && has_uki {
-            // All three move only if what the kernel is handed moved, which the UKI holds.
-            value.causes.retain(|cause| !shared.contains(cause) && *cause != Cause::Kernel);
-            value.causes.splice(0..0, shared);
-        }
-        let all = value.causes.clone();
-        value.causes.retain(|cause| !excluded.contains(cause));
-        if value.causes.is_empty() {
-            // An exclusion that leaves nothing says more of this table than of the machine.
-            value.causes = all;
-        }
-    }
 }
 
 /// Causes that can't be, by how a machine is predicted to boot: nothing patches the kernel of a UKI,
@@ -342,7 +297,7 @@ fn of_contents(event: &Event) -> &'static [Cause] {
 }
 
 /// Where systemd-stub measures the sections of the UKI it is part of.
-const UKI_PCR: u8 = 11;
+pub(super) const UKI_PCR: u8 = 11;
 
 /// PCRs from here on are the operating system's (TCG PC Client Platform Firmware Profile 1.06,
 /// section 3.3.4).

@@ -12,14 +12,15 @@
 //! events a prediction does not make. Oracle: planted mismatches in the logs of real boots.
 
 mod cause;
+mod kind;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::event::{
     Bank, BankDigest, Event, EventType, Events, Observed, ObservedEvent, Register, RegisterSet,
@@ -27,6 +28,8 @@ use crate::event::{
 };
 
 pub use cause::{Cause, causes_of_known};
+pub use kind::Kind;
+pub use values::{ValueComparison, WrongBank, judge_jointly};
 
 /// What a machine should have done.
 #[derive(Clone, Copy, Debug)]
@@ -75,34 +78,6 @@ impl<'a> Prediction<'a> {
 fn fold(initial: BankDigest, digests: impl Iterator<Item = BankDigest>) -> BankDigest {
     // One bank throughout: the callers' digests are picked for it or checked by `Observed::new`.
     digests.fold(initial, |value, digest| value.extend(digest).unwrap_or(value))
-}
-
-/// How two lists of events differ at the first place where they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Another digest stands where the expected one should.
-    Differs,
-    /// The expected event did not happen.
-    Missing,
-    /// An event happened that is not expected.
-    Unexpected,
-    /// Both events happen, but not in this order.
-    OutOfOrder,
-    /// The register did not start with the value it should have started with.
-    InitialValue,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Differs => "differs",
-            Self::Missing => "is missing",
-            Self::Unexpected => "is unexpected",
-            Self::OutOfOrder => "is out of order",
-            Self::InitialValue => "starts with a different value",
-        })
-    }
 }
 
 /// The predicted event at a divergence.
@@ -301,7 +276,7 @@ pub fn compare_start(
 struct Sides<'a> {
     register: Register,
     bank: Bank,
-    /// Causes that this way of booting does not have.
+    /// Causes that this kind of boot does not have.
     ruled_out: &'static [Cause],
     expected: Vec<(usize, &'a Event)>,
     reported: Vec<(usize, &'a ObservedEvent<'a>)>,
@@ -421,40 +396,6 @@ impl Sides<'_> {
     }
 }
 
-/// A register of which only the value is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ValueComparison {
-    /// Which.
-    pub register: Register,
-    /// The value after all predicted events.
-    pub expected: BankDigest,
-    /// The value that was given; none when it was not.
-    pub observed: Option<BankDigest>,
-    /// What could make it differ, when it does: all that decides the register.
-    pub causes: Vec<Cause>,
-}
-
-impl ValueComparison {
-    /// Whether the value was given and is the predicted one.
-    #[must_use]
-    pub fn is_equal(&self) -> bool {
-        self.observed == Some(self.expected)
-    }
-}
-
-/// A value that can't be compared.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("the value of {register} is a digest of {found}, expected {expected}")]
-pub struct WrongBank {
-    /// Whose value.
-    pub register: Register,
-    /// The bank it is of.
-    pub found: Bank,
-    /// The bank asked for.
-    pub expected: Bank,
-}
-
 /// Compares the values of registers when there is no log: every predicted register, by number.
 /// Given values of other registers are not judged.
 ///
@@ -483,13 +424,8 @@ pub fn compare_values(
         ValueComparison { register, expected, observed, causes }
     });
     let mut compared: Vec<ValueComparison> = compared.collect();
-    cause::jointly(&mut compared);
+    judge_jointly(&mut compared);
     Ok(compared)
-}
-
-/// Judges the causes of values together, however they were made.
-pub fn judge_jointly(values: &mut [ValueComparison]) {
-    cause::jointly(values);
 }
 
 /// Which of several candidates a digest is.

@@ -15,9 +15,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use super::EventType;
@@ -26,16 +24,11 @@ use super::data;
 use super::observed::{Observed, ObservedEvent};
 use super::register::{Bank, BankDigest, Register, RegisterSet};
 
-/// Signature of the header of crypto-agile logs (TCG PC Client Platform Firmware Profile 1.06,
-/// section 10.4.5.1).
-pub const SPEC_ID_SIGNATURE: &[u8; 16] = b"Spec ID Event03\0";
+pub use super::algorithm::AlgorithmId;
+pub use super::data::{SPEC_ID_SIGNATURE, STARTUP_LOCALITY_SIGNATURE};
 
 /// What headers of older formats begin with, `00` for EFI and `02` for TPM 1.2.
 const SPEC_ID_ANY: &[u8] = b"Spec ID Event";
-
-/// Signature of the entry that says at which locality the TPM was started (the same, section
-/// 10.4.5.3).
-pub const STARTUP_LOCALITY_SIGNATURE: &[u8; 16] = b"StartupLocality\0";
 
 /// Signature of the ACPI table that says where a TD's log is, but does not hold it.
 pub const CCEL_TABLE_SIGNATURE: &[u8; 4] = b"CCEL";
@@ -48,56 +41,6 @@ const LEGACY_PCRS: u32 = 24;
 
 /// More hash functions than exist (TCG Algorithm Registry 1.34, table 3).
 const ALGORITHMS_MAX: u32 = 16;
-
-/// TPM_ALG_ID: the number of a hash function (TCG Algorithm Registry 1.34, table 3).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AlgorithmId(pub u16);
-
-impl AlgorithmId {
-    /// SHA-1, 20 bytes; told apart, never replayed.
-    pub const SHA1: Self = Self(0x0004);
-    /// SHA-256, 32 bytes: a bank of its own.
-    pub const SHA256: Self = Self(0x000b);
-    /// SHA-384, 48 bytes: a bank of its own, and the only one of a TD.
-    pub const SHA384: Self = Self(0x000c);
-    /// SHA-512, 64 bytes; told apart, never replayed.
-    pub const SHA512: Self = Self(0x000d);
-    /// SM3 (GB/T 32905), 32 bytes; told apart, never replayed.
-    pub const SM3_256: Self = Self(0x0012);
-
-    /// Name, as the TPM tools have it, and bytes of a digest.
-    const fn known(self) -> Option<(&'static str, u16)> {
-        match self {
-            Self::SHA1 => Some(("sha1", 20)),
-            Self::SHA256 => Some(("sha256", 32)),
-            Self::SHA384 => Some(("sha384", 48)),
-            Self::SHA512 => Some(("sha512", 64)),
-            Self::SM3_256 => Some(("sm3_256", 32)),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for AlgorithmId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.known() {
-            Some((name, _)) => f.pad(name),
-            None => f.pad(&format!("{:#06x}", self.0)),
-        }
-    }
-}
-
-impl fmt::Debug for AlgorithmId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for AlgorithmId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// Why bytes are no event log, or not one that can be replayed. Offsets count bytes from the start
 /// of the log; entry 0 is the header.

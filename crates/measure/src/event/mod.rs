@@ -12,6 +12,7 @@
 //! Standards: TCG PC Client Platform Firmware Profile 1.06, section 3.3.4 (PCR usage); UEFI 2.11,
 //! section 38.4.1 (PCRs to measurement registers of Intel TDX).
 
+mod algorithm;
 mod cursor;
 pub mod data;
 mod kind;

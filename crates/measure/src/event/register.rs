@@ -11,7 +11,7 @@ use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use super::log::AlgorithmId;
+use super::algorithm::AlgorithmId;
 use super::{PcrIndex, RtmrIndex};
 
 /// A register of a TPM or of a TD.

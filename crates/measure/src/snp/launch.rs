@@ -8,8 +8,13 @@ use serde::{Serialize, Serializer};
 use zerocopy::byteorder::little_endian::{U16, U64};
 use zerocopy::{Immutable, IntoBytes, Unaligned};
 
-use super::LaunchDigest;
+use crate::digest::role;
 use crate::gpa::{Gpa, PAGE_SIZE, PAGE_SIZE_U64};
+
+role! {
+    /// What an SEV-SNP attestation report carries as MEASUREMENT: 48 bytes.
+    LaunchDigest(Sha384)
+}
 
 /// PAGE_TYPE of SNP_LAUNCH_UPDATE (SEV-SNP ABI, publication 56860, section 8.17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -26,21 +26,17 @@ use std::collections::BTreeMap;
 use cvmkit_formats::digest::Sha384;
 use thiserror::Error;
 
-use crate::digest::role;
 use crate::firmware::{self, Firmware, HashTableArea, Section, SectionType};
 use crate::gpa::{FOUR_GIB, Gpa, PAGE_SIZE, PAGE_SIZE_U64};
 use crate::kernel_hashes::{KernelHashes, TABLE_SIZE};
 
 use launch::Runs;
-pub use launch::{Contents, Fold, HashedPage, Launch, Meaning, Operation, PageType, Step};
+pub use launch::{
+    Contents, Fold, HashedPage, Launch, LaunchDigest, Meaning, Operation, PageType, Step,
+};
 pub use mode::Mode;
 pub use vcpu::{VCPU_TYPES, VcpuModelError, VcpuSignature, VcpuType};
 pub use vmm::{GuestFeatures, MissingVcpuType, Vmm, VmmType};
-
-role! {
-    /// What an SEV-SNP attestation report carries as MEASUREMENT: 48 bytes.
-    LaunchDigest(Sha384)
-}
 
 /// The most virtual processors a guest can have (Linux `CONFIG_KVM_MAX_NR_VCPUS`, x86).
 pub const VCPUS_MAX: u32 = 4096;

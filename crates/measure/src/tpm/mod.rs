@@ -15,22 +15,22 @@
 //! Standards: TCG PC Client Platform Firmware Profile 1.06; UAPI.7 "Linux TPM PCR Registry";
 //! systemd-stub(7). Oracles: PCRs and event logs of boots under QEMU with swtpm; systemd-measure.
 
+mod error;
 mod newc;
+mod pcr;
 pub mod pcrsig;
 mod pinned;
 mod platform;
 mod stub;
+mod stub_version;
 mod uki;
+mod unknown;
 
 use std::collections::BTreeMap;
-use std::io;
 
 use cvmkit_formats::digest::{Digests, Sha256, Sha384};
-use cvmkit_formats::pe;
 use serde::Serialize;
-use thiserror::Error;
 
-use crate::claim::{Reason, ReasonCode, Word};
 use crate::event::{
     Bank, BankDigest, Event, EventType, Events, PcrIndex, PcrSha256, PcrSha384, Register, Source,
 };
@@ -42,164 +42,18 @@ use crate::uefi::medium::{Loaded, Medium};
 use crate::uefi::variables::SecureBoot;
 use crate::uefi::{PCR_BOOT_CONFIG, PCR_MACHINE, gpt, image, utf16};
 
+pub use error::Error;
+pub use pcr::{PCR_KERNEL, PCR_KERNEL_CONFIG, PCR_UKI};
 pub use pinned::{Booted, Pinned, PinnedError, pinned};
 pub use platform::{Platform, Prospect};
-pub use stub::{Stub, StubVersion};
+pub use stub::Stub;
+pub use stub_version::StubVersion;
 pub use uki::{MeasuredSection, Uki};
-
-/// Command line and initrd, which Linux measures itself (UAPI.7, PCR 9).
-pub const PCR_KERNEL: PcrIndex = PcrIndex::new(9).unwrap();
-
-/// The sections of a unified kernel image, and the phases of the boot (UAPI.7, PCR 11).
-pub const PCR_UKI: PcrIndex = PcrIndex::new(11).unwrap();
-
-/// What the stub is told beside its image: command line, addons, credentials, profile (UAPI.7, PCR 12).
-pub const PCR_KERNEL_CONFIG: PcrIndex = PcrIndex::new(12).unwrap();
+pub use unknown::Unknown;
 
 /// The phases that systemd-pcrphase extends into PCR 11, each when it is reached
 /// (systemd-pcrphase.service(8)): the first two in the initrd.
 pub const PHASES: [&str; 4] = ["enter-initrd", "leave-initrd", "sysinit", "ready"];
-
-/// Why there is no prediction.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The image, or the kernel in it, is not a PE image.
-    #[error("reading the image")]
-    Image(#[from] pe::Error),
-    /// The image can't be read.
-    #[error("reading section `{section}`")]
-    Io {
-        /// Name of the section.
-        section: &'static str,
-        /// What the storage said.
-        source: io::Error,
-    },
-    /// The image does not say that it has a systemd stub.
-    #[error("no systemd stub: expected section `.sdmagic` with `systemd-stub` and a version")]
-    NoStub,
-    /// A stub whose rules are not proven.
-    #[error("unknown systemd-stub {found}: what it measures is not known, expected {known}")]
-    UnknownStub {
-        /// The version that was found.
-        found: u32,
-        /// The versions whose rules are known.
-        known: String,
-    },
-    /// A section without which the measurements are not known.
-    #[error("the image has no section `{0}`")]
-    MissingSection(&'static str),
-    /// A section that comes more than once where the stub looks for one.
-    #[error(
-        "a profile of the image, or what is before the first, has section `{0}` more than once"
-    )]
-    RepeatedSection(&'static str),
-    /// A profile that the image does not have.
-    #[error("the image has no profile {found}, expected one from 0 to {last}", last = count.saturating_sub(1))]
-    NoProfile {
-        /// Number of the profile that was asked for.
-        found: u32,
-        /// How many profiles the image has.
-        count: usize,
-    },
-    /// A section too large to be what its name says.
-    #[error("section `{section}` has {found} bytes, expected at most {expected}")]
-    LargeSection {
-        /// Name of the section.
-        section: &'static str,
-        /// Bytes of the section.
-        found: u64,
-        /// The most that is read.
-        expected: u64,
-    },
-    /// A command line that is no text.
-    #[error("section `.cmdline` is not UTF-8 text from byte {at}")]
-    CommandLine {
-        /// Byte offset of the first byte that is not UTF-8.
-        at: usize,
-    },
-    /// The stub would add a console of the machine to the command line.
-    #[error(
-        "the command line has no `console=`: systemd-stub {version} would add one that depends on \
-         the machine, and the kernel measures the whole line"
-    )]
-    NoConsole {
-        /// Version of the stub.
-        version: StubVersion,
-    },
-    /// The stub would add a secret of the machine to the initrd.
-    #[error(
-        "systemd-stub {version} adds a secret of the machine to the initrd when it can keep a \
-         random seed in the EFI system partition, and the kernel measures the initrd: put a file \
-         named `loader` where the folder would be"
-    )]
-    BootSecret {
-        /// Version of the stub.
-        version: StubVersion,
-    },
-    /// Secure Boot is on and would not start the image.
-    #[error(
-        "Secure Boot is on, but no signature of the {what} has a certificate of `db`: the firmware \
-         would refuse it"
-    )]
-    NotAuthorized {
-        /// The image or the kernel.
-        what: &'static str,
-    },
-}
-
-/// Why a register is not known, while others are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unknown {
-    /// A kernel that may not measure what it is given.
-    OldKernel {
-        /// The version that was found.
-        found: KernelVersion,
-    },
-    /// A kernel that does not say which it is.
-    KernelVersion,
-    /// Firmware that leaves boot services twice on some machines.
-    ExitBootServices,
-    /// A section that the stub measures on machines it fits, and not on others.
-    MachineSection(&'static str),
-    /// The pinned log is of a boot from something else, and boot options name it.
-    PinnedDisk,
-    /// The pinned log lacks what this stub measures.
-    PinnedStub,
-}
-
-impl Unknown {
-    /// The code that documents have for it.
-    #[must_use]
-    pub const fn code(self) -> ReasonCode {
-        match self {
-            Self::OldKernel { .. } => ReasonCode::OldKernelForTpm,
-            Self::KernelVersion => ReasonCode::KernelVersion,
-            Self::ExitBootServices => ReasonCode::DiskBus,
-            Self::MachineSection(_) => ReasonCode::MachineSection,
-            Self::PinnedDisk => ReasonCode::PinnedFromOtherDisk,
-            Self::PinnedStub => ReasonCode::PinnedWithOtherStub,
-        }
-    }
-}
-
-impl From<Unknown> for Reason {
-    fn from(unknown: Unknown) -> Self {
-        let values = match unknown {
-            Unknown::OldKernel { found } => vec![Word::of(found)],
-            Unknown::MachineSection(section) => vec![Word::of(section)],
-            _ => Vec::new(),
-        };
-        Self::with(unknown.code(), values)
-    }
-}
-
-impl Serialize for Unknown {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Reason::from(*self).serialize(serializer)
-    }
-}
 
 /// The firmware of a boot.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,9 @@
 use cvmkit_formats::digest::{Digests, Sha256, Sha384};
 use thiserror::Error;
 
-use super::{PCR_UKI, Stub, Unknown};
+use super::pcr::PCR_UKI;
+use super::stub::Stub;
+use super::unknown::Unknown;
 use crate::event::log::{self, Log};
 use crate::event::{
     Bank, BankDigest, Event, EventType, Events, ObservedEvent, PcrIndex, Register, RegisterSet,

@@ -3,22 +3,10 @@
 //! Each row of [`KNOWN`] was seen in event logs of boots with that version; versions between them
 //! are not guessed at.
 
-use std::fmt;
-
 use serde::Serialize;
 
-use super::Error;
-
-/// The first number of systemd's version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct StubVersion(pub u32);
-
-impl fmt::Display for StubVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use super::error::Error;
+use super::stub_version::StubVersion;
 
 /// What a version of systemd-stub measures and changes, as boots showed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -9,8 +9,11 @@ use cvmkit_formats::pe::{Headers, Section};
 use cvmkit_formats::source::{Source as Bytes, Window, read_all};
 use serde::Serialize;
 
+use super::error::Error;
+use super::newc;
+use super::pcr::{PCR_KERNEL_CONFIG, PCR_UKI};
 use super::stub::Stub;
-use super::{Error, PCR_KERNEL_CONFIG, PCR_UKI, Unknown, newc};
+use super::unknown::Unknown;
 use crate::event::{Event, EventType, PcrIndex, Source};
 use crate::linux::{self, KernelVersion};
 use crate::uefi::image::{self, Hashing};

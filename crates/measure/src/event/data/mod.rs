@@ -9,6 +9,7 @@
 //! 1.06, section 10.4 (which data an event type has). Oracle: tpm2_eventlog.
 
 mod device_path;
+mod raw;
 mod text;
 mod variable;
 
@@ -19,15 +20,21 @@ use zerocopy::FromBytes as _;
 
 use super::EventType;
 use super::cursor::Cursor;
-use super::log::{SPEC_ID_SIGNATURE, STARTUP_LOCALITY_SIGNATURE};
 use crate::guid::Guid;
+
+use raw::anything;
 
 pub use device_path::DevicePath;
 pub use text::{Text, text};
 pub use variable::{LoadOption, Variable};
 
-/// Bytes shown of data that is neither text nor of a known layout.
-const BYTES_SHOWN: usize = 16;
+/// Signature of the header of crypto-agile logs (TCG PC Client Platform Firmware Profile 1.06,
+/// section 10.4.5.1).
+pub const SPEC_ID_SIGNATURE: &[u8; 16] = b"Spec ID Event03\0";
+
+/// Signature of the entry that says at which locality the TPM was started (the same, section
+/// 10.4.5.3).
+pub const STARTUP_LOCALITY_SIGNATURE: &[u8; 16] = b"StartupLocality\0";
 
 /// Characters of a description; what is longer is cut.
 const CHARS_SHOWN: usize = 2048;
@@ -46,20 +53,6 @@ pub fn describe(event_type: EventType, data: &[u8]) -> String {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text,
     }
-}
-
-/// Data of no known layout.
-fn anything(data: &[u8]) -> String {
-    if data.is_empty() {
-        return "no data".to_owned();
-    }
-    if let Some(text) = text(data) {
-        return text.to_string();
-    }
-    let (shown, rest) = data.split_at_checked(BYTES_SHOWN).unwrap_or((data, &[]));
-    let ellipsis = if rest.is_empty() { "" } else { "..." };
-    let unit = if data.len() == 1 { "byte" } else { "bytes" };
-    format!("{} {unit} {}{ellipsis}", data.len(), hex::encode(shown))
 }
 
 /// The data of an event whose layout the standard fixes by its type.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::anything;
 use super::device_path::DevicePath;
+use super::raw::anything;
 use super::text::Text;
 use crate::event::EventType;
 use crate::event::cursor::Cursor;
