@@ -31,7 +31,6 @@ const ARROWS: [(&str, &[&str]); 10] = [
 const CIRCLES: &[(&str, &str, usize)] = &[
     ("engine", "build", 6),
     ("engine", "definition", 2),
-    ("engine", "image", 5),
     ("engine", "lock", 6),
     ("engine", "packages/debian", 5),
     ("engine", "rootfs", 14),

@@ -15,7 +15,10 @@ use cvmkit_formats::verity::{self, RootHash};
 use cvmkit_host::files::{Output, Staging};
 use cvmkit_host::timestamp::Timestamp;
 
-use super::{ImageError, Parts, RootExtent, RootFormat, uki};
+use super::error::ImageError;
+use super::parts::Parts;
+use super::root::RootFormat;
+use super::uki;
 use crate::definition::{BootKind, Seed};
 
 /// The label that blkid shows.
@@ -44,6 +47,17 @@ pub struct Partition {
     pub offset: u64,
     /// Length in bytes, a multiple of the sector.
     pub len: u64,
+}
+
+/// A root file system of which no more is known.
+#[derive(Clone, Debug)]
+pub struct RootExtent {
+    /// Its length in bytes.
+    pub len: u64,
+    /// The length of its hash tree.
+    pub hashes_len: u64,
+    /// Its root hash.
+    pub root_hash: RootHash,
 }
 
 /// Lengths of what lies on the disk, in its order.

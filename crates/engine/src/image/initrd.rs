@@ -4,9 +4,11 @@ use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_formats::cpio;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Device, Inode, Meta, Node, Tree, split};
+use cvmkit_host::timestamp::Timestamp;
 
-use super::{ImageError, InitrdParts};
+use super::error::ImageError;
 use crate::content::Content;
+use crate::kernel::Module;
 
 /// zstd level of the initramfs: it is small, and measured once per boot.
 const ZSTD_LEVEL: i32 = 12;
@@ -23,19 +25,32 @@ pub(crate) const UNPACKED_MAX: u64 = 128 << 20;
 /// Mount points that stage 1 uses, and the folders of what it reads.
 pub(crate) const FOLDERS: [&str; 6] = ["dev", "proc", "sys", "run", "sysroot", "etc/stage1"];
 
-/// A zstd-compressed cpio archive.
+/// What goes into an initramfs.
+#[derive(Clone, Copy)]
+pub struct InitrdParts<'a> {
+    /// The guest's PID 1.
+    pub stage1: &'a [u8],
+    /// The modules that it loads, in their order.
+    pub modules: &'a [Module],
+    /// What the command line must be, of [`built_for`](super::built_for).
+    pub built_for: &'a str,
+    /// The time of all that is made.
+    pub timestamp: Timestamp,
+}
+
+/// The initramfs: stage 1, and what it loads and expects, in a zstd-compressed cpio archive.
 ///
 /// # Errors
-/// A module with a path that is none.
-pub(super) fn build(parts: &InitrdParts<'_>) -> Result<Vec<u8>, ImageError> {
+/// A path that is none, or the compressor's.
+pub fn initrd(parts: &InitrdParts<'_>) -> Result<Vec<u8>, ImageError> {
     compressed(&tree(parts)?)
 }
 
-/// The same archive with another command line in it.
+/// An initramfs of [`initrd()`] as it is for another command line.
 ///
 /// # Errors
-/// [`ImageError::Compress`] or [`ImageError::Initrd`] for bytes that [`build`] did not make.
-pub(super) fn rebuild(initrd: &[u8], built_for: &str) -> Result<Vec<u8>, ImageError> {
+/// [`ImageError::Compress`] or [`ImageError::Initrd`] for bytes that [`initrd()`] did not make.
+pub fn initrd_for(initrd: &[u8], built_for: &str) -> Result<Vec<u8>, ImageError> {
     let archive = decompress(initrd, Compression::Zstd, UNPACKED_MAX);
     let archive = archive.map_err(|error| ImageError::Compress(std::io::Error::other(error)))?;
     let mut tree = cpio::read(&archive)?.tree.try_map(|content| -> Result<_, ImageError> {

@@ -7,6 +7,7 @@ pub(crate) mod disk;
 mod error;
 pub(crate) mod initrd;
 mod output;
+mod parts;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -17,41 +18,17 @@ use std::path::Path;
 use cvmkit_attest::output::Role;
 use cvmkit_attest::values::ImageFiles;
 use cvmkit_formats::sink::Sink;
-use cvmkit_formats::tree::Tree;
 use cvmkit_formats::verity::RootHash;
-pub use disk::Partition;
+use cvmkit_host::files::{FileError, Staging};
+
+pub use disk::{Partition, RootExtent};
 pub use error::ImageError;
 pub(crate) use initrd::{BUILT_FOR, MODULE_LIST};
+pub use initrd::{InitrdParts, initrd, initrd_for};
+pub use parts::Parts;
 pub(crate) use root::OpenRoot;
 pub use root::{RootError, RootFormat};
-
-use cvmkit_host::files::{FileError, Staging};
-use cvmkit_host::timestamp::Timestamp;
-
-use crate::content::Content;
-use crate::definition::Definition;
-use crate::kernel::Module;
-
-/// All that goes into an image.
-#[derive(Clone, Copy)]
-pub struct Parts<'a> {
-    /// What the user wants.
-    pub definition: &'a Definition,
-    /// The root file system.
-    pub tree: &'a Tree<Content>,
-    /// The kernel: a bzImage with an EFI stub.
-    pub kernel: &'a [u8],
-    /// What `uname -r` will say.
-    pub kernel_release: &'a str,
-    /// The initramfs.
-    pub initrd: &'a [u8],
-    /// The systemd stub.
-    pub stub: &'a [u8],
-    /// The image's os-release.
-    pub os_release: &'a [u8],
-    /// The time of all that is made.
-    pub timestamp: Timestamp,
-}
+pub use uki::{built_for, without_root_hash};
 
 /// An image as it was written.
 #[derive(Debug)]
@@ -93,49 +70,6 @@ pub struct ImageFile {
     pub role: Role,
 }
 
-/// What goes into an initramfs.
-#[derive(Clone, Copy)]
-pub struct InitrdParts<'a> {
-    /// The guest's PID 1.
-    pub stage1: &'a [u8],
-    /// The modules that it loads, in their order.
-    pub modules: &'a [Module],
-    /// What the command line must be, of [`built_for`].
-    pub built_for: &'a str,
-    /// The time of all that is made.
-    pub timestamp: Timestamp,
-}
-
-/// The initramfs: stage 1, and what it loads and expects.
-///
-/// # Errors
-/// A path that is none, or the compressor's.
-pub fn initrd(parts: &InitrdParts<'_>) -> Result<Vec<u8>, ImageError> {
-    initrd::build(parts)
-}
-
-/// An initramfs of [`initrd()`] as it is for another command line.
-///
-/// # Errors
-/// An initramfs that is none, or the compressor's.
-pub fn initrd_for(initrd: &[u8], built_for: &str) -> Result<Vec<u8>, ImageError> {
-    initrd::rebuild(initrd, built_for)
-}
-
-/// The command line of an image with its root hash left out: the initramfs is in the same UKI as the
-/// root hash, and does not depend on it.
-#[must_use]
-pub fn built_for(definition: &Definition) -> String {
-    uki::built_for(definition)
-}
-
-/// The command line without its root hash; none if that is not how it starts.
-#[must_use]
-pub fn without_root_hash(command_line: &str, root_hash: &str) -> Option<String> {
-    let rest = command_line.strip_prefix(uki::ROOT_HASH)?.strip_prefix(root_hash)?;
-    Some(format!("{}{rest}", uki::ROOT_HASH))
-}
-
 /// Writes the files of an image. The disk is durable after [`Image::sync`] only.
 ///
 /// # Errors
@@ -143,17 +77,6 @@ pub fn without_root_hash(command_line: &str, root_hash: &str) -> Option<String> 
 pub fn write(parts: &Parts<'_>, staging: &Staging) -> Result<Image, ImageError> {
     let written = disk::write(parts, staging, &name(parts, Role::Disk))?;
     write_split(parts, written, staging)
-}
-
-/// A root file system of which no more is known.
-#[derive(Clone, Debug)]
-pub struct RootExtent {
-    /// Its length in bytes.
-    pub len: u64,
-    /// The length of its hash tree.
-    pub hashes_len: u64,
-    /// Its root hash.
-    pub root_hash: RootHash,
 }
 
 /// Writes the files of an image as [`write`] would, but for the root file system and its hash tree:

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use cvmkit_attest::output::Role;
 use cvmkit_formats::verity::RootHash;
 
-use super::Parts;
+use super::parts::Parts;
 
 /// What the files are made of.
 pub(super) struct Made<'a> {

@@ -8,13 +8,16 @@ use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_formats::gpt::{self, Guid};
 use cvmkit_formats::pe::Headers;
 use cvmkit_formats::source::{Window, read_all};
-use cvmkit_formats::tree::{Inode, Meta, Node};
+use cvmkit_formats::tree::{Inode, Meta, Node, Tree};
 use cvmkit_formats::{cpio, fat, verity};
 use cvmkit_host::fault::{Diagnosis, Fault};
+use cvmkit_host::timestamp::Timestamp;
 
 use super::disk::Lengths;
 use super::*;
-use crate::definition::{Project, Seed};
+use crate::content::Content;
+use crate::definition::{Definition, Project, Seed};
+use crate::kernel::Module;
 
 const TIMESTAMP: Timestamp = Timestamp(1_700_000_000);
 const RELEASE: &str = "6.12.1-tiny";

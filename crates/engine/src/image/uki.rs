@@ -5,7 +5,8 @@ use cvmkit_formats::pe::uki::{Options, Plan, stub_within};
 use cvmkit_formats::source::Source;
 use cvmkit_formats::verity::RootHash;
 
-use super::{ImageError, Parts};
+use super::error::ImageError;
+use super::parts::Parts;
 use crate::definition::Definition;
 
 /// Longest stub that is taken out of a UKI: a guard, real ones have some 100 kB.
@@ -26,7 +27,7 @@ pub(crate) fn stub_digest<S: Source + ?Sized>(image: &S) -> Result<Sha256, Image
 const ROOT_HASH_DIGITS: usize = 64;
 
 /// How the word starts that names the root hash; it is the first.
-pub(super) const ROOT_HASH: &str = "roothash=";
+const ROOT_HASH: &str = "roothash=";
 
 /// What follows is init's, not the kernel's (`parse_args`, `kernel/params.c`). So words that somebody
 /// appends can't have the kernel mount a root of its own before stage 1 runs and refuses them
@@ -39,9 +40,18 @@ pub(super) fn command_line(definition: &Definition, root_hash: &RootHash) -> Str
     with_root_hash(definition, &root_hash.to_string())
 }
 
-/// The command line with the root hash left out, for stage 1 to compare with.
-pub(super) fn built_for(definition: &Definition) -> String {
+/// The command line of an image with its root hash left out, for stage 1 to compare with: the initramfs
+/// is in the same UKI as the root hash, and does not depend on it.
+#[must_use]
+pub fn built_for(definition: &Definition) -> String {
     with_root_hash(definition, "")
+}
+
+/// The command line without its root hash; none if that is not how it starts.
+#[must_use]
+pub fn without_root_hash(command_line: &str, root_hash: &str) -> Option<String> {
+    let rest = command_line.strip_prefix(ROOT_HASH)?.strip_prefix(root_hash)?;
+    Some(format!("{}{rest}", ROOT_HASH))
 }
 
 fn with_root_hash(definition: &Definition, digits: &str) -> String {
