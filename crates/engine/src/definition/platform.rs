@@ -1,8 +1,73 @@
-//! What a definition says otherwise than a profile.
+//! The platforms that reference values are computed for: a profile, what the definition says otherwise
+//! than it, and the files of the machine.
 
 use cvmkit_attest::profile::{Profile, ProfileError};
 
+use super::input::Input;
 use super::raw::RawPlatform;
+
+/// A platform to compute reference values for.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// Where its profile is.
+    pub profile: ProfileSource,
+    /// What is different here.
+    pub changes: RawPlatform,
+    /// Its firmware, if it needs one.
+    pub firmware: Option<Input>,
+    /// Its firmware's variables.
+    pub variables: Option<Input>,
+    /// The event log that PCR 0 and 1 are pinned by.
+    pub pinned: Option<Input>,
+    /// A finished Secure Execution image.
+    pub image: Option<Input>,
+}
+
+/// Where a profile is.
+#[derive(Clone, Debug)]
+pub enum ProfileSource {
+    /// In the program.
+    BuiltIn(Box<Profile>),
+    /// In a file, relative to the definition.
+    File(String),
+}
+
+impl Platform {
+    /// The files that the machine has beside the image.
+    pub fn inputs(&self) -> impl Iterator<Item = &Input> {
+        [&self.firmware, &self.variables, &self.pinned, &self.image].into_iter().flatten()
+    }
+
+    /// Its firmware, where the definition names `default` for all platforms.
+    #[must_use]
+    pub fn firmware_of<'a>(
+        &'a self,
+        profile: &Profile,
+        default: Option<&'a Input>,
+    ) -> Option<&'a Input> {
+        self.firmware.as_ref().or(default.filter(|_| profile.takes_default_firmware()))
+    }
+
+    /// The profile with the changes put in; `text` reads a file beside the definition.
+    ///
+    /// # Errors
+    /// The file can't be read or is not a profile, or the changes do not fit it.
+    pub fn resolve<E: From<ProfileError>>(
+        &self,
+        text: impl FnOnce(&str) -> Result<String, E>,
+    ) -> Result<Profile, E> {
+        let profile = match &self.profile {
+            ProfileSource::BuiltIn(profile) => (**profile).clone(),
+            ProfileSource::File(path) => Profile::parse(&text(path)?, path)?,
+        };
+        let mut changed = self.changes.applied(profile)?;
+        // What a profile says of its own firmware is not true of another.
+        if self.firmware.is_some() && self.changes.firmware_behaviour.is_none() {
+            changed.firmware_behaviour = None;
+        }
+        Ok(changed)
+    }
+}
 
 impl RawPlatform {
     /// The profile with every value replaced that is given here.
@@ -38,7 +103,7 @@ mod tests {
     use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 
     use super::*;
-    use crate::definition::{Platform, sample};
+    use crate::definition::sample;
 
     /// A platform without files and what a definition says of it.
     fn platform(profile: &str, keys: &str) -> Platform {
@@ -158,5 +223,25 @@ mod tests {
             own.resolve(|_| Err(refused)).unwrap_err().hint().unwrap(),
             "did you mean `qemu-vtpm`?"
         );
+    }
+
+    #[test]
+    fn the_files_of_a_machine_are_listed_in_one_order() {
+        let file =
+            |name: &str| format!("{{ path = \"{name}\", sha256 = \"{}\" }}", "0a".repeat(32));
+        let keys = ["image", "pinned", "variables", "firmware"];
+        let keys: String = keys.map(|key| format!("{key} = {}\n", file(key))).concat();
+        let tables = format!("[[platforms]]\nprofile = \"./p.toml\"\n{keys}");
+        let platform = sample::definition(&tables).platforms.remove(0);
+        let names: Vec<_> = platform
+            .inputs()
+            .map(|input| match input {
+                Input::Local { path, .. } => path.as_str(),
+                Input::Package { .. } => "a package",
+            })
+            .collect();
+        assert_eq!(names, ["firmware", "variables", "pinned", "image"]);
+        let bare = sample::definition("[[platforms]]\nprofile = \"./p.toml\"").platforms.remove(0);
+        assert_eq!(bare.inputs().count(), 0);
     }
 }

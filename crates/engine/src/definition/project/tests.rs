@@ -3,32 +3,10 @@
 use cvmkit_host::fault::{Diagnosis, Fault};
 
 use super::*;
+use crate::definition::sample;
 
 fn project(top: &str, tables: &str) -> Project {
     sample::project(&sample::text(top, tables)).unwrap()
-}
-
-/// UAPI.10 joins the parts of a file name by `_`; os-release(5), `IMAGE_ID`; hostname(7).
-#[test]
-fn an_id_is_a_host_name_in_lower_case() {
-    for (name, is) in [
-        ("a", true),
-        ("0", true),
-        ("a.b-c", true),
-        (&*"x".repeat(64), true),
-        (&*"x".repeat(65), false),
-        ("", false),
-        ("A", false),
-        ("aB", false),
-        ("a_b", false),
-        ("a-", false),
-        ("-a", false),
-        ("a..b", false),
-        ("a b", false),
-        ("\u{e4}", false),
-    ] {
-        assert_eq!(is_id(name), is, "{name:?}");
-    }
 }
 
 #[test]
@@ -237,57 +215,4 @@ fn a_variant_has_the_checksum_of_what_it_comes_to() {
     assert_eq!(laid_over.checksum_of(None), plain.checksum_of(None));
     assert_eq!(plain.checksum_of(None), plain.checksum(), "without variants there is one checksum");
     assert_ne!(laid_over.checksum(), plain.checksum());
-}
-
-/// SHA-256 of `cvmkit`, the purpose and the seed, computed here by hand; RFC 9562, section 5.8.
-#[test]
-fn identities_are_derived_from_the_seed() {
-    let seed: Seed = "00112233-4455-6677-8899-aabbccddeeff".parse().unwrap();
-    assert_eq!(seed.0[..4], [0x00, 0x11, 0x22, 0x33], "in the order of its text");
-    let mut input = b"cvmkit\0disk\0".to_vec();
-    input.extend_from_slice(&hex::decode("00112233445566778899aabbccddeeff").unwrap());
-    let digest = Sha256::of(&input).0;
-    assert_eq!(seed.derive("disk"), digest);
-    let uuid = seed.uuid("disk");
-    let mut expected = digest[..16].to_vec();
-    expected[6] = 0x80 | (digest[6] & 0x0f);
-    expected[8] = 0x80 | (digest[8] & 0x3f);
-    assert_eq!(uuid.to_vec(), expected);
-    // Whatever the digest has in these bits, the UUID has the version and the variant.
-    for purpose in (0..64).map(|number| number.to_string()) {
-        let uuid = seed.uuid(&purpose);
-        assert_eq!((uuid[6] >> 4, uuid[8] >> 6), (8, 2), "{purpose}");
-    }
-    assert_ne!(seed.derive("disk"), Seed([0; 16]).derive("disk"));
-    assert_ne!(seed.derive("a"), seed.derive("b"));
-    // A purpose that runs into the seed is another one.
-    assert_ne!(seed.derive("disk\0"), seed.derive("disk"));
-}
-
-#[test]
-fn a_seed_is_written_as_it_is_read() {
-    for text in ["00112233-4455-6677-8899-aabbccddeeff", "ffffffff-ffff-ffff-ffff-ffffffffffff"] {
-        assert_eq!(text.parse::<Seed>().unwrap().to_string(), text);
-        assert_eq!(text.to_uppercase().parse::<Seed>().unwrap().to_string(), text);
-    }
-    assert!("x".parse::<Seed>().is_err());
-}
-
-#[test]
-fn the_files_of_a_machine_are_listed_in_one_order() {
-    let file = |name: &str| format!("{{ path = \"{name}\", sha256 = \"{}\" }}", "0a".repeat(32));
-    let keys = ["image", "pinned", "variables", "firmware"];
-    let keys: String = keys.map(|key| format!("{key} = {}\n", file(key))).concat();
-    let tables = format!("[[platforms]]\nprofile = \"./p.toml\"\n{keys}");
-    let platform = sample::definition(&tables).platforms.remove(0);
-    let names: Vec<_> = platform
-        .inputs()
-        .map(|input| match input {
-            Input::Local { path, .. } => path.as_str(),
-            Input::Package { .. } => "a package",
-        })
-        .collect();
-    assert_eq!(names, ["firmware", "variables", "pinned", "image"]);
-    let bare = sample::definition("[[platforms]]\nprofile = \"./p.toml\"").platforms.remove(0);
-    assert_eq!(bare.inputs().count(), 0);
 }
