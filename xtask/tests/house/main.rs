@@ -33,7 +33,6 @@ const CIRCLES: &[(&str, &str, usize)] = &[
     ("engine", "lock", 6),
     ("engine", "packages/debian", 5),
     ("engine", "rootfs", 14),
-    ("engine", "verify", 9),
 ];
 
 fn crates() -> PathBuf {

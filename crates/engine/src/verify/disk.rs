@@ -9,7 +9,8 @@ use cvmkit_host::files::FileSource;
 use super::examination::Examination;
 use super::folder::not_zero;
 use super::rederive::{self, Against};
-use super::{ARCHITECTURE, Check, Examined, VerifyError};
+use super::subject::{ARCHITECTURE, Subject};
+use super::{Check, VerifyError};
 use crate::image::disk::{self, Lengths};
 
 /// The types of the root partition and of its hash tree.
@@ -34,7 +35,7 @@ pub(super) const NO_TABLE: &str = "the disk's partition table can't be used";
 
 /// Both copies of the table, and the partitions that the manifest lists.
 pub(super) fn partitions(
-    subject: Examined<'_>,
+    subject: Subject<'_>,
 ) -> Result<(Examination, Option<Disk<'_>>), VerifyError> {
     let mut examination = Examination::new(Check::PartitionTable);
     let Some((name, source)) = subject.file(Role::Disk) else {
@@ -88,7 +89,7 @@ fn partition(examination: &mut Examination, name: &str, record: &PartitionRecord
 }
 
 /// The partitions are those of an image, with the identities that the root hash gives them.
-fn roles(examination: &mut Examination, subject: Examined<'_>, name: &str, table: &Table) {
+fn roles(examination: &mut Examination, subject: Subject<'_>, name: &str, table: &Table) {
     let root_hash = subject.manifest.root.root_hash.parse::<RootHash>();
     let root_hash = root_hash.and_then(|hash| {
         gpt::part_uuids_from_root_hash(hash.as_bytes())
@@ -132,7 +133,7 @@ fn roles(examination: &mut Examination, subject: Examined<'_>, name: &str, table
 /// The table written again, with all that lies between the partitions.
 fn written_again(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     source: &FileSource,
     table: &Table,
@@ -194,7 +195,7 @@ fn place_of(at: u64, len: u64) -> &'static str {
 
 /// The superblock says what the manifest says, and every block is under the root hash.
 pub(super) fn verity(
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     disk: Option<&Disk<'_>>,
 ) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::Verity);
@@ -251,7 +252,7 @@ pub(super) fn verity(
 /// Each field of the superblock, which no hash covers.
 fn superblock(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     header: &Header,
     root_len: u64,
@@ -277,7 +278,7 @@ fn superblock(
 /// The superblock written again, with what lies between it and the tree.
 fn superblock_again(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     hashes: Part<'_>,
     root_len: u64,
@@ -318,7 +319,7 @@ fn superblock_again(
 /// Nothing lies behind the hash tree.
 fn tail(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     hashes: Part<'_>,
     used: u64,

@@ -9,7 +9,8 @@ use super::disk::{Disk, NO_SEED, NO_TABLE, Part};
 use super::examination::Examination;
 use super::folder::{difference, not_zero};
 use super::rederive::{self, Against};
-use super::{ARCHITECTURE, Check, Examined, VerifyError};
+use super::subject::{ARCHITECTURE, Subject};
+use super::{Check, VerifyError};
 use crate::image::disk;
 
 /// What the partition holds, alone.
@@ -17,7 +18,7 @@ const BOOT_FILE: &str = ARCHITECTURE.boot_file();
 
 /// Checks the partition, if the image boots from its disk.
 pub(super) fn examine(
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     disk: Option<&Disk<'_>>,
 ) -> Result<Option<Examination>, VerifyError> {
     if subject.manifest.file(Role::Uki).is_none() {
@@ -65,7 +66,7 @@ pub(super) fn examine(
 /// What firmware boots is the UKI beside the disk.
 fn boot_file<S: Source>(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     file: &S,
 ) -> Result<(), VerifyError> {
@@ -89,7 +90,7 @@ fn boot_file<S: Source>(
 /// The volume written again, with all that no file owns.
 fn written_again(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     part: Part<'_>,
 ) -> Result<(), VerifyError> {
@@ -126,7 +127,7 @@ fn written_again(
 /// Nothing lies behind the volume.
 fn tail(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     part: Part<'_>,
     used: u64,

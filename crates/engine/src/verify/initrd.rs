@@ -15,7 +15,8 @@ use super::error::in_one_line;
 use super::examination::Examination;
 use super::folder::not_zero;
 use super::rederive::{self, Against};
-use super::{Check, Examined, VerifyError};
+use super::subject::Subject;
+use super::{Check, VerifyError};
 use crate::image::initrd::{FOLDERS, UNPACKED_MAX};
 use crate::image::{self, BUILT_FOR, MODULE_LIST};
 
@@ -33,7 +34,7 @@ const CONSOLE: (&str, Device) = ("dev/console", Device { major: 5, minor: 1 });
 type Contents<'a> = BTreeMap<String, Inode<Window<&'a Vec<u8>>>>;
 
 /// Checks the initramfs.
-pub(super) fn examine(subject: Examined<'_>) -> Result<Examination, VerifyError> {
+pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::Initrd);
     let Some((name, source)) = subject.file(Role::Initrd) else {
         examination.skip("all of it", "there is no initramfs");
@@ -71,7 +72,7 @@ pub(super) fn examine(subject: Examined<'_>) -> Result<Examination, VerifyError>
 
 fn archive_of(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     unpacked: &[u8],
     archive: Archive<'_, Vec<u8>>,
@@ -116,7 +117,7 @@ fn archive_of(
 /// Owners, modes and times are those that a build gives, and no folder is there for nothing.
 fn attributes<C>(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     tree: &Tree<C>,
     known: &BTreeSet<String>,
@@ -207,7 +208,7 @@ fn init(examination: &mut Examination, name: &str, contents: &Contents<'_>, sha2
 /// Stage 1 refuses every command line but the image's own.
 fn command_line(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     contents: &Contents<'_>,
 ) {
@@ -233,7 +234,7 @@ fn command_line(
 /// Every listed module is there, and made for this kernel. Answers their paths.
 fn modules(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     contents: &Contents<'_>,
 ) -> Vec<String> {

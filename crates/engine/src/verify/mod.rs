@@ -23,31 +23,24 @@ mod packages;
 mod rederive;
 mod reference;
 mod root;
+mod subject;
 mod uki;
 
 use std::path::Path;
 
-use cvmkit_formats::architecture::Architecture;
+use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::Source;
+use cvmkit_host::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use corim::Endorsement;
-pub use error::VerifyError;
-pub use examination::{Check, Checked, Finding, State};
-
-use cvmkit_attest::output::{Manifest, Role};
-use cvmkit_formats::digest::Sha256;
-use cvmkit_host::files::FileSource;
-use cvmkit_host::progress::Progress;
-
-use crate::definition::Seed;
 use described::Described;
+pub use error::VerifyError;
 use examination::Examination;
+pub use examination::{Check, Checked, Finding, State};
 use folder::{Digests, Folder};
-
-/// The one architecture of images there is so far.
-const ARCHITECTURE: Architecture = Architecture::X86_64;
+use subject::Subject;
 
 /// What [`verify`] answers: every check, and every finding with what was expected and what was
 /// found.
@@ -86,27 +79,6 @@ pub struct VerifiedFile {
     pub sha256: Sha256,
 }
 
-/// A readable manifest and the files that it describes.
-#[derive(Clone, Copy)]
-struct Examined<'a> {
-    folder: &'a Folder,
-    manifest: &'a Manifest,
-}
-
-impl<'a> Examined<'a> {
-    /// What identities of the image are derived from; none if the manifest has no such text.
-    fn seed(&self) -> Option<Seed> {
-        let seed = self.manifest.image.seed.as_str();
-        seed.parse().ok().filter(|parsed: &Seed| parsed.to_string() == seed)
-    }
-
-    /// The name and the bytes of the file of a role, if it is there.
-    fn file(&self, role: Role) -> Option<(&'a str, &'a FileSource)> {
-        let name = self.manifest.file(role)?;
-        Some((name, self.folder.source(name)?))
-    }
-}
-
 /// Checks the image in `folder`.
 ///
 /// # Errors
@@ -138,7 +110,7 @@ fn verify_all(
     let described = Described::read(&mut folder)?;
     progress.begin("verifying", folder.total());
     let subject = described.manifest.as_ref();
-    let subject = subject.map(|manifest| Examined { folder: &folder, manifest });
+    let subject = subject.map(|manifest| Subject { folder: &folder, manifest });
     let (digests, image) =
         rayon::join(|| folder.digests(progress), || subject.map(image).transpose());
     progress.end();
@@ -158,7 +130,7 @@ fn verify_all(
 }
 
 /// All checks of the image's own structure.
-fn image(subject: Examined<'_>) -> Result<Vec<Examination>, VerifyError> {
+fn image(subject: Subject<'_>) -> Result<Vec<Examination>, VerifyError> {
     let (table, disk) = disk::partitions(subject)?;
     let root_hash = root::root_hash(subject)?;
     let disk = disk.as_ref();

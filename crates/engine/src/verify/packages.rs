@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use cvmkit_attest::output::{MANIFEST_FILE, Role};
 
+use super::Check;
 use super::examination::Examination;
 use super::root::{PACKAGES, Root};
-use super::{Check, Examined};
+use super::subject::Subject;
 use crate::packages::debian::{Installed, installed};
 
 /// Checks the list of packages. An image without a package database has nothing to compare it with,
 /// which [`super::Report::notes`] tells.
-pub(super) fn examine(subject: Examined<'_>, root: Option<&Root>) -> Examination {
+pub(super) fn examine(subject: Subject<'_>, root: Option<&Root>) -> Examination {
     let mut examination = Examination::new(Check::Packages);
     let (Some(root), Some((name, _))) = (root, subject.file(Role::Disk)) else {
         examination.skip("all of it", "the root file system can't be read");

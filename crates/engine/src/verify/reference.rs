@@ -9,10 +9,11 @@ use cvmkit_attest::values::{self, ReferenceValues, SCHEMA};
 use super::described::form;
 use super::error::in_one_line;
 use super::examination::Examination;
-use super::{Check, Examined, VerifyError};
+use super::subject::Subject;
+use super::{Check, VerifyError};
 
 /// Checks the reference values.
-pub(super) fn examine(subject: Examined<'_>) -> Result<Examination, VerifyError> {
+pub(super) fn examine(subject: Subject<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::ReferenceValues);
     let Some((name, _)) = subject.file(Role::ReferenceValues) else {
         examination.skip("all of it", "there are no reference values");
@@ -51,7 +52,7 @@ pub(super) fn examine(subject: Examined<'_>) -> Result<Examination, VerifyError>
 fn profiles(
     examination: &mut Examination,
     name: &str,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     profiles: &[Profile],
 ) -> bool {
     let mut usable = true;

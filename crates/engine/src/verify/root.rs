@@ -7,7 +7,8 @@ use cvmkit_attest::output::{MANIFEST_FILE, Role};
 use super::disk::{Disk, NO_TABLE, Part};
 use super::examination::Examination;
 use super::rederive::{self, Against};
-use super::{Check, Examined, VerifyError};
+use super::subject::Subject;
+use super::{Check, VerifyError};
 use crate::image::{OpenRoot, RootError, RootFormat};
 
 /// Where the image's name and version are.
@@ -34,7 +35,7 @@ pub(super) struct Root {
 }
 
 /// One root hash everywhere.
-pub(super) fn root_hash(subject: Examined<'_>) -> Result<Examination, VerifyError> {
+pub(super) fn root_hash(subject: Subject<'_>) -> Result<Examination, VerifyError> {
     let mut examination = Examination::new(Check::RootHash);
     let manifest = subject.manifest;
     let root_hash = manifest.root.root_hash.as_str();
@@ -104,7 +105,7 @@ fn words(line: &str) -> Vec<String> {
 
 /// The whole root file system decodes, contents and all.
 pub(super) fn file_system(
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     disk: Option<&Disk<'_>>,
 ) -> Result<(Examination, Option<Root>), VerifyError> {
     let mut examination = Examination::new(Check::RootFileSystem);
@@ -141,7 +142,7 @@ pub(super) fn file_system(
 /// The file system written again of what it decodes to, contents and all.
 fn written_again(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     part: Part<'_>,
     opened: OpenRoot<Part<'_>>,
@@ -168,7 +169,7 @@ fn written_again(
 }
 
 /// Name, version and debug mark of the image, as its os-release has them.
-pub(super) fn os_release(subject: Examined<'_>, root: Option<&Root>) -> Examination {
+pub(super) fn os_release(subject: Subject<'_>, root: Option<&Root>) -> Examination {
     let mut examination = Examination::new(Check::OsRelease);
     let (Some(root), Some((name, _))) = (root, subject.file(Role::Disk)) else {
         examination.skip("all of it", "the root file system can't be read");

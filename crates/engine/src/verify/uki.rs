@@ -12,7 +12,8 @@ use super::examination::Examination;
 use super::folder::difference;
 use super::rederive::{self, Against};
 use super::root::Root;
-use super::{Check, Examined, VerifyError};
+use super::subject::Subject;
+use super::{Check, VerifyError};
 use crate::image::uki::STUB_MAX;
 
 /// The sections that an image's UKI has, and the role of the file with the same bytes. Others of
@@ -33,7 +34,7 @@ const TEXT_MAX: u64 = 1 << 20;
 
 /// Checks the UKI, if the image has one.
 pub(super) fn examine(
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     root: Option<&Root>,
 ) -> Result<Option<Examination>, VerifyError> {
     if subject.manifest.file(Role::Uki).is_none() {
@@ -79,7 +80,7 @@ pub(super) fn examine(
 /// The image written again: the stub in it, and its sections around that.
 fn written_again(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     source: &FileSource,
 ) -> Result<(), VerifyError> {
@@ -129,7 +130,7 @@ fn write(
 /// An image promises to run with data pages not executable only if its kernel does.
 fn nx(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     source: &FileSource,
 ) -> Result<(), VerifyError> {
@@ -166,7 +167,7 @@ fn names(examination: &mut Examination, name: &str, headers: &Headers) {
 /// A section has the bytes of the file of a role.
 fn same<S: Source>(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     (section, contents): (&str, &S),
     role: Role,
@@ -191,7 +192,7 @@ fn same<S: Source>(
 /// What boot loaders show is the root file system's own os-release.
 fn os_release<S: Source>(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     contents: &S,
     root: Option<&Root>,
@@ -215,7 +216,7 @@ fn os_release<S: Source>(
 /// The release is what the kernel itself says.
 fn uname<S: Source>(
     examination: &mut Examination,
-    subject: Examined<'_>,
+    subject: Subject<'_>,
     name: &str,
     contents: &S,
 ) -> Result<(), VerifyError> {
