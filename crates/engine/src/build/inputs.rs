@@ -7,27 +7,33 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::read_all;
 use cvmkit_host::timestamp::Timestamp;
 
-use super::copies::Copies;
-use super::machines::Machines;
-use super::{BuildError, Builder, overlays, packages};
-use crate::content::Content;
+use super::error::BuildError;
+use super::packages;
 use crate::definition::raw::RawDefinition;
-use crate::definition::{BootKind, Definition, FileKind, Input, Metadata, Ownership, Project};
+use crate::definition::{Definition, Input, Project};
 use crate::fetch::{self, Origins};
 use crate::local::LocalFolder;
 use crate::lock::{
-    LocalFile, LocalKind, LockError, LockFile, LockedPackage, STUB_ROLE, UntoldIds, input_role,
-    root_role, source_of, survey,
+    LocalFile, LockError, LockFile, LockedPackage, input_role, root_role, source_of, survey,
 };
-use crate::packages::debian::{self, AssembleError, Package, PackageDatabase, Request};
-use crate::rootfs::{self, GroupRequest, Ids, Placed, PlacedNode, RootfsError, UserRequest};
-use crate::store::Store;
+use crate::packages::Wanted;
 
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
 pub(crate) const INPUT_MAX: u64 = 128 << 20;
 
-/// The parameter with which systemd keeps `/var` in memory (kernel-command-line(7)).
-const VOLATILE_STATE: &str = "systemd.volatile=state";
+/// What a build needs besides the definition and its lock.
+#[derive(Clone, Copy)]
+pub struct Builder<'a> {
+    /// Where locked files come from.
+    pub origins: Origins<'a>,
+    /// The guest's PID 1.
+    pub stage1: &'a [u8],
+    /// The version that makes the image, for the manifest.
+    pub version: &'a str,
+    /// The program that makes the image. Another program may make other bytes, so it must not take
+    /// an earlier one's output for its own; without it, no earlier output is taken.
+    pub program: Option<Sha256>,
+}
 
 /// Checked inputs.
 pub(crate) struct Inputs<'a> {
@@ -40,15 +46,8 @@ pub(crate) struct Inputs<'a> {
     /// Where they may be.
     pub(crate) folder: LocalFolder,
     /// The local files of the lock, by path.
-    locked: BTreeMap<&'a str, &'a LocalFile>,
+    pub(super) locked: BTreeMap<&'a str, &'a LocalFile>,
     project: &'a Project,
-}
-
-/// Inputs that do not go into the root file system.
-pub(crate) struct External {
-    /// Empty when the image has no UKI.
-    pub(crate) stub: Vec<u8>,
-    pub(crate) machines: Machines,
 }
 
 impl<'a> Inputs<'a> {
@@ -141,13 +140,9 @@ impl<'a> Inputs<'a> {
         self.lock.lock.part(self.definition.variant.as_deref(), &self.local)
     }
 
-    /// The stub, and what the machines have.
-    pub(crate) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
-        let stub = match self.definition.boot {
-            BootKind::Disk => self.input(STUB_ROLE, "boot.stub", &self.definition.stub, origins)?.0,
-            BootKind::Direct => Vec::new(),
-        };
-        Ok(External { stub, machines: Machines::gather(self, origins)? })
+    /// What to fetch of the root file system's packages, in the lock's order.
+    pub(super) fn packages(&self) -> Vec<Wanted> {
+        self.lock.wanted(&self.root_role)
     }
 
     /// The definition as it is written, with its variant laid over it.
@@ -227,121 +222,6 @@ impl<'a> Inputs<'a> {
             }
         }
     }
-
-    /// What the root file system is made of.
-    pub(crate) fn rootfs_request<'p>(
-        &'p self,
-        packages: &'p [Package],
-        store: &Store,
-    ) -> Result<RootfsParts<'p>, BuildError> {
-        let patterns = &self.definition.packages;
-        let included = patterns.include_paths.iter().map(|pattern| format!("!{pattern}"));
-        Ok(RootfsParts {
-            definition: self.definition,
-            packages,
-            files: self.placed(&mut Copies::new(store))?,
-            users: self.definition.users.iter().map(user).collect(),
-            groups: self.definition.users.iter().filter_map(group).collect(),
-            exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
-            ids: Ids::Locked(self.lock.lock.ids(self.definition.variant.as_deref())),
-            mtime: self.timestamp.0,
-        })
-    }
-
-    /// Overlays first, single files after them.
-    fn placed(&self, copies: &mut Copies<'_>) -> Result<Vec<Placed>, BuildError> {
-        let mut placed = Vec::new();
-        for overlay in &self.definition.overlays {
-            for (relative, file) in self.locked_below(&overlay.source) {
-                let path = match overlay.target.as_str() {
-                    "" => format!("/{relative}"),
-                    target => format!("/{target}/{relative}"),
-                };
-                placed.push(self.local(copies, file, path, None, &overlay.ownership)?);
-            }
-        }
-        for file in &self.definition.files {
-            let path = format!("/{}", file.path);
-            let ownership = Ownership {
-                owner: file.owner.clone().unwrap_or_else(|| "root".into()),
-                group: file.group.clone().unwrap_or_else(|| "root".into()),
-            };
-            let default = if file.kind == FileKind::Folder { 0o755 } else { 0o644 };
-            let mode = file.mode.unwrap_or(default);
-            let node = match &file.kind {
-                FileKind::Existing => PlacedNode::Existing(rootfs::Changes {
-                    mode: file.mode,
-                    user: file.owner.clone(),
-                    group: file.group.clone(),
-                }),
-                FileKind::Text(text) => PlacedNode::File(Content::from(text.as_str())),
-                FileKind::Symlink(target) => PlacedNode::Symlink(target.clone()),
-                FileKind::Folder => PlacedNode::Directory,
-                FileKind::Local(source, _) => {
-                    if let Some(locked) = self.locked.get(source.as_str()) {
-                        let copy = self.local(copies, locked, path, Some(mode), &ownership)?;
-                        placed.push(Placed { xattrs: file.xattrs.clone(), ..copy });
-                    }
-                    continue;
-                }
-            };
-            let one = place(path, mode, &ownership, node);
-            placed.push(Placed { xattrs: file.xattrs.clone(), ..one });
-        }
-        overlays::check(self, &placed)?;
-        Ok(placed)
-    }
-
-    fn local(
-        &self,
-        copies: &mut Copies<'_>,
-        file: &LocalFile,
-        path: String,
-        mode: Option<u16>,
-        ownership: &Ownership,
-    ) -> Result<Placed, BuildError> {
-        let (default, node) = match &file.kind {
-            LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
-            LocalKind::Folder => (0o755, PlacedNode::OverlayDirectory),
-            LocalKind::File { sha256, executable, .. } => {
-                let (content, computed) = copies.take(&self.folder.locate(&file.path)?)?;
-                if computed != *sha256 {
-                    // It changed since it was surveyed.
-                    return Err(LockError::LocalChanged {
-                        path: file.path.clone(),
-                        locked: sha256.to_string(),
-                        found: computed.to_string(),
-                    }
-                    .into());
-                }
-                let mode = if *executable { 0o755 } else { 0o644 };
-                (mode, PlacedNode::File(content))
-            }
-        };
-        Ok(place(path, mode.unwrap_or(default), ownership, node))
-    }
-}
-
-fn place(path: String, mode: u16, ownership: &Ownership, node: PlacedNode) -> Placed {
-    let (user, group) = (ownership.owner.clone(), ownership.group.clone());
-    Placed { path, mode, user, group, xattrs: BTreeMap::new(), node }
-}
-
-fn user(raw: &crate::definition::raw::RawUser) -> UserRequest {
-    UserRequest {
-        name: raw.name.clone(),
-        uid: raw.uid,
-        groups: raw.groups.clone(),
-        comment: raw.comment.clone().unwrap_or_default(),
-        home: raw.home.clone(),
-        shell: raw.shell.clone(),
-        ..UserRequest::default()
-    }
-}
-
-/// The group of a user's own, if its number is given.
-fn group(raw: &crate::definition::raw::RawUser) -> Option<GroupRequest> {
-    raw.gid.map(|gid| GroupRequest { name: raw.name.clone(), gid: Some(gid) })
 }
 
 fn changed(file: &LocalFile, locked: Option<&LocalFile>) -> LockError {
@@ -349,82 +229,5 @@ fn changed(file: &LocalFile, locked: Option<&LocalFile>) -> LockError {
         path: file.path.clone(),
         locked: locked.map_or_else(|| "nothing".into(), |locked| locked.kind.to_string()),
         found: file.kind.to_string(),
-    }
-}
-
-/// The ids of one variant's accounts that nothing else fixes, to put into a lock; those in `known` as
-/// they are there.
-///
-/// # Errors
-/// The image of this lock can't be put together.
-pub fn ids_of(
-    project: &Project,
-    definition: &Definition,
-    lock: &LockFile,
-    known: &BTreeMap<String, u32>,
-    origins: Origins<'_>,
-) -> Result<BTreeMap<String, u32>, UntoldIds> {
-    let told = || -> Result<_, BuildError> {
-        let inputs = Inputs::of_folder(project, definition, lock)?;
-        let packages = packages::unpack(&inputs, origins)?;
-        let ids = Ids::GivenOut(known.clone());
-        let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
-        Ok(debian::unfixed_ids(&parts.as_request())?)
-    };
-    told().map_err(|error| match error {
-        BuildError::Assemble(error) => match *error {
-            AssembleError::Rootfs(error @ RootfsError::LockedIdTaken { .. }) => {
-                UntoldIds::Taken(Box::new(error))
-            }
-            error => UntoldIds::Other(Box::new(error)),
-        },
-        error => UntoldIds::Other(Box::new(error)),
-    })
-}
-
-/// Owns what a [`Request`] borrows.
-pub(crate) struct RootfsParts<'a> {
-    definition: &'a Definition,
-    packages: &'a [Package],
-    files: Vec<Placed>,
-    users: Vec<UserRequest>,
-    groups: Vec<GroupRequest>,
-    exclude: Vec<String>,
-    ids: Ids,
-    mtime: i64,
-}
-
-impl RootfsParts<'_> {
-    pub(crate) fn as_request(&self) -> Request<'_> {
-        let definition = self.definition;
-        Request {
-            packages: self.packages,
-            architecture: definition.architecture.debian(),
-            exclude: &self.exclude,
-            skip: definition.packages.skip.clone(),
-            package_database: match definition.packages.metadata {
-                Metadata::Full => PackageDatabase::Full,
-                Metadata::Minimal => PackageDatabase::Minimal,
-                Metadata::None => PackageDatabase::Absent,
-            },
-            root: rootfs::Request {
-                users: &self.users,
-                groups: &self.groups,
-                ids: self.ids.clone(),
-                command_line: &definition.command_line,
-                units: rootfs::Units {
-                    enable: definition.units_enable.clone(),
-                    mask: definition.units_mask.clone(),
-                    default_target: Some(definition.default_target.clone()),
-                },
-                files: &self.files,
-                hostname: Some(&definition.hostname),
-                image_id: &definition.id,
-                image_version: &definition.version,
-                debug: definition.debug,
-                mtime: self.mtime,
-                volatile_var: definition.command_line.iter().any(|word| word == VOLATILE_STATE),
-            },
-        }
     }
 }

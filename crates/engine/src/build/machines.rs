@@ -3,7 +3,7 @@
 use cvmkit_attest::output::{MANIFEST_FILE, REFERENCE_FILE, Role, SUMS_FILE};
 use cvmkit_attest::profile::{Profile, Technology};
 
-use super::BuildError;
+use super::error::BuildError;
 use super::inputs::Inputs;
 use crate::definition::raw::RawPlatform;
 use crate::definition::{Input, Platform};

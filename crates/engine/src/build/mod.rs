@@ -5,37 +5,41 @@
 //! computed from the written files, and everything is described. Nothing appears in the output
 //! folder before all of it is finished.
 
+mod built;
 mod copies;
 mod error;
+pub(crate) mod external;
 pub(crate) mod inputs;
 pub(crate) mod machines;
 mod overlays;
 mod packages;
 mod parts;
+mod rootfs;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 mod unchanged;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use cvmkit_formats::source::read_all;
-use cvmkit_formats::tree::{Inode, Meta, Tree};
-
-pub use error::BuildError;
-use inputs::Inputs;
-pub use inputs::ids_of;
-
-use cvmkit_attest::output::{Manifest, Notice, SUMS_FILE, Sums};
+use cvmkit_attest::output::{Notice, SUMS_FILE, Sums};
 use cvmkit_attest::values;
 use cvmkit_formats::digest::Sha256;
+use cvmkit_formats::source::read_all;
+use cvmkit_formats::tree::{Inode, Meta, Tree};
 use cvmkit_host::files::{self, Published, Staging};
+
+pub use built::Built;
+pub use error::BuildError;
+use external::External;
+pub use inputs::Builder;
+use inputs::Inputs;
+pub use rootfs::ids_of;
 
 use crate::content::Content;
 use crate::definition::Project;
 use crate::describe::{self, Described};
-use crate::fetch::Origins;
 use crate::image::{self, Image, InitrdParts, Parts, RootFormat};
 use crate::kernel::{Kernel, depmod};
 use crate::lock::LockFile;
@@ -50,37 +54,6 @@ const KERNEL_MAX: u64 = 128 << 20;
 
 /// Files of the kernel package that the image carries elsewhere (the kernel) or not at all.
 const BOOT_FILES: [&str; 2] = ["vmlinuz-", "System.map-"];
-
-/// What a build needs besides the definition and its lock.
-#[derive(Clone, Copy)]
-pub struct Builder<'a> {
-    /// Where locked files come from.
-    pub origins: Origins<'a>,
-    /// The guest's PID 1.
-    pub stage1: &'a [u8],
-    /// The version that makes the image, for the manifest.
-    pub version: &'a str,
-    /// The program that makes the image. Another program may make other bytes, so it must not take
-    /// an earlier one's output for its own; without it, no earlier output is taken.
-    pub program: Option<Sha256>,
-}
-
-/// A finished build.
-#[derive(Debug)]
-pub struct Built {
-    /// The output folder, as it was named.
-    pub folder: PathBuf,
-    /// What its `manifest.json` says.
-    pub manifest: Manifest,
-    /// SHA-256 of `SHA256SUMS`: the identity of the image.
-    pub identity: Sha256,
-    /// True if everything was there already.
-    pub unchanged: bool,
-    /// What was done to the root file system that no package file shows; empty if unchanged.
-    pub log: Vec<String>,
-    /// What to know about the reference values, by profile, and about the root file system.
-    pub notes: Vec<String>,
-}
 
 /// Builds an image into `out`.
 ///
@@ -105,7 +78,7 @@ pub fn build(
         return Ok(Built { notes, ..built });
     }
     let staging = Staging::new(out)?;
-    let packages = packages::unpack(&inputs, builder.origins)?;
+    let packages = packages::unpack(&inputs.packages(), builder.origins)?;
     let external = inputs.external(builder.origins)?;
     let mut rootfs =
         debian::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
@@ -256,7 +229,7 @@ fn os_release(tree: &Tree<Content>) -> Result<Vec<u8>, BuildError> {
 fn describe(
     inputs: &Inputs<'_>,
     image: &Image,
-    external: &inputs::External,
+    external: &External,
     notices: &[Notice],
     staging: &Staging,
     builder: &Builder<'_>,

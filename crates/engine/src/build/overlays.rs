@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use cvmkit_host::files::cannot;
 
-use super::BuildError;
+use super::error::BuildError;
 use super::inputs::Inputs;
 use crate::lock::{LocalFile, LocalKind};
 use crate::packages::debian::AssembleError;

@@ -1,19 +1,14 @@
 //! Locked packages, fetched and opened.
 
-use super::BuildError;
-use super::inputs::Inputs;
+use super::error::BuildError;
 use crate::fetch::{self, Origins};
 use crate::packages::{self, Package, PackageError, Wanted};
 use crate::store::{Blob, Store};
 
-/// Every package of the root file system, in the lock's order.
-pub(super) fn unpack(
-    inputs: &Inputs<'_>,
-    origins: Origins<'_>,
-) -> Result<Vec<Package>, BuildError> {
-    let wanted = inputs.lock.wanted(&inputs.root_role);
-    let blobs = fetch::fetch(&wanted, origins)?;
-    fetch::largest_first(&wanted, |at, wanted| package(wanted, &blobs[at], origins.store))
+/// Every package that is wanted, in that order.
+pub(super) fn unpack(wanted: &[Wanted], origins: Origins<'_>) -> Result<Vec<Package>, BuildError> {
+    let blobs = fetch::fetch(wanted, origins)?;
+    fetch::largest_first(wanted, |at, wanted| package(wanted, &blobs[at], origins.store))
 }
 
 /// One package; an error names its place in the lock.

@@ -1,9 +1,11 @@
 //! What builds are made of: definitions, locks and local files in a folder, without a network.
 
+mod external;
 mod inputs;
 mod machines;
 mod overlays;
 mod parts;
+mod rootfs;
 
 use cvmkit_attest::output::Artifact;
 use cvmkit_formats::tree::Node;
@@ -13,6 +15,7 @@ use cvmkit_host::progress::Silent;
 use super::sample::{Bench, pinned, put};
 use super::*;
 use crate::definition::sample as definitions;
+use crate::fetch::Origins;
 use crate::lock::sample::{lock, package};
 use crate::lock::{Lock, LockedPackage, survey};
 use crate::mirrors::Mirrors;

@@ -10,7 +10,8 @@ use cvmkit_attest::output::{Manifest, SUMS_FILE, Sums};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files;
 
-use super::{BuildError, Built};
+use super::built::Built;
+use super::error::BuildError;
 use crate::store::Store;
 
 /// The output of an earlier build of these inputs, if `out` holds it whole.

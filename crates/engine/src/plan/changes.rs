@@ -10,7 +10,8 @@ use super::Edit;
 use super::earlier::Earlier;
 use super::image::PlannedImage;
 use crate::build::Builder;
-use crate::build::inputs::{External, Inputs};
+use crate::build::external::External;
+use crate::build::inputs::Inputs;
 use crate::describe::MachineFile;
 use crate::image;
 

@@ -15,7 +15,8 @@ use cvmkit_measure::snp::{VCPU_TYPES, VcpuType};
 
 use super::earlier::Earlier;
 use super::{Edit, PlanError};
-use crate::build::inputs::{External, Inputs};
+use crate::build::external::External;
+use crate::build::inputs::Inputs;
 use crate::describe::MachineFile;
 use crate::image::{self, Parts, RootExtent};
 

@@ -1,0 +1,213 @@
+//! What the root file system is asked to be: the packages, local files and accounts of the inputs.
+
+use std::collections::BTreeMap;
+
+use super::copies::Copies;
+use super::error::BuildError;
+use super::inputs::Inputs;
+use super::{overlays, packages};
+use crate::content::Content;
+use crate::definition::raw::RawUser;
+use crate::definition::{Definition, FileKind, Metadata, Ownership, Project};
+use crate::fetch::Origins;
+use crate::lock::{LocalFile, LocalKind, LockError, LockFile, UntoldIds};
+use crate::packages::debian::{self, AssembleError, Package, PackageDatabase, Request};
+use crate::rootfs::{self, GroupRequest, Ids, Placed, PlacedNode, RootfsError, UserRequest};
+use crate::store::Store;
+
+/// The parameter with which systemd keeps `/var` in memory (kernel-command-line(7)).
+const VOLATILE_STATE: &str = "systemd.volatile=state";
+
+impl Inputs<'_> {
+    /// What the root file system is made of.
+    pub(crate) fn rootfs_request<'p>(
+        &'p self,
+        packages: &'p [Package],
+        store: &Store,
+    ) -> Result<RootfsParts<'p>, BuildError> {
+        let patterns = &self.definition.packages;
+        let included = patterns.include_paths.iter().map(|pattern| format!("!{pattern}"));
+        Ok(RootfsParts {
+            definition: self.definition,
+            packages,
+            files: self.placed(&mut Copies::new(store))?,
+            users: self.definition.users.iter().map(user).collect(),
+            groups: self.definition.users.iter().filter_map(group).collect(),
+            exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
+            ids: Ids::Locked(self.lock.lock.ids(self.definition.variant.as_deref())),
+            mtime: self.timestamp.0,
+        })
+    }
+
+    /// Overlays first, single files after them.
+    fn placed(&self, copies: &mut Copies<'_>) -> Result<Vec<Placed>, BuildError> {
+        let mut placed = Vec::new();
+        for overlay in &self.definition.overlays {
+            for (relative, file) in self.locked_below(&overlay.source) {
+                let path = match overlay.target.as_str() {
+                    "" => format!("/{relative}"),
+                    target => format!("/{target}/{relative}"),
+                };
+                placed.push(self.local(copies, file, path, None, &overlay.ownership)?);
+            }
+        }
+        for file in &self.definition.files {
+            let path = format!("/{}", file.path);
+            let ownership = Ownership {
+                owner: file.owner.clone().unwrap_or_else(|| "root".into()),
+                group: file.group.clone().unwrap_or_else(|| "root".into()),
+            };
+            let default = if file.kind == FileKind::Folder { 0o755 } else { 0o644 };
+            let mode = file.mode.unwrap_or(default);
+            let node = match &file.kind {
+                FileKind::Existing => PlacedNode::Existing(rootfs::Changes {
+                    mode: file.mode,
+                    user: file.owner.clone(),
+                    group: file.group.clone(),
+                }),
+                FileKind::Text(text) => PlacedNode::File(Content::from(text.as_str())),
+                FileKind::Symlink(target) => PlacedNode::Symlink(target.clone()),
+                FileKind::Folder => PlacedNode::Directory,
+                FileKind::Local(source, _) => {
+                    if let Some(locked) = self.locked.get(source.as_str()) {
+                        let copy = self.local(copies, locked, path, Some(mode), &ownership)?;
+                        placed.push(Placed { xattrs: file.xattrs.clone(), ..copy });
+                    }
+                    continue;
+                }
+            };
+            let one = place(path, mode, &ownership, node);
+            placed.push(Placed { xattrs: file.xattrs.clone(), ..one });
+        }
+        overlays::check(self, &placed)?;
+        Ok(placed)
+    }
+
+    fn local(
+        &self,
+        copies: &mut Copies<'_>,
+        file: &LocalFile,
+        path: String,
+        mode: Option<u16>,
+        ownership: &Ownership,
+    ) -> Result<Placed, BuildError> {
+        let (default, node) = match &file.kind {
+            LocalKind::Symlink { target } => (0o777, PlacedNode::Symlink(target.clone())),
+            LocalKind::Folder => (0o755, PlacedNode::OverlayDirectory),
+            LocalKind::File { sha256, executable, .. } => {
+                let (content, computed) = copies.take(&self.folder.locate(&file.path)?)?;
+                if computed != *sha256 {
+                    // It changed since it was surveyed.
+                    return Err(LockError::LocalChanged {
+                        path: file.path.clone(),
+                        locked: sha256.to_string(),
+                        found: computed.to_string(),
+                    }
+                    .into());
+                }
+                let mode = if *executable { 0o755 } else { 0o644 };
+                (mode, PlacedNode::File(content))
+            }
+        };
+        Ok(place(path, mode.unwrap_or(default), ownership, node))
+    }
+}
+
+fn place(path: String, mode: u16, ownership: &Ownership, node: PlacedNode) -> Placed {
+    let (user, group) = (ownership.owner.clone(), ownership.group.clone());
+    Placed { path, mode, user, group, xattrs: BTreeMap::new(), node }
+}
+
+fn user(raw: &RawUser) -> UserRequest {
+    UserRequest {
+        name: raw.name.clone(),
+        uid: raw.uid,
+        groups: raw.groups.clone(),
+        comment: raw.comment.clone().unwrap_or_default(),
+        home: raw.home.clone(),
+        shell: raw.shell.clone(),
+        ..UserRequest::default()
+    }
+}
+
+/// The group of a user's own, if its number is given.
+fn group(raw: &RawUser) -> Option<GroupRequest> {
+    raw.gid.map(|gid| GroupRequest { name: raw.name.clone(), gid: Some(gid) })
+}
+
+/// The ids of one variant's accounts that nothing else fixes, to put into a lock; those in `known` as
+/// they are there.
+///
+/// # Errors
+/// The image of this lock can't be put together.
+pub fn ids_of(
+    project: &Project,
+    definition: &Definition,
+    lock: &LockFile,
+    known: &BTreeMap<String, u32>,
+    origins: Origins<'_>,
+) -> Result<BTreeMap<String, u32>, UntoldIds> {
+    let told = || -> Result<_, BuildError> {
+        let inputs = Inputs::of_folder(project, definition, lock)?;
+        let packages = packages::unpack(&inputs.packages(), origins)?;
+        let ids = Ids::GivenOut(known.clone());
+        let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
+        Ok(debian::unfixed_ids(&parts.as_request())?)
+    };
+    told().map_err(|error| match error {
+        BuildError::Assemble(error) => match *error {
+            AssembleError::Rootfs(error @ RootfsError::LockedIdTaken { .. }) => {
+                UntoldIds::Taken(Box::new(error))
+            }
+            error => UntoldIds::Other(Box::new(error)),
+        },
+        error => UntoldIds::Other(Box::new(error)),
+    })
+}
+
+/// Owns what a [`Request`] borrows.
+pub(crate) struct RootfsParts<'a> {
+    definition: &'a Definition,
+    packages: &'a [Package],
+    files: Vec<Placed>,
+    users: Vec<UserRequest>,
+    groups: Vec<GroupRequest>,
+    exclude: Vec<String>,
+    ids: Ids,
+    mtime: i64,
+}
+
+impl RootfsParts<'_> {
+    pub(crate) fn as_request(&self) -> Request<'_> {
+        let definition = self.definition;
+        Request {
+            packages: self.packages,
+            architecture: definition.architecture.debian(),
+            exclude: &self.exclude,
+            skip: definition.packages.skip.clone(),
+            package_database: match definition.packages.metadata {
+                Metadata::Full => PackageDatabase::Full,
+                Metadata::Minimal => PackageDatabase::Minimal,
+                Metadata::None => PackageDatabase::Absent,
+            },
+            root: rootfs::Request {
+                users: &self.users,
+                groups: &self.groups,
+                ids: self.ids.clone(),
+                command_line: &definition.command_line,
+                units: rootfs::Units {
+                    enable: definition.units_enable.clone(),
+                    mask: definition.units_mask.clone(),
+                    default_target: Some(definition.default_target.clone()),
+                },
+                files: &self.files,
+                hostname: Some(&definition.hostname),
+                image_id: &definition.id,
+                image_version: &definition.version,
+                debug: definition.debug,
+                mtime: self.mtime,
+                volatile_var: definition.command_line.iter().any(|word| word == VOLATILE_STATE),
+            },
+        }
+    }
+}
