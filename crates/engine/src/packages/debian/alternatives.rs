@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use cvmkit_debian::scripts::{Alternative, AlternativeLink};
 use cvmkit_formats::tree::Node;
 
-use super::database::PackageDatabase;
+use super::request::PackageDatabase;
 use super::scripts::Effects;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};

@@ -13,8 +13,10 @@ use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::source::read_all;
 use md5::Digest as _;
 
+use super::error::AssembleError;
+use super::package::Package;
+use super::request::{PackageDatabase, Request};
 use super::scripts::Effects;
-use super::{AssembleError, Package, Request};
 use crate::content::Content;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
@@ -23,19 +25,6 @@ const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
 
 /// The longest conffile that is hashed: real ones have a few hundred KB.
 const CONFFILE_MAX: u64 = 64 << 20;
-
-/// How much of dpkg's database the image has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PackageDatabase {
-    /// `status` with conffiles, diversions, triggers, and every control file but maintainer scripts
-    /// that can't run on a read-only root.
-    Full,
-    /// `status`, `*.list` and `*.md5sums`: what scanners and `dpkg -L`, `-S` and `-V` read.
-    #[default]
-    Minimal,
-    /// Nothing: the list of packages is in the manifest only.
-    Absent,
-}
 
 /// Writes the database, without what the packages themselves have in its folder.
 pub(super) fn write(

@@ -17,6 +17,7 @@ mod error;
 mod exclude;
 mod package;
 mod pam;
+mod request;
 mod scripts;
 mod shells;
 mod source;
@@ -27,14 +28,7 @@ mod unpack;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::sync::Arc;
 
-use cvmkit_debian::deb::Control;
-use cvmkit_formats::archive::{Entry, EntryKind};
-use cvmkit_formats::digest::Sha256;
-
-use crate::content::Content;
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::{
     Accounts, Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot,
@@ -45,21 +39,15 @@ pub use cvmkit_debian::openpgp::Fingerprint;
 pub(crate) use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
 pub(crate) use cvmkit_debian::resolver::Options;
 pub use cvmkit_debian::resolver::ResolveError;
-pub use database::PackageDatabase;
 pub(crate) use database::{Installed, installed};
 pub use error::AssembleError;
-pub use package::{AnotherPackage, DebError};
-pub(crate) use package::{PackageError, identify, keep, open};
+pub use package::{AnotherPackage, DebError, Package};
+pub(crate) use package::{BASE_PACKAGE, KERNEL_PACKAGES, PackageError, identify, keep, open};
+pub use request::{PackageDatabase, Request};
 use scripts::Effects;
 pub use source::Source;
 pub use suite::{Accepted, SuiteError};
 pub(crate) use suite::{Judge, KeyFile, TrustedSuite};
-
-/// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
-pub(crate) const KERNEL_PACKAGES: &str = "linux-image-";
-
-/// The package that the os-release file is of.
-pub(crate) const BASE_PACKAGE: &str = "base-files";
 
 /// The accounts that Debian fixes (base-passwd(5), Debian Policy 9.2.2).
 const MASTERS: accounts::Masters = accounts::Masters {
@@ -67,51 +55,6 @@ const MASTERS: accounts::Masters = accounts::Masters {
     passwd: "/usr/share/base-passwd/passwd.master",
     group: "/usr/share/base-passwd/group.master",
 };
-
-/// A package, verified and decoded.
-#[derive(Clone, Debug)]
-pub struct Package {
-    /// The field `Package` of deb-control(5).
-    pub name: String,
-    /// The field `Version`, with its epoch and revision.
-    pub version: String,
-    /// The field `Architecture`: `amd64`, `all` and so on.
-    pub architecture: String,
-    /// The control archive.
-    pub control: Control,
-    /// The members of `data.tar`, in its order.
-    pub entries: Vec<Entry>,
-    /// The decompressed `data.tar`; offsets in `entries` count from its start.
-    pub data: Arc<File>,
-}
-
-impl Package {
-    /// The contents of the regular file at `path`, as the archive spells it without a leading slash.
-    pub(crate) fn file(&self, path: &str) -> Option<Content> {
-        let found = self.entries.iter().find(|entry| entry.path == path.as_bytes())?;
-        let EntryKind::File { offset, len } = found.kind else { return None };
-        Some(Content::Stored { object: self.data.clone(), offset, len })
-    }
-}
-
-/// What a root file system of Debian packages is made of.
-#[derive(Clone, Debug, Default)]
-pub struct Request<'a> {
-    /// Packages with different names, in any order.
-    pub packages: &'a [Package],
-    /// Debian's name of the machine, such as `amd64`.
-    pub architecture: &'a str,
-    /// Globs of packaged files to leave out, as dpkg's `path-exclude`; with a leading `!` as its
-    /// `path-include`. The last one that matches decides.
-    pub exclude: &'a [String],
-    /// SHA-256 of what to skip of the scripts that no recipe covers, by package; what recipes and
-    /// generated blocks say is done.
-    pub skip: BTreeMap<String, BTreeSet<Sha256>>,
-    /// How much of dpkg's database is kept.
-    pub package_database: PackageDatabase,
-    /// All that is not about packages.
-    pub root: crate::rootfs::Request<'a>,
-}
 
 /// The ids of the accounts that a root file system has and nothing fixes, by name: with
 /// [`Ids::GivenOut`](crate::rootfs::Ids::GivenOut), those that belong into its lock.

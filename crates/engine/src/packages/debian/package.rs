@@ -13,16 +13,47 @@ use std::sync::Arc;
 
 pub use cvmkit_debian::deb::DebError;
 use cvmkit_debian::deb::{Control, Deb};
-use cvmkit_formats::archive::Entry;
-use cvmkit_formats::archive::tar;
+use cvmkit_formats::archive::{Entry, EntryKind, tar};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
 use thiserror::Error;
 
-use super::Package;
+use crate::content::Content;
 use crate::packages::Wanted;
 use crate::store::{Blob, Sealing, Store};
+
+/// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
+pub(crate) const KERNEL_PACKAGES: &str = "linux-image-";
+
+/// The package that the os-release file is of.
+pub(crate) const BASE_PACKAGE: &str = "base-files";
+
+/// A package, verified and decoded.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// The field `Package` of deb-control(5).
+    pub name: String,
+    /// The field `Version`, with its epoch and revision.
+    pub version: String,
+    /// The field `Architecture`: `amd64`, `all` and so on.
+    pub architecture: String,
+    /// The control archive.
+    pub control: Control,
+    /// The members of `data.tar`, in its order.
+    pub entries: Vec<Entry>,
+    /// The decompressed `data.tar`; offsets in `entries` count from its start.
+    pub data: Arc<File>,
+}
+
+impl Package {
+    /// The contents of the regular file at `path`, as the archive spells it without a leading slash.
+    pub(crate) fn file(&self, path: &str) -> Option<Content> {
+        let found = self.entries.iter().find(|entry| entry.path == path.as_bytes())?;
+        let EntryKind::File { offset, len } = found.kind else { return None };
+        Some(Content::Stored { object: self.data.clone(), offset, len })
+    }
+}
 
 /// Why a package can't be used.
 #[derive(Debug, Error)]

@@ -9,7 +9,10 @@ use cvmkit_debian::scripts::{
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::tree::{Inode, Node};
 
-use super::{AssembleError, KERNEL_PACKAGES, Package, Request, certificates, pam, shells};
+use super::error::AssembleError;
+use super::package::{KERNEL_PACKAGES, Package};
+use super::request::Request;
+use super::{certificates, pam, shells};
 use crate::rootfs::assembly::{Assembly, bare};
 use crate::rootfs::effects::{self, DefaultUnit, SystemAccount};
 use crate::rootfs::{Accounts, RootfsError, Unused, capability};

@@ -7,10 +7,12 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use cvmkit_debian::deb::Control;
 use cvmkit_debian::deb822::Paragraph;
 use cvmkit_debian::scripts::{Alternative, AlternativeLink};
-use cvmkit_formats::archive::EntryKind;
+use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::Node;
 
@@ -29,6 +31,7 @@ use cvmkit_formats::tree::Tree;
 use cvmkit_host::fault::Diagnosis;
 
 use super::*;
+use crate::content::Content;
 use crate::rootfs::tests::{is_root, oracle};
 use crate::rootfs::{
     self, Changes, GroupRequest, Ids, Placed, PlacedNode, RootfsError, Units, UserRequest,

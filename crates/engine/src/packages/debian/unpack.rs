@@ -10,8 +10,10 @@ use cvmkit_debian::version::Version;
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::tree::{Device, Inode, InodeId, Meta, Node, TreeError, split};
 
+use super::error::AssembleError;
 use super::exclude::Filter;
-use super::{AssembleError, BASE_PACKAGE, Package, Request};
+use super::package::{BASE_PACKAGE, Package};
+use super::request::Request;
 use crate::content::Content;
 use crate::rootfs::assembly::Assembly;
 
