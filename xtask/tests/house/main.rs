@@ -30,7 +30,6 @@ const ARROWS: [(&str, &[&str]); 10] = [
 /// list only gets shorter: the file that others build on owns the type, and its folder's head calls.
 const CIRCLES: &[(&str, &str, usize)] = &[
     ("engine", "lock", 6),
-    ("engine", "rootfs", 14),
 ];
 
 fn crates() -> PathBuf {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmkit_attest::output::Notice;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, Tree, TreeError, split};
 
-use super::{Notice, Request, RootfsError};
+use super::{Request, RootfsError};
 use crate::content::Content;
 
 /// The largest file an effect reads: configuration, unit files, certificates.

@@ -3,57 +3,13 @@
 //! They are placed twice: before the effects, so that a unit, a sysusers.d file or a certificate of
 //! the definition takes part, and after them with their owners, so that nothing overwrites them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cvmkit_formats::tree::{Inode, Meta, Node, TreeError};
 
 use super::assembly::{Assembly, bare};
-use super::{Accounts, RootfsError, Unused, capability};
+use super::{Accounts, Changes, Placed, PlacedNode, RootfsError, Unused, capability};
 use crate::content::Content;
-
-/// What the definition puts somewhere.
-#[derive(Clone, Debug)]
-pub enum PlacedNode {
-    /// A regular file.
-    File(Content),
-    /// A directory; what is in it already stays.
-    Directory,
-    /// A parent of the files of an overlay: one that is there already keeps its mode
-    /// and owner, so that a file below `/root` or `/tmp` does not open the one and close the other.
-    OverlayDirectory,
-    /// A symbolic link with this target.
-    Symlink(String),
-    /// What is there already, by a package, an effect or an overlay.
-    Existing(Changes),
-}
-
-/// What becomes another of something that is there; the rest stays.
-#[derive(Clone, Debug, Default)]
-pub struct Changes {
-    /// Permission bits, `0o0000` to `0o7777`.
-    pub mode: Option<u16>,
-    /// Owner, by name or number.
-    pub user: Option<String>,
-    /// Group, by name or number.
-    pub group: Option<String>,
-}
-
-/// One file, directory or link of the definition.
-#[derive(Clone, Debug)]
-pub struct Placed {
-    /// An absolute path; links in its parents are followed.
-    pub path: String,
-    /// Permission bits, `0o0000` to `0o7777`; links ignore them.
-    pub mode: u16,
-    /// Owner, by name or number.
-    pub user: String,
-    /// Group, by name or number.
-    pub group: String,
-    /// Extended attributes by full name.
-    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// What is put there, or that something is changed that is there.
-    pub node: PlacedNode,
-}
 
 /// Places the request's files, which belong to root for now. Answers the directories of overlays
 /// that packages have too.
@@ -189,6 +145,8 @@ fn inode(file: &Placed, meta: Meta) -> Option<Inode<Content>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::rootfs::effects::Effects;
     use crate::rootfs::tests::{MASTERS, access, assembly, at, refused};

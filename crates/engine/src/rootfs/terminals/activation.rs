@@ -1,6 +1,6 @@
 //! Programs and units that D-Bus and udev start (dbus-daemon(1), udev(7)).
 
-use super::opened;
+use super::opening::opened;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::configuration::words;

@@ -1,6 +1,6 @@
 //! What the kernel starts, and which unit that starts first.
 
-use super::{Opening, refuse};
+use super::opening::{Opening, refuse};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
 use crate::rootfs::units::file::{FOLDERS, Loaded, load};

@@ -1,7 +1,7 @@
 //! Settings of the kernel and of PID 1 that the host's keyboard and serial line reach: SysRq,
 //! Ctrl-Alt-Del, the shell after a crash (sysctl.d(5), systemd-system.conf(5)).
 
-use super::Opening;
+use super::opening::Opening;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::configuration;

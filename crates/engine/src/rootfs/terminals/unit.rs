@@ -1,6 +1,6 @@
 //! Whether one unit can read a terminal (systemd.exec(5), systemd.service(5), systemd.socket(5)).
 
-use super::{Opening, is_terminal, opened};
+use super::opening::{Opening, is_terminal, opened};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::configuration::words;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use cvmkit_attest::output::Notice;
 
 use super::file::{FOLDERS, Loaded, Unit, load};
-use super::name::Name;
-use super::{conditions, refuse, walk};
+use super::name::{Name, refuse};
+use super::{conditions, walk};
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::effects::Effects;
 use crate::rootfs::{RootfsError, programs, terminals};

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_host::fault::near;
+
 use super::name::Name;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
@@ -23,6 +25,9 @@ pub(in crate::rootfs) const FOLDERS: &[&str] = &[
 /// Where units of a user's manager are looked for.
 pub(in crate::rootfs) const USER_FOLDERS: &[&str] =
     &["/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"];
+
+/// Where the links of enabled and masked units are.
+pub(in crate::rootfs) const CONFIGURATION: &str = "/etc/systemd/system";
 
 /// How many links one name may pass.
 const LINKS_MAX: usize = 8;
@@ -105,6 +110,20 @@ pub(in crate::rootfs) fn find(
     };
     let template = Name::parse(unit).ok().and_then(|name| name.template());
     at(unit).or_else(|| template.and_then(|template| at(&template)))
+}
+
+/// The error for a unit that is not there, with the name that may be meant.
+pub(super) fn missing(assembly: &Assembly<'_>, unit: &str) -> Result<RootfsError, RootfsError> {
+    let mut known = Vec::new();
+    for folder in FOLDERS {
+        known.extend(assembly.names(folder)?);
+    }
+    let guess = near(unit, known.iter().map(String::as_str));
+    let why = match guess {
+        Some(guess) => format!("is not in the image; did you mean `{guess}`?"),
+        None => "is not in the image".to_owned(),
+    };
+    Ok(RootfsError::Unit { unit: unit.to_owned(), why })
 }
 
 /// Loads `unit` and its drop-ins.

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::file::{FOLDERS, Loaded, Unit, load};
-use super::name::Name;
-use super::{CONFIGURATION, missing, refuse};
+use super::file::{CONFIGURATION, FOLDERS, Loaded, Unit, load, missing};
+use super::name::{Name, refuse};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
 

@@ -18,16 +18,14 @@ pub(super) mod walk;
 
 use std::collections::BTreeSet;
 
-use cvmkit_host::fault::near;
-
 use super::assembly::Assembly;
 use super::effects::Effects;
 use super::{RootfsError, terminals};
-use file::{FOLDERS, find};
+use file::{CONFIGURATION, FOLDERS, find, missing};
 use install::enable;
+use name::refuse;
 
-/// Where the links of enabled and masked units are.
-pub(super) const CONFIGURATION: &str = "/etc/systemd/system";
+/// Where masks of generators are.
 const GENERATORS: &str = "/etc/systemd/system-generators";
 
 /// Units that every image masks, with the reason.
@@ -40,17 +38,6 @@ const HOST_TRUSTING_GENERATORS: &[(&str, &str)] = &[(
     "it mounts whatever partitions the disk says are /home, /var, /efi or swap, and the disk is \
      the host's",
 )];
-
-/// What the definition says about units.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Units {
-    /// To enable, each with an `[Install]` section.
-    pub enable: Vec<String>,
-    /// To mask.
-    pub mask: Vec<String>,
-    /// What `default.target` is; Debian's `graphical.target`, which wants multi-user, when absent.
-    pub default_target: Option<String>,
-}
 
 /// Masks and enables.
 pub(crate) fn apply(assembly: &mut Assembly<'_>, effects: &Effects) -> Result<(), RootfsError> {
@@ -133,21 +120,4 @@ fn mask(assembly: &mut Assembly<'_>, unit: &str) -> Result<(), RootfsError> {
         }
         _ => assembly.link(&path, "/dev/null"),
     }
-}
-
-pub(super) fn refuse<T>(unit: &str, why: String) -> Result<T, RootfsError> {
-    Err(RootfsError::Unit { unit: unit.to_owned(), why })
-}
-
-fn missing(assembly: &Assembly<'_>, unit: &str) -> Result<RootfsError, RootfsError> {
-    let mut known = Vec::new();
-    for folder in FOLDERS {
-        known.extend(assembly.names(folder)?);
-    }
-    let guess = near(unit, known.iter().map(String::as_str));
-    let why = match guess {
-        Some(guess) => format!("is not in the image; did you mean `{guess}`?"),
-        None => "is not in the image".to_owned(),
-    };
-    Ok(RootfsError::Unit { unit: unit.to_owned(), why })
 }

@@ -1,6 +1,5 @@
 //! Names of units (systemd.unit(5), "Description").
 
-use super::refuse;
 use crate::rootfs::RootfsError;
 
 /// What a unit's name may end in.
@@ -96,6 +95,11 @@ impl<'a> Name<'a> {
         }
         Some(expanded)
     }
+}
+
+/// Refuses the unit of a name, with the reason.
+pub(super) fn refuse<T>(unit: &str, why: String) -> Result<T, RootfsError> {
+    Err(RootfsError::Unit { unit: unit.to_owned(), why })
 }
 
 /// Undoes systemd-escape(1): `-` is a slash, `\x2d` a byte.

@@ -2,8 +2,8 @@
 
 use super::file::{Loaded, load};
 use super::*;
-use crate::rootfs::Request;
 use crate::rootfs::tests::{assembly, at, refused};
+use crate::rootfs::{Request, Units};
 
 const SERVICE: &str = "[Service]\nExecStart=/x\n";
 
