@@ -29,7 +29,6 @@ const ARROWS: [(&str, &[&str]); 10] = [
 /// The circles that are left among the files of one module: the crate, the first file, how many they are. This
 /// list only gets shorter: the file that others build on owns the type, and its folder's head calls.
 const CIRCLES: &[(&str, &str, usize)] = &[
-    ("engine", "lock", 6),
 ];
 
 fn crates() -> PathBuf {

@@ -10,10 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-use super::{Lock, LockError, LockFile, LockedAccount, ROOT_ROLE, root_role};
+use super::error::LockError;
+use super::file::LockFile;
+use super::records::{Lock, LockedAccount};
+use super::role::root_role;
 use crate::definition::{Definition, Project};
 use crate::fetch::Origins;
-use crate::rootfs::{RootfsError, SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
+use crate::rootfs::RootfsError;
 
 /// Tells the ids of the accounts of one variant that nothing else fixes: of a lock, with ids that are
 /// given out already, those as they are.
@@ -118,48 +121,6 @@ impl LockFile {
             roles => Err(LockError::UnknownIds { path: self.path.clone(), roles: roles.to_vec() }),
         }
     }
-}
-
-/// What no lock that was made says of accounts, and words of the line that says it.
-pub(super) fn fault(lock: &Lock) -> Option<(String, String)> {
-    let strictly_sorted = |roles: &[String]| roles.is_sorted_by(|one, next| one < next);
-    let is_root = |role: &String| {
-        let kind = role.split_once(':').map_or(role.as_str(), |(kind, _)| kind);
-        kind == ROOT_ROLE
-    };
-    let unknown = &lock.unknown_ids_of;
-    if !strictly_sorted(unknown) || !unknown.iter().all(is_root) {
-        let expected = format!("`{ROOT_ROLE}`, with `:VARIANT` or not, each once and in its place");
-        return Some((format!("unknown-ids-of: expected {expected}"), "unknown-ids-of".to_owned()));
-    }
-    let mut holders: BTreeMap<u32, &str> = BTreeMap::new();
-    for (at, LockedAccount { name, id, roles }) in lock.accounts.iter().enumerate() {
-        let own_line = format!("name = \"{name}\"");
-        let refuse = |why: String| Some((format!("account `{name}`: {why}"), own_line.clone()));
-        if !is_account_name(name) {
-            return refuse("is not a valid account name".to_owned());
-        }
-        let before = at.checked_sub(1).and_then(|at| lock.accounts.get(at));
-        if let Some(before) = before.filter(|before| before.name >= *name) {
-            let twice = before.name == *name;
-            let what = if twice { "twice" } else { "not in its place" };
-            return Some((format!("account `{name}` is {what}"), own_line));
-        }
-        if !(SYSTEM_ID_MIN..=SYSTEM_ID_MAX).contains(id) {
-            return refuse(format!("id = {id}, expected {SYSTEM_ID_MIN} to {SYSTEM_ID_MAX}"));
-        }
-        if let Some(other) = holders.insert(*id, name) {
-            return refuse(format!("id {id} is that of `{other}`"));
-        }
-        if roles.is_empty() {
-            return refuse("no roles, expected the root file systems that have it".to_owned());
-        }
-        let mut seen = BTreeSet::new();
-        if let Some(role) = roles.iter().find(|role| !is_root(role) || !seen.insert(*role)) {
-            return refuse(format!("role `{role}`, expected `{ROOT_ROLE}` ones, each once"));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Which source a package comes from that is no part of the root file system.
 
-use super::LockError;
+use super::error::LockError;
+use super::role::{FIRMWARE_ROLE, STUB_ROLE};
 use crate::definition::{BootKind, Definition, Input, Platform};
 use crate::packages::debian::Source;
-
-use super::{FIRMWARE_ROLE, STUB_ROLE};
 
 /// The inputs of a definition that do not go into the root file system, by role.
 pub(super) fn inputs(definition: &Definition) -> impl Iterator<Item = (&'static str, &Input)> {

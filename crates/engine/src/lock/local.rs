@@ -9,7 +9,7 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::files::{self, cannot};
 use serde::{Deserialize, Serialize};
 
-use super::LockError;
+use super::error::LockError;
 use crate::definition::{Definition, FileKind, Input, Platform, ProfileSource};
 use crate::local::{LocalError, LocalFolder};
 

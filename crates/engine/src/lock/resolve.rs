@@ -12,15 +12,17 @@ use cvmkit_host::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::accounts::{IdsOf, give_ids};
+use super::error::LockError;
+use super::file::{LOCK_MAX, LockFile};
 use super::inputs::{inputs, source_of};
+use super::local::{LocalFile, survey};
+use super::records::{Lock, empty};
+use super::role::{input_role, root_role};
 use super::unused::unused;
-use super::{
-    LOCK_MAX, LocalFile, Lock, LockError, LockFile, LockedPackage, empty, input_role, root_role,
-    survey,
-};
 use crate::definition::{Definition, Input, Project};
 use crate::fetch::Origins;
 use crate::local::{LocalError, LocalFolder};
+use crate::packages::LockedPackage;
 use crate::packages::debian::{
     Accepted, Archives, Judge, KeyFile, Options, Source, SuiteError, TrustedSuite,
 };

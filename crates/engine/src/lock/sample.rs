@@ -7,7 +7,8 @@ use cvmkit_host::files;
 use cvmkit_host::progress::Progress;
 use cvmkit_host::timestamp::Timestamp;
 
-use super::{Lock, LockFile, LockedAccount, LockedPackage, LockedSuite, empty};
+use super::records::empty;
+use super::{Lock, LockFile, LockedAccount, LockedPackage, LockedSuite};
 use crate::definition::Project;
 
 /// A package of the root file system.

@@ -1,8 +1,13 @@
-//! What locks are refused, and what of one is a variant's.
+//! What locks are refused.
 
-use super::sample::{account, lock, package, suite};
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::files;
+use cvmkit_host::versioned::VersionedError;
+
+use super::fault::PACKAGE_MIN;
+use super::sample::{account, lock, package};
 use super::*;
-use crate::definition::sample as definitions;
+use crate::packages::debian::SIZE_MAX;
 
 fn read(text: &str) -> Result<Lock, LockError> {
     let folder = tempfile::tempdir().unwrap();
@@ -83,28 +88,6 @@ fn accounts_that_no_lock_has_are_refused() {
     }
 }
 
-/// The format before had a digest already, and no ids.
-#[test]
-fn a_lock_without_ids_is_read_to_make_the_next_of_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("image.lock");
-    let before = Lock { format: FORMAT_WITHOUT_IDS, ..lock(vec![package("a")]) };
-    let put = |lock: &Lock| files::replace(&path, lock.to_text().unwrap().as_bytes()).unwrap();
-    put(&before);
-    let error = LockFile::read(&path).unwrap_err();
-    assert!(error.to_string().contains("has lock format 2, expected 3"), "{error}");
-    let read = LockFile::read_earlier(&path).unwrap().lock;
-    let unknown_ids_of = vec!["root".to_owned()];
-    assert_eq!(read, Lock { format: FORMAT, unknown_ids_of, ..before.clone() });
-    let text = before.to_text().unwrap().replace("essential", "requested");
-    files::replace(&path, text.as_bytes()).unwrap();
-    let edited = LockFile::read_earlier(&path).unwrap_err();
-    assert!(matches!(edited, LockError::Edited { .. }), "{edited:?}");
-    put(&Lock { accounts: vec![account("a", 999, &["root"])], ..before });
-    let mixed = LockFile::read_earlier(&path).unwrap_err();
-    assert!(matches!(mixed, LockError::Malformed { line: Some(_), .. }), "{mixed:?}");
-}
-
 /// Every byte of a lock is bound: by its form, or by the digest in its head.
 #[test]
 fn an_edited_lock_is_refused() {
@@ -158,30 +141,6 @@ fn other_formats_are_named_before_they_are_read() {
         let error = read(text).unwrap_err();
         assert!(matches!(error, LockError::Malformed { .. }), "{text:?}: {error:?}");
     }
-}
-
-/// A variant's packages and suites say nothing of the base.
-#[test]
-fn a_part_is_of_one_variant_alone() {
-    let base = lock(vec![package("a")]);
-    let mut both = lock(vec![package("a"), package("b")]);
-    both.suites.push(suite("newer", 99));
-    both.packages[0].roles.push("root:debug".into());
-    both.packages[0].reason = "Depends of b: a".into();
-    both.packages[1].roles = vec!["root:debug".into()];
-    both.packages[1].suite = "newer".into();
-    assert_eq!(base.part(None, &[]), both.part(None, &[]));
-    assert_eq!(both.timestamp(None), Some(Timestamp(7)));
-    assert_eq!(both.timestamp(Some("debug")), Some(Timestamp(99)));
-    assert_eq!(both.timestamp(Some("other")), None);
-    assert_ne!(both.part(Some("debug"), &[]), both.part(None, &[]));
-    both.accounts = vec![account("b", 999, &["root:debug"])];
-    assert_eq!(base.part(None, &[]), both.part(None, &[]));
-    both.accounts[0].roles = vec!["root".into()];
-    assert_ne!(base.part(None, &[]), both.part(None, &[]), "an id is a part of an image");
-    let mut moved = base.clone();
-    moved.packages[0].sha256 = Sha256::of(b"other");
-    assert_ne!(base.part(None, &[]), moved.part(None, &[]));
 }
 
 /// Both sides of each bound, and each role that a lock can have.
@@ -273,223 +232,4 @@ fn local_files_have_one_order_and_are_there_once() {
         let words = format!("the file `{last}` is twice, or not in its place");
         fault_of(&with(files), &words, &format!("path = \"{last}\""));
     }
-}
-
-#[test]
-fn the_longest_lock_has_48_mebibytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("image.lock");
-    files::replace(&path, b"").unwrap();
-    let put = |len: u64| std::fs::File::options().write(true).open(&path).unwrap().set_len(len);
-    put(LOCK_MAX).unwrap();
-    let longest = LockFile::read(&path).unwrap_err();
-    assert!(matches!(longest, LockError::Malformed { .. }), "{longest:?}");
-    put(LOCK_MAX + 1).unwrap();
-    let longer = LockFile::read(&path).unwrap_err();
-    assert!(matches!(longer, LockError::TooLong { limit: 50_331_648, .. }), "{longer:?}");
-}
-
-#[test]
-fn a_lock_is_that_of_its_definition() {
-    let folder = tempfile::tempdir().unwrap();
-    let project = |top: &str, tables: &str| {
-        definitions::project_in(folder.path(), &definitions::text(top, tables))
-    };
-    let first = project("", "");
-    let missing = LockFile::open(&first).unwrap_err();
-    assert!(
-        matches!(&missing, LockError::Missing { path } if *path == first.lock_path()),
-        "{missing:?}"
-    );
-    sample::beside(&first, lock(vec![package("a")]));
-    assert!(LockFile::open(&first).is_ok() && LockFile::for_packages(&first).is_ok());
-    // What does not decide about packages.
-    let renamed = project("hostname = \"x\"", "");
-    let stale = LockFile::open(&renamed).unwrap_err();
-    let LockError::Stale { path, definition, locked, computed } = &stale else {
-        panic!("{stale:?}")
-    };
-    assert_eq!((path, definition), (&renamed.lock_path(), &renamed.path));
-    assert_eq!((*locked, *computed), (first.checksum(), renamed.checksum()));
-    assert!(LockFile::for_packages(&renamed).is_ok());
-    // What does.
-    let more = project("", "[packages]\ninstall = [\"a\"]");
-    assert!(matches!(LockFile::for_packages(&more), Err(LockError::Stale { .. })));
-    let nowhere = tempfile::tempdir().unwrap();
-    let bare = definitions::project_in(nowhere.path(), &definitions::text("", ""));
-    assert!(matches!(LockFile::for_packages(&bare), Err(LockError::Missing { .. })));
-}
-
-#[test]
-fn a_lock_holds_what_a_definition_installs() {
-    let folder = tempfile::tempdir().unwrap();
-    let tables = "[packages]\ninstall = [\"a=1\", \"b\"]\n[variant.v.packages]\ninstall = [\"c\"]";
-    let project = definitions::project_in(folder.path(), &definitions::text("", tables));
-    let both =
-        |name: &str| LockedPackage { roles: vec!["root".into(), "root:v".into()], ..package(name) };
-    let missing = |packages: Vec<LockedPackage>, variant: Option<&str>| {
-        let file = sample::beside(&project, lock(packages));
-        match file.holds(&project.definition(variant).unwrap()) {
-            Ok(()) => None,
-            Err(LockError::NotHeld { path, package, role }) => {
-                assert_eq!(path, project.lock_path());
-                Some((package, role))
-            }
-            Err(other) => panic!("{other:?}"),
-        }
-    };
-    let named = |package: &str, role: &str| Some((package.to_owned(), role.to_owned()));
-    assert_eq!(missing(vec![both("a"), both("b"), both("c")], None), None);
-    assert_eq!(missing(vec![both("a"), both("b"), both("c")], Some("v")), None);
-    assert_eq!(missing(vec![both("b")], None), named("a=1", "root"));
-    let newer = LockedPackage { version: "2".into(), ..both("a") };
-    assert_eq!(missing(vec![newer, both("b")], None), named("a=1", "root"));
-    assert_eq!(missing(vec![both("a")], None), named("b", "root"));
-    // There, but for the base alone.
-    assert_eq!(missing(vec![both("a"), both("b"), package("c")], Some("v")), named("c", "root:v"));
-    let stub = LockedPackage { roles: vec!["stub".into()], ..package("b") };
-    assert_eq!(missing(vec![both("a"), stub], None), named("b", "root"));
-}
-
-#[test]
-fn roles_are_of_a_variant_or_of_the_base() {
-    assert_eq!([root_role(None), root_role(Some("v"))], ["root", "root:v"]);
-    assert_eq!(input_role(STUB_ROLE, None), "stub");
-    assert_eq!(input_role(FIRMWARE_ROLE, Some("v")), "firmware:v");
-    let mut all = lock(vec![package("a"), package("b"), package("c")]);
-    all.packages[1].roles = vec!["root:v".into(), "root".into()];
-    all.packages[2].roles = vec!["stub".into()];
-    let names = |role: &str| all.packages_of(role).map(|of| of.name.as_str()).collect::<String>();
-    assert_eq!([names("root"), names("root:v"), names("stub")], ["ab", "b", "c"]);
-    assert_eq!([names("roo"), names("root:"), names("")], [""; 3]);
-    all.accounts = vec![account("x", 999, &["root"]), account("y", 998, &["root", "root:v"])];
-    assert_eq!(all.ids(None), BTreeMap::from([("x".into(), 999), ("y".into(), 998)]));
-    assert_eq!(all.ids(Some("v")), BTreeMap::from([("y".into(), 998)]));
-}
-
-/// The newest of the suites that packages of the root file system are of.
-#[test]
-fn the_time_of_an_image_is_that_of_its_newest_suite() {
-    let of = |name: &str, suite: &str, roles: &[&str]| LockedPackage {
-        suite: suite.into(),
-        roles: roles.iter().map(ToString::to_string).collect(),
-        ..package(name)
-    };
-    let mut all = lock(vec![of("a", "old", &["root"]), of("b", "trixie", &["root", "root:v"])]);
-    all.suites = vec![suite("old", 3), suite("trixie", 7), suite("unused", 99)];
-    assert_eq!(all.timestamp(None), Some(Timestamp(7)));
-    all.packages.push(of("c", "unused", &["stub"]));
-    assert_eq!(all.timestamp(None), Some(Timestamp(7)), "a stub's suite is not the root's");
-    // A suite of the same name in another archive is another suite.
-    all.suites.push(LockedSuite::bare("vendor", "trixie", Timestamp(100)));
-    assert_eq!(all.timestamp(None), Some(Timestamp(7)));
-    all.packages[0].roles = vec!["root:v".into()];
-    all.packages[1].roles.retain(|role| role == "root");
-    assert_eq!(all.timestamp(Some("v")), Some(Timestamp(3)));
-}
-
-#[test]
-fn a_reason_leads_from_a_package_to_one_that_was_requested() {
-    let of = |name: &str, reason: &str| LockedPackage { reason: reason.into(), ..package(name) };
-    let all = lock(vec![
-        of("a", "requested"),
-        of("b", "Depends of a: b (>= 1)"),
-        of("c", "Pre-Depends of b: c | d"),
-        // Two that need each other, and one of a package that is not there.
-        of("x", "Depends of y: x"),
-        of("y", "Depends of x: y"),
-        of("z", "Depends of gone: z"),
-    ]);
-    let chain = |name: &str| {
-        let chain = all.explain(name);
-        chain.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(chain("a"), "a");
-    assert_eq!(chain("c"), "c b a");
-    assert_eq!(chain("x"), "x y");
-    assert_eq!(chain("z"), "z");
-    assert_eq!(chain("none"), "");
-    assert_eq!(all.explain("b")[0].1, "Depends of a: b (>= 1)");
-}
-
-#[test]
-fn what_is_fetched_names_its_line_of_the_lock() {
-    let folder = tempfile::tempdir().unwrap();
-    let project = definitions::project_in(folder.path(), &definitions::text("", ""));
-    let stub = LockedPackage { roles: vec!["stub".into()], ..package("b") };
-    let file = sample::beside(&project, lock(vec![package("a"), stub, package("c")]));
-    let wanted = file.wanted("root");
-    let text = files::read_text(&file.path).unwrap();
-    for (wanted, name) in wanted.iter().zip(["a", "c"]) {
-        let LockedPackage { version, architecture, archive, path, size, sha256, .. } =
-            package(name);
-        let line = text.lines().position(|line| line.contains(&sha256.to_string())).unwrap() + 1;
-        let expected = Wanted {
-            name: name.into(),
-            version,
-            architecture,
-            archive,
-            path,
-            size,
-            sha256,
-            locked_at: format!("image.lock:{line}"),
-        };
-        assert_eq!(*wanted, expected);
-    }
-    assert_eq!(wanted.len(), 2);
-    assert_eq!(file.place_of("no such words"), "image.lock");
-    assert_eq!(file.place_of("format = "), "image.lock:4");
-}
-
-/// The digest of what a variant uses moves with each of its fields, and with nothing else.
-#[test]
-fn a_part_is_of_everything_that_goes_into_an_image() {
-    let files = [LocalFile { path: "f".into(), kind: LocalKind::Folder }];
-    let base = || lock(vec![package("a"), package("b")]);
-    let digest = |lock: &Lock| lock.part(None, &files);
-    let plain = digest(&base());
-    type Change = fn(&mut Lock);
-    let moving: [(&str, Change); 14] = [
-        ("name", |lock| lock.packages[0].name += "x"),
-        ("version", |lock| lock.packages[0].version += "x"),
-        ("architecture", |lock| lock.packages[0].architecture += "x"),
-        ("archive", |lock| lock.packages[0].archive += "x"),
-        ("suite", |lock| lock.packages[0].suite += "x"),
-        ("path", |lock| lock.packages[0].path += "x"),
-        ("size", |lock| lock.packages[0].size += 1),
-        ("sha256", |lock| lock.packages[0].sha256 = Sha256::of(b"x")),
-        ("roles", |lock| lock.packages[0].roles = vec!["stub".into()]),
-        ("one more role", |lock| lock.packages[0].roles.push("firmware".into())),
-        ("one package less", |lock| drop(lock.packages.pop())),
-        ("date of the suite", |lock| lock.suites[0].date = Timestamp(8)),
-        ("InRelease of the suite", |lock| lock.suites[0].inrelease = Sha256::of(b"x")),
-        ("an account", |lock| lock.accounts = vec![account("a", 999, &["root"])]),
-    ];
-    for (what, change) in moving {
-        let mut changed = base();
-        change(&mut changed);
-        assert_ne!(digest(&changed), plain, "{what}");
-    }
-    let unused: [(&str, Change); 7] = [
-        ("reason", |lock| lock.packages[0].reason += "x"),
-        ("a role of another variant", |lock| lock.packages[0].roles.push("root:v".into())),
-        ("an account of another variant", |lock| {
-            lock.accounts = vec![account("a", 999, &["root:v"])];
-        }),
-        ("a suite without packages", |lock| lock.suites.push(suite("unused", 9))),
-        ("definition", |lock| lock.definition = Sha256::of(b"x")),
-        ("files of the lock", |lock| {
-            lock.files = vec![LocalFile { path: "g".into(), kind: LocalKind::Folder }];
-        }),
-        ("a package of another variant", |lock| {
-            lock.packages.push(LockedPackage { roles: vec!["root:v".into()], ..package("c") });
-        }),
-    ];
-    for (what, change) in unused {
-        let mut changed = base();
-        change(&mut changed);
-        assert_eq!(digest(&changed), plain, "{what}");
-    }
-    assert_ne!(base().part(None, &[]), plain, "its local files");
-    assert_ne!(base().part(Some("v"), &files), plain, "its variant");
 }

@@ -21,10 +21,13 @@ use cvmkit_host::versioned;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{
-    FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, LocalFile, Lock, LockError, LockedAccount,
-    LockedPackage, LockedSuite, ROOT_ROLE, empty,
+use super::error::LockError;
+use super::local::LocalFile;
+use super::records::{
+    FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, Lock, LockedAccount, empty,
 };
+use super::role::ROOT_ROLE;
+use crate::packages::{LockedPackage, LockedSuite};
 
 /// The first lines of every lock.
 const HEADER: &str = "\

@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Lock, LockError, LockedPackage, LockedSuite};
+use super::error::LockError;
+use super::records::Lock;
 use crate::definition::Definition;
 use crate::local::LocalFolder;
 use crate::packages::debian::{Fingerprint, Source};
+use crate::packages::{LockedPackage, LockedSuite};
 use crate::rootfs::Unused;
 
 /// What had no effect on a lock, in any variant; `folder` is that of the definitions.
@@ -124,6 +126,7 @@ mod tests {
     use cvmkit_host::files;
     use cvmkit_host::timestamp::Timestamp;
 
+    use super::super::records::empty;
     use super::*;
     use crate::definition::Project;
 
@@ -177,7 +180,7 @@ mod tests {
                 suite("vendor", "tools", None),
             ],
             packages: vec![package("debian", "trixie", "pool/main/a/a_1_all.deb")],
-            ..super::super::empty(Sha256::of(b""), Sha256::of(b""))
+            ..empty(Sha256::of(b""), Sha256::of(b""))
         };
         let found = unused(&project.definitions().unwrap(), &lock, folder.path()).unwrap();
         found.iter().map(ToString::to_string).collect()

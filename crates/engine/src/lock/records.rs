@@ -1,0 +1,188 @@
+//! What a lock says: its records, and what of them a variant uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cvmkit_formats::digest::Sha256;
+use cvmkit_host::timestamp::Timestamp;
+use cvmkit_host::versioned::Versioned;
+use serde::{Deserialize, Serialize};
+
+use super::local::LocalFile;
+use super::role::{FIRMWARE_ROLE, STUB_ROLE, input_role, root_role};
+use crate::definition::Definition;
+use crate::packages::{LockedPackage, LockedSuite};
+
+/// Version of the format of lock files.
+pub(super) const FORMAT: u32 = 3;
+
+/// The first format, which `cvmkit lock` alone reads: it had no digest of its body.
+pub(super) const FORMAT_WITHOUT_DIGEST: u32 = 1;
+
+/// The format after it, which `cvmkit lock` alone reads: it had no ids of accounts.
+pub(super) const FORMAT_WITHOUT_IDS: u32 = 2;
+
+/// Exact inputs.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub struct Lock {
+    /// Version of the format: that of this program, whichever was read.
+    pub format: u32,
+    /// [`Project::checksum`](crate::definition::Project::checksum) of the definition that this lock was made for.
+    pub definition: Sha256,
+    /// [`Project::package_checksum`](crate::definition::Project::package_checksum) of it: while it is the
+    /// same, packages stay as they are locked.
+    pub package_request: Sha256,
+    /// The roles of root file systems whose accounts could not be told when the lock was made: they
+    /// may have some without an id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_ids_of: Vec<String>,
+    /// The suites that packages were chosen from.
+    #[serde(rename = "suite", skip_serializing_if = "Vec::is_empty")]
+    pub suites: Vec<LockedSuite>,
+    /// The packages, sorted by name, architecture and version.
+    #[serde(rename = "package", skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<LockedPackage>,
+    /// The accounts whose ids nothing else fixes, sorted by name.
+    #[serde(rename = "account", skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<LockedAccount>,
+    /// The local files, sorted by path.
+    #[serde(rename = "file", skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<LocalFile>,
+}
+
+/// An account of the image, with the id that it got when it first was in the lock.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedAccount {
+    /// Its name: 1 to 31 lower-case letters, digits, `_` and `-`, no digit or `-` first.
+    pub name: String,
+    /// The id of the user, and of the group of that name: 100 to 999, each of one account.
+    pub id: u32,
+    /// The root file systems that have it: `root`, `root:VARIANT`, at least one.
+    pub roles: Vec<String>,
+}
+
+impl Lock {
+    /// The packages of one role, sorted.
+    pub fn packages_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a LockedPackage> {
+        self.packages.iter().filter(move |package| package.roles.iter().any(|has| has == role))
+    }
+
+    /// The ids of a variant's accounts that nothing else fixes, by name.
+    #[must_use]
+    pub fn ids(&self, variant: Option<&str>) -> BTreeMap<String, u32> {
+        let role = root_role(variant);
+        let own = self.accounts.iter().filter(|account| account.roles.contains(&role));
+        own.map(|account| (account.name.clone(), account.id)).collect()
+    }
+
+    /// The newest release date of the suites that a variant's root packages come from: the time of
+    /// everything its build makes. `None` if it has none.
+    #[must_use]
+    pub fn timestamp(&self, variant: Option<&str>) -> Option<Timestamp> {
+        let role = root_role(variant);
+        let of_root: BTreeSet<_> = self
+            .packages_of(&role)
+            .map(|package| (package.archive.as_str(), package.suite.as_str()))
+            .collect();
+        let holds_root =
+            |suite: &&LockedSuite| of_root.contains(&(suite.archive.as_str(), suite.name.as_str()));
+        self.suites.iter().filter(holds_root).map(|suite| suite.date).max()
+    }
+
+    /// What a definition asks for and the lock does not have.
+    pub(super) fn missing(&self, definition: &Definition) -> Option<String> {
+        let role = root_role(definition.variant.as_deref());
+        let has = |request: &&String| {
+            let (name, version) = match request.split_once('=') {
+                Some((name, version)) => (name, Some(version)),
+                None => (request.as_str(), None),
+            };
+            self.packages_of(&role).any(|package| {
+                package.name == name && version.is_none_or(|version| package.version == version)
+            })
+        };
+        definition.packages.install.iter().find(|request| !has(request)).cloned()
+    }
+
+    /// A digest of what a variant uses, and of nothing that only another one does: `files` are its
+    /// local files.
+    #[must_use]
+    pub fn part(&self, variant: Option<&str>, files: &[LocalFile]) -> Sha256 {
+        let own = [
+            root_role(variant),
+            input_role(STUB_ROLE, variant),
+            input_role(FIRMWARE_ROLE, variant),
+        ];
+        let used: Vec<_> = self
+            .packages
+            .iter()
+            .filter_map(|package| {
+                let roles: Vec<bool> =
+                    own.iter().map(|role| package.roles.contains(role)).collect();
+                // Why it is there may be told of another variant; what it is there for is the same.
+                roles.contains(&true).then(|| {
+                    let LockedPackage { name, version, architecture, archive, suite, path, .. } =
+                        package;
+                    let record = (name, version, architecture, archive, suite, path);
+                    (record, package.size, package.sha256, roles)
+                })
+            })
+            .collect();
+        let suites: BTreeSet<_> = self
+            .suites
+            .iter()
+            .filter(|suite| {
+                used.iter()
+                    .any(|(package, ..)| *package.3 == suite.archive && *package.4 == suite.name)
+            })
+            .map(|suite| (&suite.archive, &suite.name, suite.date, suite.inrelease))
+            .collect();
+        let part = serde_json::to_vec(&(suites, used, self.ids(variant), files));
+        Sha256::of(&part.expect("strings, numbers and lists serialise"))
+    }
+
+    /// Why a package is locked: the chain from it to one that was requested, each with its reason.
+    #[must_use]
+    pub fn explain(&self, name: &str) -> Vec<(String, String)> {
+        let mut chain: Vec<(String, String)> = Vec::new();
+        let mut next = Some(name.to_owned());
+        while let Some(name) = next.take() {
+            let Some(package) = self.packages.iter().find(|package| package.name == name) else {
+                break;
+            };
+            // A reason reads `Depends of OTHER: RELATION`, or is one word.
+            let of = package.reason.split_once(" of ").and_then(|(_, rest)| rest.split_once(':'));
+            next = of
+                .map(|(other, _)| other.to_owned())
+                .filter(|other| chain.iter().all(|(seen, _)| seen != other));
+            chain.push((name, package.reason.clone()));
+        }
+        chain
+    }
+}
+
+impl Versioned for Lock {
+    const NAME: &'static str = "lock";
+    const KEY: &'static str = "format";
+    const VERSION: u32 = FORMAT;
+    const REMAKE: &'static str = "run `cvmkit lock`, which rewrites a lock of an older format \
+        and changes no package, or make a new one with `cvmkit lock --update`";
+}
+
+/// A lock of nothing.
+pub(super) fn empty(definition: Sha256, package_request: Sha256) -> Lock {
+    Lock {
+        format: FORMAT,
+        definition,
+        package_request,
+        unknown_ids_of: Vec::new(),
+        suites: Vec::new(),
+        packages: Vec::new(),
+        accounts: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
