@@ -41,17 +41,31 @@ pub struct Inode {
 /// Seconds since 1970 of everything that is made.
 const NOW: i64 = 1_000;
 
-/// Inodes by number, the root directory first.
+/// The most files that are made, be they removed again.
+const FILES_MAX: usize = 100_000;
+
+/// The most bytes of all files together.
+const BYTES_MAX: usize = 256 << 20;
+
+/// Inodes by number, the root directory first. Their number and their bytes are bounded.
 #[derive(Clone, Debug)]
 pub struct Memory {
     inodes: Vec<Inode>,
+    /// Of the contents of all inodes.
+    bytes: usize,
+    exceeded: Option<(u64, &'static str)>,
     /// Whether the crate's programs are there.
     has_programs: bool,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { inodes: vec![inode(Node::Directory(BTreeMap::new()), 0o755)], has_programs: false }
+        Self {
+            inodes: vec![inode(Node::Directory(BTreeMap::new()), 0o755)],
+            bytes: 0,
+            exceeded: None,
+            has_programs: false,
+        }
     }
 }
 
@@ -176,8 +190,26 @@ impl Memory {
             return Err(FileError::Exists);
         }
         let number = self.inodes.len();
+        if number >= FILES_MAX {
+            self.exceeded = Some((FILES_MAX as u64, "files"));
+            return Err(FileError::NoSpace);
+        }
+        if let Node::File(contents) = &node {
+            self.resize(0, contents.len())?;
+        }
         self.inodes.push(inode(node, mode));
         self.entries_mut(parent)?.insert(name, number);
+        Ok(())
+    }
+
+    /// Counts what a file has more or less.
+    fn resize(&mut self, old: usize, new: usize) -> Result<(), FileError> {
+        let bytes = self.bytes - old + new;
+        if bytes > BYTES_MAX {
+            self.exceeded = Some((BYTES_MAX as u64, "bytes of files"));
+            return Err(FileError::NoSpace);
+        }
+        self.bytes = bytes;
         Ok(())
     }
 }
@@ -213,9 +245,10 @@ impl Files for Memory {
 
     fn write(&mut self, path: &[u8], contents: &[u8], mode: u16) -> Result<(), FileError> {
         match self.find_inode(path, true) {
-            Ok((_, number)) => match &mut self.inodes[number].node {
+            Ok((_, number)) => match &self.inodes[number].node {
                 Node::File(old) => {
-                    *old = contents.to_vec();
+                    self.resize(old.len(), contents.len())?;
+                    self.inodes[number].node = Node::File(contents.to_vec());
                     Ok(())
                 }
                 Node::Fifo => Err(FileError::Invalid),
@@ -369,6 +402,10 @@ impl World for Memory {
         let message = format!("{}: {}: {name}: not found\n", invocation.script, invocation.line);
         invocation.errors.extend_from_slice(message.as_bytes());
         Ok(Ran { status: 127, consumed: 0 })
+    }
+
+    fn exceeded(&self) -> Option<(u64, &'static str)> {
+        self.exceeded
     }
 
     fn home(&self, login: &str) -> Option<Vec<u8>> {

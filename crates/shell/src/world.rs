@@ -65,6 +65,8 @@ pub enum FileError {
     ReadOnly,
     /// `EINVAL`.
     Invalid,
+    /// `ENOSPC`.
+    NoSpace,
 }
 
 impl FileError {
@@ -82,6 +84,7 @@ impl FileError {
             Self::NotPermitted => "Operation not permitted",
             Self::ReadOnly => "Read-only file system",
             Self::Invalid => "Invalid argument",
+            Self::NoSpace => "No space left on device",
         }
     }
 }
@@ -259,6 +262,13 @@ pub trait World: Files {
     /// # Errors
     /// [`Stop`] if it is not implemented, or not with these words.
     fn run(&mut self, invocation: Invocation<'_>) -> Result<Ran, Stop>;
+
+    /// A bound of this world that a file would have gone beyond: the most there may be, and of what. The
+    /// file was refused ([`FileError::NoSpace`]), and the evaluation ends. Asked before each command; a
+    /// world without bounds has to know that a script can double a directory with each.
+    fn exceeded(&self) -> Option<(u64, &'static str)> {
+        None
+    }
 
     /// The home directory of a login name.
     fn home(&self, login: &str) -> Option<Vec<u8>>;

@@ -57,6 +57,19 @@ fn programs_end_too() {
         "echo a | sed ':a;H;G;ba'",
         "echo a | sed ':a;G;h;ba'",
         "seq 1 1000000",
+        "awk 'BEGIN { while (1) ; }'",
+        "awk 'BEGIN { for (;;) print \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" }'",
+        "awk 'BEGIN { x = \"a\"; while (1) x = x x }'",
+        "awk 'BEGIN { while (1) a[i++] = x x }'",
+        "awk 'function f(n) { return f(n + 1) } BEGIN { f(0) }'",
+        "awk 'BEGIN { x = \"aaaa\"; while (1) gsub(/a/, \"&&\", x) }'",
+        "awk 'BEGIN { printf \"%999999999s\", 1 }'",
+        "awk 'BEGIN { $99999999 = 1 }'",
+        "awk 'BEGIN { while (1) if (\"a\" ~ i++) ; }'",
+        "p='(((((((('; p=$p$p$p$p$p$p$p$p; awk \"BEGIN { print $p 1 }\"",
+        "p=-1-1-1-1-1-1-1; p=$p$p$p$p$p$p$p$p; p=$p$p$p$p$p$p$p$p; awk \"BEGIN { print 1$p }\"",
+        "dd if=/dev/zero bs=1G count=1G",
+        "truncate -s 1T f",
         "for i in 0 1 2 3 4; do echo $i; done | sed ':a;ba'",
         "x=aaaaaaaa; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x; x=$x$x$x$x$x$x$x$x$x\n\
          echo $x$x$x$x | sed -E 's/(a|aa)+/b/'",
@@ -65,6 +78,30 @@ fn programs_end_too() {
         let found = evaluate(script.as_bytes(), Start::default(), &mut memory, LIMITS);
         assert!(matches!(found, Err(Stop::Unsupported { .. })), "{script}: {found:?}");
     }
+}
+
+#[test]
+fn files_are_bounded() {
+    for (script, expected) in [
+        ("mkdir a; >a/f; i=0; while :; do i=$((i+1)); cp -a a b; mv b a/b$i; done", "files"),
+        ("mkdir a; >a/f; i=0; while cp -a a b; do i=$((i+1)); mv b a/b$i; done; echo no", "files"),
+        (
+            "dd if=/dev/zero of=a bs=1M count=64 status=none; for i in 1 2 3 4; do cp a a$i; done",
+            "bytes of files",
+        ),
+    ] {
+        let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
+        let found = evaluate(script.as_bytes(), Start::default(), &mut memory, LIMITS);
+        let Err(Stop::Limit { what, .. }) = &found else { panic!("{script}: {found:?}") };
+        assert_eq!(*what, expected, "{script}");
+    }
+    // Of less, all is there.
+    let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
+    let script =
+        b"dd if=/dev/zero of=a bs=1M count=64 status=none; for i in 1 2 3; do cp a a$i; done\n\
+        >a; >a1; cp a2 a";
+    let found = evaluate(script, Start::default(), &mut memory, LIMITS);
+    assert!(found.is_ok_and(|found| found.status == 0 && found.errors.is_empty()));
 }
 
 #[test]

@@ -149,6 +149,11 @@ fn programs_about_the_system() {
 }
 
 #[test]
+fn awk() {
+    compare(include_str!("cases/awk.sh"));
+}
+
+#[test]
 fn digests() {
     compare(include_str!("cases/digests.sh"));
 }

@@ -3,6 +3,9 @@
 use crate::stop::Stop;
 use crate::world::{FileError, Files, Invocation, World, absolute};
 
+/// A program: what it does, and its exit status.
+pub(super) type Program<W> = fn(&mut W, &mut Call<'_>) -> Result<u8, Stop>;
+
 /// A call that runs.
 pub(super) struct Call<'a> {
     pub(super) invocation: Invocation<'a>,

@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 use crate::stop::Stop;
 use crate::syntax::{self, Command, List};
-use crate::world::World;
+use crate::world::{Invocation, World};
 use descriptors::{Descriptor, Descriptors};
 use state::{Getopts, Options, State, Variable};
 
@@ -102,24 +102,44 @@ pub fn evaluate<W: World>(
     ]));
     let script = start.name.clone();
     let state = first_state(start, descriptors);
-    let mut shell = Shell {
-        world,
-        state,
-        limits,
-        steps: 0,
-        written: 0,
-        expanded: 0,
-        depth: 0,
-        substituted: None,
-        is_output_lost: false,
-        line: 1,
-        script,
-    };
-    let ended = shell.list(&list, false);
+    let mut shell = Shell::new(world, state, limits, script);
+    let ended = shell.list(&list, false).and_then(|()| shell.in_bounds());
     shell.end(ended)?;
     let status = shell.state.exit_status();
     drop(shell);
     Ok(Finished { status, output: output.take(), errors: errors.take() })
+}
+
+/// Runs a builtin in a shell of its own, as a program of its name does; answers its exit status.
+///
+/// # Errors
+/// As for [`evaluate`].
+pub(crate) fn run_builtin<W: World>(world: &mut W, invocation: Invocation<'_>) -> Result<u8, Stop> {
+    let (output, errors) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
+    let name = invocation.words.first().map(Vec::as_slice).unwrap_or_default();
+    let start = Start {
+        name: String::from_utf8_lossy(name).into_owned(),
+        environment: invocation.environment.clone(),
+        directory: invocation.directory.to_vec(),
+        ..Start::default()
+    };
+    let descriptors = Descriptors(BTreeMap::from([
+        (0, Descriptor::text(invocation.input.to_vec())),
+        (1, Descriptor::Sink(output.clone())),
+        (2, Descriptor::Sink(errors.clone())),
+    ]));
+    let mut state = first_state(start, descriptors);
+    state.umask = invocation.umask;
+    let script = invocation.script.to_owned();
+    let mut shell = Shell::new(world, state, Limits::default(), script);
+    shell.line = invocation.line;
+    let ran = shell.regular(invocation.words, false);
+    shell.end(ran)?;
+    let status = shell.state.exit_status();
+    drop(shell);
+    invocation.output.extend(output.take());
+    invocation.errors.extend(errors.take());
+    Ok(status)
 }
 
 /// The state of a shell that starts.
@@ -200,14 +220,38 @@ impl From<Stop> for Fault {
     }
 }
 
-impl<W: World> Shell<'_, W> {
+impl<'w, W: World> Shell<'w, W> {
+    fn new(world: &'w mut W, state: State, limits: Limits, script: String) -> Self {
+        Self {
+            world,
+            state,
+            limits,
+            steps: 0,
+            written: 0,
+            expanded: 0,
+            depth: 0,
+            substituted: None,
+            is_output_lost: false,
+            line: 1,
+            script,
+        }
+    }
+
     /// Counts a step.
     fn step(&mut self) -> Result<(), Fault> {
         self.steps += 1;
         if self.steps > self.limits.steps {
             return Err(self.limit(self.limits.steps, "steps"));
         }
-        Ok(())
+        self.in_bounds()
+    }
+
+    /// Ends where the world has no more room: what did not fit is missing.
+    fn in_bounds(&self) -> Result<(), Fault> {
+        match self.world.exceeded() {
+            Some((limit, what)) => Err(self.limit(limit, what)),
+            None => Ok(()),
+        }
     }
 
     /// Counts the bytes of an expansion, and one for each word, before they are put together.

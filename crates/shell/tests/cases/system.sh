@@ -16,3 +16,9 @@ getopt -o '' -l foo -- --foo -x; echo $?; getopt -Q -o a -- -a; echo $?; getopt 
 y' 'a\b!c'; echo $?; getopt -n x ab -a; echo $?; getopt -o hv --long help,verbose -n x.sh --; echo $?; getopt -o ab -- -a --; echo $?; getopt -o a -n p -- -xa; echo $?; getopt -o a -l foo -n p -- --nope -a; echo $?; getopt -o a: -l foo: -n p -- --foo -a -a -- x; echo $?; getopt -oa -nfoo -- -x; echo $?; getopt -o :a -- -x; echo $?
 ----
 t=$(getopt -o vo: --long verbose,output: -n script -- -v --output 'a b' rest "it's"); eval set -- "$t"; while :; do case $1 in -v|--verbose) echo verbose; shift;; -o|--output) echo "<$2>"; shift 2;; --) shift; break;; esac; done; echo $#; for a; do echo "$a"; done
+----
+env printf '%s-%d\n' a 3 b 4; env printf 'x\t\101\n'; env printf '%5s|%-5s|%05d|%x %c\n' a b 42 255 xyz; env printf '%d\n' abc; echo $?; env printf; echo $?; /usr/bin/printf '%s\n' 'a b'; env printf -- '%s\n' x; env printf 'a%%\n' extra; echo 'a b' | xargs printf '%s,'; env printf '%s'; env printf '%d %s\n' 1
+----
+touch f; mkdir d; env test -f f; echo $?; env test -d f; echo $?; env [ a = b ]; echo $?; env [ a = a ]; echo $?; env [ a = a; echo $?; env test; echo $?; env test ''; echo $?; env test 1 -lt 2 -a x; echo $?; env test a -lt 2; echo $?; /usr/bin/[ ! -e g ]; echo $?; find . -mindepth 1 -exec test -d {} \; -print; env test a b; echo $?; env [ '(' a ')' ]; echo $?; env test -n; echo $?; env test ! a = b; echo $?; env test f -ef ./f; echo $?; env test a = b -o c = c; echo $?
+----
+mkdir a; ln -s a l; cd l; env pwd | sed 's,.*/,,'; pwd | sed 's,.*/,,'; /bin/pwd -P | sed 's,.*/,,'; find . -exec pwd \; | sed 's,.*/,,'

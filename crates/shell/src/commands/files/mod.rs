@@ -1,18 +1,49 @@
 //! Programs that make, change and find files (GNU coreutils 9.7, findutils 4.10).
 
-pub(super) mod copy;
-pub(super) mod directories;
-pub(super) mod find;
-pub(super) mod install;
-pub(super) mod links;
-pub(super) mod ls;
-pub(super) mod mktemp;
-pub(super) mod mode;
-pub(super) mod nodes;
-pub(super) mod owner;
+mod copy;
+mod directories;
+mod find;
+mod install;
+mod links;
+mod ls;
+mod mktemp;
+mod mode;
+mod nodes;
+mod owner;
 mod paths;
-pub(super) mod remove;
-pub(super) mod rename;
-pub(super) mod sizes;
-pub(super) mod stat;
-pub(super) mod touch;
+mod remove;
+mod rename;
+mod sizes;
+mod stat;
+mod touch;
+
+use super::call::Program;
+use crate::world::World;
+
+/// The program of a name.
+pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
+    Some(match name {
+        b"chgrp" => owner::chgrp,
+        b"chmod" => mode::chmod,
+        b"chown" => owner::chown,
+        b"cp" => copy::cp,
+        b"dd" => sizes::dd,
+        b"find" => find::find,
+        b"install" => install::install,
+        b"ln" => links::ln,
+        b"ls" => ls::ls,
+        b"mkdir" => directories::mkdir,
+        b"mkfifo" => nodes::mkfifo,
+        b"mknod" => nodes::mknod,
+        b"mktemp" => mktemp::mktemp,
+        b"mv" => rename::mv,
+        b"readlink" => links::readlink,
+        b"realpath" => links::realpath,
+        b"rm" => remove::rm,
+        b"rmdir" => directories::rmdir,
+        b"stat" => stat::stat,
+        b"touch" => touch::touch,
+        b"truncate" => sizes::truncate,
+        _ => return None,
+    })
+}

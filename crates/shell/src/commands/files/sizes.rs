@@ -19,6 +19,8 @@ fn size(word: &[u8]) -> Option<u64> {
         b"M" | b"MiB" => 1 << 20,
         b"GB" => 1_000_000_000,
         b"G" | b"GiB" => 1 << 30,
+        b"TB" => 1_000_000_000_000,
+        b"T" | b"TiB" => 1 << 40,
         _ => return None,
     };
     number(&word[..end])?.checked_mul(unit)
@@ -168,6 +170,9 @@ pub(in super::super) fn truncate<W: World>(world: &mut W, call: &mut Call<'_>) -
                     return Ok(call.usage("division by zero", 1));
                 }
                 Some(size) => (how, size),
+                None if digits.first().is_some_and(u8::is_ascii_digit) => {
+                    return Err(call.unsupported(format!("the size `{}`", shown(word))));
+                }
                 None => return Ok(call.usage(&format!("Invalid number: '{}'", shown(word)), 1)),
             }
         }

@@ -168,7 +168,7 @@ fn check<W: World>(
                 continue;
             }
             if line.starts_with(format!("{} (", algorithm.name()).as_bytes()) {
-                return Err(call.unsupported("a list as --tag makes it"));
+                return Err(call.unsupported("a list of the form that BSD has"));
             }
             match entry(line, algorithm) {
                 Some((digest, name)) => {

@@ -1,19 +1,59 @@
-//! Programs that read text and write it (GNU coreutils 9.7, grep 3.11, sed 4.9).
+//! Programs that read text and write it (GNU coreutils 9.7, grep 3.11, sed 4.9, mawk 1.3.4).
 
-pub(super) mod cat;
-pub(super) mod compare;
-pub(super) mod cut;
-pub(super) mod digests;
-pub(super) mod ends;
-pub(super) mod expr;
-pub(super) mod grep;
+mod awk;
+mod cat;
+mod compare;
+mod cut;
+mod digests;
+mod ends;
+mod expr;
+mod grep;
 mod lines;
-pub(super) mod merge;
-pub(super) mod names;
+mod merge;
+mod names;
 mod regex;
-pub(super) mod reverse;
-pub(super) mod sed;
-pub(super) mod seq;
-pub(super) mod sort;
-pub(super) mod tr;
-pub(super) mod wc;
+mod reverse;
+mod sed;
+mod seq;
+mod sort;
+mod tr;
+mod wc;
+
+use super::call::Program;
+use crate::world::World;
+
+/// The program of a name.
+pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
+    Some(match name {
+        b"awk" | b"mawk" => awk::awk,
+        b"basename" => names::basename,
+        b"cat" => cat::cat,
+        b"cmp" => compare::cmp,
+        b"comm" => merge::comm,
+        b"cut" => cut::cut,
+        b"diff" => compare::diff,
+        b"dirname" => names::dirname,
+        b"echo" => cat::echo,
+        b"egrep" => grep::egrep,
+        b"expr" => expr::expr,
+        b"fgrep" => grep::fgrep,
+        b"grep" => grep::grep,
+        b"head" => ends::head,
+        b"md5sum" => digests::md5sum,
+        b"paste" => merge::paste,
+        b"rev" => reverse::rev,
+        b"sed" => sed::sed,
+        b"seq" => seq::seq,
+        b"sha1sum" => digests::sha1sum,
+        b"sha256sum" => digests::sha256sum,
+        b"sha512sum" => digests::sha512sum,
+        b"sort" => sort::sort,
+        b"tac" => reverse::tac,
+        b"tail" => ends::tail,
+        b"tee" => cat::tee,
+        b"tr" => tr::tr,
+        b"uniq" => sort::uniq,
+        b"wc" => wc::wc,
+        _ => return None,
+    })
+}
