@@ -157,3 +157,65 @@ fn awk() {
 fn digests() {
     compare(include_str!("cases/digests.sh"));
 }
+
+/// Nothing is guessed: what has no answer here ends the evaluation with the program and the reason.
+#[test]
+fn what_cannot_be_answered_stops() {
+    for (script, expected) in [
+        ("uname -r", "`uname`: -r: the machine that runs the image answers it"),
+        ("uname --machine", "`uname`: -m: the machine that runs the image answers it"),
+        ("hostname", "`hostname`: the machine that runs the image has the name"),
+        ("nproc", "`nproc`: the machine that runs the image has the processors"),
+        ("chroot / true", "`chroot`: a second root directory"),
+        ("date", "`date`: there is no clock"),
+        ("date +%s", "`date`: there is no clock"),
+        ("date -d tomorrow", "`date`: the time `tomorrow`"),
+        ("date -d @0 +%F", "`date`: a time of the machine's zone (-u has none)"),
+        ("date -u -d @0 +%V", "`date`: the format `%V`"),
+        ("date -u -d @0 -r / +%s", "`date`: more than one time"),
+        ("dd if=/dev/urandom bs=1 count=1", "`dd`: `/dev/urandom`: nothing is random"),
+        ("dd if=/dev/zero", "`dd`: an input without an end"),
+        ("dd if=/dev/zero bs=64M count=2", "`dd`: more than 64 MiB"),
+        ("dd if=/dev/zero ibs=1", "`dd`: `ibs=1`"),
+        ("truncate -s 65M f", "`truncate`: more than 64 MiB"),
+        ("truncate -s 1P f", "`truncate`: the size `1P`"),
+        ("mknod n c 1 3", "`mknod`: a device"),
+        ("echo a >f; echo b >g; diff f g", "`diff`: what files differ in"),
+        ("mkdir a b; diff a b", "`diff`: two directories"),
+        ("printf 'b\\na\\n' >f; comm f f", "`comm`: `f`, which is not sorted"),
+        ("getopt -s csh -o a --", "`getopt`: another shell"),
+        ("env printf %b x", "`printf`: the format `%b`"),
+        ("env printf '\\x41'", "`printf`: the format `\\x41`"),
+        ("env printf %d ''", "`printf`: a number or character of an empty word"),
+        ("env test / -nt /", "`test`: `-nt`"),
+        ("env test ! ! a", "`test`: `! !`"),
+        ("echo 'MD5 (f) = x' | md5sum -c", "`md5sum`: a list of the form that BSD has"),
+        (
+            "cat /dev/null >&-; true | cat; echo a | cat >&-",
+            "`cat` without a descriptor 1 to write to",
+        ),
+        (
+            "awk 'BEGIN { a[1]; a[2]; for (k in a) n++ }'",
+            "`awk`: the order of an array with more than one element",
+        ),
+        (
+            "awk 'BEGIN { print 2147483648 }'",
+            "`awk`: the digits of a whole number beyond 2147483647",
+        ),
+        ("awk 'BEGIN { print 1 / 0 }'", "`awk`: a division by zero"),
+        ("awk 'BEGIN { print 2 ^ 0.5 }'", "`awk`: the power 0.5"),
+        ("awk 'BEGIN { getline }'", "`awk`: line 1: `getline`"),
+        ("awk 'BEGIN { print > \"f\" }'", "`awk`: line 1: output to a file in the program"),
+        ("echo | awk '/a{2}/'", "`awk`: an interval"),
+        ("awk 'BEGIN { print substr(\"a\", 0, 1) }'", "`awk`: `substr` from 0"),
+        ("awk 'BEGIN { x = 1; x[1] = 2 }'", "`awk`: an array where a value stands"),
+        (
+            "awk -F: 'BEGIN { RS = \"\" } 1' /dev/stdin <<E\na\nE",
+            "`awk`: fields of paragraphs that blanks do not separate",
+        ),
+        ("echo | awk 'BEGIN { RS = \"ab\" } 1'", "`awk`: a record separator of more than one byte"),
+    ] {
+        let found = ours(script, b"/w").map(|found| found.output);
+        assert_eq!(found, Err(format!("script, line 1: {expected}")), "{script}");
+    }
+}

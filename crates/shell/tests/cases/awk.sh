@@ -73,3 +73,7 @@ a
 b
 E
 echo $?
+----
+printf '%s\n' /usr/share/gcc/python/libstdcxx/__init__.py /usr/share/gcc/python/libstdcxx/v6/printers.py /usr/share/doc/x >l; awk -F/ 'BEGIN {OFS="/"} /\.py$/ {NF--; print}' l | sort -u; awk -F/ 'BEGIN {OFS="/"} /\.py$/ {$NF=sprintf("__pycache__/%s.*.py[co]", substr($NF,1,length($NF)-3)); print}' l; printf 'Package: a\nStatus: install ok installed\nPackage: b\nStatus: deinstall ok config-files\n' | awk '{if ($1 ~ /^Package:/) { package=$2 } else if ($0 ~ /^Status: .* installed$/) { print package }}'; md5sum l | awk '{ print $1 }'
+----
+printf 'Name: java\nAlternative: /usr/lib/jvm/a/bin/java\nPriority: 10\n\nAlternative: /usr/lib/jvm/b/bin/java\nPriority: 20\n' >q; awk -v b=/usr/lib/jvm/b '/^Alternative:/ && $2~b {p=1} /^Priority:/ && p {print $2; exit}' q; echo 'Maximum length of command we could actually use: 2088943' | awk '/Maximum length/ {print int($NF / 4)}'; printf 'Package: x\nVersion: 3.11.2-6\n' | awk '/^Version:/ {print $2}'; echo 'u tty :0 console (:1)' | awk '$4 ~ /console/ && $NF ~ /:[0-9]/ { print $NF }'
