@@ -123,15 +123,59 @@ fn nesting_is_bounded() {
     assert_eq!(found.status, 2);
 }
 
+/// A number below a bound, always the same ones.
+fn random(state: &mut u64, bound: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap_or_default() % bound.max(1)
+}
+
+/// A text with a few bytes less, more, or of the special ones.
+fn changed(text: &[u8], special: &[u8], state: &mut u64) -> Vec<u8> {
+    let mut changed = text.to_vec();
+    for _ in 0..=random(state, 4) {
+        let at = random(state, changed.len());
+        match random(state, 3) {
+            0 => drop(changed.remove(at)),
+            1 => changed[at] = special[random(state, special.len())],
+            _ => changed.insert(at, changed[random(state, changed.len())]),
+        }
+    }
+    changed
+}
+
+/// The cases of the programs, changed: each program ends, whatever it is told to do.
+#[test]
+fn changed_calls_of_programs_end() {
+    let cases = [
+        include_str!("cases/awk.sh"),
+        include_str!("cases/sed.sh"),
+        include_str!("cases/grep.sh"),
+        include_str!("cases/text.sh"),
+        include_str!("cases/files.sh"),
+        include_str!("cases/digests.sh"),
+        include_str!("cases/system.sh"),
+    ];
+    let (mut count, mut state) = (0, 7_u64);
+    for script in cases.iter().flat_map(|cases| cases.split("\n----\n")) {
+        for _ in 0..12 {
+            let script = changed(
+                script.as_bytes(),
+                b"$`\"'(){}[]|&;<>*?~=%\\/!+-,.:^0919azAZ \n",
+                &mut state,
+            );
+            let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/w");
+            let start = Start { directory: b"/w".to_vec(), ..Start::default() };
+            let _ = evaluate(&script, start, &mut memory, LIMITS);
+            count += 1;
+        }
+    }
+    assert!(count >= 1000, "{count}");
+}
+
 /// What a command of the world comes to is "not found" here; whatever a script does of that, it ends.
 #[test]
 fn changed_scripts_end() {
     let (mut count, mut state) = (0, 1_u64);
-    let mut random = |bound: usize| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).unwrap() % bound.max(1)
-    };
     for entry in std::fs::read_dir("/var/lib/dpkg/info").unwrap() {
         let path = entry.unwrap().path();
         let is_script = path.extension().is_some_and(|it| it == "postinst" || it == "preinst");
@@ -140,17 +184,8 @@ fn changed_scripts_end() {
             continue;
         }
         for _ in 0..4 {
-            let mut changed = script.clone();
-            for _ in 0..=random(4) {
-                let at = random(changed.len());
-                match random(3) {
-                    0 => drop(changed.remove(at)),
-                    1 => changed[at] = b"$`\"'(){}|&;<>*?[]#~=%\\ \n"[random(24)],
-                    _ => changed.insert(at, changed[random(changed.len())]),
-                }
-            }
             count += 1;
-            let _ = run(&changed);
+            let _ = run(&changed(&script, b"$`\"'(){}|&;<>*?[]#~=%\\ \n", &mut state));
         }
     }
     assert!(count >= 40, "{count}");
