@@ -10,6 +10,9 @@ use crate::world::{FileError, FileType, Files, Invocation, Ran, Status, World, a
 /// How many links a path may lead through (path_resolution(7)).
 const LINKS_MAX: u32 = 40;
 
+/// The longest path of something new (`PATH_MAX`, limits.h).
+const PATH_MAX: usize = 4096;
+
 /// What a name is of.
 #[derive(Clone, Debug)]
 pub enum Node {
@@ -173,6 +176,9 @@ impl Memory {
 
     /// The directory that a path is in, and its name there.
     fn place(&self, path: &[u8]) -> Result<(usize, Vec<u8>), FileError> {
+        if path.len() >= PATH_MAX {
+            return Err(FileError::NameTooLong);
+        }
         let mut parts = components(path);
         let name = parts.pop().ok_or(FileError::Exists)?;
         if name == b"." || name == b".." {

@@ -67,6 +67,8 @@ pub enum FileError {
     Invalid,
     /// `ENOSPC`.
     NoSpace,
+    /// `ENAMETOOLONG`.
+    NameTooLong,
 }
 
 impl FileError {
@@ -85,6 +87,7 @@ impl FileError {
             Self::ReadOnly => "Read-only file system",
             Self::Invalid => "Invalid argument",
             Self::NoSpace => "No space left on device",
+            Self::NameTooLong => "File name too long",
         }
     }
 }
@@ -123,7 +126,8 @@ pub struct Ran {
 
 /// A file system. Paths are absolute; `..` in them is looked up as the kernel does, and one that ends
 /// with `/` is a directory's. Parents are not made by anything here. What changes more than contents is
-/// refused by a file system that does not say how.
+/// refused by a file system that does not say how. It bounds how deep directories lie in one another, as the
+/// kernel does by the length of a path (`PATH_MAX`): programs go down each.
 pub trait Files {
     /// What is at a path; the last link is followed or not.
     ///

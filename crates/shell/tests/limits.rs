@@ -104,6 +104,17 @@ fn files_are_bounded() {
     assert!(found.is_ok_and(|found| found.status == 0 && found.errors.is_empty()));
 }
 
+/// Directories lie as deep in one another as a path can say, and programs reach the last.
+#[test]
+fn directories_are_as_deep_as_a_path_is_long() {
+    let script = "i=0; while mkdir d; do cd d; i=$((i+1)); done; echo $i; cd /\n\
+        cp -r d e; rm -r d; find e -name x; ls";
+    let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
+    let found = evaluate(script.as_bytes(), Start::default(), &mut memory, LIMITS);
+    let found = found.map(|found| String::from_utf8_lossy(&found.output).into_owned());
+    assert_eq!(found, Ok("2047\ne\n".to_owned()));
+}
+
 #[test]
 fn nesting_is_bounded() {
     for (open, close) in [
