@@ -31,7 +31,7 @@ fn check(launch: &Launch<'_>) -> Option<snp::LaunchDigest> {
     })
 }
 
-/// All ways to build a TD of the firmware.
+/// Every rule by which a TD is built of the firmware.
 fn check_td(firmware: &Firmware<'_>) {
     let memory = 3 << 30;
     let hob = TdHob::q35(firmware, memory);

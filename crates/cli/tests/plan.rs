@@ -159,14 +159,14 @@ fn planned(image: &Image, edit: &str) -> BTreeSet<String> {
     let plan: Value = serde_json::from_str(&run(&mut command).answer()).unwrap();
     assert_eq!(plan["changes"], Value::Array(Vec::new()), "the image is as its definition says");
     let mut named = BTreeSet::new();
-    for moved in plan["moved"].as_array().unwrap() {
-        let from = moved["from"].as_str().unwrap();
+    for machine in plan["changed-machines"].as_array().unwrap() {
+        let from = machine["from"].as_str().unwrap();
         let has_vcpus = from.contains("vCPU");
         if has_vcpus && !from.contains("1 vCPU") || from.contains("4G") {
             continue;
         }
         for key in ["registers", "not-predicted"] {
-            let names = moved.get(key).and_then(Value::as_array).into_iter().flatten();
+            let names = machine.get(key).and_then(Value::as_array).into_iter().flatten();
             named.extend(names.map(|name| name.as_str().unwrap().to_owned()));
         }
     }
@@ -314,9 +314,8 @@ fn another_firmware_is_planned_for_what_it_is() {
     let mut command = cvmkit(["plan", "--format", "json", "--with"]);
     let plan: Value =
         serde_json::from_str(&run(command.arg(&image.out).arg(&recipe)).answer()).unwrap();
-    let moved = plan["moved"].as_array().unwrap().iter();
-    let tds: Vec<_> =
-        moved.filter(|moved| moved["from"].as_str().unwrap().starts_with("qemu-tdx")).collect();
+    let is_td = |machine: &&Value| machine["from"].as_str().unwrap().starts_with("qemu-tdx");
+    let tds: Vec<_> = plan["changed-machines"].as_array().unwrap().iter().filter(is_td).collect();
     assert_eq!(tds.len(), 6, "{plan:#}");
     for td in tds {
         // Its variables are another byte, its code is not.
@@ -351,11 +350,11 @@ fn what_is_built_of_an_edited_definition_is_what_was_planned() {
         let text = plan("text");
         assert!(text.contains(said), "{text}");
         let plan: Value = serde_json::from_str(&plan("json")).unwrap();
-        let planned: BTreeSet<String> = plan["moved"]
+        let planned: BTreeSet<String> = plan["changed-machines"]
             .as_array()
             .unwrap()
             .iter()
-            .flat_map(|moved| moved["registers"].as_array().unwrap())
+            .flat_map(|machine| machine["registers"].as_array().unwrap())
             .map(|name| name.as_str().unwrap().to_owned())
             .collect();
 
@@ -366,8 +365,8 @@ fn what_is_built_of_an_edited_definition_is_what_was_planned() {
         let mut build = cvmkit(["build".as_ref(), recipe.as_os_str()]);
         run(build.arg("--offline").arg("--out").arg(&out)).answer();
         let (before, after) = (values(&image.out), values(&out));
-        let moved: BTreeSet<String> =
+        let built: BTreeSet<String> =
             before.iter().flat_map(|(name, was)| changed(was, &after[name])).collect();
-        assert_eq!(planned, moved, "{to}");
+        assert_eq!(planned, built, "{to}");
     }
 }

@@ -208,7 +208,7 @@ fn what_is_digested_holds_no_prose(out: &Path) {
     }
 }
 
-/// No machine of these clouds was asked: each way to see the values says so, and of QEMU's none.
+/// No machine of these clouds was asked: each command that shows the values says so, and of QEMU's none.
 fn clouds_are_said_to_be_computed(project: &Project) {
     let words = "never compared with its hardware";
     for value in project.values().iter().filter(|value| value["platform"] == "sev-snp") {

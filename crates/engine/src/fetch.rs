@@ -160,7 +160,7 @@ impl Diagnosis for FetchError {
             Self::Unreachable { .. } => "try again, or name another mirror in CVMKIT_MIRROR".into(),
             Self::Mismatch { name, .. } => format!(
                 "the mirror changed or the lock is stale; `cvmkit lock --update {name}` shows \
-                 what moved"
+                 what changed"
             ),
             Self::File(error) => return error.hint(),
         })

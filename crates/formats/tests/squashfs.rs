@@ -20,7 +20,8 @@ fn run(tool: &str, arguments: &[&str]) -> Option<Output> {
     match Command::new(tool).args(arguments).env("TZ", "UTC").output() {
         Ok(output) => Some(output),
         Err(error) => {
-            let required = std::env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
+            let required =
+                std::env::var_os("CVMKIT_ORACLES").is_some_and(|value| value == "require");
             assert!(!required, "{tool} is required: {error}");
             eprintln!("SKIPPED: {tool} is not installed");
             None
@@ -171,7 +172,7 @@ fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     let folder = tempfile::tempdir().unwrap();
     let is_root = folder.path().metadata().unwrap().uid() == 0;
-    let required = std::env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
+    let required = std::env::var_os("CVMKIT_ORACLES").is_some_and(|value| value == "require");
     assert!(is_root || !required, "this oracle needs root");
     if !is_root {
         eprintln!("SKIPPED: unsquashfs is not run as root");
@@ -290,7 +291,7 @@ fn images_of_mksquashfs_are_read() {
     std::fs::write(&at, write(&tree, &small())).unwrap();
     let Some(output) = run("unsquashfs", &["-quiet", "-d", text(&root), text(&at)]) else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let ways: [&[&str]; 6] = [
+    let variants: [&[&str]; 6] = [
         &["-comp", "gzip"],
         &["-comp", "gzip", "-Xcompression-level", "1", "-b", "4096"],
         &["-comp", "zstd", "-b", "1M", "-always-use-fragments"],
@@ -298,9 +299,9 @@ fn images_of_mksquashfs_are_read() {
         &["-comp", "zstd", "-noI", "-noD", "-noF", "-noX"],
         &["-comp", "zstd", "-no-duplicates", "-no-sparse"],
     ];
-    for way in ways {
+    for options in variants {
         let mut arguments = vec![text(&root), text(&again), "-noappend", "-quiet", "-no-progress"];
-        arguments.extend(way);
+        arguments.extend(options);
         let output = run("mksquashfs", &arguments).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let image = std::fs::read(&again).unwrap();

@@ -20,7 +20,8 @@ fn veritysetup(arguments: &[&str]) -> Option<Output> {
     match Command::new("veritysetup").args(arguments).output() {
         Ok(output) => Some(output),
         Err(error) => {
-            let required = std::env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
+            let required =
+                std::env::var_os("CVMKIT_ORACLES").is_some_and(|value| value == "require");
             assert!(!required, "veritysetup is required: {error}");
             eprintln!("SKIPPED: veritysetup is not installed");
             None

@@ -148,12 +148,12 @@ mod tests {
         #[serde(default)]
         names: Vec<String>,
         #[serde(default)]
-        way: Option<Way>,
+        boot: Option<Boot>,
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(rename_all = "kebab-case")]
-    enum Way {
+    enum Boot {
         Direct,
     }
 
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(misfit.key, None, "{text}: {misfit}");
             assert_eq!(misfit.line, 1, "{text}: {misfit}");
         }
-        let misfit = super::json::<Sample>(b"{\"machines\": [{\"way\": \"x\"}]}").unwrap_err();
-        assert_eq!(misfit.words(), "`machines[0].way`: unknown variant `x`, expected `direct`");
+        let misfit = super::json::<Sample>(b"{\"machines\": [{\"boot\": \"x\"}]}").unwrap_err();
+        assert_eq!(misfit.words(), "`machines[0].boot`: unknown variant `x`, expected `direct`");
     }
 }

@@ -338,7 +338,7 @@ const LAUNCHES: [Launch; 12] = [
 /// The packages of which the firmware checks the digests of a kernel.
 const TAKE_KERNELS: [&str; 3] = ["ovmf-generic", "ovmf-amdsev", "ovmf-legacy"];
 
-/// Each way to launch an image, with each kernel.
+/// Each mode to launch an image in, with each kernel.
 fn shipped_cases(files: &Files, firmware: &Path) -> Vec<Case> {
     let kernels = files.kernels();
     let with = |kernel: &Option<Kernel>, launch: Launch| {

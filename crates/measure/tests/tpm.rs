@@ -179,14 +179,14 @@ fn boot_options_are_those_of_real_boots() {
 }
 
 /// The registers of which the SHA-256 bank differs.
-fn moved(before: &Prediction, after: &Prediction) -> BTreeSet<u8> {
+fn differing(before: &Prediction, after: &Prediction) -> BTreeSet<u8> {
     let (before, after) = (before.pcrs_sha256(), after.pcrs_sha256());
     assert!(before.keys().eq(after.keys()));
     before.keys().filter(|pcr| before[pcr] != after[pcr]).map(|pcr| pcr.number()).collect()
 }
 
 #[test]
-fn a_changed_byte_moves_its_registers_and_no_other() {
+fn a_changed_byte_changes_its_registers_and_no_other() {
     let rows: [(&str, &[u8]); 6] = [
         (".linux", &[4, 11]),
         (".osrel", &[4, 9, 11]),
@@ -200,23 +200,23 @@ fn a_changed_byte_moves_its_registers_and_no_other() {
         let mut changed = SmallUki::new(257);
         changed.change(section);
         let after = predicted(&changed.read().unwrap());
-        assert_eq!(moved(&before, &after), expected.iter().copied().collect(), "{section}");
+        assert_eq!(differing(&before, &after), expected.iter().copied().collect(), "{section}");
     }
     let mut firmware = firmware();
     firmware.secure_boot.enabled = Some(false);
     let uki = SmallUki::new(257).read().unwrap();
     let after = tpm::disk_boot(&firmware, &uki, &BARE_DISK).unwrap();
-    assert_eq!(moved(&before, &after), BTreeSet::from([7]));
+    assert_eq!(differing(&before, &after), BTreeSet::from([7]));
     let table = Disk { partition_table: Some(b"table"), ..BARE_DISK };
     let after = tpm::disk_boot(&self::firmware(), &uki, &table).unwrap();
-    assert_eq!(moved(&before, &after), BTreeSet::from([5]));
+    assert_eq!(differing(&before, &after), BTreeSet::from([5]));
     let mut newer = self::firmware();
     newer.behaviour = Behaviour::OVMF_2026_08;
     let after = tpm::disk_boot(&newer, &uki, &BARE_DISK).unwrap();
-    assert_eq!(moved(&before, &after), BTreeSet::from([5]));
+    assert_eq!(differing(&before, &after), BTreeSet::from([5]));
     let after = tpm::disk_boot(&newer, &uki, &Disk { medium: READ_ONLY, ..BARE_DISK }).unwrap();
-    assert_eq!(moved(&before, &after), BTreeSet::new());
-    assert_eq!(moved(&before, &before.clone().at(&PHASES)), BTreeSet::from([11]));
+    assert_eq!(differing(&before, &after), BTreeSet::new());
+    assert_eq!(differing(&before, &before.clone().at(&PHASES)), BTreeSet::from([11]));
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_profile_puts_its_sections_before_those_for_all() {
     assert_eq!(section(2, ".cmdline"), Digests::of(b"console=ttyS0 of all"));
     // The image is the same whichever boots; a profile that is not the first is told in PCR 12.
     let predictions = [0, 1].map(|number| predicted(&of(number)));
-    assert_eq!(moved(&predictions[0], &predictions[1]), BTreeSet::from([9, 11, 12]));
+    assert_eq!(differing(&predictions[0], &predictions[1]), BTreeSet::from([9, 11, 12]));
     let number = Digests::of(b"1\0\0\0").sha256.to_string();
     assert_eq!(listed(&predictions[1], Bank::Sha256, 12), [number]);
     assert!(predictions[0].untouched.contains(&pcr(12)));

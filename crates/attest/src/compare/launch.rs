@@ -127,7 +127,7 @@ impl fmt::Display for LaunchComparison {
     }
 }
 
-/// Compares a digest with the reference values, and then with other ways to start the image.
+/// Compares a digest with the reference values, and then with other launches of the image.
 pub(super) fn compare(
     observed: LaunchDigest,
     known: &[KnownValue],

@@ -199,7 +199,7 @@ fn other_machines_are_told_apart() {
     let (registers, text) = with("--memory 1G");
     assert_eq!(registers, [rtmr(0, 0), rtmr(1, 0)], "{text}");
     assert!(text.contains("with 2048 MiB of memory, not 1024"), "{text}");
-    // Of all ways that differ as often, the one with the most events of the log.
+    // Of all layouts that differ as often, the one with the most events of the log.
     assert!(text.contains("as edk2-stable202205"), "{text}");
     let (registers, text) = with("--layout edk2-stable202411");
     assert_eq!(registers, [rtmr(0, 13), rtmr(1, 2)], "{text}");

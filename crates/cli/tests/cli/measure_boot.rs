@@ -61,7 +61,7 @@ fn a_file_that_is_no_raw_disk_of_small_sectors_is_refused() {
     let uki = SmallUki::new(257).image();
     folder.put("uki.efi", &uki);
     let disk = partitioned(&[(DEFAULT_PATH, &uki)]);
-    let moved = {
+    let large_sectors = {
         // The table of a disk with 4096-byte sectors: the header is in the second of them.
         let mut large = vec![0; disk.len() + 8192];
         large[..512].copy_from_slice(&disk[..512]);
@@ -73,7 +73,7 @@ fn a_file_that_is_no_raw_disk_of_small_sectors_is_refused() {
     let forms: [(Vec<u8>, &str); 6] = [
         (contained(b"QFI\xfb\0\0\0\x03", &disk), "a qcow2 disk image"),
         ([&disk[..], b"conectix", &[0; 504]].concat(), "a VHD disk image"),
-        (moved, "4096-byte sectors"),
+        (large_sectors, "4096-byte sectors"),
         ("any text\n".repeat(1000).into_bytes(), "not a raw disk"),
         (vec![0; 8192], "not a raw disk"),
         (without_header, "broken partition table"),

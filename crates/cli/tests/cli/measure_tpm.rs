@@ -123,7 +123,7 @@ fn registers_of_a_real_boot() {
 }
 
 #[test]
-fn a_change_of_the_image_moves_its_registers_and_no_others() {
+fn a_change_of_the_image_changes_its_registers_and_no_others() {
     let changed = |section| {
         let mut uki = SmallUki::new(257);
         uki.change(section);
@@ -131,12 +131,12 @@ fn a_change_of_the_image_moves_its_registers_and_no_others() {
         pcrs(&json(&image, "out --firmware-behaviour ovmf-2025.02")).0
     };
     let before = pcrs(&json(&image(), "out --firmware-behaviour ovmf-2025.02")).0;
-    let moved = |after: BTreeMap<u64, String>| -> Vec<u64> {
+    let differing = |after: BTreeMap<u64, String>| -> Vec<u64> {
         before.keys().copied().filter(|pcr| before[pcr] != after[pcr]).collect()
     };
-    assert_eq!(moved(changed(".cmdline")), [4, 9, 11]);
-    assert_eq!(moved(changed(".initrd")), [4, 9, 11]);
-    assert_eq!(moved(changed(".splash")), [4, 11]);
+    assert_eq!(differing(changed(".cmdline")), [4, 9, 11]);
+    assert_eq!(differing(changed(".initrd")), [4, 9, 11]);
+    assert_eq!(differing(changed(".splash")), [4, 11]);
 }
 
 /// What is not said of the machine is not guessed: the register has no value, and the words have

@@ -115,7 +115,7 @@ impl Folder {
 
 /// Says that something can't be tested here; a failure where it must be.
 pub(crate) fn skip(why: &str) {
-    let required = env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
+    let required = env::var_os("CVMKIT_ORACLES").is_some_and(|value| value == "require");
     assert!(!required, "{why}, and CVMKIT_ORACLES=require");
     eprintln!("SKIPPED: {why}");
     snapshots::no_transcript();

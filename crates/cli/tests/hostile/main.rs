@@ -4,7 +4,7 @@
 //! Every test shows that what the host did reached the guest, and says what the same did to the
 //! image of before: cvmkit's of commit 32ebb55, which had neither `efi=noruntime` nor `--` on its
 //! command line, and a stage 1 that took every command line. Every attack of these tests was tried on it;
-//! where it failed there too, the test says so. `docs/threat-model.md` lists the ways.
+//! where it failed there too, the test says so. `docs/threat-model.md` lists the attacks.
 //!
 //! Oracles: OVMF, systemd-stub, Linux and systemd in QEMU. As many machines run at once as libtest has
 //! threads; one that an emulator starves of its timer starts anew.
@@ -423,7 +423,7 @@ fn release(image: &Image) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// What would be a way in and is not tested by a boot, because Debian's kernel is built without it:
+/// What would be an entry point and is not tested by a boot, because Debian's kernel is built without it:
 /// device trees, a boot configuration behind the initrd, a command line of its own, a debugger on
 /// the console, programs that are asked for firmware, a default place to resume from. And what
 /// Debian's kernel could do, but nothing in the root asks for: to start another kernel.

@@ -41,7 +41,7 @@ fn has(archive: &Archive, accounts: &[(&str, u32)]) {
     assert_eq!(text.matches("[[account]]").count(), accounts.len(), "{text}");
 }
 
-/// A new package's user took the first id, and those of the others moved.
+/// A new package's user took the first id, and those of the others changed.
 #[test]
 fn another_package_renumbers_nobody() {
     let Some(archive) = locked(BEFORE) else { return };

@@ -113,7 +113,7 @@ pub(crate) fn found(tool: &str) -> Option<PathBuf> {
 
 /// Says loudly what was not tested; fails where `CVMKIT_ORACLES=require`.
 pub(crate) fn skip(why: &str) {
-    let required = env::var_os("CVMKIT_ORACLES").is_some_and(|way| way == "require");
+    let required = env::var_os("CVMKIT_ORACLES").is_some_and(|value| value == "require");
     assert!(!required, "{why}, and CVMKIT_ORACLES=require");
     eprintln!("SKIPPED: {why}");
     snapshots::no_transcript();

@@ -83,7 +83,7 @@ boots! {
     /// Older firmware takes the kernel as QEMU patches it.
     direct_on_bookworm: Case::direct(BOOKWORM);
     direct_with_secure_boot: Case::direct(TRIXIE.with(Variables::Enrolled));
-    // Every bus, and both ways of giving firmware: with OVMF 2026.08 they decide PCR 5.
+    // Every bus, and both modes of giving firmware: with OVMF 2026.08 they decide PCR 5.
     forky_from_virtio_scsi: Case::disk(FORKY.with(Variables::Flash), OF_257, Medium::Gpt)
         .on(DiskBus::VirtioScsi);
     forky_from_nvme: Case::disk(FORKY, OF_262, Medium::GptWithLoaderFile).on(DiskBus::Nvme);

@@ -60,7 +60,7 @@ pub struct Changes {
     /// Packages that went, with their version.
     pub removed: Vec<(String, String)>,
     /// Packages of which the version changed: name, before, after.
-    pub moved: Vec<(String, String, String)>,
+    pub updated: Vec<(String, String, String)>,
     /// Accounts that came with the id that they got.
     pub new_accounts: Vec<(String, u32)>,
     /// Accounts that went, with their id.
@@ -88,7 +88,7 @@ impl fmt::Display for Changes {
         for (name, version) in &self.removed {
             writeln!(f, "  - {name} {version}")?;
         }
-        for (name, before, after) in &self.moved {
+        for (name, before, after) in &self.updated {
             writeln!(f, "  ~ {name} {before} -> {after}")?;
         }
         for (name, id) in &self.new_accounts {
@@ -253,7 +253,7 @@ fn same_keys(definitions: &[Definition], before: &[LocalFile], now: &[LocalFile]
     })
 }
 
-/// Every suite that a definition names, once for each way in which it is trusted: the archive, the
+/// Every suite that a definition names, once for each trust in it: the archive, the
 /// components, the keys and all else that a source says of it.
 fn trust(
     definitions: &[Definition],
@@ -384,7 +384,7 @@ fn changes(earlier: Option<&Lock>, lock: &Lock) -> Changes {
         match before.get(name) {
             None => changes.added.push((name.clone(), version.clone())),
             Some(old) if old != version => {
-                changes.moved.push((name.clone(), old.clone(), version.clone()));
+                changes.updated.push((name.clone(), old.clone(), version.clone()));
             }
             Some(_) => {}
         }

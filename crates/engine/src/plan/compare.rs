@@ -22,16 +22,16 @@ pub struct Plan {
     /// What is assumed to change in addition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
-    /// The machines whose values move.
-    pub moved: Vec<MachineChange>,
-    /// How many keep all of theirs.
-    pub unmoved: usize,
+    /// The machines whose values change.
+    pub changed_machines: Vec<MachineChange>,
+    /// How many machines keep all of theirs.
+    pub unchanged_machines: usize,
     /// What is not foreseen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// A machine whose values move.
+/// A machine whose values change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct MachineChange {
@@ -67,19 +67,19 @@ impl Plan {
             false => before.values.iter().map(Some).zip(after.values.iter().map(Some)).collect(),
         };
         let all: Vec<MachineChange> =
-            pairs.into_iter().map(|(from, to)| moved(from, to, reached)).collect();
-        let stays = |moved: &MachineChange| {
-            moved.registers.is_empty() && moved.not_predicted.is_empty() && moved.from == moved.to
+            pairs.into_iter().map(|(from, to)| machine_change(from, to, reached)).collect();
+        let stays = |it: &MachineChange| {
+            it.registers.is_empty() && it.not_predicted.is_empty() && it.from == it.to
         };
-        let unmoved = all.iter().filter(|moved| stays(moved)).count();
-        let moved = all.into_iter().filter(|moved| !stays(moved)).collect();
+        let unchanged_machines = all.iter().filter(|machine| stays(machine)).count();
+        let changed_machines = all.into_iter().filter(|machine| !stays(machine)).collect();
         let grows = reached.contains(&Edit::Initrd) && !reached.contains(&Edit::Root);
         let mut notes = if grows { vec![LENGTH.to_owned()] } else { Vec::new() };
         for edit in edits.iter().filter(|edit| !edit.follows().is_empty()) {
             let follows: Vec<String> = edit.follows().iter().map(ToString::to_string).collect();
             notes.push(format!("a change of {edit} changes {} too", follows.join(" and ")));
         }
-        Self { changes, edits, moved, unmoved, notes }
+        Self { changes, edits, changed_machines, unchanged_machines, notes }
     }
 }
 
@@ -105,7 +105,7 @@ fn pairs<'a>(before: &'a [ReferenceValue], after: &'a [ReferenceValue]) -> Vec<P
     all
 }
 
-fn moved(
+fn machine_change(
     from: Option<&ReferenceValue>,
     to: Option<&ReferenceValue>,
     edits: &[Edit],
@@ -179,19 +179,19 @@ impl fmt::Display for Plan {
         for edit in &self.edits {
             writeln!(f, "assumed: a change of {edit}")?;
         }
-        if self.moved.is_empty() {
+        if self.changed_machines.is_empty() {
             return writeln!(f, "no register changes");
         }
         // Machines of which the same is said share one paragraph.
-        let mut rest = self.moved.as_slice();
+        let mut rest = self.changed_machines.as_slice();
         while let Some(first) = rest.first() {
-            let alike = rest.iter().take_while(|moved| moved.says_as(first)).count();
+            let alike = rest.iter().take_while(|machine| machine.says_as(first)).count();
             let (paragraph, behind) = rest.split_at(alike);
-            paragraph.iter().try_for_each(|moved| moved.heading(f))?;
+            paragraph.iter().try_for_each(|machine| machine.heading(f))?;
             first.registers(f)?;
             rest = behind;
         }
-        match self.unmoved {
+        match self.unchanged_machines {
             0 => {}
             1 => writeln!(f, "1 more machine keeps its values")?,
             count => writeln!(f, "{count} more machines keep their values")?,
@@ -201,10 +201,10 @@ impl fmt::Display for Plan {
 }
 
 impl MachineChange {
-    /// Whether the same registers of it move as of another one.
+    /// Whether the same registers of it change as of `other`.
     fn says_as(&self, other: &Self) -> bool {
-        let said = |moved: &Self| {
-            (moved.registers.clone(), moved.not_predicted.clone(), moved.unchanged.clone())
+        let said = |machine: &Self| {
+            (machine.registers.clone(), machine.not_predicted.clone(), machine.unchanged.clone())
         };
         said(self) == said(other)
     }
@@ -288,15 +288,15 @@ mod tests {
     }
 
     #[test]
-    fn a_register_moves_if_its_value_is_another_one() {
+    fn a_register_changes_if_its_value_differs() {
         let before = tpm(&[("pcr4", "aa"), ("pcr5", "bb"), ("pcr7", "cc")]);
         let after = tpm(&[("pcr4", "ab"), ("pcr5", "bb"), ("pcr11", "dd")]);
         let plan = between(&[], &[], vec![before.clone()], vec![after]);
-        let [moved] = &plan.moved[..] else { panic!("{plan:?}") };
-        assert_eq!(names(&moved.registers), "pcr11 pcr4 pcr7", "changed, new and gone");
-        assert_eq!((names(&moved.unchanged), plan.unmoved), ("pcr5".to_owned(), 0));
+        let [machine] = &plan.changed_machines[..] else { panic!("{plan:?}") };
+        assert_eq!(names(&machine.registers), "pcr11 pcr4 pcr7", "changed, new and gone");
+        assert_eq!((names(&machine.unchanged), plan.unchanged_machines), ("pcr5".to_owned(), 0));
         let still = between(&[], &[], vec![before.clone()], vec![before]);
-        assert_eq!((still.moved, still.unmoved), (Vec::new(), 1));
+        assert_eq!((still.changed_machines, still.unchanged_machines), (Vec::new(), 1));
     }
 
     /// One register of two banks is one register; a digest of SNP and a tag of an SE image are too.
@@ -311,33 +311,33 @@ mod tests {
             "host-keys": [],
         });
         before.secure_execution = Some(serde_json::from_value(header).unwrap());
-        let moved = |change: fn(&mut ReferenceValue)| {
+        let changed = |change: fn(&mut ReferenceValue)| {
             let mut after = before.clone();
             change(&mut after);
             let plan = between(&[], &[], vec![before.clone()], vec![after]);
-            plan.moved.first().map(|of| (names(&of.registers), names(&of.unchanged)))
+            plan.changed_machines.first().map(|of| (names(&of.registers), names(&of.unchanged)))
         };
         let found =
             |registers: &str, unchanged: &str| Some((registers.to_owned(), unchanged.to_owned()));
-        assert_eq!(moved(|_| ()), None);
+        assert_eq!(changed(|_| ()), None);
         assert_eq!(
-            moved(|value| value.launch_digest = Some("12".into())),
+            changed(|value| value.launch_digest = Some("12".into())),
             found("launch-digest", "pcr4 tag")
         );
         assert_eq!(
-            moved(|value| {
+            changed(|value| {
                 value.registers.get_mut("sha384").unwrap().insert("pcr4".into(), "ab".into());
             }),
             found("pcr4", "launch-digest tag"),
             "of one bank alone"
         );
         assert_eq!(
-            moved(|value| value.secure_execution.as_mut().unwrap().tag = "23".into()),
+            changed(|value| value.secure_execution.as_mut().unwrap().tag = "23".into()),
             found("tag", "launch-digest pcr4")
         );
         // What a verifier does not compare by is no register.
         assert_eq!(
-            moved(|value| value.secure_execution.as_mut().unwrap().host_keys = vec!["k".into()]),
+            changed(|value| value.secure_execution.as_mut().unwrap().host_keys = vec!["k".into()]),
             None
         );
     }
@@ -353,7 +353,7 @@ mod tests {
         let after = vec![of("a", 2, "y"), of("a", 4, "v"), of("d", 1, "u"), of("b", 1, "z2")];
         let plan = between(&[], &[], before, after);
         let pairs: Vec<(Option<&str>, Option<&str>)> =
-            plan.moved.iter().map(|of| (of.from.as_deref(), of.to.as_deref())).collect();
+            plan.changed_machines.iter().map(|of| (of.from.as_deref(), of.to.as_deref())).collect();
         let name =
             |profile: &str, vcpus: &str| Some(format!("{profile} (qemu, uki-disk boot, {vcpus})"));
         let expected = [
@@ -365,14 +365,14 @@ mod tests {
         let expected: Vec<_> =
             expected.iter().map(|(from, to)| (from.as_deref(), to.as_deref())).collect();
         assert_eq!(pairs, expected);
-        assert_eq!(plan.unmoved, 1, "a with 2 vCPUs, which stood elsewhere");
-        assert_eq!(names(&plan.moved[3].registers), "rtmr0", "all of a new machine");
-        assert_eq!(names(&plan.moved[2].registers), "rtmr0", "and of one that goes");
+        assert_eq!(plan.unchanged_machines, 1, "a with 2 vCPUs, which stood elsewhere");
+        assert_eq!(names(&plan.changed_machines[3].registers), "rtmr0", "all of a new machine");
+        assert_eq!(names(&plan.changed_machines[2].registers), "rtmr0", "and of one that goes");
         // Of an assumed edit each machine is the one in its place, whatever it is called.
         let assumed =
             between(&[Edit::Vcpus], &[Edit::Vcpus], vec![of("a", 1, "x")], vec![of("a", 2, "x")]);
-        assert_eq!(assumed.moved.len(), 1, "its name is another one");
-        assert_eq!(names(&assumed.moved[0].registers), "");
+        assert_eq!(assumed.changed_machines.len(), 1, "its name is another one");
+        assert_eq!(names(&assumed.changed_machines[0].registers), "");
     }
 
     /// Of registers without a value, those that the machine or its firmware decides.
@@ -383,24 +383,24 @@ mod tests {
             memory: Some(Memory(1 << 30)),
             ..tpm(&[("pcr4", "aa"), ("pcr0", "bb")])
         };
-        let moved = |edits: &[Edit], from: ReferenceValue, to: ReferenceValue| {
+        let changed = |edits: &[Edit], from: ReferenceValue, to: ReferenceValue| {
             let plan = between(&[], edits, vec![from], vec![to]);
-            plan.moved.first().map(|of| (names(&of.not_predicted), names(&of.unchanged)))
+            plan.changed_machines.first().map(|of| (names(&of.not_predicted), names(&of.unchanged)))
         };
         let found = |not: &str, unchanged: &str| Some((not.to_owned(), unchanged.to_owned()));
-        assert_eq!(moved(&[], base(), base()), None);
-        assert_eq!(moved(&[Edit::Kernel], base(), base()), None);
-        assert_eq!(moved(&[Edit::Firmware], base(), base()), found("pcr0", "pcr4"));
-        assert_eq!(moved(&[Edit::Memory], base(), base()), found("pcr1", "pcr0 pcr4"));
-        assert_eq!(moved(&[Edit::Vcpus], base(), base()), found("pcr1", "pcr0 pcr4"));
+        assert_eq!(changed(&[], base(), base()), None);
+        assert_eq!(changed(&[Edit::Kernel], base(), base()), None);
+        assert_eq!(changed(&[Edit::Firmware], base(), base()), found("pcr0", "pcr4"));
+        assert_eq!(changed(&[Edit::Memory], base(), base()), found("pcr1", "pcr0 pcr4"));
+        assert_eq!(changed(&[Edit::Vcpus], base(), base()), found("pcr1", "pcr0 pcr4"));
         let both = [Edit::Firmware, Edit::Vcpus];
-        assert_eq!(moved(&both, base(), base()), found("pcr0 pcr1", "pcr4"));
+        assert_eq!(changed(&both, base(), base()), found("pcr0 pcr1", "pcr4"));
         let larger = ReferenceValue { memory: Some(Memory(2 << 30)), ..base() };
-        assert_eq!(moved(&[], base(), larger), found("pcr1", "pcr0 pcr4"));
+        assert_eq!(changed(&[], base(), larger), found("pcr1", "pcr0 pcr4"));
         let bare = || ReferenceValue { firmware: None, ..base() };
-        assert_eq!(moved(&[Edit::Firmware], bare(), bare()), None, "it has none of its own");
+        assert_eq!(changed(&[Edit::Firmware], bare(), bare()), None, "it has none of its own");
         let azure = || ReferenceValue { vmm: Vmm::Azure, ..base() };
-        assert_eq!(moved(&both, azure(), azure()), None);
+        assert_eq!(changed(&both, azure(), azure()), None);
 
         // A TD's rtmr0 depends on the machine where it has no value.
         let td = |is_predicted: bool| {
@@ -415,11 +415,14 @@ mod tests {
             }
             value
         };
-        assert_eq!(moved(&[Edit::FirmwareVariables], td(false), td(false)), found("rtmr0", "mrtd"));
-        assert_eq!(moved(&[Edit::Firmware], td(false), td(false)), None);
-        assert_eq!(moved(&[Edit::FirmwareVariables], td(true), td(true)), None);
+        assert_eq!(
+            changed(&[Edit::FirmwareVariables], td(false), td(false)),
+            found("rtmr0", "mrtd")
+        );
+        assert_eq!(changed(&[Edit::Firmware], td(false), td(false)), None);
+        assert_eq!(changed(&[Edit::FirmwareVariables], td(true), td(true)), None);
         let more = ReferenceValue { vcpus: Some(2), ..td(false) };
-        assert_eq!(moved(&[], td(false), more), found("rtmr0", "mrtd"));
+        assert_eq!(changed(&[], td(false), more), found("rtmr0", "mrtd"));
     }
 
     #[test]
@@ -429,7 +432,7 @@ mod tests {
         };
         assert_eq!(notes(&[], &[]), [""; 0]);
         assert_eq!(notes(&[], &[Edit::Initrd]), [LENGTH]);
-        assert_eq!(notes(&[], &[Edit::Initrd, Edit::Root]), [""; 0], "then all of it moves");
+        assert_eq!(notes(&[], &[Edit::Initrd, Edit::Root]), [""; 0], "then all of it changes");
         assert_eq!(notes(&[], &[Edit::Root]), [""; 0]);
         let all = [Edit::Kernel, Edit::Initrd, Edit::Root];
         assert_eq!(
@@ -483,7 +486,7 @@ new (qemu, uki-disk boot): new
         assert_eq!(plan.to_string(), expected);
         let still = between(&[Edit::Stub], &[], vec![before("a")], vec![before("a")]);
         assert_eq!(still.to_string(), "assumed: a change of stub\nno register changes\n");
-        plan.unmoved = 2;
+        plan.unchanged_machines = 2;
         plan.notes = vec!["n".into()];
         assert!(plan.to_string().ends_with("\n2 more machines keep their values\nnote: n\n"));
     }

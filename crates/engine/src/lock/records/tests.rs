@@ -60,9 +60,9 @@ fn a_part_is_of_one_variant_alone() {
     assert_eq!(base.part(None, &[]), both.part(None, &[]));
     both.accounts[0].roles = vec!["root".into()];
     assert_ne!(base.part(None, &[]), both.part(None, &[]), "an id is a part of an image");
-    let mut moved = base.clone();
-    moved.packages[0].sha256 = Sha256::of(b"other");
-    assert_ne!(base.part(None, &[]), moved.part(None, &[]));
+    let mut other = base.clone();
+    other.packages[0].sha256 = Sha256::of(b"other");
+    assert_ne!(base.part(None, &[]), other.part(None, &[]));
 }
 
 /// The digest of what a variant uses moves with each of its fields, and with nothing else.

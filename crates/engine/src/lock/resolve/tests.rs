@@ -170,18 +170,18 @@ fn changes_are_told_by_name() {
     let before = Lock {
         accounts: vec![account("a", 999, &["root"]), account("b", 998, &["root"])],
         files: vec![file("gone", "x"), file("kept", "x"), file("other", "x")],
-        ..sample::lock(vec![of("gone", "1"), of("kept", "1"), of("moved", "1")])
+        ..sample::lock(vec![of("gone", "1"), of("kept", "1"), of("updated", "1")])
     };
     let after = Lock {
         accounts: vec![account("a", 999, &["root", "root:v"]), account("b", 997, &["root"])],
         files: vec![file("kept", "x"), file("new", "x"), file("other", "y")],
-        ..sample::lock(vec![of("kept", "1"), of("moved", "2"), of("new", "3")])
+        ..sample::lock(vec![of("kept", "1"), of("updated", "2"), of("new", "3")])
     };
     let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
     let expected = Changes {
         added: vec![pair("new", "3")],
         removed: vec![pair("gone", "1")],
-        moved: vec![("moved".into(), "1".into(), "2".into())],
+        updated: vec![("updated".into(), "1".into(), "2".into())],
         new_accounts: vec![("b".into(), 997)],
         gone_accounts: vec![("b".into(), 998)],
         files: ["gone", "new", "other"].map(str::to_owned).into(),
@@ -190,7 +190,7 @@ fn changes_are_told_by_name() {
     let found = changes(Some(&before), &after);
     assert_eq!(found, expected);
     assert!(!found.is_empty());
-    let shown = "  + new 3\n  - gone 1\n  ~ moved 1 -> 2\n  + account b, id 997\n  - account b, id \
+    let shown = "  + new 3\n  - gone 1\n  ~ updated 1 -> 2\n  + account b, id 997\n  - account b, id \
                  998\n  ~ local file gone\n  ~ local file new\n  ~ local file other\n";
     assert_eq!(found.to_string(), shown);
     assert_eq!(changes(Some(&after), &after), Changes::default());

@@ -13,20 +13,20 @@ fn access(rootfs: &Rootfs, path: &str) -> (u16, u32) {
 }
 
 #[test]
-fn folders_on_the_way_keep_their_modes_and_owners() {
+fn parent_folders_keep_their_modes_and_owners() {
     let mut base = package("base", "", &[("root/", ""), ("tmp/", ""), ("usr/", "")]);
     for (entry, mode) in base.entries.iter_mut().zip([0o700, 0o1777, 0o755]) {
         entry.mode = mode;
     }
-    let way = |path: &str| placed(path, "7", PlacedNode::OverlayDirectory);
+    let parent = |path: &str| placed(path, "7", PlacedNode::OverlayDirectory);
     let files = [
-        way("/root"),
+        parent("/root"),
         placed("/root/x", "7", PlacedNode::File("x".into())),
-        way("/tmp"),
-        way("/usr"),
-        way("/usr/new"),
+        parent("/tmp"),
+        parent("/usr"),
+        parent("/usr/new"),
         // A second overlay that has the same folder does not take it back.
-        way("/usr/new"),
+        parent("/usr/new"),
         placed("/srv", "7", PlacedNode::Directory),
     ];
     let packages = [base];

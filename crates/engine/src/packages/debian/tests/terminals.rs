@@ -218,16 +218,16 @@ fn aliases_templates_instances_and_drop_ins_are_followed() {
 }
 
 #[test]
-fn the_way_from_the_first_unit_is_told_and_a_mask_ends_it() {
+fn the_chain_from_the_first_unit_is_named_and_a_mask_ends_it() {
     let tty = file("/usr/lib/systemd/system/x.service", "[Service]\nStandardInput=tty\n");
     let timer = file("/usr/lib/systemd/system/x.timer", "[Timer]\nOnBootSec=1\n");
     let wants =
         link("/etc/systemd/system/getty.target.wants/x.timer", "/usr/lib/systemd/system/x.timer");
     let refused = refusal(&[tty.clone(), timer, wants], &[]).unwrap();
     // `default.target` is another name of `multi-user.target`.
-    let way = "default.target -> getty.target -> x.timer -> x.service";
+    let chain = "default.target -> getty.target -> x.timer -> x.service";
     assert!(refused.contains("units.mask = [\"x.service\"]"), "{refused}");
-    assert!(refused.contains(way), "{refused}");
+    assert!(refused.contains(chain), "{refused}");
     let packages = executable(with_terminals());
     let files = [tty];
     let units =
