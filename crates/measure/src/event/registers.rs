@@ -197,7 +197,7 @@ impl Registers {
 }
 
 /// Keys of this program's own JSON under which registers have words and not values.
-const WORDS: [&str; 4] = ["conditions", "events", "not-predicted", "reservations"];
+const WORDS: [&str; 3] = ["conditions", "events", "not-predicted"];
 
 /// A register as a number or a name.
 fn named_register(value: &Value) -> Option<Register> {
