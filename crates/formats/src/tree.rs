@@ -176,6 +176,14 @@ impl<C> Tree<C> {
         &mut self.inodes[id.0].meta
     }
 
+    /// The contents of a regular file, to change: all its names see the change. None of anything else.
+    pub fn contents_mut(&mut self, id: InodeId) -> Option<&mut C> {
+        match &mut self.inodes[id.0].node {
+            Node::File(contents) => Some(contents),
+            _ => None,
+        }
+    }
+
     /// The entries of a directory, in byte order; none for anything else.
     pub fn entries(&self, id: InodeId) -> impl Iterator<Item = (&Name, InodeId)> {
         let entries = match &self.inode(id).node {
@@ -357,6 +365,52 @@ impl<C> Tree<C> {
         }
     }
 
+    /// Gives the entry at `from` the name `to`, in the place of what has it: a directory only in the place of
+    /// an empty one (rename(2)). Links in the parents are followed, the last components are taken as they are.
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`] if `to` is a directory that is not empty, is one where `from` is none or the
+    /// other way round, or lies below `from`; [`TreeError::NotFound`]; otherwise as [`Tree::put`].
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), TreeError> {
+        let (old_parent, old_name) = self.parent_for(from)?;
+        let (parent, name) = self.parent_for(to)?;
+        let id = self.entry(old_parent, &old_name);
+        let id = id.ok_or_else(|| TreeError::NotFound(show(from)))?;
+        if self.is_below(id, parent) {
+            return Err(TreeError::Exists(show(to)));
+        }
+        if let Some(there) = self.entry(parent, &name) {
+            if there == id {
+                // Two names of one file: both stay (rename(2)).
+                return Ok(());
+            }
+            let is_directory = self.inode(id).is_directory();
+            let is_taken = self.inode(there).is_directory() != is_directory
+                || self.entries(there).next().is_some();
+            if is_taken {
+                return Err(TreeError::Exists(show(to)));
+            }
+        }
+        if let Node::Directory(entries) = &mut self.inodes[old_parent.0].node {
+            entries.remove(&old_name);
+        }
+        self.set_entry(parent, name, id);
+        Ok(())
+    }
+
+    /// Whether `inner` is `outer` or a directory somewhere below it.
+    fn is_below(&self, outer: InodeId, inner: InodeId) -> bool {
+        let mut pending = vec![outer];
+        while let Some(id) = pending.pop() {
+            if id == inner {
+                return true;
+            }
+            let below = self.entries(id).map(|(_, id)| id);
+            pending.extend(below.filter(|&id| self.inode(id).is_directory()));
+        }
+        false
+    }
+
     /// Every path with its inode, parents before their entries, in byte order within a directory.
     /// The root comes first, as the empty path. A hard-linked inode comes once per name.
     #[must_use]
@@ -498,6 +552,46 @@ mod tests {
         assert_eq!(tree.resolve(b"up/lib"), Ok(tree.lookup(b"usr/lib").unwrap()));
         tree.put(b"loop", Inode::symlink("loop", 0)).unwrap();
         assert_eq!(tree.resolve(b"loop"), Err(TreeError::SymlinkLoop("loop".into())));
+    }
+
+    #[test]
+    fn an_entry_takes_another_name() {
+        let mut tree = merged_usr();
+        let file = |text: &str| Inode::file(Meta::root(0o644, 0), text.as_bytes().to_vec());
+        let id = tree.put(b"lib/x", file("x")).unwrap();
+        let other = tree.put(b"y", file("y")).unwrap();
+        tree.rename(b"lib/x", b"y").unwrap();
+        assert_eq!((tree.lookup(b"y"), tree.lookup(b"usr/lib/x")), (Some(id), None));
+        assert_ne!(id, other);
+        tree.link(b"z", id).unwrap();
+        tree.rename(b"z", b"y").unwrap();
+        assert_eq!((tree.lookup(b"z"), tree.lookup(b"y")), (Some(id), Some(id)), "both names stay");
+        tree.rename(b"lib", b"l").unwrap();
+        assert!(tree.lookup(b"l").is_some() && tree.lookup(b"lib").is_none(), "the link itself");
+        tree.make_directories(b"a/b", &Meta::root(0o755, 0)).unwrap();
+        tree.make_directories(b"c/d", &Meta::root(0o755, 0)).unwrap();
+        for (from, to) in
+            [("a", "c"), ("y", "c"), ("a", "y"), ("a", "a/b"), ("a", "a/b/e"), ("y", "a")]
+        {
+            let refused = Err(TreeError::Exists(to.to_owned()));
+            assert_eq!(tree.rename(from.as_bytes(), to.as_bytes()), refused, "{from} {to}");
+        }
+        tree.rename(b"a", b"c/d").unwrap();
+        assert!(tree.lookup(b"c/d/b").is_some() && tree.lookup(b"a").is_none());
+        assert_eq!(tree.rename(b"a", b"e"), Err(TreeError::NotFound("a".into())));
+        assert_eq!(tree.rename(b"c", b"q/e"), Err(TreeError::NotFound("q".into())));
+        assert_eq!(tree.rename(b"c", b".."), Err(TreeError::InvalidName("..".into())));
+    }
+
+    #[test]
+    fn contents_are_those_of_every_name() {
+        let mut tree = merged_usr();
+        let id = tree.put(b"x", Inode::file(Meta::root(0o644, 0), b"x".to_vec())).unwrap();
+        tree.link(b"y", id).unwrap();
+        *tree.contents_mut(id).unwrap() = b"new".to_vec();
+        let Node::File(contents) = &tree.inode(tree.lookup(b"y").unwrap()).node else { panic!() };
+        assert_eq!(contents, b"new");
+        assert!(tree.contents_mut(tree.root()).is_none());
     }
 
     #[test]
