@@ -95,7 +95,7 @@ impl<W: World> Shell<'_, W> {
             return self.exit_on_error(tested);
         };
         let ran = self.deeper(|shell| shell.compound(&command.kind, tested));
-        self.state.descriptors = before;
+        self.put_back(before);
         ran
     }
 
@@ -277,7 +277,7 @@ impl<W: World> Shell<'_, W> {
         redirections: &[Redirection],
     ) -> Result<(), Fault> {
         let Some(before) = self.redirect(redirections)? else { return Ok(()) };
-        self.state.descriptors = before;
+        self.put_back(before);
         for assignment in assignments {
             let value = self.expand_one(&assignment.value)?;
             self.state.set(&assignment.name, value).map_err(|why| self.error(&why))?;
@@ -333,7 +333,7 @@ impl<W: World> Shell<'_, W> {
         };
         // `exec` without a command keeps its redirections.
         if !is_exec {
-            self.state.descriptors = before;
+            self.put_back(before);
         }
         ran
     }

@@ -1,9 +1,10 @@
 //! Redirections (XCU 2.7), and what is read from and written to descriptors.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::descriptors::{Descriptor, Descriptors, OpenFile};
+use super::descriptors::{Descriptor, OpenFile};
 use super::{Fault, Shell};
 use crate::syntax::{Redirection, RedirectionKind, Word};
 use crate::world::{FileError, FileType, World};
@@ -11,24 +12,42 @@ use crate::world::{FileError, FileType, World};
 /// The mode of a new file before the umask (XCU 2.7.2, open(2)).
 const NEW_FILE: u16 = 0o666;
 
+/// What descriptors were before a command's redirections; nothing for one that was closed.
+pub(super) struct Replaced(BTreeMap<u32, Option<Descriptor>>);
+
 impl<W: World> Shell<'_, W> {
-    /// Applies redirections; answers the descriptors as they were, or none if one failed, which is said.
+    /// Applies redirections; answers what the descriptors that they change were, or nothing if one failed,
+    /// which is said.
     pub(super) fn redirect(
         &mut self,
         redirections: &[Redirection],
-    ) -> Result<Option<Descriptors>, Fault> {
-        let before = self.state.descriptors.clone();
+    ) -> Result<Option<Replaced>, Fault> {
+        let mut replaced = Replaced(BTreeMap::new());
         for redirection in redirections {
+            let number = redirection.descriptor;
+            let before = || self.state.descriptors.0.get(&number).cloned();
+            replaced.0.entry(number).or_insert_with(before);
             self.line = redirection.line;
             if let Err(message) = self.redirect_one(redirection)? {
                 // The message goes where the messages of the command itself would have gone.
                 self.complain(&message)?;
-                self.state.descriptors = before;
+                self.put_back(replaced);
                 self.state.status = 2;
                 return Ok(None);
             }
         }
-        Ok(Some(before))
+        Ok(Some(replaced))
+    }
+
+    /// Puts descriptors back. Others stay as the command has left them: `exec` in a function or a file that
+    /// `.` reads is the shell's.
+    pub(super) fn put_back(&mut self, replaced: Replaced) {
+        for (number, descriptor) in replaced.0 {
+            match descriptor {
+                Some(descriptor) => self.state.descriptors.0.insert(number, descriptor),
+                None => self.state.descriptors.0.remove(&number),
+            };
+        }
     }
 
     /// The inner error is the script's: a message.

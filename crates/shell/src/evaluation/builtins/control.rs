@@ -18,13 +18,13 @@ impl<W: World> Shell<'_, W> {
                 let candidates = search
                     .split(|byte| *byte == b':')
                     .map(|folder| self.state.absolute(&[folder, b"/", name].concat()));
-                let mut found = candidates.filter(|path| self.world.read(path).is_ok());
+                let mut found = candidates.filter(|path| self.world.source(path).is_ok());
                 let found = found.next();
                 found.unwrap_or_else(|| name.clone())
             }
         };
         let shown = String::from_utf8_lossy(name).into_owned();
-        let Ok(text) = self.world.read(&path) else {
+        let Ok(text) = self.world.source(&path) else {
             return Err(self.error(&format!(".: cannot open {shown}: No such file")));
         };
         let list = syntax::parse(&text, self.limits.syntax)
@@ -463,6 +463,13 @@ a
 0
 stderr: script: 1: 3: Bad file descriptor
 stderr: err
+$ f() { exec 3>&1; }; f; echo a >&3; { exec 4>&1; } 2>n; echo b >&4; eval 'exec 5>&1'; echo c >&5
+> echo 'exec 6>&1' >x; . ./x; echo e >&6; f >n; echo d >&3; cat n
+a
+b
+c
+e
+d
 $ exec 3>&1 >/dev/null; echo lost; echo kept >&3; (exec >&3; echo sub); echo lost
 kept
 sub
