@@ -274,6 +274,14 @@ pub trait World: Files {
         None
     }
 
+    /// The text that `.` reads at a path: the file's, unless the world has its own for it.
+    ///
+    /// # Errors
+    /// As for [`Files::read`].
+    fn source(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+        self.read(path)
+    }
+
     /// The home directory of a login name.
     fn home(&self, login: &str) -> Option<Vec<u8>>;
 }

@@ -46,14 +46,14 @@ pub(super) fn user(files: &impl Files, name: &[u8]) -> Option<User> {
     users(files).find(|user| user.name == name).or_else(|| (name == b"root").then(root))
 }
 
-/// The id of a user, by its name or as a number.
-pub(super) fn uid(files: &impl Files, name: &[u8]) -> Option<u32> {
+/// The id of a user, by its name in `/etc/passwd` or as a number.
+pub fn uid(files: &impl Files, name: &[u8]) -> Option<u32> {
     let known = user(files, name).map(|user| user.uid);
     known.or_else(|| number(name).and_then(|id| u32::try_from(id).ok()))
 }
 
-/// The id of a group, by its name or as a number.
-pub(super) fn gid(files: &impl Files, name: &[u8]) -> Option<u32> {
+/// The id of a group, by its name in `/etc/group` or as a number.
+pub fn gid(files: &impl Files, name: &[u8]) -> Option<u32> {
     let known = groups(files).find(|(group, ..)| group == name).map(|(_, gid, _)| gid);
     let root = || (name == b"root").then_some(0);
     known.or_else(root).or_else(|| number(name).and_then(|id| u32::try_from(id).ok()))

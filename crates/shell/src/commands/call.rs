@@ -1,56 +1,89 @@
 //! A call of a program: its words, what it can read, and what it says.
 
+use std::collections::BTreeMap;
+
 use crate::stop::Stop;
 use crate::world::{FileError, Files, Invocation, World, absolute};
 
-/// A program: what it does, and its exit status.
-pub(super) type Program<W> = fn(&mut W, &mut Call<'_>) -> Result<u8, Stop>;
+/// A program: what it does over a world when it is called, and its exit status.
+pub type Program<W> = fn(&mut W, &mut Call<'_>) -> Result<u8, Stop>;
 
-/// A call that runs.
-pub(super) struct Call<'a> {
+/// A call of a program while it runs: what it was given, and what it has written so far.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What the script called.
     pub(super) invocation: Invocation<'a>,
     consumed: usize,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(invocation: Invocation<'a>) -> Self {
+    /// A call that has read and written nothing yet.
+    #[must_use]
+    pub fn new(invocation: Invocation<'a>) -> Self {
         Self { invocation, consumed: 0 }
     }
 
-    /// How much of its input it has read.
-    pub(super) fn consumed(&self) -> usize {
+    /// How many bytes of its input it has read.
+    #[must_use]
+    pub fn consumed(&self) -> usize {
         self.consumed
     }
 
-    /// The program's name, as messages have it.
-    pub(super) fn name(&self) -> String {
+    /// The program's name without its folder, as messages have it.
+    #[must_use]
+    pub fn name(&self) -> String {
         let word = self.invocation.words.first().map_or(&b""[..], |word| base(word));
         shown(word)
     }
 
-    /// The words behind the name.
-    pub(super) fn arguments(&self) -> &'a [Vec<u8>] {
+    /// The words behind the name: options and operands, not told apart yet.
+    #[must_use]
+    pub fn arguments(&self) -> &'a [Vec<u8>] {
         self.invocation.words.get(1..).unwrap_or_default()
     }
 
-    /// A path of its words, absolute.
-    pub(super) fn path(&self, word: &[u8]) -> Vec<u8> {
+    /// A path of its words, absolute: seen from the working directory.
+    #[must_use]
+    pub fn path(&self, word: &[u8]) -> Vec<u8> {
         absolute(self.invocation.directory, word)
     }
 
-    /// Writes to descriptor 1.
-    pub(super) fn print(&mut self, bytes: &[u8]) {
+    /// The exported variables.
+    #[must_use]
+    pub fn environment(&self) -> &'a BTreeMap<String, Vec<u8>> {
+        self.invocation.environment
+    }
+
+    /// An exported variable, if it is there.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&'a [u8]> {
+        self.environment().get(name).map(Vec::as_slice)
+    }
+
+    /// The working directory, absolute.
+    #[must_use]
+    pub fn directory(&self) -> &'a [u8] {
+        self.invocation.directory
+    }
+
+    /// Writes bytes to descriptor 1, as they are.
+    pub fn print(&mut self, bytes: &[u8]) {
         self.invocation.output.extend_from_slice(bytes);
     }
 
+    /// Writes bytes to descriptor 2, as they are.
+    pub fn print_error(&mut self, bytes: &[u8]) {
+        self.invocation.errors.extend_from_slice(bytes);
+    }
+
     /// Writes a message to descriptor 2, with the program's name before it.
-    pub(super) fn complain(&mut self, message: &str) {
+    pub fn complain(&mut self, message: &str) {
         let line = format!("{}: {message}\n", self.name());
         self.invocation.errors.extend_from_slice(line.as_bytes());
     }
 
     /// Says of a file what went wrong; answers the status 1.
-    pub(super) fn fail(&mut self, doing: &str, word: &[u8], error: FileError) -> u8 {
+    pub fn fail(&mut self, doing: &str, word: &[u8], error: FileError) -> u8 {
         let word = shown(word);
         self.complain(&match doing {
             "" => format!("{word}: {}", error.words()),
@@ -59,19 +92,18 @@ impl<'a> Call<'a> {
         1
     }
 
-    /// All that is left of the input.
-    pub(super) fn input(&mut self) -> Vec<u8> {
+    /// All that is left of the input, which is read then.
+    pub fn input(&mut self) -> Vec<u8> {
         let rest = self.invocation.input.get(self.consumed..).unwrap_or_default();
         self.consumed = self.invocation.input.len();
         rest.to_vec()
     }
 
     /// The contents of a file of its words; `-` is the input.
-    pub(super) fn contents(
-        &mut self,
-        files: &impl Files,
-        word: &[u8],
-    ) -> Result<Vec<u8>, FileError> {
+    ///
+    /// # Errors
+    /// As for [`Files::read`].
+    pub fn contents(&mut self, files: &impl Files, word: &[u8]) -> Result<Vec<u8>, FileError> {
         match word {
             b"-" | b"/dev/stdin" => Ok(self.input()),
             b"/dev/null" => Ok(Vec::new()),
@@ -79,8 +111,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Runs another program, which has nothing to read; answers its status.
-    pub(super) fn run<W: World>(&mut self, world: &mut W, words: &[Vec<u8>]) -> Result<u8, Stop> {
+    /// Runs another program, which has nothing to read; answers its exit status.
+    ///
+    /// # Errors
+    /// As for [`World::run`].
+    pub fn run<W: World>(&mut self, world: &mut W, words: &[Vec<u8>]) -> Result<u8, Stop> {
         let ran = world.run(Invocation {
             words,
             input: b"",
@@ -91,8 +126,9 @@ impl<'a> Call<'a> {
         Ok(ran.status)
     }
 
-    /// Something that is not implemented.
-    pub(super) fn unsupported(&self, what: impl std::fmt::Display) -> Stop {
+    /// The end of the evaluation, for something that is not implemented: an option, a value.
+    #[must_use]
+    pub fn unsupported(&self, what: impl std::fmt::Display) -> Stop {
         Stop::Unsupported {
             script: self.invocation.script.to_owned(),
             line: self.invocation.line,
@@ -100,8 +136,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A call that the program itself refuses; answers the status that it has then.
-    pub(super) fn usage(&mut self, message: &str, status: u8) -> u8 {
+    /// Says why the program itself refuses the call; answers the status that it has then.
+    pub fn usage(&mut self, message: &str, status: u8) -> u8 {
         self.complain(message);
         status
     }

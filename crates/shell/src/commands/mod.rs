@@ -17,9 +17,13 @@ mod process;
 mod system;
 mod text;
 
+pub use accounts::{gid, uid};
+pub use call::{Call, Program};
+pub use options::Options;
+
 use crate::stop::Stop;
 use crate::world::{Invocation, Ran, World};
-use call::{Call, Program, base};
+use call::base;
 
 /// Whether [`run`] has a program of this name, without its folder.
 #[must_use]
@@ -32,12 +36,24 @@ pub fn has<W: World>(name: &[u8]) -> bool {
 /// # Errors
 /// [`Stop`]: words that are not implemented.
 pub fn run<W: World>(world: &mut W, invocation: Invocation<'_>) -> Result<Option<Ran>, Stop> {
-    let Some(program) = invocation.words.first().and_then(|word| program::<W>(base(word))) else {
-        return Ok(None);
-    };
+    match invocation.words.first().and_then(|word| program::<W>(base(word))) {
+        Some(program) => run_program(program, world, invocation).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Runs a program that a world has beside those of this module.
+///
+/// # Errors
+/// [`Stop`]: words that are not implemented.
+pub fn run_program<W>(
+    program: Program<W>,
+    world: &mut W,
+    invocation: Invocation<'_>,
+) -> Result<Ran, Stop> {
     let mut call = Call::new(invocation);
     let status = program(world, &mut call)?;
-    Ok(Some(Ran { status, consumed: call.consumed() }))
+    Ok(Ran { status, consumed: call.consumed() })
 }
 
 fn program<W: World>(name: &[u8]) -> Option<Program<W>> {

@@ -3,12 +3,12 @@
 use super::call::{Call, shown};
 use crate::stop::Stop;
 
-/// The options and operands of a call.
+/// The options and operands of a call, told apart.
 #[derive(Debug)]
-pub(super) struct Options<'w> {
+pub struct Options<'w> {
     given: Vec<(u8, &'w [u8])>,
     /// What is no option, in order.
-    pub(super) operands: Vec<&'w [u8]>,
+    pub operands: Vec<&'w [u8]>,
 }
 
 impl<'w> Options<'w> {
@@ -18,7 +18,7 @@ impl<'w> Options<'w> {
     ///
     /// # Errors
     /// [`Stop`]: an option that is not implemented.
-    pub(super) fn of(call: &Call<'w>, short: &str, long: &[(&str, u8)]) -> Result<Self, Stop> {
+    pub fn of(call: &Call<'w>, short: &str, long: &[(&str, u8)]) -> Result<Self, Stop> {
         let mut options = Self { given: Vec::new(), operands: Vec::new() };
         let ordered = short.starts_with('+');
         let takes = |letter: u8| {
@@ -69,23 +69,26 @@ impl<'w> Options<'w> {
         Ok(options)
     }
 
-    /// Whether an option is given.
-    pub(super) fn has(&self, letter: u8) -> bool {
+    /// Whether the option of a letter is given.
+    #[must_use]
+    pub fn has(&self, letter: u8) -> bool {
         self.given.iter().any(|(given, _)| *given == letter)
     }
 
     /// The argument of an option, where it is given last.
-    pub(super) fn last(&self, letter: u8) -> Option<&'w [u8]> {
+    #[must_use]
+    pub fn last(&self, letter: u8) -> Option<&'w [u8]> {
         self.given.iter().rev().find(|(given, _)| *given == letter).map(|(_, value)| *value)
     }
 
     /// The arguments of an option, each time it is given.
-    pub(super) fn all(&self, letter: u8) -> impl Iterator<Item = &'w [u8]> {
+    pub fn all(&self, letter: u8) -> impl Iterator<Item = &'w [u8]> {
         self.given.iter().filter(move |(given, _)| *given == letter).map(|(_, value)| *value)
     }
 
     /// Which of some options is given last.
-    pub(super) fn last_of(&self, letters: &[u8]) -> Option<u8> {
+    #[must_use]
+    pub fn last_of(&self, letters: &[u8]) -> Option<u8> {
         self.given.iter().rev().map(|(given, _)| *given).find(|given| letters.contains(given))
     }
 }

@@ -33,7 +33,7 @@ pub(in super::super) fn cp<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         ("preserve", b'='),
         ("remove-destination", b'D'),
     ];
-    let options = Options::of(call, "apfrRdPLnTt:D=:", &long)?;
+    let options = Options::of(call, "apfrRdPLnTZt:D=:", &long)?;
     let all = options.has(b'a');
     let mut copying = Copying {
         recursive: all || options.has(b'r') || options.has(b'R'),

@@ -9,7 +9,7 @@ use crate::world::{FileError, Files, World};
 
 /// mkdir(1).
 pub(in super::super) fn mkdir<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
-    let options = Options::of(call, "pm:", &[("parents", b'p'), ("mode", b'm')])?;
+    let options = Options::of(call, "pm:Z", &[("parents", b'p'), ("mode", b'm')])?;
     let umask = call.invocation.umask;
     let permissions = match options.last(b'm') {
         // Symbols change what a new directory would have without a umask.

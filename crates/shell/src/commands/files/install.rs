@@ -20,7 +20,7 @@ pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) ->
         ("no-target-directory", b'T'),
         ("preserve-timestamps", b'p'),
     ];
-    let options = Options::of(call, "cdDm:o:g:t:Tp", &long)?;
+    let options = Options::of(call, "cdDm:o:g:t:TpZ", &long)?;
     let is_directory = options.has(b'd');
     let mode = options.last(b'm').unwrap_or(b"755");
     if mode::apply(mode, 0, is_directory, 0).is_none() {
