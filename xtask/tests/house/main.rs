@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// What each crate may link of the others.
 const ARROWS: [(&str, &[&str]); 10] = [
     ("cli", &["attest", "debian", "engine", "formats", "host", "measure", "vm"]),
-    ("engine", &["attest", "debian", "formats", "host", "measure"]),
+    ("engine", &["attest", "debian", "formats", "host", "measure", "shell"]),
     ("attest", &["formats", "host", "measure"]),
     ("vm", &["formats", "host", "measure"]),
     ("measure", &["formats"]),

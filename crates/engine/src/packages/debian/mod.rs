@@ -12,6 +12,7 @@
 mod alternatives;
 mod archives;
 mod certificates;
+pub mod commands;
 mod database;
 mod error;
 mod exclude;

@@ -29,7 +29,7 @@ impl Default for Ids {
 
 impl Ids {
     /// The ids that are known, by account.
-    pub(super) fn known(&self) -> &BTreeMap<String, u32> {
+    pub(crate) fn known(&self) -> &BTreeMap<String, u32> {
         match self {
             Self::Locked(ids) | Self::GivenOut(ids) => ids,
         }

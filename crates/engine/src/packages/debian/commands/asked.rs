@@ -1,0 +1,40 @@
+//! What scripts ask for and other steps carry out, whatever the order of the scripts.
+
+use std::collections::BTreeSet;
+
+use cvmkit_debian::scripts::Alternative;
+
+/// What scripts asked for, each with the package whose script it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Units that start at boot unless the definition says otherwise.
+    pub units: Vec<Unit>,
+    /// Candidates of link groups.
+    pub alternatives: Vec<(String, Alternative)>,
+    /// Triggers that scripts activate by name or path (deb-triggers(5)).
+    pub triggers: BTreeSet<String>,
+    /// Keys that scripts wanted to make.
+    pub secrets: Vec<Secret>,
+    /// Programs that were called and do nothing here, with the reason, each once.
+    pub declined: BTreeSet<(String, &'static str)>,
+}
+
+/// A unit that a script enables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// The package.
+    pub package: String,
+    /// The unit's file name.
+    pub name: String,
+    /// True for a unit of the user manager (`systemctl --user`).
+    pub is_user: bool,
+}
+
+/// A key that a script wanted to make, and that the image does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// The package.
+    pub package: String,
+    /// The call.
+    pub call: String,
+}

@@ -1,0 +1,197 @@
+//! Templates and the questions that are made of them.
+
+use std::collections::BTreeMap;
+
+use cvmkit_debian::deb822::{Field, paragraphs};
+
+/// All templates and questions, and the answers that somebody gave beforehand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Database {
+    /// The definition's answers, by question.
+    pub(crate) answers: BTreeMap<String, String>,
+    templates: BTreeMap<String, BTreeMap<String, String>>,
+    questions: BTreeMap<String, Question>,
+    /// Whether the script that runs has asked for escaped values (`CAPB escape`).
+    pub(super) escapes: bool,
+}
+
+/// A question: a template with a value of its own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Question {
+    template: String,
+    value: Option<String>,
+    flags: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Database {
+    /// Takes the templates of a package; each makes a question of its own name, which keeps the value that
+    /// it has.
+    ///
+    /// # Errors
+    /// Why the file is none of debconf's.
+    pub(crate) fn load(&mut self, templates: &[u8]) -> Result<(), String> {
+        let text = str::from_utf8(templates).map_err(|error| error.to_string())?;
+        for paragraph in paragraphs(text) {
+            let paragraph = paragraph.map_err(|error| error.to_string())?;
+            let of = |field: &Field<'_>| (field.name.to_ascii_lowercase(), field.value.to_owned());
+            let mut fields: BTreeMap<String, String> = paragraph.fields().iter().map(of).collect();
+            let name = fields.remove("template").ok_or("a template without a name")?;
+            self.templates.insert(name.clone(), fields);
+            self.register(&name, &name);
+        }
+        Ok(())
+    }
+
+    /// Makes a question of a template; false if there is no such template.
+    pub(super) fn register(&mut self, template: &str, name: &str) -> bool {
+        if !self.templates.contains_key(template) {
+            return false;
+        }
+        let answer = self.answers.get(name);
+        let question = self.questions.entry(name.to_owned()).or_insert_with(|| Question {
+            value: answer.cloned(),
+            flags: answer.map(|_| ("seen".to_owned(), "true".to_owned())).into_iter().collect(),
+            ..Question::default()
+        });
+        question.template = template.to_owned();
+        true
+    }
+
+    pub(super) fn unregister(&mut self, name: &str) {
+        self.questions.remove(name);
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.questions.contains_key(name)
+    }
+
+    /// A field of a question's template, with its variables put in.
+    pub(super) fn field(&self, name: &str, field: &str) -> Option<String> {
+        let question = self.questions.get(name)?;
+        let text = self.templates.get(&question.template)?.get(field)?;
+        Some(question.expand(text))
+    }
+
+    /// The value of a question: its own, otherwise its template's default.
+    pub(super) fn value(&self, name: &str) -> String {
+        let own = self.questions.get(name).and_then(|question| question.value.clone());
+        own.or_else(|| self.field(name, "default")).unwrap_or_default()
+    }
+
+    /// Changes a question that is there.
+    pub(super) fn change(&mut self, name: &str, change: impl FnOnce(&mut Question)) {
+        if let Some(question) = self.questions.get_mut(name) {
+            change(question);
+        }
+    }
+
+    pub(super) fn flag(&self, name: &str, flag: &str) -> &str {
+        let question = self.questions.get(name);
+        question.and_then(|question| question.flags.get(flag)).map_or("false", String::as_str)
+    }
+
+    /// What the noninteractive frontend makes of a question that is asked: the value of one that offers
+    /// choices is one of them (`Debconf::Element::Noninteractive::Select`).
+    pub(super) fn ask(&mut self, name: &str) {
+        let value = self.value(name);
+        if self.field(name, "type").as_deref() != Some("select") {
+            return self.change(name, |question| question.value = Some(value));
+        }
+        let choices = self.field(name, "choices-c").or_else(|| self.field(name, "choices"));
+        let choices = split_choices(&choices.unwrap_or_default());
+        let chosen = match choices.contains(&value) {
+            true => value,
+            false => choices.into_iter().next().unwrap_or_default(),
+        };
+        self.change(name, |question| question.value = Some(chosen));
+    }
+}
+
+impl Question {
+    pub(super) fn set(&mut self, value: Option<String>) {
+        self.value = value;
+    }
+
+    pub(super) fn set_flag(&mut self, flag: &str, value: &str) {
+        self.flags.insert(flag.to_owned(), value.to_owned());
+    }
+
+    pub(super) fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// A text with `${name}` replaced, by nothing where it has no such variable.
+    fn expand(&self, text: &str) -> String {
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("${") {
+            let Some((name, behind)) = behind.split_once('}') else { break };
+            expanded += before;
+            expanded += self.variables.get(name).map_or("", String::as_str);
+            rest = behind;
+        }
+        expanded + rest
+    }
+}
+
+/// Choices with `\,` for a comma in one of them.
+fn split_choices(text: &str) -> Vec<String> {
+    let mut choices = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => choices.last_mut().into_iter().for_each(|last| last.extend(characters.next())),
+            ',' => choices.push(String::new()),
+            character => choices.last_mut().into_iter().for_each(|last| last.push(character)),
+        }
+    }
+    choices
+        .into_iter()
+        .map(|choice| choice.trim().to_owned())
+        .filter(|one| !one.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATES: &str = "Template: x/choice\nType: select\nChoices: a, b\\, c, ${more}\n\
+                             Default: none\nDescription: one of ${what}\n\n\
+                             Template: x/flag\nType: boolean\nDefault: true\nDescription: yes\n";
+
+    #[test]
+    fn answers_come_before_defaults() {
+        let mut database = Database::default();
+        database.answers.insert("x/flag".into(), "false".into());
+        database.load(TEMPLATES.as_bytes()).unwrap();
+        assert_eq!(
+            (database.value("x/flag").as_str(), database.flag("x/flag", "seen")),
+            ("false", "true")
+        );
+        assert_eq!(
+            (database.value("x/choice").as_str(), database.flag("x/choice", "seen")),
+            ("none", "false")
+        );
+        assert!(database.register("x/flag", "x/other") && !database.register("x/none", "x/y"));
+        assert_eq!(database.value("x/other"), "true");
+        database.load(TEMPLATES.as_bytes()).unwrap();
+        assert_eq!(database.value("x/flag"), "false");
+        assert!(database.load(b"Type: select\n").is_err() && database.load(b"\xff").is_err());
+    }
+
+    #[test]
+    fn a_choice_is_one_of_those_offered() {
+        let mut database = Database::default();
+        database.load(TEMPLATES.as_bytes()).unwrap();
+        database.change("x/choice", |question| question.set_variable("what", "three"));
+        assert_eq!(database.field("x/choice", "description").as_deref(), Some("one of three"));
+        assert_eq!(database.field("x/choice", "choices").as_deref(), Some("a, b\\, c, "));
+        database.ask("x/choice");
+        assert_eq!(database.value("x/choice"), "a");
+        database.change("x/choice", |question| question.set(Some("b, c".into())));
+        database.ask("x/choice");
+        assert_eq!(database.value("x/choice"), "b, c");
+    }
+}

@@ -1,0 +1,86 @@
+//! Programs that have nothing to do in a build: what they keep is made at boot, is made by another step
+//! whatever scripts say, or is of a machine that runs.
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+
+use super::System;
+use super::system::Program;
+
+/// The programs, each with the reason why it may succeed without doing anything.
+const DECLINED: [(&str, &str); 37] = [
+    ("apparmor_parser", "profiles are loaded at boot"),
+    ("dbus-uuidgen", "the machine's id is made at boot"),
+    ("depmod", "the index of modules is made for every kernel of the image"),
+    ("grpck", "the tables of accounts are written whole"),
+    ("grpconv", "the tables of accounts are written whole"),
+    ("helpztags", "the index of vim's help is a cache"),
+    ("journalctl", "the catalogue is made at boot"),
+    ("ldconfig", "the loader's cache is not needed where libraries are in its default folders"),
+    ("linux-run-hooks", "the image's kernel is where its outputs are, and has no hooks"),
+    ("linux-update-symlinks", "the image's kernel is where its outputs are"),
+    ("mandb", "the index of manual pages is a cache"),
+    ("modprobe", "modules are loaded at boot"),
+    ("named-checkconf", "the configuration is checked where it is used"),
+    ("nscd", "no daemon runs"),
+    ("pwck", "the tables of accounts are written whole"),
+    ("pwconv", "the tables of accounts are written whole"),
+    ("shadowconfig", "the tables of accounts are written whole"),
+    ("py3clean", "compiled modules are a cache"),
+    ("py3compile", "compiled modules are a cache"),
+    ("pypy3compile", "compiled modules are a cache"),
+    ("restorecon", "SELinux labels are not of the image"),
+    ("setsebool", "SELinux labels are not of the image"),
+    ("sysctl", "the kernel's parameters are set at boot"),
+    ("systemd-hwdb", "the hardware database is read from its sources at boot"),
+    ("systemd-machine-id-setup", "the machine's id is made at boot"),
+    ("systemd-sysusers", "accounts of sysusers.d are made before any script"),
+    ("systemd-tmpfiles", "what tmpfiles.d asks for is made when all accounts are there"),
+    ("ucfr", "no other package asks whose a file is"),
+    ("udevadm", "no device is here"),
+    ("pam-auth-update", "PAM's profiles are put together when all packages are there"),
+    ("update-ca-certificates", "certificates are put together when all packages are there"),
+    ("add-shell", "the list of shells is put together when all packages are there"),
+    ("update-passwd", "the master files are there before any script"),
+    ("update-grub", "the image has a boot loader of its own"),
+    ("update-initramfs", "stage 1 is the initramfs"),
+    ("vgcfgbackup", "no volume group is here"),
+    ("update-mime-database", "the database is made where its trigger is carried out"),
+];
+
+/// A program that does nothing.
+pub(super) fn program(name: &[u8]) -> Option<Program> {
+    reason(name).is_some().then_some(decline as Program)
+}
+
+fn reason(name: &[u8]) -> Option<(&'static str, &'static str)> {
+    DECLINED.iter().find(|(known, _)| known.as_bytes() == name).copied()
+}
+
+pub(super) fn decline(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let name = call.name();
+    let Some((_, why)) = reason(name.as_bytes()) else {
+        return Err(call.unsupported("it is not known why nothing would be missing"));
+    };
+    system.asked.declined.insert((name, why));
+    Ok(0)
+}
+
+/// `dpkg-trigger [OPTION..] NAME`: who is interested acts at the end, whoever has asked.
+pub(super) fn dpkg_trigger(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    for word in call.arguments() {
+        match word.as_slice() {
+            b"--check-supported" => return Ok(0),
+            b"--no-await" | b"--await" => {}
+            option if option.starts_with(b"--by-package=") => {}
+            option if option.starts_with(b"-") => {
+                let option = String::from_utf8_lossy(option).into_owned();
+                return Err(call.unsupported(format!("the option {option}")));
+            }
+            name => {
+                system.asked.triggers.insert(String::from_utf8_lossy(name).into_owned());
+            }
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,144 @@
+//! Programs of the tree that are scripts: what a shell reads is evaluated, all else ends the evaluation.
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+use cvmkit_shell::evaluation::{Finished, Start};
+use cvmkit_shell::world::{Files as _, Invocation, Ran};
+
+use super::System;
+use super::system::shown;
+
+/// Shells whose scripts are evaluated. A word of bash that POSIX has not is a syntax error or ends the
+/// evaluation where it is reached.
+const SHELLS: [&str; 3] = ["sh", "dash", "bash"];
+
+/// The interpreter of a text and the argument that its first line gives it (execve(2)).
+pub(super) fn shebang(text: &[u8]) -> Option<(String, String)> {
+    let line = text.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line).trim().to_owned();
+    let (program, argument) = line.split_once([' ', '\t']).unwrap_or((&line, ""));
+    let (mut program, mut argument) = (program, argument.trim());
+    if program.ends_with("/env") {
+        (program, argument) = argument.split_once([' ', '\t']).unwrap_or((argument, ""));
+    }
+    let name = program.rsplit('/').next().unwrap_or(program);
+    Some((name.to_owned(), argument.to_owned()))
+}
+
+/// Whether a shell reads scripts with this interpreter.
+pub(super) fn is_shell(name: &str) -> bool {
+    SHELLS.contains(&name)
+}
+
+/// The letters of options such as `-e`; nothing if they are something else.
+pub(super) fn letters(argument: &str) -> Option<Vec<u8>> {
+    match argument {
+        "" | "-" => Some(Vec::new()),
+        argument => {
+            let letters = argument.strip_prefix('-')?;
+            letters.bytes().all(|byte| byte.is_ascii_lowercase()).then(|| letters.into())
+        }
+    }
+}
+
+/// Runs the program at a path.
+pub(super) fn run(
+    system: &mut System<'_, '_>,
+    path: &[u8],
+    invocation: Invocation<'_>,
+) -> Result<Ran, Stop> {
+    let unsupported = |what: String| Stop::Unsupported {
+        script: invocation.script.to_owned(),
+        line: invocation.line,
+        what,
+    };
+    let program = String::from_utf8_lossy(path).into_owned();
+    let text = system.read(path).unwrap_or_default();
+    let Some((interpreter, argument)) = shebang(&text) else {
+        return Err(unsupported(format!("the program `{program}` can't be evaluated")));
+    };
+    let options = letters(&argument).filter(|_| is_shell(&interpreter));
+    let Some(options) = options else {
+        return Err(unsupported(format!(
+            "the {interpreter} script `{program}` can't be evaluated"
+        )));
+    };
+    let start = Start {
+        name: program,
+        arguments: invocation.words.get(1..).unwrap_or_default().to_vec(),
+        environment: invocation.environment.clone(),
+        input: invocation.input.to_vec(),
+        directory: invocation.directory.to_vec(),
+        options,
+    };
+    let Finished { status, output, errors } = system.script(&text, start)?;
+    invocation.output.extend(output);
+    invocation.errors.extend(errors);
+    // How much of its input a script has read is not known: what follows finds nothing left.
+    Ok(Ran { status, consumed: invocation.input.len() })
+}
+
+/// `sh [-e..] FILE [ARGUMENT..]` and `sh [-e..] -c TEXT [NAME [ARGUMENT..]]` (sh(1)).
+pub(super) fn sh(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let words = call.arguments();
+    let (mut options, mut at, mut is_text) = (Vec::new(), 0, false);
+    while let Some(word) = words.get(at).filter(|word| word.len() > 1 && word[0] == b'-') {
+        at += 1;
+        if word == b"--" {
+            break;
+        }
+        for letter in &word[1..] {
+            match letter {
+                b'c' => is_text = true,
+                b'a'..=b'z' => options.push(*letter),
+                _ => {
+                    return Err(call
+                        .unsupported(format!("the option {}", shown(std::slice::from_ref(word)))));
+                }
+            }
+        }
+    }
+    let rest = words.get(at..).unwrap_or_default();
+    let first = rest.first().cloned();
+    let (text, name, arguments) = match (is_text, first) {
+        (true, Some(text)) => {
+            let name =
+                rest.get(1).map_or_else(|| call.name(), |name| shown(std::slice::from_ref(name)));
+            (text, name, rest.get(2..).unwrap_or_default().to_vec())
+        }
+        (true, None) => return Ok(call.usage("-c requires an argument", 2)),
+        (false, Some(file)) => match call.contents(system, &file) {
+            Ok(text) => (
+                text,
+                shown(std::slice::from_ref(&file)),
+                rest.get(1..).unwrap_or_default().to_vec(),
+            ),
+            Err(_) => {
+                let message =
+                    format!("cannot open {}: No such file", shown(std::slice::from_ref(&file)));
+                return Ok(call.usage(&message, 2));
+            }
+        },
+        (false, None) => (call.input(), call.name(), Vec::new()),
+    };
+    let start = Start {
+        name,
+        arguments,
+        environment: call.environment().clone(),
+        input: call.input(),
+        directory: call.directory().to_vec(),
+        options,
+    };
+    let finished = system.script(&text, start)?;
+    call.print(&finished.output);
+    call.print_error(&finished.errors);
+    Ok(finished.status)
+}
+
+/// `perl -e ''`, by which scripts look whether it works at all.
+pub(super) fn perl(_system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    match call.arguments() {
+        [option, text] if option == b"-e" && text.is_empty() => Ok(0),
+        words => Err(call.unsupported(shown(words))),
+    }
+}

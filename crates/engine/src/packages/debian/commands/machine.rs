@@ -1,0 +1,169 @@
+//! What scripts ask of the machine they run on: they are told of the image, never of the host.
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+use cvmkit_shell::world::{FileType, Files as _};
+
+use super::System;
+use crate::packages::debian::KERNEL_PACKAGES;
+
+/// Kernel's names of machines (`uname -m`) by Debian's.
+const MACHINES: [(&str, &str); 3] = [("amd64", "x86_64"), ("arm64", "aarch64"), ("s390x", "s390x")];
+
+impl System<'_, '_> {
+    /// The release of the image's kernel, if it has exactly one.
+    fn kernel_release(&self) -> Option<&str> {
+        let mut releases = self.packages.keys().filter_map(|name| {
+            let release = name.strip_prefix(KERNEL_PACKAGES)?;
+            release.starts_with(|first: char| first.is_ascii_digit()).then_some(release)
+        });
+        releases.next().filter(|_| releases.next().is_none())
+    }
+}
+
+/// `uname`: the image's kernel.
+pub(super) fn uname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let machine = MACHINES.iter().find(|(debian, _)| *debian == system.architecture);
+    let answer = match call.arguments() {
+        [] => "Linux",
+        [option] => match option.as_slice() {
+            b"-s" | b"--kernel-name" => "Linux",
+            b"-o" | b"--operating-system" => "GNU/Linux",
+            b"-m" | b"--machine" => match machine {
+                Some((_, machine)) => machine,
+                None => return Err(call.unsupported("this architecture")),
+            },
+            b"-r" | b"--kernel-release" => match system.kernel_release() {
+                Some(release) => release,
+                None => return Err(call.unsupported("an image without exactly one kernel")),
+            },
+            _ => return Err(call.unsupported("this option")),
+        },
+        _ => return Err(call.unsupported("these options")),
+    };
+    let line = format!("{answer}\n");
+    call.print(line.as_bytes());
+    Ok(0)
+}
+
+/// pgrep(1) and pidof(8): no process runs.
+pub(super) fn no_process(_: &mut System<'_, '_>, _: &mut Call<'_>) -> Result<u8, Stop> {
+    Ok(1)
+}
+
+/// `locale`: the variables of locale(1), as the environment sets them.
+pub(super) fn locale(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const CATEGORIES: [&str; 12] = [
+        "LC_CTYPE",
+        "LC_NUMERIC",
+        "LC_TIME",
+        "LC_COLLATE",
+        "LC_MONETARY",
+        "LC_MESSAGES",
+        "LC_PAPER",
+        "LC_NAME",
+        "LC_ADDRESS",
+        "LC_TELEPHONE",
+        "LC_MEASUREMENT",
+        "LC_IDENTIFICATION",
+    ];
+    if !call.arguments().is_empty() {
+        return Err(call.unsupported("these operands"));
+    }
+    let variable = |name: &str| {
+        let value = call.variable(name).filter(|value| !value.is_empty());
+        value.map(|value| String::from_utf8_lossy(value).into_owned())
+    };
+    let (lang, all) = (variable("LANG"), variable("LC_ALL"));
+    let language = variable("LANGUAGE").unwrap_or_default();
+    let mut text = format!("LANG={}\nLANGUAGE={language}\n", lang.clone().unwrap_or_default());
+    for name in CATEGORIES {
+        // One that is set itself stands without quotes, unless LC_ALL overrules it.
+        let own = variable(name).filter(|_| all.is_none());
+        let implied = all.clone().or_else(|| lang.clone()).unwrap_or_else(|| "C".to_owned());
+        text +=
+            &own.map_or_else(|| format!("{name}=\"{implied}\"\n"), |own| format!("{name}={own}\n"));
+    }
+    text += &format!("LC_ALL={}\n", all.unwrap_or_default());
+    call.print(text.as_bytes());
+    Ok(0)
+}
+
+/// `run-parts [--arg=A|-a A] [--exit-on-error] [--report|--verbose] FOLDER` (run-parts(8)).
+pub(super) fn run_parts(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let (mut arguments, mut ends_on_error, mut lists, mut folder) =
+        (Vec::new(), false, false, None);
+    let mut words = call.arguments().iter();
+    while let Some(word) = words.next() {
+        match word.as_slice() {
+            b"--exit-on-error" => ends_on_error = true,
+            b"--report" | b"--verbose" | b"-v" | b"--" => {}
+            b"--list" => lists = true,
+            b"-a" => arguments.extend(words.next().cloned()),
+            option if option.starts_with(b"--arg=") => arguments.push(option[6..].to_vec()),
+            option if option.starts_with(b"-") => {
+                let option = String::from_utf8_lossy(option).into_owned();
+                return Err(call.unsupported(format!("the option {option}")));
+            }
+            word => folder = Some(word.to_vec()),
+        }
+    }
+    let Some(folder) = folder else { return Ok(call.usage("missing operand", 1)) };
+    let Ok(names) = system.list(&call.path(&folder)) else {
+        let folder = String::from_utf8_lossy(&folder).into_owned();
+        return Ok(call.usage(&format!("failed to open directory {folder}"), 1));
+    };
+    let mut status = 0;
+    for name in names {
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+        let path = [folder.as_slice(), &name].join(&b'/');
+        let at = system.status(&call.path(&path), true);
+        let runs =
+            at.is_ok_and(|at| at.file_type == FileType::Regular && (lists || at.mode & 0o111 != 0));
+        if !runs || !name.iter().all(fits) {
+            continue;
+        }
+        if lists {
+            call.print(&[path.as_slice(), b"\n"].concat());
+            continue;
+        }
+        let words: Vec<Vec<u8>> = [vec![path], arguments.clone()].concat();
+        let ended = call.run(system, &words)?;
+        if ended != 0 {
+            call.complain(&format!("exited with return code {ended}"));
+            status = 1;
+            if ends_on_error {
+                return Ok(status);
+            }
+        }
+    }
+    Ok(status)
+}
+
+/// python3, as far as it compiles modules, which is a cache.
+pub(super) fn python(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let mut words = call.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned());
+    let first = words.find(|word| !["-E", "-S", "-B", "-O", "-OO", "-I"].contains(&word.as_str()));
+    let module = words.next();
+    match (first.as_deref(), module.as_deref()) {
+        (Some("-m"), Some("py_compile" | "compileall")) => Ok(0),
+        (Some(path), _) if path.ends_with("/py_compile.py") => Ok(0),
+        (Some(path), _) if path.ends_with("/compileall.py") => Ok(0),
+        (first, _) => Err(call.unsupported(format!("the program {}", first.unwrap_or_default()))),
+    }
+}
+
+/// `setpriv [OPTION..] -- PROGRAM ..` and the like: what runs as another user is run as it is, if it does
+/// nothing here.
+pub(super) fn setpriv(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let Some(at) = call.arguments().iter().position(|word| word == b"--") else {
+        return Err(call.unsupported("a call without `--`"));
+    };
+    let words = call.arguments().get(at + 1..).unwrap_or_default().to_vec();
+    let name = words.first().cloned().unwrap_or_default();
+    let base = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    match super::declined::program(base) {
+        Some(_) => call.run(system, &words),
+        None => Err(call.unsupported(String::from_utf8_lossy(&name).into_owned())),
+    }
+}

@@ -1,0 +1,115 @@
+//! A maintainer script as dpkg calls it on a fresh system (Debian Policy 6.5 and 6.6).
+
+use std::collections::BTreeMap;
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::evaluation::{Finished, Start};
+
+use super::interpreter::{is_shell, letters, shebang};
+use super::{State, System};
+use crate::packages::debian::Package;
+
+/// Where dpkg has its database (`DPKG_ADMINDIR`).
+const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
+
+/// The scripts that run when a package is installed for the first time, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Script {
+    /// `preinst install`, before the files are unpacked.
+    Preinst,
+    /// `config configure`, debconf's, before the package is configured.
+    Config,
+    /// `postinst configure`, when everything that the package depends on is configured.
+    Postinst,
+}
+
+impl Script {
+    /// The member of the control archive.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Preinst => "preinst",
+            Self::Config => "config",
+            Self::Postinst => "postinst",
+        }
+    }
+
+    /// Its arguments: there is no version from before.
+    fn arguments(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Preinst => vec![b"install".to_vec()],
+            Self::Config | Self::Postinst => vec![b"configure".to_vec(), Vec::new()],
+        }
+    }
+}
+
+/// The variables that a script has: those of dpkg(1), and those of an installation that asks nobody
+/// (debconf(7)).
+fn environment(package: &Package, script: Script, dpkg: &str) -> BTreeMap<String, Vec<u8>> {
+    [
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DPKG_ADMINDIR", ADMIN_DIRECTORY),
+        ("DPKG_MAINTSCRIPT_ARCH", &package.architecture),
+        ("DPKG_MAINTSCRIPT_DEBUG", "0"),
+        ("DPKG_MAINTSCRIPT_NAME", script.file_name()),
+        ("DPKG_MAINTSCRIPT_PACKAGE", &package.name),
+        ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1"),
+        ("DPKG_ROOT", ""),
+        ("DPKG_RUNNING_VERSION", dpkg),
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+    .collect()
+}
+
+impl System<'_, '_> {
+    /// Evaluates a script of a package, if it has one; what it came to.
+    ///
+    /// # Errors
+    /// [`Stop`]: something in it that can't be evaluated.
+    pub fn maintain(
+        &mut self,
+        package: &Package,
+        script: Script,
+    ) -> Result<Option<Finished>, Stop> {
+        let name = script.file_name();
+        let Some(text) = package.control.files.get(name) else { return Ok(None) };
+        let (interpreter, argument) = shebang(text).unwrap_or_default();
+        let name = format!("{name} of {}", package.name);
+        let options = letters(&argument).filter(|_| is_shell(&interpreter));
+        let Some(options) = options else {
+            let what = format!("a script of `{interpreter} {argument}` can't be evaluated");
+            return Err(Stop::Unsupported { script: name, line: 1, what });
+        };
+        let dpkg = self.packages.get("dpkg").map_or("", |dpkg| dpkg.version.as_str());
+        let dpkg = dpkg.split('-').next().unwrap_or(dpkg);
+        let start = Start {
+            environment: environment(package, script, dpkg),
+            name,
+            arguments: script.arguments(),
+            options,
+            ..Start::default()
+        };
+        self.script(text, start).map(Some)
+    }
+
+    /// Says how far a package is from now on.
+    pub fn set_state(&mut self, package: &str, state: State) {
+        self.states.insert(package.to_owned(), state);
+    }
+
+    /// Takes the templates of a package's questions, if it has some.
+    ///
+    /// # Errors
+    /// Why they can't be read.
+    pub fn load_templates(&mut self, package: &Package) -> Result<(), String> {
+        match package.control.files.get("templates") {
+            Some(templates) => self.debconf.load(templates),
+            None => Ok(()),
+        }
+    }
+}

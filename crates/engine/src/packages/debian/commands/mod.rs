@@ -1,0 +1,150 @@
+//! What maintainer scripts reach: the files of the tree, and the programs of a Debian system.
+//!
+//! A program that is a shell script of the tree is evaluated; those of coreutils and their like are
+//! `cvmkit_shell`'s; what Debian wrote in Perl or C stands here, as far as scripts use it. All else ends
+//! the evaluation: it never becomes a guess. Oracle: the programs themselves.
+
+mod accounts;
+mod alternatives;
+mod asked;
+mod capabilities;
+mod debconf;
+mod declined;
+mod divert;
+mod dpkg;
+mod files;
+mod interpreter;
+mod machine;
+mod maintainer;
+mod programs;
+mod query;
+mod statoverride;
+mod system;
+#[cfg(test)]
+mod tests;
+mod ucf;
+mod units;
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::{self, run_program};
+use cvmkit_shell::world::{FileError, Files as _, Invocation, Ran, World, absolute};
+
+pub use asked::{Asked, Secret, Unit};
+pub use divert::Diversion;
+pub use maintainer::Script;
+pub use statoverride::Override;
+use system::{Program, shown};
+pub use system::{State, System};
+
+/// The program of a name, if it is one of these.
+fn program(name: &[u8]) -> Option<Program> {
+    Some(match name {
+        b"addgroup" | b"adduser" => accounts::adduser,
+        b"bash" | b"dash" | b"sh" => interpreter::sh,
+        b"deb-systemd-helper" => units::deb_systemd_helper,
+        b"deb-systemd-invoke" => units::deb_systemd_invoke,
+        b"dpkg" => dpkg::dpkg,
+        b"dpkg-divert" => divert::dpkg_divert,
+        b"dpkg-query" => query::dpkg_query,
+        b"dpkg-statoverride" => statoverride::dpkg_statoverride,
+        b"dpkg-trigger" => declined::dpkg_trigger,
+        b"getcap" => capabilities::getcap,
+        b"getent" => accounts::getent,
+        b"gpasswd" => accounts::gpasswd,
+        b"groupadd" => accounts::groupadd,
+        b"locale" => machine::locale,
+        b"perl" => interpreter::perl,
+        b"pgrep" | b"pidof" => machine::no_process,
+        b"run-parts" => machine::run_parts,
+        b"runlevel" => units::runlevel,
+        b"setcap" => capabilities::setcap,
+        b"setpriv" => machine::setpriv,
+        b"systemctl" => units::systemctl,
+        b"ucf" => ucf::ucf,
+        b"ucfr" => ucf::ucfr,
+        b"uname" => machine::uname,
+        b"update-alternatives" => alternatives::update_alternatives,
+        b"update-rc.d" => units::update_rc_d,
+        b"useradd" => accounts::useradd,
+        b"usermod" => accounts::usermod,
+        name if name.starts_with(b"python3") => machine::python,
+        name => return programs::program(name).or_else(|| declined::program(name)),
+    })
+}
+
+impl World for System<'_, '_> {
+    fn find(&self, name: &[u8], search: &[u8]) -> Option<Vec<u8>> {
+        if name.contains(&b'/') {
+            return self.executable(name);
+        }
+        let folders = search.split(|byte| *byte == b':');
+        let candidates = folders.map(|folder| [absolute(b"/", folder), name.to_vec()].join(&b'/'));
+        candidates.map(|path| absolute(b"/", &path)).find_map(|path| self.executable(&path))
+    }
+
+    fn run(&mut self, invocation: Invocation<'_>) -> Result<Ran, Stop> {
+        let name = invocation.words.first().map(Vec::as_slice).unwrap_or_default();
+        if name == debconf::FRONTEND_PATH {
+            return run_program(debconf::frontend, self, invocation);
+        }
+        // execvp(3) has folders of its own where there is no PATH.
+        let search =
+            invocation.environment.get("PATH").map_or(&b"/bin:/usr/bin"[..], Vec::as_slice);
+        let path = match name.contains(&b'/') {
+            true => Some(absolute(invocation.directory, name)),
+            false => self.find(name, search),
+        };
+        let Some(path) = path else { return Ok(refused(invocation, "not found", 127)) };
+        if self.executable(&path).is_none() {
+            return Ok(match self.status(&path, true) {
+                Ok(_) => refused(invocation, "Permission denied", 126),
+                Err(_) => refused(invocation, "not found", 127),
+            });
+        }
+        if let Some(known) = self.known_as(&path) {
+            if let Some(program) = program(&known) {
+                return run_program(program, self, invocation);
+            }
+            if commands::has::<Self>(&known) {
+                let words = invocation.words;
+                let (script, line) = (invocation.script.to_owned(), invocation.line);
+                return commands::run(self, invocation)?.ok_or_else(|| Stop::Unsupported {
+                    script,
+                    line,
+                    what: shown(words),
+                });
+            }
+        }
+        interpreter::run(self, &path, invocation)
+    }
+
+    fn source(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+        match self.real_path(path)?.as_slice() {
+            debconf::CONFMODULE_PATH => Ok(debconf::CONFMODULE.as_bytes().to_vec()),
+            path => self.read(path),
+        }
+    }
+
+    fn exceeded(&self) -> Option<(u64, &'static str)> {
+        self.exceeded
+    }
+
+    fn home(&self, login: &str) -> Option<Vec<u8>> {
+        let passwd = self.read(b"/etc/passwd").unwrap_or_default();
+        let mut lines = passwd.split(|byte| *byte == b'\n');
+        let home = lines.find_map(|line| {
+            let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+            (fields.first() == Some(&login.as_bytes()))
+                .then(|| fields.get(5).map(|home| home.to_vec()))?
+        });
+        home.or_else(|| (login == "root").then(|| b"/root".to_vec()))
+    }
+}
+
+/// What dash says of a command that it can't run.
+fn refused(invocation: Invocation<'_>, why: &str, status: u8) -> Ran {
+    let Invocation { script, line, words, errors, .. } = invocation;
+    let name = shown(words.get(..1).unwrap_or_default());
+    errors.extend_from_slice(format!("{script}: {line}: {name}: {why}\n").as_bytes());
+    Ran { status, consumed: 0 }
+}

@@ -1,0 +1,108 @@
+//! a2enmod, a2enconf and a2ensite: links from `NAME-enabled` to `NAME-available` (a2enmod(8)).
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+use cvmkit_shell::world::Files as _;
+
+use crate::packages::debian::commands::System;
+
+/// One of the three: its folders, and the suffixes of its files.
+struct Kind {
+    folder: &'static str,
+    state: &'static str,
+    suffix: &'static str,
+}
+
+impl Kind {
+    fn of(program: &str) -> Self {
+        match program {
+            "a2enmod" => Self { folder: "mods", state: "module", suffix: ".load" },
+            "a2enconf" => Self { folder: "conf", state: "conf", suffix: ".conf" },
+            _ => Self { folder: "sites", state: "site", suffix: ".conf" },
+        }
+    }
+}
+
+/// `a2en.. [-q] [-m] [-f] NAME..`.
+pub(super) fn enable(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let kind = Kind::of(&call.name());
+    let (mut is_maintainer, mut names) = (false, Vec::new());
+    for word in call.arguments() {
+        match word.as_slice() {
+            b"-q" | b"--quiet" | b"-f" | b"--force" => {}
+            b"-m" | b"--maintmode" => is_maintainer = true,
+            option if option.starts_with(b"-") => return Err(call.unsupported("this option")),
+            name => names.push(String::from_utf8_lossy(name).into_owned()),
+        }
+    }
+    let mut status = 0;
+    for name in names {
+        status = one(system, call, &kind, &name, is_maintainer, 0)?.max(status);
+    }
+    Ok(status)
+}
+
+/// How deep modules may depend on one another.
+const DEPTH_MAX: u32 = 20;
+
+fn one(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    kind: &Kind,
+    name: &str,
+    is_maintainer: bool,
+    depth: u32,
+) -> Result<u8, Stop> {
+    let Kind { folder, state, suffix } = kind;
+    let file = format!("/etc/apache2/{folder}-available/{name}{suffix}");
+    let Ok(text) = system.read(file.as_bytes()) else {
+        call.complain(&format!("ERROR: {name} does not exist!"));
+        return Ok(1);
+    };
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if depth > DEPTH_MAX {
+        return Err(call.unsupported(format!("{name}, which depends on itself")));
+    }
+    for depends in words_behind(&text, "# Depends:") {
+        if one(system, call, kind, &depends, is_maintainer, depth + 1)? != 0 {
+            return Ok(1);
+        }
+    }
+    for conflict in words_behind(&text, "# Conflicts:") {
+        let link = format!("/etc/apache2/{folder}-enabled/{conflict}{suffix}");
+        if system.status(link.as_bytes(), false).is_ok() {
+            call.complain(&format!("ERROR: {name} conflicts with {conflict}"));
+            return Ok(1);
+        }
+    }
+    let suffixes: &[&str] = if *suffix == ".load" { &[".load", ".conf"] } else { &[".conf"] };
+    for suffix in suffixes {
+        let target = format!("../{folder}-available/{name}{suffix}");
+        let link = format!("/etc/apache2/{folder}-enabled/{name}{suffix}");
+        let available = format!("/etc/apache2/{folder}-available/{name}{suffix}");
+        if system.status(available.as_bytes(), true).is_err()
+            || system.status(link.as_bytes(), false).is_ok()
+        {
+            continue;
+        }
+        if let Err(error) = system.make_symlink(link.as_bytes(), target.as_bytes()) {
+            return Ok(call.fail("could not create", link.as_bytes(), error));
+        }
+    }
+    if is_maintainer {
+        let marks = format!("/var/lib/apache2/{state}/enabled_by_maint");
+        let mark = format!("{marks}/{name}");
+        // Nothing but the name counts.
+        let made = system.make_folders(&marks);
+        if let Err(error) = made.and_then(|()| system.write(mark.as_bytes(), b"", 0o644)) {
+            return Ok(call.fail("could not create", mark.as_bytes(), error));
+        }
+    }
+    Ok(0)
+}
+
+/// The words of a comment such as `# Depends: mime`.
+fn words_behind(text: &str, head: &str) -> Vec<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix(head));
+    line.into_iter().flat_map(str::split_whitespace).map(str::to_owned).collect()
+}

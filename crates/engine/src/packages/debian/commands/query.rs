@@ -1,0 +1,184 @@
+//! dpkg-query: what is installed (dpkg-query(1)).
+
+use cvmkit_formats::archive::EntryKind;
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+
+use super::{State, System};
+use crate::packages::debian::Package;
+
+/// What is shown of each package without `--showformat`.
+const DEFAULT_FORMAT: &str = "${binary:Package}\t${Version}\n";
+
+/// `dpkg-query --show|--status|--listfiles|--search ...`.
+pub(super) fn dpkg_query(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let (mut action, mut format) = ("", DEFAULT_FORMAT.to_owned());
+    let mut operands = Vec::new();
+    let mut words = call.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned());
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-W" | "--show" => action = "show",
+            "-s" | "--status" => action = "status",
+            "-L" | "--listfiles" => action = "list",
+            "-S" | "--search" => action = "search",
+            "-f" => format = words.next().unwrap_or_default(),
+            option if option.starts_with("--showformat=") => {
+                format = option["--showformat=".len()..].to_owned();
+            }
+            option if option.starts_with("-f") => {
+                format = option[2..].strip_prefix('=').unwrap_or(&option[2..]).to_owned();
+            }
+            "--no-pager" => {}
+            option if option.starts_with('-') => {
+                return Err(call.unsupported(format!("the option {option}")));
+            }
+            _ => operands.push(word),
+        }
+    }
+    if let Some(pattern) = operands.iter().find(|one| one.contains(['*', '?', '['])) {
+        return Err(call.unsupported(format!("the pattern {pattern}")));
+    }
+    match action {
+        "search" => search(system, call, &operands),
+        "" => Err(call.unsupported("a call without an action")),
+        action => each(system, call, action, &format, &operands),
+    }
+}
+
+impl System<'_, '_> {
+    /// A package by its name, which may have an architecture behind it; unless it is not unpacked yet.
+    pub(super) fn installed(&self, name: &str) -> Option<(&Package, State)> {
+        let (name, architecture) = name.split_once(':').unwrap_or((name, "any"));
+        let package = *self.packages.get(name)?;
+        let fits = ["any", "all", self.architecture, &package.architecture].contains(&architecture);
+        Some((package, *self.states.get(name)?)).filter(|_| fits)
+    }
+
+    /// The package whose file is at a path, as the archive or the tree spells it.
+    pub(super) fn owner(&self, path: &str) -> Option<String> {
+        let canonical = self.assembly.tree.canonical(path.as_bytes()).ok()?;
+        self.assembly.owners.get(&canonical).cloned()
+    }
+
+    /// Has a file that moved keep its owner.
+    pub(super) fn move_owner(&mut self, from: &str, to: &str) {
+        let canonical = |path: &str| self.assembly.tree.canonical(path.as_bytes()).ok();
+        let (Some(from), Some(to)) = (canonical(from), canonical(to)) else { return };
+        if let Some(owner) = self.assembly.owners.remove(&from) {
+            self.assembly.owners.insert(to, owner);
+        }
+    }
+}
+
+/// The words of `Status` (dpkg(1), "Package states").
+fn words(state: State) -> &'static str {
+    match state {
+        State::Unpacked => "install ok unpacked",
+        State::Installed => "install ok installed",
+    }
+}
+
+fn each(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    action: &str,
+    format: &str,
+    names: &[String],
+) -> Result<u8, Stop> {
+    let mut status = 0;
+    for name in names {
+        let Some((package, state)) = system.installed(name) else {
+            match action {
+                "show" => call.complain(&format!("no packages found matching {name}")),
+                _ => call.complain(&format!("package '{name}' is not installed")),
+            }
+            status = 1;
+            continue;
+        };
+        let text = match action {
+            "show" => shown(call, package, state, format)?,
+            "status" => {
+                let first = format!("Package: {}\nStatus: {}\n", package.name, words(state));
+                let fields = package.control.fields.fields().filter(|(name, _)| *name != "Package");
+                fields.fold(first, |text, (name, value)| format!("{text}{name}: {value}\n"))
+            }
+            _ => {
+                let paths = package.entries.iter().map(|entry| entry.path.as_slice());
+                let lines = paths.map(|path| match path {
+                    b"" => "/.\n".to_owned(),
+                    path => format!("/{}\n", String::from_utf8_lossy(path)),
+                });
+                lines.collect()
+            }
+        };
+        call.print(text.as_bytes());
+    }
+    Ok(status)
+}
+
+/// A format with its fields put in.
+fn shown(call: &Call<'_>, package: &Package, state: State, format: &str) -> Result<String, Stop> {
+    let qualified = match package.control.fields.get("Multi-Arch") {
+        Some("same") => format!("{}:{}", package.name, package.architecture),
+        _ => package.name.clone(),
+    };
+    let mut text = String::new();
+    let mut rest = format;
+    while let Some((before, behind)) = rest.split_once("${") {
+        let (field, behind) = behind.split_once('}').unwrap_or((behind, ""));
+        text += &escaped(before);
+        let status = words(state);
+        text += match field {
+            "Status" => status,
+            "db:Status-Want" => "install",
+            "db:Status-Eflag" => "ok",
+            "db:Status-Status" => status.rsplit(' ').next().unwrap_or_default(),
+            "db:Status-Abbrev" if state == State::Installed => "ii ",
+            "db:Status-Abbrev" => "iU ",
+            "binary:Package" => &qualified,
+            field if field.contains([';', ':']) => {
+                return Err(call.unsupported(format!("the field {field}")));
+            }
+            // A field that the package does not have is empty.
+            field => package.control.fields.get(field).unwrap_or_default(),
+        };
+        rest = behind;
+    }
+    Ok(text + &escaped(rest))
+}
+
+/// `\n` and `\t` as dpkg-query(1) reads them.
+fn escaped(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
+}
+
+/// The packages that have a path, one in each line.
+fn search(system: &mut System<'_, '_>, call: &mut Call<'_>, paths: &[String]) -> Result<u8, Stop> {
+    let mut status = 0;
+    for path in paths {
+        if !path.starts_with('/') {
+            return Err(call.unsupported(format!("the pattern {path}")));
+        }
+        let bare = path.trim_start_matches('/').as_bytes();
+        let has = |package: &&&Package| {
+            let mut entries = package.entries.iter();
+            entries.any(|entry| entry.path == bare && !matches!(entry.kind, EntryKind::Directory))
+        };
+        let unpacked = |package: &&&Package| system.states.contains_key(&package.name);
+        let found: Vec<&str> = system
+            .packages
+            .values()
+            .filter(unpacked)
+            .filter(has)
+            .map(|package| package.name.as_str())
+            .collect();
+        match found.as_slice() {
+            [] => {
+                call.complain(&format!("no path found matching pattern {path}"));
+                status = 1;
+            }
+            found => call.print(format!("{}: {path}\n", found.join(", ")).as_bytes()),
+        }
+    }
+    Ok(status)
+}

@@ -1,0 +1,156 @@
+//! A system of packages while it is configured: the tree, the packages, and what scripts ask for.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate};
+use cvmkit_shell::world::{FileError, Files as _};
+
+use super::asked::Asked;
+use super::debconf;
+use super::divert::Diversion;
+use super::statoverride::Override;
+use crate::packages::debian::Package;
+use crate::rootfs::assembly::Assembly;
+
+/// How deep scripts of the tree may run one another.
+const DEPTH_MAX: u32 = 20;
+
+/// Where programs are that this module and `cvmkit_shell` stand in for: a script with such a name
+/// elsewhere is what the package made of it.
+const PROGRAM_FOLDERS: [&[u8]; 2] = [b"/usr/bin", b"/usr/sbin"];
+
+/// A program: what it does to a system, and its exit status.
+pub(super) type Program =
+    for<'s, 'a, 'c> fn(&mut System<'s, 'a>, &mut Call<'c>) -> Result<u8, Stop>;
+
+/// How far a package is, as `Status` in dpkg's database says it (dpkg(1), "Package states").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its files are in the tree.
+    Unpacked,
+    /// Its `postinst` has run.
+    Installed,
+}
+
+/// A system of packages while it is configured.
+#[derive(Debug)]
+pub struct System<'s, 'a> {
+    pub(super) assembly: &'s mut Assembly<'a>,
+    /// Every package of the image, by name.
+    pub(super) packages: BTreeMap<&'s str, &'s Package>,
+    /// How far each package is: those that are missing here are not unpacked yet.
+    pub(super) states: BTreeMap<String, State>,
+    /// Debian's name of the machine.
+    pub(super) architecture: &'s str,
+    /// What other steps carry out.
+    pub(super) asked: Asked,
+    /// What dpkg-statoverride has been told.
+    pub(super) overrides: Vec<Override>,
+    /// What dpkg-divert has been told.
+    pub(super) diversions: Vec<Diversion>,
+    /// Links below `/etc/alternatives` that scripts have made.
+    pub(super) generic_links: BTreeSet<String>,
+    /// Links to `/dev/null` that deb-systemd-helper has made.
+    pub(super) masked: BTreeSet<String>,
+    /// Units whose state deb-systemd-helper keeps without having enabled them; of users where true.
+    pub(super) helper_states: BTreeSet<(bool, String)>,
+    /// The answers of debconf.
+    pub(super) debconf: debconf::Database,
+    /// How many files scripts have made.
+    pub(super) made: u64,
+    /// How many bytes scripts have written.
+    pub(super) written: u64,
+    /// The bound that scripts went beyond, if they did.
+    pub(super) exceeded: Option<(u64, &'static str)>,
+    /// Why a file of the store could not be read: no answer of a script's commands may hide it.
+    pub(super) broken: RefCell<Option<io::Error>>,
+    depth: u32,
+}
+
+impl<'s, 'a> System<'s, 'a> {
+    /// A system in which nothing is installed yet.
+    #[cfg_attr(not(test), expect(dead_code, reason = "builds still know scripts by their hash"))]
+    pub(crate) fn new(
+        assembly: &'s mut Assembly<'a>,
+        packages: &'s [Package],
+        architecture: &'s str,
+    ) -> Self {
+        Self {
+            assembly,
+            packages: packages.iter().map(|package| (package.name.as_str(), package)).collect(),
+            states: BTreeMap::new(),
+            architecture,
+            asked: Asked::default(),
+            overrides: Vec::new(),
+            diversions: Vec::new(),
+            generic_links: BTreeSet::new(),
+            masked: BTreeSet::new(),
+            helper_states: BTreeSet::new(),
+            debconf: debconf::Database::default(),
+            made: 0,
+            written: 0,
+            exceeded: None,
+            broken: RefCell::new(None),
+            depth: 0,
+        }
+    }
+
+    /// What went wrong below the tree since the last call: whatever scripts came to since then is worth
+    /// nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "builds still know scripts by their hash"))]
+    pub(crate) fn take_broken(&mut self) -> Option<io::Error> {
+        self.broken.get_mut().take()
+    }
+
+    /// What scripts asked for so far, of what other steps carry out.
+    #[must_use]
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// Evaluates a text as a script of its own, one level down.
+    pub(super) fn script(&mut self, text: &[u8], start: Start) -> Result<Finished, Stop> {
+        if self.depth >= DEPTH_MAX {
+            let what = "scripts that run one another";
+            return Err(Stop::Limit { script: start.name, line: 1, limit: DEPTH_MAX.into(), what });
+        }
+        self.depth += 1;
+        let finished = evaluate(text, start, self, Limits::default());
+        self.depth -= 1;
+        finished
+    }
+
+    /// Makes a folder with those above it, where nothing is yet.
+    pub(super) fn make_folders(&mut self, path: &str) -> Result<(), FileError> {
+        for (end, _) in path.match_indices('/').skip(1).chain([(path.len(), "")]) {
+            let folder = &path.as_bytes()[..end];
+            if self.status(folder, true).is_err() {
+                self.make_directory(folder, 0o755)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path of a program that can be run.
+    pub(super) fn executable(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let status = self.status(path, true).ok()?;
+        let runs = status.file_type == cvmkit_shell::world::FileType::Regular;
+        (runs && status.mode & 0o111 != 0).then(|| path.to_vec())
+    }
+
+    /// The name by which a program of the distribution is known, if the path is one of them.
+    pub(super) fn known_as(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let at = path.iter().rposition(|byte| *byte == b'/')?;
+        let folder = self.real_path(if at == 0 { b"/" } else { &path[..at] }).ok()?;
+        PROGRAM_FOLDERS.contains(&folder.as_slice()).then(|| path[at + 1..].to_vec())
+    }
+}
+
+/// Words as messages have them.
+pub(super) fn shown(words: &[Vec<u8>]) -> String {
+    String::from_utf8_lossy(&words.join(&b' ')).into_owned()
+}
