@@ -161,6 +161,14 @@ fn the_layout_is_reviewed() {
     insta::assert_snapshot!(dump(image.as_slice(), &Limits::default()).unwrap());
 }
 
+#[test]
+fn the_dump_names_tables_that_are_not_there() {
+    let tree = Files::new(Meta::root(0o755, 0));
+    let listing = dump(write(&tree, &small()).as_slice(), &Limits::default()).unwrap();
+    let line = listing.lines().find(|line| line.contains("xattr_table")).unwrap();
+    assert_eq!(line, "  0x38 xattr_table      none");
+}
+
 /// `gnu_dev_makedev` of glibc, for majors below 4096 and minors below 2^20.
 fn makedev(device: Device) -> u64 {
     let (major, minor) = (u64::from(device.major), u64::from(device.minor));
