@@ -463,13 +463,6 @@ a
 0
 stderr: script: 1: 3: Bad file descriptor
 stderr: err
-$ f() { exec 3>&1; }; f; echo a >&3; { exec 4>&1; } 2>n; echo b >&4; eval 'exec 5>&1'; echo c >&5
-> echo 'exec 6>&1' >x; . ./x; echo e >&6; f >n; echo d >&3; cat n
-a
-b
-c
-e
-d
 $ exec 3>&1 >/dev/null; echo lost; echo kept >&3; (exec >&3; echo sub); echo lost
 kept
 sub
@@ -524,6 +517,22 @@ stderr: script: 1: cd: can't cd to link
     }
 
     /// XCU 2.15, `dot`.
+    /// What a function, `{ }`, `eval` or a file changes is the shell's.
+    #[test]
+    fn what_exec_changes_stays_behind_commands() {
+        check_in_world(
+            r#"
+$ f() { exec 3>&1; }; f; echo a >&3; { exec 4>&1; } 2>n; echo b >&4; eval 'exec 5>&1'; echo c >&5
+> echo 'exec 6>&1' >x; . ./x; echo e >&6; f >n; echo d >&3; read x <n; echo $x
+a
+b
+c
+e
+d
+"#,
+        );
+    }
+
     #[test]
     fn dot_runs_a_file_here() {
         check_in_world(
