@@ -1,6 +1,7 @@
 //! What scripts ask for and other steps carry out, whatever the order of the scripts.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use cvmkit_debian::scripts::Alternative;
 
@@ -11,6 +12,10 @@ pub struct Asked {
     pub units: Vec<Unit>,
     /// Candidates of link groups.
     pub alternatives: Vec<(String, Alternative)>,
+    /// What dpkg-statoverride has been told.
+    pub overrides: Vec<Override>,
+    /// What dpkg-divert has been told.
+    pub diversions: Vec<Diversion>,
     /// Triggers that scripts activate by name or path (deb-triggers(5)).
     pub triggers: BTreeSet<String>,
     /// Keys that scripts wanted to make.
@@ -37,4 +42,39 @@ pub struct Secret {
     pub package: String,
     /// The call.
     pub call: String,
+}
+
+/// A line of `/var/lib/dpkg/statoverride`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The owner, by name or as `#` with an id.
+    pub user: String,
+    /// The group, likewise.
+    pub group: String,
+    /// Twelve bits.
+    pub mode: u16,
+    /// Absolute.
+    pub path: String,
+}
+
+/// An entry of `/var/lib/dpkg/diversions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diversion {
+    /// The path that packages know.
+    pub from: String,
+    /// Where their file is.
+    pub to: String,
+    /// Whose own file stays at `from`; nobody's for a diversion of the administrator's.
+    pub package: Option<String>,
+}
+
+impl fmt::Display for Diversion {
+    /// As dpkg-divert says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, package } = self;
+        match package {
+            Some(package) => write!(f, "diversion of {from} to {to} by {package}"),
+            None => write!(f, "local diversion of {from} to {to}"),
+        }
+    }
 }

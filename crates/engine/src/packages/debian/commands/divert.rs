@@ -1,34 +1,11 @@
 //! dpkg-divert: files of other packages that get another name (dpkg-divert(1)).
 
-use std::fmt;
-
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
 use cvmkit_shell::world::Files as _;
 
 use super::System;
-
-/// An entry of `/var/lib/dpkg/diversions`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diversion {
-    /// The path that packages know.
-    pub from: String,
-    /// Where their file is.
-    pub to: String,
-    /// Whose own file stays at `from`; nobody's for a diversion of the administrator's.
-    pub package: Option<String>,
-}
-
-impl fmt::Display for Diversion {
-    /// As dpkg-divert says it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, package } = self;
-        match package {
-            Some(package) => write!(f, "diversion of {from} to {to} by {package}"),
-            None => write!(f, "local diversion of {from} to {to}"),
-        }
-    }
-}
+use super::asked::Diversion;
 
 /// What a call asks for.
 struct Wanted {
@@ -64,7 +41,7 @@ pub(super) fn dpkg_divert(system: &mut System<'_, '_>, call: &mut Call<'_>) -> R
             if let Some(pattern) = pattern.as_ref().filter(|one| one.contains(['?', '[', '*'])) {
                 return Err(call.unsupported(format!("the pattern {pattern}")));
             }
-            for one in &system.diversions {
+            for one in &system.asked.diversions {
                 let matches = |pattern: &String| *pattern == one.from || *pattern == one.to;
                 if pattern.as_ref().is_none_or(matches) {
                     call.print(format!("{one}\n").as_bytes());
@@ -121,7 +98,7 @@ fn wanted(call: &mut Call<'_>) -> Result<Wanted, Stop> {
 impl System<'_, '_> {
     /// The diversion of a path.
     fn diverted(&self, path: &str) -> Option<&Diversion> {
-        self.diversions.iter().find(|one| one.from == path)
+        self.asked.diversions.iter().find(|one| one.from == path)
     }
 }
 
@@ -165,7 +142,7 @@ fn add(
         }
         system.move_owner(&one.from, &one.to);
     }
-    system.diversions.push(one);
+    system.asked.diversions.push(one);
     Ok(0)
 }
 
@@ -175,7 +152,7 @@ fn remove(
     wanted: &Wanted,
     path: &str,
 ) -> Result<u8, Stop> {
-    let Some(at) = system.diversions.iter().position(|one| one.from == path) else {
+    let Some(at) = system.asked.diversions.iter().position(|one| one.from == path) else {
         if !wanted.is_quiet {
             let by = wanted.package.as_ref().map(|package| format!(" by {package}"));
             let by = by.unwrap_or_default();
@@ -184,7 +161,7 @@ fn remove(
         }
         return Ok(0);
     };
-    let one = system.diversions[at].clone();
+    let one = system.asked.diversions[at].clone();
     let is_another = wanted.to.as_ref().is_some_and(|to| *to != one.to)
         || wanted.package.is_some() && wanted.package != one.package;
     if is_another {
@@ -203,6 +180,6 @@ fn remove(
         }
         system.move_owner(&one.to, path);
     }
-    system.diversions.remove(at);
+    system.asked.diversions.remove(at);
     Ok(0)
 }

@@ -29,10 +29,8 @@ use cvmkit_shell::Stop;
 use cvmkit_shell::commands::{self, run_program};
 use cvmkit_shell::world::{FileError, Files as _, Invocation, Ran, World, absolute};
 
-pub use asked::{Asked, Secret, Unit};
-pub use divert::Diversion;
+pub use asked::{Asked, Diversion, Override, Secret, Unit};
 pub use maintainer::Script;
-pub use statoverride::Override;
 use system::{Program, shown};
 pub use system::{State, System};
 

@@ -5,19 +5,7 @@ use cvmkit_shell::commands::{Call, gid, uid};
 use cvmkit_shell::world::Files as _;
 
 use super::System;
-
-/// A line of `/var/lib/dpkg/statoverride`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
-    /// The owner, by name or as `#` with an id.
-    pub user: String,
-    /// The group, likewise.
-    pub group: String,
-    /// Twelve bits.
-    pub mode: u16,
-    /// Absolute.
-    pub path: String,
-}
+use super::asked::Override;
 
 /// `dpkg-statoverride [--update] [--force] [--quiet] --add|--remove|--list ...`.
 pub(super) fn dpkg_statoverride(
@@ -53,9 +41,9 @@ pub(super) fn dpkg_statoverride(
         }
         ("remove", [path]) => {
             let path = plain(path);
-            let before = system.overrides.len();
-            system.overrides.retain(|row| row.path != path);
-            match system.overrides.len() == before && !forced {
+            let before = system.asked.overrides.len();
+            system.asked.overrides.retain(|row| row.path != path);
+            match system.asked.overrides.len() == before && !forced {
                 true => Ok(call.usage("warning: no override present", 2)),
                 false => Ok(0),
             }
@@ -78,10 +66,10 @@ fn add(
         let message = format!("error: {}:{} does not exist", row.user, row.group);
         return Ok(call.usage(&message, 2));
     };
-    if system.overrides.iter().any(|known| known.path == row.path) {
+    if system.asked.overrides.iter().any(|known| known.path == row.path) {
         let message = format!("error: an override for '{}' already exists; aborting", row.path);
         match forced {
-            true => system.overrides.retain(|known| known.path != row.path),
+            true => system.asked.overrides.retain(|known| known.path != row.path),
             false => return Ok(call.usage(&message, 2)),
         }
     }
@@ -96,7 +84,7 @@ fn add(
     } else if updates {
         call.complain(&format!("warning: --update given but {} does not exist", row.path));
     }
-    system.overrides.push(row);
+    system.asked.overrides.push(row);
     Ok(0)
 }
 
@@ -106,7 +94,7 @@ fn list(system: &mut System<'_, '_>, call: &mut Call<'_>, patterns: &[String]) -
         return Err(call.unsupported(format!("the pattern {pattern}")));
     }
     let mut found = 1;
-    for Override { user, group, mode, path } in &system.overrides {
+    for Override { user, group, mode, path } in &system.asked.overrides {
         if patterns.is_empty() || patterns.iter().any(|pattern| plain(pattern) == *path) {
             call.print(format!("{user} {group} {mode:o} {path}\n").as_bytes());
             found = 0;

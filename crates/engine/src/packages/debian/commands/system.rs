@@ -11,8 +11,6 @@ use cvmkit_shell::world::{FileError, Files as _};
 
 use super::asked::Asked;
 use super::debconf;
-use super::divert::Diversion;
-use super::statoverride::Override;
 use crate::packages::debian::Package;
 use crate::rootfs::assembly::Assembly;
 
@@ -48,10 +46,6 @@ pub struct System<'s, 'a> {
     pub(super) architecture: &'s str,
     /// What other steps carry out.
     pub(super) asked: Asked,
-    /// What dpkg-statoverride has been told.
-    pub(super) overrides: Vec<Override>,
-    /// What dpkg-divert has been told.
-    pub(super) diversions: Vec<Diversion>,
     /// Links below `/etc/alternatives` that scripts have made.
     pub(super) generic_links: BTreeSet<String>,
     /// Links to `/dev/null` that deb-systemd-helper has made.
@@ -85,8 +79,6 @@ impl<'s, 'a> System<'s, 'a> {
             states: BTreeMap::new(),
             architecture,
             asked: Asked::default(),
-            overrides: Vec::new(),
-            diversions: Vec::new(),
             generic_links: BTreeSet::new(),
             masked: BTreeSet::new(),
             helper_states: BTreeSet::new(),

@@ -1,0 +1,129 @@
+//! adduser(8) and addgroup(8), of system accounts.
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::{Call, Options, gid};
+
+use super::tables::{NewUser, Table};
+use crate::packages::debian::commands::System;
+
+/// The shell of a system user (`adduser --system`).
+const NOLOGIN: &str = "/usr/sbin/nologin";
+
+/// The home of a system user that is given none.
+const NO_HOME: &str = "/nonexistent";
+
+/// The group of a system user that gets none of its own (`USERGROUPS`, adduser(8)).
+const NO_GROUP: &str = "nogroup";
+
+/// Long options by a letter of ours: `d`, `f` and `q` change nothing here.
+const LONG: [(&str, u8); 23] = [
+    ("system", b's'),
+    ("group", b'g'),
+    ("home", b'h'),
+    ("shell", b'l'),
+    ("uid", b'u'),
+    ("gid", b'i'),
+    ("ingroup", b'n'),
+    ("gecos", b'c'),
+    ("comment", b'c'),
+    ("no-create-home", b'H'),
+    ("disabled-login", b'd'),
+    ("disabled-password", b'd'),
+    ("quiet", b'q'),
+    ("force-badname", b'q'),
+    ("allow-bad-names", b'q'),
+    ("allow-badname", b'q'),
+    ("allow-all-names", b'q'),
+    ("firstuid", b'f'),
+    ("lastuid", b'f'),
+    ("debug", b'q'),
+    ("logmsglevel", b'f'),
+    ("stderrmsglevel", b'f'),
+    ("stdoutmsglevel", b'f'),
+];
+
+/// `adduser --system [OPTION..] USER`, `adduser USER GROUP`, `addgroup --system GROUP`.
+pub(in super::super) fn adduser(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+) -> Result<u8, Stop> {
+    let options = Options::of(call, "sgh:l:u:i:n:c:Hdqf:", &LONG)?;
+    let operands: Vec<String> = options.operands.iter().map(|word| text(word)).collect();
+    let is_group = call.name() == "addgroup" || (options.has(b'g') && !options.has(b's'));
+    match operands.as_slice() {
+        [user, group] => member(system, call, user, group),
+        [name] if is_group && system.has(Table::Group, name) => {
+            // A system group that is there is what was asked for.
+            Ok(if options.has(b's') { 0 } else { 1 })
+        }
+        [name] if is_group => {
+            let id = number(call, &options, b'i')?;
+            system.add_group(call, name, id).map(|_| 0)
+        }
+        [name] if options.has(b's') && system.has(Table::Passwd, name) => Ok(0),
+        [name] if options.has(b's') => system_user(system, call, &options, name),
+        _ => Err(call.unsupported("an account of a person")),
+    }
+}
+
+fn text(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).into_owned()
+}
+
+/// The argument of an option, an id.
+fn number(call: &Call<'_>, options: &Options<'_>, letter: u8) -> Result<Option<u32>, Stop> {
+    let Some(word) = options.last(letter) else { return Ok(None) };
+    let id = text(word).parse();
+    id.map(Some).map_err(|_| call.unsupported(format!("the id {}", text(word))))
+}
+
+fn member(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    user: &str,
+    group: &str,
+) -> Result<u8, Stop> {
+    if !system.has(Table::Passwd, user) {
+        return Ok(call.usage(&format!("The user `{user}' does not exist."), 10));
+    }
+    if !system.has(Table::Group, group) {
+        return Ok(call.usage(&format!("The group `{group}' does not exist."), 11));
+    }
+    system.join(call, user, group).map(|()| 0)
+}
+
+fn system_user(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    options: &Options<'_>,
+    name: &str,
+) -> Result<u8, Stop> {
+    let id = number(call, options, b'u')?;
+    let primary = match (options.last(b'n'), number(call, options, b'i')?) {
+        (Some(group), _) => gid(system, group),
+        (None, Some(id)) => Some(id),
+        (None, None) if options.has(b'g') => match gid(system, name.as_bytes()) {
+            Some(id) if system.has(Table::Group, name) => Some(id),
+            _ => Some(system.add_group(call, name, id)?),
+        },
+        (None, None) => gid(system, NO_GROUP.as_bytes()),
+    };
+    let Some(primary) = primary else {
+        return Ok(call.usage("The group does not exist.", 11));
+    };
+    let given =
+        |letter: u8, default: &str| options.last(letter).map_or_else(|| default.to_owned(), text);
+    let user = NewUser {
+        name: name.to_owned(),
+        id,
+        gid: primary,
+        comment: given(b'c', ""),
+        home: given(b'h', NO_HOME),
+        shell: given(b'l', NOLOGIN),
+    };
+    let id = system.add_user(call, &user)?;
+    if !options.has(b'H') && user.home != NO_HOME {
+        system.make_home(call, &user.home, id, primary)?;
+    }
+    Ok(0)
+}

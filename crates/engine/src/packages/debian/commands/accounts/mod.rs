@@ -1,0 +1,13 @@
+//! adduser, useradd and their like: accounts of scripts, with the ids of the lock.
+//!
+//! Files of sysusers.d(5) are carried out before any script, so that a script finds those accounts.
+//! Oracle: adduser 3.152, shadow 4.17.
+
+mod adduser;
+mod getent;
+mod shadow;
+mod tables;
+
+pub(super) use adduser::adduser;
+pub(super) use getent::getent;
+pub(super) use shadow::{gpasswd, groupadd, useradd, usermod};

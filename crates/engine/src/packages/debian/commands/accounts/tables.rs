@@ -1,0 +1,169 @@
+//! The four tables of accounts in the tree (passwd(5), group(5), shadow(5), gshadow(5)).
+
+use std::collections::BTreeSet;
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+use cvmkit_shell::world::Files as _;
+
+use crate::packages::debian::commands::System;
+use crate::rootfs::{SYSTEM_ID_MAX, SYSTEM_ID_MIN};
+
+/// A table of accounts.
+#[derive(Clone, Copy)]
+pub(super) enum Table {
+    Passwd,
+    Group,
+    Shadow,
+    Gshadow,
+}
+
+impl Table {
+    fn path(self) -> &'static [u8] {
+        match self {
+            Self::Passwd => b"/etc/passwd",
+            Self::Group => b"/etc/group",
+            Self::Shadow => b"/etc/shadow",
+            Self::Gshadow => b"/etc/gshadow",
+        }
+    }
+
+    /// The mode of a table that is not there yet.
+    fn mode(self) -> u16 {
+        match self {
+            Self::Passwd | Self::Group => 0o644,
+            Self::Shadow | Self::Gshadow => 0o640,
+        }
+    }
+}
+
+/// A user that is to be made.
+pub(super) struct NewUser {
+    pub(super) name: String,
+    pub(super) id: Option<u32>,
+    pub(super) gid: u32,
+    pub(super) comment: String,
+    pub(super) home: String,
+    pub(super) shell: String,
+}
+
+impl System<'_, '_> {
+    pub(super) fn rows(&self, table: Table) -> Vec<Vec<String>> {
+        let text = self.read(table.path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
+    }
+
+    pub(super) fn set_rows(
+        &mut self,
+        call: &Call<'_>,
+        table: Table,
+        rows: &[Vec<String>],
+    ) -> Result<(), Stop> {
+        let text: String = rows.iter().map(|row| row.join(":") + "\n").collect();
+        self.write(table.path(), text.as_bytes(), table.mode()).map_err(|error| {
+            let path = String::from_utf8_lossy(table.path());
+            call.unsupported(format!("{path}: {}", error.words()))
+        })
+    }
+
+    pub(super) fn row(&self, table: Table, name: &str) -> Option<Vec<String>> {
+        self.rows(table).into_iter().find(|row| row.first().is_some_and(|first| first == name))
+    }
+
+    pub(super) fn append(
+        &mut self,
+        call: &Call<'_>,
+        table: Table,
+        row: &[&str],
+    ) -> Result<(), Stop> {
+        let mut rows = self.rows(table);
+        rows.push(row.iter().map(|field| (*field).to_owned()).collect());
+        self.set_rows(call, table, &rows)
+    }
+
+    pub(super) fn has(&self, table: Table, name: &str) -> bool {
+        self.row(table, name).is_some()
+    }
+
+    /// The id of a new account: the lock's, or the highest that is free as a user's and a group's.
+    pub(super) fn new_id(&mut self, call: &Call<'_>, name: &str) -> Result<u32, Stop> {
+        if let Some(id) = self.assembly.request.ids.known().get(name) {
+            return Ok(*id);
+        }
+        // One that a user or a group of this name has already.
+        let own = [Table::Passwd, Table::Group].into_iter().find_map(|table| self.row(table, name));
+        if let Some(id) = own.and_then(|row| row.get(2)?.parse().ok()) {
+            return Ok(id);
+        }
+        let of = |row: Vec<String>| row.get(2).and_then(|id| id.parse::<u32>().ok());
+        let rows = self.rows(Table::Passwd).into_iter().chain(self.rows(Table::Group));
+        let mut taken: BTreeSet<u32> = rows.filter_map(of).collect();
+        taken.extend(self.assembly.request.ids.known().values());
+        let free = (SYSTEM_ID_MIN..=SYSTEM_ID_MAX).rev();
+        let id = free.into_iter().find(|id| !taken.contains(id));
+        id.ok_or_else(|| call.unsupported("no id is free"))
+    }
+
+    pub(super) fn add_group(
+        &mut self,
+        call: &Call<'_>,
+        name: &str,
+        id: Option<u32>,
+    ) -> Result<u32, Stop> {
+        let id = match id {
+            Some(id) => id,
+            None => self.new_id(call, name)?,
+        };
+        self.append(call, Table::Group, &[name, "x", &id.to_string(), ""])?;
+        self.append(call, Table::Gshadow, &[name, "!", "", ""])?;
+        Ok(id)
+    }
+
+    pub(super) fn add_user(&mut self, call: &Call<'_>, user: &NewUser) -> Result<u32, Stop> {
+        let id = match user.id {
+            Some(id) => id,
+            None => self.new_id(call, &user.name)?,
+        };
+        let (text, gid) = (id.to_string(), user.gid.to_string());
+        let NewUser { name, comment, home, shell, .. } = user;
+        self.append(call, Table::Passwd, &[name, "x", &text, &gid, comment, home, shell])?;
+        let day = (self.assembly.request.mtime / 86_400).max(1).to_string();
+        self.append(call, Table::Shadow, &[name, "!", &day, "", "", "", "", "", ""])?;
+        Ok(id)
+    }
+
+    /// Makes a user a member of a group.
+    pub(super) fn join(&mut self, call: &Call<'_>, user: &str, group: &str) -> Result<(), Stop> {
+        for (table, at) in [(Table::Group, 3), (Table::Gshadow, 3)] {
+            let mut rows = self.rows(table);
+            let row = rows.iter_mut().find(|row| row.first().is_some_and(|name| name == group));
+            let Some(members) = row.and_then(|row| row.get_mut(at)) else { continue };
+            let mut names: Vec<&str> = members.split(',').filter(|one| !one.is_empty()).collect();
+            if !names.contains(&user) {
+                names.push(user);
+                *members = names.join(",");
+                self.set_rows(call, table, &rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a home directory where nothing is; the folders above it are root's.
+    pub(super) fn make_home(
+        &mut self,
+        call: &mut Call<'_>,
+        home: &str,
+        id: u32,
+        gid: u32,
+    ) -> Result<(), Stop> {
+        if self.status(home.as_bytes(), true).is_ok() {
+            return Ok(());
+        }
+        if self.make_folders(home).is_err() {
+            return Err(call.unsupported(format!("the home directory {home}")));
+        }
+        let owned = self.set_owner(home.as_bytes(), Some(id), Some(gid), true);
+        owned.map_err(|error| call.unsupported(format!("{home}: {}", error.words())))
+    }
+}
