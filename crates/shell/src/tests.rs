@@ -64,18 +64,29 @@ fn ours(script: &str, start: Start, mut world: Memory) -> Finished {
 
 /// What a script comes to in dash: where its words are not ours, that it says something.
 fn dash(script: &str) -> Finished {
+    // Of its own: what a script writes would be what another one's patterns match.
+    let folder = tempfile::tempdir().expect("a folder");
     let output = Command::new("/bin/dash")
         .arg("-c")
         .arg(script)
         .args(PARAMETERS)
         .env_clear()
         .env("PATH", "/nowhere")
-        .current_dir("/")
+        .current_dir(folder.path())
         .stdin(Stdio::null())
         .output()
         .expect("dash is installed");
     let status = output.status.code().and_then(|code| u8::try_from(code).ok());
-    Finished { status: status.expect("a status"), output: output.stdout, errors: output.stderr }
+    // Ours is the root directory.
+    let text = |bytes: Vec<u8>| {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        match text.contains(folder.path().to_str().expect("UTF-8")) {
+            true => text.replace(folder.path().to_str().expect("UTF-8"), "/").into_bytes(),
+            false => bytes,
+        }
+    };
+    let (output, errors) = (text(output.stdout), text(output.stderr));
+    Finished { status: status.expect("a status"), output, errors }
 }
 
 /// Whether dash takes a script, which it does not run.
