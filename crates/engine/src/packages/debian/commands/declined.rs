@@ -8,7 +8,8 @@ use super::System;
 use super::system::Program;
 
 /// The programs, each with the reason why it may succeed without doing anything.
-const DECLINED: [(&str, &str); 37] = [
+const DECLINED: [(&str, &str); 36] = [
+    ("add-shell", "the list of shells is put together when all packages are there"),
     ("apparmor_parser", "profiles are loaded at boot"),
     ("dbus-uuidgen", "the machine's id is made at boot"),
     ("depmod", "the index of modules is made for every kernel of the image"),
@@ -23,29 +24,27 @@ const DECLINED: [(&str, &str); 37] = [
     ("modprobe", "modules are loaded at boot"),
     ("named-checkconf", "the configuration is checked where it is used"),
     ("nscd", "no daemon runs"),
+    ("pam-auth-update", "PAM's profiles are put together when all packages are there"),
     ("pwck", "the tables of accounts are written whole"),
     ("pwconv", "the tables of accounts are written whole"),
-    ("shadowconfig", "the tables of accounts are written whole"),
     ("py3clean", "compiled modules are a cache"),
     ("py3compile", "compiled modules are a cache"),
     ("pypy3compile", "compiled modules are a cache"),
     ("restorecon", "SELinux labels are not of the image"),
     ("setsebool", "SELinux labels are not of the image"),
+    ("shadowconfig", "the tables of accounts are written whole"),
     ("sysctl", "the kernel's parameters are set at boot"),
-    ("systemd-hwdb", "the hardware database is read from its sources at boot"),
+    ("systemd-hwdb", "the hardware database is made at boot"),
     ("systemd-machine-id-setup", "the machine's id is made at boot"),
     ("systemd-sysusers", "accounts of sysusers.d are made before any script"),
     ("systemd-tmpfiles", "what tmpfiles.d asks for is made when all accounts are there"),
     ("ucfr", "no other package asks whose a file is"),
     ("udevadm", "no device is here"),
-    ("pam-auth-update", "PAM's profiles are put together when all packages are there"),
     ("update-ca-certificates", "certificates are put together when all packages are there"),
-    ("add-shell", "the list of shells is put together when all packages are there"),
-    ("update-passwd", "the master files are there before any script"),
     ("update-grub", "the image has a boot loader of its own"),
     ("update-initramfs", "stage 1 is the initramfs"),
+    ("update-passwd", "the master files are there before any script"),
     ("vgcfgbackup", "no volume group is here"),
-    ("update-mime-database", "the database is made where its trigger is carried out"),
 ];
 
 /// A program that does nothing.
@@ -57,7 +56,7 @@ fn reason(name: &[u8]) -> Option<(&'static str, &'static str)> {
     DECLINED.iter().find(|(known, _)| known.as_bytes() == name).copied()
 }
 
-pub(super) fn decline(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+fn decline(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     let name = call.name();
     let Some((_, why)) = reason(name.as_bytes()) else {
         return Err(call.unsupported("it is not known why nothing would be missing"));

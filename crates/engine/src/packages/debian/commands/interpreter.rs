@@ -8,9 +8,9 @@ use cvmkit_shell::world::{Files as _, Invocation, Ran};
 use super::System;
 use super::system::shown;
 
-/// Shells whose scripts are evaluated. A word of bash that POSIX has not is a syntax error or ends the
-/// evaluation where it is reached.
-const SHELLS: [&str; 3] = ["sh", "dash", "bash"];
+/// Shells whose scripts are evaluated. bash is none of them: it reads words such as `{a,b}`, `&>` and `echo '\\n'`
+/// in another way, without an error here.
+const SHELLS: [&str; 2] = ["sh", "dash"];
 
 /// The interpreter of a text and the argument that its first line gives it (execve(2)).
 pub(super) fn shebang(text: &[u8]) -> Option<(String, String)> {

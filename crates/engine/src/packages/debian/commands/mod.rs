@@ -38,7 +38,7 @@ pub use system::{State, System};
 fn program(name: &[u8]) -> Option<Program> {
     Some(match name {
         b"addgroup" | b"adduser" => accounts::adduser,
-        b"bash" | b"dash" | b"sh" => interpreter::sh,
+        b"dash" | b"sh" => interpreter::sh,
         b"deb-systemd-helper" => units::deb_systemd_helper,
         b"deb-systemd-invoke" => units::deb_systemd_invoke,
         b"dpkg" => dpkg::dpkg,
@@ -59,7 +59,6 @@ fn program(name: &[u8]) -> Option<Program> {
         b"setpriv" => machine::setpriv,
         b"systemctl" => units::systemctl,
         b"ucf" => ucf::ucf,
-        b"ucfr" => ucf::ucfr,
         b"uname" => machine::uname,
         b"update-alternatives" => alternatives::update_alternatives,
         b"update-rc.d" => units::update_rc_d,

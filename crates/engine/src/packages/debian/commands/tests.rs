@@ -184,9 +184,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn real(root: &Path, program: &str, options: &str, script: &str) -> Option<String> {
     oracle("dash", &["-c", "true"])?;
     oracle("sh", &["-c", &format!("command -v {program}")]).filter(|found| !found.is_empty())?;
-    // A function may not have a `-` or `.` in its name: a word that stands for the call may.
-    let call = format!("{program} {options}");
-    let text = script.replace(&format!("{program} "), &format!("{call} "));
+    let text = script.replace(&format!("{program} "), &format!("{program} {options} "));
     let output = Command::new("dash")
         .args(["-c", &text])
         .env("LC_ALL", "C")
@@ -554,6 +552,7 @@ fn scripts_of_the_tree_are_evaluated_and_other_programs_are_not() {
         ("/usr/bin/tool", 0o755, "#!/bin/sh -e\necho tool $0 $#; false; echo no\n"),
         ("/usr/bin/perl-tool", 0o755, "#!/usr/bin/perl -w\n"),
         ("/usr/bin/binary", 0o755, "\x7fELF"),
+        ("/usr/bin/bash-tool", 0o755, "#!/bin/bash\necho {a,b}\n"),
         ("/usr/bin/data", 0o644, "#!/bin/sh\n"),
         ("/opt/grep", 0o755, "#!/usr/bin/env sh\necho my own\n"),
         ("/opt/loop", 0o755, "#!/bin/sh\n/opt/loop\n"),
@@ -578,6 +577,7 @@ fn scripts_of_the_tree_are_evaluated_and_other_programs_are_not() {
     for (script, words) in [
         ("perl-tool", "the perl script `/usr/bin/perl-tool` can't be evaluated"),
         ("binary", "the program `/usr/bin/binary` can't be evaluated"),
+        ("bash-tool", "the bash script `/usr/bin/bash-tool` can't be evaluated"),
         ("perl -e 'print 1'", "`perl`"),
         ("/opt/loop", "more than 20 scripts that run one another"),
     ] {

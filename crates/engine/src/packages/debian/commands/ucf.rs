@@ -1,4 +1,4 @@
-//! ucf and ucfr: configuration files that packages keep with whoever changes them. On a fresh system a
+//! ucf: configuration files that packages keep with whoever changes them. On a fresh system a
 //! file is the package's, unless one is there already: then it stays, as with `--force-confold`.
 
 use cvmkit_shell::Stop;
@@ -50,9 +50,4 @@ pub(super) fn ucf(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8
         Ok(()) => Ok(0),
         Err(error) => Ok(call.fail("cannot make", &destination, error)),
     }
-}
-
-/// `ucfr PACKAGE FILE`: a registry that nothing reads in an image.
-pub(super) fn ucfr(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
-    super::declined::decline(system, call)
 }
