@@ -38,6 +38,8 @@ const PAGE: &str = "docs/mutants.md";
 /// `[--count N] [--seed S] [--again]`.
 pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Result<()> {
     let draw = Draw::parse(options)?;
+    let page = fs::read_to_string(workspace.root.join(PAGE)).context(PAGE)?;
+    let judged = judged(&page)?;
     let cargo_mutants =
         tool::install(workspace, "cargo-mutants", VERSION, &["mutants", "--version"])?;
     let folder = workspace.target.join("campaign/mutants");
@@ -49,7 +51,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Result<()> {
     for (name, features) in CRATES {
         let of_crate: Vec<&Mutant> = drawn.iter().filter(|mutant| mutant.of == name).collect();
         let left: Vec<&Mutant> =
-            of_crate.iter().copied().filter(|mutant| !record.is_settled(mutant)).collect();
+            of_crate.iter().copied().filter(|mutant| !record.is_settled(mutant, &judged)).collect();
         if left.is_empty() {
             continue;
         }
@@ -65,14 +67,14 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Result<()> {
         }
         seconds.insert(name, started.elapsed().as_secs_f64() / left.len() as f64);
     }
-    report(workspace, &drawn, &record, &seconds)
+    report(&drawn, &record, &judged, &seconds)
 }
 
 /// Prints the table and judges it.
 fn report(
-    workspace: &Workspace,
     drawn: &[Mutant],
     record: &Record,
+    judged: &BTreeSet<String>,
     seconds: &BTreeMap<&str, f64>,
 ) -> Result<()> {
     println!(
@@ -86,8 +88,6 @@ fn report(
     }
     let all = Count::of(record, drawn.iter());
     println!("{}", all.row("all", ""));
-    let page = fs::read_to_string(workspace.root.join(PAGE)).context(PAGE)?;
-    let judged = judged(&page)?;
     let survivors: BTreeSet<&str> = drawn
         .iter()
         .filter(|mutant| record.verdict(mutant) == Some(Verdict::Missed))
@@ -179,9 +179,12 @@ impl Record {
         self.verdicts.get(&mutant.identity).copied()
     }
 
-    /// What was missed is tried again: a test may have come.
-    fn is_settled(&self, mutant: &Mutant) -> bool {
-        self.verdict(mutant).is_some_and(|verdict| verdict != Verdict::Missed)
+    /// What was missed and is not judged is tried again: a test may have come.
+    fn is_settled(&self, mutant: &Mutant, judged: &BTreeSet<String>) -> bool {
+        match self.verdict(mutant) {
+            Some(Verdict::Missed) => judged.contains(&mutant.identity),
+            verdict => verdict.is_some(),
+        }
     }
 
     fn note(&mut self, mutant: &Mutant, verdict: Verdict) -> Result<()> {
@@ -191,18 +194,37 @@ impl Record {
     }
 }
 
-/// The survivors with a reason: ``- `MUTANT`: REASON``.
+/// The survivors with a reason: ``- `MUTANT`: REASON``, a list item that ends at the next or at an
+/// empty line.
 fn judged(page: &str) -> Result<BTreeSet<String>> {
     let mut judged = BTreeSet::new();
-    for line in page.lines().filter(|line| line.starts_with("- `crates/")) {
-        let entry = line.trim_start_matches("- `").split_once("`: ");
-        let Some((mutant, reason)) = entry.filter(|(_, reason)| !reason.trim().is_empty()) else {
-            bail!("{PAGE} gives no reason: {line}");
+    for item in items(page).iter().filter(|item| item.starts_with("`crates/")) {
+        let entry = item.trim_start_matches('`').split_once("`: ");
+        let Some((mutant, reason)) = entry else {
+            bail!("{PAGE} gives no reason: {item}");
         };
         ensure!(judged.insert(mutant.to_owned()), "{PAGE} judges a mutant twice: {mutant}");
         ensure!(reason.len() > 20, "{PAGE}: `{reason}` is too short to be a reason");
     }
     Ok(judged)
+}
+
+/// The list items of a page, each in one line.
+fn items(page: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    let mut is_in_item = false;
+    for line in page.lines() {
+        if let Some(first) = line.strip_prefix("- ") {
+            items.push(first.trim().to_owned());
+        } else if let Some(item) = items.last_mut()
+            && is_in_item
+            && line.starts_with("  ")
+        {
+            *item = format!("{item} {}", line.trim());
+        }
+        is_in_item = line.starts_with("- ") || is_in_item && line.starts_with("  ");
+    }
+    items
 }
 
 #[cfg(test)]
@@ -211,10 +233,14 @@ mod tests {
 
     #[test]
     fn a_survivor_is_judged_by_a_line_with_a_reason() {
-        let page = "# Mutants\n- `crates/a/src/b.rs: replace x`: equal for every size there is\n  and more\n";
+        let page = "# Mutants\n- one\n  of two\n- `crates/a/src/b.rs: replace x`:\n  equal for every size\n\n  code\n";
         assert_eq!(
-            judged(page).unwrap().into_iter().collect::<Vec<_>>(),
-            ["crates/a/src/b.rs: replace x"]
+            items(page),
+            ["one of two", "`crates/a/src/b.rs: replace x`: equal for every size"]
+        );
+        assert_eq!(
+            judged(page).unwrap(),
+            BTreeSet::from(["crates/a/src/b.rs: replace x".to_owned()])
         );
         for wrong in ["- `crates/a`: ", "- `crates/a`", "- `crates/a`: equivalent"] {
             assert!(judged(wrong).is_err(), "{wrong}");
@@ -242,13 +268,18 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_missed_is_tried_again() {
+    fn only_what_was_missed_for_no_reason_is_tried_again() {
         let folder = std::env::temp_dir().join(format!("cvmkit-mutants-{}", std::process::id()));
         fs::write(&folder, "missed a: b\ncaught a: b\ncaught a: c\nmissed a: c\nodd line\n")
             .unwrap();
         let record = Record::open(&folder, false).unwrap();
         fs::remove_file(&folder).unwrap();
-        let is_settled = |identity: &str| record.is_settled(&Mutant::named(identity));
-        assert!(is_settled("a: b") && !is_settled("a: c") && !is_settled("odd line"));
+        let is_settled = |identity: &str, judged: &BTreeSet<String>| {
+            record.is_settled(&Mutant::named(identity), judged)
+        };
+        let none = BTreeSet::new();
+        assert!(is_settled("a: b", &none) && !is_settled("a: c", &none));
+        let judged = BTreeSet::from(["a: c".to_owned(), "odd line".to_owned()]);
+        assert!(is_settled("a: c", &judged) && !is_settled("odd line", &judged));
     }
 }
