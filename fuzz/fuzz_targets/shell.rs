@@ -2,13 +2,13 @@
 //!
 //! Errors are fine; panics, hangs and unbounded memory are bugs.
 //!
-//! Input: a script.
+//! Input: a script of dash; behind a byte of 1, one of bash.
 
 #![no_main]
 
-use cvmkit_shell::evaluation::{Limits, Start, evaluate};
+use cvmkit_shell::evaluation::{Limits, Start, evaluate_as};
 use cvmkit_shell::memory::Memory;
-use cvmkit_shell::syntax;
+use cvmkit_shell::syntax::{self, Dialect};
 use libfuzzer_sys::fuzz_target;
 
 const LIMITS: Limits = Limits {
@@ -19,7 +19,15 @@ const LIMITS: Limits = Limits {
     syntax: syntax::Limits { len: 1 << 16, depth: 40 },
 };
 
-fuzz_target!(|script: &[u8]| {
-    let start = Start { arguments: vec![b"configure".to_vec()], ..Start::default() };
-    let _ = evaluate(script, start, &mut Memory::with_programs(b"/etc"), LIMITS);
+fuzz_target!(|input: &[u8]| {
+    let (dialect, script) = match input {
+        [1, script @ ..] => (Dialect::Bash, script),
+        script => (Dialect::Posix, script),
+    };
+    let start = Start {
+        arguments: vec![b"configure".to_vec()],
+        environment: [("PATH".to_owned(), b"/usr/bin".to_vec())].into(),
+        ..Start::default()
+    };
+    let _ = evaluate_as(dialect, script, start, &mut Memory::with_programs(b"/etc"), LIMITS);
 });

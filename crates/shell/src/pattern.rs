@@ -26,6 +26,22 @@ pub(crate) fn unquoted(word: &[u8]) -> Vec<Char> {
     pattern
 }
 
+/// A pattern of the shell's: a backslash that an expansion brings quotes as one of the script's does (XCU
+/// 2.14.1). At the end it stands for itself.
+pub(crate) fn with_backslashes(word: Vec<Char>) -> Vec<Char> {
+    let mut pattern = Vec::with_capacity(word.len());
+    let mut chars = word.into_iter();
+    while let Some(char) = chars.next() {
+        pattern.push(match char {
+            Char { byte: b'\\', quoted: false } => {
+                Char { byte: chars.next().map_or(b'\\', |next| next.byte), quoted: true }
+            }
+            char => char,
+        });
+    }
+    pattern
+}
+
 /// Whether a pattern has a byte that stands for others.
 pub(crate) fn is_pattern(pattern: &Pattern) -> bool {
     pattern.iter().any(|char| !char.quoted && matches!(char.byte, b'*' | b'?' | b'['))

@@ -91,13 +91,31 @@ fn dash(script: &str) -> Finished {
 
 /// Whether dash takes a script, which it does not run.
 pub(crate) fn dash_takes(script: &[u8]) -> bool {
-    let mut child = Command::new("/bin/dash")
+    takes("/bin/dash", script)
+}
+
+/// Whether bash takes a script, which it does not run.
+pub(crate) fn bash_takes(script: &[u8]) -> bool {
+    takes("/bin/bash", script)
+}
+
+/// The words that bash makes of a word.
+pub(crate) fn bash_words(word: &str) -> Vec<String> {
+    let output = Command::new("/bin/bash")
+        .args(["--norc", "-f", "-c", &format!("for word in {word}; do echo \"$word\"; done")])
+        .output()
+        .expect("bash is installed");
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+fn takes(shell: &str, script: &[u8]) -> bool {
+    let mut child = Command::new(shell)
         .arg("-n")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("dash is installed");
+        .expect("the shell is installed");
     // It may end before it has read all.
     let _ = child.stdin.take().expect("a pipe").write_all(script);
     child.wait().expect("it ends").success()

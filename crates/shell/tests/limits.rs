@@ -3,10 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "reads the scripts of installed packages")]
 
 mod memory;
+mod oracle;
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate};
 use memory::Memory;
+use oracle::changed;
 
 const LIMITS: Limits = Limits {
     steps: 20_000,
@@ -132,26 +134,6 @@ fn nesting_is_bounded() {
     let found =
         run(format!("echo $(({}1{}))", "(".repeat(5000), ")".repeat(5000)).as_bytes()).unwrap();
     assert_eq!(found.status, 2);
-}
-
-/// A number below a bound, always the same ones.
-fn random(state: &mut u64, bound: usize) -> usize {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    usize::try_from(*state >> 33).unwrap_or_default() % bound.max(1)
-}
-
-/// A text with a few bytes less, more, or of the special ones.
-fn changed(text: &[u8], special: &[u8], state: &mut u64) -> Vec<u8> {
-    let mut changed = text.to_vec();
-    for _ in 0..=random(state, 4) {
-        let at = random(state, changed.len());
-        match random(state, 3) {
-            0 => drop(changed.remove(at)),
-            1 => changed[at] = special[random(state, special.len())],
-            _ => changed.insert(at, changed[random(state, changed.len())]),
-        }
-    }
-    changed
 }
 
 /// The cases of the programs, changed: each program ends, whatever it is told to do.

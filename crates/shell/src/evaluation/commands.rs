@@ -55,7 +55,7 @@ impl<W: World> Shell<'_, W> {
 
     /// Each command in a subshell, with what the one before it wrote.
     fn piped(&mut self, commands: &[Command], tested: bool) -> Result<(), Fault> {
-        let mut input: Option<Descriptor> = None;
+        let (mut input, mut failed): (Option<Descriptor>, Option<u32>) = (None, None);
         for (at, command) in commands.iter().enumerate() {
             let is_last = at + 1 == commands.len();
             let output = Rc::new(RefCell::new(Vec::new()));
@@ -66,9 +66,13 @@ impl<W: World> Shell<'_, W> {
                 if !is_last {
                     descriptors.insert(1, sink);
                 }
-                shell.command(command, true)
+                shell.command(command, tested)
             })?;
+            failed = Some(self.state.status).filter(|status| *status != 0).or(failed);
             input = Some(Descriptor::text(output.take()));
+        }
+        if self.state.options.pipe_fail {
+            self.state.status = failed.unwrap_or(0);
         }
         self.exit_on_error(tested)
     }
@@ -134,7 +138,12 @@ impl<W: World> Shell<'_, W> {
                 self.for_each(name, values, body, tested)
             }
             CommandKind::Case { word, branches } => self.case(word, branches, tested),
+            CommandKind::Condition(condition) => {
+                self.state.status = u32::from(!self.condition(condition)?);
+                self.exit_on_error(tested)
+            }
             CommandKind::Function { name, body } => {
+                self.check_function(name)?;
                 self.state.functions.insert(name.clone(), Arc::new((**body).clone()));
                 self.state.status = 0;
                 Ok(())
@@ -224,6 +233,7 @@ impl<W: World> Shell<'_, W> {
         for (patterns, body) in branches {
             for pattern in patterns {
                 let pattern = self.expand_pattern(pattern)?;
+                self.check_text(&pattern, &text)?;
                 if pattern::matches(&pattern, &text) {
                     return self.list(body, tested);
                 }
@@ -255,7 +265,8 @@ impl<W: World> Shell<'_, W> {
     /// as an assignment, and not split (POSIX.1-2024, XCU 2.9.1.1, declaration utilities).
     fn declared(&mut self, words: &[Word]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
         let declares = words.first().and_then(Word::as_name).is_some_and(|name| {
-            ["export", "readonly", "local"].contains(&name)
+            (["export", "readonly", "local"].contains(&name)
+                || (self.is_bash() && ["declare", "typeset"].contains(&name)))
                 && self.function(name.as_bytes()).is_none()
         });
         if !declares {
@@ -290,6 +301,7 @@ impl<W: World> Shell<'_, W> {
     /// `set -x` (XCU 2.15, `set`): nothing depends on what it prints.
     fn trace(&mut self, words: &[Vec<u8>]) -> Result<(), Fault> {
         if self.state.options.trace {
+            self.check_message("set -x")?;
             let line = [b"+ ".as_slice(), &words.join(&b' '), b"\n"].concat();
             self.write(2, &line)?;
         }
@@ -308,10 +320,15 @@ impl<W: World> Shell<'_, W> {
         let is_exec = name == b"exec";
         let Some(before) = self.redirect(redirections)? else {
             // A special builtin that can't be redirected ends the shell (XCU 2.8.1).
-            return if builtins::is_special(name) { Err(Fault::Error) } else { Ok(()) };
+            return match (builtins::is_special(name), self.is_bash()) {
+                (true, true) if is_exec => Err(self.unsupported("`exec` after its error in bash")),
+                (true, false) => Err(Fault::Error),
+                _ => Ok(()),
+            };
         };
         let function = self.function(name);
         let ran = if builtins::is_special(name) {
+            self.check_prefixes(name, assignments)?;
             for assignment in assignments {
                 let value = self.expand_one(&assignment.value)?;
                 self.state.set(&assignment.name, value).map_err(|why| self.error(&why))?;
@@ -324,8 +341,8 @@ impl<W: World> Shell<'_, W> {
         } else {
             let saved = self.assign_for_now(assignments)?;
             let ran = match function {
-                Some(body) => self.call(&body, words, tested),
-                None if builtins::is_regular(name) => self.regular(words, tested),
+                Some(body) => self.call_with(&body, words, assignments, tested),
+                None if self.has_builtin(name) => self.regular(words, tested),
                 None => self.external(words),
             };
             self.restore(saved);
@@ -370,6 +387,21 @@ impl<W: World> Shell<'_, W> {
         }
     }
 
+    /// Calls a function, whose variables are exported for it alone.
+    fn call_with(
+        &mut self,
+        body: &Command,
+        words: &[Vec<u8>],
+        assignments: &[Assignment],
+        tested: bool,
+    ) -> Result<(), Fault> {
+        let outer = self.state.prefixed.len();
+        self.state.prefixed.extend(assignments.iter().map(|assignment| assignment.name.clone()));
+        let ran = self.call(body, words, tested);
+        self.state.prefixed.truncate(outer);
+        ran
+    }
+
     /// Calls a function (XCU 2.9.5).
     fn call(&mut self, body: &Command, words: &[Vec<u8>], tested: bool) -> Result<(), Fault> {
         let arguments = words.get(1..).unwrap_or_default().to_vec();
@@ -406,6 +438,7 @@ impl<W: World> Shell<'_, W> {
             errors: &mut errors,
         };
         let ran = self.world.run(invocation)?;
+        self.check_ran(words, ran.status, &errors)?;
         self.consume(0, ran.consumed);
         self.write(1, &output)?;
         if std::mem::take(&mut self.is_output_lost) {

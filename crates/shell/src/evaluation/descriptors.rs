@@ -11,7 +11,9 @@ pub(super) enum Descriptor {
     Null,
     /// A text to read: that of a file, a pipe or a here-document.
     Text(Rc<RefCell<Text>>),
-    /// A pipe's other end, or the terminal that is none.
+    /// What the evaluation's own messages are collected in: nothing of the script reads it.
+    Terminal(Rc<RefCell<Vec<u8>>>),
+    /// A pipe's other end, or what descriptor 1 is at first.
     Sink(Rc<RefCell<Vec<u8>>>),
     /// A file to write.
     File(Rc<RefCell<OpenFile>>),
@@ -42,6 +44,13 @@ pub(super) struct OpenFile {
 /// Descriptors by number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Descriptors(pub(super) BTreeMap<u32, Descriptor>);
+
+impl Descriptors {
+    /// Whether a script, or a file, takes what is written to a descriptor.
+    pub(super) fn is_read(&self, number: u32) -> bool {
+        matches!(self.0.get(&number), Some(Descriptor::Sink(_) | Descriptor::File(_)))
+    }
+}
 
 impl Descriptor {
     pub(super) fn text(bytes: Vec<u8>) -> Self {

@@ -53,7 +53,10 @@ impl<W: World> Shell<'_, W> {
         let mut found = Vec::new();
         for field in fields.finish() {
             match !self.state.options.no_glob && pattern::is_pattern(&field) {
-                true => found.extend(self.paths(&field)?),
+                true => {
+                    self.check_pattern(&field)?;
+                    found.extend(self.paths(&field)?);
+                }
                 false => found.push(bytes_of(&field)),
             }
         }
@@ -62,12 +65,14 @@ impl<W: World> Shell<'_, W> {
 
     /// What a word comes to where nothing is split: a value, a file's name, what `case` matches.
     pub(super) fn expand_one(&mut self, word: &Word) -> Result<Vec<u8>, Fault> {
-        Ok(bytes_of(&self.expand_pattern(word)?))
+        Ok(bytes_of(&self.one_field(&word.pieces, Place::VALUE)?))
     }
 
     /// A word to match with: what quotes took the meaning of is marked.
     pub(super) fn expand_pattern(&mut self, word: &Word) -> Result<Vec<Char>, Fault> {
-        self.one_field(&word.pieces, Place::VALUE)
+        let pattern = pattern::with_backslashes(self.one_field(&word.pieces, Place::VALUE)?);
+        self.check_pattern(&pattern)?;
+        Ok(pattern)
     }
 
     /// The text of a here-document.
@@ -97,10 +102,12 @@ impl<W: World> Shell<'_, W> {
                     if !is_all_parameters(pieces) {
                         fields.push(b"", true);
                     }
+                    self.check_quotes(pieces)?;
                     let within = Place { quoted: true, literals_split: false, ..place };
                     self.pieces(pieces, within, fields)?;
                 }
                 Piece::Tilde(login) => {
+                    self.check_tilde(login)?;
                     let home = match login.as_str() {
                         "" => self.state.get("HOME").cloned(),
                         login => self.world.home(login),
@@ -115,6 +122,7 @@ impl<W: World> Shell<'_, W> {
                 }
                 Piece::Arithmetic(pieces) => {
                     let expression = bytes_of(&self.one_field(pieces, Place::TEXT)?);
+                    self.check_arithmetic(&expression)?;
                     let value = arithmetic::evaluate(&expression, &mut self.state)
                         .map_err(|why| self.error(&why))?;
                     push_value(value.to_string().as_bytes(), place, fields);
@@ -132,6 +140,7 @@ impl<W: World> Shell<'_, W> {
     ) -> Result<(), Fault> {
         self.line = parameter.line;
         let name = &parameter.name;
+        self.check_parameter(parameter, place.quoted && !place.is_one)?;
         let value = self.value(name);
         self.expand(value.count() as u64, value.len(&self.state) as u64)?;
         let operand = Place { literals_split: !place.quoted, ..place };
@@ -140,6 +149,9 @@ impl<W: World> Shell<'_, W> {
             Operation::Value => self.checked(name, &value)?,
             Operation::Length => {
                 self.checked(name, &value)?;
+                if self.is_bash() && value.all().any(|text| !text.is_ascii()) {
+                    return Err(self.unsupported("the length of bytes beyond ASCII in bash"));
+                }
                 let len = value.len(&self.state);
                 push_value(len.to_string().as_bytes(), place, fields);
                 return Ok(());
@@ -168,6 +180,7 @@ impl<W: World> Shell<'_, W> {
             Operation::WithoutStart { longest, pattern } => {
                 self.checked(name, &value)?;
                 let pattern = self.expand_pattern(pattern)?;
+                value.all().try_for_each(|text| self.check_text(&pattern, text))?;
                 let value = value.map(|text| without_start(&text, &pattern, *longest));
                 push(value, place, fields, &self.state);
                 return Ok(());
@@ -175,6 +188,7 @@ impl<W: World> Shell<'_, W> {
             Operation::WithoutEnd { longest, pattern } => {
                 self.checked(name, &value)?;
                 let pattern = self.expand_pattern(pattern)?;
+                value.all().try_for_each(|text| self.check_text(&pattern, text))?;
                 let value = value.map(|text| without_end(&text, &pattern, *longest));
                 push(value, place, fields, &self.state);
                 return Ok(());
@@ -280,6 +294,15 @@ impl<W: World> Shell<'_, W> {
 }
 
 impl Value {
+    /// Each of its texts.
+    fn all(&self) -> std::slice::Iter<'_, Vec<u8>> {
+        match self {
+            Self::Unset => [].iter(),
+            Self::One(text) => std::slice::from_ref(text).iter(),
+            Self::Many(all, _) => all.iter(),
+        }
+    }
+
     /// How many words it has.
     fn count(&self) -> usize {
         match self {

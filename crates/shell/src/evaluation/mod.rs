@@ -1,10 +1,11 @@
-//! The evaluation of a script, as dash(1) does it.
+//! The evaluation of a script, as dash(1) does it, or bash(1).
 //!
 //! One shell, one thread: the commands of a pipeline run one after the other, each with the whole output
 //! of the one before it; `&` runs its command at once. What a process would be is a copy of the shell's
 //! state. Work and output are bounded ([`Limits`]).
 
 mod arithmetic;
+mod bash;
 mod builtins;
 mod commands;
 mod descriptors;
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::stop::Stop;
-use crate::syntax::{self, Command, List};
+use crate::syntax::{self, Command, Dialect, List, SyntaxError};
 use crate::world::{Invocation, World};
 use descriptors::{Descriptor, Descriptors};
 use state::{Getopts, Options, State, Variable};
@@ -82,7 +83,7 @@ pub struct Finished {
     pub errors: Vec<u8>,
 }
 
-/// Evaluates a script.
+/// Evaluates a script as dash does.
 ///
 /// # Errors
 /// [`Stop`]: a script that does not parse, something that is not implemented, or a limit.
@@ -92,16 +93,33 @@ pub fn evaluate<W: World>(
     world: &mut W,
     limits: Limits,
 ) -> Result<Finished, Stop> {
-    let list = syntax::parse(script, limits.syntax)
-        .map_err(|source| Stop::Syntax { script: start.name.clone(), source })?;
+    evaluate_as(Dialect::Posix, script, start, world, limits)
+}
+
+/// Evaluates a script as the shell of a dialect does; the files that it reads by `.` are of the same dialect.
+///
+/// # Errors
+/// As for [`evaluate`].
+pub fn evaluate_as<W: World>(
+    dialect: Dialect,
+    script: &[u8],
+    start: Start,
+    world: &mut W,
+    limits: Limits,
+) -> Result<Finished, Stop> {
+    if dialect == Dialect::Bash {
+        bash::check_start(&start)?;
+    }
+    let list = parse(dialect, script, &start.name, limits)?;
     let (output, errors) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
     let descriptors = Descriptors(BTreeMap::from([
         (0, Descriptor::text(start.input.clone())),
         (1, Descriptor::Sink(output.clone())),
-        (2, Descriptor::Sink(errors.clone())),
+        (2, Descriptor::Terminal(errors.clone())),
     ]));
     let script = start.name.clone();
-    let state = first_state(start, descriptors);
+    let mut state = first_state(start, descriptors);
+    state.dialect = dialect;
     let mut shell = Shell::new(world, state, limits, script);
     let ended = shell.list(&list, false).and_then(|()| shell.in_bounds());
     shell.end(ended)?;
@@ -142,6 +160,17 @@ pub(crate) fn run_builtin<W: World>(world: &mut W, invocation: Invocation<'_>) -
     Ok(status)
 }
 
+/// Parses a script of this name.
+fn parse(dialect: Dialect, text: &[u8], script: &str, limits: Limits) -> Result<List, Stop> {
+    syntax::parse_as(dialect, text, limits.syntax).map_err(|source| {
+        let script = script.to_owned();
+        match source {
+            SyntaxError::Unsupported { line, what } => Stop::Unsupported { script, line, what },
+            source => Stop::Syntax { script, source },
+        }
+    })
+}
+
 /// The state of a shell that starts.
 fn first_state(start: Start, descriptors: Descriptors) -> State {
     let mut options = Options::default();
@@ -175,6 +204,9 @@ fn first_state(start: Start, descriptors: Descriptors) -> State {
         getopts: Getopts::default(),
         loops: 0,
         is_subshell: false,
+        dialect: Dialect::Posix,
+        prefixed: Vec::new(),
+        sourced: 0,
     }
 }
 
@@ -272,8 +304,12 @@ impl<'w, W: World> Shell<'w, W> {
         Stop::Unsupported { script: self.script.clone(), line: self.line, what: what.into() }.into()
     }
 
-    /// An error of the script's own: dash says it and exits with 2 (XCU 2.8.1).
+    /// An error of the script's own: dash says it and exits with 2 (XCU 2.8.1). What bash does is not
+    /// implemented.
     fn error(&mut self, message: &str) -> Fault {
+        if self.is_bash() {
+            return self.unsupported(format!("an error of the script: {message}"));
+        }
         if let Err(fault) = self.complain(message) {
             return fault;
         }
@@ -283,7 +319,9 @@ impl<'w, W: World> Shell<'w, W> {
 
     /// Writes a message as dash does.
     fn complain(&mut self, message: &str) -> Result<(), Fault> {
-        let line = self.line;
+        self.check_message(message)?;
+        let line =
+            if self.is_bash() { format!("line {}", self.line) } else { self.line.to_string() };
         let message = format!("{}: {line}: {message}\n", String::from_utf8_lossy(&self.state.name));
         self.write(2, message.as_bytes())
     }
@@ -316,13 +354,7 @@ impl<'w, W: World> Shell<'w, W> {
 
     /// Runs a text: that of `eval`, a trap, or a file.
     fn run_text(&mut self, text: &[u8], tested: bool) -> Result<(), Fault> {
-        let parsed = syntax::parse(text, self.limits.syntax);
-        let list: List = match parsed {
-            Ok(list) => list,
-            Err(source) => {
-                return Err(Stop::Syntax { script: self.script.clone(), source }.into());
-            }
-        };
+        let list = parse(self.state.dialect, text, &self.script, self.limits)?;
         if list.items.is_empty() {
             self.state.status = 0;
         }
@@ -335,6 +367,10 @@ impl<'w, W: World> Shell<'w, W> {
         self.state.is_subshell = true;
         // An action of the outer shell is not the inner one's (XCU 2.15, `trap`).
         self.state.traps.clear();
+        if self.is_bash() {
+            // bash leaves no loop that a subshell lies in.
+            self.state.loops = 0;
+        }
         let ended = self.deeper(run);
         let ended = self.end(ended);
         let status = self.state.exit_status();
@@ -351,6 +387,8 @@ impl<'w, W: World> Shell<'w, W> {
         let status = self.state.status;
         let ended = self.subshell(|shell| {
             shell.state.descriptors.0.insert(1, sink);
+            // bash(1), "Command Execution Environment".
+            shell.state.options.exit_on_error &= !shell.is_bash();
             shell.list(list, false)
         })?;
         // `$?` stays that of the command before, until the whole command has run.
@@ -493,7 +531,7 @@ exit: 127
 
     #[test]
     fn a_script_that_does_not_parse_is_named() {
-        let unterminated = |line| syntax::SyntaxError::Unterminated { line, what: "`\"`" };
+        let unterminated = |line| SyntaxError::Unterminated { line, what: "`\"`" };
         for (script, name, line) in [
             ("echo \"", "s", 1),
             ("eval 'echo \"'", "s", 1),
@@ -539,7 +577,7 @@ exit: 127
         }
         let short = syntax::Limits { len: 4, ..syntax::Limits::default() };
         let found = evaluated("echo a", Limits { syntax: short, ..Limits::default() });
-        let source = syntax::SyntaxError::TooLong { len: 6, limit: 4 };
+        let source = SyntaxError::TooLong { len: 6, limit: 4 };
         assert_eq!(found, Err(Stop::Syntax { script: "s".into(), source }));
     }
 

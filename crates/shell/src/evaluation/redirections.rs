@@ -24,15 +24,17 @@ impl<W: World> Shell<'_, W> {
     ) -> Result<Option<Replaced>, Fault> {
         let mut replaced = Replaced(BTreeMap::new());
         for redirection in redirections {
-            let number = redirection.descriptor;
-            let before = || self.state.descriptors.0.get(&number).cloned();
-            replaced.0.entry(number).or_insert_with(before);
+            let both = matches!(redirection.kind, RedirectionKind::WriteBoth { .. });
+            for number in std::iter::once(redirection.descriptor).chain(both.then_some(2)) {
+                let before = || self.state.descriptors.0.get(&number).cloned();
+                replaced.0.entry(number).or_insert_with(before);
+            }
             self.line = redirection.line;
             if let Err(message) = self.redirect_one(redirection)? {
                 // The message goes where the messages of the command itself would have gone.
                 self.complain(&message)?;
                 self.put_back(replaced);
-                self.state.status = 2;
+                self.state.status = if self.is_bash() { 1 } else { 2 };
                 return Ok(None);
             }
         }
@@ -59,20 +61,34 @@ impl<W: World> Shell<'_, W> {
                 None => return Err(self.unsupported("a here-document without its text")),
             },
             RedirectionKind::Duplicate(word) => return self.duplicate(number, word),
+            RedirectionKind::HereString(word) => {
+                let mut text = self.expand_one(word)?;
+                text.push(b'\n');
+                Ok(Descriptor::text(text))
+            }
+            RedirectionKind::WriteBoth { file, append } => {
+                let path = self.target(file)?;
+                let keep = self.state.options.no_clobber && !append;
+                let opened = self.open_to_write(&path, *append, keep);
+                return Ok(opened.map(|descriptor| {
+                    self.state.descriptors.0.insert(1, descriptor.clone());
+                    self.state.descriptors.0.insert(2, descriptor);
+                }));
+            }
             RedirectionKind::Read(word) => {
-                let path = self.expand_one(word)?;
+                let path = self.target(word)?;
                 self.open_to_read(&path)
             }
             RedirectionKind::Write(word) => {
-                let (path, keep) = (self.expand_one(word)?, self.state.options.no_clobber);
+                let (path, keep) = (self.target(word)?, self.state.options.no_clobber);
                 self.open_to_write(&path, false, keep)
             }
             RedirectionKind::Clobber(word) => {
-                let path = self.expand_one(word)?;
+                let path = self.target(word)?;
                 self.open_to_write(&path, false, false)
             }
             RedirectionKind::Append(word) => {
-                let path = self.expand_one(word)?;
+                let path = self.target(word)?;
                 self.open_to_write(&path, true, false)
             }
             RedirectionKind::ReadWrite(word) => {
@@ -86,13 +102,27 @@ impl<W: World> Shell<'_, W> {
         }))
     }
 
+    /// The name of a file: dash does not split it; bash does, and wants one word.
+    fn target(&mut self, word: &Word) -> Result<Vec<u8>, Fault> {
+        if !self.is_bash() {
+            return self.expand_one(word);
+        }
+        match <[Vec<u8>; 1]>::try_from(self.expand_all(std::slice::from_ref(word))?) {
+            Ok([path]) => Ok(path),
+            Err(_) => Err(self.unsupported("an ambiguous redirection in bash")),
+        }
+    }
+
     fn duplicate(&mut self, number: u32, word: &Word) -> Result<Result<(), String>, Fault> {
-        let source = self.expand_one(word)?;
+        let source = self.target(word)?;
         if source == b"-" {
             self.state.descriptors.0.remove(&number);
             return Ok(Ok(()));
         }
         let shown = String::from_utf8_lossy(&source).into_owned();
+        if self.is_bash() && !source.iter().all(u8::is_ascii_digit) {
+            return Err(self.unsupported(format!("the redirection `>&{shown}` in bash")));
+        }
         let Ok(from) = shown.parse::<u32>() else {
             return Ok(Err(format!("Bad fd number: {shown}")));
         };
@@ -168,7 +198,7 @@ impl<W: World> Shell<'_, W> {
         let is_written = match self.state.descriptors.0.get(&number).cloned() {
             None | Some(Descriptor::Text(_)) => bytes.is_empty(),
             Some(Descriptor::Null) => true,
-            Some(Descriptor::Sink(sink)) => {
+            Some(Descriptor::Sink(sink) | Descriptor::Terminal(sink)) => {
                 sink.borrow_mut().extend_from_slice(bytes);
                 true
             }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bash;
 use super::descriptors::Descriptors;
-use crate::syntax::Command;
+use crate::syntax::{Command, Dialect};
 
 /// A variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) struct Options {
     pub(super) no_unset: bool,
     pub(super) verbose: bool,
     pub(super) trace: bool,
+    /// `pipefail`, which has no letter: in bash alone.
+    pub(super) pipe_fail: bool,
 }
 
 impl Options {
@@ -118,6 +121,11 @@ pub(super) struct State {
     pub(super) getopts: Getopts,
     pub(super) loops: u32,
     pub(super) is_subshell: bool,
+    pub(super) dialect: Dialect,
+    /// Variables that are assigned before the functions that run.
+    pub(super) prefixed: Vec<String>,
+    /// How many files that `.` reads run.
+    pub(super) sourced: u32,
 }
 
 impl State {
@@ -130,6 +138,13 @@ impl State {
     /// # Errors
     /// The variable is read only.
     pub(super) fn set(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
+        if self.dialect == Dialect::Bash && name == "_" {
+            // Each command sets it again, and no script can read what it held.
+            return Ok(());
+        }
+        if self.dialect == Dialect::Bash && bash::is_special(name) {
+            return Err(format!("{name}: a variable of bash"));
+        }
         let export = self.options.all_export;
         let variable = self.variables.entry(name.to_owned()).or_default();
         if variable.read_only {

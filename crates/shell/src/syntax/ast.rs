@@ -96,6 +96,8 @@ pub enum CommandKind {
         /// Patterns, each with what runs if one of them is the first that matches.
         branches: Vec<(Vec<Word>, List)>,
     },
+    /// `[[ ... ]]` of bash.
+    Condition(Condition),
     /// `NAME() COMMAND`.
     Function {
         /// Its name.
@@ -103,6 +105,35 @@ pub enum CommandKind {
         /// What calling it runs.
         body: Box<Command>,
     },
+}
+
+/// What `[[ ... ]]` of bash asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// `WORD`: whether it is not empty.
+    Word(Word),
+    /// `-f WORD` and its like.
+    Unary {
+        /// The letter of the operator.
+        letter: u8,
+        /// What it is about.
+        operand: Word,
+    },
+    /// `WORD == WORD` and its like.
+    Binary {
+        /// Left of the operator.
+        left: Word,
+        /// One of those of `test`, or `==`.
+        operator: &'static str,
+        /// Right of it: a pattern for `=`, `==` and `!=`.
+        right: Word,
+    },
+    /// `! ...`
+    Not(Box<Self>),
+    /// `... && ...`
+    And(Box<Self>, Box<Self>),
+    /// `... || ...`
+    Or(Box<Self>, Box<Self>),
 }
 
 /// `NAME=WORD`.
@@ -138,6 +169,15 @@ pub enum RedirectionKind {
     Append(Word),
     /// `<>`: a file to read and write.
     ReadWrite(Word),
+    /// `&>` and `&>>` of bash: descriptors 1 and 2 write a file.
+    WriteBoth {
+        /// The file.
+        file: Word,
+        /// With `&>>`: it is not emptied first.
+        append: bool,
+    },
+    /// `<<<` of bash: a word and a line break to read.
+    HereString(Word),
     /// `<&` and `>&`: a copy of another descriptor; `-` closes it.
     Duplicate(Word),
     /// `<<` and `<<-`: a text, which stands below the line that announces it. It is set once the whole

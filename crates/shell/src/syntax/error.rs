@@ -40,6 +40,14 @@ pub enum SyntaxError {
         /// What is there.
         found: String,
     },
+    /// A form of bash that is not implemented.
+    #[error("line {line}: {what}")]
+    Unsupported {
+        /// Where.
+        line: u32,
+        /// What it is, with its words.
+        what: String,
+    },
     /// Commands within commands, beyond any real script.
     #[error("line {line}: nested more than {limit} deep")]
     TooDeep {

@@ -1,9 +1,12 @@
 //! Bytes of a script, with the place in them: blanks, comments, operators and reserved words.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use super::SyntaxError;
 use super::ast::Word;
+use super::dialect::Dialect;
 use super::limits::Limits;
 
 /// What a list may end with, and what starts a compound command (XCU 2.4).
@@ -17,6 +20,9 @@ const RESERVED: [&str; 16] = [
 pub fn is_reserved(word: &[u8]) -> bool {
     RESERVED.iter().any(|reserved| reserved.as_bytes() == word)
 }
+
+/// The most words that the braces of a script come to, far beyond any real one.
+const MOST_BRACES: usize = 1 << 16;
 
 /// A here-document that is announced, and whose text begins on the next line.
 pub(super) struct Announced {
@@ -36,6 +42,9 @@ pub(super) struct Parser<'a> {
     pub(super) line: u32,
     pub(super) depth: u32,
     pub(super) limits: Limits,
+    pub(super) dialect: Dialect,
+    /// How many words braces may still come to in the whole script.
+    pub(super) braces: Rc<Cell<usize>>,
     pub(super) announced: Vec<Announced>,
 }
 
@@ -51,7 +60,14 @@ pub(super) fn is_of_name(byte: u8, first: bool) -> bool {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(bytes: &'a [u8], line: u32, depth: u32, limits: Limits) -> Self {
-        Self { bytes, at: 0, line, depth, limits, announced: Vec::new() }
+        let (dialect, braces) = (Dialect::Posix, Rc::new(Cell::new(MOST_BRACES)));
+        Self { bytes, at: 0, line, depth, limits, dialect, braces, announced: Vec::new() }
+    }
+
+    /// A parser of a text within this one.
+    pub(super) fn within<'b>(&self, text: &'b [u8], line: u32) -> Parser<'b> {
+        let (dialect, braces) = (self.dialect, self.braces.clone());
+        Parser { dialect, braces, ..Parser::new(text, line, self.depth, self.limits) }
     }
 
     /// The byte here as it stands, in quotes for instance.
@@ -144,11 +160,17 @@ impl<'a> Parser<'a> {
         found
     }
 
-    /// The reserved word here, if one stands where a command could.
-    pub(super) fn reserved(&mut self) -> Option<&'static str> {
+    /// The bytes here up to what ends a word, quotes and all.
+    pub(super) fn upcoming(&mut self) -> Vec<u8> {
         let (at, line) = (self.at, self.line);
         let word = self.take_while(|byte| !ends_word(byte));
         (self.at, self.line) = (at, line);
+        word
+    }
+
+    /// The reserved word here, if one stands where a command could.
+    pub(super) fn reserved(&mut self) -> Option<&'static str> {
+        let word = self.upcoming();
         RESERVED.into_iter().find(|reserved| reserved.as_bytes() == word)
     }
 

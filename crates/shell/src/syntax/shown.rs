@@ -1,7 +1,7 @@
 //! A parsed script in one line, for tests: every piece in brackets of its own.
 
 use super::ast::{
-    AndOr, Command, CommandKind, Connector, List, Operation, Parameter, Piece, Pipeline,
+    AndOr, Command, CommandKind, Condition, Connector, List, Operation, Parameter, Piece, Pipeline,
     RedirectionKind, Word,
 };
 use super::limits::Limits;
@@ -47,6 +47,9 @@ fn command(command: &Command) -> String {
             RedirectionKind::Append(file) => (">>", word(file)),
             RedirectionKind::ReadWrite(file) => ("<>", word(file)),
             RedirectionKind::Duplicate(file) => (">&", word(file)),
+            RedirectionKind::WriteBoth { file, append: false } => ("&>", word(file)),
+            RedirectionKind::WriteBoth { file, append: true } => ("&>>", word(file)),
+            RedirectionKind::HereString(text) => ("<<<", word(text)),
             RedirectionKind::Here(text) => ("<<", text.get().map_or("?".into(), word)),
         };
         parts.push(format!("[{}{operator} {target}]", redirection.descriptor));
@@ -86,7 +89,23 @@ fn kind(kind: &CommandKind) -> String {
             };
             format!("case {} in{} esac", word(of), branches.iter().map(branch).collect::<String>())
         }
+        CommandKind::Condition(found) => format!("[[ {} ]]", condition(found)),
         CommandKind::Function { name, body } => format!("{name}() {}", command(body)),
+    }
+}
+
+fn condition(found: &Condition) -> String {
+    match found {
+        Condition::Word(found) => word(found),
+        Condition::Unary { letter, operand } => {
+            format!("-{} {}", char::from(*letter), word(operand))
+        }
+        Condition::Binary { left, operator, right } => {
+            format!("{} {operator} {}", word(left), word(right))
+        }
+        Condition::Not(inner) => format!("! {}", condition(inner)),
+        Condition::And(one, other) => format!("({} && {})", condition(one), condition(other)),
+        Condition::Or(one, other) => format!("({} || {})", condition(one), condition(other)),
     }
 }
 

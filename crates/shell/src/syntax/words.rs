@@ -2,6 +2,7 @@
 
 use super::SyntaxError;
 use super::ast::{Assignment, Operation, Parameter, ParameterName, Piece, Word};
+use super::bash::Dollar;
 use super::lexer::{Parser, ends_word, is_of_name};
 
 /// What a piece stands in, which decides what ends it and what quotes.
@@ -77,6 +78,9 @@ impl Parser<'_> {
 
     /// What is assigned to a variable.
     pub(super) fn assigned(&mut self, name: String) -> Result<Assignment, SyntaxError> {
+        if self.is_bash() && self.sees("(") {
+            return self.unsupported(self.line, format!("the array `{name}=(`"));
+        }
         let pieces = self.nested(|parser| parser.pieces(Within::Value))?;
         Ok(Assignment { name, value: Word { pieces } })
     }
@@ -203,6 +207,19 @@ impl Parser<'_> {
 
     fn dollar(&mut self, within: Within, pieces: &mut Pieces) -> Result<(), SyntaxError> {
         let line = self.line;
+        if self.is_bash() {
+            if within == Within::QuotedBraces && (self.sees("$'") || self.sees("$\"")) {
+                return self.unsupported(line, "`$'` or `$\"` in the word of `\"${...}\"`");
+            }
+            match self.dollar_of_bash(within.is_quoted())? {
+                Dollar::Other => {}
+                Dollar::Nothing => return Ok(()),
+                Dollar::Text(text) => {
+                    pieces.0.push(Piece::Quoted(text));
+                    return Ok(());
+                }
+            }
+        }
         let piece = match () {
             () if self.eat("$((") => {
                 Piece::Arithmetic(self.nested(|parser| parser.pieces(Within::Arithmetic))?)
@@ -210,6 +227,7 @@ impl Parser<'_> {
             () if self.eat("$(") => {
                 let list = self.list()?;
                 self.skip_blanks();
+                self.check_substitution(line, &list)?;
                 if !self.eat(")") {
                     return match self.peek() {
                         None => Err(SyntaxError::Unterminated { line, what: "`$(`" }),
@@ -274,6 +292,11 @@ impl Parser<'_> {
             let name = parser.parameter_name(true)?;
             parser.eat("}").then_some(name)
         });
+        if let Some(ParameterName::All | ParameterName::Joined) = length
+            && self.is_bash()
+        {
+            return Ok(parameter(ParameterName::Count, Operation::Value));
+        }
         if let Some(name) = length {
             return Ok(parameter(name, Operation::Length));
         }
@@ -335,8 +358,9 @@ impl Parser<'_> {
                 Some(byte) => script.push(byte),
             }
         }
-        let mut parser = Parser::new(&script, line, self.depth, self.limits);
-        Ok(Piece::Command(parser.whole()?))
+        let list = self.within(&script, line).whole()?;
+        self.check_substitution(line, &list)?;
+        Ok(Piece::Command(list))
     }
 }
 

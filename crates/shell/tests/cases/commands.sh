@@ -109,3 +109,5 @@ cd /nonexistent; echo $?; cd /; pwd
 command . /nonexistent/file; echo no
 ----
 set -e; cd /nonexistent 2>/dev/null || echo nocd; echo on
+----
+set -e; { false; echo no; } | while read x; do echo "<$x>"; done; echo b; if { false; echo c; } | while read x; do echo "<$x>"; done; then echo d; fi; true | { false; echo no; }; echo no

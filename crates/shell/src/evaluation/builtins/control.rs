@@ -1,7 +1,6 @@
 //! What changes which commands run next, and where.
 
-use super::super::{Fault, Shell};
-use crate::stop::Stop;
+use super::super::{Fault, Shell, parse};
 use crate::syntax;
 use crate::world::{FileType, World};
 
@@ -11,6 +10,7 @@ impl<W: World> Shell<'_, W> {
         let Some(name) = arguments.first() else {
             return Err(self.error(".: filename argument required"));
         };
+        self.check_dot(arguments)?;
         let path = match name.contains(&b'/') {
             true => self.state.absolute(name),
             false => {
@@ -20,20 +20,32 @@ impl<W: World> Shell<'_, W> {
                     .map(|folder| self.state.absolute(&[folder, b"/", name].concat()));
                 let mut found = candidates.filter(|path| self.world.source(path).is_ok());
                 let found = found.next();
-                found.unwrap_or_else(|| name.clone())
+                match found {
+                    Some(path) => path,
+                    // It would look here too.
+                    None if self.is_bash() => {
+                        return Err(self.unsupported("`.` of a name that `PATH` lacks in bash"));
+                    }
+                    None => name.clone(),
+                }
             }
         };
         let shown = String::from_utf8_lossy(name).into_owned();
         let Ok(text) = self.world.source(&path) else {
+            if self.is_bash() {
+                self.complain(&format!("{shown}: No such file or directory"))?;
+                return Ok(1);
+            }
             return Err(self.error(&format!(".: cannot open {shown}: No such file")));
         };
-        let list = syntax::parse(&text, self.limits.syntax)
-            .map_err(|source| Stop::Syntax { script: shown.clone(), source })?;
+        let list = parse(self.state.dialect, &text, &shown, self.limits)?;
         let script = std::mem::replace(&mut self.script, shown);
         if list.items.is_empty() {
             self.state.status = 0;
         }
+        self.state.sourced += 1;
         let ran = self.deeper(|shell| shell.list(&list, tested));
+        self.state.sourced = self.state.sourced.saturating_sub(1);
         self.script = script;
         match ran {
             Ok(()) | Err(Fault::Return) => Ok(self.state.status),
@@ -104,14 +116,24 @@ impl<W: World> Shell<'_, W> {
                     rest = others;
                     break;
                 }
-                b"-v" => return Ok(self.describe(others, false)?.into()),
-                b"-V" => return Ok(self.describe(others, true)?.into()),
+                b"-v" => {
+                    self.check_described(others, false)?;
+                    return Ok(self.describe(others, false)?.into());
+                }
+                b"-V" => {
+                    self.check_described(others, true)?;
+                    return Ok(self.describe(others, true)?.into());
+                }
+                option if self.is_bash() && option.starts_with(b"-") => {
+                    let shown = String::from_utf8_lossy(option).into_owned();
+                    return Err(self.unsupported(format!("`command {shown}`")));
+                }
                 _ => break,
             }
         }
         match rest.first() {
             None => Ok(0),
-            Some(name) if super::is_special(name) || super::is_regular(name) => {
+            Some(name) if super::is_special(name) || self.has_builtin(name) => {
                 match self.builtin(rest, tested) {
                     // `command` takes this from a special builtin (XCU `command`).
                     Ok(()) | Err(Fault::Error) => Ok(self.state.status),
@@ -133,8 +155,10 @@ impl<W: World> Shell<'_, W> {
             let found = match name.as_slice() {
                 name if self.function(name).is_some() => Some((name.to_vec(), "a shell function")),
                 name if super::is_special(name) => Some((name.to_vec(), "a special shell builtin")),
-                name if super::is_regular(name) => Some((name.to_vec(), "a shell builtin")),
-                name if syntax::is_reserved(name) => Some((name.to_vec(), "a shell keyword")),
+                name if self.has_builtin(name) => Some((name.to_vec(), "a shell builtin")),
+                name if syntax::is_reserved(name) || self.is_reserved_by_bash(name) => {
+                    Some((name.to_vec(), "a shell keyword"))
+                }
                 // A path is answered as it is.
                 name if name.contains(&b'/') => {
                     let path = self.state.absolute(name);
@@ -149,7 +173,7 @@ impl<W: World> Shell<'_, W> {
                     [name.as_slice(), b" is ", what.as_bytes(), b"\n"].concat()
                 }
                 (None, long) => {
-                    status = 127;
+                    status = if self.is_bash() { 1 } else { 127 };
                     match long {
                         true => [name.as_slice(), b": not found\n"].concat(),
                         false => Vec::new(),
@@ -182,7 +206,7 @@ impl<W: World> Shell<'_, W> {
         if !is_directory {
             let shown = String::from_utf8_lossy(&wanted).into_owned();
             self.complain(&format!("cd: can't cd to {shown}"))?;
-            return Ok(2);
+            return Ok(if self.is_bash() { 1 } else { 2 });
         }
         let old = std::mem::replace(&mut self.state.directory, path.clone());
         self.state.set("OLDPWD", old).map_err(|why| self.error(&why))?;
@@ -230,7 +254,7 @@ impl<W: World> Shell<'_, W> {
         let resets = action == b"-" || conditions.is_empty();
         let names = if conditions.is_empty() { arguments } else { conditions };
         for name in names {
-            let Some(condition) = condition(name) else {
+            let Some(condition) = condition(self.signal(name)) else {
                 let shown = String::from_utf8_lossy(name).into_owned();
                 self.write(2, format!("trap: {shown}: bad trap\n").as_bytes())?;
                 return Ok(1);
@@ -252,7 +276,7 @@ const CONDITIONS: [&str; 32] = [
 ];
 
 /// The condition of a name, in capitals or not, or of a number.
-fn condition(name: &[u8]) -> Option<&'static str> {
+pub(super) fn condition(name: &[u8]) -> Option<&'static str> {
     let number = str::from_utf8(name).ok().and_then(|name| name.parse().ok());
     let named = || CONDITIONS.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name));
     CONDITIONS.get(number.or_else(named)?).copied()

@@ -1,5 +1,6 @@
 //! Commands of the shell itself: the special builtins (XCU 2.15), and the regular ones that dash has.
 
+mod bash;
 mod control;
 mod output;
 mod read;
@@ -48,6 +49,7 @@ impl<W: World> Shell<'_, W> {
         };
         self.state.status = match name.as_str() {
             "." => self.dot(arguments, tested)?,
+            "source" if self.is_bash() => self.dot(arguments, tested)?,
             "command" => self.command_builtin(arguments, tested)?,
             "eval" => self.eval(arguments, tested)?,
             name => self.alone(name, words, arguments)?.into(),
@@ -61,6 +63,11 @@ impl<W: World> Shell<'_, W> {
 
     /// A builtin that runs no other command.
     fn alone(&mut self, name: &str, words: &[Vec<u8>], arguments: &[Vec<u8>]) -> Result<u8, Fault> {
+        if self.is_bash()
+            && let Some(status) = self.alone_in_bash(name, arguments)?
+        {
+            return Ok(status);
+        }
         Ok(match name {
             ":" | "true" => 0,
             "false" => 1,

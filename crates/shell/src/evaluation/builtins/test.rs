@@ -51,18 +51,22 @@ impl<W: World> Shell<'_, W> {
         {
             (negated, arguments) = (true, others);
         }
-        let mut words = Words { words: arguments, at: 0 };
-        let found = self.either(&mut words).and_then(|value| match words.peek(0) {
-            None => Ok(value != negated),
-            Some(word) => Err(format!("{}: unexpected operator", String::from_utf8_lossy(word))),
-        });
-        match found {
-            Ok(value) => Ok(u8::from(!value)),
+        match self.expression(arguments) {
+            Ok(value) => Ok(u8::from(value == negated)),
             Err(message) => {
                 self.complain(&format!("{name}: {message}"))?;
                 Ok(2)
             }
         }
+    }
+
+    /// An expression of any number of words.
+    pub(super) fn expression(&self, words: &[Vec<u8>]) -> Result<bool, String> {
+        let mut words = Words { words, at: 0 };
+        self.either(&mut words).and_then(|value| match words.peek(0) {
+            None => Ok(value),
+            Some(word) => Err(format!("{}: unexpected operator", String::from_utf8_lossy(word))),
+        })
     }
 
     fn either(&self, words: &mut Words<'_>) -> Result<bool, String> {
@@ -124,7 +128,7 @@ impl<W: World> Shell<'_, W> {
         self.world.status(&path, follow).ok()
     }
 
-    fn unary(&self, letter: u8, operand: &[u8]) -> Result<bool, String> {
+    pub(super) fn unary(&self, letter: u8, operand: &[u8]) -> Result<bool, String> {
         let status = |follow| self.status(operand, follow);
         let is = |wanted: FileType| status(true).is_some_and(|it| it.file_type == wanted);
         let has = |bits: u16| status(true).is_some_and(|it| it.mode & bits != 0);
@@ -156,7 +160,12 @@ impl<W: World> Shell<'_, W> {
         })
     }
 
-    fn compare(&self, left: &[u8], operator: &[u8], right: &[u8]) -> Result<bool, String> {
+    pub(super) fn compare(
+        &self,
+        left: &[u8],
+        operator: &[u8],
+        right: &[u8],
+    ) -> Result<bool, String> {
         let status = |path: &[u8]| self.status(path, true);
         let newer = |one: Option<Status>, other: Option<Status>| match (one, other) {
             (Some(one), Some(other)) => one.mtime > other.mtime,

@@ -6,7 +6,7 @@ use super::control::quoted;
 use crate::world::World;
 
 /// A name and what `=` gives it.
-fn split(word: &[u8]) -> (String, Option<Vec<u8>>) {
+pub(super) fn split(word: &[u8]) -> (String, Option<Vec<u8>>) {
     match word.iter().position(|byte| *byte == b'=') {
         Some(at) => {
             (String::from_utf8_lossy(&word[..at]).into_owned(), Some(word[at + 1..].to_vec()))
@@ -23,7 +23,8 @@ fn is_name(name: &str) -> bool {
 
 impl<W: World> Shell<'_, W> {
     /// A name of a variable, or the shell's error.
-    fn checked_name(&mut self, command: &str, name: String) -> Result<String, Fault> {
+    pub(super) fn checked_name(&mut self, command: &str, name: String) -> Result<String, Fault> {
+        self.check_variable(&name)?;
         match is_name(&name) {
             true => Ok(name),
             false => Err(self.error(&format!("{command}: {name}: bad variable name"))),
@@ -157,6 +158,14 @@ impl<W: World> Shell<'_, W> {
                 _ => {}
             }
             for letter in letters {
+                if *letter == b'o'
+                    && self.is_bash()
+                    && words.as_slice().first().is_some_and(|name| name == b"pipefail")
+                {
+                    words.next();
+                    self.state.options.pipe_fail = on;
+                    continue;
+                }
                 let letter = match letter {
                     b'o' => words.next().and_then(|name| Options::letter_of(name)),
                     letter => Some(*letter),
