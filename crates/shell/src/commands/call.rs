@@ -136,6 +136,19 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A name in quotes, as the messages of GNU programs have it; one that they would escape is not
+    /// implemented.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn quoted(&self, word: &[u8]) -> Result<String, Stop> {
+        let is_plain = word.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\'');
+        match is_plain {
+            true => Ok(format!("'{}'", shown(word))),
+            false => Err(self.unsupported(format!("the quotes of `{}`", word.escape_ascii()))),
+        }
+    }
+
     /// Says why the program itself refuses the call; answers the status that it has then.
     pub fn usage(&mut self, message: &str, status: u8) -> u8 {
         self.complain(message);

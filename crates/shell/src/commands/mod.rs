@@ -6,6 +6,7 @@
 //! characters, as in the locale `C`. What only the machine that runs the image knows (its name, its processors,
 //! its kernel's release) is a [`Stop`] too. Oracle: the programs themselves.
 
+mod abbreviations;
 mod accounts;
 mod builtins;
 mod call;

@@ -1,5 +1,6 @@
 //! Options, as getopt_long(3) reads them.
 
+use super::abbreviations::candidates;
 use super::call::{Call, shown};
 use crate::stop::Stop;
 
@@ -34,9 +35,8 @@ impl<'w> Options<'w> {
                     Some(at) => (&name[..at], name.get(at + 1..)),
                     None => (name, None),
                 };
-                let known = long.iter().find(|(known, _)| known.as_bytes() == name);
                 let unknown = || call.unsupported(format!("the option --{}", shown(name)));
-                let &(_, letter) = known.ok_or_else(unknown)?;
+                let letter = letter_of(call, long, name)?;
                 let value = match (takes(letter).unwrap_or_default(), value) {
                     (true, None) => words.next().map(Vec::as_slice).ok_or_else(unknown)?,
                     (false, Some(_)) => return Err(unknown()),
@@ -90,5 +90,23 @@ impl<'w> Options<'w> {
     #[must_use]
     pub fn last_of(&self, letters: &[u8]) -> Option<u8> {
         self.given.iter().rev().map(|(given, _)| *given).find(|given| letters.contains(given))
+    }
+}
+
+/// The letter of a long option: its name, or a start that no other option of the program has. The program
+/// refuses one that several have, and those are not told apart here from one that is not implemented.
+fn letter_of(call: &Call<'_>, long: &[(&str, u8)], name: &[u8]) -> Result<u8, Stop> {
+    let exact = |name: &[u8]| long.iter().find(|(known, _)| known.as_bytes() == name);
+    if let Some((_, letter)) = exact(name) {
+        return Ok(*letter);
+    }
+    let candidates = candidates(&call.name(), name);
+    match candidates.as_slice() {
+        [only] if let Some((_, letter)) = exact(only.as_bytes()) => Ok(*letter),
+        [_, _, ..] if !candidates.iter().any(|known| known.as_bytes() == name) => {
+            let all = candidates.join(" --");
+            Err(call.unsupported(format!("the option --{}: it may be --{all}", shown(name))))
+        }
+        _ => Err(call.unsupported(format!("the option --{}", shown(name)))),
     }
 }

@@ -79,3 +79,21 @@ printf abcdef >g; dd if=g of=d/x; echo $?; dd bs=1K count=1 if=/dev/zero 2>/dev/
 truncate -s 3 f; truncate -s 0 f; wc -c <f; truncate -s +5 f; wc -c <f; truncate -c -s 3 g; echo $?; ls; truncate -s 1K f; wc -c <f; truncate --size=-24 f; wc -c <f; truncate f; echo $?; truncate -s x f; echo $?; truncate -s 3; echo $?; truncate -s 3 d/x; echo $?; truncate -s 1M f; wc -c <f; truncate -s '<5' f; wc -c <f; truncate -s '<9' f; wc -c <f; truncate -s '>9' f; truncate -s '>8' f; wc -c <f; truncate -s %4 f; wc -c <f; truncate -s /5 f; wc -c <f; mkdir d; truncate -s 1 d; echo $?; truncate -s -99 f; wc -c <f; echo abc >k; truncate -r k f m; truncate -s 2 k; cat k; truncate -r no f; echo $?; truncate -s /0 f; echo $?
 ----
 mkfifo p; mkfifo -m 600 q; mkfifo p; echo $?; mkfifo d/x; echo $?; mkfifo; echo $?; mknod r p; stat -c '%F %a' r; umask 077; mknod -m 640 s p; mknod x p; mknod t; echo $?; mknod p p; echo $?; mknod u p 1 2; echo $?; ls; test -p p; echo $?; find . -type p | sort; mv q w; rm p; echo $?; mkfifo -m z y; echo $?; chmod 604 r; mkfifo -m u=rw,o= v
+----
+mkdir -p d/.x; touch d/a1 d/a10 d/a2 d/b.tar.gz d/b-1.2.tar.gz d/b-1.10.tar.gz d/c~ d/c d/A d/a01 d/1 d/10 d/9 d/a.1 d/a-1 d/.h2 d/.h10 d/a1~ d/a1.b d/Z_1 d/a+; ls -v d; ls -av d; ls -1v d/a*; ls -Av d; cd d; ls -v b* a1 a10 a2
+----
+mkdir d; echo x >d/f; ln -s d l; ln -s f d/k; ln -s none broken; ls -L l; ls -dL l d; ls -L broken; echo $?; ls -L d/k; ls --dereference d; ln -s gone d/g; ls -L d
+----
+mkdir -p d/e; echo abc >d/f; chmod 640 d/f; ln -s f d/e/l; ln d/f d/e/h; find d -type f -printf '%p %f %h %m %s %P\n' | sort; find d/e -printf '%y [%P] %l\t%%\n' | sort; find f -printf '%h\n' 2>/dev/null; echo $?; find . -name f -printf '%h/%f\0' | tr '\0' '|'; cd d; find f -printf '%h %f <%P>\n'; find e f -maxdepth 0 -printf '%P|%h|\\\n'
+----
+mkdir d t; echo a >d/f; ln -s ../d t/l; find t -follow -name f; find t -name f -follow; find t -name f -or -name l; find . -not -type d -name f; find -L t -printf '%y %p\n' | sort
+----
+echo a >a; mkdir d; mv a a; echo $?; mv a ./a; echo $?; mv d/ d; echo $?; mv -f a d/../a; echo $?; mv -n a a; echo $?; mv none none; echo $?; ln -s a l; mv l l; echo $?; cat a
+----
+echo a >a; mv -Z a b; echo $?; mv -vf b c; mkdir d; mv -v c d; mv --verbose d/c d/x d; echo $?; mv -vn d/c e; mv -v nofile y; echo $?; mv --context e f; ls
+----
+echo a >a; mkdir d e; touch e/f; rm -v a; rm -fv b; echo $?; rm -dv d; rm -rv e/f; rm -rfv e; rm -v none; echo $?
+----
+touch f; ln -s f l; ln -s none k; mkdir d; ln -s ../f d/l; touch -h f; touch --no-dereference new; echo $?; touch -ch new2; echo $?; touch -h -r f f; echo $?; ls; chown -P root f; echo $?; chown -RP root d; chown -L root f l; chgrp -H root f; echo $?; chown -h root k; echo $?; chown --no-dereference root k l; chown root k; echo $?
+----
+mkdir --parent a/b; mkdir --par c/d --mod 700; mkdir --mode=710 --parents e/f; cp --rec a g; rm --recur --fo g; ln --symb a l; ls --directo l; touch --no-cr n; cp --no-d -r l m; ls -1 --almost; rmdir --ignore c; head --li=1 /dev/null; echo b a | tr ' ' '\n' | sort --rev; install --dir x/y; chown --recurs root a; stat --form %a e; readlink --canonicalize-m q >/dev/null; echo $?

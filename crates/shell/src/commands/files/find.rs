@@ -2,6 +2,7 @@
 
 use super::super::accounts;
 use super::super::call::{Call, number, shown};
+use super::find_printf::Format;
 use super::paths::{below, last};
 use crate::pattern;
 use crate::stop::Stop;
@@ -23,6 +24,7 @@ enum Test {
     Mode { bits: u16, how: Bits },
     Newer(i64),
     Print(u8),
+    Printf(Format),
     Delete,
     Prune,
     Exec { words: Vec<Vec<u8>>, at_once: bool },
@@ -40,6 +42,8 @@ enum Bits {
 #[derive(Debug, Default)]
 struct Walk {
     follow: bool,
+    /// The operand that the walk is below.
+    start: Vec<u8>,
     depth_min: u64,
     depth_max: Option<u64>,
     children_first: bool,
@@ -74,6 +78,7 @@ pub(in super::super) fn find<W: World>(world: &mut W, call: &mut Call<'_>) -> Re
     }
     let here = [b".".to_vec()];
     for start in if starts.is_empty() { &here } else { starts } {
+        walk.start.clone_from(start);
         visit(world, call, &mut walk, &test, start, 0)?;
     }
     finish(world, call, &mut walk, &test)?;
@@ -146,6 +151,15 @@ impl<W: Files> Parser<'_, '_, '_, W> {
             }
             b"-print" => self.action(Test::Print(b'\n')),
             b"-print0" => self.action(Test::Print(0)),
+            b"-printf" => {
+                let format = Format::of(self.call, &self.next()?)?;
+                self.action(Test::Printf(format))
+            }
+            // An option wherever it stands, as -L is.
+            b"-follow" => {
+                self.walk.follow = true;
+                Test::Always(true)
+            }
             b"-prune" => Test::Prune,
             b"-delete" => {
                 self.walk.children_first = true;
@@ -303,6 +317,11 @@ fn holds<W: World>(
         Test::Print(end) => {
             call.print(word);
             call.print(&[*end]);
+            true
+        }
+        Test::Printf(format) => {
+            let text = format.text(world, call, found, &walk.start)?;
+            call.print(&text);
             true
         }
         Test::Prune => {

@@ -3,6 +3,7 @@
 mod copy;
 mod directories;
 mod find;
+mod find_printf;
 mod install;
 mod links;
 mod ls;

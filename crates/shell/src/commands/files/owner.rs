@@ -63,7 +63,11 @@ fn change<W: World>(
         ("from", b'F'),
         ("reference", b'r'),
     ];
-    let options = Options::of(call, "RhfF:r:", &long)?;
+    // Of -H, -L and -P the last decides which links a recursive change goes through: none by default.
+    let options = Options::of(call, "RhfF:r:HLP", &long)?;
+    if options.has(b'R') && matches!(options.last_of(b"HLP"), Some(b'H' | b'L')) {
+        return Err(call.unsupported("a recursive change through links"));
+    }
     let mut operands = options.operands.as_slice();
     let owner = if let Some(like) = options.last(b'r') {
         match world.status(&call.path(like), true) {

@@ -13,10 +13,11 @@ pub(in super::super) fn rm<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         ("force", b'f'),
         ("recursive", b'r'),
         ("dir", b'd'),
+        ("verbose", b'v'),
         ("preserve-root", b'p'),
         ("one-file-system", b'p'),
     ];
-    let options = Options::of(call, "frRdi", &long)?;
+    let options = Options::of(call, "frRdiv", &long)?;
     if options.last_of(b"fi") == Some(b'i') {
         return Err(call.unsupported("the option -i"));
     }
@@ -24,6 +25,7 @@ pub(in super::super) fn rm<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
     if options.operands.is_empty() && !force {
         return Ok(call.usage("missing operand", 1));
     }
+    let verbose = options.has(b'v');
     let mut status = 0;
     for word in &options.operands {
         if matches!(last(word), b"." | b"..") {
@@ -37,7 +39,13 @@ pub(in super::super) fn rm<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         if path == b"/" {
             return Err(call.unsupported("the whole file system"));
         }
-        let removed = match world.status(path, false) {
+        let at = world.status(path, false);
+        let is_directory = at.is_ok_and(|at| at.file_type == FileType::Directory);
+        // It goes down in the order that the file system has.
+        if verbose && recursive && is_directory && !world.list(path).is_ok_and(|it| it.is_empty()) {
+            return Err(call.unsupported("the option -v of a directory that holds files"));
+        }
+        let removed = match at {
             Err(error) => Err(error),
             Ok(at) if at.file_type != FileType::Directory => match word.ends_with(b"/") {
                 true => Err(FileError::NotADirectory),
@@ -48,6 +56,11 @@ pub(in super::super) fn rm<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
             Ok(_) => Err(FileError::IsADirectory),
         };
         match removed {
+            Ok(()) if verbose => {
+                let kind = if is_directory { "directory " } else { "" };
+                let line = format!("removed {kind}{}\n", call.quoted(word)?);
+                call.print(line.as_bytes());
+            }
             Ok(()) => {}
             Err(FileError::NotFound | FileError::NotADirectory) if force => {}
             Err(error) => status = call.fail("cannot remove", word, error),

@@ -5,7 +5,7 @@ use super::super::options::Options;
 use super::directories::trimmed;
 use super::paths::{Destinations, is_there};
 use crate::stop::Stop;
-use crate::world::World;
+use crate::world::{Files, World};
 
 /// mv(1).
 pub(in super::super) fn mv<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
@@ -14,8 +14,12 @@ pub(in super::super) fn mv<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         ("no-clobber", b'n'),
         ("no-target-directory", b'T'),
         ("target-directory", b't'),
+        ("verbose", b'v'),
+        // The context of SELinux, without an argument: mv(1) passes it over on a kernel without it, and no
+        // file of the world has one.
+        ("context", b'Z'),
     ];
-    let options = Options::of(call, "fnTt:", &long)?;
+    let options = Options::of(call, "fnTt:vZ", &long)?;
     let directory = options.last(b't');
     let plain = options.has(b'T');
     let found = Destinations::of(world, call, &options.operands, directory, plain);
@@ -24,14 +28,27 @@ pub(in super::super) fn mv<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         Err(status) => return Ok(status),
     };
     let mut status = 0;
-    for (source, to) in destinations.pairs {
-        let (from, to) = (call.path(source), call.path(&to));
+    for (source, target) in destinations.pairs {
+        let (from, to) = (call.path(source), call.path(&target));
         if options.has(b'n') && is_there(world, &to) {
             continue;
         }
-        if let Err(error) = world.rename(trimmed(&from), trimmed(&to)) {
+        if is_there(world, &from) && place(world, trimmed(&from)) == place(world, trimmed(&to)) {
+            let (from, to) = (call.quoted(source)?, call.quoted(&target)?);
+            status = call.usage(&format!("{from} and {to} are the same file"), 1);
+        } else if let Err(error) = world.rename(trimmed(&from), trimmed(&to)) {
             status = call.fail("cannot move", source, error);
+        } else if options.has(b'v') {
+            let (from, to) = (call.quoted(source)?, call.quoted(&target)?);
+            call.print(format!("renamed {from} -> {to}\n").as_bytes());
         }
     }
     Ok(status)
+}
+
+/// The directory of a path, links followed, and the name in it: what tells one name from another.
+fn place<'p>(files: &impl Files, path: &'p [u8]) -> (Option<Vec<u8>>, &'p [u8]) {
+    let at = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let directory = if at == 0 { b"/" } else { &path[..at] };
+    (files.real_path(directory).ok(), path.get(at + 1..).unwrap_or_default())
 }
