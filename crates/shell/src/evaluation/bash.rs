@@ -3,85 +3,34 @@
 //! Where its way is not implemented, the evaluation ends. So it does after an error of the script's own: what
 //! bash goes on with depends on where the error stands.
 
+use super::state::is_special;
 use super::{Fault, Shell, Start, arithmetic};
 use crate::pattern::{Char, is_pattern};
 use crate::stop::Stop;
 use crate::syntax::{Operation, Parameter, ParameterName, Piece};
 use crate::world::World;
 
-/// Variables that bash sets, or that change how it works (bash(1), "Shell Variables"), beside those whose names
-/// start with `BASH` or `COMP_`.
-const SPECIAL: [&str; 40] = [
-    "CDPATH",
-    "COLUMNS",
-    "COPROC",
-    "DIRSTACK",
-    "EPOCHREALTIME",
-    "EPOCHSECONDS",
-    "EUID",
-    "EXECIGNORE",
-    "FCEDIT",
-    "FIGNORE",
-    "FUNCNAME",
-    "FUNCNEST",
-    "GLOBIGNORE",
-    "GROUPS",
-    "HISTCMD",
-    "HISTFILE",
-    "HISTSIZE",
-    "HOSTNAME",
-    "HOSTTYPE",
-    "IGNOREEOF",
-    "LINENO",
-    "LINES",
-    "MACHTYPE",
-    "MAPFILE",
-    "OPTARG",
-    "OPTERR",
-    "OPTIND",
-    "OSTYPE",
-    "PIPESTATUS",
-    "POSIXLY_CORRECT",
-    "PPID",
-    "RANDOM",
-    "READLINE_LINE",
-    "REPLY",
-    "SECONDS",
-    "SHELLOPTS",
-    "SHLVL",
-    "SRANDOM",
-    "TIMEFORMAT",
-    "TMOUT",
-];
-
-/// Whether a variable has a meaning of its own in bash.
-pub(super) fn is_special(name: &str) -> bool {
-    let others = ["_", "UID"];
-    name.starts_with("BASH")
-        || name.starts_with("COMP_")
-        || SPECIAL.contains(&name)
-        || others.contains(&name)
-}
-
-/// Refuses a start that changes how bash works.
-pub(super) fn check_start(start: &Start) -> Result<(), Stop> {
-    let unsupported =
-        |what: String| Err(Stop::Unsupported { script: start.name.clone(), line: 1, what });
-    let changes = |name: &&String| {
-        name.starts_with("BASH")
-            || ["CDPATH", "EXECIGNORE", "GLOBIGNORE", "POSIXLY_CORRECT", "SHELLOPTS", "TMOUT"]
-                .contains(&name.as_str())
-    };
-    if let Some(name) = start.environment.keys().find(changes) {
-        return unsupported(format!("bash with `{name}` in its environment"));
-    }
-    // bash has one of its own then.
-    if !start.environment.contains_key("PATH") {
-        return unsupported("bash without `PATH` in its environment".into());
-    }
-    match start.options.iter().find(|letter| !b"aCefnuvx".contains(letter)) {
-        Some(letter) => unsupported(format!("bash with the option -{}", letter.escape_ascii())),
-        None => Ok(()),
+impl Start {
+    /// Refuses a start that changes how bash works.
+    pub(super) fn check_for_bash(&self) -> Result<(), Stop> {
+        let unsupported =
+            |what: String| Err(Stop::Unsupported { script: self.name.clone(), line: 1, what });
+        let changes = |name: &&String| {
+            name.starts_with("BASH")
+                || ["CDPATH", "EXECIGNORE", "GLOBIGNORE", "POSIXLY_CORRECT", "SHELLOPTS", "TMOUT"]
+                    .contains(&name.as_str())
+        };
+        if let Some(name) = self.environment.keys().find(changes) {
+            return unsupported(format!("bash with `{name}` in its environment"));
+        }
+        // bash has one of its own then.
+        if !self.environment.contains_key("PATH") {
+            return unsupported("bash without `PATH` in its environment".into());
+        }
+        match self.options.iter().find(|letter| !b"aCefnuvx".contains(letter)) {
+            Some(letter) => unsupported(format!("bash with the option -{}", letter.escape_ascii())),
+            None => Ok(()),
+        }
     }
 }
 

@@ -108,7 +108,7 @@ pub fn evaluate_as<W: World>(
     limits: Limits,
 ) -> Result<Finished, Stop> {
     if dialect == Dialect::Bash {
-        bash::check_start(&start)?;
+        start.check_for_bash()?;
     }
     let list = parse(dialect, script, &start.name, limits)?;
     let (output, errors) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));

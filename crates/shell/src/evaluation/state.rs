@@ -3,9 +3,62 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::bash;
 use super::descriptors::Descriptors;
 use crate::syntax::{Command, Dialect};
+
+/// Variables that bash sets, or that change how it works (bash(1), "Shell Variables"), beside those whose names
+/// start with `BASH` or `COMP_`.
+const SPECIAL_IN_BASH: [&str; 40] = [
+    "CDPATH",
+    "COLUMNS",
+    "COPROC",
+    "DIRSTACK",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
+    "EXECIGNORE",
+    "FCEDIT",
+    "FIGNORE",
+    "FUNCNAME",
+    "FUNCNEST",
+    "GLOBIGNORE",
+    "GROUPS",
+    "HISTCMD",
+    "HISTFILE",
+    "HISTSIZE",
+    "HOSTNAME",
+    "HOSTTYPE",
+    "IGNOREEOF",
+    "LINENO",
+    "LINES",
+    "MACHTYPE",
+    "MAPFILE",
+    "OPTARG",
+    "OPTERR",
+    "OPTIND",
+    "OSTYPE",
+    "PIPESTATUS",
+    "POSIXLY_CORRECT",
+    "PPID",
+    "RANDOM",
+    "READLINE_LINE",
+    "REPLY",
+    "SECONDS",
+    "SHELLOPTS",
+    "SHLVL",
+    "SRANDOM",
+    "TIMEFORMAT",
+    "TMOUT",
+];
+
+/// Whether a variable has a meaning of its own in bash.
+pub(super) fn is_special(name: &str) -> bool {
+    let others = ["_", "UID"];
+    name.starts_with("BASH")
+        || name.starts_with("COMP_")
+        || SPECIAL_IN_BASH.contains(&name)
+        || others.contains(&name)
+}
 
 /// A variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,7 +195,7 @@ impl State {
             // Each command sets it again, and no script can read what it held.
             return Ok(());
         }
-        if self.dialect == Dialect::Bash && bash::is_special(name) {
+        if self.dialect == Dialect::Bash && is_special(name) {
             return Err(format!("{name}: a variable of bash"));
         }
         let export = self.options.all_export;

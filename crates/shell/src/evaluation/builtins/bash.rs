@@ -596,16 +596,16 @@ fn is_plain_trap(arguments: &[Vec<u8>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::bash;
+    use super::super::super::state::is_special;
     use super::*;
 
     #[test]
     fn names_of_variables_of_bash_are_known() {
         for name in ["_", "UID", "BASH", "BASH_VERSION", "COMP_LINE", "RANDOM", "OPTIND"] {
-            assert!(bash::is_special(name), "{name}");
+            assert!(is_special(name), "{name}");
         }
         for name in ["PATH", "IFS", "HOME", "PWD", "x", "RANDOMX", "uid"] {
-            assert!(!bash::is_special(name), "{name}");
+            assert!(!is_special(name), "{name}");
         }
     }
 
