@@ -47,7 +47,6 @@ use cvmkit_measure::tpm::Uki;
 use cvmkit_measure::uefi;
 use cvmkit_measure::uefi::variable_store::Variables;
 use cvmkit_measure::uefi::variables::{GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE, SecureBoot, X509};
-use cvmkit_shell::syntax::{Dialect, parse_as};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
@@ -176,13 +175,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "relation" => relation::parse(&text).is_ok(),
         "release" => Release::parse(&text).is_ok(),
         "scripts" => scripts::classify("d", ScriptKind::Postinst, bytes).is_err(),
-        "shell" => {
-            let (dialect, script) = match bytes {
-                [1, script @ ..] => (Dialect::Bash, script),
-                script => (Dialect::Posix, script),
-            };
-            parse_as(dialect, script, Default::default()).is_ok()
-        }
+        "shell" => bytes[0] == 1 || cvmkit_shell::syntax::parse(bytes, Default::default()).is_ok(),
         "squashfs" => squashfs::read(bytes, &squashfs::Limits::default()).is_ok(),
         // Modules of a program: the targets alone can call them.
         "stage1_cmdline" | "stage1_partition" | "stage1_superblock" => true,
@@ -232,11 +225,7 @@ fn texts() {
         ),
         ("scripts", "systemd", enable),
         ("shell", "commands", include_str!("../../crates/shell/tests/cases/commands.sh")),
-        (
-            "shell",
-            "commands-of-bash",
-            concat!("\x01", include_str!("../../crates/shell/tests/cases/bash/commands.sh")),
-        ),
+        ("shell", "commands-of-bash", concat!("\x01", include_str!("../../crates/shell/tests/cases/bash/commands.sh"))),
         ("sums", "two", &sums),
         ("stage1_cmdline", "all-options", &line),
         ("version", "two", "1:2.0~rc1+b-1\n1:2.0-1"),

@@ -148,11 +148,7 @@ impl<W: World> Shell<'_, W> {
         match &parameter.operation {
             Operation::Value => self.checked(name, &value)?,
             Operation::Length => {
-                self.checked(name, &value)?;
-                if self.is_bash() && value.all().any(|text| !text.is_ascii()) {
-                    return Err(self.unsupported("the length of bytes beyond ASCII in bash"));
-                }
-                let len = value.len(&self.state);
+                let len = self.length(name, &value)?;
                 push_value(len.to_string().as_bytes(), place, fields);
                 return Ok(());
             }
@@ -177,19 +173,14 @@ impl<W: World> Shell<'_, W> {
                     false => Ok(()),
                 };
             }
-            Operation::WithoutStart { longest, pattern } => {
+            Operation::WithoutStart { longest, pattern }
+            | Operation::WithoutEnd { longest, pattern } => {
                 self.checked(name, &value)?;
                 let pattern = self.expand_pattern(pattern)?;
                 value.all().try_for_each(|text| self.check_text(&pattern, text))?;
-                let value = value.map(|text| without_start(&text, &pattern, *longest));
-                push(value, place, fields, &self.state);
-                return Ok(());
-            }
-            Operation::WithoutEnd { longest, pattern } => {
-                self.checked(name, &value)?;
-                let pattern = self.expand_pattern(pattern)?;
-                value.all().try_for_each(|text| self.check_text(&pattern, text))?;
-                let value = value.map(|text| without_end(&text, &pattern, *longest));
+                let is_start = matches!(parameter.operation, Operation::WithoutStart { .. });
+                let cut = if is_start { without_start } else { without_end };
+                let value = value.map(|text| cut(&text, &pattern, *longest));
                 push(value, place, fields, &self.state);
                 return Ok(());
             }
@@ -197,6 +188,15 @@ impl<W: World> Shell<'_, W> {
         }
         push(value, place, fields, &self.state);
         Ok(())
+    }
+
+    /// `${#NAME}`, in bytes.
+    fn length(&mut self, name: &ParameterName, value: &Value) -> Result<usize, Fault> {
+        self.checked(name, value)?;
+        match self.is_bash() && value.all().any(|text| !text.is_ascii()) {
+            true => Err(self.unsupported("the length of bytes beyond ASCII in bash")),
+            false => Ok(value.len(&self.state)),
+        }
     }
 
     /// The error of `${NAME?WORD}`.

@@ -328,13 +328,7 @@ fn holds<W: World>(
             *goes_down = false;
             true
         }
-        Test::Delete => match world.remove(&call.path(word)) {
-            Ok(()) => true,
-            Err(error) => {
-                walk.status = call.fail("cannot delete", word, error);
-                false
-            }
-        },
+        Test::Delete => delete(world, call, walk, word),
         Test::Exec { at_once: true, .. } => {
             walk.collected.push(word.to_vec());
             true
@@ -348,6 +342,17 @@ fn holds<W: World>(
         }
         test => is(world, call, test, found),
     })
+}
+
+/// `-delete`: it holds where the file is gone.
+fn delete(files: &mut impl Files, call: &mut Call<'_>, walk: &mut Walk, word: &[u8]) -> bool {
+    match files.remove(&call.path(word)) {
+        Ok(()) => true,
+        Err(error) => {
+            walk.status = call.fail("cannot delete", word, error);
+            false
+        }
+    }
 }
 
 /// Whether a test of what a file is holds.

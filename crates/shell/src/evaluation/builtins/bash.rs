@@ -129,15 +129,11 @@ impl<W: World> Shell<'_, W> {
         }
     }
 
-    /// A builtin that runs no other command, if bash has it in another way than dash.
-    pub(super) fn alone_in_bash(
-        &mut self,
-        name: &str,
-        arguments: &[Vec<u8>],
-    ) -> Result<Option<u8>, Fault> {
+    /// Whether bash does something else with these words, which is not implemented.
+    fn differs(&self, name: &str, arguments: &[Vec<u8>]) -> bool {
         let first = arguments.first().map(Vec::as_slice);
         let has_option = first.is_some_and(|first| first.starts_with(b"-") && first != b"--");
-        let refused = match name {
+        match name {
             "break" | "continue" => self.state.loops == 0 || arguments.len() > 1,
             "cd" => {
                 (has_option && !matches!(first, Some(b"-" | b"-L")))
@@ -163,8 +159,17 @@ impl<W: World> Shell<'_, W> {
             "trap" => !is_plain_trap(arguments),
             "umask" => has_option || arguments.len() > 1,
             _ => false,
-        };
-        if refused {
+        }
+    }
+
+    /// A builtin that runs no other command, if bash has it in another way than dash.
+    pub(super) fn alone_in_bash(
+        &mut self,
+        name: &str,
+        arguments: &[Vec<u8>],
+    ) -> Result<Option<u8>, Fault> {
+        let first = arguments.first().map(Vec::as_slice);
+        if self.differs(name, arguments) {
             let words: Vec<_> =
                 arguments.iter().map(|word| String::from_utf8_lossy(word)).collect();
             return Err(self.unsupported(format!("`{name} {}` in bash", words.join(" "))));

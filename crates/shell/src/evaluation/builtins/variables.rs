@@ -158,12 +158,7 @@ impl<W: World> Shell<'_, W> {
                 _ => {}
             }
             for letter in letters {
-                if *letter == b'o'
-                    && self.is_bash()
-                    && words.as_slice().first().is_some_and(|name| name == b"pipefail")
-                {
-                    words.next();
-                    self.state.options.pipe_fail = on;
+                if *letter == b'o' && self.set_pipe_fail(&mut words, on) {
                     continue;
                 }
                 let letter = match letter {
@@ -185,6 +180,17 @@ impl<W: World> Shell<'_, W> {
             self.state.set_positional(rest);
         }
         Ok(0)
+    }
+
+    /// `pipefail` of bash, if it is the option whose name comes next.
+    fn set_pipe_fail(&mut self, words: &mut std::slice::Iter<'_, Vec<u8>>, on: bool) -> bool {
+        let is_next = words.as_slice().first().is_some_and(|name| name == b"pipefail");
+        let found = self.is_bash() && is_next;
+        if found {
+            words.next();
+            self.state.options.pipe_fail = on;
+        }
+        found
     }
 
     pub(super) fn shift(&mut self, arguments: &[Vec<u8>]) -> Result<u8, Fault> {
