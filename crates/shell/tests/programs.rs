@@ -164,6 +164,7 @@ fn what_cannot_be_answered_stops() {
     for (script, expected) in [
         ("uname -r", "`uname`: -r: the machine that runs the image answers it"),
         ("uname --machine", "`uname`: -m: the machine that runs the image answers it"),
+        ("echo a | xargs -d ab echo", "`xargs`: -d ab"),
         ("ls --re", "`ls`: the option --re: it may be --recursive --reverse"),
         ("ls --recurs", "`ls`: the option --recurs"),
         ("mkdir --xyz", "`mkdir`: the option --xyz"),

@@ -77,21 +77,27 @@ pub(super) fn env<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, St
 pub(super) fn xargs<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     let options = Options::of(
         call,
-        "+0rn:I:",
-        &[("null", b'0'), ("no-run-if-empty", b'r'), ("max-args", b'n')],
+        "+0rn:I:d:",
+        &[("null", b'0'), ("no-run-if-empty", b'r'), ("max-args", b'n'), ("delimiter", b'd')],
     )?;
     let input = call.input();
     let mut command: Vec<Vec<u8>> = options.operands.iter().map(|word| word.to_vec()).collect();
     if command.is_empty() {
         return Err(call.unsupported("without a program"));
     }
-    let items = match (options.has(b'0'), options.last(b'I')) {
-        (true, _) => parted(&input, 0),
-        (false, Some(_)) => {
-            let lines = parted(&input, b'\n');
-            lines.into_iter().map(|line| line.trim_ascii_start().to_vec()).collect()
+    let end = match (options.last_of(b"0d"), options.last(b'd')) {
+        (Some(b'd'), Some(word)) => Some(delimiter(call, word)?),
+        (Some(_), _) => Some(0),
+        (None, _) => None,
+    };
+    let items = match (end, options.last(b'I')) {
+        (Some(end), _) => parted(&input, end),
+        (None, Some(_)) => {
+            let lines = parted(&input, b'\n').into_iter();
+            let lines = lines.map(|line| line.trim_ascii_start().to_vec());
+            lines.filter(|line| !line.is_empty()).collect()
         }
-        (false, None) => quoted(call, &input)?,
+        (None, None) => quoted(call, &input)?,
     };
     let mut status = 0;
     if let Some(mark) = options.last(b'I') {
@@ -133,9 +139,24 @@ fn called<W: World>(world: &mut W, call: &mut Call<'_>, words: &[Vec<u8>]) -> Re
     })
 }
 
+/// The byte of `-d`: itself, or an escape of the few that scripts use.
+fn delimiter(call: &Call<'_>, word: &[u8]) -> Result<u8, Stop> {
+    match word {
+        [byte] => Ok(*byte),
+        b"\\n" => Ok(b'\n'),
+        b"\\t" => Ok(b'\t'),
+        b"\\0" => Ok(0),
+        word => Err(call.unsupported(format!("-d {}", shown(word)))),
+    }
+}
+
+/// What a byte ends, be it nothing; behind the last of them there need not be one more.
 fn parted(input: &[u8], end: u8) -> Vec<Vec<u8>> {
-    let parts = input.split(|byte| *byte == end);
-    parts.filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
+    if input.is_empty() {
+        return Vec::new();
+    }
+    let input = input.strip_suffix(&[end]).unwrap_or(input);
+    input.split(|byte| *byte == end).map(<[u8]>::to_vec).collect()
 }
 
 /// Words with blanks between them, of which quotes and backslashes take their meaning.

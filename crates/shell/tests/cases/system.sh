@@ -22,3 +22,5 @@ env printf '%s-%d\n' a 3 b 4; env printf 'x\t\101\n'; env printf '%5s|%-5s|%05d|
 touch f; mkdir d; env test -f f; echo $?; env test -d f; echo $?; env [ a = b ]; echo $?; env [ a = a ]; echo $?; env [ a = a; echo $?; env test; echo $?; env test ''; echo $?; env test 1 -lt 2 -a x; echo $?; env test a -lt 2; echo $?; /usr/bin/[ ! -e g ]; echo $?; find . -mindepth 1 -exec test -d {} \; -print; env test a b; echo $?; env [ '(' a ')' ]; echo $?; env test -n; echo $?; env test ! a = b; echo $?; env test f -ef ./f; echo $?; env test a = b -o c = c; echo $?
 ----
 mkdir a; ln -s a l; cd l; env pwd | sed 's,.*/,,'; pwd | sed 's,.*/,,'; /bin/pwd -P | sed 's,.*/,,'; find . -exec pwd \; | sed 's,.*/,,'
+----
+printf 'a b\nc\n\n"d"\n' | xargs -d '\n' -n 1 echo x; printf 'a,b,,c' | xargs -d , printf '<%s>'; echo; printf 'a\0\0b\0' | xargs -0 printf '<%s>'; echo; printf 'a\n\n  b\n \n' | xargs -I X echo 'X.'; printf '' | xargs -d '\n' -r echo no; printf '\n' | xargs -r -d '\n' printf '<%s>'; echo; printf 'a\tb' | xargs --delimiter='\t' printf '<%s>'; echo; printf 'a b' | xargs -0 -d ' ' echo; printf 'a b\0c' | xargs -d ' ' -0 printf '<%s>'
