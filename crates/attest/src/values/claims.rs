@@ -115,6 +115,17 @@ mod tests {
         codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect()
     }
 
+    /// Names under `$defs`, which programs that are generated from a schema give their types.
+    #[test]
+    fn schemas_have_names() {
+        let named =
+            [schema::<ConditionSchema>(), schema::<EvidenceSchema>(), schema::<ReasonSchema>()]
+                .map(|schema| schema["title"].clone());
+        assert_eq!(named, ["Condition", "Evidence", "Reason"]);
+        let of_list = schema::<Vec<ConditionSchema>>();
+        assert_eq!(of_list["items"]["$ref"], "#/$defs/Condition");
+    }
+
     /// A code that the program writes is one that the schema allows, and no other is read.
     #[test]
     fn schemas_list_the_codes_that_are_read() {
