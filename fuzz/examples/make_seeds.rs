@@ -212,7 +212,7 @@ fn texts() {
         # End automatically added section\nexit 0\n";
     let sums = format!("{DIGEST}  a.raw\n{DIGEST}  manifest.json\n");
     let line = format!("console=ttyS0 roothash={DIGEST} cvmkit.root_wait=5 init=/sbin/init -- x");
-    let seeds: [(&str, &str, &str); 11] = [
+    let seeds: [(&str, &str, &str); 12] = [
         ("deb822", "control", CONTROL),
         ("deb822", "folded", "# c\nA: 1\n 2\n# c\n .\nB:\n\n\nC: 3\n"),
         ("packages", "two", &package),

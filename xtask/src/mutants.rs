@@ -233,10 +233,10 @@ mod tests {
 
     #[test]
     fn a_survivor_is_judged_by_a_line_with_a_reason() {
-        let page = "# Mutants\n- one\n  of two\n- `crates/a/src/b.rs: replace x`:\n  equal for every size\n\n  code\n";
+        let page = "# Mutants\n- one\n  of two\n- `crates/a/src/b.rs: replace x`:\n  equal for every size there is\n\n  code\n";
         assert_eq!(
             items(page),
-            ["one of two", "`crates/a/src/b.rs: replace x`: equal for every size"]
+            ["one of two", "`crates/a/src/b.rs: replace x`: equal for every size there is"]
         );
         assert_eq!(
             judged(page).unwrap(),
