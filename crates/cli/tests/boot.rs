@@ -15,7 +15,7 @@ mod rig;
 use std::fs;
 use std::time::Instant;
 
-use rig::{Image, Partition, READY, ROOT, ROOT_VERITY, cvmkit, run, skip};
+use rig::{Image, Partition, READY, ROOT, ROOT_VERITY, cvmkit, run_machine, skip};
 
 /// Seconds after which a boot has failed; under emulation one takes 10 to 40.
 const TIMEOUT: &str = "300";
@@ -36,7 +36,7 @@ fn boot(image: &Image, arguments: &[&str]) -> String {
     let mut command = cvmkit(["boot".as_ref(), image.out.as_os_str()]);
     command.args(arguments).args(["--timeout", TIMEOUT, "--serial-log"]).arg(&log);
     let started = Instant::now();
-    let said = run(&mut command);
+    let said = run_machine(&mut command);
     let console = fs::read(&log).unwrap_or_default();
     let console = String::from_utf8_lossy(&console).into_owned();
     assert_eq!(said.code, Some(0), "{}\n{}\n{console}", said.stdout, said.stderr);
@@ -177,7 +177,7 @@ fn a_boot_that_does_not_end_as_expected_is_a_no() {
     let (_folder, image) = altered();
     image.replace(".cmdline", "console=ttyS0 panic=-1");
     let mut command = cvmkit(["boot".as_ref(), image.out.as_os_str()]);
-    let said = run(command.args(["--direct", "--until", READY, "--timeout", TIMEOUT]));
+    let said = run_machine(command.args(["--direct", "--until", READY, "--timeout", TIMEOUT]));
     assert_eq!(said.code, Some(1), "{said:?}");
     for word in ["error: ", READY, "Kernel panic", "hint: "] {
         assert!(said.stderr.contains(word), "{word}: {}", said.stderr);

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, Register, RegisterSet};
-use rig::{Image, cvmkit, run, skip};
+use rig::{Image, cvmkit, run, run_machine, skip};
 use serde_json::Value;
 
 /// Units that the definition enables, and what `ready` is to say of them; nothing of the last two.
@@ -105,7 +105,7 @@ fn units_that_are_not_well_are_named_and_the_event_log_is_the_one_that_linux_has
     let mut boot = cvmkit(["boot", "--format", "json", "--tpm", "--compare", "--timeout", "600"]);
     boot.arg(&out).args(["--until", "cvmkit: ready", "--until", "test-end"]);
     boot.arg("--event-log").arg(file("log")).arg("--serial-log").arg(file("serial"));
-    let said = run(&mut boot);
+    let said = run_machine(&mut boot);
     let console = fs::read(file("serial")).unwrap();
     let console = String::from_utf8_lossy(&console);
     let answer: Value = serde_json::from_str(&said.stdout).unwrap_or_default();

@@ -72,6 +72,24 @@ pub(crate) fn run(command: &mut Command) -> Said {
     said(command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
+/// What QEMU says when it ends by an assertion of its own: where it emulates, looking an address up may race
+/// with a change of the memory map. That says nothing of the image.
+const QEMU_RACE: &str = "iotlb_to_section: Assertion";
+
+/// As [`run`], for a command that boots a machine; once more where QEMU lost its race.
+pub(crate) fn run_machine(command: &mut Command) -> Said {
+    let said = run(command);
+    match said.stderr.contains(QEMU_RACE) {
+        true => {
+            eprintln!(
+                "QEMU ended by an assertion of its own, the machine runs once more: {command:?}"
+            );
+            run(command)
+        }
+        false => said,
+    }
+}
+
 fn said(command: &mut Command) -> io::Result<Said> {
     let output = command.output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
