@@ -6,6 +6,7 @@
 #[path = "../src/shape/functions.rs"]
 mod functions;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -303,4 +304,102 @@ fn versions_are_pinned_in_the_workspace_table_only() {
             }
         }
     }
+}
+
+/// Words that say nothing by themselves.
+const FILLERS: [&str; 14] =
+    ["a", "an", "and", "as", "by", "for", "from", "in", "is", "it", "its", "of", "the", "to"];
+
+/// Words of a text in lower case and in the singular. The spelling of a standard, such as `SizeOfImage`, is one.
+fn words(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase);
+    let words = words.filter(|word| !word.is_empty() && !FILLERS.contains(&word.as_str()));
+    words.map(|word| word.trim_end_matches('s').to_owned()).collect()
+}
+
+/// The words of a name: `RootHash` and `root_hash` are the same.
+fn words_of_name(name: &str) -> BTreeSet<String> {
+    let mut spaced = String::new();
+    let mut last = '_';
+    for letter in name.chars() {
+        if last.is_lowercase() && letter.is_uppercase() {
+            spaced.push(' ');
+        }
+        spaced.push(letter);
+        last = letter;
+    }
+    words(&spaced)
+}
+
+/// The name of the public item, or field, that a line declares. A module says what it is in its own file.
+fn public_name(line: &str) -> Option<&str> {
+    const KEYWORDS: [&str; 9] =
+        ["const ", "async ", "unsafe ", "fn ", "struct ", "enum ", "trait ", "type ", "static "];
+    let mut rest = line.trim_start().strip_prefix("pub ")?;
+    let mut is_item = false;
+    while let Some(behind) = KEYWORDS.iter().find_map(|keyword| rest.strip_prefix(keyword)) {
+        (rest, is_item) = (behind, true);
+    }
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
+    let (name, behind) = rest.split_at(end);
+    (!name.is_empty() && (is_item || behind.starts_with(':'))).then_some(name)
+}
+
+/// The doc comment that ends above a line, attributes passed over.
+fn doc_above(lines: &[&str]) -> String {
+    let (mut doc, mut is_in_attribute) = (Vec::new(), false);
+    for line in lines.iter().rev().map(|line| line.trim()) {
+        match line.strip_prefix("///") {
+            _ if is_in_attribute => is_in_attribute = !line.starts_with("#["),
+            Some(text) => doc.push(text),
+            // Who calls the macro says it.
+            None if line.starts_with("$(#[$") => doc.push("documentation of each"),
+            None if line.starts_with("#[") => {}
+            None if line.ends_with(")]") => is_in_attribute = true,
+            None => break,
+        }
+    }
+    doc.reverse();
+    doc.join(" ")
+}
+
+/// What has a doc line that only repeats its name, as `name:line: name`.
+fn repeated_names(name: &str, text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let source = &lines[..functions::source(&lines)];
+    let mut found = Vec::new();
+    for (at, line) in source.iter().enumerate() {
+        let Some(item) = public_name(line) else { continue };
+        if words(&doc_above(&source[..at])).is_subset(&words_of_name(item)) {
+            found.push(format!("{name}:{}: {item}", at + 1));
+        }
+    }
+    found
+}
+
+/// The command line is no library, and its `pub` goes no further than the program.
+#[test]
+fn every_public_item_says_more_than_its_name() {
+    let is_library = |name: &str| {
+        let mut parts = name.split('/');
+        parts.next() == Some("crates")
+            && !matches!(parts.next(), Some("cli" | "stage1"))
+            && parts.next() == Some("src")
+            && name.ends_with(".rs")
+            && !name.split('/').any(is_of_tests)
+    };
+    let found: Vec<String> = files()
+        .iter()
+        .filter(|(name, _)| is_library(name))
+        .flat_map(|(name, text)| repeated_names(name, text))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn a_doc_line_that_repeats_a_name_is_found() {
+    let text = "/// Its root hash.\npub struct RootHash {\n    /// The size, in bytes.\n    pub size: u64,\n\
+                /// `Sizes`\n#[serde(\n    skip,\n)]\npub size: u8,\npub fn bare() {}\n/// One of two.\n\
+                #[must_use]\npub const fn one() {}\npub use a::b;\npub mod c;\n";
+    assert_eq!(repeated_names("f", text), ["f:2: RootHash", "f:9: size", "f:10: bare"]);
 }

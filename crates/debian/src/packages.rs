@@ -149,11 +149,11 @@ impl RelationField {
 /// One package of an index.
 #[derive(Clone, Debug)]
 pub struct Package<'a> {
-    /// `Package`
+    /// `Package`: its name, unique within a suite and an architecture.
     pub name: &'a str,
-    /// `Version`
+    /// `Version`, which orders it among those of its name.
     pub version: Version,
-    /// `Architecture`
+    /// `Architecture`: the machine that it is built for, or `all`.
     pub architecture: &'a str,
     /// The name in `Source`, or the package's own.
     pub source: &'a str,
@@ -164,15 +164,15 @@ pub struct Package<'a> {
     pub essential: bool,
     /// `Protected: yes`, or `Important: yes`, apt's older name for it.
     pub protected: bool,
-    /// `Priority`
+    /// `Priority` (Debian Policy 2.5), which breaks ties among providers.
     pub priority: Priority,
-    /// `Multi-Arch`
+    /// `Multi-Arch`: whether it stands in for a package of another architecture.
     pub multi_arch: MultiArch,
     /// `Filename`: relative to the archive's root, checked with [`is_pool_path`].
     pub filename: &'a str,
     /// `Size`, bytes.
     pub size: u64,
-    /// `SHA256`
+    /// `SHA256` of the `.deb`, which the download has to have.
     pub sha256: Sha256,
     /// `Installed-Size`, KiB.
     pub installed_size: Option<u64>,

@@ -159,7 +159,7 @@ pub struct Release {
     pub date: i64,
     /// `Valid-Until`, Unix seconds.
     pub valid_until: Option<i64>,
-    /// `Architectures`.
+    /// `Architectures`: those that have indices, `all` among them where it has its own.
     pub architectures: Vec<String>,
     /// `Components`, as written: a security archive says `updates/main`.
     pub components: Vec<String>,

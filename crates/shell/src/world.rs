@@ -26,7 +26,7 @@ pub enum FileType {
 /// What stat(2) says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Its type.
+    /// What it is: a regular file, a directory, a link or a special file.
     pub file_type: FileType,
     /// The permissions, with set-user-ID, set-group-ID and the sticky bit: 12 bits.
     pub mode: u16,

@@ -86,7 +86,7 @@ pub enum Refusal {
 pub struct Refused {
     /// The key id it names, hexadecimal; empty if it names none.
     pub key_id: String,
-    /// Why.
+    /// What speaks against it.
     pub why: Refusal,
 }
 

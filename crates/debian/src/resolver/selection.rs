@@ -49,7 +49,7 @@ impl fmt::Display for Reason<'_> {
 /// One chosen package.
 #[derive(Clone, Debug)]
 pub struct Selected<'a> {
-    /// The package.
+    /// The package, as the index of its suite has it.
     pub package: &'a Package<'a>,
     /// The [`Suite::id`] of the first suite that has it.
     pub suite: &'a str,

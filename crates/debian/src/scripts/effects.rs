@@ -141,8 +141,8 @@ pub enum Native {
 pub struct Access {
     /// `0o0000` to `0o7777`.
     pub mode: u16,
-    /// Owner.
+    /// Its owner, by name.
     pub user: &'static str,
-    /// Group.
+    /// Its group, by name.
     pub group: &'static str,
 }

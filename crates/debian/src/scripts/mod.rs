@@ -35,7 +35,7 @@ pub use triggers::{UnknownTrigger, check_triggers};
 )]
 #[non_exhaustive]
 pub struct UnknownScript {
-    /// The package.
+    /// The package whose script it is.
     pub package: String,
     /// Which of its scripts.
     pub script: ScriptKind,

@@ -37,7 +37,7 @@ const KNOWN: &[(&str, &str)] = &[
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("unknown trigger `{directive} {name}` of `{package}`")]
 pub struct UnknownTrigger {
-    /// The package.
+    /// The package that has the directive.
     pub package: String,
     /// `interest`, `activate` and their variants, or a word that is not a directive.
     pub directive: String,

@@ -35,7 +35,7 @@ pub struct MachineFile {
     pub name: String,
     /// What it is.
     pub role: Role,
-    /// Its bytes.
+    /// What it holds, as it is written and digested.
     pub bytes: Vec<u8>,
     /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.
     pub origin: String,

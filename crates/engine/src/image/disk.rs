@@ -56,7 +56,7 @@ pub struct RootExtent {
     pub len: u64,
     /// The length of its hash tree.
     pub hashes_len: u64,
-    /// Its root hash.
+    /// The hash at the top of its tree, which verifies every block.
     pub root_hash: RootHash,
 }
 

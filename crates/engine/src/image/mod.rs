@@ -61,10 +61,10 @@ impl Image {
     }
 }
 
-/// A file of the image.
+/// A file that the output folder gets: a disk, a part of one, or what describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageFile {
-    /// Its name.
+    /// Its name in the output folder.
     pub name: String,
     /// What it is.
     pub role: Role,

@@ -40,7 +40,7 @@ pub struct Request<'a> {
 pub struct Units {
     /// To enable, each with an `[Install]` section.
     pub enable: Vec<String>,
-    /// To mask.
+    /// To mask: nothing starts them, by a link to `/dev/null`.
     pub mask: Vec<String>,
     /// What `default.target` is; Debian's `graphical.target`, which wants multi-user, when absent.
     pub default_target: Option<String>,

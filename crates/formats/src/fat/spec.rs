@@ -44,9 +44,9 @@ pub const DIRECTORY_MAX: u64 = 65_536 * 32;
 
 /// `ATTR_READ_ONLY | ATTR_HIDDEN | ATTR_SYSTEM | ATTR_VOLUME_ID`: a part of a long name.
 pub const ATTR_LONG_NAME: u8 = 0x0f;
-/// `ATTR_VOLUME_ID`
+/// `ATTR_VOLUME_ID`: the entry is the label of the volume
 pub const ATTR_VOLUME_ID: u8 = 0x08;
-/// `ATTR_DIRECTORY`
+/// `ATTR_DIRECTORY`: the entry is a directory of its own
 pub const ATTR_DIRECTORY: u8 = 0x10;
 /// `ATTR_ARCHIVE`, which every file carries.
 pub const ATTR_ARCHIVE: u8 = 0x20;

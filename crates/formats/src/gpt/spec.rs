@@ -94,15 +94,15 @@ pub const LINUX_GENERIC: Guid = Guid::from_u128(0x0fc63daf_8483_4772_8e79_3d69d8
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Header {
-    /// `Signature`
+    /// `Signature`: `EFI PART`
     pub signature: [u8; 8],
-    /// `Revision`
+    /// `Revision`, 1.0 as 16.16 bits
     pub revision: U32,
     /// `HeaderSize`, in bytes
     pub header_size: U32,
     /// `HeaderCRC32`, computed with this field zero
     pub header_crc: U32,
-    /// `Reserved`
+    /// `Reserved`, zero
     pub reserved: U32,
     /// `MyLBA`
     pub my_lba: U64,
@@ -138,7 +138,7 @@ pub struct Entry {
     pub first: U64,
     /// `EndingLBA`, inclusive
     pub last: U64,
-    /// `Attributes`
+    /// `Attributes`: one bit each, the upper 16 of the type of partition
     pub attributes: U64,
     /// `PartitionName`, UTF-16, NUL-padded
     pub name: [U16; 36],

@@ -121,7 +121,7 @@ impl Headers {
         has_it.then(|| self.optional_offset() + 112 + u64::from(CERTIFICATE_DIRECTORY) * 8)
     }
 
-    /// Offset of the section table.
+    /// Where the section table starts in the file, in bytes.
     #[must_use]
     pub fn section_table_offset(&self) -> u64 {
         self.optional_offset() + u64::from(self.file.optional_header_size.get())

@@ -12,12 +12,12 @@ pub const DOS_MAGIC: [u8; 2] = *b"MZ";
 /// Offset of `e_lfanew`, the offset of the PE signature ("MS-DOS Stub").
 pub const LFANEW: u64 = 0x3c;
 
-/// "Signature".
+/// The four bytes in front of the COFF file header ("Signature").
 pub const SIGNATURE: [u8; 4] = *b"PE\0\0";
 
 /// `Magic` of PE32+ ("Optional Header Standard Fields").
 pub const MAGIC_PE32_PLUS: u16 = 0x20b;
-/// `Magic` of PE32.
+/// `Magic` of PE32, whose addresses have 32 bits.
 pub const MAGIC_PE32: u16 = 0x10b;
 
 /// `IMAGE_DLLCHARACTERISTICS_NX_COMPAT` ("DLL Characteristics").
@@ -43,7 +43,7 @@ pub const SYMBOL: u64 = 18;
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct FileHeader {
-    /// `Machine`
+    /// `Machine`: the processor that it is for
     pub machine: U16,
     /// `NumberOfSections`
     pub sections: U16,
@@ -55,7 +55,7 @@ pub struct FileHeader {
     pub symbols: U32,
     /// `SizeOfOptionalHeader`
     pub optional_header_size: U16,
-    /// `Characteristics`
+    /// `Characteristics`: flags of the image
     pub characteristics: U16,
 }
 
@@ -65,7 +65,7 @@ const _: () = assert!(size_of::<FileHeader>() == 20);
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct OptionalHeader {
-    /// `Magic`
+    /// `Magic`: PE32 or PE32+
     pub magic: U16,
     /// `MajorLinkerVersion`, `MinorLinkerVersion`
     pub linker_version: [u8; 2],
@@ -93,9 +93,9 @@ pub struct OptionalHeader {
     pub image_size: U32,
     /// `SizeOfHeaders`
     pub headers_size: U32,
-    /// `CheckSum`
+    /// `CheckSum` of the whole file, which Authenticode leaves out
     pub checksum: U32,
-    /// `Subsystem`
+    /// `Subsystem`: what runs it, such as EFI
     pub subsystem: U16,
     /// `DllCharacteristics`
     pub dll_characteristics: U16,
@@ -118,7 +118,7 @@ pub const CHECKSUM: u64 = 64;
 pub struct DataDirectory {
     /// `VirtualAddress`; of the certificate table: an offset in the file
     pub address: U32,
-    /// `Size`
+    /// `Size` in bytes
     pub size: U32,
 }
 
@@ -142,7 +142,7 @@ pub struct SectionHeader {
     pub relocations: [U32; 2],
     /// `NumberOfRelocations`, `NumberOfLinenumbers`
     pub relocation_counts: [U16; 2],
-    /// `Characteristics`
+    /// `Characteristics`: what the section holds and how it is mapped
     pub characteristics: U32,
 }
 

@@ -21,13 +21,13 @@ pub const BLOCK_SIZE_MAX: u32 = 512 * 1024;
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Superblock {
-    /// `signature`.
+    /// `signature`, by which a hash area is known.
     pub signature: [u8; 8],
-    /// `version`.
+    /// `version` of the superblock.
     pub version: U32,
-    /// `hash_type`.
+    /// `hash_type`: where the salt stands, behind the data or in front of it.
     pub hash_type: U32,
-    /// `uuid`.
+    /// `uuid` of the verity device.
     pub uuid: [u8; 16],
     /// `algorithm`, its name followed by NUL bytes.
     pub algorithm: [u8; 32],
@@ -35,15 +35,15 @@ pub struct Superblock {
     pub data_block_size: U32,
     /// `hash_block_size`, bytes.
     pub hash_block_size: U32,
-    /// `data_blocks`.
+    /// `data_blocks`, how many the tree covers.
     pub data_blocks: U64,
     /// `salt_size`, bytes.
     pub salt_size: U16,
-    /// `_pad1`.
+    /// `_pad1`, zeros up to the salt.
     pub pad1: [u8; 6],
     /// `salt`, followed by NUL bytes.
     pub salt: [u8; SALT_MAX],
-    /// `_pad2`.
+    /// `_pad2`, zeros up to 512 bytes.
     pub pad2: [u8; 168],
 }
 

@@ -92,7 +92,7 @@ pub struct Expected {
     pub meaning: String,
     /// The input that decides the digest.
     pub source: Source,
-    /// The digest.
+    /// What the register is extended with, in the bank that is compared.
     pub digest: BankDigest,
 }
 
@@ -108,7 +108,7 @@ pub struct Reported {
     pub description: String,
     /// Whether the digest vouches for the description.
     pub is_bound: bool,
-    /// The digest.
+    /// What the log says that the register was extended with.
     pub digest: BankDigest,
 }
 
@@ -116,7 +116,7 @@ pub struct Reported {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Divergence {
-    /// The register.
+    /// The register whose value differs.
     pub register: Register,
     /// Number of events of this register that agree, so the place of the first that does not.
     pub index: usize,

@@ -158,7 +158,7 @@ impl MemoryMap {
         Ok(map)
     }
 
-    /// The entries.
+    /// The ranges, by address, none of which overlap.
     #[must_use]
     pub fn entries(&self) -> &[E820Entry] {
         &self.0

@@ -145,7 +145,7 @@ pub struct Assignment {
     pub value: Word,
 }
 
-/// A redirection.
+/// A change of one descriptor for one command (XCU 2.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirection {
     /// Where it stands.

@@ -3,7 +3,7 @@
 /// What one archive may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Entries.
+    /// How many entries there may be.
     pub entries: usize,
     /// Bytes of one file.
     pub file: u64,

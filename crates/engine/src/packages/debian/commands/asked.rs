@@ -27,7 +27,7 @@ pub struct Asked {
 /// A unit that a script enables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// The package.
+    /// The package whose script enables it.
     pub package: String,
     /// The unit's file name.
     pub name: String,
@@ -38,9 +38,9 @@ pub struct Unit {
 /// A key that a script wanted to make, and that the image does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {
-    /// The package.
+    /// The package whose script calls the program.
     pub package: String,
-    /// The call.
+    /// The call, words and all, as a shell reads it.
     pub call: String,
 }
 
