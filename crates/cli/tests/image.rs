@@ -223,6 +223,18 @@ fn decoded_packages_of_somebody_else_change_no_image() {
     assert_eq!(digests(&image.out), digests(&other), "another account, the same store");
 }
 
+/// The golden digest: a change that moves it changes README, and CHANGELOG says why. Launch digests and the
+/// identity depend on the compiler of stage 1 as well.
+#[test]
+fn the_root_hash_is_the_one_that_the_readme_shows() {
+    let root_hash = Image::minimal().text(".roothash");
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let shown: Vec<&str> =
+        readme.lines().filter_map(|line| line.strip_prefix("root hash  ")).collect();
+    assert_eq!(shown, [root_hash.trim()]);
+}
+
 #[test]
 fn everything_is_there_and_the_sums_hold() {
     let image = Image::minimal();
