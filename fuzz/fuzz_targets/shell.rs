@@ -6,7 +6,7 @@
 
 #![no_main]
 
-use cvmkit_shell::evaluation::{Limits, Start, evaluate_as};
+use cvmkit_shell::evaluation::{Limits, Start, evaluate};
 use cvmkit_shell::memory::Memory;
 use cvmkit_shell::syntax::{self, Dialect};
 use libfuzzer_sys::fuzz_target;
@@ -27,7 +27,8 @@ fuzz_target!(|input: &[u8]| {
     let start = Start {
         arguments: vec![b"configure".to_vec()],
         environment: [("PATH".to_owned(), b"/usr/bin".to_vec())].into(),
+        dialect,
         ..Start::default()
     };
-    let _ = evaluate_as(dialect, script, start, &mut Memory::with_programs(b"/etc"), LIMITS);
+    let _ = evaluate(script, start, &mut Memory::with_programs(b"/etc"), LIMITS);
 });

@@ -13,6 +13,7 @@
 //! guess. Oracles: dash 0.5.12 and bash 5.2.
 
 pub mod commands;
+mod escape;
 pub mod evaluation;
 pub mod memory;
 mod pattern;

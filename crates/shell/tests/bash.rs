@@ -6,12 +6,16 @@ mod memory;
 mod oracle;
 
 use cvmkit_shell::Stop;
-use cvmkit_shell::evaluation::evaluate_as;
+use cvmkit_shell::evaluation::{Start, evaluate};
 use cvmkit_shell::syntax::{Dialect, Limits, parse_as};
 use oracle::{BASH, changed, compare, limits, random, scripts, start, takes};
 
 const CASES: [&str; 2] =
     [include_str!("cases/bash/words.sh"), include_str!("cases/bash/commands.sh")];
+
+fn of_bash(start: Start) -> Start {
+    Start { dialect: Dialect::Bash, ..start }
+}
 
 #[test]
 fn words() {
@@ -107,7 +111,7 @@ fn what_is_not_implemented_ends_the_evaluation() {
         ("a=(1 2)", 1, "the array `a=(`"),
     ] {
         let mut world = memory::Memory::default();
-        let found = evaluate_as(Dialect::Bash, script.as_bytes(), start(), &mut world, limits());
+        let found = evaluate(script.as_bytes(), of_bash(start()), &mut world, limits());
         let expected = Stop::Unsupported { script: "script".into(), line, what: what.to_owned() };
         assert_eq!(found, Err(expected), "{script}");
     }
@@ -118,7 +122,7 @@ fn what_is_not_implemented_ends_the_evaluation() {
 fn what_bash_would_start_with_is_checked() {
     let run = |start| {
         let mut world = memory::Memory::default();
-        let found = evaluate_as(Dialect::Bash, b"echo a", start, &mut world, limits());
+        let found = evaluate(b"echo a", of_bash(start), &mut world, limits());
         found.map_err(|stop| stop.to_string()).map(|found| found.output)
     };
     assert_eq!(run(start()), Ok(b"a\n".to_vec()));
@@ -134,7 +138,7 @@ fn what_bash_would_start_with_is_checked() {
     assert_eq!(run(without), Err(expected.to_owned()));
     let mut other = start();
     other.options = b"ep".to_vec();
-    assert_eq!(run(other), Err("script, line 1: bash with the option -p".to_owned()));
+    assert_eq!(run(other), Err("script, line 1: the option -p of the shell".to_owned()));
     let mut errexit = start();
     errexit.options = b"e".to_vec();
     assert_eq!(run(errexit), Ok(b"a\n".to_vec()));
@@ -179,7 +183,7 @@ fn changed_scripts_end() {
             let script =
                 changed(script.as_bytes(), b"$`\"'(){}[]|&;<>*?~=%\\/!+-,.:^#@0aA \n", &mut state);
             let mut world = memory::Memory::default();
-            let _ = evaluate_as(Dialect::Bash, &script, start(), &mut world, limits());
+            let _ = evaluate(&script, of_bash(start()), &mut world, limits());
             count += 1;
             if turn < 4
                 && parse_as(Dialect::Bash, &script, Limits::default()).is_ok()

@@ -1,5 +1,9 @@
 //! Long options that are cut short: getopt_long(3) takes any start of a name that no other option has.
 
+/// Those of the programs that print digests.
+const SUMS: &str =
+    "binary check help ignore-missing quiet status strict tag text version warn zero";
+
 /// The long options of the programs, all of them: what a start of a name means depends on those that are not
 /// implemented as well (`--help` of GNU coreutils 9.1 to 9.7, grep 3.11, findutils 4.10, diffutils 3.10 and
 /// util-linux 2.41).
@@ -97,7 +101,7 @@ const PROGRAMS: [(&str, &str); 46] = [
          no-group numeric-uid-gid quote-name quoting-style recursive reverse show-control-chars \
          si size sort tabsize time time-style version width zero",
     ),
-    ("md5sum", "binary check help ignore-missing quiet status strict tag text version warn zero"),
+    ("md5sum", SUMS),
     ("mkdir", "context help mode parents verbose version"),
     ("mkfifo", "context help mode version"),
     ("mknod", "context help mode version"),
@@ -126,15 +130,9 @@ const PROGRAMS: [(&str, &str); 46] = [
          verbose version",
     ),
     ("rmdir", "help ignore-fail-on-non-empty parents verbose version"),
-    ("sha1sum", "binary check help ignore-missing quiet status strict tag text version warn zero"),
-    (
-        "sha256sum",
-        "binary check help ignore-missing quiet status strict tag text version warn zero",
-    ),
-    (
-        "sha512sum",
-        "binary check help ignore-missing quiet status strict tag text version warn zero",
-    ),
+    ("sha1sum", SUMS),
+    ("sha256sum", SUMS),
+    ("sha512sum", SUMS),
     (
         "sort",
         "batch-size buffer-size check compress-program debug dictionary-order field-separator \

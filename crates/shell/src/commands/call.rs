@@ -66,6 +66,12 @@ impl<'a> Call<'a> {
         self.invocation.directory
     }
 
+    /// The permissions that new files lack.
+    #[must_use]
+    pub fn umask(&self) -> u16 {
+        self.invocation.umask
+    }
+
     /// Writes bytes to descriptor 1, as they are.
     pub fn print(&mut self, bytes: &[u8]) {
         self.invocation.output.extend_from_slice(bytes);

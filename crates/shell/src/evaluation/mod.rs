@@ -56,7 +56,7 @@ impl Default for Limits {
 }
 
 /// What a script starts with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Start {
     /// `$0`, and its name in messages.
     pub name: String,
@@ -70,6 +70,40 @@ pub struct Start {
     pub directory: Vec<u8>,
     /// Options of `#!/bin/sh -e`, as `set` takes them.
     pub options: Vec<u8>,
+    /// The permissions that new files lack (umask(2)); 022 where nothing says otherwise.
+    pub umask: u16,
+    /// The shell that reads the script.
+    pub dialect: Dialect,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            input: Vec::new(),
+            directory: Vec::new(),
+            options: Vec::new(),
+            umask: 0o022,
+            dialect: Dialect::Posix,
+        }
+    }
+}
+
+impl Start {
+    /// Refuses options that a shell would know and this one does not.
+    fn check(&self) -> Result<(), Stop> {
+        let is_known = |letter: &&u8| Options::default().of_letter(**letter).is_none();
+        match self.options.iter().find(is_known) {
+            Some(letter) => {
+                let what = format!("the option -{} of the shell", letter.escape_ascii());
+                Err(Stop::Unsupported { script: self.name.clone(), line: 1, what })
+            }
+            None if self.dialect == Dialect::Bash => self.check_for_bash(),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a script came to.
@@ -83,7 +117,7 @@ pub struct Finished {
     pub errors: Vec<u8>,
 }
 
-/// Evaluates a script as dash does.
+/// Evaluates a script as the shell of its dialect does; the files that it reads by `.` are of the same dialect.
 ///
 /// # Errors
 /// [`Stop`]: a script that does not parse, something that is not implemented, or a limit.
@@ -93,24 +127,8 @@ pub fn evaluate<W: World>(
     world: &mut W,
     limits: Limits,
 ) -> Result<Finished, Stop> {
-    evaluate_as(Dialect::Posix, script, start, world, limits)
-}
-
-/// Evaluates a script as the shell of a dialect does; the files that it reads by `.` are of the same dialect.
-///
-/// # Errors
-/// As for [`evaluate`].
-pub fn evaluate_as<W: World>(
-    dialect: Dialect,
-    script: &[u8],
-    start: Start,
-    world: &mut W,
-    limits: Limits,
-) -> Result<Finished, Stop> {
-    if dialect == Dialect::Bash {
-        start.check_for_bash()?;
-    }
-    let list = parse(dialect, script, &start.name, limits)?;
+    start.check()?;
+    let list = parse(start.dialect, script, &start.name, limits)?;
     let (output, errors) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
     let descriptors = Descriptors(BTreeMap::from([
         (0, Descriptor::text(start.input.clone())),
@@ -118,8 +136,7 @@ pub fn evaluate_as<W: World>(
         (2, Descriptor::Terminal(errors.clone())),
     ]));
     let script = start.name.clone();
-    let mut state = first_state(start, descriptors);
-    state.dialect = dialect;
+    let state = first_state(start, descriptors);
     let mut shell = Shell::new(world, state, limits, script);
     let ended = shell.list(&list, false).and_then(|()| shell.in_bounds());
     shell.end(ended)?;
@@ -139,6 +156,7 @@ pub(crate) fn run_builtin<W: World>(world: &mut W, invocation: Invocation<'_>) -
         name: String::from_utf8_lossy(name).into_owned(),
         environment: invocation.environment.clone(),
         directory: invocation.directory.to_vec(),
+        umask: invocation.umask,
         ..Start::default()
     };
     let descriptors = Descriptors(BTreeMap::from([
@@ -146,8 +164,7 @@ pub(crate) fn run_builtin<W: World>(world: &mut W, invocation: Invocation<'_>) -
         (1, Descriptor::Sink(output.clone())),
         (2, Descriptor::Sink(errors.clone())),
     ]));
-    let mut state = first_state(start, descriptors);
-    state.umask = invocation.umask;
+    let state = first_state(start, descriptors);
     let script = invocation.script.to_owned();
     let mut shell = Shell::new(world, state, Limits::default(), script);
     shell.line = invocation.line;
@@ -198,13 +215,13 @@ fn first_state(start: Start, descriptors: Descriptors) -> State {
         options,
         traps: BTreeMap::new(),
         directory,
-        umask: 0o022,
+        umask: start.umask,
         descriptors,
         status: 0,
         getopts: Getopts::default(),
         loops: 0,
         is_subshell: false,
-        dialect: Dialect::Posix,
+        dialect: start.dialect,
         prefixed: Vec::new(),
         sourced: 0,
     }
@@ -592,6 +609,8 @@ exit: 127
             input: b"line\nrest".to_vec(),
             directory: b"/w".to_vec(),
             options: options.to_vec(),
+            umask: 0o027,
+            dialect: Dialect::Posix,
         };
         let run = |script: &str, start: Start| {
             let found = evaluate(script.as_bytes(), start, &mut world(), Limits::default());
@@ -601,9 +620,12 @@ exit: 127
         };
         let script =
             "read x; echo $0 $1 $2 $# $x $A $OPTIND $PWD; pwd; umask; echo $$; A=2; vars; cat";
-        let expected = "n a b:c d 2 line 1 1 /w\n/w\n0022\n2\nA=2\nrest";
+        let expected = "n a b:c d 2 line 1 1 /w\n/w\n0027\n2\nA=2\nrest";
         assert_eq!(run(script, start(b"")), (0, expected.into()));
-        assert_eq!(run("echo $-; false; echo no", start(b"eu?")), (1, "ue\n".into()));
+        assert_eq!(run("echo $-; false; echo no", start(b"eu")), (1, "ue\n".into()));
+        let what = "the option -p of the shell".to_owned();
+        let refused = Stop::Unsupported { script: "n".into(), line: 1, what };
+        assert_eq!(evaluate(b"", start(b"ep"), &mut world(), Limits::default()), Err(refused));
         let bare = Start { directory: Vec::new(), ..start(b"") };
         assert_eq!(run("pwd; echo $PWD", bare), (0, "/\n/\n".into()));
     }

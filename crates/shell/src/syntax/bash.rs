@@ -11,6 +11,7 @@ use super::ast::{
 use super::braces;
 use super::dialect::Dialect;
 use super::lexer::{Parser, ends_word};
+use crate::escape::control;
 
 /// Operators of redirections that only bash has, the longest first (bash(1), "REDIRECTION").
 pub(super) const REDIRECTIONS: [&str; 3] = ["<<<", "&>>", "&>"];
@@ -220,14 +221,8 @@ impl Parser<'_> {
         let line = self.line;
         let letter = self.take_raw();
         let value = match letter {
-            Some(b'a') => 7,
-            Some(b'b') => 8,
+            Some(letter) if let Some(byte) = control(letter) => byte.into(),
             Some(b'e' | b'E') => 0x1b,
-            Some(b'f') => 12,
-            Some(b'n') => u32::from(b'\n'),
-            Some(b'r') => u32::from(b'\r'),
-            Some(b't') => u32::from(b'\t'),
-            Some(b'v') => 11,
             Some(quote @ (b'\\' | b'\'' | b'"' | b'?')) => quote.into(),
             Some(b'x') => self.digits(16, 2).unwrap_or_default(),
             Some(first @ b'0'..=b'7') => {

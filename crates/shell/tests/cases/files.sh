@@ -32,7 +32,7 @@ mkdir d e; ln -s d l; ln -s ../x l; ls d; ln -sfn e l; readlink l; ln -sf y l; r
 ----
 mkdir -p a/b c; touch a/b/f; ln -sr a/b/f c/l; readlink c/l; ln -s -r c a/b/m; readlink a/b/m; ln -st c a/b/f; readlink c/f
 ----
-mkdir -p a/b; ln -s a l; ln -s nowhere n; touch a/b/f; cd a; for x in f e m; do for p in ../l/b ../l/x ../l/x/y ../n b/f/. b/f/x; do readlink -$x $p | sed 's,.*files,,'; echo "$x $p"; done; done
+mkdir -p a/b; ln -s a l; ln -s nowhere n; touch a/b/f; cd a; for x in f e m; do for p in ../l/b ../l/x ../l/x/y ../n b/f/. b/f/x ../gone/../a ../gone/./b; do readlink -$x $p | sed 's,.*files,,'; echo "$x $p"; done; done
 ----
 ln -s target l; readlink l; readlink -n l; echo; readlink x; echo $?; touch f; readlink f; echo $?; readlink -v f; echo $?; realpath l | sed 's,.*/,,'; realpath -e l; echo $?
 ----

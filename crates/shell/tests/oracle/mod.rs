@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use cvmkit_shell::Stop;
-use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate_as};
+use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate};
 use cvmkit_shell::syntax::Dialect;
 
 use crate::memory::Memory;
@@ -49,7 +49,8 @@ pub(crate) fn scripts(cases: &str) -> impl Iterator<Item = &str> {
 
 fn ours(shell: &Shell, script: &str) -> Result<Finished, Stop> {
     let mut world = Memory::default();
-    evaluate_as(shell.dialect, script.as_bytes(), start(), &mut world, Limits::default())
+    let start = Start { dialect: shell.dialect, ..start() };
+    evaluate(script.as_bytes(), start, &mut world, Limits::default())
 }
 
 fn theirs(shell: &Shell, script: &str) -> (u8, String, String) {

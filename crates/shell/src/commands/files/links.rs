@@ -81,9 +81,12 @@ fn missing_too(files: &impl Files, path: &[u8]) -> Result<Vec<u8>, FileError> {
             if let Ok(target) = files.target(path) {
                 return missing_too(files, &crate::world::absolute(parent(path), &target));
             }
-            let name = last(path);
             let real = missing_too(files, parent(path))?;
-            Ok(below(&real, name))
+            match last(path) {
+                b".." => Ok(parent(&real).to_vec()),
+                b"." => Ok(real),
+                name => Ok(below(&real, name)),
+            }
         }
         real => real,
     }

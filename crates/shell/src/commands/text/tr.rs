@@ -2,6 +2,7 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
+use crate::escape::control;
 use crate::pattern::is_of_class;
 use crate::stop::Stop;
 use crate::world::World;
@@ -100,13 +101,7 @@ fn one(rest: &[u8]) -> Option<(u8, &[u8])> {
     let Some((letter, behind_letter)) = behind.split_first() else { return Some((b'\\', behind)) };
     let byte = match letter {
         b'\\' => b'\\',
-        b'a' => 7,
-        b'b' => 8,
-        b'f' => 12,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'v' => 11,
+        letter if let Some(byte) = control(*letter) => byte,
         b'0'..=b'7' => {
             let digits = behind.iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7'));
             let digits = digits.count();

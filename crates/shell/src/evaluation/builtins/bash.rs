@@ -3,6 +3,7 @@
 use super::super::state::Variable;
 use super::super::{Fault, Shell};
 use super::variables::split;
+use crate::escape::control;
 use crate::pattern;
 use crate::syntax::{Assignment, Condition, Word};
 use crate::world::World;
@@ -513,15 +514,9 @@ fn escaped(text: &[u8]) -> Option<(Vec<u8>, bool)> {
         };
         rest = &rest[1..];
         match letter {
-            b'a' => out.push(7),
-            b'b' => out.push(8),
+            letter if let Some(byte) = control(letter) => out.push(byte),
             b'c' => return Some((out, true)),
             b'e' | b'E' => out.push(0x1b),
-            b'f' => out.push(12),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'v' => out.push(11),
             b'\\' => out.push(b'\\'),
             b'0' => out.push(number(&mut rest, 8, 3)),
             b'x' if rest.first().is_some_and(u8::is_ascii_hexdigit) => {

@@ -1,6 +1,7 @@
 //! `echo` and `printf`.
 
 use super::super::{Fault, Shell};
+use crate::escape::control;
 use crate::world::World;
 
 /// A text with its backslashes read; true if `\c` ended all output. A format has neither `\c` nor a fourth
@@ -20,15 +21,9 @@ fn escaped(text: &[u8], is_argument: bool) -> (Vec<u8>, bool) {
         };
         at += 1;
         match letter {
-            b'a' => out.push(7),
-            b'b' => out.push(8),
+            letter if let Some(byte) = control(letter) => out.push(byte),
             b'c' if is_argument => return (out, true),
             b'e' => out.push(0x1b),
-            b'f' => out.push(12),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'v' => out.push(11),
             b'\\' => out.push(b'\\'),
             b'0'..=b'7' => {
                 let start = if is_argument && letter == b'0' { at } else { at - 1 };

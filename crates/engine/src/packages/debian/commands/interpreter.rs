@@ -70,6 +70,8 @@ pub(super) fn run(
         input: invocation.input.to_vec(),
         directory: invocation.directory.to_vec(),
         options,
+        umask: invocation.umask,
+        ..Start::default()
     };
     let Finished { status, output, errors } = system.script(&text, start)?;
     invocation.output.extend(output);
@@ -128,6 +130,8 @@ pub(super) fn sh(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8,
         input: call.input(),
         directory: call.directory().to_vec(),
         options,
+        umask: call.umask(),
+        ..Start::default()
     };
     let finished = system.script(&text, start)?;
     call.print(&finished.output);

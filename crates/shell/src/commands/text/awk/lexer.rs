@@ -1,5 +1,7 @@
 //! The tokens of an awk program (XCU `awk`, "Lexical Conventions").
 
+use crate::escape::control;
+
 /// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
@@ -275,13 +277,7 @@ pub(super) fn unescaped(text: &[u8]) -> Result<Vec<u8>, String> {
         at += 1;
         let byte = match letter {
             b'"' | b'\\' => letter,
-            b'a' => 7,
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'v' => 11,
+            letter if let Some(byte) = control(letter) => byte,
             // A string goes on in the next line.
             b'\n' => continue,
             b'0'..=b'7' => {
