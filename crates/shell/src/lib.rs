@@ -6,8 +6,9 @@
 //!
 //! There are two dialects ([`syntax::Dialect`]). dash's is whole but for what [`syntax`] and [`evaluation`]
 //! name. bash's has what maintainer scripts use of bash: `[[ ]]` and `==`, braces, `$'...'`, `&>`, `|&`, `<<<`,
-//! `+=`, `function`, `declare`, `source`, `pipefail`, and bash's own answers wherever the two shells differ
-//! over a POSIX script. Every other form in which bash differs is recognised.
+//! `+=`, `${x:1:2}`, `${x/a/b}`, `${x^^}`, `${!x}`, `function`, `declare`, `source`, `pipefail`, and bash's own
+//! answers wherever the two shells differ over a POSIX script. Every other form in which bash differs is
+//! recognised.
 //!
 //! What is not implemented is an error that names the script, the line and the words: it never becomes a
 //! guess. Oracles: dash 0.5.12 and bash 5.2.
@@ -16,6 +17,7 @@ pub mod commands;
 mod escape;
 pub mod evaluation;
 pub mod memory;
+mod mode;
 mod pattern;
 mod stop;
 pub mod syntax;

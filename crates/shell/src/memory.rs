@@ -42,7 +42,7 @@ pub struct Inode {
 }
 
 /// Seconds since 1970 of everything that is made.
-const NOW: i64 = 1_000;
+const NOW: i64 = 1_000_000_000;
 
 /// The most files that are made, be they removed again.
 const FILES_MAX: usize = 100_000;
@@ -412,6 +412,10 @@ impl World for Memory {
 
     fn exceeded(&self) -> Option<(u64, &'static str)> {
         self.exceeded
+    }
+
+    fn now(&self) -> i64 {
+        NOW
     }
 
     fn home(&self, login: &str) -> Option<Vec<u8>> {

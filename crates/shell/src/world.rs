@@ -274,6 +274,12 @@ pub trait World: Files {
         None
     }
 
+    /// The seconds since 1970 that programs take for the present: a world has no clock, but what it becomes has
+    /// a time.
+    fn now(&self) -> i64 {
+        0
+    }
+
     /// The text that `.` reads at a path: the file's, unless the world has its own for it.
     ///
     /// # Errors

@@ -73,8 +73,6 @@ fn programs_end_too() {
         "dd if=/dev/zero bs=1G count=1G",
         "truncate -s 1T f",
         "for i in 0 1 2 3 4; do echo $i; done | sed ':a;ba'",
-        "x=aaaaaaaa; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x; x=$x$x$x$x$x$x$x$x$x\n\
-         echo $x$x$x$x | sed -E 's/(a|aa)+/b/'",
     ] {
         let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
         let found = evaluate(script.as_bytes(), Start::default(), &mut memory, LIMITS);

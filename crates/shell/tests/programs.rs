@@ -129,6 +129,11 @@ fn programs_of_files() {
 }
 
 #[test]
+fn listings() {
+    compare(include_str!("cases/listing.sh"));
+}
+
+#[test]
 fn programs_of_text() {
     compare(include_str!("cases/text.sh"));
 }
@@ -158,6 +163,45 @@ fn digests() {
     compare(include_str!("cases/digests.sh"));
 }
 
+/// What only the image has: its time, a billion seconds behind the start of 1970, and its room.
+#[test]
+fn answers_of_the_image() {
+    for (script, expected) in [
+        ("date", "Sun Sep  9 01:46:40 UTC 2001\n"),
+        ("date +%s; date -R; date -I", "1000000000\nSun, 09 Sep 2001 01:46:40 +0000\n2001-09-09\n"),
+        (
+            "date -d tomorrow +%F_%T; date --date='2 hours ago' +%s",
+            "2001-09-10_01:46:40\n999992800\n",
+        ),
+        (
+            "date -d 12:00 +%F_%R; date -Iseconds -d now",
+            "2001-09-09_12:00\n2001-09-09T01:46:40+00:00\n",
+        ),
+        ("mkdir /etc; ln -s /usr/share/zoneinfo/Etc/UTC /etc/localtime; date +%Z", "UTC\n"),
+        (">f; ls -l f", "-rw-r--r-- 1 root root 0 Sep  9 01:46 f\n"),
+        (">f; touch -d @1000000001 f; ls -l f", "-rw-r--r-- 1 root root 0 Sep  9  2001 f\n"),
+        ("mkdir d; echo >d/f; mkdir d/g; ls -l d | head -1; ls -s d/f", "total 8\n4 d/f\n"),
+        (
+            "df",
+            "Filesystem      1K-blocks  Used  Available Use% Mounted on\n\
+             -              1073741824     0 1073741824   0% /\n",
+        ),
+        (
+            "df -P --block-size=G /w",
+            "Filesystem     1073741824-blocks  Used Available Capacity Mounted on\n\
+             -                          1024G    0G     1024G       0% /\n",
+        ),
+        ("df --portability /w/. | tail -n 1 | awk '{ print $4 }'", "1073741824\n"),
+        (
+            "df -BM --output=avail / | tail -n 1; df -h --output=size,pcent /",
+            "1048576M\n Size Use%\n 1.0T   0%\n",
+        ),
+    ] {
+        let found = ours(script, b"/w").map(|found| found.output);
+        assert_eq!(found.as_deref(), Ok(expected), "{script}");
+    }
+}
+
 /// Nothing is guessed: what has no answer here ends the evaluation with the program and the reason.
 #[test]
 fn what_cannot_be_answered_stops() {
@@ -166,7 +210,7 @@ fn what_cannot_be_answered_stops() {
         ("uname --machine", "`uname`: -m: the machine that runs the image answers it"),
         ("echo a | xargs -d ab echo", "`xargs`: -d ab"),
         ("ls --re", "`ls`: the option --re: it may be --recursive --reverse"),
-        ("ls --recurs", "`ls`: the option --recurs"),
+        ("ls --dired", "`ls`: the option --dired"),
         ("mkdir --xyz", "`mkdir`: the option --xyz"),
         (
             "cp --no- a b",
@@ -185,11 +229,24 @@ fn what_cannot_be_answered_stops() {
         ("hostname", "`hostname`: the machine that runs the image has the name"),
         ("nproc", "`nproc`: the machine that runs the image has the processors"),
         ("chroot / true", "`chroot`: a second root directory"),
-        ("date", "`date`: there is no clock"),
-        ("date +%s", "`date`: there is no clock"),
-        ("date -d tomorrow", "`date`: the time `tomorrow`"),
-        ("date -d @0 +%F", "`date`: a time of the machine's zone (-u has none)"),
-        ("date -u -d @0 +%V", "`date`: the format `%V`"),
+        ("date -d 'next thursday'", "`date`: the time `next thursday`"),
+        ("date -d 2024-02-30", "`date`: the time `2024-02-30`"),
+        ("TZ=Europe/Paris date -d @0 +%F", "`date`: the time of the zone `Europe/Paris`"),
+        (
+            "mkdir /etc; ln -s /usr/share/zoneinfo/Asia/Tokyo /etc/localtime; date +%F",
+            "`date`: the time of `/usr/share/zoneinfo/Asia/Tokyo`",
+        ),
+        ("date -u -d @0 +%+", "`date`: the format `%+`"),
+        ("ls --color=always", "`ls`: --color=always"),
+        ("ls --sort=width", "`ls`: --sort=width"),
+        ("ls -l --time-style='+a\nb'", "`ls`: --time-style=+a\nb"),
+        ("touch -t 01010000 f", "`touch`: the time `01010000`"),
+        (">f; stat -c %x f", "`stat`: the format `%x`"),
+        (">f; stat -c %W f", "`stat`: the format `%W`"),
+        ("df -i", "`df`: the option -i"),
+        ("df --output=fstype", "`df`: --output=fstype"),
+        ("df --output", "`df`: --output of all columns"),
+        ("df -B1000", "`df`: blocks of 1000 bytes"),
         ("date -u -d @0 -r / +%s", "`date`: more than one time"),
         ("dd if=/dev/urandom bs=1 count=1", "`dd`: `/dev/urandom`: nothing is random"),
         ("dd if=/dev/zero", "`dd`: an input without an end"),
@@ -201,6 +258,19 @@ fn what_cannot_be_answered_stops() {
         ("echo a >f; echo b >g; diff f g", "`diff`: what files differ in"),
         ("mkdir a b; diff a b", "`diff`: two directories"),
         ("printf 'b\\na\\n' >f; comm f f", "`comm`: `f`, which is not sorted"),
+        (
+            "echo abcd | sed -E 's/(a|ab)(c|bcd)(d*)/\\1/'",
+            "`sed`: the groups of `(?s-u)(a|ab)(c|bcd)((?:d)*)` where alternatives overlap",
+        ),
+        (
+            "echo a | sed -E 's/(a*)*/\\1/'",
+            "`sed`: the groups of `(?s-u)(?:((?:a)*))*` where alternatives overlap",
+        ),
+        (
+            "echo a | grep -P '(?=a)'",
+            "`grep`: the expression `(?=a)` of Perl (a group with a question mark)",
+        ),
+        ("printf 'a\\nb' | grep -z '^b'", "`grep`: -z with an anchor, of what holds a line break"),
         ("getopt -s csh -o a --", "`getopt`: another shell"),
         ("env printf %b x", "`printf`: the format `%b`"),
         ("env printf '\\x41'", "`printf`: the format `\\x41`"),

@@ -7,7 +7,7 @@ const SUMS: &str =
 /// The long options of the programs, all of them: what a start of a name means depends on those that are not
 /// implemented as well (`--help` of GNU coreutils 9.1 to 9.7, grep 3.11, findutils 4.10, diffutils 3.10 and
 /// util-linux 2.41).
-const PROGRAMS: [(&str, &str); 46] = [
+const PROGRAMS: [(&str, &str); 47] = [
     ("basename", "help multiple suffix version zero"),
     (
         "cat",
@@ -48,6 +48,11 @@ const PROGRAMS: [(&str, &str); 46] = [
         "date",
         "date debug file help iso-8601 reference resolution rfc-3339 rfc-email set universal utc \
          version",
+    ),
+    (
+        "df",
+        "all block-size direct exclude-type help human-readable inodes local no-sync output \
+         portability print-type si sync total type version",
     ),
     (
         "diff",

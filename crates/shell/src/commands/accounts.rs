@@ -71,6 +71,36 @@ pub(super) fn group_name(files: &impl Files, gid: u32) -> Option<Vec<u8>> {
     groups(files).find(|(_, id, _)| *id == gid).map(|(name, ..)| name).or_else(root)
 }
 
+/// The ids of the groups that a user is of, the own one first.
+fn ids_of(files: &impl Files, user: &User) -> Vec<u32> {
+    let is_member =
+        |members: &[u8]| members.split(|byte| *byte == b',').any(|one| one == user.name);
+    let further = groups(files).filter(|(_, gid, members)| *gid != user.gid && is_member(members));
+    std::iter::once(user.gid).chain(further.map(|(_, gid, _)| gid)).collect()
+}
+
+/// groups(1): of users by name, or of root, who runs scripts of packages.
+pub(super) fn groups_of<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "", &[])?;
+    let here: &[&[u8]] = &[b"root"];
+    let is_named = !options.operands.is_empty();
+    let mut status = 0;
+    for name in if is_named { &options.operands } else { here } {
+        let Some(user) = user(world, name) else {
+            status = call.usage(&format!("'{}': no such user", shown(name)), 1);
+            continue;
+        };
+        let text = |gid| group_name(world, gid).unwrap_or_else(|| gid.to_string().into_bytes());
+        let texts: Vec<Vec<u8>> = ids_of(world, &user).into_iter().map(text).collect();
+        if is_named {
+            call.print(&[*name, b" : "].concat());
+        }
+        call.print(&texts.join(&b' '));
+        call.print(b"\n");
+    }
+    Ok(status)
+}
+
 /// id(1), with one of `-u`, `-g` and `-G`, or with a name alone: then it only says if there is one.
 pub(super) fn id<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     let long = [("user", b'u'), ("group", b'g'), ("groups", b'G'), ("name", b'n')];
@@ -86,20 +116,19 @@ pub(super) fn id<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Sto
         Some(b'u') => user_text(user.uid).unwrap_or_else(|| user.uid.to_string().into()),
         Some(b'g') => group_text(user.gid).unwrap_or_else(|| user.gid.to_string().into()),
         Some(_) => {
-            let member =
-                |members: &[u8]| members.split(|byte| *byte == b',').any(|one| one == name);
-            let further =
-                groups(world).filter(|(_, gid, members)| *gid != user.gid && member(members));
-            let ids = std::iter::once(user.gid).chain(further.map(|(_, gid, _)| gid));
-            let texts: Vec<Vec<u8>> =
-                ids.map(|gid| group_text(gid).unwrap_or_else(|| gid.to_string().into())).collect();
+            let text = |gid| group_text(gid).unwrap_or_else(|| gid.to_string().into());
+            let texts: Vec<Vec<u8>> = ids_of(world, &user).into_iter().map(text).collect();
             texts.join(&b' ')
         }
         None => {
             let name = shown(&user.name);
-            let group = group_name(world, user.gid).map_or(String::new(), |name| shown(&name));
-            let (uid, gid) = (user.uid, user.gid);
-            format!("uid={uid}({name}) gid={gid}({group}) groups={gid}({group})").into()
+            let named = |gid: u32| match group_name(world, gid) {
+                Some(name) => format!("{gid}({})", shown(&name)),
+                None => gid.to_string(),
+            };
+            let all: Vec<String> = ids_of(world, &user).into_iter().map(named).collect();
+            let (uid, gid, all) = (user.uid, named(user.gid), all.join(","));
+            format!("uid={uid}({name}) gid={gid} groups={all}").into()
         }
     };
     call.print(&text);

@@ -2,9 +2,10 @@
 //! mawk, findutils and diffutils, and some of util-linux and debianutils.
 //!
 //! What is implemented are the options that scripts of packages use. Any other, and any other program, is a
-//! [`Stop`]: it never becomes a guess. There is no clock, no locale, no log and no process; bytes are
-//! characters, as in the locale `C`. What only the machine that runs the image knows (its name, its processors,
-//! its kernel's release) is a [`Stop`] too. Oracle: the programs themselves.
+//! [`Stop`]: it never becomes a guess. There is no clock, no locale, no log and no process: the present is the
+//! time that the world has, in UTC, and bytes are characters, as in the locale `C`. What only the machine that
+//! runs the image knows (its name, its processors, its kernel's release) is a [`Stop`] too. Oracle: the programs
+//! themselves.
 
 mod abbreviations;
 mod accounts;
@@ -17,9 +18,11 @@ mod options;
 mod process;
 mod system;
 mod text;
+mod version_order;
 
 pub use accounts::{gid, uid};
 pub use call::{Call, Program};
+pub use files::canonicalize_missing;
 pub use options::Options;
 
 use crate::stop::Stop;
@@ -69,10 +72,14 @@ fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
         b"id" => accounts::id,
         b"logger" => system::logger,
         b"mountpoint" => system::mountpoint,
+        b"groups" => accounts::groups_of,
+        b"ionice" | b"nice" | b"nohup" | b"setsid" | b"stdbuf" => process::otherwise,
         b"nproc" => system::nproc,
+        b"printenv" => process::printenv,
         b"printf" => builtins::printf,
         b"pwd" => builtins::pwd,
         b"sleep" | b"sync" | b"true" => process::success,
+        b"timeout" => process::timeout,
         b"tty" => system::tty,
         b"uname" => system::uname,
         b"which" => process::which,

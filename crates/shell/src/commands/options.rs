@@ -12,21 +12,47 @@ pub struct Options<'w> {
     pub operands: Vec<&'w [u8]>,
 }
 
+/// Whether an option has an argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    None,
+    One,
+    /// None, or the rest of its word.
+    InTheSameWord,
+}
+
 impl<'w> Options<'w> {
     /// Reads the words of a call. `short` is what getopt(3) takes: a letter for each option, `:` behind
-    /// one with an argument, `+` first if options end where operands start. `long` has a letter for each
-    /// long name.
+    /// one with an argument, `::` behind one that may have one in the same word, `+` first if options end
+    /// where operands start. `long` has a letter for each long name.
     ///
     /// # Errors
     /// [`Stop`]: an option that is not implemented.
     pub fn of(call: &Call<'w>, short: &str, long: &[(&str, u8)]) -> Result<Self, Stop> {
+        Self::of_words(call, call.arguments(), short, long)
+    }
+
+    /// The same, of some of the words of a call.
+    ///
+    /// # Errors
+    /// As for [`Options::of`].
+    pub(super) fn of_words(
+        call: &Call<'_>,
+        words: &'w [Vec<u8>],
+        short: &str,
+        long: &[(&str, u8)],
+    ) -> Result<Self, Stop> {
         let mut options = Self { given: Vec::new(), operands: Vec::new() };
         let ordered = short.starts_with('+');
         let takes = |letter: u8| {
             let at = short.bytes().position(|byte| byte == letter && !b"+:".contains(&byte))?;
-            Some(short.as_bytes().get(at + 1) == Some(&b':'))
+            Some(match &short.as_bytes()[at + 1..] {
+                [b':', b':', ..] => Takes::InTheSameWord,
+                [b':', ..] => Takes::One,
+                _ => Takes::None,
+            })
         };
-        let mut words = call.arguments().iter();
+        let mut words = words.iter();
         while let Some(word) = words.next() {
             if word == b"--" {
                 options.operands.extend(words.by_ref().map(Vec::as_slice));
@@ -37,9 +63,9 @@ impl<'w> Options<'w> {
                 };
                 let unknown = || call.unsupported(format!("the option --{}", shown(name)));
                 let letter = letter_of(call, long, name)?;
-                let value = match (takes(letter).unwrap_or_default(), value) {
-                    (true, None) => words.next().map(Vec::as_slice).ok_or_else(unknown)?,
-                    (false, Some(_)) => return Err(unknown()),
+                let value = match (takes(letter).unwrap_or(Takes::None), value) {
+                    (Takes::One, None) => words.next().map(Vec::as_slice).ok_or_else(unknown)?,
+                    (Takes::None, Some(_)) => return Err(unknown()),
                     (_, value) => value.unwrap_or_default(),
                 };
                 options.given.push((letter, value));
@@ -47,12 +73,14 @@ impl<'w> Options<'w> {
                 for (at, &letter) in letters.iter().enumerate() {
                     let unknown =
                         || call.unsupported(format!("the option -{}", char::from(letter)));
-                    if !takes(letter).ok_or_else(unknown)? {
+                    let takes = takes(letter).ok_or_else(unknown)?;
+                    if takes == Takes::None {
                         options.given.push((letter, b""));
                         continue;
                     }
                     let rest = &letters[at + 1..];
                     let value = match rest {
+                        rest if takes == Takes::InTheSameWord => rest,
                         [] => words.next().map(Vec::as_slice).ok_or_else(unknown)?,
                         rest => rest,
                     };

@@ -1,5 +1,7 @@
 //! Programs about programs: env, xargs, which, and those that only have a status.
 
+use std::collections::BTreeMap;
+
 use super::call::{Call, shown};
 use super::options::Options;
 use crate::stop::Stop;
@@ -45,13 +47,17 @@ pub(super) fn env<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, St
         false => call.invocation.environment.clone(),
     };
     for name in options.all(b'u') {
-        environment.remove(&*String::from_utf8_lossy(name));
+        environment.remove(&variable(call, name)?);
     }
     let mut words = options.operands.as_slice();
+    if let [b"-", rest @ ..] = words {
+        environment.clear();
+        words = rest;
+    }
     while let [word, rest @ ..] = words
         && let Some(at) = word.iter().position(|byte| *byte == b'=')
     {
-        environment.insert(shown(&word[..at]), word[at + 1..].to_vec());
+        environment.insert(variable(call, &word[..at])?, word[at + 1..].to_vec());
         words = rest;
     }
     if words.is_empty() {
@@ -60,17 +66,98 @@ pub(super) fn env<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, St
         }
         return Ok(0);
     }
+    run(world, call, words, &environment)
+}
+
+/// The name of a variable; one that is no text can't be held.
+fn variable(call: &Call<'_>, name: &[u8]) -> Result<String, Stop> {
+    let unknown = |_| call.unsupported(format!("the variable `{}`", name.escape_ascii()));
+    String::from_utf8(name.to_vec()).map_err(unknown)
+}
+
+/// Runs the program of some words in the place of this one, with what it can read.
+fn run<W: World>(
+    world: &mut W,
+    call: &mut Call<'_>,
+    words: &[&[u8]],
+    environment: &BTreeMap<String, Vec<u8>>,
+) -> Result<u8, Stop> {
     let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
     let input = call.input();
     let ran = world.run(Invocation {
         words: &words,
-        environment: &environment,
+        environment,
         input: &input,
         output: call.invocation.output,
         errors: call.invocation.errors,
         ..call.invocation
     })?;
     Ok(ran.status)
+}
+
+/// Programs that run another one with another priority, in another session or with other buffers, of which
+/// nothing is seen: nice(1), ionice(1), nohup(1), setsid(1) and stdbuf(1).
+pub(super) fn otherwise<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let short = match call.name().as_str() {
+        "nice" => "+n:",
+        "ionice" => "+c:n:t",
+        "setsid" => "+cfw",
+        "stdbuf" => "+i:o:e:",
+        _ => "+",
+    };
+    let options = Options::of(call, short, &[])?;
+    if options.operands.is_empty() {
+        return Err(call.unsupported("without a program"));
+    }
+    let environment = call.environment();
+    run(world, call, &options.operands, environment)
+}
+
+/// timeout(1): no program takes time.
+pub(super) fn timeout<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    /// timeout(1), "Exit status".
+    const ITSELF: u8 = 125;
+    let long = [
+        ("kill-after", b'k'),
+        ("signal", b's'),
+        ("preserve-status", b'p'),
+        ("foreground", b'f'),
+        ("verbose", b'v'),
+    ];
+    let options = Options::of(call, "+k:s:pfv", &long)?;
+    let is_duration = |word: &[u8]| {
+        let digits = word.strip_suffix(b"s").or(word.strip_suffix(b"m"));
+        let digits = digits.or(word.strip_suffix(b"h")).or(word.strip_suffix(b"d")).unwrap_or(word);
+        let is_of_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        digits.first().is_some_and(u8::is_ascii_digit) && digits.iter().all(is_of_number)
+    };
+    match options.operands.as_slice() {
+        [duration, words @ ..] if !words.is_empty() => {
+            if !is_duration(duration) || !options.all(b'k').all(is_duration) {
+                let message = format!("invalid time interval '{}'", shown(duration));
+                return Ok(call.usage(&message, ITSELF));
+            }
+            let environment = call.environment();
+            run(world, call, words, environment)
+        }
+        _ => Ok(call.usage("missing operand", ITSELF)),
+    }
+}
+
+/// printenv(1), of variables by name.
+pub(super) fn printenv<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "+", &[])?;
+    if options.operands.is_empty() {
+        return Err(call.unsupported("of all variables, whose order is not told"));
+    }
+    let mut status = 0;
+    for name in &options.operands {
+        match str::from_utf8(name).ok().and_then(|name| call.variable(name)) {
+            Some(value) => call.print(&[value, b"\n"].concat()),
+            None => status = 1,
+        }
+    }
+    Ok(status)
 }
 
 /// xargs(1): runs a program with words of the input.
@@ -168,7 +255,8 @@ fn quoted(call: &Call<'_>, input: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
     Ok(words.filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
-fn replaced(word: &[u8], mark: &[u8], item: &[u8]) -> Vec<u8> {
+/// A word with an item in the place of each mark.
+pub(super) fn replaced(word: &[u8], mark: &[u8], item: &[u8]) -> Vec<u8> {
     let mut result = Vec::new();
     let mut rest = word;
     while !rest.is_empty() {

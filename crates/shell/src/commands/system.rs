@@ -80,7 +80,8 @@ pub(super) fn logger<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u8, Sto
     Ok(0)
 }
 
-/// mountpoint(1): what is mounted is the root directory.
+/// mountpoint(1): what is mounted is the root directory and, if it is there, `/proc`, as in a folder that a
+/// package manager has made its root. Nothing is in it.
 pub(super) fn mountpoint<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     /// It is there, and nothing is mounted on it (mountpoint(1), "Exit status").
     const NOT_MOUNTED: u8 = 32;
@@ -95,10 +96,11 @@ pub(super) fn mountpoint<W: World>(world: &mut W, call: &mut Call<'_>) -> Result
         }
         return Ok(1);
     }
-    let is_root = world.real_path(&path).is_ok_and(|real| real == b"/");
+    let mounted: [&[u8]; 2] = [b"/", b"/proc"];
+    let is_mounted = world.real_path(&path).is_ok_and(|real| mounted.contains(&real.as_slice()));
     if !options.has(b'q') {
-        let verdict = if is_root { "is" } else { "is not" };
+        let verdict = if is_mounted { "is" } else { "is not" };
         call.print(format!("{} {verdict} a mountpoint\n", shown(word)).as_bytes());
     }
-    Ok(if is_root { 0 } else { NOT_MOUNTED })
+    Ok(if is_mounted { 0 } else { NOT_MOUNTED })
 }

@@ -55,18 +55,23 @@ impl<W: World> Shell<'_, W> {
     /// Refuses an expansion that bash has another value for; `is_words` where it may come to more than one.
     pub(super) fn check_parameter(
         &self,
-        parameter: &Parameter,
+        name: &ParameterName,
+        operation: &Operation,
         is_words: bool,
     ) -> Result<(), Fault> {
         if !self.is_bash() {
             return Ok(());
         }
-        let Parameter { name, operation, .. } = parameter;
-        let is_value = *operation == Operation::Value;
+        let is_value = match operation {
+            Operation::Value => true,
+            Operation::Part { .. } | Operation::Replace { .. } | Operation::Case { .. } => {
+                *name != ParameterName::Count
+            }
+            _ => false,
+        };
         match name {
             ParameterName::Variable(name) => self.check_variable(name),
             ParameterName::Options => Err(self.unsupported("`$-` of bash")),
-            ParameterName::Background => Err(self.unsupported("`$!` of bash")),
             ParameterName::All | ParameterName::Joined | ParameterName::Count if !is_value => {
                 Err(self.unsupported(format!("`${{{name}}}` with an operator in bash")))
             }
@@ -84,10 +89,19 @@ impl<W: World> Shell<'_, W> {
         let is_all = |piece: &Piece| {
             matches!(piece, Piece::Parameter(Parameter { name: ParameterName::All, .. }))
         };
+        let is_part = |piece: &Piece| {
+            matches!(piece, Piece::Parameter(Parameter { operation: Operation::Part { .. }, .. }))
+        };
         let mixed = pieces.len() > 1 && pieces.iter().any(is_all);
-        match self.is_bash() && mixed && self.state.positional.is_empty() {
-            true => Err(self.unsupported("`\"$@...\"` of no parameters in bash")),
-            false => Ok(()),
+        match self.is_bash() && mixed {
+            true if self.state.positional.is_empty() => {
+                Err(self.unsupported("`\"$@...\"` of no parameters in bash"))
+            }
+            // It may be of none.
+            true if pieces.iter().any(|piece| is_all(piece) && is_part(piece)) => {
+                Err(self.unsupported("`\"${@:...}\"` beside something else in bash"))
+            }
+            _ => Ok(()),
         }
     }
 

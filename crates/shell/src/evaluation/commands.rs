@@ -26,7 +26,8 @@ impl<W: World> Shell<'_, W> {
     fn and_or(&mut self, item: &AndOr, tested: bool) -> Result<(), Fault> {
         if item.background {
             let inner = AndOr { background: false, ..item.clone() };
-            self.subshell(|shell| shell.and_or(&inner, false))?;
+            let status = self.subshell(|shell| shell.and_or(&inner, false))?;
+            self.remember_background(status);
             self.state.status = 0;
             return Ok(());
         }

@@ -29,7 +29,7 @@ impl Place {
 }
 
 /// A parameter's value.
-enum Value {
+pub(super) enum Value {
     Unset,
     One(Vec<u8>),
     /// `$@` and `$*`: each positional parameter, and whether they are joined in quotes.
@@ -80,6 +80,16 @@ impl<W: World> Shell<'_, W> {
         Ok(bytes_of(&self.one_field(&word.pieces, Place::TEXT)?))
     }
 
+    /// The text of an expression.
+    pub(super) fn expand_expression(&mut self, pieces: &[Piece]) -> Result<Vec<u8>, Fault> {
+        Ok(bytes_of(&self.one_field(pieces, Place::TEXT)?))
+    }
+
+    /// What a word comes to where nothing is split; what quotes took the meaning of is marked.
+    pub(super) fn expand_marked(&mut self, word: &Word) -> Result<Vec<Char>, Fault> {
+        self.one_field(&word.pieces, Place::VALUE)
+    }
+
     fn one_field(&mut self, pieces: &[Piece], place: Place) -> Result<Vec<Char>, Fault> {
         let mut fields = Fields::new(b"");
         self.pieces(pieces, place, &mut fields)?;
@@ -121,7 +131,7 @@ impl<W: World> Shell<'_, W> {
                     push_value(&output, place, fields);
                 }
                 Piece::Arithmetic(pieces) => {
-                    let expression = bytes_of(&self.one_field(pieces, Place::TEXT)?);
+                    let expression = self.expand_expression(pieces)?;
                     self.check_arithmetic(&expression)?;
                     let value = arithmetic::evaluate(&expression, &mut self.state)
                         .map_err(|why| self.error(&why))?;
@@ -139,8 +149,12 @@ impl<W: World> Shell<'_, W> {
         fields: &mut Fields<'_>,
     ) -> Result<(), Fault> {
         self.line = parameter.line;
-        let name = &parameter.name;
-        self.check_parameter(parameter, place.quoted && !place.is_one)?;
+        let named = match parameter.is_indirect {
+            true => Some(self.named_by(&parameter.name)?),
+            false => None,
+        };
+        let name = named.as_ref().unwrap_or(&parameter.name);
+        self.check_parameter(name, &parameter.operation, place.quoted && !place.is_one)?;
         let value = self.value(name);
         self.expand(value.count() as u64, value.len(&self.state) as u64)?;
         let operand = Place { literals_split: !place.quoted, ..place };
@@ -173,21 +187,38 @@ impl<W: World> Shell<'_, W> {
                     false => Ok(()),
                 };
             }
-            Operation::WithoutStart { longest, pattern }
-            | Operation::WithoutEnd { longest, pattern } => {
+            Operation::Default { .. } | Operation::Assign { .. } | Operation::Require { .. } => {}
+            Operation::WithoutStart { .. }
+            | Operation::WithoutEnd { .. }
+            | Operation::Part { .. }
+            | Operation::Replace { .. }
+            | Operation::Case { .. } => {
                 self.checked(name, &value)?;
-                let pattern = self.expand_pattern(pattern)?;
-                value.all().try_for_each(|text| self.check_text(&pattern, text))?;
-                let is_start = matches!(parameter.operation, Operation::WithoutStart { .. });
-                let cut = if is_start { without_start } else { without_end };
-                let value = value.map(|text| cut(&text, &pattern, *longest));
+                let value = self.changed(name, &parameter.operation, value)?;
                 push(value, place, fields, &self.state);
                 return Ok(());
             }
-            Operation::Default { .. } | Operation::Assign { .. } | Operation::Require { .. } => {}
         }
         push(value, place, fields, &self.state);
         Ok(())
+    }
+
+    /// A value without what a pattern matches, or as bash changes it.
+    fn changed(
+        &mut self,
+        name: &ParameterName,
+        operation: &Operation,
+        value: Value,
+    ) -> Result<Value, Fault> {
+        let (longest, pattern, is_start) = match operation {
+            Operation::WithoutStart { longest, pattern } => (*longest, pattern, true),
+            Operation::WithoutEnd { longest, pattern } => (*longest, pattern, false),
+            operation => return self.changed_by_bash(name, operation, value),
+        };
+        let pattern = self.expand_pattern(pattern)?;
+        value.all().try_for_each(|text| self.check_text(&pattern, text))?;
+        let cut = if is_start { without_start } else { without_end };
+        Ok(value.map(|text| cut(&text, &pattern, longest)))
     }
 
     /// `${#NAME}`, in bytes.
@@ -220,7 +251,7 @@ impl<W: World> Shell<'_, W> {
         }
     }
 
-    fn value(&self, name: &ParameterName) -> Value {
+    pub(super) fn value(&self, name: &ParameterName) -> Value {
         let state = &self.state;
         let text = |found: Option<&Vec<u8>>| match found {
             Some(text) => Value::One(text.clone()),
@@ -238,7 +269,10 @@ impl<W: World> Shell<'_, W> {
             ParameterName::Status => Value::One(state.status.to_string().into_bytes()),
             ParameterName::Options => Value::One(state.options.letters()),
             ParameterName::Process => number(super::PROCESS_ID),
-            ParameterName::Background => Value::Unset,
+            ParameterName::Background => match state.background.keys().last() {
+                Some(last) => number(*last),
+                None => Value::Unset,
+            },
             ParameterName::Script => Value::One(state.name.clone()),
         }
     }
@@ -295,7 +329,7 @@ impl<W: World> Shell<'_, W> {
 
 impl Value {
     /// Each of its texts.
-    fn all(&self) -> std::slice::Iter<'_, Vec<u8>> {
+    pub(super) fn all(&self) -> std::slice::Iter<'_, Vec<u8>> {
         match self {
             Self::Unset => [].iter(),
             Self::One(text) => std::slice::from_ref(text).iter(),
@@ -331,19 +365,41 @@ impl Value {
         }
     }
 
-    fn map(self, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Self {
+    pub(super) fn map(self, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Self {
         match self {
             Self::Unset => Self::Unset,
             Self::One(text) => Self::One(change(text)),
             Self::Many(all, joined) => Self::Many(all.into_iter().map(change).collect(), joined),
         }
     }
+
+    pub(super) fn try_map(
+        self,
+        mut change: impl FnMut(Vec<u8>) -> Result<Vec<u8>, Fault>,
+    ) -> Result<Self, Fault> {
+        Ok(match self {
+            Self::Unset => Self::Unset,
+            Self::One(text) => Self::One(change(text)?),
+            Self::Many(all, joined) => {
+                Self::Many(all.into_iter().map(change).collect::<Result<_, _>>()?, joined)
+            }
+        })
+    }
 }
 
 /// Whether quotes hold nothing but `$@`.
 fn is_all_parameters(pieces: &[Piece]) -> bool {
-    let [Piece::Parameter(Parameter { name, operation, .. })] = pieces else { return false };
-    *name == ParameterName::All && *operation == Operation::Value
+    let [Piece::Parameter(Parameter { name, operation, is_indirect: false, .. })] = pieces else {
+        return false;
+    };
+    let keeps_words = matches!(
+        operation,
+        Operation::Value
+            | Operation::Part { .. }
+            | Operation::Replace { .. }
+            | Operation::Case { .. }
+    );
+    *name == ParameterName::All && keeps_words
 }
 
 fn push_value(bytes: &[u8], place: Place, fields: &mut Fields<'_>) {

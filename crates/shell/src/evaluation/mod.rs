@@ -14,6 +14,7 @@ mod fields;
 mod redirections;
 mod start;
 mod state;
+mod substitutions;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -175,6 +176,8 @@ fn first_state(start: Start, descriptors: Descriptors) -> State {
         dialect: start.dialect,
         prefixed: Vec::new(),
         sourced: 0,
+        background: BTreeMap::new(),
+        bounds: BTreeMap::new(),
     }
 }
 
@@ -471,10 +474,16 @@ exit: 127
             ("alias a=b", 1, "`alias a=b`"),
             ("unalias a", 1, "`unalias a`"),
             ("\nkill -9 1", 2, "`kill -9 1`"),
+            ("kill -TERM $$", 1, "`kill -TERM 2`"),
+            ("true & kill -0 $!", 1, "`kill -0 3`"),
+            ("kill -l", 1, "`kill -l`"),
+            ("kill -0 x", 1, "`kill -0 x`"),
+            ("wait %1", 1, "`wait %1`"),
             ("times", 1, "`times`"),
-            ("ulimit -n", 1, "`ulimit -n`"),
-            (":\n:\ncd -P /", 3, "`cd -P`"),
-            ("umask u=rwx", 1, "`umask u=rwx`"),
+            ("ulimit -a", 1, "`ulimit -a`"),
+            ("ulimit -Hn", 1, "`ulimit -Hn`"),
+            (":\n:\ncd -x /", 3, "`cd -x`"),
+            ("umask q=rwx", 1, "`umask q=rwx`"),
             ("umask 8", 1, "`umask 8`"),
             ("umask 1000", 1, "`umask 1000`"),
             ("export -f x", 1, "`export -f`"),

@@ -179,6 +179,10 @@ pub(super) struct State {
     pub(super) prefixed: Vec<String>,
     /// How many files that `.` reads run.
     pub(super) sourced: u32,
+    /// What each command came to that `&` ran, by the number that it has.
+    pub(super) background: BTreeMap<usize, u8>,
+    /// What `ulimit` has set, by its letter.
+    pub(super) bounds: BTreeMap<u8, String>,
 }
 
 impl State {

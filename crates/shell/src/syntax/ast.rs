@@ -270,6 +270,8 @@ pub struct Parameter {
     pub line: u32,
     /// Of which parameter.
     pub name: ParameterName,
+    /// `${!NAME}` of bash: of the one that its value names.
+    pub is_indirect: bool,
     /// What is made of its value.
     pub operation: Operation,
 }
@@ -366,4 +368,42 @@ pub enum Operation {
         /// The pattern.
         pattern: Word,
     },
+    /// `${NAME:OFFSET}` and `${NAME:OFFSET:LENGTH}` of bash: a part, or some of the parameters of `$@`.
+    Part {
+        /// An expression: where it starts, from the end if it is negative.
+        offset: Vec<Piece>,
+        /// An expression: how long it is, or how far from the end it stops if it is negative.
+        length: Option<Vec<Piece>>,
+    },
+    /// `${NAME/PATTERN/WORD}` and its like of bash: the word in the place of what matches.
+    Replace {
+        /// Which matches.
+        which: Matches,
+        /// The pattern.
+        pattern: Word,
+        /// In their place.
+        with: Word,
+    },
+    /// `${NAME^}`, `${NAME^^}`, `${NAME,}` and `${NAME,,}` of bash: in capitals, or without.
+    Case {
+        /// In capitals.
+        upper: bool,
+        /// Every byte, and not only the first.
+        all: bool,
+        /// Only bytes that this matches; without one, all.
+        pattern: Option<Word>,
+    },
+}
+
+/// Which matches of a pattern are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matches {
+    /// `/`: the first, the longest that starts there.
+    First,
+    /// `//`: each, one behind the other.
+    All,
+    /// `/#`: one at the start.
+    Start,
+    /// `/%`: one at the end.
+    End,
 }

@@ -180,7 +180,8 @@ impl Parser<'_> {
     pub(super) fn appended(&mut self, name: String) -> Result<Assignment, SyntaxError> {
         let operation = Operation::Default { null: false, word: Word::default() };
         let variable = ParameterName::Variable(name.clone());
-        let before = Parameter { line: self.line, name: variable, operation };
+        let (line, is_indirect) = (self.line, false);
+        let before = Parameter { line, name: variable, is_indirect, operation };
         let mut appended = self.assigned(name)?;
         appended.value.pieces.insert(0, Piece::Double(vec![Piece::Parameter(before)]));
         Ok(appended)
@@ -281,6 +282,15 @@ mod tests {
     #[test]
     fn forms_of_bash_are_read() {
         for (script, expected) in [
+            ("echo ${a:1} ${a: -1:2}", "echo ${a : 1} ${a :  -1 : 2}"),
+            ("echo \"${@:2:$((1+1))}\" ${a:(1+2)}", "echo \"${@ : 2 : $((1+1))}\" ${a : (1+2)}"),
+            ("echo ${a/b/c} \"${a//'b'}\"", "echo ${a / b / c} \"${a // 'b' / }\""),
+            (
+                "echo ${a/#b/} ${a/%b/\\/} ${a////-}",
+                "echo ${a /# b / } ${a /% b / '/'} ${a // '/' / -}",
+            ),
+            ("echo ${a^} ${a^^} ${a,} ${a,,[b]}", "echo ${a ^ } ${a ^^ } ${a , } ${a ,, [b]}"),
+            ("echo ${!a} ${!#} ${!} ${!1:-b}", "echo ${!a} ${!#} ${!} ${!1 :- b}"),
             ("echo $'a\\tb\\x41\\101\\'\\\\'", "echo 'a\tbAA'\\'"),
             ("echo $'\\e\\E\\?\\\"'", "echo '\u{1b}\u{1b}?\"'"),
             ("echo $\"a $b\" \"$'c'\" \"$\"", "echo \"a ${b}\" \"$'c'\" \"$\""),
@@ -352,6 +362,16 @@ mod tests {
             ("[[ a =~ b ]]", 1, "`=~`"),
             ("[[ a < b ]]", 1, "`<` in `[[`"),
             ("[[ -v a ]]", 1, "`-v` in `[[`"),
+            ("echo ${a[1]}", 1, "`${a[`"),
+            ("echo ${!a[@]}", 1, "`${a[`"),
+            ("echo ${a@Q}", 1, "`${a@`"),
+            ("echo ${!a*} ${!a@}", 1, "`${!a*}` of bash"),
+            ("echo ${a:b?1:2}", 1, "`?` in the offset of `${a:`"),
+            ("echo ${a:}", 1, "`${a:` without an offset"),
+            ("echo ${a///b}", 1, "`/` at the start of the pattern of `${a//`"),
+            ("echo ${a/~/b}", 1, "a tilde in `${a/`"),
+            ("echo ${a/b/~}", 1, "a tilde in `${a/`"),
+            ("echo ${a^~}", 1, "a tilde in `${a^`"),
         ] {
             let found = parse_as(Dialect::Bash, script.as_bytes(), Limits::default());
             let expected = SyntaxError::Unsupported { line, what: what.to_owned() };
@@ -368,12 +388,11 @@ mod tests {
             "for ((a=1;a<2;a++)); do b; done",
             "a <(b)",
             "a >(b)",
-            "${a/b/c}",
-            "${a:1:2}",
-            "${a^^}",
-            "${!a}",
-            "${a[1]}",
-            "${a@Q}",
+            "${a:1:2:3}",
+            "${a/b",
+            "${a:1",
+            "${a~}",
+            "${!a",
             "[[ a",
             "[[ ]]",
             "[[ a b ]]",

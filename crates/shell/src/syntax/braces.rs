@@ -69,7 +69,7 @@ fn weight(piece: &Piece) -> Option<usize> {
         Piece::Literal(bytes) | Piece::Quoted(bytes) => Some(bytes.len()),
         Piece::Tilde(login) => Some(login.len()),
         Piece::Double(pieces) => pieces.iter().map(weight).sum(),
-        Piece::Parameter(it) if it.operation == Operation::Value => Some(1),
+        Piece::Parameter(it) if it.operation == Operation::Value && !it.is_indirect => Some(1),
         Piece::Parameter(_) | Piece::Command(_) | Piece::Arithmetic(_) => None,
     }
 }

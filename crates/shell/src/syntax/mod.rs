@@ -18,11 +18,12 @@ mod limits;
 mod parser;
 #[cfg(test)]
 mod shown;
+mod substitutions;
 mod words;
 
 pub use ast::{
-    AndOr, Assignment, Command, CommandKind, Condition, Connector, List, Operation, Parameter,
-    ParameterName, Piece, Pipeline, Redirection, RedirectionKind, Word,
+    AndOr, Assignment, Command, CommandKind, Condition, Connector, List, Matches, Operation,
+    Parameter, ParameterName, Piece, Pipeline, Redirection, RedirectionKind, Word,
 };
 pub use dialect::Dialect;
 pub use error::SyntaxError;

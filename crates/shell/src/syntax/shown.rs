@@ -1,8 +1,8 @@
 //! A parsed script in one line, for tests: every piece in brackets of its own.
 
 use super::ast::{
-    AndOr, Command, CommandKind, Condition, Connector, List, Operation, Parameter, Piece, Pipeline,
-    RedirectionKind, Word,
+    AndOr, Command, CommandKind, Condition, Connector, List, Matches, Operation, Parameter, Piece,
+    Pipeline, RedirectionKind, Word,
 };
 use super::limits::Limits;
 use super::parser::parse;
@@ -135,7 +135,8 @@ fn piece(piece: &Piece) -> String {
 }
 
 fn parameter(parameter: &Parameter) -> String {
-    let name = parameter.name.to_string();
+    let mark = if parameter.is_indirect { "!" } else { "" };
+    let name = format!("{mark}{}", parameter.name);
     let with = |null: bool, operator: &str, operand: &Word| {
         format!("{name} {}{operator} {}", if null { ":" } else { "" }, word(operand))
     };
@@ -150,5 +151,22 @@ fn parameter(parameter: &Parameter) -> String {
         Operation::WithoutStart { longest: true, pattern } => with(false, "##", pattern),
         Operation::WithoutEnd { longest: false, pattern } => with(false, "%", pattern),
         Operation::WithoutEnd { longest: true, pattern } => with(false, "%%", pattern),
+        Operation::Part { offset, length } => {
+            let length = length.as_ref().map(|length| format!(" : {}", pieces(length)));
+            format!("{name} : {}{}", pieces(offset), length.unwrap_or_default())
+        }
+        Operation::Replace { which, pattern, with } => {
+            let operator = match which {
+                Matches::First => "/",
+                Matches::All => "//",
+                Matches::Start => "/#",
+                Matches::End => "/%",
+            };
+            format!("{name} {operator} {} / {}", word(pattern), word(with))
+        }
+        Operation::Case { upper, all, pattern } => {
+            let operator = if *upper { "^" } else { "," }.repeat(if *all { 2 } else { 1 });
+            format!("{name} {operator} {}", pattern.as_ref().map(word).unwrap_or_default())
+        }
     }
 }

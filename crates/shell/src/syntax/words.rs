@@ -7,7 +7,7 @@ use super::lexer::{Parser, ends_word, is_of_name};
 
 /// What a piece stands in, which decides what ends it and what quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Within {
+pub(super) enum Within {
     /// A word of a command.
     Word,
     /// The value of an assignment: a tilde may stand behind a colon.
@@ -22,21 +22,45 @@ enum Within {
     Document,
     /// `$((...))`.
     Arithmetic,
+    /// An expression of `${NAME:...}`, which `:` or `}` ends; it stays.
+    Offset,
+    /// The pattern of `${NAME/...}`, which `/` or `}` ends; it stays.
+    Replaced,
 }
 
 impl Within {
     /// Whether blanks and single quotes are ordinary bytes.
     fn is_quoted(self) -> bool {
-        matches!(self, Self::QuotedBraces | Self::Quotes | Self::Document | Self::Arithmetic)
+        matches!(
+            self,
+            Self::QuotedBraces | Self::Quotes | Self::Document | Self::Arithmetic | Self::Offset
+        )
+    }
+
+    /// Whether it is an expression, which has no quotes.
+    fn is_expression(self) -> bool {
+        matches!(self, Self::Arithmetic | Self::Offset)
+    }
+
+    /// What has no end where the text ends; nothing where that is an end.
+    fn unterminated(self) -> Option<&'static str> {
+        match self {
+            Self::Word | Self::Value | Self::Document => None,
+            Self::Braces | Self::QuotedBraces | Self::Offset | Self::Replaced => Some("`${`"),
+            Self::Quotes => Some("`\"`"),
+            Self::Arithmetic => Some("`$((`"),
+        }
     }
 
     /// What a backslash quotes; behind it every other byte stays, and so does the backslash (XCU 2.2.3).
     fn escapes(self, byte: u8) -> bool {
         match self {
-            Self::Word | Self::Value | Self::Braces => true,
+            Self::Word | Self::Value | Self::Braces | Self::Replaced => true,
             Self::Document => matches!(byte, b'$' | b'`' | b'\\'),
             Self::QuotedBraces => matches!(byte, b'$' | b'`' | b'"' | b'\\' | b'}'),
-            Self::Quotes | Self::Arithmetic => matches!(byte, b'$' | b'`' | b'"' | b'\\'),
+            Self::Quotes | Self::Arithmetic | Self::Offset => {
+                matches!(byte, b'$' | b'`' | b'"' | b'\\')
+            }
         }
     }
 }
@@ -91,22 +115,23 @@ impl Parser<'_> {
         Ok(Word { pieces })
     }
 
-    fn pieces(&mut self, within: Within) -> Result<Vec<Piece>, SyntaxError> {
+    pub(super) fn pieces(&mut self, within: Within) -> Result<Vec<Piece>, SyntaxError> {
         let mut pieces = Pieces::default();
         let (start, mut open) = (self.line, 0_u32);
         loop {
             let unquoted = matches!(within, Within::Word | Within::Value);
             let Some(byte) = self.peek() else {
-                let what = match within {
-                    Within::Word | Within::Value | Within::Document => return Ok(pieces.0),
-                    Within::Braces | Within::QuotedBraces => "`${`",
-                    Within::Quotes => "`\"`",
-                    Within::Arithmetic => "`$((`",
+                return match within.unterminated() {
+                    None => Ok(pieces.0),
+                    Some(what) => Err(SyntaxError::Unterminated { line: start, what }),
                 };
-                return Err(SyntaxError::Unterminated { line: start, what });
             };
             match (byte, within) {
                 _ if unquoted && ends_word(byte) => return Ok(pieces.0),
+                (b'}', Within::Offset | Within::Replaced) | (b'/', Within::Replaced) => {
+                    return Ok(pieces.0);
+                }
+                (b':', Within::Offset) if open == 0 => return Ok(pieces.0),
                 (b'}', Within::Braces | Within::QuotedBraces) | (b'"', Within::Quotes) => {
                     self.take();
                     return Ok(pieces.0);
@@ -122,7 +147,7 @@ impl Parser<'_> {
                     let text = self.single_quotes()?;
                     pieces.0.push(Piece::Quoted(text));
                 }
-                (b'"', Within::Word | Within::Value | Within::Braces | Within::QuotedBraces) => {
+                (b'"', _) if !matches!(within, Within::Document) && !within.is_expression() => {
                     self.take();
                     let inner = self.nested(|parser| parser.pieces(Within::Quotes))?;
                     pieces.0.push(Piece::Double(inner));
@@ -241,7 +266,8 @@ impl Parser<'_> {
                 self.take();
                 match self.parameter_name(false) {
                     Some(name) => {
-                        Piece::Parameter(Parameter { line, name, operation: Operation::Value })
+                        let operation = Operation::Value;
+                        Piece::Parameter(Parameter { line, name, is_indirect: false, operation })
                     }
                     None => {
                         pieces.literal(b'$');
@@ -285,10 +311,11 @@ impl Parser<'_> {
 
     /// `${...}`, behind its brace.
     fn braces(&mut self, line: u32, within: Within) -> Result<Parameter, SyntaxError> {
-        let parameter = |name, operation| Parameter { line, name, operation };
+        let is_indirect = self.eat_indirection();
+        let parameter = |name, operation| Parameter { line, name, is_indirect, operation };
         // `${#}` is the count, and so is `${#-word}` and its like; `${#name}` is a length.
         let length = self.attempt(|parser| {
-            parser.eat("#").then_some(())?;
+            (!is_indirect && parser.eat("#")).then_some(())?;
             let name = parser.parameter_name(true)?;
             parser.eat("}").then_some(name)
         });
@@ -303,6 +330,9 @@ impl Parser<'_> {
         let Some(name) = self.parameter_name(true) else { return self.bad_substitution() };
         if self.eat("}") {
             return Ok(parameter(name, Operation::Value));
+        }
+        if let Some(operation) = self.operation_of_bash(&name, is_indirect)? {
+            return Ok(parameter(name, operation));
         }
         let operators = [":-", "-", ":=", "=", ":?", "?", ":+", "+", "##", "#", "%%", "%"];
         let Some(operator) = operators.into_iter().find(|operator| self.eat(operator)) else {
@@ -329,7 +359,7 @@ impl Parser<'_> {
         Ok(parameter(name, operation))
     }
 
-    fn bad_substitution<T>(&mut self) -> Result<T, SyntaxError> {
+    pub(super) fn bad_substitution<T>(&mut self) -> Result<T, SyntaxError> {
         let line = self.line;
         let rest = self.take_while(|byte| !matches!(byte, b'}' | b'\n'));
         let found = format!("${{{}}}", rest.escape_ascii());

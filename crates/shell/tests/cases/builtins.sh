@@ -97,3 +97,11 @@ set -e; echo a >&-; echo no
 [ ! ! -a a ]; echo $?; [ ! ! a b ]; echo $?; [ ! a b c ]; echo $?; [ ! -f x -a ! -f y ]; echo $?; [ ! '(' a ')' ]; echo $?; [ ! -a ! ]; echo $?; [ ! ! -n a ]; echo $?; [ ! '(' = ')' ]; echo $?
 ----
 set -- -a -bc -- x; while getopts abc o; do echo $o $OPTIND; done; echo $OPTIND; set -- -ab; getopts ab o; echo $OPTIND; shift $((OPTIND-1)); echo $#; getopts ab o; echo $?
+----
+pwd -P; cd -P /; pwd; pwd -L; wait 99999; echo $?; true & wait $!; echo $?; (exit 3) & wait $!; echo $?; [ -n "$!" ] && echo set; wait; echo $?; false & x=$!; true & wait $x; echo $?; [ $x = $! ] || echo other; set -u; : $!; echo a & wait "$!"
+----
+kill -0 4194305 2>/dev/null; echo $?; kill -0 $$; echo $?; kill -TERM 4194305 || echo gone; kill -s HUP 4194305 4194306; echo $?; kill -15 4194305; echo $?; if kill -0 "4194305"; then echo runs; fi
+----
+umask -S; umask u=rwx,g=,o=; umask; umask g+r; umask -S; umask 022; umask o-x; umask; umask a=rx; umask; umask =rwx; umask; umask +w; umask; (umask 077; umask -S)
+----
+ulimit -c 0; echo $?; ulimit -c; ulimit -n 100; ulimit -n; ulimit -S -n; ulimit -Sn 50; ulimit -n; (ulimit -n 20; ulimit -n); ulimit -n; ulimit -f; ulimit -S -c 0; ulimit -Sc

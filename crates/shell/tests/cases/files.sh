@@ -97,3 +97,19 @@ echo a >a; mkdir d e; touch e/f; rm -v a; rm -fv b; echo $?; rm -dv d; rm -rv e/
 touch f; ln -s f l; ln -s none k; mkdir d; ln -s ../f d/l; touch -h f; touch --no-dereference new; echo $?; touch -ch new2; echo $?; touch -h -r f f; echo $?; ls; chown -P root f; echo $?; chown -RP root d; chown -L root f l; chgrp -H root f; echo $?; chown -h root k; echo $?; chown --no-dereference root k l; chown root k; echo $?
 ----
 mkdir --parent a/b; mkdir --par c/d --mod 700; mkdir --mode=710 --parents e/f; cp --rec a g; rm --recur --fo g; ln --symb a l; ls --directo l; touch --no-cr n; cp --no-d -r l m; ls -1 --almost; rmdir --ignore c; head --li=1 /dev/null; echo b a | tr ' ' '\n' | sort --rev; install --dir x/y; chown --recurs root a; stat --form %a e; readlink --canonicalize-m q >/dev/null; echo $?
+----
+mkdir -p d/e; echo abc >d/a.txt; >d/B.TXT; >d/e/c.conf; ln d/a.txt d/h; ln -s a.txt d/l; find d -iname '*.txt' | sort; find d -regex '.*\.\(txt\|conf\)' | sort; find d -regextype posix-extended -regex 'd/[a-h](\.txt)?' | sort; find d -iregex 'd/b.*'; find d -regex 'd/a+\.t?xt'; find d -type f -size +2c | sort; find d -type f -size 1 | sort; find d -type f -size 0; find d -links 2 -type f | sort; find d -samefile d/h | sort; find d -ipath 'd/E/*'; find d -type f -size -1k | sort; find d -name a.txt -quit; find d -name h -exec echo '<{}>' '{}{}' ';'; find d -nouser -o -nogroup
+----
+>f; >g; touch -d '2001-02-03' f; touch -d '2001-02-04' g; find . -newermt '2001-02-03 12:00' -name '[fg]'; find . -newermt 2001-02-03 -name '[fg]' | sort; touch h; find . -mtime -1 -name h; find . -mtime 0 -name h; find . -mmin -5 -name h; find . -mtime +0 -name h; find . -newer f -name g
+----
+>a; chmod 4751 a; >b; mkdir -m 2700 d; chmod --reference a b; chmod --reference=b d; chmod --reference=none b; echo $?; stat -c '%n %a' a b d
+----
+echo a >f; cp -v f g; mkdir d; cp -v f d; cp -b f g; cp -bv f g; ls; cp --backup=numbered f g; cp -b f g; cp --backup=simple -S .x f g; ls; ln -sv f l; ln -v f h; ln -sfv f l; mv -v g i; mkdir -v m; mkdir -pv m; rmdir -v m; ln -sb f i; ls; mv -b f i; ls; mv -v h d/f; ls d; rm -I i~; ls
+----
+echo a >f; cp -l f k; cp -s $PWD/f s; cp -s f t; mkdir d; cp -s f d/x; echo $?; mkdir e; echo b >e/q; ln e/q e/r; ln -s q e/l; cp -rl e e2; cp -a e e3; cp -rd e e4; cp -r e e5; cp --preserve=links -r e e6; cp -P l m 2>/dev/null; cp --reflink=auto f z; cp --sparse=never --preserve f y; cp -x f w; cp -H t u; readlink u; cp -a --no-preserve=mode,ownership f v; ls
+----
+echo new >f; echo old >g; touch -d 2001-01-01 g; touch -d 2002-01-01 f; cp -u g f; cat f; cp -u f g; cat g; echo x >g; touch -d 2001-01-01 g; mv -u g f; cat f; ls; mv -u f g; ls; cp --update g h; ls
+----
+>f; umask 022; chmod -v 600 f; chmod -v 600 f; chmod -c 600 f; chmod -c 644 f; chmod -v u+x,g=u f; chmod -v -x f; chmod -- -w f; stat -c %a f; chmod u+w f; chmod -w f; echo $?; (umask 077; chmod -x f; stat -c %a f; chmod +x f; stat -c %a f); chmod -rwx f; stat -c %a f; >g; chmod 640 g; chmod --reference=g f; stat -c %a f; mkdir d; chmod 2750 d; chmod --reference=g d; stat -c %a d; chmod --reference=d g; stat -c %a g; chmod -R -w d; stat -c %a d; chmod --reference=x g; echo $?
+----
+mktemp --tmpdir=. a.XXX | cut -c1-4; mktemp --suffix=.y -p . b.XXXX | cut -c1-4,9-; mktemp -d --tmpdir=$PWD | sed "s,^$PWD/tmp.*,ok,"; mktemp ./c.XXXXXX.conf | cut -c1-4,11-; mktemp --suffix=.y a.XXXb; echo $?; rm -rf ./*; ls

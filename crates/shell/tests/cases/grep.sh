@@ -16,3 +16,9 @@ mkdir d; echo x | grep x d; echo $?; echo x >f; grep -s x d f; echo $?; grep; ec
 c'
 ----
 printf 'Port 22\n  port 80\n' | grep -iE '^ *port +[0-9]+'; printf 'x=1\nxx=2\n' | grep -xE 'x+=[0-9]'; printf 'a-b\n' | grep '[a-]-'; printf 'a]b\n' | grep 'a]b'; printf 'A1\n' | grep '[[:upper:]][[:digit:]]'; printf 'foo bar\nfoobar\n' | grep -w foo; printf 'foo-bar\n' | grep -w foo; printf 'xfoo foo\n' | grep -wo foo
+----
+printf '\n' | grep -c '\B'; printf 'a\n' | grep -c '\B'; printf ' \n' | grep -c '\B'; printf 'ab\n' | grep -o 'a\B'; printf 'a\nb c\nc\n' | grep -E '^a|c$'; printf 'ab\nb\nxa\n' | grep -oE '(^a|b)+'; printf 'a;b\n' | grep -Eo '(^|;)[ab](;|$)'; printf 'ab abc\n' | grep -oE 'a|ab|abc'; printf 'a b\n' | grep -E '(^|\s)b(\s|$)'
+----
+printf 'a1 b22\n' | grep -oP '\d+'; printf 'foo\tbar\n' | grep -P '^foo\sbar$'; printf 'a.b\naxb\n' | grep -P 'a\.b'; printf 'ab\nAB\n' | grep -ciP '^a(?:b)$'; printf 'aaa\n' | grep -oP 'a+?'; printf '<a>\n' | grep -P '\<a'; printf 'ab\n' | grep -oP 'a|ab'; printf 'x]y}\n' | grep -P 'x]y}'; printf 'a b\n' | grep -wP b; printf 'ab' | grep -P 'a{1,2}b'
+----
+printf 'a\0b\0ab' | grep -z b | tr '\0' '+'; printf 'a\nx\0b' | grep -zc 'x'; printf 'a\0b\0' | grep -zo '[ab]' | tr '\0' '+'; printf 'a\0b' | grep -qz '^b$'; echo $?; printf 'A=1\0B=2\0' | grep -z '^B=' | tr -d '\0'; echo ab | grep --color=never a; echo ab | grep --color=auto b

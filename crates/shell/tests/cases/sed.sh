@@ -27,3 +27,9 @@ s/b/c/
 }'; printf 'a b c\n' | sed 's/ .*//'; printf '/usr/bin/x\n' | sed 's,^.*/,,'; printf 'a"b\n' | sed 's/"/\\"/g'; printf "a'b\n" | sed "s/'/\"/"; printf 'v1.2-3\n' | sed -e 's/^v//' -e 's/-.*//'; printf '  x  \n' | sed 's/^[ \t]*//;s/[ \t]*$//'; printf 'a\nb\n' | sed n; printf 'a\nb\nc\n' | sed 'n;d'; printf 'a\nb\nc\n' | sed '$!N;s/\n/-/'
 ----
 echo x >r; printf 'a\nb\n' | sed '1r r'; printf 'a\nb\n' | sed '1r missing'; printf 'a\n' | sed -n '/a/p;/a/p'; printf 'ab\n' | sed 's/a\|b/x/g'; printf 'ab\n' | sed -E 's/(a|b)/<\1>/g'; printf 'aXb\n' | sed 's/X\{1\}/-/'; printf 'a.b\n' | sed 's/[.]/-/'; printf 'a/b\n' | sed 's/[/]/-/'; printf 'a]b\n' | sed 's/[]]/-/'; printf 'abc\n' | sed 's/\(b\)\?c/-/'; printf 'x\n' | sed 's/y*$/z/'
+----
+echo 'a,b' | sed -E 's/(^|,)([^,]*)($|,)/[\1|\2|\3]/'; echo 'a,b' | sed -E 's/(^|,)b|^$/X/'; echo xaab | sed 's/\(^x\|a\)*/[\1]/'; echo 'ab cd' | sed -E 's/\<|\>/-/g'; printf '# c\n\nx\n  #y\nz #\n' | sed '/^ *\(#\|$\)/d'; echo 'a b' | sed 's/\(^\| \)b/\1X/;s/\(a\|^b\)\( \|$\)/<\1>/'; echo 'abcb' | sed 's/^a\|b$/-/g'; echo 'foo=1 bar' | sed -E 's/(^| )(bar|foo=[0-9])( |$)/\1(\2)\3/g'
+----
+echo aab | sed -E 's/(a|ab)*/[&]/'; echo abcd | sed 's/a\|ab\|abc/-/'; echo abcd | sed -E 's/(a|ab)(c|bcd)(d*)/-/'; echo xfoobar | sed 's/\(.*\)\(foo\|bar\)\(.*\)/\1|\2|\3/'; echo 'abab' | sed -E 's/(a|b|ab)*/-/'; echo aab | sed -E 's/(a|aa|b)+/[\1]/'; echo ababc | sed 's/\(ab\)*\(c\)/\1-\2/'; echo 'key = "v"' | sed -E 's/^(key|k)[ ]*=[ ]*("v"|v)$/\1:\2/'
+----
+echo 'ab  c' | sed 's/\B/-/g'; echo 'ab cd' | sed "s/\\\`a/X/;s/d\\'/Y/"; echo 'ab cd' | sed -E 's/a\B/X/;s/\bcd/Y/;s/\w+\W/-/'

@@ -45,3 +45,9 @@ printf 'a\nb\nd\n' >f; printf 'b\nc\nd\n' >g; comm f g; comm -12 f g; comm -23 f
 printf 'abc\nd e\n\nx' | rev; echo; printf 'a\nb\nc' | tac; printf 'a\nb\nc\n' | tac; printf 'a\nx\n' >f; printf b >g; tac f g; tac g f; rev f g; rev missing f; echo $?; tac missing f; echo $?; tac </dev/null; printf '\n\na' | tac
 ----
 echo a >f; echo a >g; echo b >h; mkdir d; echo a >d/f; diff f g; echo $?; diff -q f h; echo $?; diff -q f missing; echo $?; diff -s f g; diff -q f d; echo $?; diff d h/../f; echo $?; diff --brief f h; diff -q f f; echo $?; diff -q - f <h; echo $?; diff -q missing f; echo $?; diff -Nq f missing; echo $?; diff -Nq x y; echo $?; diff -q h d; echo $?; diff f; echo $?; diff -qs f g; cat f | diff - g; echo $?
+----
+printf 'b 2\na 10\nc 1\n' >f; sort -k2n f; sort -k2,2nr f; sort -k 2 f; sort -k2.2 f; sort -rk1,1 f; printf 'b:2:x\na:10:y\na:1:z\n' >g; sort -t: -k2,2 g; sort -t : -k1,1 -k2,2n g; sort -t: -k1,1 -s g; sort -t: -k1,1 -u g; sort -t: -k2n -r g; sort -t: -k2,2nr -k1,1 g; sort -t: -k3r g; sort -t: -k1,1r -k2n g; sort -t: -k1.1,1.1 -k3,3 g
+----
+printf 'a1.10\na1.9\na1.9~rc\na1.9-2\n' | sort -V; printf '1K\n2M\n3\n-1G\n1.5K\n0M\n' | sort -h; printf 'B\na\nb\nA\n' | sort -f; printf 'B\na\nb\nA\n' | sort -fu; printf '  b\n a\nc\n' | sort -b; printf '1.5\n1.25\n-3\n-10\n+2\n07\n7\nx\n\n.5\n' | sort -n; printf '2\n10\n' | sort -nr; printf 'b\0a\0' | sort -z | tr '\0' '+'; printf 'x 10\nx 9\nx 9\n' | sort -k2 -n -u; printf '3 b\n1 c\n3 a\n' | sort -s -n; printf '3 b\n1 c\n3 a\n' | sort -n; printf '3 b\n3 a\n1 c\n' | sort -rs -k1,1n; printf 'v2\nv10\n' | sort -Vr
+----
+printf 'a\nb\n' | sort -c; echo $?; printf 'b\na\n' | sort -c; echo $?; printf 'b\na\n' | sort -C; echo $?; printf 'a\na\n' | sort -cu; echo $?; printf '2\n10\n' | sort -nc; echo $?; seq -w 8 10; seq -s, 3; seq -s ' ' 2 2 6; seq -w 1 7 10; seq -w -2 1; seq --separator=: 2; seq -w 0

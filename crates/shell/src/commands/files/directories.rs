@@ -2,14 +2,16 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::mode;
 use super::paths::is_directory;
+use crate::mode;
 use crate::stop::Stop;
 use crate::world::{FileError, Files, World};
 
+const LONG: [(&str, u8); 3] = [("parents", b'p'), ("mode", b'm'), ("verbose", b'v')];
+
 /// mkdir(1).
 pub(in super::super) fn mkdir<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
-    let options = Options::of(call, "pm:Z", &[("parents", b'p'), ("mode", b'm')])?;
+    let options = Options::of(call, "pm:Zv", &LONG)?;
     let umask = call.invocation.umask;
     let permissions = match options.last(b'm') {
         // Symbols change what a new directory would have without a umask.
@@ -25,12 +27,21 @@ pub(in super::super) fn mkdir<W: World>(world: &mut W, call: &mut Call<'_>) -> R
     let mut status = 0;
     for word in &options.operands {
         let path = call.path(word);
+        if options.has(b'v') && options.has(b'p') && !is_directory(world, trimmed(&path)) {
+            return Err(call.unsupported("the option -v of parents"));
+        }
+        let is_new = !is_directory(world, trimmed(&path));
         let made = match options.has(b'p') {
             true => make_all(world, &path, permissions, umask),
             false => make(world, trimmed(&path), permissions),
         };
-        if let Err(error) = made {
-            status = call.fail("cannot create directory", word, error);
+        match made {
+            Err(error) => status = call.fail("cannot create directory", word, error),
+            Ok(()) if options.has(b'v') && is_new => {
+                let line = format!("mkdir: created directory {}\n", call.quoted(word)?);
+                call.print(line.as_bytes());
+            }
+            Ok(()) => {}
         }
     }
     Ok(status)
@@ -70,8 +81,8 @@ pub(super) fn trimmed(path: &[u8]) -> &[u8] {
 
 /// rmdir(1).
 pub(in super::super) fn rmdir<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
-    let long = [("parents", b'p'), ("ignore-fail-on-non-empty", b'i')];
-    let options = Options::of(call, "p", &long)?;
+    let long = [("parents", b'p'), ("ignore-fail-on-non-empty", b'i'), ("verbose", b'v')];
+    let options = Options::of(call, "pv", &long)?;
     let mut status = 0;
     for word in &options.operands {
         let mut word = trimmed(word);
@@ -84,6 +95,10 @@ pub(in super::super) fn rmdir<W: World>(world: &mut W, call: &mut Call<'_>) -> R
                     Err(error) => Err(error),
                 },
             };
+            if options.has(b'v') {
+                let line = format!("rmdir: removing directory, {}\n", call.quoted(word)?);
+                call.print(line.as_bytes());
+            }
             match removed {
                 Ok(()) => {}
                 Err(FileError::NotEmpty) if options.has(b'i') => break,

@@ -1,8 +1,14 @@
 //! find(1): paths with tests, and what is done with them.
 
+use std::cmp::Ordering;
+
 use super::super::accounts;
 use super::super::call::{Call, number, shown};
+use super::super::date::seconds;
+use super::super::process::replaced;
+use super::super::text::{Dialect, Regex};
 use super::find_printf::Format;
+use super::occupied::Names;
 use super::paths::{below, last};
 use crate::pattern;
 use crate::stop::Stop;
@@ -18,16 +24,57 @@ enum Test {
     Type(Vec<FileType>),
     Name(Vec<u8>),
     Path(Vec<u8>),
+    /// `-iname` and `-ipath`: of small letters, and whether of the whole path.
+    Caseless(Vec<u8>, bool),
+    Regex(Regex),
     Empty,
     Owner(u32),
     Group(u32),
-    Mode { bits: u16, how: Bits },
+    Mode {
+        bits: u16,
+        how: Bits,
+    },
     Newer(i64),
+    /// `-mtime` and `-mmin`: an age in full units of so many seconds.
+    Age(Number, i64),
+    /// `-size`: in units of so many bytes, of which one that is begun counts.
+    Size(Number, u64),
+    Links(Number),
+    /// `-samefile` and `-inum`.
+    Inode(u64),
+    Nobody,
+    NoGroup,
+    Quit,
     Print(u8),
     Printf(Format),
     Delete,
     Prune,
-    Exec { words: Vec<Vec<u8>>, at_once: bool },
+    Exec {
+        words: Vec<Vec<u8>>,
+        at_once: bool,
+    },
+}
+
+/// `+N`, `-N` or `N`.
+#[derive(Clone, Copy, Debug)]
+struct Number {
+    order: Ordering,
+    value: i64,
+}
+
+impl Number {
+    fn of(word: &[u8]) -> Option<Self> {
+        let (order, digits) = match word {
+            [b'+', digits @ ..] => (Ordering::Greater, digits),
+            [b'-', digits @ ..] => (Ordering::Less, digits),
+            digits => (Ordering::Equal, digits),
+        };
+        Some(Self { order, value: i64::try_from(number(digits)?).ok()? })
+    }
+
+    fn is(self, found: i64) -> bool {
+        found.cmp(&self.value) == self.order
+    }
 }
 
 /// How the permissions are compared.
@@ -47,6 +94,9 @@ struct Walk {
     depth_min: u64,
     depth_max: Option<u64>,
     children_first: bool,
+    /// How `-regex` is read; not given, as Emacs does.
+    dialect: Option<Dialect>,
+    is_over: bool,
     /// What `-exec ... +` is given when the walk is over.
     collected: Vec<Vec<u8>>,
     status: u8,
@@ -94,7 +144,7 @@ struct Parser<'p, 'w, 'c, W> {
     acts: bool,
 }
 
-impl<W: Files> Parser<'_, '_, '_, W> {
+impl<W: World> Parser<'_, '_, '_, W> {
     fn next(&mut self) -> Result<Vec<u8>, Stop> {
         let [word, rest @ ..] = self.words else {
             return Err(self.call.unsupported("an expression without its end"));
@@ -161,6 +211,18 @@ impl<W: Files> Parser<'_, '_, '_, W> {
                 Test::Always(true)
             }
             b"-prune" => Test::Prune,
+            b"-quit" => self.action(Test::Quit),
+            b"-regextype" => {
+                let name = self.next()?;
+                self.walk.dialect = Some(match name.as_slice() {
+                    b"posix-extended" | b"posix-egrep" | b"egrep" => Dialect::Extended,
+                    b"posix-basic" | b"sed" | b"grep" => Dialect::Basic,
+                    name => {
+                        return Err(self.call.unsupported(format!("-regextype {}", shown(name))));
+                    }
+                });
+                Test::Always(true)
+            }
             b"-delete" => {
                 self.walk.children_first = true;
                 self.action(Test::Delete)
@@ -181,6 +243,29 @@ impl<W: Files> Parser<'_, '_, '_, W> {
             }
             b"-name" => Test::Name(self.next()?),
             b"-path" | b"-wholename" => Test::Path(self.next()?),
+            b"-iname" => Test::Caseless(self.next()?.to_ascii_lowercase(), false),
+            b"-ipath" | b"-iwholename" => Test::Caseless(self.next()?.to_ascii_lowercase(), true),
+            b"-regex" | b"-iregex" => {
+                let pattern = self.next()?;
+                let (pattern, dialect) = match self.walk.dialect {
+                    Some(dialect) => (pattern, dialect),
+                    None => (self.of_emacs(&pattern)?, Dialect::Basic),
+                };
+                let regex = Regex::new(self.call, &pattern, dialect, word == b"-iregex")?;
+                Test::Regex(regex.only(self.call, true, false)?)
+            }
+            b"-mtime" => Test::Age(self.count()?, 86_400),
+            b"-mmin" => Test::Age(self.count()?, 60),
+            b"-links" => Test::Links(self.count()?),
+            b"-size" => self.size()?,
+            b"-inum" => Test::Inode(self.number()?),
+            b"-samefile" => {
+                let path = self.call.path(&self.next()?);
+                let at = self.world.status(&path, self.walk.follow);
+                Test::Inode(at.map_err(|_| self.call.unsupported("-samefile of no file"))?.inode)
+            }
+            b"-nouser" => Test::Nobody,
+            b"-nogroup" => Test::NoGroup,
             b"-empty" => Test::Empty,
             b"-user" | b"-uid" => {
                 let id = accounts::uid(self.world, &self.next()?);
@@ -196,8 +281,75 @@ impl<W: Files> Parser<'_, '_, '_, W> {
                 let at = self.world.status(&path, true);
                 Test::Newer(at.map_err(|_| self.call.unsupported("-newer of no file"))?.mtime)
             }
+            b"-newermt" => {
+                let text = self.next()?;
+                let unknown = || self.call.unsupported(format!("the time `{}`", shown(&text)));
+                Test::Newer(seconds(&text, self.world.now()).ok_or_else(unknown)?)
+            }
             other => return Err(self.call.unsupported(format!("`{}`", shown(other)))),
         })
+    }
+
+    /// An expression of Emacs as a basic one of GNU's: it repeats by `+` and `?`, and has no intervals.
+    fn of_emacs(&self, pattern: &[u8]) -> Result<Vec<u8>, Stop> {
+        let mut basic = Vec::new();
+        let mut bytes = pattern.iter();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'+' | b'?' => basic.extend([b'\\', *byte]),
+                b'\\' => match bytes.next() {
+                    Some(byte @ (b'+' | b'?')) => basic.push(*byte),
+                    Some(byte @ (b'(' | b')' | b'|' | b'.' | b'*' | b'[' | b']' | b'\\')) => {
+                        basic.extend([b'\\', *byte]);
+                    }
+                    Some(byte @ (b'-' | b'/' | b'_')) => basic.push(*byte),
+                    _ => {
+                        let shown = shown(pattern);
+                        return Err(self
+                            .call
+                            .unsupported(format!("-regex {shown} as Emacs has it")));
+                    }
+                },
+                b'[' => {
+                    let shown = shown(pattern);
+                    let rest = bytes.as_slice();
+                    let start = rest.iter().take_while(|byte| matches!(byte, b'^' | b']')).count();
+                    let end = rest[start..].iter().position(|byte| *byte == b']');
+                    let end = end.map(|end| start + end).filter(|_| !rest.starts_with(b"[:"));
+                    let Some(end) = end.filter(|end| !rest[..*end].contains(&b'[')) else {
+                        return Err(self
+                            .call
+                            .unsupported(format!("-regex {shown} as Emacs has it")));
+                    };
+                    basic.push(b'[');
+                    basic.extend_from_slice(&rest[..=end]);
+                    bytes = rest[end + 1..].iter();
+                }
+                byte => basic.push(*byte),
+            }
+        }
+        Ok(basic)
+    }
+
+    fn count(&mut self) -> Result<Number, Stop> {
+        let word = self.next()?;
+        let unknown = || self.call.unsupported(format!("the number `{}`", shown(&word)));
+        Number::of(&word).ok_or_else(unknown)
+    }
+
+    fn size(&mut self) -> Result<Test, Stop> {
+        let word = self.next()?;
+        let (unit, digits) = match word.split_last() {
+            Some((b'c', digits)) => (1, digits),
+            Some((b'w', digits)) => (2, digits),
+            Some((b'b', digits)) => (512, digits),
+            Some((b'k', digits)) => (1 << 10, digits),
+            Some((b'M', digits)) => (1 << 20, digits),
+            Some((b'G', digits)) => (1 << 30, digits),
+            _ => (512, word.as_slice()),
+        };
+        let unknown = || self.call.unsupported(format!("-size {}", shown(&word)));
+        Ok(Test::Size(Number::of(digits).ok_or_else(unknown)?, unit))
     }
 
     fn action(&mut self, test: Test) -> Test {
@@ -217,7 +369,7 @@ impl<W: Files> Parser<'_, '_, '_, W> {
             Some((b'/', rest)) => (Bits::Any, rest),
             _ => (Bits::Exactly, word.as_slice()),
         };
-        let bits = super::mode::apply(digits, 0, false, 0);
+        let bits = crate::mode::apply(digits, 0, false, 0);
         let unknown = || self.call.unsupported(format!("-perm {}", shown(&word)));
         Ok(Test::Mode { bits: bits.ok_or_else(unknown)?, how })
     }
@@ -259,6 +411,9 @@ fn visit<W: World>(
     word: &[u8],
     depth: u64,
 ) -> Result<(), Stop> {
+    if walk.is_over {
+        return Ok(());
+    }
     let path = call.path(word);
     let followed = if walk.follow { world.status(&path, true) } else { world.status(&path, false) };
     let at = match followed.or_else(|_| world.status(&path, false)) {
@@ -280,7 +435,7 @@ fn visit<W: World>(
             visit(world, call, walk, test, &below(word, &name), depth + 1)?;
         }
     }
-    if is_tested && walk.children_first {
+    if is_tested && walk.children_first && !walk.is_over {
         holds(world, call, walk, test, (word, &at), &mut goes_down)?;
     }
     Ok(())
@@ -328,16 +483,18 @@ fn holds<W: World>(
             *goes_down = false;
             true
         }
+        Test::Quit => {
+            walk.is_over = true;
+            true
+        }
         Test::Delete => delete(world, call, walk, word),
         Test::Exec { at_once: true, .. } => {
             walk.collected.push(word.to_vec());
             true
         }
         Test::Exec { words, at_once: false } => {
-            let words: Vec<Vec<u8>> = words
-                .iter()
-                .map(|part| if part == b"{}" { word.to_vec() } else { part.clone() })
-                .collect();
+            let words: Vec<Vec<u8>> =
+                words.iter().map(|part| replaced(part, b"{}", word)).collect();
             call.run(world, &words)? == 0
         }
         test => is(world, call, test, found),
@@ -356,7 +513,7 @@ fn delete(files: &mut impl Files, call: &mut Call<'_>, walk: &mut Walk, word: &[
 }
 
 /// Whether a test of what a file is holds.
-fn is(files: &impl Files, call: &Call<'_>, test: &Test, (word, at): (&[u8], &Status)) -> bool {
+fn is(files: &impl World, call: &Call<'_>, test: &Test, (word, at): (&[u8], &Status)) -> bool {
     match test {
         Test::Type(kinds) => kinds.contains(&at.file_type),
         Test::Name(glob) => pattern::matches(&pattern::unquoted(glob), last(word)),
@@ -374,6 +531,21 @@ fn is(files: &impl Files, call: &Call<'_>, test: &Test, (word, at): (&[u8], &Sta
             Bits::Any => *bits == 0 || at.mode & bits != 0,
         },
         Test::Newer(time) => at.mtime > *time,
+        Test::Caseless(glob, is_path) => {
+            let text = if *is_path { word } else { last(word) }.to_ascii_lowercase();
+            pattern::matches(&pattern::unquoted(glob), &text)
+        }
+        Test::Regex(regex) => regex.is_match(word),
+        Test::Age(wanted, unit) => wanted.is((files.now() - at.mtime).div_euclid(*unit)),
+        Test::Size(wanted, unit) => {
+            i64::try_from(at.size.div_ceil(*unit)).is_ok_and(|size| wanted.is(size))
+        }
+        Test::Links(wanted) => {
+            i64::try_from(Names::of(files).count(at)).is_ok_and(|count| wanted.is(count))
+        }
+        Test::Inode(inode) => at.inode == *inode,
+        Test::Nobody => accounts::user_name(files, at.uid).is_none(),
+        Test::NoGroup => accounts::group_name(files, at.gid).is_none(),
         _ => false,
     }
 }

@@ -4,10 +4,10 @@ use super::super::accounts;
 use super::super::call::{Call, shown};
 use super::super::options::Options;
 use super::directories::{make_all, trimmed};
-use super::mode;
 use super::paths::{Destinations, is_there};
+use crate::mode;
 use crate::stop::Stop;
-use crate::world::{FileError, World};
+use crate::world::{FileError, Files, World};
 
 /// install(1): copies files, or makes directories, with mode and owner.
 pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
@@ -19,38 +19,22 @@ pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) ->
         ("target-directory", b't'),
         ("no-target-directory", b'T'),
         ("preserve-timestamps", b'p'),
+        ("verbose", b'v'),
     ];
-    let options = Options::of(call, "cdDm:o:g:t:TpZ", &long)?;
-    let is_directory = options.has(b'd');
-    let mode = options.last(b'm').unwrap_or(b"755");
-    if mode::apply(mode, 0, is_directory, 0).is_none() {
-        return Ok(call.usage(&format!("invalid mode '{}'", shown(mode)), 1));
+    let options = Options::of(call, "cdDm:o:g:t:TpvZ", &long)?;
+    if options.has(b'v') && (options.has(b'd') || options.has(b'D')) {
+        return Err(call.unsupported("the option -v of directories"));
     }
-    if is_directory && !mode.iter().all(u8::is_ascii_digit) {
-        // Of a directory that is there they change some bits and leave others.
-        return Err(call.unsupported("-d with a mode of symbols"));
-    }
-    let uid = options.last(b'o').map(|word| (word, accounts::uid(world, word)));
-    let gid = options.last(b'g').map(|word| (word, accounts::gid(world, word)));
-    for (what, id) in [("user", uid), ("group", gid)] {
-        if let Some((word, None)) = id {
-            return Ok(call.usage(&format!("invalid {what}: '{}'", shown(word)), 1));
-        }
-    }
-    let (uid, gid) = (uid.and_then(|(_, id)| id), gid.and_then(|(_, id)| id));
-    let finish = |world: &mut W, path: &[u8]| -> Result<(), FileError> {
-        world.set_owner(path, uid, gid, true)?;
-        // Whatever it had is gone, but set-ID bits of a directory.
-        let set_ids = if is_directory { world.status(path, true)?.mode & 0o6000 } else { 0 };
-        let permissions = mode::apply(mode, set_ids, is_directory, 0);
-        world.set_mode(path, permissions.ok_or(FileError::Invalid)?)
+    let attributes = match Attributes::of(world, call, &options)? {
+        Ok(attributes) => attributes,
+        Err(status) => return Ok(status),
     };
     let mut status = 0;
-    if is_directory {
+    if options.has(b'd') {
         for word in &options.operands {
             let path = call.path(word);
-            let made =
-                make_all(world, &path, 0o755, 0o022).and_then(|()| finish(world, trimmed(&path)));
+            let made = make_all(world, &path, 0o755, 0o022)
+                .and_then(|()| attributes.give(world, trimmed(&path)));
             if let Err(error) = made {
                 status = call.fail("cannot create directory", word, error);
             }
@@ -72,14 +56,64 @@ pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) ->
         Err(status) => return Ok(status),
     };
     for (source, to) in destinations.pairs {
-        let (from, to) = (call.path(source), call.path(&to));
-        let installed =
-            place(world, &from, &to, options.has(b'p')).and_then(|()| finish(world, &to));
-        if let Err(error) = installed {
-            status = call.fail("cannot install", source, error);
+        let (from, path) = (call.path(source), call.path(&to));
+        let installed = place(world, &from, &path, options.has(b'p'))
+            .and_then(|()| attributes.give(world, &path));
+        match installed {
+            Err(error) => status = call.fail("cannot install", source, error),
+            Ok(()) if options.has(b'v') => {
+                let (from, to) = (call.quoted(source)?, call.quoted(&to)?);
+                call.print(format!("{from} -> {to}\n").as_bytes());
+            }
+            Ok(()) => {}
         }
     }
     Ok(status)
+}
+
+/// Mode and owner of what is installed.
+struct Attributes<'w> {
+    mode: &'w [u8],
+    uid: Option<u32>,
+    gid: Option<u32>,
+    is_directory: bool,
+}
+
+impl<'w> Attributes<'w> {
+    /// Those of the options; without them a status: the program refuses the words.
+    fn of<W: World>(
+        world: &W,
+        call: &mut Call<'_>,
+        options: &Options<'w>,
+    ) -> Result<Result<Self, u8>, Stop> {
+        let is_directory = options.has(b'd');
+        let mode = options.last(b'm').unwrap_or(b"755");
+        if mode::apply(mode, 0, is_directory, 0).is_none() {
+            return Ok(Err(call.usage(&format!("invalid mode '{}'", shown(mode)), 1)));
+        }
+        if is_directory && !mode.iter().all(u8::is_ascii_digit) {
+            // Of a directory that is there they change some bits and leave others.
+            return Err(call.unsupported("-d with a mode of symbols"));
+        }
+        let uid = options.last(b'o').map(|word| (word, accounts::uid(world, word)));
+        let gid = options.last(b'g').map(|word| (word, accounts::gid(world, word)));
+        for (what, id) in [("user", uid), ("group", gid)] {
+            if let Some((word, None)) = id {
+                let message = format!("invalid {what}: '{}'", shown(word));
+                return Ok(Err(call.usage(&message, 1)));
+            }
+        }
+        let (uid, gid) = (uid.and_then(|(_, id)| id), gid.and_then(|(_, id)| id));
+        Ok(Ok(Self { mode, uid, gid, is_directory }))
+    }
+
+    fn give(&self, files: &mut impl Files, path: &[u8]) -> Result<(), FileError> {
+        files.set_owner(path, self.uid, self.gid, true)?;
+        // Whatever it had is gone, but set-ID bits of a directory.
+        let set_ids = if self.is_directory { files.status(path, true)?.mode & 0o6000 } else { 0 };
+        let permissions = mode::apply(self.mode, set_ids, self.is_directory, 0);
+        files.set_mode(path, permissions.ok_or(FileError::Invalid)?)
+    }
 }
 
 /// The directory that `-D` makes: that of `-t`, or the parent of the destination.

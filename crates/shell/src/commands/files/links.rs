@@ -2,6 +2,7 @@
 
 use super::super::call::Call;
 use super::super::options::Options;
+use super::backup::{self, Backup};
 use super::directories::trimmed;
 use super::paths::{Destinations, below, is_directory, last};
 use crate::stop::Stop;
@@ -16,8 +17,13 @@ pub(in super::super) fn ln<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         ("no-target-directory", b'T'),
         ("target-directory", b't'),
         ("relative", b'r'),
+        ("verbose", b'v'),
+        ("physical", b'P'),
+        backup::LONG[0],
+        backup::LONG[1],
     ];
-    let options = Options::of(call, "sfnTt:r", &long)?;
+    let options = Options::of(call, "bsfnS:Tt:rvP~::", &long)?;
+    let backup = Backup::of(call, &options)?;
     let directory = options.last(b't');
     let mut plain = options.has(b'T');
     // `-n` takes a link to a directory for the link that it is.
@@ -38,30 +44,63 @@ pub(in super::super) fn ln<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
     for (target, to) in destinations.pairs {
         let path = call.path(&to);
         let path = trimmed(&path);
-        let freed = match world.status(path, false) {
-            Ok(_) if !options.has(b'f') => Err(FileError::Exists),
-            Ok(at) if at.file_type == FileType::Directory => Err(FileError::IsADirectory),
-            Ok(_) => world.remove(path),
-            Err(_) => Ok(()),
+        let freed = match &backup {
+            Some(backup) => backup.make(world, path).map(drop),
+            None => Ok(()),
         };
-        let made = freed.and_then(|()| match (options.has(b's'), options.has(b'r')) {
-            (true, false) => world.make_symlink(path, target),
-            (true, true) => relative(world, path, &call.path(target))
-                .and_then(|target| world.make_symlink(path, &target)),
-            (false, _) => world.make_link(&call.path(target), path),
-        });
-        if let Err(error) = made {
-            status = call.fail("failed to create link", &to, error);
+        let made = freed
+            .and_then(|()| free(world, path, options.has(b'f')))
+            .and_then(|()| make(world, call, &options, target, path));
+        match made {
+            Err(error) => status = call.fail("failed to create link", &to, error),
+            Ok(_) if options.has(b'v') && backup.is_some() => {
+                return Err(call.unsupported("the option -v of a backup"));
+            }
+            Ok(held) if options.has(b'v') => {
+                let arrow = if options.has(b's') { "->" } else { "=>" };
+                let (to, held) = (call.quoted(&to)?, call.quoted(&held)?);
+                call.print(format!("{to} {arrow} {held}\n").as_bytes());
+            }
+            Ok(_) => {}
         }
     }
     Ok(status)
+}
+
+/// Makes room for a link.
+fn free(files: &mut impl Files, path: &[u8], is_forced: bool) -> Result<(), FileError> {
+    match files.status(path, false) {
+        Ok(_) if !is_forced => Err(FileError::Exists),
+        Ok(at) if at.file_type == FileType::Directory => Err(FileError::IsADirectory),
+        Ok(_) => files.remove(path),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes a link; answers what it leads to.
+fn make(
+    files: &mut impl Files,
+    call: &Call<'_>,
+    options: &Options<'_>,
+    target: &[u8],
+    path: &[u8],
+) -> Result<Vec<u8>, FileError> {
+    let held = match options.has(b's') && options.has(b'r') {
+        true => relative(files, path, &call.path(target))?,
+        false => target.to_vec(),
+    };
+    match options.has(b's') {
+        true => files.make_symlink(path, &held)?,
+        false => files.make_link(&call.path(target), path)?,
+    }
+    Ok(held)
 }
 
 /// What a link at `path` holds to lead to `target`.
 fn relative(files: &impl Files, path: &[u8], target: &[u8]) -> Result<Vec<u8>, FileError> {
     let parent = path.iter().rposition(|byte| *byte == b'/').map_or(&b"/"[..], |at| &path[..at]);
     let from = files.real_path(if parent.is_empty() { b"/" } else { parent })?;
-    let to = missing_too(files, target)?;
+    let to = canonicalize_missing(files, target)?;
     let parts = |path: &[u8]| -> Vec<Vec<u8>> {
         let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
         parts.map(<[u8]>::to_vec).collect()
@@ -73,15 +112,18 @@ fn relative(files: &impl Files, path: &[u8], target: &[u8]) -> Result<Vec<u8>, F
     Ok(if whole.is_empty() { b".".to_vec() } else { whole.join(&b'/') })
 }
 
-/// The real path, of which all may be missing (`readlink -m`).
-fn missing_too(files: &impl Files, path: &[u8]) -> Result<Vec<u8>, FileError> {
+/// The real path, of which all may be missing (`readlink -m`, realpath(1)).
+///
+/// # Errors
+/// What keeps a part of it from being followed.
+pub fn canonicalize_missing(files: &impl Files, path: &[u8]) -> Result<Vec<u8>, FileError> {
     let path = trimmed(path);
     match files.real_path(path) {
         Err(FileError::NotFound | FileError::NotADirectory) => {
             if let Ok(target) = files.target(path) {
-                return missing_too(files, &crate::world::absolute(parent(path), &target));
+                return canonicalize_missing(files, &crate::world::absolute(parent(path), &target));
             }
-            let real = missing_too(files, parent(path))?;
+            let real = canonicalize_missing(files, parent(path))?;
             match last(path) {
                 b".." => Ok(parent(&real).to_vec()),
                 b"." => Ok(real),
@@ -167,7 +209,7 @@ fn paths<W: World>(
         let found = match kind {
             Some(b'f') => last_missing_too(world, &path),
             Some(b'e') => world.real_path(&path),
-            Some(_) => missing_too(world, &path),
+            Some(_) => canonicalize_missing(world, &path),
             None => world.target(trimmed(&path)),
         };
         match found {

@@ -1,15 +1,19 @@
 //! Programs that make, change and find files (GNU coreutils 9.7, findutils 4.10).
 
+mod backup;
 mod copy;
+mod df;
 mod directories;
 mod find;
 mod find_printf;
 mod install;
 mod links;
 mod ls;
+mod ls_long;
 mod mktemp;
 mod mode;
 mod nodes;
+mod occupied;
 mod owner;
 mod paths;
 mod remove;
@@ -20,6 +24,7 @@ mod touch;
 
 use super::call::Program;
 use crate::world::World;
+pub use links::canonicalize_missing;
 
 /// The program of a name.
 pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
@@ -29,6 +34,7 @@ pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
         b"chown" => owner::chown,
         b"cp" => copy::cp,
         b"dd" => sizes::dd,
+        b"df" => df::df,
         b"find" => find::find,
         b"install" => install::install,
         b"ln" => links::ln,

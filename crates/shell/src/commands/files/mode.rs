@@ -1,180 +1,140 @@
-//! chmod(1), and modes as mkdir(1) and install(1) take them too.
+//! chmod(1).
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
+use super::occupied::permissions;
 use super::paths::walk;
+use crate::mode::apply;
 use crate::stop::Stop;
-use crate::world::{FileError, FileType, Files, World};
+use crate::world::{FileError, FileType, Files, Status, World};
 
-/// Applies a mode, in octal or symbols, to the permissions of a file (coreutils manual, "File
-/// permissions"); nothing if it is no mode.
-pub(super) fn apply(mode: &[u8], old: u16, is_directory: bool, umask: u16) -> Option<u16> {
-    if mode.first()?.is_ascii_digit() {
-        let digits = mode.iter().all(|byte| matches!(byte, b'0'..=b'7')) && mode.len() <= 5;
-        let value = digits.then(|| u16::from_str_radix(str::from_utf8(mode).ok()?, 8).ok())??;
-        // A directory keeps what only five digits take from it.
-        let kept = if is_directory && mode.len() < 5 { old & 0o6000 } else { 0 };
-        return (value <= 0o7777).then_some(value | kept);
-    }
-    let mut now = old;
-    for clause in mode.split(|byte| *byte == b',') {
-        now = symbolic(clause, now, is_directory, umask)?;
-    }
-    Some(now)
-}
-
-/// `u=rwx`, `go-w`, `a+X`, `g=u`: who, then one or more changes.
-fn symbolic(clause: &[u8], old: u16, is_directory: bool, umask: u16) -> Option<u16> {
-    let who_end = clause.iter().position(|byte| b"+-=".contains(byte))?;
-    let (who, mut changes) = clause.split_at(who_end);
-    let mut whose: u16 = 0;
-    for one in who {
-        whose |= match one {
-            b'u' => 0o4700,
-            b'g' => 0o2070,
-            b'o' => 0o1007,
-            b'a' => 0o7777,
-            _ => return None,
-        };
-    }
-    // Without anyone, all, less what the umask withholds.
-    let (whose, mask) = if who.is_empty() { (0o7777, !umask) } else { (whose, 0o7777) };
-    let mut now = old;
-    while let [operator, rest @ ..] = changes {
-        let end = rest.iter().position(|byte| b"+-=".contains(byte)).unwrap_or(rest.len());
-        let (letters, behind) = rest.split_at(end);
-        let bits = permissions(letters, now, is_directory)? & whose & mask;
-        now = match operator {
-            b'+' => now | bits,
-            b'-' => now & !bits,
-            _ => {
-                // A directory keeps its set-ID bits.
-                let kept = if is_directory { 0o6000 } else { 0 };
-                (now & !(whose & !kept)) | bits
-            }
-        };
-        changes = behind;
-    }
-    Some(now)
-}
-
-fn permissions(letters: &[u8], old: u16, is_directory: bool) -> Option<u16> {
-    if let [copy @ (b'u' | b'g' | b'o')] = letters {
-        let shift = match copy {
-            b'u' => 6,
-            b'g' => 3,
-            _ => 0,
-        };
-        let bits = old >> shift & 0o7;
-        return Some(bits << 6 | bits << 3 | bits);
-    }
-    let mut bits = 0;
-    for letter in letters {
-        bits |= match letter {
-            b'r' => 0o444,
-            b'w' => 0o222,
-            b'x' => 0o111,
-            b'X' if is_directory || old & 0o111 != 0 => 0o111,
-            b'X' => 0,
-            b's' => 0o6000,
-            b't' => 0o1000,
-            _ => return None,
-        };
-    }
-    Some(bits)
+/// What chmod does to each file.
+struct Change {
+    /// In octal or symbols.
+    mode: Vec<u8>,
+    /// The mode starts with `-`: what the umask keeps of it is an error.
+    is_option: bool,
+    recursive: bool,
+    umask: u16,
 }
 
 /// chmod(1).
 pub(in super::super) fn chmod<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
-    // `-w` and its like are modes.
-    let is_mode = |word: &&Vec<u8>| {
-        word.len() > 1 && word[0] == b'-' && word[1..].iter().all(|byte| b"rwxXst".contains(byte))
+    let long = [
+        ("recursive", b'R'),
+        ("silent", b'f'),
+        ("quiet", b'f'),
+        ("changes", b'c'),
+        ("verbose", b'v'),
+        ("reference", b'='),
+    ];
+    let (modes, words) = apart(call.arguments());
+    let options = Options::of_words(call, &words, "Rfcv=:", &long)?;
+    let mut paths = options.operands.as_slice();
+    let mode = match options.last(b'=') {
+        Some(like) => match world.status(&call.path(like), true) {
+            // All bits of it, of a directory too.
+            Ok(at) => format!("{:05o}", at.mode).into_bytes(),
+            Err(error) => return Ok(call.fail("failed to get attributes of", like, error)),
+        },
+        None if !modes.is_empty() => modes.join(&b','),
+        None => {
+            let [mode, rest @ ..] = paths else { return Ok(call.usage("missing operand", 1)) };
+            paths = rest;
+            mode.to_vec()
+        }
     };
-    if call.arguments().iter().any(|word| is_mode(&word)) {
-        return Err(call.unsupported("a mode that starts with `-`"));
-    }
-    let long = [("recursive", b'R'), ("silent", b'f'), ("quiet", b'f')];
-    let options = Options::of(call, "Rf", &long)?;
-    let [mode, paths @ ..] = options.operands.as_slice() else {
+    if paths.is_empty() {
         return Ok(call.usage("missing operand", 1));
-    };
-    if apply(mode, 0, false, 0).is_none() {
-        return Ok(call.usage(&format!("invalid mode: '{}'", shown(mode)), 1));
     }
+    if apply(&mode, 0, false, 0).is_none() {
+        return Ok(call.usage(&format!("invalid mode: '{}'", shown(&mode)), 1));
+    }
+    let (recursive, umask) = (options.has(b'R'), call.invocation.umask);
+    let change = Change { mode, is_option: !modes.is_empty(), recursive, umask };
     let mut status = 0;
     for word in paths {
-        match change(world, mode, &call.path(word), options.has(b'R'), call.invocation.umask) {
-            Ok(()) => {}
+        let path = call.path(word);
+        let before = world.status(&path, true);
+        let changed = change.of(world, &path);
+        match changed {
+            Ok(true) => {}
+            Ok(false) => status = call.usage("the umask keeps some of the permissions", 1),
             Err(_) if options.has(b'f') => status = 1,
             Err(error) => status = call.fail("cannot access", word, error),
+        }
+        if let (Ok(before), Some(how)) = (before, options.last_of(b"cv")) {
+            let after = world.status(&path, true).unwrap_or(before);
+            if recursive && before.file_type == FileType::Directory {
+                // It goes down in the order that the file system has.
+                return Err(call.unsupported("the option -v or -c of a directory"));
+            }
+            say(call, word, &before, &after, how == b'c')?;
         }
     }
     Ok(status)
 }
 
-/// A link below a directory is passed over; one that is named is followed.
-fn change(
-    files: &mut impl Files,
-    mode: &[u8],
-    path: &[u8],
-    recursive: bool,
-    umask: u16,
-) -> Result<(), FileError> {
-    if !recursive {
-        return one(files, mode, path, umask);
-    }
-    for path in walk(files, path)? {
-        if files.status(&path, false)?.file_type != FileType::Symlink {
-            one(files, mode, &path, umask)?;
+/// Modes such as `-w`, which are no options, and the other words.
+fn apart(words: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let is_mode = |word: &Vec<u8>| {
+        let is_of_mode = |byte: &u8| b"rwxXstugo,+=-".contains(byte);
+        word.len() > 1
+            && word[0] == b'-'
+            && b"rwxXstugo".contains(&word[1])
+            && word[1..].iter().all(is_of_mode)
+    };
+    let end = words.iter().position(|word| word == b"--").unwrap_or(words.len());
+    let (modes, mut others): (Vec<_>, Vec<_>) = words[..end].iter().cloned().partition(is_mode);
+    others.extend_from_slice(&words[end..]);
+    (modes, others)
+}
+
+/// What `-v` and `-c` say.
+fn say(
+    call: &mut Call<'_>,
+    word: &[u8],
+    before: &Status,
+    after: &Status,
+    only_changes: bool,
+) -> Result<(), Stop> {
+    let shown = |at: &Status| format!("{:04o} ({})", at.mode, &permissions(at)[1..]);
+    let line = match before.mode == after.mode {
+        true if only_changes => return Ok(()),
+        true => format!("mode of {} retained as {}\n", call.quoted(word)?, shown(after)),
+        false => {
+            let (old, new) = (shown(before), shown(after));
+            format!("mode of {} changed from {old} to {new}\n", call.quoted(word)?)
         }
-    }
+    };
+    call.print(line.as_bytes());
     Ok(())
 }
 
-fn one(files: &mut impl Files, mode: &[u8], path: &[u8], umask: u16) -> Result<(), FileError> {
-    let status = files.status(path, true)?;
-    let is_directory = status.file_type == FileType::Directory;
-    match apply(mode, status.mode, is_directory, umask) {
-        Some(mode) => files.set_mode(path, mode),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::apply;
-
-    #[test]
-    fn modes_are_octal_or_symbols() {
-        for (mode, old, is_directory, expected) in [
-            ("755", 0o644, false, Some(0o755)),
-            ("0755", 0o6644, false, Some(0o755)),
-            ("0755", 0o2700, true, Some(0o2755)),
-            ("00755", 0o2700, true, Some(0o755)),
-            ("4755", 0, false, Some(0o4755)),
-            ("8", 0, false, None),
-            ("77777", 0, false, None),
-            ("u+x", 0o644, false, Some(0o744)),
-            ("go-w", 0o666, false, Some(0o644)),
-            ("a+X", 0o644, false, Some(0o644)),
-            ("a+X", 0o744, false, Some(0o755)),
-            ("a+X", 0o600, true, Some(0o711)),
-            ("u=rwx,g=rx,o=", 0o777, false, Some(0o750)),
-            ("g=u", 0o640, false, Some(0o660)),
-            ("g+s", 0o755, true, Some(0o2755)),
-            ("u+s", 0o755, false, Some(0o4755)),
-            ("+t", 0o777, true, Some(0o1777)),
-            ("+w", 0o444, false, Some(0o644)),
-            ("=r", 0o777, false, Some(0o444)),
-            ("=r", 0o6777, true, Some(0o6444)),
-            ("-w", 0o777, false, Some(0o577)),
-            ("u+rw-x", 0o100, false, Some(0o600)),
-            ("", 0o644, false, None),
-            ("q+x", 0o644, false, None),
-            ("u+q", 0o644, false, None),
-            ("u", 0o644, false, None),
-        ] {
-            assert_eq!(apply(mode.as_bytes(), old, is_directory, 0o022), expected, "{mode}");
+impl Change {
+    /// Changes a file, or with `-R` all below it: a link below a directory is passed over; one that is named
+    /// is followed. False if the umask has kept something that the mode takes.
+    fn of(&self, files: &mut impl Files, path: &[u8]) -> Result<bool, FileError> {
+        if !self.recursive {
+            return self.one(files, path);
         }
+        let mut is_whole = true;
+        for path in walk(files, path)? {
+            if files.status(&path, false)?.file_type != FileType::Symlink {
+                is_whole &= self.one(files, &path)?;
+            }
+        }
+        Ok(is_whole)
+    }
+
+    fn one(&self, files: &mut impl Files, path: &[u8]) -> Result<bool, FileError> {
+        let at = files.status(path, true)?;
+        let is_directory = at.file_type == FileType::Directory;
+        let Some(mode) = apply(&self.mode, at.mode, is_directory, self.umask) else {
+            return Ok(true);
+        };
+        files.set_mode(path, mode)?;
+        let expected = apply(&self.mode, at.mode, is_directory, 0).unwrap_or(mode);
+        Ok(!self.is_option || mode & !expected == 0)
     }
 }

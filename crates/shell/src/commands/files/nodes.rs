@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, shown};
 use super::super::options::Options;
-use super::mode;
+use crate::mode;
 use crate::stop::Stop;
 use crate::world::World;
 

@@ -60,16 +60,16 @@ fn change<W: World>(
         ("no-dereference", b'h'),
         ("silent", b'f'),
         ("quiet", b'f'),
-        ("from", b'F'),
-        ("reference", b'r'),
+        ("from", b'^'),
+        ("reference", b'='),
     ];
     // Of -H, -L and -P the last decides which links a recursive change goes through: none by default.
-    let options = Options::of(call, "RhfF:r:HLP", &long)?;
+    let options = Options::of(call, "Rhf^:=:HLP", &long)?;
     if options.has(b'R') && matches!(options.last_of(b"HLP"), Some(b'H' | b'L')) {
         return Err(call.unsupported("a recursive change through links"));
     }
     let mut operands = options.operands.as_slice();
-    let owner = if let Some(like) = options.last(b'r') {
+    let owner = if let Some(like) = options.last(b'=') {
         match world.status(&call.path(like), true) {
             Ok(status) => Owner { uid: Some(status.uid), gid: Some(status.gid) },
             Err(error) => return Ok(call.fail("failed to get attributes of", like, error)),
@@ -82,7 +82,7 @@ fn change<W: World>(
             Err(message) => return Ok(call.usage(&message, 1)),
         }
     };
-    let from = match options.last(b'F').map(|word| read(world, word)) {
+    let from = match options.last(b'^').map(|word| read(world, word)) {
         Some(Err(message)) => return Ok(call.usage(&message, 1)),
         Some(Ok(from)) => from,
         None => Owner { uid: None, gid: None },

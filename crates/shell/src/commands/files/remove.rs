@@ -17,10 +17,8 @@ pub(in super::super) fn rm<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         ("preserve-root", b'p'),
         ("one-file-system", b'p'),
     ];
-    let options = Options::of(call, "frRdiv", &long)?;
-    if options.last_of(b"fi") == Some(b'i') {
-        return Err(call.unsupported("the option -i"));
-    }
+    let options = Options::of(call, "frRdivI", &long)?;
+    check_asks(call, &options)?;
     let (force, recursive) = (options.has(b'f'), options.has(b'r') || options.has(b'R'));
     if options.operands.is_empty() && !force {
         return Ok(call.usage("missing operand", 1));
@@ -67,4 +65,16 @@ pub(in super::super) fn rm<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         }
     }
     Ok(status)
+}
+
+/// Refuses to ask before a file is removed.
+fn check_asks(call: &Call<'_>, options: &Options<'_>) -> Result<(), Stop> {
+    if options.last_of(b"fi") == Some(b'i') {
+        return Err(call.unsupported("the option -i"));
+    }
+    let is_asked = options.operands.len() > 3 || options.has(b'r') || options.has(b'R');
+    match options.last_of(b"fI") == Some(b'I') && is_asked {
+        true => Err(call.unsupported("the option -I of what it asks about")),
+        false => Ok(()),
+    }
 }

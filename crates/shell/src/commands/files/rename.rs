@@ -1,7 +1,9 @@
 //! mv(1).
 
-use super::super::call::Call;
+use super::super::call::{Call, shown};
 use super::super::options::Options;
+use super::backup::{self, Backup, note};
+use super::copy::is_older;
 use super::directories::trimmed;
 use super::paths::{Destinations, is_there};
 use crate::stop::Stop;
@@ -18,8 +20,15 @@ pub(in super::super) fn mv<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
         // The context of SELinux, without an argument: mv(1) passes it over on a kernel without it, and no
         // file of the world has one.
         ("context", b'Z'),
+        ("update", b'^'),
+        backup::LONG[0],
+        backup::LONG[1],
     ];
-    let options = Options::of(call, "fnTt:vZ", &long)?;
+    let options = Options::of(call, "bfnS:Tt:uvZ^::~::", &long)?;
+    if let Some(word) = options.last(b'^').filter(|word| !matches!(*word, b"" | b"older")) {
+        return Err(call.unsupported(format!("--update={}", shown(word))));
+    }
+    let backup = Backup::of(call, &options)?;
     let directory = options.last(b't');
     let plain = options.has(b'T');
     let found = Destinations::of(world, call, &options.operands, directory, plain);
@@ -30,17 +39,32 @@ pub(in super::super) fn mv<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
     let mut status = 0;
     for (source, target) in destinations.pairs {
         let (from, to) = (call.path(source), call.path(&target));
-        if options.has(b'n') && is_there(world, &to) {
+        let is_kept = options.has(b'n') || is_older(world, &options, &from, &to);
+        if is_kept && is_there(world, &to) {
             continue;
         }
         if is_there(world, &from) && place(world, trimmed(&from)) == place(world, trimmed(&to)) {
             let (from, to) = (call.quoted(source)?, call.quoted(&target)?);
             status = call.usage(&format!("{from} and {to} are the same file"), 1);
-        } else if let Err(error) = world.rename(trimmed(&from), trimmed(&to)) {
+            continue;
+        }
+        let saved = match &backup {
+            Some(backup) if is_there(world, &from) => backup.make(world, trimmed(&to)),
+            _ => Ok(None),
+        };
+        let saved = match saved {
+            Ok(saved) => saved,
+            Err(error) => {
+                status = call.fail("cannot backup", &target, error);
+                continue;
+            }
+        };
+        if let Err(error) = world.rename(trimmed(&from), trimmed(&to)) {
             status = call.fail("cannot move", source, error);
         } else if options.has(b'v') {
             let (from, to) = (call.quoted(source)?, call.quoted(&target)?);
-            call.print(format!("renamed {from} -> {to}\n").as_bytes());
+            let note = note(call, &target, saved.as_deref())?;
+            call.print(format!("renamed {from} -> {to}{note}\n").as_bytes());
         }
     }
     Ok(status)

@@ -1,16 +1,32 @@
 //! touch(1).
 
-use super::super::call::Call;
+use super::super::call::{Call, shown};
+use super::super::date::{check_zone, seconds};
 use super::super::options::Options;
 use crate::stop::Stop;
 use crate::world::{FileError, FileType, World};
 
 /// touch(1): a file that is missing is made; times are those of the world, or of another file.
 pub(in super::super) fn touch<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
-    let long = [("no-create", b'c'), ("reference", b'r'), ("no-dereference", b'h')];
-    let options = Options::of(call, "acfhmr:", &long)?;
+    let long = [("no-create", b'c'), ("reference", b'r'), ("no-dereference", b'h'), ("date", b'd')];
+    let options = Options::of(call, "acfhmr:d:t:", &long)?;
     let of_links = options.has(b'h');
+    if b"rdt".iter().filter(|letter| options.has(**letter)).count() > 1 {
+        return Err(call.unsupported("more than one time"));
+    }
+    let given = match (options.last(b'd'), options.last(b't')) {
+        (Some(text), _) => Some((text, seconds(text, world.now()))),
+        (None, Some(stamp)) => Some((stamp, of_stamp(stamp))),
+        (None, None) => None,
+    };
+    if given.is_some() {
+        check_zone(world, call)?;
+    }
     let time = match options.last(b'r') {
+        None if let Some((word, time)) = given => {
+            let unknown = || call.unsupported(format!("the time `{}`", shown(word)));
+            Some(time.ok_or_else(unknown)?)
+        }
         Some(word) => match world.status(&call.path(word), !of_links) {
             Ok(like) => Some(like.mtime),
             Err(error) => return Ok(call.fail("failed to get attributes of", word, error)),
@@ -43,4 +59,15 @@ pub(in super::super) fn touch<W: World>(world: &mut W, call: &mut Call<'_>) -> R
         }
     }
     Ok(status)
+}
+
+/// `CCYYMMDDhhmm` with `.ss` or without (XCU `touch`, `-t`).
+fn of_stamp(stamp: &[u8]) -> Option<i64> {
+    let stamp = str::from_utf8(stamp).ok()?;
+    let (minutes, second) = stamp.split_once('.').unwrap_or((stamp, "00"));
+    let is_stamp = minutes.len() == 12
+        && second.len() == 2
+        && minutes.bytes().all(|byte| byte.is_ascii_digit());
+    let (date, time) = is_stamp.then(|| minutes.split_at(8))?;
+    seconds(format!("{date} {}:{}:{second}", &time[..2], &time[2..]).as_bytes(), 0)
 }

@@ -152,13 +152,13 @@ impl Parser<'_, '_> {
     /// What the first group matches, or how many bytes match, from the start on.
     fn matches(&self, text: &[u8], pattern: &[u8]) -> Result<Vec<u8>, Stop> {
         let regex = Regex::new(self.call, pattern, Dialect::Basic, false)?;
-        let found = regex.find(self.call, text, 0)?.filter(|found| found.whole().start == 0);
-        Ok(match (found, regex.groups() > 0) {
-            (Some(found), true) => found.group(1).map(|at| text[at].to_vec()).unwrap_or_default(),
-            (Some(found), false) => found.whole().len().to_string().into(),
-            (None, true) => Vec::new(),
-            (None, false) => b"0".to_vec(),
-        })
+        if regex.groups() == 0 {
+            let found = regex.find(text, 0).filter(|found| found.start == 0);
+            return Ok(found.map_or(0, |found| found.len()).to_string().into());
+        }
+        let found = regex.find_groups(self.call, text, 0)?.filter(|found| found.whole().start == 0);
+        let group = found.and_then(|found| found.group(1));
+        Ok(group.map(|at| text[at].to_vec()).unwrap_or_default())
     }
 
     fn primary(&mut self) -> Value {

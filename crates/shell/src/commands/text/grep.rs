@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, number, shown};
 use super::super::options::Options;
-use super::lines::{lines, readable};
+use super::lines::{parts, readable};
 use super::regex::{Dialect, Regex};
 use crate::stop::Stop;
 use crate::world::World;
@@ -13,6 +13,7 @@ enum Form {
     Basic,
     Extended,
     Fixed,
+    Perl,
 }
 
 /// grep(1).
@@ -31,7 +32,7 @@ pub(in super::super) fn fgrep<W: World>(world: &mut W, call: &mut Call<'_>) -> R
 }
 
 /// The long options, each with its letter.
-const LONG: [(&str, u8); 20] = [
+const LONG: [(&str, u8); 24] = [
     ("extended-regexp", b'E'),
     ("fixed-strings", b'F'),
     ("basic-regexp", b'G'),
@@ -52,13 +53,22 @@ const LONG: [(&str, u8); 20] = [
     ("only-matching", b'o'),
     ("max-count", b'm'),
     ("text", b'a'),
+    ("perl-regexp", b'P'),
+    ("null-data", b'z'),
+    ("color", b'='),
+    ("colour", b'='),
 ];
 
 fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8, Stop> {
-    let options = Options::of(call, "EFGe:ivqclLxwhHnsom:ay", &LONG)?;
-    let form = match options.last_of(b"EFG") {
+    let options = Options::of(call, "EFGPe:ivqclLxwhHnsom:ayz=::", &LONG)?;
+    if let Some(word) = options.last(b'=').filter(|word| !matches!(*word, b"never" | b"auto" | b""))
+    {
+        return Err(call.unsupported(format!("--color={}", shown(word))));
+    }
+    let form = match options.last_of(b"EFGP") {
         Some(b'E') => Form::Extended,
         Some(b'F') => Form::Fixed,
+        Some(b'P') => Form::Perl,
         Some(_) => Form::Basic,
         None => form,
     };
@@ -117,6 +127,7 @@ fn compile(
             Form::Basic => Regex::new(call, pattern, Dialect::Basic, ignore_case),
             Form::Extended => Regex::new(call, pattern, Dialect::Extended, ignore_case),
             Form::Fixed => Regex::literal(call, pattern, ignore_case),
+            Form::Perl => Regex::of_perl(call, pattern, ignore_case),
         };
         regex?.only(call, options.has(b'x'), options.has(b'w'))
     });
@@ -137,7 +148,12 @@ impl Search<'_, '_> {
         let prints = !has(b'q') && !has(b'c') && !has(b'l') && !has(b'L');
         let name = if word == b"-" { b"(standard input)" } else { word };
         let mut count = 0;
-        for (number, line) in (1..).zip(lines(text)) {
+        let end = if has(b'z') { 0 } else { b'\n' };
+        // GNU grep anchors at the lines of a record too.
+        if has(b'z') && text.contains(&b'\n') && self.regexes.iter().any(Regex::has_anchor) {
+            return Err(call.unsupported("-z with an anchor, of what holds a line break"));
+        }
+        for (number, line) in (1..).zip(parts(text, end)) {
             if count >= self.most {
                 break;
             }
@@ -148,7 +164,7 @@ impl Search<'_, '_> {
             if !prints {
                 continue;
             }
-            if text.contains(&0) && !has(b'a') {
+            if text.contains(&0) && !has(b'a') && !has(b'z') {
                 return Err(call.unsupported("a match in a binary file"));
             }
             let mut prefix = Vec::new();
@@ -159,8 +175,8 @@ impl Search<'_, '_> {
                 prefix.extend(format!("{number}:").bytes());
             }
             match has(b'o') {
-                true => self.matches(call, &prefix, line)?,
-                false => call.print(&[&prefix, line, b"\n"].concat()),
+                true => self.matches(call, &prefix, line, end)?,
+                false => call.print(&[&prefix, line, &[end]].concat()),
             }
         }
         // With -L too, a line decides, not a file that is listed.
@@ -181,7 +197,13 @@ impl Search<'_, '_> {
     }
 
     /// Prints the parts of a line that match.
-    fn matches(&self, call: &mut Call<'_>, prefix: &[u8], line: &[u8]) -> Result<(), Stop> {
+    fn matches(
+        &self,
+        call: &mut Call<'_>,
+        prefix: &[u8],
+        line: &[u8],
+        end: u8,
+    ) -> Result<(), Stop> {
         let [regex] = self.regexes.as_slice() else {
             return Err(call.unsupported("-o with more than one pattern"));
         };
@@ -189,12 +211,11 @@ impl Search<'_, '_> {
             return Ok(());
         }
         let mut from = 0;
-        while let Some(found) = regex.find(call, line, from)? {
-            let range = found.whole();
+        while let Some(range) = regex.find(line, from) {
             // An empty match is none here.
             from = range.end.max(range.start + 1);
             if !range.is_empty() {
-                call.print(&[prefix, &line[range], b"\n"].concat());
+                call.print(&[prefix, &line[range], &[end]].concat());
             }
             if from > line.len() {
                 break;

@@ -6,10 +6,15 @@ use crate::world::{FileError, FileType, Files, World};
 
 /// The lines of a text, without their ends; the last need not have one.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.strip_suffix(b"\n")
+    parts(text, b'\n')
+}
+
+/// What a byte ends; the last need not have one.
+pub(super) fn parts(text: &[u8], end: u8) -> impl Iterator<Item = &[u8]> {
+    text.strip_suffix(&[end])
         .or_else(|| (!text.is_empty()).then_some(text))
         .into_iter()
-        .flat_map(|text| text.split(|byte| *byte == b'\n'))
+        .flat_map(move |text| text.split(move |byte| *byte == end))
 }
 
 /// Reads each file of the operands, or the input; says of one that it can't read, and goes on.

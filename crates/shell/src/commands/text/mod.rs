@@ -19,6 +19,8 @@ mod sort;
 mod tr;
 mod wc;
 
+pub(super) use regex::{Dialect, Regex};
+
 use super::call::Program;
 use crate::world::World;
 

@@ -137,17 +137,21 @@ impl<W: World> Shell<'_, W> {
         match name {
             "break" | "continue" => self.state.loops == 0 || arguments.len() > 1,
             "cd" => {
-                (has_option && !matches!(first, Some(b"-" | b"-L")))
+                let is_known = matches!(first, Some(b"-L" | b"-P"));
+                (has_option && !is_known && first != Some(b"-"))
                     || first == Some(b"")
-                    || arguments.len() > 1 + usize::from(first == Some(b"-L"))
+                    || arguments.len() > 1 + usize::from(is_known)
             }
             "exec" => has_option,
             "exit" => arguments.len() > 1,
             "export" | "readonly" => arguments.is_empty() || has_option,
             "getopts" => true,
             "hash" => !arguments.is_empty() && arguments != [b"-r"],
-            "pwd" | "wait" => !arguments.is_empty(),
-            "printf" => !is_plain_printf(arguments),
+            "pwd" => arguments.len() > 1 || !matches!(first, None | Some(b"-L" | b"-P")),
+            "printf" => match arguments {
+                [option, _, rest @ ..] if option == b"-v" => !is_plain_printf(rest),
+                arguments => !is_plain_printf(arguments),
+            },
             "read" => {
                 let mut options = arguments.iter().take_while(|word| word.starts_with(b"-"));
                 options.any(|option| option != b"-r" && option != b"--")
@@ -158,7 +162,7 @@ impl<W: World> Shell<'_, W> {
             "set" => arguments.is_empty(),
             "shift" => arguments.len() > 1,
             "trap" => !is_plain_trap(arguments),
-            "umask" => has_option || arguments.len() > 1,
+            "umask" => (has_option && arguments != [b"-S"]) || arguments.len() > 1,
             _ => false,
         }
     }
@@ -180,6 +184,13 @@ impl<W: World> Shell<'_, W> {
             ("test", _) => self.test_of_bash(name, arguments)?,
             ("[", [inner @ .., end]) if end == b"]" => self.test_of_bash(name, inner)?,
             ("declare" | "local" | "typeset", _) => self.declare(name, arguments)?,
+            ("printf", [option, name, rest @ ..]) if option == b"-v" => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                let name = self.checked_name("printf", name)?;
+                let (text, status) = self.printed(rest)?;
+                self.state.set(&name, text).map_err(|why| self.error(&why))?;
+                status
+            }
             ("shift", _) => {
                 let count = match first {
                     Some(text) => usize::try_from(self.number(name, text)?).unwrap_or(usize::MAX),
@@ -567,13 +578,15 @@ fn is_plain_printf(arguments: &[Vec<u8>]) -> bool {
         let mut flags = bytes.by_ref().skip_while(|byte| b"-0 .123456789".contains(byte));
         match flags.next() {
             Some(b'%') => {}
-            Some(letter) if b"bdiosuxX".contains(letter) => letters.push(*letter),
+            Some(letter) if b"bdioqsuxX".contains(letter) => letters.push(*letter),
             _ => return false,
         }
     }
     let is_fit = |(at, value): (usize, &Vec<u8>)| match letters.get(at % letters.len().max(1)) {
         Some(b's') | None => true,
         Some(b'b') => has_plain_escapes(value),
+        // What else there is stands in `$'...'`.
+        Some(b'q') => value.iter().all(|byte| matches!(byte, b' '..=b'~')),
         Some(_) => is_plain(value),
     };
     has_plain_escapes(format) && values.iter().enumerate().all(is_fit)
@@ -620,8 +633,20 @@ mod tests {
             assert!(plain(text), "{text}");
         }
         for text in [
-            "-v x y", "%q a", "%*s 1 a", "%d x", "%d 010", "%c a", "%b \\x41", "\\x41", "a\\", "%",
-            "%5", "%s%d a b", "%+d 1", "%f 1",
+            "-v x y",
+            "%q \u{e4}",
+            "%*s 1 a",
+            "%d x",
+            "%d 010",
+            "%c a",
+            "%b \\x41",
+            "\\x41",
+            "a\\",
+            "%",
+            "%5",
+            "%s%d a b",
+            "%+d 1",
+            "%f 1",
         ] {
             assert!(!plain(text), "{text}");
         }

@@ -1,6 +1,7 @@
 //! What changes which commands run next, and where.
 
 use super::super::{Fault, Shell, parse};
+use crate::mode;
 use crate::syntax;
 use crate::world::{FileType, World};
 
@@ -186,19 +187,28 @@ impl<W: World> Shell<'_, W> {
     }
 
     pub(super) fn change_directory(&mut self, arguments: &[Vec<u8>]) -> Result<u8, Fault> {
-        let mut arguments =
-            arguments.iter().filter(|word| !matches!(word.as_slice(), b"-L" | b"--"));
+        let is_option = |word: &&Vec<u8>| matches!(word.as_slice(), b"-L" | b"-P" | b"--");
+        let options = arguments.iter().take_while(is_option).count();
+        let (options, operands) = arguments.split_at(options);
+        let is_physical = options.iter().rfind(|word| *word != b"--").is_some_and(|it| it == b"-P");
         let mut back = false;
-        let wanted = match arguments.next() {
+        let wanted = match operands.first() {
             None => self.state.get("HOME").cloned().unwrap_or_default(),
             Some(word) if word == b"-" => {
                 back = true;
                 self.state.get("OLDPWD").cloned().unwrap_or_default()
             }
-            Some(word) if word == b"-P" => return Err(self.unsupported("`cd -P`")),
+            Some(word) if word.starts_with(b"-") && options.is_empty() => {
+                let shown = String::from_utf8_lossy(word).into_owned();
+                return Err(self.unsupported(format!("`cd {shown}`")));
+            }
             Some(word) => word.clone(),
         };
-        let path = without_parents(&self.state.absolute(&wanted));
+        let absolute = self.state.absolute(&wanted);
+        let path = match is_physical {
+            true => self.world.real_path(&absolute).unwrap_or(absolute),
+            false => without_parents(&absolute),
+        };
         let is_directory = self
             .world
             .status(&path, true)
@@ -214,23 +224,65 @@ impl<W: World> Shell<'_, W> {
         if back { self.print_directory() } else { Ok(0) }
     }
 
+    /// `pwd`: with `-P` without links.
+    pub(super) fn print_working_directory(&mut self, arguments: &[Vec<u8>]) -> Result<u8, Fault> {
+        match arguments.last().map(Vec::as_slice) {
+            None | Some(b"-L") => self.print_directory(),
+            Some(b"-P") => {
+                let directory = self.state.directory.clone();
+                let Ok(path) = self.world.real_path(&directory) else {
+                    return Err(self.unsupported("`pwd -P` of a directory that is gone"));
+                };
+                self.write(1, &[path.as_slice(), b"\n"].concat())?;
+                Ok(0)
+            }
+            Some(word) => {
+                let shown = String::from_utf8_lossy(word).into_owned();
+                Err(self.unsupported(format!("`pwd {shown}`")))
+            }
+        }
+    }
+
     pub(super) fn print_directory(&mut self) -> Result<u8, Fault> {
         let line = [self.state.directory.as_slice(), b"\n"].concat();
         self.write(1, &line)?;
         Ok(0)
     }
 
-    /// `umask`, in octal digits.
+    /// `umask`, in octal digits or symbols.
     pub(super) fn umask(&mut self, arguments: &[Vec<u8>]) -> Result<u8, Fault> {
-        let Some(text) = arguments.first() else {
-            let line = format!("{:04o}\n", self.state.umask);
-            self.write(1, line.as_bytes())?;
-            return Ok(0);
+        let text = match arguments {
+            [] => {
+                let line = format!("{:04o}\n", self.state.umask);
+                self.write(1, line.as_bytes())?;
+                return Ok(0);
+            }
+            [option] if option == b"-S" => {
+                let kept = !self.state.umask;
+                let letters = |shift: u16| -> String {
+                    let bits = [(4, 'r'), (2, 'w'), (1, 'x')];
+                    let kept = bits.iter().filter(|(bit, _)| kept >> shift & bit != 0);
+                    kept.map(|(_, letter)| *letter).collect()
+                };
+                let line = format!("u={},g={},o={}\n", letters(6), letters(3), letters(0));
+                self.write(1, line.as_bytes())?;
+                return Ok(0);
+            }
+            [text, ..] => text,
         };
-        let shown = String::from_utf8_lossy(text).into_owned();
-        match u16::from_str_radix(&shown, 8).ok().filter(|mask| *mask <= 0o777) {
+        let mask = match text.first().is_some_and(u8::is_ascii_digit) {
+            true => str::from_utf8(text).ok().and_then(|text| u16::from_str_radix(text, 8).ok()),
+            // Symbols say what is kept.
+            false => mode::apply(text, !self.state.umask & 0o777, false, 0)
+                .filter(|_| !text.starts_with(b"-"))
+                .map(|kept| !kept & 0o777),
+        };
+        match mask.filter(|mask| *mask <= 0o777) {
             Some(mask) => self.state.umask = mask,
-            None => return Err(self.unsupported(format!("`umask {shown}`"))),
+            None => {
+                let shown = String::from_utf8_lossy(text).into_owned();
+                return Err(self.unsupported(format!("`umask {shown}`")));
+            }
         }
         Ok(0)
     }

@@ -3,6 +3,7 @@
 mod bash;
 mod control;
 mod output;
+mod process;
 mod read;
 mod test;
 mod variables;
@@ -78,10 +79,11 @@ impl<W: World> Shell<'_, W> {
             "exit" | "return" => self.leave(name, arguments)?,
             "export" | "readonly" => self.mark(name, arguments)?,
             "getopts" => self.getopts(arguments)?,
-            "hash" | "wait" => 0,
+            "hash" => 0,
+            "kill" => self.kill(arguments)?,
             "local" => self.local(arguments)?,
             "printf" => self.printf(arguments)?,
-            "pwd" => self.print_directory()?,
+            "pwd" => self.print_working_directory(arguments)?,
             "read" => self.read_line(arguments)?,
             "set" => self.set(arguments)?,
             "shift" => self.shift(arguments)?,
@@ -95,8 +97,10 @@ impl<W: World> Shell<'_, W> {
             },
             "trap" => self.trap(arguments)?,
             "type" => self.describe(arguments, true)?,
+            "ulimit" => self.ulimit(arguments)?,
             "umask" => self.umask(arguments)?,
             "unset" => self.unset(arguments)?,
+            "wait" => self.wait(arguments)?,
             _ => {
                 let words: Vec<_> =
                     words.iter().map(|word| String::from_utf8_lossy(word)).collect();

@@ -68,6 +68,13 @@ impl<W: World> Shell<'_, W> {
     }
 
     pub(super) fn printf(&mut self, arguments: &[Vec<u8>]) -> Result<u8, Fault> {
+        let (out, status) = self.printed(arguments)?;
+        self.write(1, &out)?;
+        Ok(status)
+    }
+
+    /// What `printf` has to print, and its status.
+    pub(super) fn printed(&mut self, arguments: &[Vec<u8>]) -> Result<(Vec<u8>, u8), Fault> {
         let arguments = match arguments.split_first() {
             Some((first, rest)) if first == b"--" => rest,
             _ => arguments,
@@ -85,8 +92,7 @@ impl<W: World> Shell<'_, W> {
                 break;
             }
         }
-        self.write(1, &out)?;
-        Ok(status)
+        Ok((out, status))
     }
 
     /// The format once; true if `\c` ended all output.
@@ -178,6 +184,7 @@ impl<W: World> Shell<'_, W> {
         }
         found.letter = match text.get(at) {
             Some(letter) if b"bcdiouxXs".contains(letter) => *letter,
+            Some(b'q') if self.is_bash() => b'q',
             _ => return Ok(None),
         };
         Ok(Some((found, at + 1)))
@@ -201,6 +208,7 @@ impl<W: World> Shell<'_, W> {
                 let (text, ended) = escaped(text, true);
                 (cut(&text), ended)
             }
+            b'q' => (cut(&with_backslashes(text)), false),
             b'c' => (text.first().copied().into_iter().collect(), false),
             _ => {
                 let (number, problem) = numeric(text, conversion.is_signed());
@@ -220,6 +228,27 @@ impl<W: World> Shell<'_, W> {
         }
         Ok(ended)
     }
+}
+
+/// A printable text as bash's `%q` quotes it: what has a meaning to the shell stands behind a backslash.
+fn with_backslashes(text: &[u8]) -> Vec<u8> {
+    if text.is_empty() {
+        return b"''".to_vec();
+    }
+    let mut quoted = Vec::new();
+    for (at, byte) in text.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| text[at]);
+        let is_special = match byte {
+            b'#' => before.is_none(),
+            b'~' => before.is_none_or(|before| b":=".contains(&before)),
+            byte => b" '\"\\|&;()<>!{}*[]?^$`,".contains(byte),
+        };
+        if is_special {
+            quoted.push(b'\\');
+        }
+        quoted.push(*byte);
+    }
+    quoted
 }
 
 /// A number as strtoimax(3) and strtoumax(3) read it, and what is wrong with it: nothing is 0, and `'A` is a

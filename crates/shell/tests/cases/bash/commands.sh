@@ -74,3 +74,9 @@ set -u; echo "${u-d}" "${1}"; set +u; echo "$u."; set -f; echo *; set +f; set --
 f() { if [ -z "$2" ]; then return 0; fi; return 1; }; g() { if f $@; then echo fresh; fi; }; g configure ''; g configure 1.2; f $@ || echo $?
 ----
 ${TRACE:+ echo "#42#DEBUG# RUNNING $0 $*" 1>&2 }; TRACE=1; ${TRACE:+ echo "#42#DEBUG#"}; dir=1; X1=two; echo $(eval echo "$"X$dir)
+----
+pwd -P; cd -P /; pwd; pwd -L; true & wait $!; echo $?; (exit 3) & wait $!; echo $?; [ -n "$!" ] && echo set; wait; echo $?; umask -S; umask g-w,o=; umask; wait 99999; echo $?
+----
+kill -0 $$; echo $?; kill -0 4194305 2>/dev/null || echo gone; kill -SIGTERM 4194305; echo $?; kill -s HUP 4194305; echo $?
+----
+printf -v x '%s-%03d' a 7; echo "$x"; printf -v y '%s\n' b c; echo "$y"; printf '%q ' a 'b c' "it's" '' 'a$b' '~x' 'x~' '#a' 'a#' 'k=~v' 'a,b' '{x}' 'a*?[b]' 'c!^d' 'e|f&g;(h)<i>' 'a\b' 'a"b' 'a`b' a-b_c.d/e:f@g%h+i=j; echo; printf '%-6q|' 'a b'; echo; f() { local z; printf -v z %s "$1"; echo $z; }; f in

@@ -44,3 +44,21 @@ x="a*b"; case 'a*b' in "$x") echo q;; esac; case axxb in $x) echo p;; esac; case
 x=~nosuchuser; echo $x '~' "~" a~; HOME=/h; echo ~ ~/x; y=~/a:~/b; echo $y; export z=1:2; echo $z
 ----
 x='\*'; case '*' in $x) echo esc;; *) echo no;; esac; y='*b'; echo ${y#$x} "${y#$x}" "${y#"$x"}"; z='a\b'; case 'a\b' in $z) echo same;; *) echo other;; esac; w='\'; case '\' in $w) echo bs;; esac; q='[\]]'; case ']' in $q) echo br;; esac; case '\*' in "$x") echo quoted;; esac
+----
+x=hello; echo "${x:1}" ${x:1:3} ${x: -3} ${x: -3:2} ${x:1:-1} ${x:(-2)} "[${x:9}]" "[${x:5}]" "[${x: -9}]" ${x::2} "[${x:1:}]" "[${x:0:0}]" ${x:1+1} ${x:$((1+1)):1} ${x: 1 : 2 }
+----
+n=2 x=hello; echo "${x:n}" ${x:$n:n} ${x:n-1:n*2} "${x:${#n}}" "[${u:1}]" "[${u:1:2}]" "${2:2}" ${2:0:1} "${1: -2}" "[${3:1}]" "[${9:1}]" "${0:1:2}"; y=${x:2:2}; case ${x:0:1} in h) echo $y;; esac
+----
+set -- one two three four five; echo ${@:2} "${@:2:2}" "${@: -2}" "${@:0:2}" "${*:2:2}" "${@:9}" "${@:5}" "${@:6}"; for w in "${@:2}" "${@:9}" "${*:9}" ${@:2:1} x${@:2:2}y "${@:4}"; do echo "<$w>"; done; y="${@:2}"; echo "$y"; y=${*:2:1}; echo "$y"; set -- "${@:1:2}"; echo $#
+----
+x=a/b/c; echo "${x////-}" ${x//\//-} "${x/a/'b'}" ${x/a/'b'} ${x/a/b\}c} "${x/a/\$}" "${x/a/a\b}" ${x/a/ b c } "${x/b}" ${x//[a-c]} "${x//\//\\/}" "${x/$x/$x$x}"
+----
+x=a/b/c; echo "${x/a/\&}" ${x/a/&&} "${x/a/<&>}" "${x/a/"&"}" ${x/a/'&'}; r='&-'; echo "${x/a/$r}" ${x//[ac]/$r} "${x/a/"$r"}"; r=a\\n; echo "${x/a/"$r"}"
+----
+x=a/b/c; echo ${x/#/y} ${x/%/y} ${x/#a/y} ${x/%c/y} ${x/#b/y} ${x/%b/y} ${x//y} "[${x/*}]" "[${x/b*/}]" "${x/#*b/z}" "${x/%b*/z}" "${x//#a/y}"; e=; echo "[${e/*/y}] [${e/#/y}] [${e/%/y}] [${e//*/y}] [${e/x/y}] [${u/*/y}] [${u/#/y}]"
+----
+x=a.b.c p='[ab]'; echo "${x/[ab]/z}" "${x//[!a]/_}" "${x//?/-}" "${x//./}" ${x/$p/z} ${x/"$p"/z} "${x//.?/}"; y='a  b'; echo "${y// /_}" ${y// /} "${y//[[:space:]]/-}"
+----
+x=hello X=HELLO; echo ${x^} ${x^^} ${x^^[el]} ${x^[el]} ${x^[h]} ${X,} ${X,,} ${X,,[EL]} "${X,,}" "${u^^}" "${x^^?}"; for w in "${@^^}" "${@/o/0}"; do echo "<$w>"; done
+----
+x=hello v=x n=2; echo ${!v} "${!v:1}" "${!v^^}" "${!v/l/L}" "${!v:-d}" "${!v%lo}" "${!#}" "${!n}" "${#v}"; y=u; echo "[${!y}]" "${!y:-none}" "${!y+set}"; f() { local k=$1; echo "${!k}"; }; f x; z='a b'; v=z; set -- ${!v}; echo $#

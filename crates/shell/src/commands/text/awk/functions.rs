@@ -86,8 +86,7 @@ impl<F: Files> Machine<'_, '_, F> {
                 let text = self.eval(text)?;
                 let text = self.text(&text)?;
                 let pattern = self.pattern(pattern)?;
-                let found = self.regex(&pattern)?.find(self.call, &text, 0)?;
-                let (start, len) = match found.map(|found| found.whole()) {
+                let (start, len) = match self.regex(&pattern)?.find(&text, 0) {
                     Some(range) => (count(range.start + 1), count(range.len())),
                     None => (Value::Number(0.0), Value::Number(-1.0)),
                 };
@@ -125,7 +124,7 @@ impl<F: Files> Machine<'_, '_, F> {
                 self.separator(&value)?
             }
         };
-        let fields = separator.split(self.call, &text)?;
+        let fields = separator.split(&text);
         self.count(text.len() + fields.len() * 64)?;
         let array = self.array(array)?;
         let mut array = array.borrow_mut();
@@ -153,9 +152,8 @@ impl<F: Files> Machine<'_, '_, F> {
         let regex = self.regex(&pattern)?;
         let (mut result, mut copied, mut from, mut made) = (Vec::new(), 0, 0, 0);
         while from <= text.len()
-            && let Some(found) = regex.find(self.call, &text, from)?
+            && let Some(range) = regex.find(&text, from)
         {
-            let range = found.whole();
             from = if range.is_empty() { range.end + 1 } else { range.end };
             // Behind a match, an empty one is none.
             if range.is_empty() && range.start == copied && made > 0 {

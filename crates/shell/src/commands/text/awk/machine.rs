@@ -295,7 +295,7 @@ impl<'m, 'c, F: Files> Machine<'m, 'c, F> {
     fn set_record(&mut self, text: &[u8]) -> Result<(), Stop> {
         self.count(text.len())?;
         let separator = self.field_separator()?;
-        let fields = separator.split(self.call, text)?;
+        let fields = separator.split(text);
         self.count(fields.len() * 16)?;
         self.record = Record::new(text, fields);
         Ok(())

@@ -1,7 +1,7 @@
 //! The script of sed(1): its commands, parsed.
 
 use super::super::super::call::{Call, shown};
-use super::super::regex::{Dialect, Regex};
+use super::super::regex::{Dialect, Found, Regex};
 use crate::stop::Stop;
 
 /// Which lines.
@@ -47,6 +47,22 @@ pub(super) struct Substitution {
     /// From this match on.
     pub(super) first: usize,
     pub(super) prints: bool,
+}
+
+impl Substitution {
+    /// What it replaces next, with the groups that it needs.
+    pub(super) fn find(
+        &self,
+        call: &Call<'_>,
+        text: &[u8],
+        from: usize,
+    ) -> Result<Option<Found>, Stop> {
+        let has_group = |part: &Part| matches!(part, Part::Group(number) if *number > 0);
+        match self.by.iter().any(has_group) {
+            true => self.regex.find_groups(call, text, from),
+            false => Ok(self.regex.find(text, from).map(Found::without_groups)),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -361,7 +361,7 @@ impl<'s, F: Files> Stream<'s, F> {
         let (mut result, mut from, mut copied, mut count) = (Vec::new(), 0, 0, 0);
         let mut is_changed = false;
         while from <= text.len()
-            && let Some(found) = substitution.regex.find(call, &text, from)?
+            && let Some(found) = substitution.find(call, &text, from)?
         {
             let range = found.whole();
             // Behind a match, an empty one is none.

@@ -1,161 +1,96 @@
-//! Regular expressions of POSIX (XBD 9) with GNU's additions, on bytes.
-//!
-//! They are translated for the crate `regex`, which takes the first alternative that matches where POSIX
-//! takes the longest match. Wherever that could differ, a longer match is looked for, and one that is
-//! found is a [`Stop`]. Back-references are not implemented.
+//! The syntax of expressions, and what the crate `regex` reads in their place.
 
-use std::ops::Range;
-
-use regex::bytes;
-
-use super::super::call::{Call, shown};
+use super::dialect::Dialect;
 use crate::pattern::is_of_class;
-use crate::stop::Stop;
-
-/// The longest text that longer matches are looked for in: each costs a pass over it.
-const AMBIGUOUS_MAX: usize = 64 << 10;
-
-/// The two forms of regular expressions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// `\(a\|b\)*` (XBD 9.3).
-    Basic,
-    /// `(a|b)*` (XBD 9.4).
-    Extended,
-}
-
-/// A regular expression.
-#[derive(Clone, Debug)]
-pub(super) struct Regex {
-    regex: bytes::Regex,
-    /// The same for all of a text, where the first match need not be the longest.
-    whole: Option<bytes::Regex>,
-    groups: usize,
-}
-
-/// A match: where all of it is, and each group that takes part.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    whole: Range<usize>,
-    groups: Vec<Option<Range<usize>>>,
-}
-
-impl Found {
-    pub(super) fn whole(&self) -> Range<usize> {
-        self.whole.clone()
-    }
-
-    /// A group, from 1; 0 is the whole.
-    pub(super) fn group(&self, number: usize) -> Option<Range<usize>> {
-        match number {
-            0 => Some(self.whole()),
-            _ => self.groups.get(number - 1).cloned().flatten(),
-        }
-    }
-}
-
-impl Regex {
-    pub(super) fn new(
-        call: &Call<'_>,
-        pattern: &[u8],
-        dialect: Dialect,
-        ignore_case: bool,
-    ) -> Result<Self, Stop> {
-        let translated = Translation::of(pattern, dialect)
-            .map_err(|why| call.unsupported(format!("`{}`: {why}", shown(pattern))))?;
-        Self::compile(call, pattern, &translated, ignore_case)
-    }
-
-    /// One that matches a text as it stands.
-    pub(super) fn literal(call: &Call<'_>, text: &[u8], ignore_case: bool) -> Result<Self, Stop> {
-        let mut translated = Translation::default();
-        text.iter().for_each(|byte| translated.text.push_str(&literal(*byte)));
-        Self::compile(call, text, &translated, ignore_case)
-    }
-
-    fn compile(
-        call: &Call<'_>,
-        pattern: &[u8],
-        translated: &Translation,
-        ignore_case: bool,
-    ) -> Result<Self, Stop> {
-        let flags = if ignore_case { "(?si-u)" } else { "(?s-u)" };
-        let build = |text: String| {
-            bytes::RegexBuilder::new(&text).size_limit(1 << 20).build().map_err(|error| {
-                call.unsupported(format!("the expression `{}` ({error})", shown(pattern)))
-            })
-        };
-        let regex = build(format!("{flags}{}", translated.text))?;
-        let whole = match translated.is_ambiguous {
-            true => Some(build(format!("{flags}\\A(?:{})\\z", translated.text))?),
-            false => None,
-        };
-        Ok(Self { regex, whole, groups: translated.groups })
-    }
-
-    /// The same, of whole lines or of whole words alone.
-    pub(super) fn only(self, call: &Call<'_>, lines: bool, words: bool) -> Result<Self, Stop> {
-        let inner = self.regex.as_str();
-        let text = match (lines, words) {
-            (true, _) => format!("\\A(?:{inner})\\z"),
-            (false, true) => format!("(?-u:\\b{{start-half}})(?:{inner})(?-u:\\b{{end-half}})"),
-            (false, false) => return Ok(self),
-        };
-        let regex = bytes::Regex::new(&text);
-        let regex = regex.map_err(|error| call.unsupported(format!("-w or -x ({error})")))?;
-        Ok(Self { regex, whole: None, groups: self.groups })
-    }
-
-    /// How many groups it has.
-    pub(super) fn groups(&self) -> usize {
-        self.groups
-    }
-
-    pub(super) fn is_match(&self, text: &[u8]) -> bool {
-        self.regex.is_match(text)
-    }
-
-    /// The first match that starts at `from` or behind it.
-    pub(super) fn find(
-        &self,
-        call: &Call<'_>,
-        text: &[u8],
-        from: usize,
-    ) -> Result<Option<Found>, Stop> {
-        let Some(captures) = self.regex.captures_at(text, from) else { return Ok(None) };
-        let range = |at: usize| captures.get(at).map(|found| found.range());
-        let Some(whole) = range(0) else { return Ok(None) };
-        if let Some(longer) = &self.whole {
-            if text.len() > AMBIGUOUS_MAX {
-                return Err(call.unsupported("alternatives in a line of more than 64 KiB"));
-            }
-            let mut ends = whole.end + 1..=text.len();
-            if ends.any(|end| longer.is_match(&text[whole.start..end])) {
-                let pattern = self.regex.as_str();
-                return Err(call.unsupported(format!("`{pattern}` where alternatives overlap")));
-            }
-        }
-        let groups = (1..=self.groups).map(range).collect();
-        Ok(Some(Found { whole, groups }))
-    }
-}
 
 /// A byte that stands for itself.
-fn literal(byte: u8) -> String {
+pub(super) fn literal(byte: u8) -> String {
     match byte {
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
         byte => format!("\\x{byte:02x}"),
     }
 }
 
-/// The expression as the crate has it.
-#[derive(Debug, Default)]
-struct Translation {
-    text: String,
-    groups: usize,
+/// A part of an expression.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    /// Something that matches one byte, as the crate writes it.
+    Atom(String),
+    /// A place: an anchor, a boundary of words.
+    Place(&'static str),
+    /// A group of this number, from 1.
+    Group(usize, Box<Node>),
+    /// Alternatives, each of parts that follow one another.
+    Or(Vec<Vec<Node>>),
+    /// What repeats, how the crate writes that, and the least and the most times.
+    Repeat(Box<Node>, String, u16, Option<u16>),
+}
+
+impl Node {
+    /// The expression as the crate has it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Atom(text) => text.clone(),
+            Self::Place(text) => (*text).to_owned(),
+            Self::Group(_, inner) => format!("({})", inner.text()),
+            Self::Or(all) => {
+                let text = |parts: &Vec<Self>| parts.iter().map(Self::text).collect::<String>();
+                all.iter().map(text).collect::<Vec<_>>().join("|")
+            }
+            Self::Repeat(inner, how, ..) => format!("(?:{}){how}", inner.text()),
+        }
+    }
+}
+
+/// An expression that is read.
+#[derive(Debug)]
+pub(super) struct Translation {
+    pub(super) node: Node,
+    pub(super) groups: usize,
     /// The first match need not be the longest.
-    is_ambiguous: bool,
-    has_context: bool,
+    pub(super) is_ambiguous: bool,
+}
+
+impl Translation {
+    pub(super) fn of(pattern: &[u8], dialect: Dialect) -> Result<Self, String> {
+        let mut reader = Reader { rest: pattern, dialect, at_start: true, depth: 0 };
+        let (mut groups, mut is_ambiguous) = (0, false);
+        // The alternatives of each group that is open, with its number.
+        let mut open: Vec<(usize, Vec<Vec<Node>>)> = vec![(0, vec![Vec::new()])];
+        while let Some(token) = reader.next()? {
+            let Some(parts) = open.last_mut().and_then(|(_, all)| all.last_mut()) else { break };
+            match token {
+                Token::Atom(text) => parts.push(Node::Atom(text)),
+                Token::Place(text) => parts.push(Node::Place(text)),
+                Token::Or => {
+                    is_ambiguous = true;
+                    open.last_mut().ok_or("no group")?.1.push(Vec::new());
+                }
+                Token::Open => {
+                    groups += 1;
+                    open.push((groups, vec![Vec::new()]));
+                }
+                Token::Close => {
+                    let (number, all) = open.pop().unwrap_or_default();
+                    let outer = open.last_mut().and_then(|(_, all)| all.last_mut());
+                    let group = Node::Group(number, Box::new(Node::Or(all)));
+                    outer.ok_or("an unmatched `)`")?.push(group);
+                }
+                Token::Repeat(how, least, most) => {
+                    let last = parts.pop().ok_or("nothing to repeat")?;
+                    if matches!(last, Node::Place(_)) {
+                        return Err("a place that repeats".to_owned());
+                    }
+                    is_ambiguous |= !matches!(last, Node::Atom(_));
+                    parts.push(Node::Repeat(Box::new(last), how, least, most));
+                }
+            }
+        }
+        let (Some((_, all)), true) = (open.pop(), open.is_empty()) else {
+            return Err("a group without its end".to_owned());
+        };
+        Ok(Self { node: Node::Or(all), groups, is_ambiguous })
+    }
 }
 
 /// What follows in an expression.
@@ -168,59 +103,8 @@ enum Token {
     Open,
     Close,
     Or,
-    /// `*` and its like, as the crate writes them.
-    Repeat(String),
-}
-
-impl Translation {
-    fn of(pattern: &[u8], dialect: Dialect) -> Result<Self, String> {
-        let mut reader = Reader { rest: pattern, dialect, at_start: true, depth: 0 };
-        let mut translation = Self::default();
-        // The pieces of each group that is open; the last may be repeated.
-        let mut open: Vec<Vec<String>> = vec![Vec::new()];
-        while let Some(token) = reader.next()? {
-            let Some(pieces) = open.last_mut() else { break };
-            match token {
-                Token::Atom(text) => pieces.push(text),
-                Token::Place(text) => {
-                    translation.has_context = true;
-                    pieces.push(text.to_owned());
-                }
-                Token::Or => {
-                    translation.is_ambiguous = true;
-                    pieces.push("|".to_owned());
-                }
-                Token::Open => {
-                    translation.groups += 1;
-                    open.push(Vec::new());
-                }
-                Token::Close => {
-                    let inner = open.pop().unwrap_or_default().concat();
-                    let outer = open.last_mut().ok_or("an unmatched `)`")?;
-                    outer.push(format!("({inner})"));
-                }
-                Token::Repeat(how) => {
-                    let last =
-                        pieces.pop().filter(|last| last != "|").ok_or("nothing to repeat")?;
-                    translation.is_ambiguous |= last.starts_with('(');
-                    pieces.push(format!("(?:{last}){how}"));
-                }
-            }
-        }
-        let (Some(pieces), true) = (open.pop(), open.is_empty()) else {
-            return Err("a group without its end".to_owned());
-        };
-        translation.text = pieces.concat();
-        if translation.is_ambiguous && translation.has_context {
-            // Where a part of the text is looked at, a place in it may be another.
-            let only_outer = translation.text.strip_prefix('^').unwrap_or(&translation.text);
-            let only_outer = only_outer.strip_suffix('$').unwrap_or(only_outer);
-            if ["^", "$", "\\b"].iter().any(|place| only_outer.contains(place)) {
-                return Err("places within alternatives".to_owned());
-            }
-        }
-        Ok(translation)
-    }
+    /// `*` and its like, as the crate writes them, with the least and the most times.
+    Repeat(String, u16, Option<u16>),
 }
 
 struct Reader<'p> {
@@ -252,11 +136,12 @@ impl Reader<'_> {
             }
             b'$' if !is_basic || self.ends_here() => Token::Place("$"),
             b'*' if at_start && is_basic => Token::Atom(literal(b'*')),
-            b'*' => Token::Repeat("*".to_owned()),
+            b'*' => Token::Repeat("*".to_owned(), 0, None),
             b'(' if !is_basic => self.open(),
             b')' if !is_basic && self.depth > 0 => self.close(),
             b'|' if !is_basic => self.or(),
-            b'+' | b'?' if !is_basic => Token::Repeat(char::from(*byte).to_string()),
+            b'+' if !is_basic => Token::Repeat("+".to_owned(), 1, None),
+            b'?' if !is_basic => Token::Repeat("?".to_owned(), 0, Some(1)),
             b'{' if !is_basic => self.interval(b"}")?,
             byte => Token::Atom(literal(*byte)),
         }))
@@ -296,7 +181,8 @@ impl Reader<'_> {
             b'|' if is_basic => self.or(),
             b'{' if is_basic && at_start => return Err("nothing to repeat".to_owned()),
             b'{' if is_basic => self.interval(b"\\}")?,
-            b'+' | b'?' if is_basic => Token::Repeat(char::from(*byte).to_string()),
+            b'+' if is_basic => Token::Repeat("+".to_owned(), 1, None),
+            b'?' if is_basic => Token::Repeat("?".to_owned(), 0, Some(1)),
             b'1'..=b'9' => return Err("a back-reference".to_owned()),
             b'n' => Token::Atom(literal(b'\n')),
             b't' => Token::Atom(literal(b'\t')),
@@ -307,6 +193,9 @@ impl Reader<'_> {
             b'<' => Token::Place("\\b{start}"),
             b'>' => Token::Place("\\b{end}"),
             b'b' => Token::Place("\\b"),
+            b'B' => Token::Place("\\B"),
+            b'`' => Token::Place("\\A"),
+            b'\'' => Token::Place("\\z"),
             byte if !byte.is_ascii_alphanumeric() => Token::Atom(literal(*byte)),
             byte => return Err(format!("`\\{}`", char::from(*byte))),
         })
@@ -330,9 +219,13 @@ impl Reader<'_> {
         match (inner.contains(','), least, most) {
             (false, None, _) => Err(unknown()),
             (_, least, Some(most)) if least.unwrap_or(0) <= most => {
-                Ok(Token::Repeat(format!("{{{},{most}}}", least.unwrap_or(0))))
+                let least = least.unwrap_or(0);
+                Ok(Token::Repeat(format!("{{{least},{most}}}"), least, Some(most)))
             }
-            (true, least, None) => Ok(Token::Repeat(format!("{{{},}}", least.unwrap_or(0)))),
+            (true, least, None) => {
+                let least = least.unwrap_or(0);
+                Ok(Token::Repeat(format!("{{{least},}}"), least, None))
+            }
             _ => Err(unknown()),
         }
     }
@@ -397,7 +290,7 @@ mod tests {
     use super::{Dialect, Translation};
 
     fn translated(pattern: &str, dialect: Dialect) -> Result<String, String> {
-        Translation::of(pattern.as_bytes(), dialect).map(|translation| translation.text)
+        Translation::of(pattern.as_bytes(), dialect).map(|translation| translation.node.text())
     }
 
     #[test]
@@ -417,7 +310,8 @@ mod tests {
             ("a{3,2}", Dialect::Extended),
             ("*a", Dialect::Extended),
             ("a|*b", Dialect::Extended),
-            ("(^a|b)c", Dialect::Extended),
+            ("^*a", Dialect::Extended),
+            (r"\<*a", Dialect::Basic),
             (r"a\", Dialect::Basic),
             (r"\q", Dialect::Basic),
         ] {
@@ -445,6 +339,9 @@ mod tests {
             ("[^]a-c-]", Dialect::Basic, r"[^\x5da-c\x2d]"),
             ("[[:space:]x]", Dialect::Basic, "[[:space:]x]"),
             (")", Dialect::Extended, r"\x29"),
+            ("(^a|b)c", Dialect::Extended, "(^a|b)c"),
+            (r"\(^a\|b$\)*", Dialect::Basic, "(?:(^a|b$))*"),
+            (r"\Ba\`b\'", Dialect::Basic, r"\Ba\Ab\z"),
         ] {
             assert_eq!(translated(pattern, dialect).as_deref(), Ok(expected), "{pattern}");
         }
