@@ -230,6 +230,9 @@ impl Partial<'_> {
         let (name, objects) = (self.sha256.to_string(), self.store.objects(self.sha256)?);
         self.folder.rename(&name, &objects, &name)?;
         objects.sync()?;
+        // Whoever waits for this download goes on: two processes that each hold what the other one waits
+        // for, for as long as they need their packages, would wait for ever.
+        self.file.unlock().map_err(cannot("unlock", &objects.path(&name)))?;
         Ok(Ok(Blob { sha256: found, len, file: Arc::new(self.file) }))
     }
 }
@@ -302,6 +305,21 @@ mod tests {
         one.read_exact_at(&mut read, 0).unwrap();
         assert_eq!(&read, b"one");
         assert!(files::list(&folder.path().join("partial")).unwrap().is_empty());
+    }
+
+    /// Two processes that fetch the same packages each hold some while they wait for the others.
+    #[test]
+    fn what_was_fetched_is_locked_by_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), None, folder.path()).unwrap();
+        let sha256 = Sha256::of(b"0123456789");
+        let mut partial = store.begin(sha256).unwrap();
+        let waiting = files::open(&partial.path()).unwrap();
+        partial.append(0, 10, &mut &b"0123456789"[..], &mut |_| ()).unwrap().unwrap();
+        assert!(waiting.try_lock().is_err(), "a download has one writer");
+        let blob = partial.finish().unwrap().unwrap();
+        assert!(waiting.try_lock().is_ok(), "and an object none");
+        drop(blob);
     }
 
     #[test]
