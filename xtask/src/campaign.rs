@@ -2,14 +2,16 @@
 
 use anyhow::{Result, bail};
 
-use crate::{Workspace, deny, mutants, oracles, step, test};
+use crate::{Workspace, deny, mutants, oracles, packages, step, test, trees};
 
-/// `readers [NAME[=NUMBER]]`, `advisories`, or `mutants` with its options.
+/// `readers [NAME[=NUMBER]]`, `advisories`, or `mutants`, `packages` or `trees` with its options.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     match arguments {
         ["readers"] => readers(workspace, ""),
         ["readers", only] => readers(workspace, only),
         ["mutants", options @ ..] => mutants::run(workspace, options),
+        ["packages", options @ ..] => packages::run(workspace, options),
+        ["trees", options @ ..] => trees::run(workspace, options),
         ["advisories"] => deny::advisories(workspace),
         _ => bail!("{}", crate::USAGE),
     }

@@ -194,6 +194,16 @@ impl Suite {
     }
 }
 
+/// The index of a suite's packages, as the archive has it.
+pub(crate) fn package_index(workspace: &Workspace, suite: &str) -> Result<String> {
+    let folder = workspace.target.join("campaign/apt");
+    let apt = private_apt(workspace, &folder, suite)?;
+    update(&apt, suite)?;
+    let index = step::output(apt("apt-cache").arg("dumpavail"))?;
+    fs::remove_dir_all(folder)?;
+    Ok(index)
+}
+
 /// Fetches the lists of packages; of a suite that its archive has let expire too, loudly: its
 /// signature still counts, and the tests pin the digests of what they read.
 fn update(apt: impl Fn(&str) -> Command, suite: &str) -> Result<()> {

@@ -15,10 +15,13 @@ mod fuzz;
 mod inputs;
 mod mutants;
 mod oracles;
+mod packages;
+mod sets;
 mod shape;
 mod step;
 mod test;
 mod tool;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +42,12 @@ usage: cargo xtask TASK
                   look up every crate that is linked in, in the advisory database
   campaign mutants [--count N] [--seed S] [--again]
                   change the code in N places (default 300), one at a time: the tests must fail
+  campaign packages [--sets FILE] [--folder DIR] [--failed] [--again] [--page] [NAME..]
+                  lock every package set and 1000 server packages, and write docs/packages.md
+  campaign packages --list
+                  draw the server packages from the archive's index
+  campaign trees [--folder DIR] [--theirs | --page] [NAME..]
+                  compare images of package sets with what mmdebstrap makes, and write docs/trees.md
   bench [N]       race other tools, N alternating runs (default 3)
   shape           count files, functions, tests and links, and write docs/shape.md
   oracles         install or check the tools that tests compare with";
