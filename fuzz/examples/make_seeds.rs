@@ -18,7 +18,7 @@ use cvmkit_formats::compression::{Compression, decompress};
 use cvmkit_debian::deb::Deb;
 use cvmkit_debian::openpgp::{self, Keyring, OpenPgpError, Policy};
 use cvmkit_debian::release::{PinPriority, Release};
-use cvmkit_debian::scripts::{self, ScriptKind};
+use cvmkit_debian::triggers;
 use cvmkit_debian::version::Version;
 use cvmkit_debian::{deb822, packages, relation, resolver};
 use cvmkit_engine::definition::Project;
@@ -174,7 +174,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "quote" => Quote::parse(bytes).is_ok_and(|quote| quote.check().is_ok()),
         "relation" => relation::parse(&text).is_ok(),
         "release" => Release::parse(&text).is_ok(),
-        "scripts" => scripts::classify("d", ScriptKind::Postinst, bytes).is_err(),
+        "triggers" => triggers::parse(bytes).is_err(),
         "shell" => bytes[0] == 1 || cvmkit_shell::syntax::parse(bytes, Default::default()).is_ok(),
         "squashfs" => squashfs::read(bytes, &squashfs::Limits::default()).is_ok(),
         // Modules of a program: the targets alone can call them.
@@ -207,9 +207,7 @@ fn texts() {
          Architectures: all amd64\nComponents: main\nAcquire-By-Hash: yes\nSHA256:\n \
          {DIGEST} 1 main/binary-amd64/Packages.xz\n"
     );
-    let enable = "d\n#!/bin/sh\nset -e\n# Automatically added by dh_installsystemd/13.24.2\n\
-        if [ \"$1\" = \"configure\" ]; then\n\tdeb-systemd-helper enable 'd.service'\nfi\n\
-        # End automatically added section\nexit 0\n";
+    let waits = "# why\ninterest-noawait /usr/share/man\ninterest ldconfig\nactivate x # y\n";
     let sums = format!("{DIGEST}  a.raw\n{DIGEST}  manifest.json\n");
     let line = format!("console=ttyS0 roothash={DIGEST} cvmkit.root_wait=5 init=/sbin/init -- x");
     let seeds: [(&str, &str, &str); 12] = [
@@ -223,11 +221,11 @@ fn texts() {
             "all-forms",
             "a:any (>= 1:2-3) [amd64 i386] | b [!s390x], c (<< 1~), d:native",
         ),
-        ("scripts", "systemd", enable),
         ("shell", "commands", include_str!("../../crates/shell/tests/cases/commands.sh")),
         ("shell", "commands-of-bash", concat!("\x01", include_str!("../../crates/shell/tests/cases/bash/commands.sh"))),
         ("sums", "two", &sums),
         ("stage1_cmdline", "all-options", &line),
+        ("triggers", "all-forms", waits),
         ("version", "two", "1:2.0~rc1+b-1\n1:2.0-1"),
     ];
     for (target, name, text) in seeds {

@@ -314,7 +314,7 @@ fn texts_of_cli() {
 
 #[test]
 fn texts_of_debian() {
-    review("debian", 60, 150);
+    review("debian", 60, 100);
 }
 
 #[test]

@@ -14,5 +14,5 @@ pub mod packages;
 pub mod relation;
 pub mod release;
 pub mod resolver;
-pub mod scripts;
+pub mod triggers;
 pub mod version;

@@ -12,18 +12,35 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "code", deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Notice {
-    /// A maintainer script, or a file of triggers, that the definition says to skip.
+    /// A maintainer script that the definition says to skip.
     #[serde(rename_all = "kebab-case")]
     ScriptSkipped {
         /// The package.
         package: String,
-        /// `preinst`, `postinst` or `triggers`.
+        /// `preinst`, `config` or `postinst`.
         script: String,
         /// What was skipped, as the definition names it.
         sha256: Sha256,
         /// Capabilities that the script would have given to files (`setcap`), one command each.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lost_capabilities: Vec<String>,
+    },
+    /// Keys that a script wanted to make: a key of an image would be everybody's, so the image has none.
+    #[serde(rename_all = "kebab-case")]
+    KeysLeftOut {
+        /// The package.
+        package: String,
+        /// What its script called, words and all.
+        call: String,
+    },
+    /// Data that a script wanted a program to make, such as a cluster of a database: nothing runs in a build, so
+    /// the image has none.
+    #[serde(rename_all = "kebab-case")]
+    DataLeftOut {
+        /// The package.
+        package: String,
+        /// What its script called, words and all.
+        call: String,
     },
     /// A production image that people log in to over the network.
     #[serde(rename_all = "kebab-case")]
@@ -58,6 +75,16 @@ impl fmt::Display for Notice {
                 }
                 Ok(())
             }
+            Self::KeysLeftOut { package, call } => write!(
+                f,
+                "{package} has no keys of its own (`{call}` was not run): everybody who has the \
+                 image would have them; make them at boot"
+            ),
+            Self::DataLeftOut { package, call } => write!(
+                f,
+                "{package} lacks the data that `{call}` makes (it was not run): make it at boot, or put it into \
+                 the image"
+            ),
             Self::NetworkLogin { unit, program } => write!(
                 f,
                 "{unit} runs {program}: anyone with a key or password that the image accepts can \
@@ -125,6 +152,8 @@ mod tests {
                 "code": "script-skipped", "package": "a", "script": "triggers", "sha256": sha256,
                 "lost-capabilities": ["setcap cap_net_raw+ep /usr/bin/ping"],
             }),
+            json!({ "code": "keys-left-out", "package": "a", "call": "ssh-keygen -A" }),
+            json!({ "code": "data-left-out", "package": "a", "call": "pg_createcluster 17 main" }),
             json!({ "code": "network-login", "unit": "ssh.service", "program": "/usr/sbin/sshd" }),
             json!({
                 "code": "helper-never-starts", "unit": "a.service", "helper": "a.socket",

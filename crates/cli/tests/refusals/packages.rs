@@ -20,18 +20,19 @@ fn a_truncated_package_is_named_although_its_hash_fits() {
 }
 
 #[test]
-fn a_maintainer_script_that_nobody_read_is_shown() {
+fn a_maintainer_script_that_cannot_be_evaluated_is_named() {
     let script = "#!/bin/sh\nset -e\nfrobnicate --every-boot\n";
     let hello = Deb { postinst: Some(script), ..Deb::new("hello") };
     let Some(archive) = Archive::new(&[hello, Deb::base(), Deb::kernel()]) else { return };
     archive.lock();
-    let words = ["postinst of `hello`", "frobnicate --every-boot", "scripts.hello = { skip = [\""];
+    let words =
+        ["postinst of hello, line 3: frobnicate: not found", "scripts.hello = { skip = [\""];
     let said = archive.build();
     said.refused(2, &words);
     archive.nothing_built();
     // The hint is put into the definition as it is.
     let start = said.stderr.find("scripts.hello = {").unwrap();
-    let key = said.stderr[start..].split('`').next().unwrap();
+    let key = said.stderr[start..].lines().next().unwrap();
     let packages = "[packages]\ninstall = [\"hello\", \"kernel\"]\nessential = false\n";
     archive.define(&format!("{packages}{key}\n"));
     archive.lock();

@@ -107,7 +107,7 @@ pub struct RawPackages {
     /// How much of dpkg's database is kept. Default: `full`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<RawMetadata>,
-    /// What to do about maintainer scripts that cvmkit does not know, by package.
+    /// Which maintainer scripts are left out, by package.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scripts: BTreeMap<String, RawScripts>,
 }
@@ -124,16 +124,16 @@ pub enum RawMetadata {
     None,
 }
 
-/// What to do about a maintainer script that cvmkit does not know.
+/// Which maintainer scripts of a package are left out.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a table such as `{ skip = [\"SHA-256\"] }`: the error about a script shows its text \
-                 and its SHA-256"
+    expecting = "a table such as `{ skip = [\"SHA-256\"] }`: the error about a script shows its \
+                 SHA-256"
 )]
 pub struct RawScripts {
-    /// Leave them out, explicitly: the SHA-256 of each text that the error about it showed.
+    /// Leave them out, explicitly: the SHA-256 of each text, as the error about it shows it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<Sha256>,
 }

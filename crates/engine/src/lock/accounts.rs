@@ -8,7 +8,8 @@
 //! and keeps the ids that it had; a build refuses an account without one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
+
+use cvmkit_host::fault::Diagnosis;
 
 use super::error::LockError;
 use super::file::LockFile;
@@ -34,7 +35,7 @@ pub enum UntoldIds {
     /// An id that was given out is that of another account: the definition or a package has to say.
     Taken(Box<RootfsError>),
     /// The image can't be put together.
-    Other(Box<dyn Error>),
+    Other(Box<dyn Diagnosis>),
 }
 
 /// Gives every account of every variant its id; those of `earlier` stay.
@@ -69,7 +70,7 @@ pub(super) fn give_ids(
                 origins.progress.note(&format!(
                     "{}: the ids of its system accounts are not in the lock: {}",
                     definition.title(),
-                    first_lines(&*error)
+                    whole(&*error)
                 ));
                 unknown.insert(role.clone());
                 let had = earlier.iter().filter(|account| account.roles.contains(&role));
@@ -99,18 +100,19 @@ fn has_accounts_of(earlier: &Lock, lock: &Lock) -> bool {
         && packages(earlier) == packages(lock)
 }
 
-/// An error's message and its causes, of each the first line: scripts have hundreds.
-fn first_lines(error: &dyn Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut cause = Some(error);
+/// An error's message, its causes and the next step: all that a build would say.
+fn whole(error: &dyn Diagnosis) -> String {
+    let mut parts = vec![error.to_string()];
+    let mut cause = error.source();
     while let Some(error) = cause {
-        let line = error.to_string().lines().next().unwrap_or_default().to_owned();
-        if !parts.contains(&line) {
-            parts.push(line);
+        let text = error.to_string();
+        if !parts.contains(&text) {
+            parts.push(text);
         }
         cause = error.source();
     }
-    parts.join(": ")
+    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    format!("{}{hint}", parts.join(": "))
 }
 
 impl LockFile {
@@ -189,8 +191,8 @@ mod tests {
         origins: Origins<'_>,
     ) -> Result<BTreeMap<String, u32>, UntoldIds> {
         if definition.variant.as_deref() == Some("v") {
-            let inner = std::io::Error::other("the disk\nof many lines");
-            return Err(UntoldIds::Other(Box::new(std::io::Error::other(inner))));
+            let names = vec!["a".to_owned(), "b".to_owned()];
+            return Err(UntoldIds::Other(Box::new(RootfsError::NoLockedId { names })));
         }
         three(project, definition, file, known, origins)
     }
@@ -282,8 +284,12 @@ mod tests {
         result.unwrap();
         assert_eq!(
             notes,
-            ["tiny 2 (v): the ids of its system accounts are not in the lock: the disk"],
-            "of each cause the first line, once"
+            [
+                "tiny 2 (v): the ids of its system accounts are not in the lock: the lock has no id for \
+              the accounts `a`, `b`, and nothing else fixes one\nhint: run `cvmkit lock`, which \
+              keeps the ids that are there"
+            ],
+            "the error and its hint"
         );
         let expected = [
             account("a", 999, &["root", "root:w"]),

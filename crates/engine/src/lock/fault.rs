@@ -8,7 +8,7 @@ use super::records::{Lock, LockedAccount};
 use super::role::{FIRMWARE_ROLE, ROOT_ROLE, STUB_ROLE};
 use crate::packages::LockedPackage;
 use crate::packages::debian::{SIZE_MAX, is_archive_name, is_pool_path};
-use crate::rootfs::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
+use crate::rootfs::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_packaged_name};
 
 /// The shortest package there can be: an `ar` archive of three members (deb(5)).
 pub(super) const PACKAGE_MIN: u64 = 8 + 3 * 60;
@@ -112,7 +112,7 @@ fn fault_of_accounts(lock: &Lock) -> Option<(String, String)> {
     for (at, LockedAccount { name, id, roles }) in lock.accounts.iter().enumerate() {
         let own_line = format!("name = \"{name}\"");
         let refuse = |why: String| Some((format!("account `{name}`: {why}"), own_line.clone()));
-        if !is_account_name(name) {
+        if !is_packaged_name(name) {
             return refuse("is not a valid account name".to_owned());
         }
         let before = at.checked_sub(1).and_then(|at| lock.accounts.get(at));

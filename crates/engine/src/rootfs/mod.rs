@@ -32,7 +32,7 @@ pub mod units;
 mod volatile;
 
 pub use accounts::{Accounts, GroupRequest, Ids, UserRequest};
-pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_account_name};
+pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_packaged_name};
 pub use error::{RootfsError, Unused};
 pub use finished::Rootfs;
 pub(crate) use identity::is_hostname;

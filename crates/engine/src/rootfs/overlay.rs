@@ -148,7 +148,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::rootfs::effects::Effects;
     use crate::rootfs::tests::{MASTERS, access, assembly, at, refused};
     use crate::rootfs::{Request, accounts};
 
@@ -178,7 +177,7 @@ mod tests {
         }
         let kept = place(&mut assembly)?;
         assembly.write("/usr/lib/sysusers.d/x.conf", 0o644, "u daemon 1\n")?;
-        let accounts = accounts::collect(&mut assembly, &Effects::default(), MASTERS)?;
+        let accounts = accounts::collect(&mut assembly, MASTERS)?;
         place_owned(&mut assembly, &accounts, &kept)?;
         Ok(assembly)
     }

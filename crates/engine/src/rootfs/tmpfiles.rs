@@ -239,7 +239,6 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-    use crate::rootfs::effects::Effects;
     use crate::rootfs::tests::{MASTERS, access, assembly, at, is_root, oracle, refused};
     use crate::rootfs::{Request, accounts};
 
@@ -303,7 +302,7 @@ mod tests {
             assembly.write(path, 0o600, *text)?;
         }
         assembly.write("/usr/lib/sysusers.d/x.conf", 0o644, "g adm 4\n")?;
-        let accounts = accounts::collect(&mut assembly, &Effects::default(), MASTERS)?;
+        let accounts = accounts::collect(&mut assembly, MASTERS)?;
         apply(&mut assembly, &accounts)?;
         Ok(assembly)
     }

@@ -176,6 +176,5 @@ fn ids_of_an_image_that_can_t_be_put_together_are_not_told() {
     let known = std::collections::BTreeMap::new();
     let told = ids_of(&bench.project, &bench.definition, &bench.lock, &known, bench.origins());
     let Err(UntoldIds::Other(error)) = told else { panic!("told of packages that are not there") };
-    let error = error.downcast_ref::<BuildError>().unwrap();
-    assert!(matches!(error, BuildError::Fetch(_)), "{error:?}");
+    assert!(format!("{error:?}").starts_with("Fetch("), "{error:?}");
 }

@@ -1,82 +1,56 @@
-//! Links of `update-alternatives(1)` in automatic mode, with the database that tool reads.
+//! The database that `update-alternatives(1)` reads: what scripts have told it, in the order of the paths.
 //!
-//! The candidate with the highest priority whose file exists wins; among equals the first by path.
-//! Oracle: `update-alternatives --admindir`.
+//! The links are made by the calls of the scripts ([`super::commands`]). Oracle: `update-alternatives --admindir`.
 
 use std::collections::BTreeMap;
 
-use cvmkit_debian::scripts::{Alternative, AlternativeLink};
-use cvmkit_formats::tree::Node;
-
 use super::request::PackageDatabase;
-use super::scripts::Effects;
 use crate::rootfs::RootfsError;
-use crate::rootfs::assembly::{Assembly, bare};
+use crate::rootfs::assembly::Assembly;
 
 const ADMIN_DIRECTORY: &str = "/var/lib/dpkg/alternatives";
 
-/// Makes the links of all groups.
-pub(super) fn apply(
-    assembly: &mut Assembly<'_>,
-    effects: &Effects,
-    kept: PackageDatabase,
-) -> Result<(), RootfsError> {
-    let mut groups: BTreeMap<&str, Vec<&Alternative>> = BTreeMap::new();
-    for (package, candidate) in &effects.alternatives {
-        if assembly.find(&candidate.master.path).is_some() {
-            groups.entry(&candidate.master.name).or_default().push(candidate);
-        } else {
-            let AlternativeLink { name, path, .. } = &candidate.master;
-            assembly.note(format!("no alternative {name} of {package}: {path} was left out"));
-        }
-    }
-    for (name, mut candidates) in groups {
-        candidates.sort_by(|a, b| a.master.path.cmp(&b.master.path));
-        let link = &candidates.first().map(|one| one.master.link.clone()).unwrap_or_default();
-        if let Some(other) = candidates.iter().find(|one| one.master.link != *link) {
-            let why = format!("the generic name of two links, this and `{}`", other.master.link);
-            return Err(RootfsError::Unsupported { path: bare(link).to_owned(), what: why });
-        }
-        group(assembly, name, &candidates, kept)?;
-    }
-    Ok(())
+/// A name, the generic link and what one candidate offers for it (update-alternatives(1)).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AlternativeLink {
+    /// The generic name's absolute path, such as `/usr/bin/awk`.
+    pub link: String,
+    /// The name in `/etc/alternatives`.
+    pub name: String,
+    /// The candidate's absolute path.
+    pub path: String,
 }
 
-fn group(
+/// One candidate of one link group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// The master link.
+    pub master: AlternativeLink,
+    /// In automatic mode the highest one wins.
+    pub priority: i32,
+    /// Links that follow the choice of the master.
+    pub slaves: Vec<AlternativeLink>,
+}
+
+/// Writes a file for each group.
+pub(super) fn write(
     assembly: &mut Assembly<'_>,
-    name: &str,
-    candidates: &[&Alternative],
+    alternatives: &[(String, Alternative)],
     kept: PackageDatabase,
 ) -> Result<(), RootfsError> {
-    let best = candidates.iter().rev().max_by_key(|one| one.priority);
-    let Some(best) = best else { return Ok(()) };
-    link(assembly, &best.master)?;
-    for slave in &best.slaves {
-        if assembly.find(&slave.path).is_some() {
-            link(assembly, slave)?;
-        }
-    }
     if kept == PackageDatabase::Absent {
         return Ok(());
     }
-    let text = database(assembly, candidates);
-    assembly.write(&format!("{ADMIN_DIRECTORY}/{name}"), 0o644, text.as_str())
-}
-
-fn link(assembly: &mut Assembly<'_>, one: &AlternativeLink) -> Result<(), RootfsError> {
-    let generic = format!("/etc/alternatives/{}", one.name);
-    let existing = assembly.tree.canonical(bare(&one.link).as_bytes()).ok();
-    let existing = existing.and_then(|path| assembly.tree.lookup(&path));
-    if existing.is_some_and(|id| !matches!(assembly.tree.inode(id).node, Node::Symlink(_))) {
-        let what = format!("a file in the place of the alternative `{}`", one.name);
-        return Err(RootfsError::Unsupported { path: bare(&one.link).to_owned(), what });
+    let mut groups: BTreeMap<&str, Vec<&Alternative>> = BTreeMap::new();
+    for (_, candidate) in alternatives {
+        groups.entry(&candidate.master.name).or_default().push(candidate);
     }
-    if assembly.occupied(&generic) {
-        // The definition has chosen.
-        return assembly.link(&one.link, &generic);
+    for (name, mut candidates) in groups {
+        candidates.sort_by(|a, b| a.master.path.cmp(&b.master.path));
+        let text = database(assembly, &candidates);
+        assembly.write(&format!("{ADMIN_DIRECTORY}/{name}"), 0o644, text.as_str())?;
     }
-    assembly.link(&generic, &one.path)?;
-    assembly.link(&one.link, &generic)
+    Ok(())
 }
 
 /// The administrative file (`update-alternatives`, "FILES"): status, master link, slaves as name
@@ -112,70 +86,21 @@ fn database(assembly: &Assembly<'_>, candidates: &[&Alternative]) -> String {
 mod tests {
     use super::*;
     use crate::rootfs::Request;
-    use crate::rootfs::tests::{assembly, at, refused};
+    use crate::rootfs::tests::{assembly, at};
 
     /// `/usr/bin/NAME`, a candidate for `/usr/bin/tool` with one manual page.
-    fn candidate(name: &str, priority: i32) -> Alternative {
+    fn candidate(name: &str, priority: i32) -> (String, Alternative) {
         let one = |link: &str, name: &str, path: String| AlternativeLink {
             link: link.into(),
             name: name.into(),
             path,
         };
-        Alternative {
+        let alternative = Alternative {
             master: one("/usr/bin/tool", "tool", format!("/usr/bin/{name}")),
             priority,
             slaves: vec![one("/usr/share/tool.1", "tool.1", format!("/usr/share/{name}.1"))],
-        }
-    }
-
-    fn after<'a>(
-        request: &'a Request<'a>,
-        candidates: &[Alternative],
-        files: &[(&str, &str)],
-        kept: PackageDatabase,
-    ) -> Result<Assembly<'a>, RootfsError> {
-        let own = |one: &Alternative| ("pkg".to_owned(), one.clone());
-        let effects =
-            Effects { alternatives: candidates.iter().map(own).collect(), ..Effects::default() };
-        let mut tree = assembly(request, files);
-        apply(&mut tree, &effects, kept)?;
-        Ok(tree)
-    }
-
-    /// update-alternatives(1), "Automatic mode": the highest priority wins.
-    #[test]
-    fn the_highest_priority_wins_and_among_equals_the_first_path() {
-        let files = [("/usr/bin/a", ""), ("/usr/bin/b", ""), ("/usr/bin/c", "")];
-        for (priorities, best) in [
-            (&[("a", 1), ("b", 2)][..], "b"),
-            (&[("b", 2), ("a", 1)], "b"),
-            (&[("a", 2), ("b", 2)], "a"),
-            (&[("b", 2), ("a", 2)], "a"),
-            (&[("a", -5), ("b", -6)], "a"),
-            (&[("gone", 99), ("c", 1)], "c"),
-        ] {
-            let candidates: Vec<Alternative> =
-                priorities.iter().map(|(name, priority)| candidate(name, *priority)).collect();
-            let request = Request::default();
-            let tree = after(&request, &candidates, &files, PackageDatabase::Minimal).unwrap();
-            let link = at(&tree, "/etc/alternatives/tool");
-            assert_eq!(link, Some(format!("-> /usr/bin/{best}")), "{priorities:?}");
-            assert_eq!(at(&tree, "/usr/bin/tool").as_deref(), Some("-> /etc/alternatives/tool"));
-            let is_noted = tree.log == ["no alternative tool of pkg: /usr/bin/gone was left out"];
-            assert_eq!(is_noted, priorities[0].0 == "gone", "{:?}", tree.log);
-        }
-    }
-
-    #[test]
-    fn a_slave_is_linked_where_it_is_there() {
-        for (manual, is_linked) in [("/usr/share/a.1", true), ("/usr/share/b.1", false)] {
-            let request = Request::default();
-            let files = [("/usr/bin/a", ""), ("/usr/bin/b", ""), (manual, "")];
-            let candidates = [candidate("a", 2), candidate("b", 1)];
-            let tree = after(&request, &candidates, &files, PackageDatabase::Minimal).unwrap();
-            assert_eq!(at(&tree, "/usr/share/tool.1").is_some(), is_linked, "{manual}");
-            assert_eq!(at(&tree, "/etc/alternatives/tool.1").is_some(), is_linked, "{manual}");
-        }
+        };
+        ("pkg".to_owned(), alternative)
     }
 
     /// The format of update-alternatives(1), "Query format" of the administrative file.
@@ -194,41 +119,9 @@ mod tests {
             (PackageDatabase::Absent, None),
         ] {
             let request = Request::default();
-            let tree = after(&request, &candidates, &files, kept).unwrap();
+            let mut tree = assembly(&request, &files);
+            write(&mut tree, &candidates, kept).unwrap();
             assert_eq!(at(&tree, "/var/lib/dpkg/alternatives/tool").as_deref(), text, "{kept:?}");
-            assert!(at(&tree, "/usr/bin/tool").is_some());
         }
-    }
-
-    #[test]
-    fn the_choice_of_the_definition_stays() {
-        let request = Request::default();
-        let files = [("/usr/bin/a", ""), ("/etc/alternatives/tool", "-> /opt/mine")];
-        let tree = after(&request, &[candidate("a", 1)], &files, PackageDatabase::Minimal).unwrap();
-        assert_eq!(at(&tree, "/etc/alternatives/tool").as_deref(), Some("-> /opt/mine"));
-        assert_eq!(at(&tree, "/usr/bin/tool").as_deref(), Some("-> /etc/alternatives/tool"));
-    }
-
-    #[test]
-    fn a_group_that_contradicts_itself_or_the_tree_is_refused() {
-        let request = Request::default();
-        let mut other = candidate("b", 1);
-        other.master.link = "/usr/bin/other".into();
-        let files = [("/usr/bin/a", ""), ("/usr/bin/b", "")];
-        let result = after(&request, &[candidate("a", 1), other], &files, PackageDatabase::Minimal);
-        refused(
-            result,
-            "`/usr/bin/tool` holds the generic name of two links, this and `/usr/bin/other`",
-        );
-        let files = [("/usr/bin/a", ""), ("/usr/bin/tool", "a file")];
-        let result = after(&request, &[candidate("a", 1)], &files, PackageDatabase::Minimal);
-        refused(result, "`/usr/bin/tool` holds a file in the place of the alternative `tool`");
-        // A link in its place is replaced.
-        let files = [("/usr/bin/a", ""), ("/usr/bin/tool", "-> a")];
-        let result = after(&request, &[candidate("a", 1)], &files, PackageDatabase::Minimal);
-        assert_eq!(
-            at(&result.unwrap(), "/usr/bin/tool").as_deref(),
-            Some("-> /etc/alternatives/tool")
-        );
     }
 }

@@ -8,15 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::deb822;
-use cvmkit_debian::scripts::Native;
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::source::read_all;
 use md5::Digest as _;
 
+use super::commands::{Asked, Diversion, Override};
 use super::error::AssembleError;
 use super::package::Package;
 use super::request::{PackageDatabase, Request};
-use super::scripts::Effects;
 use crate::content::Content;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
@@ -29,10 +28,9 @@ const CONFFILE_MAX: u64 = 64 << 20;
 /// Writes the database, without what the packages themselves have in its folder.
 pub(super) fn write(
     assembly: &mut Assembly<'_>,
-    effects: &Effects,
+    asked: &Asked,
     request: &Request<'_>,
 ) -> Result<(), AssembleError> {
-    nothing_is_diverted(request.packages, effects)?;
     if request.package_database == PackageDatabase::Absent {
         return Ok(());
     }
@@ -50,9 +48,9 @@ pub(super) fn write(
         ("arch-native", &format!("{}\n", request.architecture)),
         ("arch", &format!("{}\n", request.architecture)),
         ("status", &status),
-        ("statoverride", &overrides(effects)),
+        ("statoverride", &overrides(asked)),
         ("available", ""),
-        ("diversions", &if full { diversions(effects) } else { String::new() }),
+        ("diversions", &if full { diversions(asked) } else { String::new() }),
     ] {
         assembly.write(&format!("{ADMIN_DIRECTORY}/{name}"), 0o644, text)?;
     }
@@ -62,32 +60,6 @@ pub(super) fn write(
     }
     for (name, text) in if full { triggers(&packages) } else { BTreeMap::new() } {
         assembly.write(&format!("{ADMIN_DIRECTORY}/triggers/{name}"), 0o644, text.as_str())?;
-    }
-    Ok(())
-}
-
-/// Refuses a diversion of a file that another package has: dpkg would unpack it elsewhere. Those of
-/// recipes are of names that only an upgrade could lose.
-fn nothing_is_diverted(packages: &[Package], effects: &Effects) -> Result<(), AssembleError> {
-    let diverted: BTreeMap<&[u8], &String> = effects
-        .native
-        .iter()
-        .filter_map(|(package, native)| match native {
-            Native::Divert { from, .. } => Some((bare(from).as_bytes(), package)),
-            _ => None,
-        })
-        .collect();
-    for package in packages {
-        for entry in &package.entries {
-            let by = diverted.get(entry.path.as_slice()).filter(|by| ***by != package.name);
-            // A directory is never diverted (dpkg-divert(1)).
-            let Some(by) = by.filter(|_| entry.kind != EntryKind::Directory) else { continue };
-            return Err(AssembleError::Diverted {
-                path: format!("/{}", String::from_utf8_lossy(&entry.path)),
-                first: (*by).clone(),
-                second: package.name.clone(),
-            });
-        }
     }
     Ok(())
 }
@@ -118,12 +90,11 @@ fn conffiles(package: &Package) -> Result<String, RootfsError> {
 }
 
 /// `diversions`: three lines each, from, to, by.
-fn diversions(effects: &Effects) -> String {
-    let diverted = effects.native.iter().filter_map(|(package, native)| match native {
-        Native::Divert { from, to } => Some(format!("{from}\n{to}\n{package}\n")),
-        _ => None,
+fn diversions(asked: &Asked) -> String {
+    let lines = asked.diversions.iter().map(|Diversion { from, to, package }| {
+        format!("{from}\n{to}\n{}\n", package.as_deref().unwrap_or(":"))
     });
-    diverted.collect()
+    lines.collect()
 }
 
 /// `triggers/File` for paths, and a file for each other trigger, with the packages that are
@@ -204,19 +175,12 @@ fn list(entries: &[Entry]) -> Vec<u8> {
     list
 }
 
-/// `statoverride`: owner, group, mode and path of every packaged file that differs.
-fn overrides(effects: &Effects) -> String {
-    let lines: BTreeMap<&str, String> = effects
-        .native
-        .iter()
-        .filter_map(|(_, native)| match native {
-            Native::Owner { path, access } => {
-                let line = format!("{} {} {:o} {path}\n", access.user, access.group, access.mode);
-                Some((*path, line))
-            }
-            _ => None,
-        })
-        .collect();
+/// `statoverride`: owner, group, mode and path of every file that dpkg was told of, by path.
+fn overrides(asked: &Asked) -> String {
+    let line = |Override { user, group, mode, path }: &Override| {
+        (path.clone(), format!("{user} {group} {mode:o} {path}\n"))
+    };
+    let lines: BTreeMap<String, String> = asked.overrides.iter().map(line).collect();
     lines.into_values().collect()
 }
 
@@ -246,8 +210,6 @@ pub(crate) fn installed(status: &[u8]) -> Result<BTreeSet<Installed>, String> {
 
 #[cfg(test)]
 mod tests {
-    use cvmkit_debian::scripts::Access;
-
     use super::*;
     use crate::packages::debian::tests::{package, request, with_script};
     use crate::rootfs;
@@ -258,12 +220,10 @@ mod tests {
         root: &'a rootfs::Request<'a>,
         packages: &[Package],
         kept: PackageDatabase,
-        native: &[(&str, Native)],
+        asked: &Asked,
     ) -> Result<Assembly<'a>, AssembleError> {
-        let native = native.iter().map(|(package, native)| ((*package).to_owned(), *native));
-        let effects = Effects { native: native.collect(), ..Effects::default() };
         let mut assembly = Assembly::new(root);
-        write(&mut assembly, &effects, &Request { package_database: kept, ..request(packages) })?;
+        write(&mut assembly, asked, &Request { package_database: kept, ..request(packages) })?;
         Ok(assembly)
     }
 
@@ -290,7 +250,7 @@ mod tests {
             (PackageDatabase::Minimal, Some(&["a.list", "a.md5sums", "format"])),
             (PackageDatabase::Absent, None),
         ] {
-            let assembly = written(&root, &packages, kept, &[]).unwrap();
+            let assembly = written(&root, &packages, kept, &Asked::default()).unwrap();
             let names = assembly.names(ADMIN_DIRECTORY).unwrap();
             let mut expected = [&always[..], &folders[..]].concat();
             expected.sort_unstable();
@@ -321,7 +281,8 @@ mod tests {
             ("Multi-Arch: allowed\n", "a.list"),
         ] {
             let packages = [with_control_files(field)];
-            let assembly = written(&root, &packages, PackageDatabase::Minimal, &[]).unwrap();
+            let assembly =
+                written(&root, &packages, PackageDatabase::Minimal, &Asked::default()).unwrap();
             let found = at(&assembly, &format!("{ADMIN_DIRECTORY}/info/{name}"));
             assert_eq!(found.as_deref(), Some("/.\n/etc\n/etc/a.conf\n"), "{field}");
         }
@@ -387,53 +348,37 @@ mod tests {
         );
     }
 
+    /// `lib/dpkg/db-fsys-divert.c`: a diversion of the administrator's has a colon for its package.
     #[test]
     fn overrides_and_diversions_are_lines_of_their_files() {
-        let access = |mode, user, group| Access { mode, user, group };
-        let owner = |path, access| Native::Owner { path, access };
-        let native = [
-            ("p", owner("/usr/z", access(0o4755, "root", "adm"))),
-            ("p", owner("/usr/a", access(0o710, "bin", "root"))),
-            ("q", owner("/usr/z", access(0o2755, "root", "mail"))),
-            ("q", Native::Divert { from: "/usr/x", to: "/usr/x.q" }),
-            ("q", Native::Shells),
-            ("p", Native::Divert { from: "/usr/a", to: "/usr/a.p" }),
-        ];
+        let owner = |user: &str, group: &str, mode, path: &str| Override {
+            user: user.into(),
+            group: group.into(),
+            mode,
+            path: path.into(),
+        };
+        let divert = |from: &str, package: Option<&str>| Diversion {
+            from: from.into(),
+            to: format!("{from}.to"),
+            package: package.map(str::to_owned),
+        };
+        let asked = Asked {
+            overrides: vec![
+                owner("root", "mail", 0o2755, "/usr/z"),
+                owner("bin", "root", 0o710, "/usr/a"),
+            ],
+            diversions: vec![divert("/usr/x", Some("q")), divert("/usr/a", None)],
+            ..Asked::default()
+        };
         let root = rootfs::Request::default();
         for (kept, diversions) in [
-            (PackageDatabase::Full, "/usr/x\n/usr/x.q\nq\n/usr/a\n/usr/a.p\np\n"),
+            (PackageDatabase::Full, "/usr/x\n/usr/x.to\nq\n/usr/a\n/usr/a.to\n:\n"),
             (PackageDatabase::Minimal, ""),
         ] {
-            let assembly = written(&root, &[], kept, &native).unwrap();
+            let assembly = written(&root, &[], kept, &asked).unwrap();
             let file = |name: &str| at(&assembly, &format!("{ADMIN_DIRECTORY}/{name}")).unwrap();
             assert_eq!(file("statoverride"), "bin root 710 /usr/a\nroot mail 2755 /usr/z\n");
             assert_eq!(file("diversions"), diversions, "{kept:?}");
-        }
-    }
-
-    /// dpkg-divert(1): directories are never diverted, and a package keeps its own file.
-    #[test]
-    fn a_diverted_file_of_another_package_is_refused_whatever_is_kept() {
-        let root = rootfs::Request::default();
-        let divert = [("p", Native::Divert { from: "/usr/x", to: "/usr/x.p" })];
-        for kept in [PackageDatabase::Full, PackageDatabase::Minimal, PackageDatabase::Absent] {
-            for (name, path, is_refused) in [
-                ("q", "usr/x", true),
-                ("p", "usr/x", false),
-                ("q", "usr/x/", false),
-                ("q", "usr/x2", false),
-            ] {
-                let packages = [package(name, "", &[(path, "")])];
-                match written(&root, &packages, kept, &divert) {
-                    Ok(_) => assert!(!is_refused, "{name} {path}"),
-                    Err(AssembleError::Diverted { path, first, second }) => {
-                        assert!(is_refused, "{name} {path}");
-                        let found = [path.as_str(), first.as_str(), second.as_str()];
-                        assert_eq!(found, ["/usr/x", "p", "q"]);
-                    }
-                    Err(error) => panic!("{error}"),
-                }
-            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! Why a root file system can't be assembled of Debian packages.
 
-use cvmkit_debian::scripts::{UnknownScript, UnknownTrigger};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use cvmkit_debian::relation::RelationError;
+use cvmkit_debian::triggers::TriggerError;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::tree::TreeError;
 use cvmkit_host::fault::{Diagnosis, Fault};
@@ -15,23 +19,26 @@ pub enum AssembleError {
     /// A step that is the same for packages of any kind.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
-    /// A maintainer script does something nobody has read.
-    #[error("{unknown}")]
-    UnknownScript {
-        /// The script.
-        unknown: Box<UnknownScript>,
-        /// What the definition says to skip of the package.
-        skipped: Vec<Sha256>,
+    /// Maintainer scripts that can't be evaluated, or that fail.
+    #[error("{}", problems(.0))]
+    Scripts(Vec<ScriptProblem>),
+    /// A `triggers` control file.
+    #[error("the control file `triggers` of `{package}` does not parse")]
+    Triggers {
+        /// The package.
+        package: String,
+        /// Why.
+        source: TriggerError,
     },
-    /// A trigger nobody has looked at.
-    #[error("{unknown} (SHA-256 {sha256} of all its triggers)")]
-    UnknownTrigger {
-        /// The trigger.
-        unknown: UnknownTrigger,
-        /// Digest of the file of triggers.
-        sha256: Sha256,
-        /// What the definition says to skip of the package.
-        skipped: Vec<Sha256>,
+    /// A field that names other packages.
+    #[error("`{field}` of `{package}` does not parse")]
+    Relation {
+        /// The package.
+        package: String,
+        /// The field of its control file.
+        field: &'static str,
+        /// Why.
+        source: RelationError,
     },
     /// Two packages write one path and neither replaces the other.
     #[error("`{first}` and `{second}` both contain `/{path}`, and neither replaces the other")]
@@ -68,29 +75,68 @@ pub enum AssembleError {
         /// Why.
         source: TreeError,
     },
-    /// A package that has its file elsewhere, for the sake of another one.
-    #[error(
-        "`{first}` diverts `{path}`, which is a file of `{second}`: moving it there is not supported"
-    )]
-    Diverted {
-        /// The path.
-        path: String,
-        /// Who diverts it.
-        first: String,
-        /// Whose file it is.
-        second: String,
-    },
+}
+
+/// A script of a package, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptProblem {
+    /// The package whose script it is.
+    pub package: String,
+    /// The member of its control archive.
+    pub script: String,
+    /// Of its text.
+    pub sha256: Sha256,
+    /// What the definition says to skip of the package already.
+    pub skipped: BTreeSet<Sha256>,
+    /// What is wrong, with the line where there is one.
+    pub why: String,
+}
+
+impl fmt::Display for ScriptProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { package, script, why, .. } = self;
+        let name = format!("{script} of {package}");
+        match why.starts_with(&name) {
+            true => f.write_str(why),
+            false => write!(f, "{name}: {why}"),
+        }
+    }
+}
+
+/// All problems, one on a line.
+fn problems(problems: &[ScriptProblem]) -> String {
+    let mut text = match problems {
+        [_] => "a maintainer script can't be evaluated".to_owned(),
+        problems => format!("{} maintainer scripts can't be evaluated", problems.len()),
+    };
+    for problem in problems {
+        text += &format!("\n    {problem}");
+    }
+    text
+}
+
+/// Lines that can be put into a definition, one for each package.
+fn skip_lines(problems: &[ScriptProblem]) -> String {
+    let mut digests: BTreeMap<&str, BTreeSet<Sha256>> = BTreeMap::new();
+    for problem in problems {
+        let of = digests.entry(&problem.package).or_default();
+        of.extend(&problem.skipped);
+        of.insert(problem.sha256);
+    }
+    digests
+        .iter()
+        .map(|(package, digests)| format!("\n    {}", skip_key(package, digests)))
+        .collect()
 }
 
 /// A key that can be put into a definition: names with a dot or a plus need quotes in TOML.
-fn skip_key(package: &str, skipped: &[Sha256], sha256: &str) -> String {
+fn skip_key(package: &str, skipped: &BTreeSet<Sha256>) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let name = match package.bytes().all(is_bare) {
         true => package.to_owned(),
         false => format!("\"{package}\""),
     };
-    let digests = skipped.iter().map(Sha256::to_string).chain([sha256.to_owned()]);
-    let digests: Vec<String> = digests.map(|digest| format!("\"{digest}\"")).collect();
+    let digests: Vec<String> = skipped.iter().map(|digest| format!("\"{digest}\"")).collect();
     format!("scripts.{name} = {{ skip = [{}] }}", digests.join(", "))
 }
 
@@ -105,28 +151,18 @@ impl Diagnosis for AssembleError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Rootfs(error) => return error.hint(),
-            Self::UnknownScript { unknown, skipped } => format!(
-                "read the text above; if nothing in it matters to this image, say so below \
-                 [packages] with `{}`, otherwise leave `{}` out (running scripts is not supported){}",
-                skip_key(&unknown.package, skipped, &unknown.sha256),
-                unknown.package,
-                match unknown.text.contains("setcap") {
-                    true => "; `capabilities` of [[files]] does what its `setcap` would",
-                    false => "",
-                },
+            Self::Scripts(problems) => format!(
+                "read what each does behind its line; if this image needs nothing of it, say so below \
+                 [packages], otherwise leave the package out:{}",
+                skip_lines(problems)
             ),
-            Self::UnknownTrigger { unknown, sha256, skipped } => format!(
-                "if nothing of it matters to this image, say so below [packages] with `{}`",
-                skip_key(&unknown.package, skipped, &sha256.to_string())
-            ),
-            Self::Diverted { first, second, .. } => format!("leave `{first}` or `{second}` out"),
             Self::PackageConflict { first, second, .. } => {
                 format!("leave `{first}` or `{second}` out, or exclude the path")
             }
             Self::OneFileTwice { package, .. } => {
                 format!("leave `{package}` out; dpkg would overwrite one with the other")
             }
-            Self::Unpack { .. } => return None,
+            Self::Unpack { .. } | Self::Triggers { .. } | Self::Relation { .. } => return None,
         })
     }
 }

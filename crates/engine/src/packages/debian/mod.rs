@@ -1,13 +1,13 @@
 //! Debian: suites that are signed, packages that are chosen, and the root file system that dpkg would make
-//! of them, with no maintainer script run.
+//! of them, with its maintainer scripts evaluated.
 //!
 //! [`Archives`] chooses packages from suites that a [`Judge`] trusts; [`open`] decodes one; [`assemble`]
-//! unpacks them, classifies their scripts, and carries out what the scripts ask for as native effects, in
-//! the order of the function's body, between the steps of [`crate::rootfs`]. An unknown script or trigger
-//! and two packages that write one path are errors.
+//! installs them, then carries out what scripts ask for and other steps decide together, in the order of
+//! the function's body, between the steps of [`crate::rootfs`]. A script that can't be evaluated and two
+//! packages that write one path are errors.
 //!
-//! Nothing else in the engine names the crate `cvmkit_debian`. Deliberately absent: running scripts,
-//! conffile questions. Oracle: apt's choice of packages, and the tree that dpkg makes of them.
+//! Nothing else in the engine names the crate `cvmkit_debian`. Deliberately absent: processes, conffile
+//! questions. Oracle: apt's choice of packages, and the tree that dpkg makes of them.
 
 mod alternatives;
 mod archives;
@@ -16,46 +16,45 @@ pub mod commands;
 mod database;
 mod error;
 mod exclude;
+mod installation;
+mod order;
 mod package;
 mod pam;
 mod request;
-mod scripts;
-mod shells;
+mod skip;
 mod source;
 mod suite;
+mod sysusers;
+mod triggers;
 mod unpack;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use cvmkit_attest::output::Notice;
 
 use crate::rootfs::assembly::Assembly;
+use crate::rootfs::effects::{DefaultUnit, Effects};
 use crate::rootfs::{
-    Accounts, Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot,
-    terminals, tmpfiles, units,
+    Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot, terminals,
+    tmpfiles, units,
 };
 pub(crate) use archives::Archives;
+use commands::{Asked, LeftOut};
 pub use cvmkit_debian::openpgp::Fingerprint;
 pub(crate) use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
 pub(crate) use cvmkit_debian::resolver::Options;
 pub use cvmkit_debian::resolver::ResolveError;
 pub(crate) use database::{Installed, installed};
-pub use error::AssembleError;
+pub use error::{AssembleError, ScriptProblem};
 pub use package::{AnotherPackage, DebError, Package};
 pub(crate) use package::{BASE_PACKAGE, KERNEL_PACKAGES, PackageError, identify, keep, open};
 pub use request::{PackageDatabase, Request};
-use scripts::Effects;
 pub use source::Source;
 pub use suite::{Accepted, SuiteError};
 pub(crate) use suite::{Judge, KeyFile, TrustedSuite};
-
-/// The accounts that Debian fixes (base-passwd(5), Debian Policy 9.2.2).
-const MASTERS: accounts::Masters = accounts::Masters {
-    package: "base-passwd",
-    passwd: "/usr/share/base-passwd/passwd.master",
-    group: "/usr/share/base-passwd/group.master",
-};
 
 /// The ids of the accounts that a root file system has and nothing fixes, by name: with
 /// [`Ids::GivenOut`](crate::rootfs::Ids::GivenOut), those that belong into its lock.
@@ -63,20 +62,8 @@ const MASTERS: accounts::Masters = accounts::Masters {
 /// # Errors
 /// As for [`assemble`], as far as it goes for this.
 pub fn unfixed_ids(request: &Request<'_>) -> Result<BTreeMap<String, u32>, AssembleError> {
-    let (_, _, accounts) = populate(&mut Assembly::new(&request.root), request)?;
-    Ok(accounts.unfixed().clone())
-}
-
-/// Puts packages and local files into the tree, reads the scripts, and collects the accounts.
-fn populate<'a>(
-    assembly: &mut Assembly<'a>,
-    request: &'a Request<'a>,
-) -> Result<(BTreeSet<&'a str>, Effects, Accounts), AssembleError> {
-    unpack::packages(assembly, request)?;
-    let kept = overlay::place(assembly)?;
-    let effects = scripts::classify_request(assembly, request)?;
-    let accounts = accounts::collect(assembly, &effects.root, MASTERS)?;
-    Ok((kept, effects, accounts))
+    let outcome = installation::install(&mut Assembly::new(&request.root), request)?;
+    Ok(outcome.accounts.unfixed().clone())
 }
 
 /// Assembles a root file system.
@@ -85,26 +72,59 @@ fn populate<'a>(
 /// [`AssembleError`], each naming the package or path it is about.
 pub fn assemble(request: &Request<'_>) -> Result<Rootfs, AssembleError> {
     let mut assembly = Assembly::new(&request.root);
-    let (kept, effects, accounts) = populate(&mut assembly, request)?;
-    accounts::write(&mut assembly, &accounts)?;
-    scripts::apply(&mut assembly, &effects, &accounts)?;
+    let outcome = installation::install(&mut assembly, request)?;
+    let installation::Outcome { kept, asked, mut accounts } = outcome;
+    let effects = enabled(&asked);
+    accounts::close(&mut assembly, &mut accounts)?;
+    collect(&mut assembly, &asked)?;
     tmpfiles::apply(&mut assembly, &accounts)?;
-    alternatives::apply(&mut assembly, &effects, request.package_database)?;
-    units::apply(&mut assembly, &effects.root)?;
+    alternatives::write(&mut assembly, &asked.alternatives, request.package_database)?;
+    units::apply(&mut assembly, &effects)?;
     identity::apply(&mut assembly)?;
     libraries::check(&assembly)?;
-    database::write(&mut assembly, &effects, request)?;
+    database::write(&mut assembly, &asked, request)?;
     overlay::place_owned(&mut assembly, &accounts, &kept)?;
     units::check_masks(&assembly)?;
     programs::check_own(&assembly)?;
-    let mut notices = units::enabled::check(&assembly, &effects.root)?;
+    let mut notices = units::enabled::check(&assembly, &effects)?;
     notices.extend(terminals::check(&assembly)?);
+    notices.extend(left_out(&asked));
     let Assembly { tree, owners, log, notices: mut all, .. } = assembly;
     all.extend(notices);
-    let kernels = effects.kernels;
+    let kernels = asked.kernels;
     let mut rootfs = Rootfs { tree, owners, accounts, log, notices: all, kernels };
     if request.root.volatile_var {
         remake_var_at_boot(&mut rootfs, request.root.mtime)?;
     }
     Ok(rootfs)
+}
+
+/// The units that scripts enable.
+fn enabled(asked: &Asked) -> Effects {
+    let unit = |unit: &commands::Unit| {
+        let of = DefaultUnit { name: unit.name.clone(), user: unit.is_user };
+        (unit.package.clone(), of)
+    };
+    Effects { units: asked.units.iter().map(unit).collect() }
+}
+
+/// Puts together what programs put together whose calls were declined, when all packages are there.
+fn collect(assembly: &mut Assembly<'_>, asked: &Asked) -> Result<(), AssembleError> {
+    let has = |name: &str| asked.declined.iter().any(|(declined, _)| declined == name);
+    if has("update-ca-certificates") {
+        certificates::write(assembly)?;
+    }
+    if has("pam-auth-update") {
+        pam::write(assembly)?;
+    }
+    Ok(())
+}
+
+/// Keys and data that scripts wanted to make, and that the image does not have.
+fn left_out(asked: &Asked) -> Vec<Notice> {
+    let keys = asked.secrets.iter().cloned();
+    let keys = keys.map(|LeftOut { package, call }| Notice::KeysLeftOut { package, call });
+    let data = asked.data.iter().cloned();
+    keys.chain(data.map(|LeftOut { package, call }| Notice::DataLeftOut { package, call }))
+        .collect()
 }

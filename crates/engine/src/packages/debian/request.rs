@@ -16,8 +16,7 @@ pub struct Request<'a> {
     /// Globs of packaged files to leave out, as dpkg's `path-exclude`; with a leading `!` as its
     /// `path-include`. The last one that matches decides.
     pub exclude: &'a [String],
-    /// SHA-256 of what to skip of the scripts that no recipe covers, by package; what recipes and
-    /// generated blocks say is done.
+    /// SHA-256 of the scripts to skip, by package; what debhelper wrote into them is evaluated still.
     pub skip: BTreeMap<String, BTreeSet<Sha256>>,
     /// How much of dpkg's database is kept.
     pub package_database: PackageDatabase,

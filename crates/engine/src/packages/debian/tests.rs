@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "oracle tools are started")]
 #![expect(clippy::disallowed_methods, reason = "oracle tools need real folders")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +12,6 @@ use std::sync::Arc;
 
 use cvmkit_debian::deb::Control;
 use cvmkit_debian::deb822::Paragraph;
-use cvmkit_debian::scripts::{Alternative, AlternativeLink};
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::Node;
@@ -228,21 +228,60 @@ fn excluded_files_are_left_out_but_keep_their_hard_links() {
 }
 
 #[test]
-fn an_unknown_script_or_trigger_is_an_error_unless_it_is_skipped() {
+fn all_scripts_that_can_t_be_evaluated_are_one_error() {
     let files: &[(&str, &str)] = &[("usr/", "")];
-    let script = with_script(package("a", "", files), "postinst", "#!/bin/sh\nfrobnicate\n");
-    let trigger = with_script(package("b", "", files), "triggers", "interest frob\n");
-    for one in [script, trigger] {
-        let name = one.name.clone();
-        let packages = [one];
-        let error = assemble(&request(&packages)).unwrap_err();
-        assert!(error.to_string().contains("frob"), "{error}");
-        let hint = error.hint().unwrap();
-        assert!(hint.contains(&format!("scripts.{name} = {{ skip = [\"")), "{hint}");
-        let digest = hint.split('"').nth(1).unwrap().parse().unwrap();
-        let skip = BTreeMap::from([(name, BTreeSet::from([digest]))]);
-        assemble(&Request { skip, ..request(&packages) }).unwrap();
+    let of = |name: &str, kind: &str, text: &str| with_script(package(name, "", files), kind, text);
+    let packages = [
+        of("a", "postinst", "#!/bin/sh\nset -e\nfrobnicate\n"),
+        of("b", "preinst", "#!/usr/bin/perl\n"),
+        of("c", "postinst", "#!/bin/sh\nexit 3\n"),
+        of("d", "postinst", "#!/bin/sh\n[ \"$1\" = configure ] && [ -z \"$2\" ]\n"),
+    ];
+    let error = assemble(&request(&packages)).unwrap_err();
+    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(
+        lines,
+        [
+            "3 maintainer scripts can't be evaluated",
+            "    preinst of b, line 1: a script of `perl` can't be evaluated",
+            "    postinst of a, line 3: frobnicate: not found (ends with 127)",
+            "    postinst of c: ends with 3, without a message",
+        ]
+    );
+    // What the hint shows can be put into a definition as it is.
+    let hint = error.hint().unwrap();
+    let mut skip = BTreeMap::new();
+    for line in hint.lines().skip(1) {
+        let table: toml::Table = toml::from_str(line.trim()).unwrap();
+        let (name, of) = table["scripts"].as_table().unwrap().iter().next().unwrap();
+        let digest = of["skip"][0].as_str().unwrap().parse().unwrap();
+        skip.insert(name.clone(), BTreeSet::from([digest]));
     }
+    assert_eq!(skip.len(), 3, "{hint}");
+    assemble(&Request { skip, ..request(&packages) }).unwrap();
+}
+
+#[test]
+fn a_trigger_that_does_not_parse_is_an_error() {
+    let packages = [with_script(package("b", "", &[]), "triggers", "interest\n")];
+    let error = assemble(&request(&packages)).unwrap_err();
+    assert!(matches!(error, AssembleError::Triggers { .. }), "{error}");
+}
+
+/// deb-triggers(5): who waits for a file acts when all packages are there.
+#[test]
+fn a_package_acts_on_what_others_bring() {
+    let script = "#!/bin/sh\nset -e\nif [ \"$1\" = triggered ]; then echo \"$2\" > /etc/told; fi\n";
+    let waiting = package("a", "", &[("etc/", "")]);
+    let waiting = with_script(waiting, "triggers", "interest-noawait go\n");
+    let packages = [
+        with_script(waiting, "postinst", script),
+        with_script(package("b", "", &[]), "triggers", "activate-noawait go\n"),
+    ];
+    let rootfs = assemble(&request(&packages)).unwrap();
+    assert_eq!(text(&rootfs, "etc/told"), "go\n");
+    let line = "postinst (triggered) of a: /etc/told 0644 root:root";
+    assert!(rootfs.log.iter().any(|found| found == line), "{:?}", rootfs.log);
 }
 
 const SYSUSERS: &str = "g kvm -\nu mail-bot - \"Mail Bot\" /var/lib/bot /bin/false\nu! zed - - /\n\

@@ -1,7 +1,6 @@
 //! Puts the contents of all packages into one tree, as dpkg would on an empty system.
 //!
-//! `base-files` comes first, then the others by name: a directory keeps the metadata of the first
-//! package that has it, as with dpkg. A path of two packages belongs to the one that declares
+//! A directory keeps the metadata of the first package that has it, as with dpkg. A path of two packages belongs to the one that declares
 //! `Replaces` for the other (Debian Policy 7.6.1); without that it is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +9,7 @@ use cvmkit_debian::version::Version;
 use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::tree::{Device, Inode, InodeId, Meta, Node, TreeError, split};
 
+use super::commands::Asked;
 use super::error::AssembleError;
 use super::exclude::Filter;
 use super::package::{BASE_PACKAGE, Package};
@@ -21,28 +21,60 @@ use crate::rootfs::assembly::Assembly;
 const MERGED: &[(&str, &[&str])] =
     &[("bin", &[]), ("lib", &[]), ("lib64", &["amd64", "loong64", "ppc64el"]), ("sbin", &[])];
 
-/// Unpacks every package of the request.
-pub(super) fn packages(
-    assembly: &mut Assembly<'_>,
-    request: &Request<'_>,
-) -> Result<(), AssembleError> {
-    let mut packages: Vec<&Package> = request.packages.iter().collect();
-    packages.sort_by_key(|package| (package.name != BASE_PACKAGE, &package.name));
-    merge_usr(assembly, &packages, request.architecture)?;
-    let mut filter = Filter::new(request.exclude);
-    let mut left_out = 0;
-    for package in &packages {
-        let (entries, out) = filter.kept(&package.entries);
-        left_out += out;
+/// Puts one package after another into the tree.
+pub(super) struct Unpacker<'r> {
+    packages: Vec<&'r Package>,
+    filter: Filter<'r>,
+    left_out: usize,
+}
+
+impl<'r> Unpacker<'r> {
+    /// Makes the folders that a merged /usr needs and no package has.
+    ///
+    /// # Errors
+    /// [`AssembleError`]
+    pub(super) fn new(
+        assembly: &mut Assembly<'_>,
+        request: &'r Request<'_>,
+    ) -> Result<Self, AssembleError> {
+        let mut packages: Vec<&Package> = request.packages.iter().collect();
+        packages.sort_by_key(|package| &package.name);
+        merge_usr(assembly, &packages, request.architecture)?;
+        Ok(Self { packages, filter: Filter::new(request.exclude), left_out: 0 })
+    }
+
+    /// Unpacks a package, as far as dpkg has been told: what is diverted goes elsewhere, and what has an
+    /// override has its owner and mode.
+    ///
+    /// # Errors
+    /// [`AssembleError`]: a file of another package, a path that does not fit into the tree.
+    pub(super) fn unpack(
+        &mut self,
+        assembly: &mut Assembly<'_>,
+        package: &'r Package,
+        asked: &Asked,
+    ) -> Result<(), AssembleError> {
+        let (entries, out) = self.filter.kept(&package.entries);
+        self.left_out += out;
         let claimed = BTreeMap::new();
-        Unpacking { assembly, packages: &packages, package, claimed }.run(&entries)?;
+        let packages = &self.packages;
+        Unpacking { assembly, packages, package, asked, claimed }.run(&entries)?;
         assembly.provided.insert(package.name.clone(), provided(package));
+        Ok(())
     }
-    filter.check()?;
-    if left_out > 0 {
-        assembly.note(format!("left out {left_out} packaged paths that `exclude` matches"));
+
+    /// Refuses patterns that left nothing out.
+    ///
+    /// # Errors
+    /// [`RootfsError::NoEffect`](crate::rootfs::RootfsError::NoEffect)
+    pub(super) fn finish(self, assembly: &mut Assembly<'_>) -> Result<(), AssembleError> {
+        self.filter.check()?;
+        if self.left_out > 0 {
+            let left_out = self.left_out;
+            assembly.note(format!("left out {left_out} packaged paths that `exclude` matches"));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn merge_usr(
@@ -74,6 +106,8 @@ struct Unpacking<'a, 'r, 't> {
     assembly: &'a mut Assembly<'t>,
     packages: &'a [&'r Package],
     package: &'r Package,
+    /// What scripts have told dpkg so far.
+    asked: &'a Asked,
     /// The package's own spelling of each path that it has taken, by that of the tree.
     claimed: BTreeMap<Vec<u8>, &'r [u8]>,
 }
@@ -105,6 +139,10 @@ impl<'r> Unpacking<'_, 'r, '_> {
             return self.directory(entry);
         }
         let path = self.place(entry)?;
+        let (path, is_diverted) = match self.diverted(&entry.path) {
+            Some(to) => (self.place_at(to.as_bytes(), entry)?, true),
+            None => (path, false),
+        };
         if let Some(first) = self.claimed.insert(path.clone(), &entry.path) {
             return Err(AssembleError::OneFileTwice {
                 package: self.package.name.clone(),
@@ -113,8 +151,11 @@ impl<'r> Unpacking<'_, 'r, '_> {
                 second: lossy(&entry.path),
             });
         }
-        if !self.claim(&path)? {
+        if !is_diverted && !self.claim(&path)? {
             return Ok(());
+        }
+        if is_diverted {
+            self.assembly.owners.insert(path.clone(), self.package.name.clone());
         }
         let (source, body) = match &entry.kind {
             EntryKind::HardLink(target) => {
@@ -128,7 +169,8 @@ impl<'r> Unpacking<'_, 'r, '_> {
             }
             _ => (&entry.path, entry),
         };
-        let inode = Inode { meta: self.meta(body), node: self.node(body) };
+        let mut inode = Inode { meta: self.meta(body), node: self.node(body) };
+        self.asked.overridden(self.assembly, &entry.path, &mut inode.meta);
         let id = self.assembly.tree.put(&path, inode).map_err(|why| self.fault(entry, why))?;
         linked.insert(source.clone(), id);
         Ok(())
@@ -155,7 +197,8 @@ impl<'r> Unpacking<'_, 'r, '_> {
                 if self.assembly.tree.lookup(&path).is_some() {
                     return Err(self.fault(entry, TreeError::Exists(lossy(&path))));
                 }
-                let inode = Inode::directory(self.meta(entry));
+                let mut inode = Inode::directory(self.meta(entry));
+                self.asked.overridden(self.assembly, &entry.path, &mut inode.meta);
                 self.assembly.tree.put(&path, inode).map_err(|why| self.fault(entry, why))?;
                 self.assembly.owners.insert(path, self.package.name.clone());
                 Ok(())
@@ -165,12 +208,24 @@ impl<'r> Unpacking<'_, 'r, '_> {
 
     /// The path as the tree spells it. Parents a package forgot are made.
     fn place(&mut self, entry: &Entry) -> Result<Vec<u8>, AssembleError> {
+        self.place_at(&entry.path, entry)
+    }
+
+    fn place_at(&mut self, path: &[u8], entry: &Entry) -> Result<Vec<u8>, AssembleError> {
+        let path = path.strip_prefix(b"/").unwrap_or(path);
         let meta = self.assembly.root(0o755);
         let tree = &mut self.assembly.tree;
-        let placed = tree
-            .make_directories(split(&entry.path).0, &meta)
-            .and_then(|_| tree.canonical(&entry.path));
+        let placed = tree.make_directories(split(path).0, &meta).and_then(|_| tree.canonical(path));
         placed.map_err(|why| self.fault(entry, why))
+    }
+
+    /// Where a file goes that another package, or the administrator, has diverted (dpkg-divert(1)).
+    fn diverted(&self, path: &[u8]) -> Option<String> {
+        let is_this =
+            |from: &String| from.strip_prefix('/').is_some_and(|from| from.as_bytes() == path);
+        let found = self.asked.diversions.iter().find(|one| is_this(&one.from))?;
+        let is_own = found.package.as_ref() == Some(&self.package.name);
+        (!is_own).then(|| found.to.clone())
     }
 
     /// Takes a path for this package. Answers false if another one's file stays there.
@@ -271,6 +326,7 @@ fn lossy(path: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packages::debian::order;
     use crate::packages::debian::tests::{package, request};
     use crate::rootfs;
 
@@ -342,7 +398,11 @@ mod tests {
         own: &Request<'_>,
     ) -> Result<Assembly<'a>, AssembleError> {
         let mut assembly = Assembly::new(root);
-        packages(&mut assembly, own)?;
+        let mut unpacker = Unpacker::new(&mut assembly, own)?;
+        for package in order::of(own.packages, own.architecture)?.packages {
+            unpacker.unpack(&mut assembly, package, &Asked::default())?;
+        }
+        unpacker.finish(&mut assembly)?;
         Ok(assembly)
     }
 

@@ -143,6 +143,22 @@ impl Accounts {
         named_or_number(found, name, what, "group")
     }
 
+    /// Refuses a lock that does not have exactly the ids that nothing else fixes.
+    ///
+    /// # Errors
+    /// [`RootfsError::NoLockedId`], [`RootfsError::IdleLockedId`]
+    pub(crate) fn check_lock(&self, ids: &Ids) -> Result<(), RootfsError> {
+        let Ids::Locked(locked) = ids else { return Ok(()) };
+        // Of another variant, or of an account that is gone: only a lock is made with those.
+        if let Some((name, &id)) = locked.iter().find(|(name, _)| !self.unfixed.contains_key(*name))
+        {
+            return Err(RootfsError::IdleLockedId { name: name.clone(), id });
+        }
+        let missing = self.unfixed.keys().filter(|name| !locked.contains_key(*name));
+        let names: Vec<String> = missing.cloned().collect();
+        if names.is_empty() { Ok(()) } else { Err(RootfsError::NoLockedId { names }) }
+    }
+
     pub(super) fn has_user(&self, name: &str) -> bool {
         self.users.iter().any(|user| user.name == name)
     }
@@ -179,6 +195,12 @@ pub(crate) fn is_account_name(name: &str) -> bool {
         && name.len() <= 31
         && bytes
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+}
+
+/// As [`is_account_name`], with capital letters: packages have such accounts, and systemd takes them
+/// (`valid_user_group_name`, `src/basic/user-util.c`).
+pub(crate) fn is_packaged_name(name: &str) -> bool {
+    is_account_name(&name.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Allocation {
     /// Settles the ids of all `wishes`, beside the accounts that exist.
     ///
     /// # Errors
-    /// Two accounts with one id; a lock that has too few, too many or the wrong ids; no free id.
+    /// Two accounts with one id; a lock that has the wrong ids; no free id.
     pub(super) fn new(
         existing: &Accounts,
         wishes: &BTreeMap<&str, Wish>,
@@ -90,10 +90,7 @@ impl Allocation {
     fn keep(&mut self, ids: &Ids) -> Result<(), RootfsError> {
         for (name, &id) in ids.known() {
             if !self.unfixed.contains(name) {
-                // Of another variant, or of an account that is gone: only a lock is made with those.
-                if let Ids::Locked(_) = ids {
-                    return Err(RootfsError::IdleLockedId { name: name.clone(), id });
-                }
+                // Of an account of a script, or of another variant.
                 continue;
             }
             if let Some(other) = self.taken.other(name, id) {
@@ -108,12 +105,7 @@ impl Allocation {
     fn give_out(&mut self, ids: &Ids) -> Result<(), RootfsError> {
         let is_new = |name: &&String| !self.given.contains_key(*name);
         let names: Vec<String> = self.unfixed.iter().filter(is_new).cloned().collect();
-        let known = match ids {
-            Ids::GivenOut(known) => known,
-            Ids::Locked(_) if names.is_empty() => return Ok(()),
-            Ids::Locked(_) => return Err(RootfsError::NoLockedId { names }),
-        };
-        let reserved: BTreeSet<u32> = known.values().copied().collect();
+        let reserved: BTreeSet<u32> = ids.known().values().copied().collect();
         for name in names {
             let id = self.taken.next_free(&reserved).ok_or_else(|| RootfsError::Account {
                 name: name.clone(),

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{
-    Accounts, Group, Ids, NO_SHELLS, NOLOGIN, User, UserRequest, is_account_name,
+    Accounts, Group, Ids, NO_SHELLS, NOLOGIN, User, UserRequest, is_packaged_name,
 };
 use super::allocation::{Allocation, Wish};
 use super::sysusers::{Line, PrimaryGroup};
 use crate::rootfs::RootfsError;
-use crate::rootfs::effects::SystemAccount;
 
 /// No password fits, and the account is not disabled for that (`!`, `*` in shadow(5)).
 const LOCKED: &str = "!*";
@@ -41,7 +40,7 @@ impl Collection {
 
     /// Asks for a group. Who asks for one with an id and who asks for any are content with the same.
     pub(super) fn group(&mut self, name: &str, id: Option<u32>) -> Result<(), RootfsError> {
-        check_name(name)?;
+        check_name(name, is_packaged_name(name))?;
         if self.accounts.has_group(name) {
             return Ok(());
         }
@@ -57,7 +56,7 @@ impl Collection {
     }
 
     fn user(&mut self, name: &str, user: NewUser) -> Result<(), RootfsError> {
-        check_name(name)?;
+        check_name(name, is_packaged_name(name))?;
         if self.accounts.has_user(name) {
             return Ok(());
         }
@@ -90,25 +89,6 @@ impl Collection {
                 let password = LOCKED.to_owned();
                 let user = NewUser { id, group, comment, home, shell, password, expired: locked };
                 self.user(&name, user)
-            }
-        }
-    }
-
-    /// Asks for what a script does.
-    pub(super) fn system_account(&mut self, account: &SystemAccount) -> Result<(), RootfsError> {
-        match account {
-            SystemAccount::Group { name } => self.group(name, None),
-            SystemAccount::User { name, comment, home } => {
-                let user = NewUser {
-                    id: None,
-                    group: PrimaryGroup::Own,
-                    comment: comment.clone(),
-                    home: home.clone(),
-                    shell: NOLOGIN.to_owned(),
-                    password: LOCKED.to_owned(),
-                    expired: false,
-                };
-                self.user(name, user)
             }
         }
     }
@@ -217,8 +197,9 @@ fn join(accounts: &mut Accounts, group: &str, user: &str) -> Result<(), RootfsEr
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), RootfsError> {
-    if is_account_name(name) {
+/// Refuses a name, unless it fits.
+pub(super) fn check_name(name: &str, fits: bool) -> Result<(), RootfsError> {
+    if fits {
         return Ok(());
     }
     let why = "is not a valid account name (lower-case letters, digits, `_` and `-`, at most 31)"

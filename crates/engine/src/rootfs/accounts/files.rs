@@ -8,7 +8,7 @@ use super::account::{Accounts, Group, User};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
 
-/// Writes the four files, and the home directories of the definition's users.
+/// Writes the four files.
 pub(crate) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
     // Day 0 would mean that the password must be changed at once (shadow(5)).
     let day = (assembly.request.mtime / 86_400).max(1);
@@ -39,10 +39,14 @@ pub(crate) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<
         meta.gid = if mode == 0o640 { readers } else { 0 };
         assembly.put(path, Inode::file(meta, text.as_str().into()))?;
     }
-    homes(assembly, accounts)
+    Ok(())
 }
 
-fn homes(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
+/// Makes the home directories of the definition's users, where nothing is.
+pub(crate) fn make_homes(
+    assembly: &mut Assembly<'_>,
+    accounts: &Accounts,
+) -> Result<(), RootfsError> {
     for user in assembly.request.users {
         let Some(home) = user.home.as_deref().filter(|home| *home != "/nonexistent") else {
             continue;

@@ -12,31 +12,34 @@ mod collection;
 mod files;
 mod masters;
 mod sysusers;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use super::RootfsError;
 use super::assembly::Assembly;
-use super::effects::Effects;
-pub(crate) use account::is_account_name;
 pub use account::{Accounts, Group, GroupRequest, Ids, User, UserRequest};
-use account::{NO_SHELLS, NOLOGIN};
+pub(crate) use account::{is_account_name, is_packaged_name};
 pub(crate) use allocation::{SYSTEM_ID_MAX, SYSTEM_ID_MIN};
-use collection::Collection;
-pub(crate) use files::write;
+use collection::{Collection, check_name};
+pub(crate) use files::{make_homes, write};
 pub(crate) use masters::Masters;
+pub(crate) use tables::{close, read_back};
 
-/// Gathers every account the image has: those of the `masters`, then what is asked for.
+/// Gathers the accounts that the image has before any script runs: those of the `masters`, then what is asked for.
 ///
 /// # Errors
 /// A line that can't be read, an account that can't be made as it is asked for, ids that do not fit.
 pub(crate) fn collect(
     assembly: &mut Assembly<'_>,
-    effects: &Effects,
     masters: Masters,
 ) -> Result<Accounts, RootfsError> {
     let request = assembly.request;
     let mut collection = Collection::new(masters::read(assembly, masters)?);
+    let own = request.groups.iter().map(|group| &group.name);
+    for name in own.chain(request.users.iter().map(|user| &user.name)) {
+        check_name(name, is_account_name(name))?;
+    }
     for group in request.groups {
         collection.group(&group.name, group.gid)?;
     }
@@ -46,23 +49,5 @@ pub(crate) fn collect(
     for line in sysusers::read(assembly)? {
         collection.line(line)?;
     }
-    for (_, account) in &effects.accounts {
-        collection.system_account(account)?;
-    }
-    let mut accounts = collection.finish(&request.ids)?;
-    if !request.debug {
-        close_shells(assembly, &mut accounts);
-    }
-    Ok(accounts)
-}
-
-/// Gives every account a shell that ends at once.
-fn close_shells(assembly: &mut Assembly<'_>, accounts: &mut Accounts) {
-    for user in &mut accounts.users {
-        if !NO_SHELLS.contains(&user.shell.as_str()) {
-            let line = format!("{} has {NOLOGIN} instead of {}", user.name, user.shell);
-            assembly.note(format!("production image: {line}"));
-            user.shell = NOLOGIN.to_owned();
-        }
-    }
+    collection.finish(&request.ids)
 }

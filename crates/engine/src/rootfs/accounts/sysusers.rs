@@ -3,7 +3,7 @@
 //! The subset: `u`, `u!`, `g` and `m` with numbers, `uid:gid`, `uid:group` and automatic ids. `r`
 //! ranges and ids taken from a path are errors, since nothing packaged in Debian uses them.
 
-use super::account::{id, is_account_name};
+use super::account::{id, is_packaged_name};
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
 use crate::rootfs::configuration::{files, words};
@@ -70,7 +70,7 @@ fn parse(line: &str) -> Result<Line, String> {
     };
     let text = |index: usize, default: &str| field(index).unwrap_or(default).to_owned();
     let name = field(1).ok_or("the name is missing")?.to_owned();
-    if !is_account_name(&name) {
+    if !is_packaged_name(&name) {
         return Err(format!("`{name}` is not a valid account name"));
     }
     match field(0).unwrap_or_default() {
@@ -152,7 +152,7 @@ mod tests {
             ("r x 500-900", "type `r`: expected u, u!, g or m"),
             ("g! x 5", "type `g!`: expected u, u!, g or m"),
             ("- x", "type ``: expected u, u!, g or m"),
-            ("u Root", "`Root` is not a valid account name"),
+            ("u -x", "`-x` is not a valid account name"),
             ("g a:b", "`a:b` is not a valid account name"),
             ("g x 99999999999", "id `99999999999`: expected a number or `-`"),
             ("g x +5", "id `+5`: expected a number or `-`"),

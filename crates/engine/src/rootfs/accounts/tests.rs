@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::account::NOLOGIN;
 use super::*;
 use crate::rootfs::Request;
 use crate::rootfs::tests::{MASTERS, access, assembly, at, oracle, refused};
@@ -11,7 +12,9 @@ const GROUP_MASTER: &str = MASTERS.group;
 
 /// The accounts of a tree with these files.
 fn collected(request: &Request<'_>, files: &[(&str, &str)]) -> Result<Accounts, RootfsError> {
-    collect(&mut assembly(request, files), &Effects::default(), MASTERS)
+    let accounts = collect(&mut assembly(request, files), MASTERS)?;
+    accounts.check_lock(&request.ids)?;
+    Ok(accounts)
 }
 
 fn user(name: &str) -> UserRequest {
@@ -159,7 +162,8 @@ fn a_production_image_has_no_login_shell_and_a_debug_image_keeps_them() {
     for (debug, of_root) in [(false, NOLOGIN), (true, "/bin/bash")] {
         let request = Request { debug, ..Request::default() };
         let mut assembly = assembly(&request, &files);
-        let accounts = collect(&mut assembly, &Effects::default(), MASTERS).unwrap();
+        let mut accounts = collect(&mut assembly, MASTERS).unwrap();
+        close(&mut assembly, &mut accounts).unwrap();
         let shells: Vec<&str> = accounts.users().iter().map(|user| user.shell.as_str()).collect();
         assert_eq!(shells, [of_root, "/bin/sync"]);
         assert_eq!(assembly.log.len(), usize::from(!debug), "{:?}", assembly.log);
@@ -219,12 +223,12 @@ fn the_four_files_hold_what_shadow_and_gshadow_say() {
     for (mtime, day) in [(0, 1), (-86_400, 1), (3 * 86_400, 3)] {
         let request = Request { mtime, ..Request::default() };
         let mut assembly = assembly(&request, &files);
-        let accounts = collect(&mut assembly, &Effects::default(), MASTERS).unwrap();
+        let accounts = collect(&mut assembly, MASTERS).unwrap();
         write(&mut assembly, &accounts).unwrap();
         let read = |path| at(&assembly, path).unwrap();
         assert_eq!(
             read("/etc/passwd"),
-            "root:x:0:0:root:/root:/usr/sbin/nologin\nbot:x:401:401:Bot:/var/bot:/usr/sbin/nologin\n\
+            "root:x:0:0:root:/root:/bin/bash\nbot:x:401:401:Bot:/var/bot:/usr/sbin/nologin\n\
              dead:x:400:400::/:/usr/sbin/nologin\n"
         );
         assert_eq!(
@@ -252,55 +256,12 @@ fn homes_are_made_for_users_of_the_definition_alone_and_closed_to_others() {
     let request = Request { users: &users, ..Request::default() };
     let files = [("/srv/there/", ""), ("/usr/lib/sysusers.d/x.conf", "u bot 400 Bot /srv/bot\n")];
     let mut assembly = assembly(&request, &files);
-    let accounts = collect(&mut assembly, &Effects::default(), MASTERS).unwrap();
+    let accounts = collect(&mut assembly, MASTERS).unwrap();
     write(&mut assembly, &accounts).unwrap();
+    make_homes(&mut assembly, &accounts).unwrap();
     assert_eq!(access(&assembly, "/srv/new"), (0o700, 2000, 2000));
     assert_eq!(access(&assembly, "/srv/there"), (0o755, 0, 0));
     assert_eq!((at(&assembly, "/nonexistent"), at(&assembly, "/srv/bot")), (None, None));
-}
-
-/// What scripts ask for is a system account; who has it already keeps it.
-#[test]
-fn scripts_get_system_accounts_without_a_login() {
-    use crate::rootfs::effects::SystemAccount;
-
-    let effects = |accounts: Vec<SystemAccount>| Effects {
-        accounts: accounts.into_iter().map(|account| ("pkg".to_owned(), account)).collect(),
-        ..Effects::default()
-    };
-    let user = |name: &str| SystemAccount::User {
-        name: name.into(),
-        comment: "Of a script".into(),
-        home: "/var/lib/x".into(),
-    };
-    let group = |name: &str| SystemAccount::Group { name: name.into() };
-    let request = Request::default();
-    let files = [("/usr/lib/sysusers.d/x.conf", "u known 400 Known /srv\n")];
-    let mut tree = assembly(&request, &files);
-    let all = vec![user("script"), group("alone"), user("known"), user("root"), group("root")];
-    let accounts = collect(&mut tree, &effects(all), MASTERS).unwrap();
-    let rows: Vec<_> = accounts
-        .users()
-        .iter()
-        .map(|user| (user.name.as_str(), user.uid, user.comment.as_str(), user.home.as_str()))
-        .collect();
-    assert_eq!(
-        rows,
-        [
-            ("root", 0, "root", "/root"),
-            ("known", 400, "Known", "/srv"),
-            ("script", 998, "Of a script", "/var/lib/x"),
-        ]
-    );
-    let script = accounts.users().last().unwrap();
-    assert_eq!((script.shell.as_str(), script.password.as_str()), (NOLOGIN, "!*"));
-    assert!(!script.expired);
-    let groups: Vec<_> =
-        accounts.groups().iter().map(|group| (group.name.as_str(), group.gid)).collect();
-    assert_eq!(groups, [("root", 0), ("alone", 999), ("known", 400), ("script", 998)]);
-    let mut tree = assembly(&request, &[]);
-    let bad = collect(&mut tree, &effects(vec![group("Bad")]), MASTERS);
-    refused(bad, "account `Bad`: is not a valid account name");
 }
 
 /// sysusers.d(5): the ids of a user and of the group of its name are one where only one is given.
@@ -353,8 +314,9 @@ fn a_debug_image_keeps_the_password_of_the_definition() {
     }];
     let request = Request { users: &own, debug: true, mtime: 86_400, ..Request::default() };
     let mut tree = assembly(&request, &[]);
-    let accounts = collect(&mut tree, &Effects::default(), MASTERS).unwrap();
+    let accounts = collect(&mut tree, MASTERS).unwrap();
     write(&mut tree, &accounts).unwrap();
+    make_homes(&mut tree, &accounts).unwrap();
     let last = |path: &str| at(&tree, path).unwrap().lines().last().unwrap().to_owned();
     assert_eq!(last("/etc/passwd"), "op:x:1000:1000:Operator:/home/op:/bin/sh");
     assert_eq!(last("/etc/shadow"), "op:$y$j9T$salt$hash:1::::::");
@@ -368,7 +330,7 @@ fn hashes_are_readable_by_the_group_shadow_alone() {
     for (masters, gid) in [("root:*:0:\n", 0), ("root:*:0:\nshadow:*:42:\n", 42)] {
         let request = Request::default();
         let mut tree = assembly(&request, &[(GROUP_MASTER, masters)]);
-        let accounts = collect(&mut tree, &Effects::default(), MASTERS).unwrap();
+        let accounts = collect(&mut tree, MASTERS).unwrap();
         write(&mut tree, &accounts).unwrap();
         for path in ["/etc/shadow", "/etc/gshadow"] {
             assert_eq!(access(&tree, path), (0o640, 0, gid), "{path}");
@@ -389,7 +351,7 @@ fn the_tools_of_the_passwd_package_accept_the_files() {
     ];
     let request = Request { mtime: 5 * 86_400, ..Request::default() };
     let mut tree = assembly(&request, &files);
-    let accounts = collect(&mut tree, &Effects::default(), MASTERS).unwrap();
+    let accounts = collect(&mut tree, MASTERS).unwrap();
     write(&mut tree, &accounts).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let real = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

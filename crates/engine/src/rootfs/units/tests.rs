@@ -451,7 +451,7 @@ fn helpers_that_never_start_are_told_with_their_condition() {
         let assembly = tree(&request, &[("a.service", &unit), ("h.service", helper)]);
         let default = DefaultUnit { name: "h.service".into(), user: false };
         let units = debian.then(|| ("pkg".to_owned(), default)).into_iter().collect();
-        let effects = Effects { units, ..Effects::default() };
+        let effects = Effects { units };
         let found = enabled::check(&assembly, &effects).unwrap();
         let expected: Vec<Notice> = told
             .map(|condition| Notice::HelperNeverStarts {
@@ -475,7 +475,7 @@ fn helpers_that_never_start_are_told_with_their_condition() {
         ],
     );
     let units = vec![("pkg".to_owned(), DefaultUnit { name: "u.service".into(), user: true })];
-    let effects = Effects { units, ..Effects::default() };
+    let effects = Effects { units };
     assert!(enabled::check(&assembly, &effects).unwrap().is_empty());
 }
 
@@ -509,7 +509,7 @@ fn what_debian_enables_and_the_definition_does_not_is_in_the_log() {
     let mut tree = tree(&request, &[("a.service", text), ("b.service", text)]);
     let unit = |name: &str, user| ("pkg".to_owned(), DefaultUnit { name: name.into(), user });
     let units = vec![unit("a.service", false), unit("b.service", false), unit("c.service", true)];
-    apply(&mut tree, &Effects { units, ..Effects::default() }).unwrap();
+    apply(&mut tree, &Effects { units }).unwrap();
     let found: Vec<&String> = tree.log.iter().filter(|line| line.contains("of pkg")).collect();
     let line =
         |unit: &str| format!("{unit} of pkg is not enabled: Debian does, the definition does not");

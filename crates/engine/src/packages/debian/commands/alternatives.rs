@@ -5,18 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use cvmkit_debian::scripts::{Alternative, AlternativeLink};
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
 use cvmkit_shell::world::{FileError, Files as _};
 
 use super::System;
+use crate::packages::debian::alternatives::{Alternative, AlternativeLink};
 
 /// Where generic names are.
 const FOLDER: &str = "/etc/alternatives";
 
 /// `update-alternatives --install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]..`, `--remove NAME
-/// PATH`, `--auto NAME`.
+/// PATH`, `--auto NAME`, `--list NAME`, `--query NAME`.
 pub(super) fn update_alternatives(
     system: &mut System<'_, '_>,
     call: &mut Call<'_>,
@@ -46,7 +46,14 @@ pub(super) fn update_alternatives(
         },
         ["--query", name] => match system.candidates(name).as_slice() {
             [] => Ok(call.usage(&format!("error: no alternatives for {name}"), 2)),
-            _ => Err(call.unsupported(format!("--query {name}"))),
+            candidates => {
+                let text = query(system, candidates);
+                match text {
+                    Some(text) => call.print(text.as_bytes()),
+                    None => return Err(call.unsupported(format!("{name}, which is not automatic"))),
+                }
+                Ok(0)
+            }
         },
         ["--auto", name] => relink(system, call, name),
         words => Err(call.unsupported(words.join(" "))),
@@ -62,6 +69,42 @@ impl System<'_, '_> {
         found.sort_by(|a, b| a.master.path.cmp(&b.master.path));
         found
     }
+}
+
+/// What `--query` says of a group in automatic mode (update-alternatives(1), "Query format").
+fn query(system: &System<'_, '_>, candidates: &[&Alternative]) -> Option<String> {
+    let master = &candidates.first()?.master;
+    let generic = format!("{FOLDER}/{}", master.name);
+    let value = system.target(generic.as_bytes()).ok();
+    let value = value.filter(|_| system.generic_links.contains(&generic))?;
+    let value = String::from_utf8(value).ok()?;
+    let slaves: BTreeMap<&str, &str> = candidates
+        .iter()
+        .flat_map(|one| &one.slaves)
+        .map(|slave| (slave.name.as_str(), slave.link.as_str()))
+        .collect();
+    let mut text = format!("Name: {}\nLink: {}\n", master.name, master.link);
+    if !slaves.is_empty() {
+        text += "Slaves:\n";
+        slaves.iter().for_each(|(name, link)| text += &format!(" {name} {link}\n"));
+    }
+    let best =
+        candidates.iter().rev().max_by_key(|one| (one.priority, one.master.path == value))?;
+    text += &format!("Status: auto\nBest: {}\nValue: {value}\n", best.master.path);
+    for one in candidates {
+        text += &format!("\nAlternative: {}\nPriority: {}\n", one.master.path, one.priority);
+        if slaves.is_empty() {
+            continue;
+        }
+        text += "Slaves:\n";
+        for name in slaves.keys() {
+            let of = one.slaves.iter().find(|slave| slave.name == *name);
+            if let Some(slave) = of {
+                text += &format!(" {name} {}\n", slave.path);
+            }
+        }
+    }
+    Some(text)
 }
 
 /// The words behind `--install`.

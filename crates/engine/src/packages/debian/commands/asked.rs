@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use cvmkit_debian::scripts::Alternative;
+use cvmkit_formats::tree::Meta;
+use cvmkit_shell::commands::Call;
+
+use super::words::shown;
+use crate::packages::debian::alternatives::Alternative;
+use crate::rootfs::assembly::Assembly;
 
 /// What scripts asked for, each with the package whose script it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,12 +21,35 @@ pub struct Asked {
     pub overrides: Vec<Override>,
     /// What dpkg-divert has been told.
     pub diversions: Vec<Diversion>,
-    /// Triggers that scripts activate by name or path (deb-triggers(5)).
+    /// Triggers that scripts have activated by name or path, and nobody has acted on (deb-triggers(5)).
     pub triggers: BTreeSet<String>,
-    /// Keys that scripts wanted to make.
-    pub secrets: Vec<Secret>,
+    /// Kernel releases whose modules are to be indexed (depmod(8)).
+    pub kernels: Vec<String>,
+    /// Keys that scripts wanted to make, and that the image does not have.
+    pub secrets: Vec<LeftOut>,
+    /// Data that scripts wanted programs to make, and that the image does not have.
+    pub data: Vec<LeftOut>,
     /// Programs that were called and do nothing here, with the reason, each once.
     pub declined: BTreeSet<(String, &'static str)>,
+}
+
+impl Asked {
+    /// Gives a packaged file the owner and mode of its override, if it has one.
+    pub(crate) fn overridden(&self, assembly: &Assembly<'_>, path: &[u8], meta: &mut Meta) {
+        let is_this = |one: &&Override| one.path.as_bytes().strip_prefix(b"/") == Some(path);
+        let Some(found) = self.overrides.iter().find(is_this) else { return };
+        let id = |table: &str, name: &str| -> Option<u32> {
+            if let Some(id) = name.strip_prefix('#') {
+                return id.parse().ok();
+            }
+            let text = assembly.text(table).ok()??;
+            let rows = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+            rows.filter(|row| row.first() == Some(&name)).find_map(|row| row.get(2)?.parse().ok())
+        };
+        meta.mode = found.mode;
+        meta.uid = id("/etc/passwd", &found.user).unwrap_or(meta.uid);
+        meta.gid = id("/etc/group", &found.group).unwrap_or(meta.gid);
+    }
 }
 
 /// A unit that a script enables.
@@ -35,9 +63,9 @@ pub struct Unit {
     pub is_user: bool,
 }
 
-/// A key that a script wanted to make, and that the image does not have.
+/// A call of a program that was not run: what it would have made is not of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
+pub struct LeftOut {
     /// The package whose script calls the program.
     pub package: String,
     /// The call, words and all, as a shell reads it.
@@ -66,6 +94,17 @@ pub struct Diversion {
     pub to: String,
     /// Whose own file stays at `from`; nobody's for a diversion of the administrator's.
     pub package: Option<String>,
+}
+
+impl LeftOut {
+    /// The call as it stands, of the package whose script runs.
+    pub(super) fn of(call: &Call<'_>) -> Self {
+        let package = call.variable("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
+        let package = String::from_utf8_lossy(package).into_owned();
+        let mut words = vec![call.name().into_bytes()];
+        words.extend(call.arguments().iter().cloned());
+        Self { package, call: shown(&words) }
+    }
 }
 
 impl fmt::Display for Diversion {

@@ -8,11 +8,10 @@ use super::System;
 use super::system::Program;
 
 /// The programs, each with the reason why it may succeed without doing anything.
-const DECLINED: [(&str, &str); 36] = [
-    ("add-shell", "the list of shells is put together when all packages are there"),
+const DECLINED: [(&str, &str); 35] = [
     ("apparmor_parser", "profiles are loaded at boot"),
     ("dbus-uuidgen", "the machine's id is made at boot"),
-    ("depmod", "the index of modules is made for every kernel of the image"),
+    ("gio-querymodules", "the index of GIO's modules is a cache"),
     ("grpck", "the tables of accounts are written whole"),
     ("grpconv", "the tables of accounts are written whole"),
     ("helpztags", "the index of vim's help is a cache"),

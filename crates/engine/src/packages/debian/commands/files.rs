@@ -52,6 +52,7 @@ impl System<'_, '_> {
 
     fn add(&mut self, path: &[u8], inode: Inode<Content>) -> Result<(), FileError> {
         let path = self.place(path)?;
+        self.touch(&path);
         self.made += 1;
         if self.made > FILES_MAX {
             self.exceeded = Some((FILES_MAX, "files that scripts make"));
@@ -85,6 +86,7 @@ impl System<'_, '_> {
         }
         match self.inode(path, true) {
             Ok(id) => {
+                self.touch_real(path);
                 let Some(old) = self.assembly.tree.contents_mut(id) else {
                     return Err(FileError::IsADirectory);
                 };
@@ -97,6 +99,31 @@ impl System<'_, '_> {
                 self.add(&path, Inode::file(self.meta(mode), contents))
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl System<'_, '_> {
+    /// As [`System::touch`], of what a path leads to.
+    pub(super) fn touch_real(&mut self, path: &[u8]) {
+        if let Ok(real) = self.assembly.tree.real_path(path) {
+            self.touch(&real);
+        }
+    }
+
+    /// Touches what moves, with all that is below it.
+    fn touch_moved(&mut self, from: &[u8], to: &[u8]) {
+        let Ok(new) = self.assembly.tree.canonical(to) else { return };
+        self.touch(to);
+        let mut pending = vec![Vec::new()];
+        while let Some(below) = pending.pop() {
+            let old = [from, &below].concat();
+            self.touch(&old);
+            self.touch_new([new.as_slice(), &below].concat());
+            let Ok(id) = self.inode(&old, false) else { continue };
+            let names = self.assembly.tree.entries(id);
+            let below = names.map(|(name, _)| [&below, &b"/"[..], name].concat());
+            pending.extend(below.collect::<Vec<_>>());
         }
     }
 }
@@ -206,6 +233,7 @@ impl Files for System<'_, '_> {
             return Err(FileError::NotPermitted);
         }
         let path = self.place(path)?;
+        self.touch(&path);
         self.assembly.tree.link(&path, id).map_err(errno)
     }
 
@@ -220,6 +248,7 @@ impl Files for System<'_, '_> {
             // Only into itself.
             _ => FileError::Invalid,
         };
+        self.touch_moved(from, to);
         self.assembly.tree.rename(from, to).map_err(|error| match errno(error) {
             FileError::Exists => taken,
             other => other,
@@ -231,6 +260,7 @@ impl Files for System<'_, '_> {
         if self.assembly.tree.entries(id).next().is_some() {
             return Err(FileError::NotEmpty);
         }
+        self.touch(path);
         let canonical = self.assembly.tree.canonical(path).map_err(errno)?;
         match self.assembly.tree.remove(&canonical) {
             true => Ok(()),
@@ -240,6 +270,7 @@ impl Files for System<'_, '_> {
 
     fn set_mode(&mut self, path: &[u8], mode: u16) -> Result<(), FileError> {
         let id = self.inode(path, true)?;
+        self.touch_real(path);
         self.assembly.tree.meta_mut(id).mode = mode;
         Ok(())
     }
@@ -252,6 +283,11 @@ impl Files for System<'_, '_> {
         follow: bool,
     ) -> Result<(), FileError> {
         let id = self.inode(path, follow)?;
+        if follow {
+            self.touch_real(path);
+        } else {
+            self.touch(path);
+        }
         let is_regular = matches!(self.assembly.tree.inode(id).node, Node::File(_));
         let meta = self.assembly.tree.meta_mut(id);
         (meta.uid, meta.gid) = (uid.unwrap_or(meta.uid), gid.unwrap_or(meta.gid));
@@ -356,7 +392,8 @@ mod tests {
     /// The cases of `shell`, whose outcome over files in memory is that of the machine's own programs.
     #[test]
     fn a_tree_is_as_good_as_files_in_memory() {
-        let request = Request { mtime: 1_000, ..Request::default() };
+        let mtime = Memory::with_programs(b"/w").now();
+        let request = Request { mtime, ..Request::default() };
         for script in CASES.iter().flat_map(|cases| cases.split("\n----\n")) {
             let mut assembly = machine(&request, script);
             let found = run(&mut System::new(&mut assembly, &[], "amd64"), script);

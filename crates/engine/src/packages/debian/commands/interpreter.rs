@@ -3,14 +3,15 @@
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
 use cvmkit_shell::evaluation::{Finished, Start};
+use cvmkit_shell::syntax::Dialect;
 use cvmkit_shell::world::{Files as _, Invocation, Ran};
 
-use super::System;
-use super::system::shown;
+use super::words::shown;
+use super::{System, programs};
 
-/// Shells whose scripts are evaluated. bash is none of them: it reads words such as `{a,b}`, `&>` and `echo '\\n'`
-/// in another way, without an error here.
-const SHELLS: [&str; 2] = ["sh", "dash"];
+/// Shells whose scripts are evaluated, each with what it reads.
+const SHELLS: [(&str, Dialect); 3] =
+    [("sh", Dialect::Posix), ("dash", Dialect::Posix), ("bash", Dialect::Bash)];
 
 /// The interpreter of a text and the argument that its first line gives it (execve(2)).
 pub(super) fn shebang(text: &[u8]) -> Option<(String, String)> {
@@ -25,9 +26,9 @@ pub(super) fn shebang(text: &[u8]) -> Option<(String, String)> {
     Some((name.to_owned(), argument.to_owned()))
 }
 
-/// Whether a shell reads scripts with this interpreter.
-pub(super) fn is_shell(name: &str) -> bool {
-    SHELLS.contains(&name)
+/// What a shell of this name reads, if it is one whose scripts are evaluated.
+pub(super) fn dialect(name: &str) -> Option<Dialect> {
+    SHELLS.iter().find(|(known, _)| *known == name).map(|(_, dialect)| *dialect)
 }
 
 /// The letters of options such as `-e`; nothing if they are something else.
@@ -57,8 +58,7 @@ pub(super) fn run(
     let Some((interpreter, argument)) = shebang(&text) else {
         return Err(unsupported(format!("the program `{program}` can't be evaluated")));
     };
-    let options = letters(&argument).filter(|_| is_shell(&interpreter));
-    let Some(options) = options else {
+    let (Some(dialect), Some(options)) = (dialect(&interpreter), letters(&argument)) else {
         return Err(unsupported(format!(
             "the {interpreter} script `{program}` can't be evaluated"
         )));
@@ -71,7 +71,7 @@ pub(super) fn run(
         directory: invocation.directory.to_vec(),
         options,
         umask: invocation.umask,
-        ..Start::default()
+        dialect,
     };
     let Finished { status, output, errors } = system.script(&text, start)?;
     invocation.output.extend(output);
@@ -80,8 +80,8 @@ pub(super) fn run(
     Ok(Ran { status, consumed: invocation.input.len() })
 }
 
-/// `sh [-e..] FILE [ARGUMENT..]` and `sh [-e..] -c TEXT [NAME [ARGUMENT..]]` (sh(1)).
-pub(super) fn sh(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+/// The letters of a shell's options, where its operands start, and whether the first is a text.
+fn sh_options(call: &Call<'_>) -> Result<(Vec<u8>, usize, bool), Stop> {
     let words = call.arguments();
     let (mut options, mut at, mut is_text) = (Vec::new(), 0, false);
     while let Some(word) = words.get(at).filter(|word| word.len() > 1 && word[0] == b'-') {
@@ -100,7 +100,20 @@ pub(super) fn sh(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8,
             }
         }
     }
-    let rest = words.get(at..).unwrap_or_default();
+    Ok((options, at, is_text))
+}
+
+/// `sh [-e..] FILE [ARGUMENT..]` and `sh [-e..] -c TEXT [NAME [ARGUMENT..]]` (sh(1)).
+pub(super) fn sh(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let (options, at, is_text) = sh_options(call)?;
+    let rest = call.arguments().get(at..).unwrap_or_default();
+    if let Some(file) = rest.first().filter(|_| !is_text) {
+        // A program that stands for a script stands for it whoever reads the script.
+        let name = system.known_as(&call.path(file));
+        if name.is_some_and(|name| programs::program(&name).is_some()) {
+            return call.run(system, rest);
+        }
+    }
     let first = rest.first().cloned();
     let (text, name, arguments) = match (is_text, first) {
         (true, Some(text)) => {
@@ -131,7 +144,7 @@ pub(super) fn sh(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8,
         directory: call.directory().to_vec(),
         options,
         umask: call.umask(),
-        ..Start::default()
+        dialect: dialect(&call.name()).unwrap_or(Dialect::Posix),
     };
     let finished = system.script(&text, start)?;
     call.print(&finished.output);

@@ -1,7 +1,7 @@
 //! What scripts ask of the machine they run on: they are told of the image, never of the host.
 
 use cvmkit_shell::Stop;
-use cvmkit_shell::commands::Call;
+use cvmkit_shell::commands::{Call, Options};
 use cvmkit_shell::world::{FileType, Files as _};
 
 use super::System;
@@ -46,12 +46,26 @@ pub(super) fn uname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<
     Ok(0)
 }
 
+/// `depmod [-a] [-F SYMBOLS] RELEASE`: the modules of a kernel are indexed when all packages are there.
+pub(super) fn depmod(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "aqeF:", &[("all", b'a'), ("filesyms", b'F')])?;
+    let [release] = options.operands.as_slice() else {
+        return Err(call.unsupported("a call that names no release"));
+    };
+    let release = String::from_utf8_lossy(release).into_owned();
+    if !system.asked.kernels.contains(&release) {
+        system.asked.kernels.push(release);
+    }
+    Ok(0)
+}
+
 /// pgrep(1) and pidof(8): no process runs.
 pub(super) fn no_process(_: &mut System<'_, '_>, _: &mut Call<'_>) -> Result<u8, Stop> {
     Ok(1)
 }
 
-/// `locale`: the variables of locale(1), as the environment sets them.
+/// `locale [charmap]`: the variables of locale(1), as the environment sets them, or the code set of the locale
+/// that they name. Oracle: locale of glibc 2.36 and 2.41.
 pub(super) fn locale(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     const CATEGORIES: [&str; 12] = [
         "LC_CTYPE",
@@ -67,8 +81,10 @@ pub(super) fn locale(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, 
         "LC_MEASUREMENT",
         "LC_IDENTIFICATION",
     ];
-    if !call.arguments().is_empty() {
-        return Err(call.unsupported("these operands"));
+    match call.arguments() {
+        [] => {}
+        [word] if word == b"charmap" => return charmap(call),
+        _ => return Err(call.unsupported("these operands")),
     }
     let variable = |name: &str| {
         let value = call.variable(name).filter(|value| !value.is_empty());
@@ -86,6 +102,21 @@ pub(super) fn locale(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, 
     }
     text += &format!("LC_ALL={}\n", all.unwrap_or_default());
     call.print(text.as_bytes());
+    Ok(0)
+}
+
+/// The code set of `LC_CTYPE`, for the locales that the C library has in itself.
+fn charmap(call: &mut Call<'_>) -> Result<u8, Stop> {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| call.variable(name));
+    let name = set.filter(|value| !value.is_empty()).map(<[u8]>::to_vec).next();
+    call.print(match name.as_deref().unwrap_or(b"C") {
+        b"C" | b"POSIX" => b"ANSI_X3.4-1968\n",
+        b"C.UTF-8" | b"C.utf8" => b"UTF-8\n",
+        name => {
+            let name = String::from_utf8_lossy(name).into_owned();
+            return Err(call.unsupported(format!("the code set of {name}")));
+        }
+    });
     Ok(0)
 }
 

@@ -1,11 +1,12 @@
 //! A maintainer script as dpkg calls it on a fresh system (Debian Policy 6.5 and 6.6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::{Finished, Start};
 
-use super::interpreter::{is_shell, letters, shebang};
+use super::interpreter::{dialect, letters, shebang};
 use super::{State, System};
 use crate::packages::debian::Package;
 
@@ -13,7 +14,7 @@ use crate::packages::debian::Package;
 const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
 
 /// The scripts that run when a package is installed for the first time, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Script {
     /// `preinst install`, before the files are unpacked.
     Preinst,
@@ -21,31 +22,45 @@ pub enum Script {
     Config,
     /// `postinst configure`, when everything that the package depends on is configured.
     Postinst,
+    /// `postinst triggered`, with the names of the triggers that were activated.
+    Triggered(BTreeSet<String>),
+}
+
+impl fmt::Display for Script {
+    /// As messages name it: `postinst`, or `postinst (triggered)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file_name())?;
+        if let Self::Triggered(_) = self { f.write_str(" (triggered)") } else { Ok(()) }
+    }
 }
 
 impl Script {
     /// The member of the control archive.
     #[must_use]
-    pub fn file_name(self) -> &'static str {
+    pub fn file_name(&self) -> &'static str {
         match self {
             Self::Preinst => "preinst",
             Self::Config => "config",
-            Self::Postinst => "postinst",
+            Self::Postinst | Self::Triggered(_) => "postinst",
         }
     }
 
     /// Its arguments: there is no version from before.
-    fn arguments(self) -> Vec<Vec<u8>> {
+    fn arguments(&self) -> Vec<Vec<u8>> {
         match self {
             Self::Preinst => vec![b"install".to_vec()],
             Self::Config | Self::Postinst => vec![b"configure".to_vec(), Vec::new()],
+            Self::Triggered(names) => {
+                let names = names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+                vec![b"triggered".to_vec(), names.into_bytes()]
+            }
         }
     }
 }
 
 /// The variables that a script has: those of dpkg(1), and those of an installation that asks nobody
 /// (debconf(7)).
-fn environment(package: &Package, script: Script, dpkg: &str) -> BTreeMap<String, Vec<u8>> {
+fn environment(package: &Package, script: &Script, dpkg: &str) -> BTreeMap<String, Vec<u8>> {
     [
         ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
         ("DEBIAN_FRONTEND", "noninteractive"),
@@ -67,22 +82,24 @@ fn environment(package: &Package, script: Script, dpkg: &str) -> BTreeMap<String
 }
 
 impl System<'_, '_> {
-    /// Evaluates a script of a package, if it has one; what it came to.
+    /// Evaluates the text of a script of a package; what it came to.
     ///
     /// # Errors
     /// [`Stop`]: something in it that can't be evaluated.
     pub fn maintain(
         &mut self,
         package: &Package,
-        script: Script,
-    ) -> Result<Option<Finished>, Stop> {
-        let name = script.file_name();
-        let Some(text) = package.control.files.get(name) else { return Ok(None) };
+        script: &Script,
+        text: &[u8],
+    ) -> Result<Finished, Stop> {
         let (interpreter, argument) = shebang(text).unwrap_or_default();
-        let name = format!("{name} of {}", package.name);
-        let options = letters(&argument).filter(|_| is_shell(&interpreter));
-        let Some(options) = options else {
-            let what = format!("a script of `{interpreter} {argument}` can't be evaluated");
+        let name = format!("{script} of {}", package.name);
+        let options = letters(&argument);
+        let (Some(dialect), Some(options)) = (dialect(&interpreter), options) else {
+            let what = format!(
+                "a script of `{}` can't be evaluated",
+                [interpreter, argument].join(" ").trim()
+            );
             return Err(Stop::Unsupported { script: name, line: 1, what });
         };
         let dpkg = self.packages.get("dpkg").map_or("", |dpkg| dpkg.version.as_str());
@@ -92,9 +109,10 @@ impl System<'_, '_> {
             name,
             arguments: script.arguments(),
             options,
+            dialect,
             ..Start::default()
         };
-        self.script(text, start).map(Some)
+        self.script(text, start)
     }
 
     /// Says how far a package is from now on.

@@ -12,44 +12,52 @@ mod debconf;
 mod declined;
 mod divert;
 mod dpkg;
+mod effects;
 mod files;
 mod interpreter;
 mod machine;
 mod maintainer;
 mod programs;
 mod query;
+mod realpath;
 mod statoverride;
 mod system;
 #[cfg(test)]
 mod tests;
 mod ucf;
 mod units;
+mod words;
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::{self, run_program};
 use cvmkit_shell::world::{FileError, Files as _, Invocation, Ran, World, absolute};
 
-pub use asked::{Asked, Diversion, Override, Secret, Unit};
+use crate::packages::debian::commands::words::shown;
+pub use asked::{Asked, Diversion, LeftOut, Override, Unit};
+pub use effects::{Effect, PathState};
 pub use maintainer::Script;
-use system::{Program, shown};
+use system::Program;
 pub use system::{State, System};
 
 /// The program of a name, if it is one of these.
 fn program(name: &[u8]) -> Option<Program> {
     Some(match name {
         b"addgroup" | b"adduser" => accounts::adduser,
-        b"dash" | b"sh" => interpreter::sh,
+        b"bash" | b"dash" | b"sh" => interpreter::sh,
         b"deb-systemd-helper" => units::deb_systemd_helper,
         b"deb-systemd-invoke" => units::deb_systemd_invoke,
+        b"depmod" => machine::depmod,
         b"dpkg" => dpkg::dpkg,
         b"dpkg-divert" => divert::dpkg_divert,
         b"dpkg-query" => query::dpkg_query,
+        b"dpkg-realpath" => realpath::dpkg_realpath,
         b"dpkg-statoverride" => statoverride::dpkg_statoverride,
         b"dpkg-trigger" => declined::dpkg_trigger,
         b"getcap" => capabilities::getcap,
         b"getent" => accounts::getent,
         b"gpasswd" => accounts::gpasswd,
         b"groupadd" => accounts::groupadd,
+        b"invoke-rc.d" | b"service" | b"start-stop-daemon" => units::nothing_starts,
         b"locale" => machine::locale,
         b"perl" => interpreter::perl,
         b"pgrep" | b"pidof" => machine::no_process,
@@ -120,6 +128,10 @@ impl World for System<'_, '_> {
             debconf::CONFMODULE_PATH => Ok(debconf::CONFMODULE.as_bytes().to_vec()),
             path => self.read(path),
         }
+    }
+
+    fn now(&self) -> i64 {
+        self.assembly.request.mtime
     }
 
     fn exceeded(&self) -> Option<(u64, &'static str)> {

@@ -113,14 +113,13 @@ fn account(text: &str, by_name: impl FnOnce(&[u8]) -> Option<u32>) -> Option<u32
 
 /// An account as it is listed: an id by its name, where it has one.
 fn named(system: &System<'_, '_>, table: &str, account: &str) -> String {
-    let Some(id) = account.strip_prefix('#') else { return account.to_owned() };
-    let text = system.read(table.as_bytes()).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let name = text.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        (fields.get(2) == Some(&id)).then(|| fields[0].to_owned())
-    });
-    name.unwrap_or_else(|| account.to_owned())
+    let Some(id) = account.strip_prefix('#').and_then(|id| id.parse().ok()) else {
+        return account.to_owned();
+    };
+    match system.name_of(table, id) {
+        name if name.bytes().all(|byte| byte.is_ascii_digit()) => account.to_owned(),
+        name => name,
+    }
 }
 
 fn octal(text: &str) -> Option<u16> {

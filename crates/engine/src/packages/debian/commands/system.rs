@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use cvmkit_formats::tree::{Meta, Node};
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
 use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate};
@@ -11,6 +12,7 @@ use cvmkit_shell::world::{FileError, Files as _};
 
 use super::asked::Asked;
 use super::debconf;
+use crate::content::Content;
 use crate::packages::debian::Package;
 use crate::rootfs::assembly::Assembly;
 
@@ -19,7 +21,10 @@ const DEPTH_MAX: u32 = 20;
 
 /// Where programs are that this module and `cvmkit_shell` stand in for: a script with such a name
 /// elsewhere is what the package made of it.
-const PROGRAM_FOLDERS: [&[u8]; 2] = [b"/usr/bin", b"/usr/sbin"];
+const PROGRAM_FOLDERS: [&[u8]; 3] = [b"/usr/bin", b"/usr/sbin", b"/usr/share/postgresql-common"];
+
+/// The last part of a folder of GLib's programs, which lies below a folder of its architecture's libraries.
+const GLIB_FOLDER: &[u8] = b"/glib-2.0";
 
 /// A program: what it does to a system, and its exit status.
 pub(super) type Program =
@@ -34,10 +39,17 @@ pub enum State {
     Installed,
 }
 
+/// What was at a path when a script touched it first.
+#[derive(Debug)]
+pub(super) struct Before {
+    /// Nothing, or its attributes with the node; of a folder without its entries.
+    pub(super) inode: Option<(Meta, Node<Content>)>,
+}
+
 /// A system of packages while it is configured.
 #[derive(Debug)]
 pub struct System<'s, 'a> {
-    pub(super) assembly: &'s mut Assembly<'a>,
+    pub(crate) assembly: &'s mut Assembly<'a>,
     /// Every package of the image, by name.
     pub(super) packages: BTreeMap<&'s str, &'s Package>,
     /// How far each package is: those that are missing here are not unpacked yet.
@@ -45,7 +57,7 @@ pub struct System<'s, 'a> {
     /// Debian's name of the machine.
     pub(super) architecture: &'s str,
     /// What other steps carry out.
-    pub(super) asked: Asked,
+    pub(crate) asked: Asked,
     /// Links below `/etc/alternatives` that scripts have made.
     pub(super) generic_links: BTreeSet<String>,
     /// Links to `/dev/null` that deb-systemd-helper has made.
@@ -62,12 +74,15 @@ pub struct System<'s, 'a> {
     pub(super) exceeded: Option<(u64, &'static str)>,
     /// Why a file of the store could not be read: no answer of a script's commands may hide it.
     pub(super) broken: RefCell<Option<io::Error>>,
+    /// What was where scripts have changed something, by path as the tree spells it.
+    pub(super) touched: BTreeMap<Vec<u8>, Before>,
+    /// The ids of accounts of scripts that nothing fixes.
+    pub(crate) unfixed: BTreeMap<String, u32>,
     depth: u32,
 }
 
 impl<'s, 'a> System<'s, 'a> {
     /// A system in which nothing is installed yet.
-    #[cfg_attr(not(test), expect(dead_code, reason = "builds still know scripts by their hash"))]
     pub(crate) fn new(
         assembly: &'s mut Assembly<'a>,
         packages: &'s [Package],
@@ -87,21 +102,16 @@ impl<'s, 'a> System<'s, 'a> {
             written: 0,
             exceeded: None,
             broken: RefCell::new(None),
+            touched: BTreeMap::new(),
+            unfixed: BTreeMap::new(),
             depth: 0,
         }
     }
 
     /// What went wrong below the tree since the last call: whatever scripts came to since then is worth
     /// nothing.
-    #[cfg_attr(not(test), expect(dead_code, reason = "builds still know scripts by their hash"))]
     pub(crate) fn take_broken(&mut self) -> Option<io::Error> {
         self.broken.get_mut().take()
-    }
-
-    /// What scripts asked for so far, of what other steps carry out.
-    #[must_use]
-    pub fn asked(&self) -> &Asked {
-        &self.asked
     }
 
     /// Evaluates a text as a script of its own, one level down.
@@ -138,11 +148,7 @@ impl<'s, 'a> System<'s, 'a> {
     pub(super) fn known_as(&self, path: &[u8]) -> Option<Vec<u8>> {
         let at = path.iter().rposition(|byte| *byte == b'/')?;
         let folder = self.real_path(if at == 0 { b"/" } else { &path[..at] }).ok()?;
-        PROGRAM_FOLDERS.contains(&folder.as_slice()).then(|| path[at + 1..].to_vec())
+        let is_glibs = folder.starts_with(b"/usr/lib/") && folder.ends_with(GLIB_FOLDER);
+        (is_glibs || PROGRAM_FOLDERS.contains(&folder.as_slice())).then(|| path[at + 1..].to_vec())
     }
-}
-
-/// Words as messages have them.
-pub(super) fn shown(words: &[Vec<u8>]) -> String {
-    String::from_utf8_lossy(&words.join(&b' ')).into_owned()
 }

@@ -179,6 +179,12 @@ pub(super) fn deb_systemd_invoke(
     Ok(if call.arguments().len() < 2 { 1 } else { 0 })
 }
 
+/// invoke-rc.d(8), service(8) and start-stop-daemon(8): the policy of a build is that nothing starts and nothing
+/// stops (`policy-rc.d` answers 101), which is a success.
+pub(super) fn nothing_starts(_: &mut System<'_, '_>, _: &mut Call<'_>) -> Result<u8, Stop> {
+    Ok(0)
+}
+
 /// `runlevel`: no init has written one (runlevel(8)).
 pub(super) fn runlevel(_system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     call.print(b"unknown\n");
@@ -249,8 +255,68 @@ pub(super) fn update_rc_d(system: &mut System<'_, '_>, call: &mut Call<'_>) -> R
         "remove" => remove_links(system, call, name),
         "defaults" | "start" | "stop" => make_links(system, call, name, 'S'),
         "defaults-disabled" => make_links(system, call, name, 'K'),
+        "enable" | "disable" => {
+            toggle_unit(system, call, name, action == "enable");
+            let levels = words.get(2..).unwrap_or_default();
+            toggle_links(system, call, name, action == "enable", levels)
+        }
         action => Err(call.unsupported(format!("{name} {action}"))),
     }
+}
+
+/// Enables or disables the unit of an init script's name, as the program has systemctl do, whatever it answers
+/// (`make_systemd_links`).
+fn toggle_unit(system: &mut System<'_, '_>, call: &Call<'_>, name: &str, enables: bool) {
+    let (instance, unit) = (Instance { is_user: false }, format!("{name}.service"));
+    match (enables, system.asked_unit(instance, &unit)) {
+        (true, None) if system.unit_file(instance, &unit).is_some() => {
+            system.ask_unit(call, instance, &unit);
+        }
+        (false, Some(at)) => drop(system.asked.units.remove(at)),
+        _ => {}
+    }
+}
+
+/// Makes links that start an init script those that stop it, or the other way round, in levels that may be
+/// given (`sysv_toggle`).
+fn toggle_links(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    name: &str,
+    enables: bool,
+    levels: &[String],
+) -> Result<u8, Stop> {
+    let script = format!("/etc/init.d/{name}");
+    let levels = match system.read(script.as_bytes()) {
+        Err(_) => return Ok(call.usage(&format!("error: unable to read {script}"), 1)),
+        Ok(_) if !levels.is_empty() => levels.to_vec(),
+        Ok(text) => default_levels(&String::from_utf8_lossy(&text)).0,
+    };
+    if levels.is_empty() {
+        let message = format!("error: {name} Default-Start contains no runlevels, aborting.");
+        return Ok(call.usage(&message, 1));
+    }
+    let counts = |level: &String| matches!(level.as_str(), "S" | "2" | "3" | "4" | "5");
+    let folders: Vec<String> =
+        levels.into_iter().filter(counts).map(|level| format!("/etc/rc{level}.d/")).collect();
+    let links = links(system, name).into_iter();
+    let links: Vec<String> =
+        links.filter(|link| folders.iter().any(|folder| link.starts_with(folder))).collect();
+    if links.is_empty() {
+        return Ok(call.usage("error: no runlevel symlinks to modify, aborting!", 1));
+    }
+    let (from, to) = if enables { ("/K", "/S") } else { ("/S", "/K") };
+    for link in links {
+        let Some((folder, rest)) = link.rsplit_once(from).filter(|(_, rest)| !rest.contains('/'))
+        else {
+            continue;
+        };
+        let new = format!("{folder}{to}{rest}");
+        if let Err(error) = system.rename(link.as_bytes(), new.as_bytes()) {
+            return Ok(call.fail("error:", link.as_bytes(), error));
+        }
+    }
+    Ok(0)
 }
 
 /// The links of an init script: `/etc/rc?.d/[SK][0-9][0-9]NAME`.
@@ -322,4 +388,43 @@ fn default_levels(text: &str) -> (Vec<String>, Vec<String>) {
         }
     }
     (starts, stops)
+}
+
+#[cfg(test)]
+mod tests {
+    use cvmkit_shell::evaluation::Start;
+
+    use super::*;
+    use crate::rootfs::Request;
+    use crate::rootfs::tests::assembly;
+
+    /// update-rc.d(8): links that start become links that stop, in the levels that the script starts in or those
+    /// that are given. The program of Debian 12 does not do it below `DPKG_ROOT`.
+    #[test]
+    fn an_init_script_is_disabled_and_enabled_by_its_links() {
+        let header = "#!/bin/sh\n### BEGIN INIT INFO\n# Default-Start: 2 3\n# Default-Stop: 0\n\
+                      ### END INIT INFO\n";
+        let files = [("/etc/init.d/x", header), ("/usr/sbin/update-rc.d", "")];
+        for (script, links) in [
+            ("update-rc.d x defaults; update-rc.d x disable", "K01x K01x K01x"),
+            ("update-rc.d x defaults-disabled; update-rc.d x enable 3", "K01x K01x S01x"),
+            ("update-rc.d x defaults; ! update-rc.d x disable 5", "K01x S01x S01x"),
+            ("update-rc.d x defaults; ! update-rc.d y disable", "K01x S01x S01x"),
+        ] {
+            let request = Request::default();
+            let mut tree = assembly(&request, &files);
+            let program = tree.find("/usr/sbin/update-rc.d").unwrap();
+            tree.tree.meta_mut(program).mode = 0o755;
+            let mut system = System::new(&mut tree, &[], "amd64");
+            let path = ("PATH".to_owned(), b"/usr/sbin".to_vec());
+            let start = Start { environment: [path].into(), ..Start::default() };
+            let finished = system.script(format!("set -e\n{script}\n").as_bytes(), start).unwrap();
+            assert_eq!(finished.status, 0, "{script}: {finished:?}");
+            let names = ["/etc/rc0.d", "/etc/rc2.d", "/etc/rc3.d"].map(|folder| {
+                let names = system.list(folder.as_bytes()).unwrap();
+                String::from_utf8(names.concat()).unwrap()
+            });
+            assert_eq!(names.join(" "), links, "{script}");
+        }
+    }
 }

@@ -107,6 +107,17 @@ fn a_change_of_nothing_or_of_a_link_is_refused() {
     }
 }
 
+/// An essential package of programs that scripts call, and of debconf's library.
+fn base(programs: &[&str]) -> Package {
+    let paths: Vec<String> = programs.iter().map(|name| format!("usr/bin/{name}")).collect();
+    let mut entries: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "")).collect();
+    entries.push(("usr/share/debconf/confmodule", ""));
+    entries.push(("usr/share/debconf/frontend", ""));
+    let mut package = package("base", "Essential: yes\n", &entries);
+    package.entries.iter_mut().for_each(|entry| entry.mode = 0o755);
+    package
+}
+
 /// What the postinst of fping 5.1-1 and of ssl-cert 1.1.3 come to.
 #[test]
 fn scripts_that_give_capabilities_and_modes_are_carried_out() {
@@ -153,10 +164,12 @@ fi
 "#;
     let mut private = package("openssl", "", &[("etc/ssl/private/", "")]);
     private.entries[0].mode = 0o700;
+    let programs = ["addgroup", "dpkg-statoverride", "getent", "make-ssl-cert", "setcap", "uname"];
     let packages = [
         with_script(package("fping", "", &[("usr/bin/fping", "x")]), "postinst", FPING),
         with_script(package("ssl-cert", "", &[("usr/", "")]), "postinst", SSL_CERT),
         private,
+        base(&programs),
     ];
     let rootfs = assemble(&request(&packages)).unwrap();
     let meta =
@@ -243,7 +256,12 @@ exit 0
         ),
         ("usr/share/base-passwd/group.master", "root:*:0:\nadm:*:4:\nwww-data:*:33:\n"),
     ];
-    let packages = [package("base-passwd", "", &masters), with_script(common, "postinst", NGINX)];
+    let programs = ["chmod", "chown", "cp", "dpkg-statoverride", "ln", "mkdir", "touch"];
+    let packages = [
+        package("base-passwd", "", &masters),
+        with_script(common, "postinst", NGINX),
+        base(&programs),
+    ];
     let rootfs = assemble(&request(&packages)).unwrap();
     for (path, mode, uid) in [
         ("var/log/nginx", 0o755, 0),

@@ -1,7 +1,5 @@
 //! dpkg's database, as dpkg's own tools read it.
 
-use cvmkit_debian::scripts::Native;
-
 use super::*;
 
 #[test]
@@ -66,12 +64,15 @@ fn a_full_database_has_conffiles_diversions_and_triggers() {
     .unwrap();
     let sums: Vec<&str> = sums.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(found, format!(" /etc/a.conf {}\n /etc/b.conf {}\n", sums[0], sums[1]));
-    // Diversions come of recipes.
-    let mut effects = Effects::default();
-    let (from, to) = ("/lib32", "/.lib32.usr-is-merged");
-    effects.native.push(("base-files".to_owned(), Native::Divert { from, to }));
+    // Diversions come of scripts.
+    let diversion = commands::Diversion {
+        from: "/lib32".into(),
+        to: "/.lib32.usr-is-merged".into(),
+        package: Some("base-files".into()),
+    };
+    let told = Asked { diversions: vec![diversion], ..Asked::default() };
     let mut assembly = Assembly::new(&asked.root);
-    super::super::database::write(&mut assembly, &effects, &asked).unwrap();
+    super::super::database::write(&mut assembly, &told, &asked).unwrap();
     let folder = tempfile::tempdir().unwrap();
     materialise(&assembly.tree, folder.path());
     let admin = format!("--admindir={}/var/lib/dpkg", folder.path().display());
@@ -86,33 +87,30 @@ const DIVERTS: &str = "#!/bin/sh\n\nset -e\n\n\
     dpkg-divert --no-rename --package util-linux-extra --divert \"/sbin/$f.usr-is-merged\" --add \
     \"/sbin/$f\"\n  done\nfi\n\n\n";
 
-/// Packages divert in their preinst: what is known is in the database, what would move a file of
-/// another package is an error, and so is every diversion that nobody has read.
-#[test]
-fn a_package_that_diverts_is_in_the_database_or_refused() {
+/// A package with the program that its `preinst` calls.
+fn diverting(files: &[(&str, &str)]) -> Package {
     let control = "Maintainer: X <x@example.org>\nDescription: one\n";
+    with_script(package("util-linux-extra", control, files), "preinst", DIVERTS)
+}
+
+/// As dpkg has it: the package's own file stays, and another one's is unpacked elsewhere, whichever comes first.
+#[test]
+fn a_package_that_diverts_moves_the_files_of_others() {
+    let control = "Essential: yes\nMaintainer: X <x@example.org>\nDescription: one\n";
+    let mut dpkg = package("dpkg", control, &[("usr/bin/dpkg-divert", "")]);
+    dpkg.entries[0].mode = 0o755;
     let files: &[(&str, &str)] = &[("usr/", ""), ("usr/sbin/", ""), ("usr/sbin/ctrlaltdel", "c")];
-    let diverting = || with_script(package("util-linux-extra", control, files), "preinst", DIVERTS);
-    let packages = [diverting()];
+    let other = package("zother", "", &[("sbin/", ""), ("sbin/mkfs.bfs", "m")]);
+    let packages = [dpkg, diverting(files), other];
     let full = PackageDatabase::Full;
     let rootfs = assemble(&Request { package_database: full, ..request(&packages) }).unwrap();
     let listed = text(&rootfs, "var/lib/dpkg/diversions");
     assert_eq!(listed.matches("\nutil-linux-extra\n").count(), 6, "{listed}");
     assert!(listed.starts_with("/sbin/ctrlaltdel\n/sbin/ctrlaltdel.usr-is-merged\n"), "{listed}");
     assert_eq!(text(&rootfs, "usr/sbin/ctrlaltdel"), "c", "the package's own file stays");
-
-    // dpkg would unpack this one as /sbin/mkfs.bfs.usr-is-merged.
-    let other = package("other", control, &[("sbin/", ""), ("sbin/mkfs.bfs", "m")]);
-    let error = assemble(&request(&[diverting(), other])).unwrap_err();
-    assert!(matches!(error, AssembleError::Diverted { .. }), "{error:?}");
-    let words = "`util-linux-extra` diverts `/sbin/mkfs.bfs`, which is a file of `other`";
-    assert!(error.to_string().contains(words), "{error}");
-
-    let unread = "#!/bin/sh\nset -e\ndpkg-divert --rename --add /usr/bin/x\n";
-    let unread = [with_script(package("another", control, files), "preinst", unread)];
-    let error = assemble(&request(&unread)).unwrap_err();
-    assert!(error.to_string().contains("preinst of `another`"), "{error}");
-    assert!(error.to_string().contains("dpkg-divert --rename --add /usr/bin/x"), "{error}");
+    assert_eq!(text(&rootfs, "usr/sbin/mkfs.bfs.usr-is-merged"), "m");
+    assert!(rootfs.tree.lookup(b"usr/sbin/mkfs.bfs").is_none());
+    assert_eq!(rootfs.owners[&b"usr/sbin/mkfs.bfs.usr-is-merged"[..]], "zother");
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn with_ssh() -> Vec<Package> {
         &[
             ("usr/sbin/sshd", "x"),
             ("usr/bin/sh", "x"),
+            ("usr/bin/deb-systemd-helper", "x"),
             ("usr/lib/systemd/systemd", "x"),
             ("usr/lib/systemd/system/default.target", "[Unit]\nWants=multi-user.target\n"),
             ("usr/lib/systemd/system/multi-user.target", "[Unit]\nDescription=x\n"),
@@ -30,7 +31,10 @@ fn with_ssh() -> Vec<Package> {
             ("usr/lib/systemd/system/sshd-keygen.service", keygen),
         ],
     );
-    vec![with_script(ssh, "postinst", enable)]
+    let mut ssh = with_script(ssh, "postinst", enable);
+    let helper = ssh.entries.iter_mut().find(|entry| entry.path.ends_with(b"-helper")).unwrap();
+    helper.mode = 0o755;
+    vec![ssh]
 }
 
 fn enabled(units: &[&str], files: &[Placed], debug: bool) -> Result<Vec<Notice>, AssembleError> {

@@ -2,47 +2,28 @@
 
 use super::*;
 
-fn candidate(path: &str, priority: i32, manual: &str) -> Alternative {
-    let link = |link: &str, name: &str, path: &str| AlternativeLink {
-        link: link.into(),
-        name: name.into(),
-        path: path.into(),
-    };
-    Alternative {
-        master: link("/usr/bin/tool", "tool", path),
-        priority,
-        slaves: vec![link("/usr/share/tool.1", "tool.1", manual)],
-    }
-}
+/// Each candidate has a manual page, which only the best one's is there for.
+const INSTALLS: &str = "#!/bin/sh\nset -e\nfor one in x:10 y:30 z:20; do\n  name=${one%:*}\n  \
+    update-alternatives --install /usr/bin/tool tool /usr/bin/$name ${one#*:} --slave \
+    /usr/share/tool.1 tool.1 /usr/share/$name.1\ndone\n";
 
 #[test]
 fn alternatives_are_those_of_update_alternatives() {
-    let packages = [package(
-        "a",
-        "",
-        &[("usr/bin/x", "x"), ("usr/bin/y", "y"), ("usr/bin/z", "z"), ("usr/share/y.1", "y")],
-    )];
-    let request = request(&packages);
-    let mut assembly = Assembly::new(&request.root);
-    unpack::packages(&mut assembly, &request).unwrap();
-    let candidates = [
-        candidate("/usr/bin/x", 10, "/usr/share/x.1"),
-        candidate("/usr/bin/y", 30, "/usr/share/y.1"),
-        candidate("/usr/bin/z", 20, "/usr/share/z.1"),
-        candidate("/usr/bin/gone", 99, "/usr/share/gone.1"),
+    let files = [
+        ("usr/bin/update-alternatives", ""),
+        ("usr/bin/x", "x"),
+        ("usr/bin/y", "y"),
+        ("usr/bin/z", "z"),
+        ("usr/share/y.1", "y"),
     ];
-    let effects = Effects {
-        alternatives: candidates.into_iter().map(|one| ("a".to_owned(), one)).collect(),
-        ..Effects::default()
-    };
-    alternatives::apply(&mut assembly, &effects, request.package_database).unwrap();
-    assert_eq!(assembly.tree.resolve(b"usr/bin/tool").ok(), assembly.tree.lookup(b"usr/bin/y"));
-    assert_eq!(
-        assembly.tree.resolve(b"usr/share/tool.1").ok(),
-        assembly.tree.lookup(b"usr/share/y.1")
-    );
+    let mut one = with_script(package("a", "", &files), "postinst", INSTALLS);
+    one.entries[0].mode = 0o755;
+    let packages = [one];
+    let rootfs = assemble(&request(&packages)).unwrap();
+    assert_eq!(rootfs.tree.resolve(b"usr/bin/tool").ok(), rootfs.tree.lookup(b"usr/bin/y"));
+    assert_eq!(rootfs.tree.resolve(b"usr/share/tool.1").ok(), rootfs.tree.lookup(b"usr/share/y.1"));
     let folder = tempfile::tempdir().unwrap();
-    materialise(&assembly.tree, folder.path());
+    materialise(&rootfs.tree, folder.path());
     let root = folder.path().to_str().unwrap();
     let arguments = ["--root", root, "--query", "tool"];
     let Some(found) = oracle("update-alternatives", &arguments) else { return };

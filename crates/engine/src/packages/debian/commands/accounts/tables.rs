@@ -54,6 +54,18 @@ impl System<'_, '_> {
         text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
     }
 
+    /// The name of an id in `/etc/passwd` or `/etc/group`; the id itself where it has none.
+    pub(in super::super) fn name_of(&self, table: &str, id: u32) -> String {
+        let id = id.to_string();
+        let text = self.read(table.as_bytes()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let rows = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let found = rows
+            .filter(|row| row.get(2) == Some(&id.as_str()))
+            .find_map(|row| row.first().copied());
+        found.map_or_else(|| id.clone(), str::to_owned)
+    }
+
     pub(super) fn set_rows(
         &mut self,
         call: &Call<'_>,
@@ -88,8 +100,9 @@ impl System<'_, '_> {
 
     /// The id of a new account: the lock's, or the highest that is free as a user's and a group's.
     pub(super) fn new_id(&mut self, call: &Call<'_>, name: &str) -> Result<u32, Stop> {
-        if let Some(id) = self.assembly.request.ids.known().get(name) {
-            return Ok(*id);
+        if let Some(id) = self.assembly.request.ids.known().get(name).copied() {
+            self.unfixed.insert(name.to_owned(), id);
+            return Ok(id);
         }
         // One that a user or a group of this name has already.
         let own = [Table::Passwd, Table::Group].into_iter().find_map(|table| self.row(table, name));
@@ -102,7 +115,9 @@ impl System<'_, '_> {
         taken.extend(self.assembly.request.ids.known().values());
         let free = (SYSTEM_ID_MIN..=SYSTEM_ID_MAX).rev();
         let id = free.into_iter().find(|id| !taken.contains(id));
-        id.ok_or_else(|| call.unsupported("no id is free"))
+        let id = id.ok_or_else(|| call.unsupported("no id is free"))?;
+        self.unfixed.insert(name.to_owned(), id);
+        Ok(id)
     }
 
     pub(super) fn add_group(

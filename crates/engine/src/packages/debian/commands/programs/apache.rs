@@ -106,3 +106,24 @@ fn words_behind(text: &str, head: &str) -> Vec<String> {
     let line = text.lines().find_map(|line| line.strip_prefix(head));
     line.into_iter().flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::packages::debian::commands::tests::output;
+
+    #[test]
+    fn modules_of_apache_bring_those_that_they_depend_on() {
+        let files = [
+            ("/etc/apache2/mods-available/mime.load", "LoadModule\n"),
+            ("/etc/apache2/mods-available/mime.conf", ""),
+            ("/etc/apache2/mods-available/neg.load", "# Depends: mime\nLoadModule\n"),
+            ("/etc/apache2/mods-available/w.load", "# Conflicts: neg\n"),
+            ("/etc/apache2/mods-enabled/", ""),
+        ];
+        let script = "a2enmod -m -q neg; echo $?; a2enmod -q neg; a2enmod gone 2>/dev/null; echo $?; \
+                      a2enmod w 2>/dev/null; echo $?; ls /etc/apache2/mods-enabled /var/lib/apache2/module/enabled_by_maint";
+        let expected = "0\n1\n1\n/etc/apache2/mods-enabled:\nmime.conf\nmime.load\nneg.load\n\n\
+                        /var/lib/apache2/module/enabled_by_maint:\nmime\nneg\n";
+        assert_eq!(output(&files, script), expected);
+    }
+}

@@ -2,8 +2,13 @@
 
 mod apache;
 mod chrony;
+mod glib;
+mod kernel;
+mod left_out;
+mod locales;
 mod postgresql;
 mod secrets;
+mod su;
 
 use super::system::Program;
 
@@ -12,7 +17,20 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
     Some(match name {
         b"a2enconf" | b"a2enmod" | b"a2ensite" => apache::enable,
         b"chronyd" => chrony::chronyd,
+        b"glib-compile-schemas" => glib::compile_schemas,
+        b"java" => left_out::java,
+        b"localedef" => locales::localedef,
+        b"pam_getenv" => locales::pam_getenv,
+        b"pg_checksystem" => postgresql::pg_checksystem,
+        b"pg_conftool" => postgresql::pg_conftool,
         b"pg_lsclusters" => postgresql::pg_lsclusters,
-        name => return secrets::program(name),
+        b"pg_updatedicts" => postgresql::pg_updatedicts,
+        b"runuser" | b"su" => su::su,
+        b"setupcon" => left_out::setupcon,
+        b"update-locale" => locales::update_locale,
+        name => {
+            let others = kernel::program(name).or_else(|| left_out::program(name));
+            return others.or_else(|| secrets::program(name));
+        }
     })
 }

@@ -5,8 +5,8 @@ use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
 
 use crate::packages::debian::commands::System;
-use crate::packages::debian::commands::asked::Secret;
-use crate::packages::debian::commands::system::{Program, shown};
+use crate::packages::debian::commands::asked::LeftOut;
+use crate::packages::debian::commands::system::Program;
 
 /// The programs.
 const NAMES: [&str; 6] =
@@ -19,11 +19,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
 
 fn no_key(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     // `sshd -G` only says which keys there would be.
-    let package = call.variable("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
-    let package = String::from_utf8_lossy(package).into_owned();
-    let mut words = vec![call.name().into_bytes()];
-    words.extend(call.arguments().iter().cloned());
-    let secret = Secret { package, call: shown(&words) };
+    let secret = LeftOut::of(call);
     if !system.asked.secrets.contains(&secret) {
         system.asked.secrets.push(secret);
     }

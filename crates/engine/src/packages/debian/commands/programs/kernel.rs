@@ -1,0 +1,85 @@
+//! Programs that ask the kernel that runs: the one that runs a build is not the image's, and is not asked.
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+
+use crate::packages::debian::commands::System;
+use crate::packages::debian::commands::system::Program;
+use crate::packages::debian::commands::words::shown;
+
+/// The program of a name, if it is one of these.
+pub(super) fn program(name: &[u8]) -> Option<Program> {
+    Some(match name {
+        b"aa-enabled" => aa_enabled,
+        b"aa-status" => aa_status,
+        b"auditctl" => auditctl,
+        b"findmnt" => findmnt,
+        _ => return None,
+    })
+}
+
+/// `aa-enabled [-q] [-x]` of AppArmor 4.1, where the kernel has no AppArmor (aa-enabled(1), "Exit status").
+fn aa_enabled(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let mut is_quiet = false;
+    for word in call.arguments() {
+        match word.as_slice() {
+            b"-q" | b"--quiet" => is_quiet = true,
+            b"-x" | b"--exclusive" => {}
+            _ => return Err(call.unsupported(shown(call.arguments()))),
+        }
+    }
+    if !is_quiet {
+        call.print(b"No - not available on this system.\n");
+    }
+    Ok(1)
+}
+
+/// `aa-status --enabled` of AppArmor 4.1, likewise (aa-status(8)).
+fn aa_status(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    match call.arguments() {
+        [option] if option == b"--enabled" => Ok(1),
+        words => Err(call.unsupported(shown(words))),
+    }
+}
+
+/// `auditctl -s` of audit 4.0, where the kernel has no auditing: it has no status.
+fn auditctl(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    match call.arguments() {
+        [option] if option == b"-s" => {
+            call.print_error(b"Error - audit support not in kernel\n");
+            Ok(1)
+        }
+        words => Err(call.unsupported(shown(words))),
+    }
+}
+
+/// `findmnt [PATH]` of util-linux 2.41: no mount is known, as in a chroot without `/proc/self/mountinfo`.
+fn findmnt(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    match call.arguments() {
+        [path] if path.starts_with(b"/") => Ok(1),
+        words => Err(call.unsupported(shown(words))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::packages::debian::commands::tests::{output, stop};
+
+    /// The statuses are those of the manual pages; the texts are those of the programs.
+    #[test]
+    fn the_kernel_of_the_build_is_not_asked() {
+        let files = [
+            ("/usr/bin/aa-enabled", "+x"),
+            ("/usr/sbin/aa-status", "+x"),
+            ("/usr/sbin/auditctl", "+x"),
+            ("/usr/bin/findmnt", "+x"),
+        ];
+        let script = "aa-enabled; echo $?; aa-enabled --quiet; echo $?; aa-status --enabled; echo $?; \
+                      auditctl -s 2>/dev/null; echo $?; findmnt /; echo $?";
+        let expected = "No - not available on this system.\n1\n1\n1\n1\n1\n";
+        assert_eq!(output(&files, script), expected);
+        for script in ["aa-enabled -z", "aa-status", "auditctl -R f", "findmnt -n /", "findmnt"] {
+            assert!(stop(&files, script).contains(script.split(' ').next().unwrap()), "{script}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Programs that make the data of a service by running it. Nothing runs in a build: the data is made where the
+//! image runs, and who builds the image is told.
+
+use cvmkit_shell::Stop;
+use cvmkit_shell::commands::Call;
+
+use crate::packages::debian::commands::System;
+use crate::packages::debian::commands::asked::LeftOut;
+use crate::packages::debian::commands::system::Program;
+
+/// The programs, all of which succeed if their data can be made: pg_createcluster of postgresql-common 278,
+/// and mariadb-install-db with its old name of MariaDB 11.8.
+const NAMES: [&str; 3] = ["mariadb-install-db", "mysql_install_db", "pg_createcluster"];
+
+/// A program that makes no data.
+pub(super) fn program(name: &[u8]) -> Option<Program> {
+    NAMES.iter().any(|known| known.as_bytes() == name).then_some(no_data as Program)
+}
+
+fn no_data(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    leave_out(system, LeftOut::of(call));
+    Ok(0)
+}
+
+fn leave_out(system: &mut System<'_, '_>, left_out: LeftOut) {
+    if !system.asked.data.contains(&left_out) {
+        system.asked.data.push(left_out);
+    }
+}
+
+/// `java -version`, by which the scripts of ca-certificates-java 20240118 look whether a Java machine runs: it
+/// doesn't. They then make no key store, and leave the mark that has the next call make it.
+pub(super) fn java(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const PACKAGE: &str = "ca-certificates-java";
+    let is_asked = call.variable("DPKG_MAINTSCRIPT_PACKAGE") == Some(PACKAGE.as_bytes());
+    if !is_asked || call.arguments() != [b"-version".to_vec()] {
+        return Err(call.unsupported("a Java program"));
+    }
+    leave_out(
+        system,
+        LeftOut {
+            package: PACKAGE.to_owned(),
+            call: format!("/var/lib/dpkg/info/{PACKAGE}.postinst configure"),
+        },
+    );
+    Ok(1)
+}
+
+/// `setupcon` of console-setup 1.242: no console is here, and the keymap and font that `--save` keeps are made
+/// at boot where they are missing (keyboard-setup.service, console-setup.service).
+pub(super) fn setupcon(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let mut saves = false;
+    for word in call.arguments() {
+        match word.as_slice() {
+            b"--force" => {}
+            b"--save" | b"--save-only" => saves = true,
+            _ => return Err(call.unsupported("these words")),
+        }
+    }
+    if saves {
+        leave_out(system, LeftOut::of(call));
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::debian::commands::tests::{data, stop};
+
+    #[test]
+    fn data_of_services_is_left_out_and_told() {
+        let files = [("/usr/bin/pg_createcluster", "+x"), ("/usr/bin/bash", "+x")];
+        let script = "pg_createcluster -u postgres 17 main; pg_createcluster -u postgres 17 main";
+        let call = "pg_createcluster -u postgres 17 main".to_owned();
+        assert_eq!(data(&files, script), [LeftOut { package: "p".into(), call }]);
+        // A script that a shell is told to read is the program that stands for it.
+        let files =
+            [("/usr/bin/mariadb-install-db", "#!/bin/sh\nfalse\n"), ("/usr/bin/bash", "+x")];
+        let call = "mariadb-install-db --rpm --user=mysql".to_owned();
+        let script = "bash /usr/bin/mariadb-install-db --rpm --user=mysql";
+        assert_eq!(data(&files, script), [LeftOut { package: "p".into(), call }]);
+    }
+
+    #[test]
+    fn no_console_is_set_up() {
+        let files = [("/usr/bin/setupcon", "+x")];
+        let call = "setupcon --force --save".to_owned();
+        let left_out = [LeftOut { package: "p".into(), call }];
+        assert_eq!(data(&files, "setupcon --force --save; setupcon"), left_out);
+        assert!(stop(&files, "setupcon -k").contains("these words"));
+    }
+
+    #[test]
+    fn java_is_only_asked_whether_it_runs() {
+        let files = [("/usr/bin/java", "+x")];
+        assert!(stop(&files, "java -version").contains("a Java program"));
+        let of = "DPKG_MAINTSCRIPT_PACKAGE=ca-certificates-java java";
+        let script = format!("{of} -version || echo no");
+        assert_eq!(data(&files, &script).len(), 1);
+        assert!(stop(&files, &format!("{of} -jar x")).contains("a Java program"));
+    }
+}

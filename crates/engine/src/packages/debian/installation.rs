@@ -1,0 +1,309 @@
+//! Installs packages as apt and dpkg would on a system made from nothing: their files unpacked, their scripts
+//! evaluated, their triggers acted on.
+//!
+//! The essential packages are unpacked first, then each other one behind its `preinst`; then the definition's
+//! files take their place, and every package is configured behind those that it depends on. What goes wrong
+//! with one package does not keep the others from being looked at: all problems are told at once.
+
+use std::collections::BTreeSet;
+
+use cvmkit_attest::output::Notice;
+use cvmkit_formats::digest::Sha256;
+use cvmkit_shell::evaluation::Finished;
+
+use super::commands::{Asked, Script, State, System};
+use super::error::{AssembleError, ScriptProblem};
+use super::order::{self, Order};
+use super::package::Package;
+use super::request::Request;
+use super::skip::{Skipping, generated, lost_capabilities};
+use super::sysusers::{self, MASTERS};
+use super::triggers::Triggers;
+use super::unpack::Unpacker;
+use crate::rootfs::assembly::Assembly;
+use crate::rootfs::{Accounts, RootfsError, accounts, overlay};
+
+/// How often packages may act on triggers, one after another: each may activate others.
+const ROUNDS_MAX: usize = 1000;
+
+/// Folders that every boot empties (file-hierarchy(7)): what scripts leave there is never seen.
+const VOLATILE: [&str; 3] = ["run", "tmp", "var/tmp"];
+
+/// What installing the packages came to, beside the tree.
+pub(super) struct Outcome<'a> {
+    /// Directories of overlays that packages have too.
+    pub(super) kept: BTreeSet<&'a str>,
+    /// What scripts asked for, of what other steps carry out.
+    pub(super) asked: Asked,
+    /// The accounts, those of scripts among them.
+    pub(super) accounts: Accounts,
+}
+
+/// Installs the packages of a request.
+///
+/// # Errors
+/// [`AssembleError`]; scripts that can't be evaluated are one error together.
+pub(super) fn install<'a>(
+    assembly: &mut Assembly<'a>,
+    request: &'a Request<'a>,
+) -> Result<Outcome<'a>, AssembleError> {
+    let order = order::of(request.packages, request.architecture)?;
+    let accounts = accounts::collect(&mut sysusers::assembly(request, &order)?, MASTERS)?;
+    let mut unpacker = Unpacker::new(assembly, request)?;
+    let mut installation = Installation {
+        skipping: Skipping::new(request),
+        triggers: Triggers::of(&order.packages)?,
+        system: System::new(assembly, request.packages, request.architecture),
+        problems: Vec::new(),
+    };
+    installation.unpack(&order, &mut unpacker, &accounts)?;
+    unpacker.finish(installation.system.assembly)?;
+    let kept = overlay::place(installation.system.assembly)?;
+    accounts::make_homes(installation.system.assembly, &accounts)?;
+    installation.configure(&order);
+    installation.act_on_triggers(&order);
+    installation.finish(&order, &accounts, kept)
+}
+
+/// Packages while they are installed.
+struct Installation<'s, 'a> {
+    system: System<'s, 'a>,
+    skipping: Skipping<'a>,
+    triggers: Triggers<'a>,
+    problems: Vec<ScriptProblem>,
+}
+
+impl<'a> Installation<'_, 'a> {
+    /// Unpacks every package, each but the essential ones behind its `preinst`.
+    fn unpack(
+        &mut self,
+        order: &Order<'a>,
+        unpacker: &mut Unpacker<'a>,
+        accounts: &Accounts,
+    ) -> Result<(), AssembleError> {
+        let (essential, others) = order.packages.split_at(order.essential);
+        for package in essential {
+            self.unpack_one(package, unpacker)?;
+        }
+        accounts::write(self.system.assembly, accounts)?;
+        for package in essential {
+            self.run(package, &Script::Preinst);
+        }
+        for package in others {
+            self.run(package, &Script::Preinst);
+            self.unpack_one(package, unpacker)?;
+        }
+        Ok(())
+    }
+
+    fn unpack_one(
+        &mut self,
+        package: &'a Package,
+        unpacker: &mut Unpacker<'a>,
+    ) -> Result<(), AssembleError> {
+        unpacker.unpack(self.system.assembly, package, &self.system.asked)?;
+        self.system.set_state(&package.name, State::Unpacked);
+        self.triggers.unpacked(package);
+        self.incorporate();
+        Ok(())
+    }
+
+    /// Configures every package.
+    fn configure(&mut self, order: &Order<'a>) {
+        let has_debconf = order.packages.iter().any(|package| package.name == "debconf");
+        for package in &order.packages {
+            if let Err(why) = self.system.load_templates(package) {
+                self.problem(package, "templates", b"", why);
+            }
+            if has_debconf {
+                self.run(package, &Script::Config);
+            }
+            self.run(package, &Script::Postinst);
+            self.system.set_state(&package.name, State::Installed);
+            self.triggers.configured(package);
+            self.incorporate();
+        }
+    }
+
+    /// Has packages act on what others activated, until nothing is pending.
+    fn act_on_triggers(&mut self, order: &Order<'a>) {
+        for _ in 0..ROUNDS_MAX {
+            let Some((name, triggers)) = self.triggers.next() else { return };
+            let package = order.packages.iter().find(|package| package.name == name);
+            if let Some(package) = package {
+                self.run(package, &Script::Triggered(triggers));
+                self.incorporate();
+            }
+        }
+        if let Some((name, triggers)) = self.triggers.next() {
+            let package = order.packages.iter().find(|package| package.name == name);
+            if let Some(package) = package {
+                let names = triggers.into_iter().collect::<Vec<_>>().join(", ");
+                let why = format!("triggers activate one another without an end: {names}");
+                self.problem(package, "triggers", b"", why);
+            }
+        }
+    }
+
+    /// Counts what scripts have activated since the last time.
+    fn incorporate(&mut self) {
+        for name in std::mem::take(&mut self.system.asked.triggers) {
+            self.triggers.activate(&name);
+        }
+    }
+
+    /// Evaluates a script of a package, if it has it.
+    fn run(&mut self, package: &Package, script: &Script) {
+        let file = script.file_name();
+        let Some(text) = package.control.files.get(file) else { return };
+        let sha256 = Sha256::of(text);
+        let result = match self.skipping.skips(&package.name, sha256) {
+            true => {
+                self.skipped(package, file, sha256, text);
+                self.system.maintain(package, script, &generated(text))
+            }
+            false => self.system.maintain(package, script, text),
+        };
+        match result {
+            Ok(Finished { status: 0, .. }) => {}
+            Ok(finished) => {
+                let why = failure(&format!("{script} of {}", package.name), &finished);
+                self.problem(package, file, text, why);
+            }
+            Err(stop) => self.problem(package, file, text, stop.to_string()),
+        }
+        for effect in self.system.take_effects() {
+            self.system.assembly.note(format!("{script} of {}: {effect}", package.name));
+        }
+    }
+
+    fn skipped(&mut self, package: &Package, script: &str, sha256: Sha256, text: &[u8]) {
+        let notice = Notice::ScriptSkipped {
+            package: package.name.clone(),
+            script: script.to_owned(),
+            sha256,
+            lost_capabilities: lost_capabilities(text),
+        };
+        let notices = &mut self.system.assembly.notices;
+        if !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+
+    fn problem(&mut self, package: &Package, script: &str, text: &[u8], why: String) {
+        self.problems.push(ScriptProblem {
+            package: package.name.clone(),
+            script: script.to_owned(),
+            sha256: Sha256::of(text),
+            skipped: self.skipping.of(&package.name),
+            why,
+        });
+    }
+
+    fn finish(
+        mut self,
+        order: &Order<'a>,
+        accounts: &Accounts,
+        kept: BTreeSet<&'a str>,
+    ) -> Result<Outcome<'a>, AssembleError> {
+        if let Some(source) = self.system.take_broken() {
+            let path = "(a file that a script reads)".to_owned();
+            return Err(RootfsError::Read { path, source }.into());
+        }
+        if !self.problems.is_empty() {
+            return Err(AssembleError::Scripts(self.problems));
+        }
+        let names = order.packages.iter().map(|package| package.name.as_str());
+        self.skipping.check(&names.collect())?;
+        let System { assembly, asked, unfixed, .. } = self.system;
+        empty_volatile(assembly);
+        let unfixed = accounts.unfixed().clone().into_iter().chain(unfixed).collect();
+        let accounts = accounts::read_back(assembly, unfixed)?;
+        accounts.check_lock(&assembly.request.ids)?;
+        Ok(Outcome { kept, asked, accounts })
+    }
+}
+
+/// Why a script failed, in the last words of what it called: a shell's start with the script and the line.
+fn failure(name: &str, finished: &Finished) -> String {
+    let errors = String::from_utf8_lossy(&finished.errors);
+    let status = finished.status;
+    let Some(last) = errors.lines().rfind(|line| !line.trim().is_empty()) else {
+        return format!("{name}: ends with {status}, without a message");
+    };
+    let own = last.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")?.split_once(": "));
+    match own {
+        Some((line, words)) if line.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{name}, line {line}: {words} (ends with {status})")
+        }
+        _ => format!("{name}: {last} (ends with {status})"),
+    }
+}
+
+/// Takes away what scripts left in folders that every boot empties; what a package has there is its own.
+fn empty_volatile(assembly: &mut Assembly<'_>) {
+    let is_volatile = |path: &[u8]| {
+        VOLATILE.iter().any(|folder| {
+            path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
+        })
+    };
+    let paths = assembly.tree.walk().into_iter().map(|(path, _)| path);
+    let paths: Vec<Vec<u8>> = paths.filter(|path| is_volatile(path)).collect();
+    // The deepest first.
+    for path in paths.into_iter().rev() {
+        let below = [path.as_slice(), b"/"].concat();
+        let next = assembly.owners.range(below.clone()..).next();
+        let holds_packaged = next.is_some_and(|(owned, _)| owned.starts_with(&below));
+        if !holds_packaged && !assembly.owners.contains_key(&path) {
+            assembly.tree.remove(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::debian::tests::{package, request, with_script};
+
+    #[test]
+    fn what_scripts_leave_where_every_boot_empties_is_not_of_the_image() {
+        let script = "#!/bin/sh\nset -e\nmkdir -p /run/own/x /var/tmp/y /run/packaged/z\n\
+                      echo a > /run/own/x/file\necho b > /tmp/file\nmkdir -p /srv/kept\n";
+        let files = [("run/", ""), ("run/packaged/", ""), ("tmp/", ""), ("usr/bin/mkdir", "")];
+        let mut one = with_script(package("a", "", &files), "postinst", script);
+        one.entries[3].mode = 0o755;
+        let packages = [one];
+        let request = request(&packages);
+        let mut assembly = Assembly::new(&request.root);
+        install(&mut assembly, &request).unwrap();
+        for (path, stays) in [
+            ("run", true),
+            ("run/packaged", true),
+            ("run/packaged/z", false),
+            ("run/own", false),
+            ("tmp", true),
+            ("tmp/file", false),
+            ("var/tmp", true),
+            ("var/tmp/y", false),
+            ("srv/kept", true),
+        ] {
+            assert_eq!(assembly.find(path).is_some(), stays, "{path}");
+        }
+    }
+
+    #[test]
+    fn triggers_that_activate_one_another_end() {
+        let of = |name: &str, waits: &str, activates: &str| {
+            let script = format!("#!/bin/sh\nset -e\ndpkg-trigger --no-await {activates}\n");
+            let files = [("usr/bin/", ""), ("usr/bin/dpkg-trigger", "")];
+            let files = if name == "a" { &files[..] } else { &files[..1] };
+            let mut package = with_script(package(name, "", files), "postinst", &script);
+            package.entries.iter_mut().for_each(|entry| entry.mode = 0o755);
+            with_script(package, "triggers", &format!("interest-noawait {waits}\n"))
+        };
+        let packages = [of("a", "ping", "pong"), of("b", "pong", "ping")];
+        let request = request(&packages);
+        let error = install(&mut Assembly::new(&request.root), &request).map(drop).unwrap_err();
+        assert!(error.to_string().contains("activate one another without an end"), "{error}");
+    }
+}
