@@ -16,7 +16,8 @@ const LOCKED: [char; 2] = ['!', '*'];
 /// Reads the tables; `unfixed` are the ids that nothing but the lock fixes.
 ///
 /// # Errors
-/// [`RootfsError::Syntax`]: a line that is not one of such a table.
+/// [`RootfsError::Syntax`]: a line that is not one of such a table. [`RootfsError::LockedIdTaken`] and
+/// [`RootfsError::DuplicateId`]: two accounts with one id, of which each would own the files of the other.
 pub(crate) fn read_back(
     assembly: &Assembly<'_>,
     unfixed: BTreeMap<String, u32>,
@@ -47,7 +48,31 @@ pub(crate) fn read_back(
             expired: field(7).as_deref() == Some("1"),
         });
     }
+    let users = accounts.users.iter().map(|user| (user.name.as_str(), user.uid));
+    one_id_each("user", users, &accounts.unfixed)?;
+    let groups = accounts.groups.iter().map(|group| (group.name.as_str(), group.gid));
+    one_id_each("group", groups, &accounts.unfixed)?;
     Ok(accounts)
+}
+
+/// Refuses two accounts with one id.
+fn one_id_each<'a>(
+    kind: &'static str,
+    rows: impl Iterator<Item = (&'a str, u32)>,
+    unfixed: &BTreeMap<String, u32>,
+) -> Result<(), RootfsError> {
+    let mut holders: BTreeMap<u32, &str> = BTreeMap::new();
+    for (name, id) in rows {
+        let Some(other) = holders.insert(id, name) else { continue };
+        let (first, second) = (other.to_owned(), name.to_owned());
+        // Whose id the lock alone gives has to yield.
+        return Err(match (unfixed.contains_key(name), unfixed.contains_key(other)) {
+            (true, _) => RootfsError::LockedIdTaken { name: second, id, other: first },
+            (false, true) => RootfsError::LockedIdTaken { name: first, id, other: second },
+            (false, false) => RootfsError::DuplicateId { kind, id, first, second },
+        });
+    }
+    Ok(())
 }
 
 /// Closes a production image: every account gets a shell that ends at once, and none may have a password.
@@ -150,6 +175,28 @@ mod tests {
                     true => closed.unwrap(),
                     false => refused(closed, "account `root`: has a password of a script"),
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn two_accounts_never_have_one_id() {
+        let request = Request::default();
+        for (path, kind, text) in [
+            (PASSWD, "user", "a:x:7:0::/:/bin/sh\nb:x:7:0::/:/bin/sh\n"),
+            (GROUP, "group", "a:x:7:\nb:x:7:\n"),
+        ] {
+            let tree = assembly(&request, &[(path, text)]);
+            let both = format!("`a` and `b` both have the {kind} id 7");
+            refused(read_back(&tree, BTreeMap::new()), &both);
+            for (locked, other) in [("a", "b"), ("b", "a")] {
+                let unfixed = BTreeMap::from([(locked.to_owned(), 7)]);
+                let taken = read_back(&tree, unfixed).unwrap_err();
+                assert!(
+                    matches!(&taken, RootfsError::LockedIdTaken { name, id: 7, other: found }
+                        if name == locked && found == other),
+                    "{taken}"
+                );
             }
         }
     }
