@@ -91,6 +91,10 @@ pub fn data<S: Bytes + ?Sized>(disk: &S) -> Result<Option<Vec<u8>>, Error> {
         check_without_table(disk, header.signature)?;
         return Ok(None);
     }
+    if disk.len() < spec::SECTOR + size_of::<spec::Header>() as u64 {
+        // What is missing was filled with zeros, and is no part of a header.
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
     let (entries, size) = (header.entries.get(), header.entry_size.get());
     let fits = u64::from(entries) <= ENTRIES_MAX
         && size.is_multiple_of(128)
@@ -216,6 +220,16 @@ mod tests {
             assert!(matches!(data(&disk(entries, size)), Err(Error::Entries { .. })));
         }
         assert!(matches!(data(&disk(128, 128)), Err(Error::Io(_))), "entries behind the end");
+        // Cut within the header, behind a count of no entries.
+        for (len, is_whole) in [(520, false), (598, false), (603, false), (604, true)] {
+            let found = data(&disk(0, 4096)[..len]);
+            match is_whole {
+                true => assert_eq!(found.unwrap().unwrap().len(), 92 + 8, "{len}"),
+                false => {
+                    assert!(matches!(found, Err(Error::Io(_) | Error::Entries { .. })), "{len}")
+                }
+            }
+        }
     }
 
     /// The first sector of a disk: its first bytes, `BPB_BytsPerSec`, types of partitions, its end.
