@@ -84,8 +84,8 @@ pub struct ScriptProblem {
     pub package: String,
     /// The member of its control archive.
     pub script: String,
-    /// Of its text.
-    pub sha256: Sha256,
+    /// Of its text, if it is a script: nothing else can be skipped.
+    pub sha256: Option<Sha256>,
     /// What the definition says to skip of the package already.
     pub skipped: BTreeSet<Sha256>,
     /// What is wrong, with the line where there is one.
@@ -119,9 +119,10 @@ fn problems(problems: &[ScriptProblem]) -> String {
 fn skip_lines(problems: &[ScriptProblem]) -> String {
     let mut digests: BTreeMap<&str, BTreeSet<Sha256>> = BTreeMap::new();
     for problem in problems {
+        let Some(sha256) = problem.sha256 else { continue };
         let of = digests.entry(&problem.package).or_default();
         of.extend(&problem.skipped);
-        of.insert(problem.sha256);
+        of.insert(sha256);
     }
     digests
         .iter()
@@ -151,6 +152,9 @@ impl Diagnosis for AssembleError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Rootfs(error) => return error.hint(),
+            Self::Scripts(problems) if problems.iter().all(|one| one.sha256.is_none()) => {
+                "leave the packages out".to_owned()
+            }
             Self::Scripts(problems) => format!(
                 "read what each does behind its line; if this image needs nothing of it, say so below \
                  [packages], otherwise leave the package out:{}",

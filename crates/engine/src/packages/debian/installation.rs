@@ -113,7 +113,7 @@ impl<'a> Installation<'_, 'a> {
         let has_debconf = order.packages.iter().any(|package| package.name == "debconf");
         for package in &order.packages {
             if let Err(why) = self.system.load_templates(package) {
-                self.problem(package, "templates", b"", why);
+                self.problem(package, "templates", None, why);
             }
             if has_debconf {
                 self.run(package, &Script::Config);
@@ -140,7 +140,8 @@ impl<'a> Installation<'_, 'a> {
             if let Some(package) = package {
                 let names = triggers.into_iter().collect::<Vec<_>>().join(", ");
                 let why = format!("triggers activate one another without an end: {names}");
-                self.problem(package, "triggers", b"", why);
+                let postinst = package.control.files.get("postinst");
+                self.problem(package, "postinst", postinst.map(Vec::as_slice), why);
             }
         }
     }
@@ -168,9 +169,9 @@ impl<'a> Installation<'_, 'a> {
             Ok(Finished { status: 0, .. }) => {}
             Ok(finished) => {
                 let why = failure(&format!("{script} of {}", package.name), &finished);
-                self.problem(package, file, text, why);
+                self.problem(package, file, Some(text), why);
             }
-            Err(stop) => self.problem(package, file, text, stop.to_string()),
+            Err(stop) => self.problem(package, file, Some(text), stop.to_string()),
         }
         for effect in self.system.take_effects() {
             self.system.assembly.note(format!("{script} of {}: {effect}", package.name));
@@ -190,11 +191,11 @@ impl<'a> Installation<'_, 'a> {
         }
     }
 
-    fn problem(&mut self, package: &Package, script: &str, text: &[u8], why: String) {
+    fn problem(&mut self, package: &Package, script: &str, text: Option<&[u8]>, why: String) {
         self.problems.push(ScriptProblem {
             package: package.name.clone(),
             script: script.to_owned(),
-            sha256: Sha256::of(text),
+            sha256: text.map(Sha256::of),
             skipped: self.skipping.of(&package.name),
             why,
         });
@@ -289,6 +290,18 @@ mod tests {
         ] {
             assert_eq!(assembly.find(path).is_some(), stays, "{path}");
         }
+    }
+
+    /// A key that is offered is one that helps: what is no script can't be skipped.
+    #[test]
+    fn templates_that_do_not_parse_offer_no_key() {
+        use cvmkit_host::fault::Diagnosis as _;
+
+        let packages = [with_script(package("a", "", &[]), "templates", "Template\n")];
+        let request = request(&packages);
+        let error = install(&mut Assembly::new(&request.root), &request).map(drop).unwrap_err();
+        assert!(error.to_string().contains("templates of a: "), "{error}");
+        assert_eq!(error.hint().as_deref(), Some("leave the packages out"));
     }
 
     #[test]
