@@ -10,7 +10,7 @@
 //!
 //! Oracle: GNU time for CPU seconds and memory, the kernel's monotonic clock for the wall.
 
-mod inputs;
+pub(crate) mod inputs;
 mod mirror;
 mod race;
 

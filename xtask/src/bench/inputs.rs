@@ -20,7 +20,7 @@ const LARGE: u64 = 1 << 30;
 
 /// Makes a flat archive of a folder of packages (sources.list(5), "exact path") that claims to be
 /// the suite `$1`: mmdebstrap takes essential packages only from a suite of that name.
-const INDEX: &str = "\
+pub(crate) const INDEX: &str = "\
 set -e
 dpkg-scanpackages --multiversion . >Packages 2>index.log
 set -- \"$1\" $(sha256sum <Packages) $(wc -c <Packages)

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use toml::Table;
 
 use super::listing::{self, Listing};
+use crate::bench::inputs::INDEX;
 use crate::sets::{Program, Set};
 use crate::{Workspace, demo, step};
 
@@ -21,15 +22,6 @@ const FORM: &str = "2";
 
 /// The role of a package of the root file system.
 const ROLE: &str = "root";
-
-/// Makes a flat archive of a folder of packages (sources.list(5), "exact path"); `$1` is its suite.
-const INDEX: &str = "\
-set -e
-dpkg-scanpackages --multiversion . >Packages 2>index.log
-set -- \"$1\" $(sha256sum <Packages) $(wc -c <Packages)
-printf 'Suite: %s\\nCodename: %s\\n' \"$1\" \"$1\" >Release
-printf 'SHA256:\\n %s %s Packages\\n' \"$2\" \"$4\" >>Release
-";
 
 /// A set with its lock.
 pub(super) struct Making<'a> {
