@@ -235,7 +235,8 @@ fn launch_digest(
 
 /// Every profile of the program for the minimal image; there is no peer that does this.
 fn reference_values(workspace: &Workspace, inputs: &Inputs, runs: usize) -> Result<Figures> {
-    let firmware = crate::inputs::Inputs::ensure(workspace)?.generic_firmware();
+    let firmware =
+        crate::inputs::Inputs::ensure(workspace, &workspace.cvmkit())?.generic_firmware();
     let header = workspace.root.join("crates/measure/tests/fixtures/se_header.bin");
     let mut ours = inputs.cvmkit(workspace, &["measure", "image", "--vcpus", VCPUS]);
     ours.args(["--format", "json", "--firmware"]).arg(firmware);

@@ -21,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 /// readers' names, or several with commas between them, and perhaps the number of one mutation.
 fn readers(workspace: &Workspace, only: &str) -> Result<()> {
     oracles::ensure(workspace, oracles::Need::Tests)?;
-    let arguments = ["test", "--release", "--workspace", "--test", "campaign"];
+    let arguments = ["test", "--profile", test::PROFILE, "--workspace", "--test", "campaign"];
     let run = |more: &[&str]| {
         let mut cargo = step::command("cargo", arguments);
         cargo.args(test::CROSS_CHECK).arg("--").args(more);

@@ -23,7 +23,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     announce("build cvmkit");
     build_cvmkit(workspace)?;
     let out = workspace.root.join("out/demo");
-    let (recipe, published) = build_image(workspace, &out, None)?;
+    let (recipe, published) = build_image(workspace, &workspace.cvmkit(), &out, None)?;
     let artifacts = Artifacts::find(&out)?;
     announce("SEV-SNP launch digests, by cvmkit and by sev-snp-measure");
     for vcpus in ["1", "2", "4"] {
@@ -53,21 +53,22 @@ pub(crate) fn build_cvmkit(workspace: &Workspace) -> Result<()> {
     run_step(command("cargo", arguments).current_dir(&workspace.root))
 }
 
-/// Builds the image from the committed lock, or from a fresh one when the mirrors have moved on;
-/// returns the definition used, and whether its digests are the published ones. The store is the
-/// user's unless another one is named.
+/// Builds the image by this program from the committed lock, or from a fresh one when the mirrors have
+/// moved on; returns the definition used, and whether its digests are the published ones. The store is
+/// the user's unless another one is named.
 pub(crate) fn build_image(
     workspace: &Workspace,
+    cvmkit: &Path,
     out: &Path,
     store: Option<&Path>,
 ) -> Result<(PathBuf, bool)> {
     let recipe = workspace.root.join("recipes/minimal");
     announce("build the image");
     if !recipe.join("image.lock").is_file() {
-        run_step(command(workspace.cvmkit(), ["lock"]).arg(&recipe))?;
+        run_step(command(cvmkit, ["lock"]).arg(&recipe))?;
     }
     let build = |recipe: &Path| {
-        let mut command = command(workspace.cvmkit(), ["build"]);
+        let mut command = command(cvmkit, ["build"]);
         command.arg(recipe).arg("--out").arg(out);
         command.envs(store.map(|store| ("CVMKIT_STORE", store)));
         command
@@ -85,14 +86,14 @@ pub(crate) fn build_image(
     }
     copy_folder(&recipe, &scratch)?;
     fs::remove_file(scratch.join("image.lock"))?;
-    lock_afresh(workspace, &scratch)?;
+    lock_afresh(cvmkit, &scratch)?;
     run_step(&mut build(&scratch))?;
     Ok((scratch, false))
 }
 
 /// Locks a definition; a suite that its archive has let expire is taken all the same, loudly.
-fn lock_afresh(workspace: &Workspace, recipe: &Path) -> Result<()> {
-    let mut lock = command(workspace.cvmkit(), ["lock"]);
+fn lock_afresh(cvmkit: &Path, recipe: &Path) -> Result<()> {
+    let mut lock = command(cvmkit, ["lock"]);
     lock.arg(recipe);
     let mut taken: Vec<String> = Vec::new();
     loop {

@@ -92,8 +92,8 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Downloads and unpacks what is missing, and builds the minimal image for its firmware.
-    pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
+    /// Downloads and unpacks what is missing, and builds the minimal image by this program for its firmware.
+    pub(crate) fn ensure(workspace: &Workspace, cvmkit: &Path) -> Result<Self> {
         announce("real inputs for the tests");
         let bookworm = BOOKWORM.ensure(workspace)?;
         let trixie = TRIXIE.ensure(workspace)?;
@@ -104,7 +104,7 @@ impl Inputs {
             None => workspace.target.join("oracles/store"),
         };
         let image = workspace.target.join("oracles/image");
-        demo::build_image(workspace, &image, Some(&store))?;
+        demo::build_image(workspace, cvmkit, &image, Some(&store))?;
         Ok(Self { bookworm, trixie, forky, firmware: demo::only(&image, "amdsev.fd")?, store })
     }
 

@@ -77,6 +77,11 @@ impl Workspace {
     fn cvmkit(&self) -> PathBuf {
         self.target.join("release/cvmkit")
     }
+
+    /// The build of the product that the tests run.
+    fn checked_cvmkit(&self) -> PathBuf {
+        self.target.join(test::PROFILE).join("cvmkit")
+    }
 }
 
 fn main() -> ExitCode {

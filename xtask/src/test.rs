@@ -1,4 +1,5 @@
-//! Every check of the project, in one profile so that dependencies compile once.
+//! Every check of the project, in one profile so that dependencies compile once: that of `Cargo.toml`
+//! which compiles fast.
 //!
 //! A skipped check is loud: libtest hides what a passing test prints, so its output is asked for
 //! and the `SKIPPED:` lines in it are repeated at the end. With `CVMKIT_ORACLES=require` such tests
@@ -21,6 +22,9 @@ pub(crate) enum Extent {
     Quick,
 }
 
+/// The profile that all checks compile in. Cargo names its folder so.
+pub(crate) const PROFILE: &str = "checks";
+
 /// Tests against another implementation of SNP launch digests, of which the dependencies are many.
 pub(crate) const CROSS_CHECK: [&str; 2] = ["--features", "cvmkit-measure/cross-check"];
 
@@ -35,11 +39,14 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
         Extent::Whole => {
             // The tests bring features of dependencies that the product alone has to do without.
             step::announce("the product alone");
-            step::run(&mut cargo(workspace, &["check", "--release", "--package", "cvmkit"]))?;
+            step::run(&mut cargo(
+                workspace,
+                &["check", "--profile", PROFILE, "--package", "cvmkit"],
+            ))?;
             // With the tests comes the product that they run, and that makes their inputs.
             step::announce("the tests and the product");
             step::run(tests(workspace, extent).arg("--no-run"))?;
-            Some(Inputs::ensure(workspace)?)
+            Some(Inputs::ensure(workspace, &workspace.checked_cvmkit())?)
         }
     };
     // A finding is told at once, and fails the run after the tests had their turn.
@@ -76,7 +83,8 @@ fn static_checks(workspace: &Workspace, extent: Extent) -> Result<()> {
         deny::check(workspace)?;
     }
     step::announce("lints");
-    let mut lints = cargo(workspace, &["clippy", "--release", "--workspace", "--all-targets"]);
+    let mut lints =
+        cargo(workspace, &["clippy", "--profile", PROFILE, "--workspace", "--all-targets"]);
     step::run(lints.args(CROSS_CHECK).args(["--", "-D", "warnings"]))
 }
 
@@ -92,7 +100,8 @@ fn tests(workspace: &Workspace, extent: Extent) -> Command {
         Extent::Whole => &[],
         Extent::Quick => &["--lib", "--bins"],
     };
-    let mut test = cargo(workspace, &["test", "--release", "--workspace", "--no-fail-fast"]);
+    let mut test =
+        cargo(workspace, &["test", "--profile", PROFILE, "--workspace", "--no-fail-fast"]);
     test.args(CROSS_CHECK).args(targets);
     test
 }

@@ -73,7 +73,7 @@ impl Inputs {
             folder,
         };
         inputs.build(workspace)?;
-        demo::build_image(workspace, &inputs.minimal, Some(&inputs.store()))?;
+        demo::build_image(workspace, &workspace.cvmkit(), &inputs.minimal, Some(&inputs.store()))?;
         Ok(inputs)
     }
 
