@@ -4,15 +4,18 @@ use std::fmt;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use cvmkit_engine::build::{self, ExplainedScript, Unexplained};
+use cvmkit_engine::definition::Project;
 use cvmkit_engine::fetch::Origins;
 use cvmkit_engine::lock::{
-    self, Accepted, Changes, Fingerprint, LockError, LockFile, Resolving, Update,
+    self, Accepted, Changes, Fingerprint, LockError, LockFile, Resolving, Unevaluated, Update,
 };
+use cvmkit_host::fault::{Diagnosis, in_one_line};
 use cvmkit_host::progress::Progress;
 use serde::Serialize;
 
 use super::project::{DefinitionArgument, OriginArguments, Places};
-use crate::console::{Answer, Console};
+use crate::console::{Answer, CommandError, Console};
 use crate::environment;
 use crate::text::counted;
 
@@ -38,7 +41,7 @@ pub(crate) struct Arguments {
     /// Accept signatures of a key that has expired; the lock records it.
     #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint)]
     accept_expired_key: Vec<Fingerprint>,
-    /// Show why a package is locked.
+    /// Show why a package is locked, and what its maintainer scripts do.
     #[arg(long, value_name = "PKG")]
     explain: Option<String>,
 }
@@ -56,12 +59,7 @@ impl Arguments {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(package) = &self.explain {
-            let file = LockFile::open(&project)?;
-            let reasons = file.lock.explain(package);
-            if reasons.is_empty() {
-                return Err(LockError::NotLocked { name: package.clone() }.into());
-            }
-            console.result(&Explanation { package: package.clone(), reasons });
+            console.result(&self.explanation(&project, package, console)?);
             return Ok(ExitCode::SUCCESS);
         }
         let places = Places::of(&project)?;
@@ -76,7 +74,7 @@ impl Arguments {
         let resolving = Resolving {
             origins: Origins { progress: &listening, ..origins },
             now: environment::now(),
-            ids_of: cvmkit_engine::build::ids_of,
+            evaluate: build::evaluate,
             accepted: Accepted {
                 expired: &self.accept_expired,
                 older: &self.accept_older,
@@ -89,12 +87,46 @@ impl Arguments {
             packages: lock.packages.len(),
             bytes: lock.packages.iter().map(|package| package.size).sum(),
             accounts: lock.accounts.len(),
+            scripts: lock.scripts.len(),
             unknown_ids_of: lock.unknown_ids_of,
             files: lock.files.len(),
             notes: listening.notes.into_inner().unwrap_or_else(PoisonError::into_inner),
             changes,
         });
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Arguments {
+    /// Why a package is locked, and what its scripts do as far as that can be told here.
+    fn explanation(
+        &self,
+        project: &Project,
+        package: &str,
+        console: &Console,
+    ) -> Result<Explanation, CommandError> {
+        let file = LockFile::open(project)?;
+        let reasons = file.lock.explain(package);
+        if reasons.is_empty() {
+            return Err(LockError::NotLocked { name: package.to_owned() }.into());
+        }
+        let places = Places::of(project)?;
+        let vendor = self.origins.vendor.as_deref();
+        let origins = places.origins(self.origins.offline, vendor, console);
+        let scripts = match build::explain(project, &file, package, origins) {
+            Ok(scripts) => Some(scripts.into_iter().map(ScriptExplanation::from).collect()),
+            Err(Unexplained::Build(error)) => return Err(error.into()),
+            Err(Unexplained::Unevaluated(why)) => {
+                let why: Box<dyn Diagnosis> = match why {
+                    Unevaluated::Taken(error) => error,
+                    Unevaluated::NotHad(error) | Unevaluated::Other(error) => error,
+                };
+                let why = in_one_line(&*why);
+                console.note(&format!("what its maintainer scripts do can't be told: {why}"));
+                None
+            }
+        };
+        Ok(Explanation { package: package.to_owned(), reasons, scripts })
     }
 }
 
@@ -139,11 +171,52 @@ struct Explanation {
     package: String,
     /// From the package up to one that the definition requests: each with its reason.
     reasons: Vec<(String, String)>,
+    /// Its maintainer scripts in the order in which they run; nothing if they can't be evaluated here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scripts: Option<Vec<ScriptExplanation>>,
+}
+
+/// A maintainer script, and what it does.
+#[derive(Serialize)]
+struct ScriptExplanation {
+    script: String,
+    package: String,
+    /// Of its text.
+    sha256: String,
+    /// Of what it does, as the lock has it.
+    effects: String,
+    /// The root file systems in which it does this.
+    roles: Vec<String>,
+    /// Each as the log of a build has it.
+    does: Vec<String>,
+}
+
+impl From<ExplainedScript> for ScriptExplanation {
+    fn from(ExplainedScript { script, roles }: ExplainedScript) -> Self {
+        Self {
+            script: script.script,
+            package: script.package,
+            sha256: script.sha256.to_string(),
+            effects: script.effects.to_string(),
+            roles,
+            does: script.lines,
+        }
+    }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reasons.iter().try_for_each(|(package, reason)| writeln!(f, "{package}: {reason}"))
+        self.reasons.iter().try_for_each(|(package, reason)| writeln!(f, "{package}: {reason}"))?;
+        self.scripts.iter().flatten().try_for_each(|script| script.fmt(f))
+    }
+}
+
+impl fmt::Display for ScriptExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { script, package, roles, does, .. } = self;
+        let nothing = if does.is_empty() { " changes nothing" } else { "" };
+        writeln!(f, "{script} of {package} ({}){nothing}", roles.join(", "))?;
+        does.iter().try_for_each(|line| writeln!(f, "  {line}"))
     }
 }
 
@@ -155,7 +228,9 @@ struct Locked {
     bytes: u64,
     /// How many accounts have an id in the lock.
     accounts: usize,
-    /// The roles of root file systems whose accounts could not be derived.
+    /// How many maintainer scripts are in the lock with what they do.
+    scripts: usize,
+    /// The roles of root file systems whose accounts and scripts could not be told.
     unknown_ids_of: Vec<String>,
     files: usize,
     /// The notes on standard error, for readers of JSON alone.
@@ -172,7 +247,9 @@ impl fmt::Display for Locked {
         write!(f, "{}: {packages} ({megabytes} MB), {files}", self.path)?;
         match (self.changes.is_empty(), self.changes.rewritten) {
             (false, _) => Ok(()),
-            (true, true) => f.write_str(", rewritten: no package, account or local file changed"),
+            (true, true) => {
+                f.write_str(", rewritten: no package, account, script or local file changed")
+            }
             (true, false) => f.write_str(", unchanged"),
         }
     }

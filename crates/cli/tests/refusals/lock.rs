@@ -112,14 +112,17 @@ fn a_lock_of_the_format_before_is_written_anew_without_moving_anything() {
     let Some(archive) = three() else { return };
     let good = text(&archive);
     let digest = good.lines().find(|line| line.starts_with("sha256 = ")).unwrap();
-    let before = good.replacen(&format!("{digest}\n"), "", 1).replace("format = 3", "format = 1");
+    let before = good.replacen(&format!("{digest}\n"), "", 1).replace("format = 4", "format = 1");
     fs::write(archive.project().join("image.lock"), before).unwrap();
     let words =
-        ["has lock format 1, expected 3", "hint: an older cvmkit wrote it: run `cvmkit lock`"];
+        ["has lock format 1, expected 4", "hint: an older cvmkit wrote it: run `cvmkit lock`"];
     archive.build().refused(2, &words);
     let before = archive.requests("").len();
     let said = archive.cvmkit(&["lock"]).answer();
-    assert!(said.contains("rewritten: no package, account or local file changed"), "{said}");
+    assert!(
+        said.contains("rewritten: no package, account, script or local file changed"),
+        "{said}"
+    );
     assert_eq!(archive.requests("").len(), before, "it asked a mirror");
     assert_eq!(text(&archive), good);
 }
@@ -134,7 +137,10 @@ fn a_lock_that_was_written_anew_is_not_called_unchanged() {
     fs::write(&path, definition.replace("version = \"1\"", "version = \"2\"")).unwrap();
     let said = archive.cvmkit(&["lock"]).answer();
     assert!(!said.contains("unchanged"), "{said}");
-    assert!(said.contains("rewritten: no package, account or local file changed"), "{said}");
+    assert!(
+        said.contains("rewritten: no package, account, script or local file changed"),
+        "{said}"
+    );
 }
 
 /// The digests of the whole definition and lock were in the manifest of each variant.

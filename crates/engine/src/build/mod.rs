@@ -17,6 +17,7 @@ mod parts;
 mod rootfs;
 #[cfg(test)]
 pub(crate) mod sample;
+mod scripts;
 #[cfg(test)]
 mod tests;
 mod unchanged;
@@ -35,7 +36,8 @@ pub use error::BuildError;
 use external::External;
 pub use inputs::Builder;
 use inputs::Inputs;
-pub use rootfs::ids_of;
+pub use rootfs::evaluate;
+pub use scripts::{ExplainedScript, Unexplained, explain};
 
 use crate::content::Content;
 use crate::definition::Project;
@@ -82,6 +84,7 @@ pub fn build(
     let external = inputs.external(builder.origins)?;
     let mut rootfs =
         debian::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
+    lock.holds_scripts(variant, &rootfs.scripts)?;
     let boot = boot_parts(&mut rootfs, &inputs, builder.stage1)?;
     let os_release = os_release(&rootfs.tree)?;
     let image = image::write(

@@ -10,9 +10,11 @@ use crate::content::Content;
 use crate::definition::raw::RawUser;
 use crate::definition::{Definition, FileKind, Metadata, Ownership, Project};
 use crate::fetch::Origins;
-use crate::lock::{LocalFile, LocalKind, LockError, LockFile, UntoldIds};
+use crate::lock::{LocalFile, LocalKind, LockError, LockFile, Unevaluated};
 use crate::packages::debian::{self, AssembleError, Package, PackageDatabase, Request};
-use crate::rootfs::{self, GroupRequest, Ids, Placed, PlacedNode, RootfsError, UserRequest};
+use crate::rootfs::{
+    self, Evaluated, GroupRequest, Ids, Placed, PlacedNode, RootfsError, UserRequest,
+};
 use crate::store::Store;
 
 /// The parameter with which systemd keeps `/var` in memory (kernel-command-line(7)).
@@ -135,33 +137,34 @@ fn group(raw: &RawUser) -> Option<GroupRequest> {
     raw.gid.map(|gid| GroupRequest { name: raw.name.clone(), gid: Some(gid) })
 }
 
-/// The ids of one variant's accounts that nothing else fixes, to put into a lock; those in `known` as
-/// they are there.
+/// Evaluates the packages of one variant for its lock: the ids of its accounts that nothing else fixes, those in
+/// `known` as they are there, and what its maintainer scripts do.
 ///
 /// # Errors
 /// The image of this lock can't be put together.
-pub fn ids_of(
+pub fn evaluate(
     project: &Project,
     definition: &Definition,
     lock: &LockFile,
     known: &BTreeMap<String, u32>,
     origins: Origins<'_>,
-) -> Result<BTreeMap<String, u32>, UntoldIds> {
-    let told = || -> Result<_, BuildError> {
+) -> Result<Evaluated, Unevaluated> {
+    let evaluated = || -> Result<_, BuildError> {
         let inputs = Inputs::of_folder(project, definition, lock)?;
         let packages = packages::unpack(&inputs.packages(), origins)?;
         let ids = Ids::GivenOut(known.clone());
         let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
-        Ok(debian::unfixed_ids(&parts.as_request())?)
+        Ok(debian::evaluate(&parts.as_request())?)
     };
-    told().map_err(|error| match error {
+    evaluated().map_err(|error| match error {
         BuildError::Assemble(error) => match *error {
             AssembleError::Rootfs(error @ RootfsError::LockedIdTaken { .. }) => {
-                UntoldIds::Taken(Box::new(error))
+                Unevaluated::Taken(Box::new(error))
             }
-            error => UntoldIds::Other(Box::new(error)),
+            error => Unevaluated::Other(Box::new(error)),
         },
-        error => UntoldIds::Other(Box::new(error)),
+        error @ BuildError::Fetch(_) => Unevaluated::NotHad(Box::new(error)),
+        error => Unevaluated::Other(Box::new(error)),
     })
 }
 

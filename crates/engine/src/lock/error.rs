@@ -8,6 +8,7 @@ use cvmkit_host::files::FileError;
 use cvmkit_host::versioned::VersionedError;
 use thiserror::Error;
 
+use super::difference::ScriptChange;
 use crate::definition::DefinitionError;
 use crate::local::LocalError;
 use crate::packages::debian::{ResolveError, SuiteError};
@@ -73,9 +74,10 @@ pub enum LockError {
         /// What it should be there for.
         role: String,
     },
-    /// When it was made, the accounts of some root file systems could not be told.
+    /// When it was made, the scripts of some root file systems could not be evaluated.
     #[error(
-        "`{}` may lack ids of system accounts (of {}): they were not known when it was made",
+        "`{}` may lack ids of system accounts and effects of maintainer scripts (of {}): they were not known \
+         when it was made",
         path.display(),
         .roles.join(", ")
     )]
@@ -84,6 +86,24 @@ pub enum LockError {
         path: PathBuf,
         /// The roles of the root file systems.
         roles: Vec<String>,
+    },
+    /// Maintainer scripts do something else than it says.
+    #[error(
+        "{} something else than `{}` says of `{role}`:{}",
+        match changes.len() {
+            1 => "a maintainer script does".to_owned(),
+            count => format!("{count} maintainer scripts do"),
+        },
+        path.display(),
+        listed(changes)
+    )]
+    OtherEffects {
+        /// The file.
+        path: PathBuf,
+        /// The root file system.
+        role: String,
+        /// Each script that differs.
+        changes: Vec<ScriptChange>,
     },
     /// An id of the lock is another account's by now.
     #[error(transparent)]
@@ -249,6 +269,10 @@ impl Diagnosis for LockError {
             Self::UnknownIds { .. } => {
                 "run `cvmkit lock` again; it says why they are not known".into()
             }
+            Self::OtherEffects { .. } => "run `cvmkit lock`, which changes no package, and review what it \
+                                          says; to make a published image again, take the version of \
+                                          cvmkit that made it"
+                .into(),
             Self::Ids(error) => return error.hint(),
             Self::Offline => "run `cvmkit lock` without `--offline`".into(),
             Self::Versioned(error) => return error.hint(),
@@ -275,6 +299,11 @@ impl Diagnosis for LockError {
             Self::LocalUnusable { .. } | Self::Unserialisable { .. } => return None,
         })
     }
+}
+
+/// One on a line each.
+fn listed(changes: &[ScriptChange]) -> String {
+    changes.iter().map(|change| format!("\n    {change}")).collect()
 }
 
 /// `image.lock:12`.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_formats::digest::Sha256;
 
-use super::records::{Lock, LockedAccount};
+use super::records::{Lock, LockedAccount, LockedScript};
 use super::role::{FIRMWARE_ROLE, ROOT_ROLE, STUB_ROLE};
 use crate::packages::LockedPackage;
 use crate::packages::debian::{SIZE_MAX, is_archive_name, is_pool_path};
@@ -36,7 +36,7 @@ impl Lock {
                 return Some((message, package.words()));
             }
         }
-        if let Some(found) = fault_of_accounts(self) {
+        if let Some(found) = fault_of_accounts(self).or_else(|| fault_of_scripts(self)) {
             return Some(found);
         }
         let suites: BTreeSet<_> =
@@ -94,6 +94,44 @@ impl LockedPackage {
     fn words(&self) -> String {
         self.sha256.to_string()
     }
+}
+
+/// The maintainer scripts that an installation runs (Debian Policy 6.5, debconf-devel(7)).
+const SCRIPTS: [&str; 3] = ["preinst", "config", "postinst"];
+
+/// What no lock that was made says of scripts, and words of the line that says it.
+fn fault_of_scripts(lock: &Lock) -> Option<(String, String)> {
+    let mut seen = BTreeSet::new();
+    for (at, one) in lock.scripts.iter().enumerate() {
+        let LockedScript { package, script, effects, roles, .. } = one;
+        let refuse = |why: String| {
+            Some((format!("{script} of `{package}`: {why}"), format!("effects = \"{effects}\"")))
+        };
+        if !SCRIPTS.contains(&script.as_str()) {
+            return refuse(format!("expected one of {}", SCRIPTS.join(", ")));
+        }
+        let key =
+            |one: &LockedScript| (one.package.clone(), one.script.clone(), one.sha256, one.effects);
+        let before = at.checked_sub(1).and_then(|at| lock.scripts.get(at));
+        if let Some(before) = before.filter(|before| key(before) >= key(one)) {
+            let twice = key(before) == key(one);
+            return refuse(if twice { "is twice" } else { "is not in its place" }.to_owned());
+        }
+        if roles.is_empty() {
+            return refuse("no roles, expected the root file systems that have it".to_owned());
+        }
+        for role in roles {
+            let kind = role.split_once(':').map_or(role.as_str(), |(kind, _)| kind);
+            if kind != ROOT_ROLE || !seen.insert((role, package, script)) {
+                return refuse(format!("role `{role}`, expected `{ROOT_ROLE}` ones, each once"));
+            }
+        }
+        let owners = lock.packages.iter().filter(|owner| owner.name == *package);
+        if roles.iter().any(|role| !owners.clone().any(|owner| owner.roles.contains(role))) {
+            return refuse("is of no package that is locked for its roles".to_owned());
+        }
+    }
+    None
 }
 
 /// What no lock that was made says of accounts, and words of the line that says it.

@@ -6,7 +6,9 @@ use cvmkit_host::files;
 use cvmkit_host::versioned::VersionedError;
 
 use super::error::LockError;
-use super::records::{FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, Lock};
+use super::records::{
+    FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, FORMAT_WITHOUT_SCRIPTS, Lock,
+};
 use super::role::root_role;
 use super::text::Unreadable;
 use crate::definition::{Definition, Project};
@@ -41,7 +43,7 @@ impl LockFile {
         let Err(LockError::Versioned(VersionedError::Version { found, .. })) = &read else {
             return read;
         };
-        let before = [FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS];
+        let before = [FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, FORMAT_WITHOUT_SCRIPTS];
         match before.into_iter().find(|format| *found == u64::from(*format)) {
             Some(format) => Self::read_format(path, format),
             None => read,

@@ -1,12 +1,13 @@
 //! The exact inputs of a definition: which suites were trusted and why, every package with its
-//! digest, every local file, every id that an account got.
+//! digest, every local file, every id that an account got, what each maintainer script does.
 //!
 //! A lock is bound to its definition by checksum: [`LockFile::open`] refuses a stale one. It holds
 //! paths and digests, never hosts. Its records are sorted, one to a block, so that a change reviews
 //! well; it has one form, and its head has the digest of its body, so that nobody edits it by chance.
 
-mod accounts;
+mod difference;
 mod error;
+mod evaluation;
 mod fault;
 mod file;
 mod inputs;
@@ -21,12 +22,13 @@ mod tests;
 mod text;
 mod unused;
 
-pub use accounts::{IdsOf, UntoldIds};
+pub use difference::{ScriptChange, ScriptDifference};
 pub use error::LockError;
+pub use evaluation::{Evaluate, Unevaluated};
 pub use file::LockFile;
 pub(crate) use inputs::source_of;
 pub use local::{LocalFile, LocalKind, survey};
-pub use records::{Lock, LockedAccount};
+pub use records::{Lock, LockedAccount, LockedScript};
 pub use resolve::{Changes, Resolving, Update, check, lock};
 pub use role::{FIRMWARE_ROLE, STUB_ROLE, input_role, root_role};
 pub use text::Unreadable;

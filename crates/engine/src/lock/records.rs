@@ -13,13 +13,16 @@ use crate::definition::Definition;
 use crate::packages::{LockedPackage, LockedSuite};
 
 /// Version of the format of lock files.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// The first format, which `cvmkit lock` alone reads: it had no digest of its body.
 pub(super) const FORMAT_WITHOUT_DIGEST: u32 = 1;
 
 /// The format after it, which `cvmkit lock` alone reads: it had no ids of accounts.
 pub(super) const FORMAT_WITHOUT_IDS: u32 = 2;
+
+/// The format after that, which `cvmkit lock` alone reads: it did not say what scripts do.
+pub(super) const FORMAT_WITHOUT_SCRIPTS: u32 = 3;
 
 /// Exact inputs.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -32,8 +35,8 @@ pub struct Lock {
     /// [`Project::package_checksum`](crate::definition::Project::package_checksum) of it: while it is the
     /// same, packages stay as they are locked.
     pub package_request: Sha256,
-    /// The roles of root file systems whose accounts could not be told when the lock was made: they
-    /// may have some without an id.
+    /// The roles of root file systems whose scripts could not be evaluated when the lock was made: they may
+    /// have accounts without an id, and no script of theirs is in the lock.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_ids_of: Vec<String>,
     /// The suites that packages were chosen from.
@@ -45,6 +48,9 @@ pub struct Lock {
     /// The accounts whose ids nothing else fixes, sorted by name.
     #[serde(rename = "account", skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<LockedAccount>,
+    /// The maintainer scripts and what they do, sorted by package, script and digests.
+    #[serde(rename = "script", skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<LockedScript>,
     /// The local files, sorted by path.
     #[serde(rename = "file", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LocalFile>,
@@ -62,10 +68,31 @@ pub struct LockedAccount {
     pub roles: Vec<String>,
 }
 
+/// A maintainer script of a root file system, and what it does there.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedScript {
+    /// The package whose script it is.
+    pub package: String,
+    /// `preinst`, `config` or `postinst`.
+    pub script: String,
+    /// Of its text.
+    pub sha256: Sha256,
+    /// Of all that it changes ([`EvaluatedScript::effects`](crate::rootfs::EvaluatedScript::effects)).
+    pub effects: Sha256,
+    /// The root file systems in which it does that: `root`, `root:VARIANT`, at least one.
+    pub roles: Vec<String>,
+}
+
 impl Lock {
     /// The packages of one role, sorted.
     pub fn packages_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a LockedPackage> {
         self.packages.iter().filter(move |package| package.roles.iter().any(|has| has == role))
+    }
+
+    /// The maintainer scripts of one root file system, sorted.
+    pub fn scripts_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a LockedScript> {
+        self.scripts.iter().filter(move |script| script.roles.iter().any(|has| has == role))
     }
 
     /// The ids of a variant's accounts that nothing else fixes, by name.
@@ -138,7 +165,11 @@ impl Lock {
             })
             .map(|suite| (&suite.archive, &suite.name, suite.date, suite.inrelease))
             .collect();
-        let part = serde_json::to_vec(&(suites, used, self.ids(variant), files));
+        let scripts: Vec<_> = self
+            .scripts_of(&own[0])
+            .map(|script| (&script.package, &script.script, script.sha256, script.effects))
+            .collect();
+        let part = serde_json::to_vec(&(suites, used, self.ids(variant), scripts, files));
         Sha256::of(&part.expect("strings, numbers and lists serialise"))
     }
 
@@ -180,6 +211,7 @@ pub(super) fn empty(definition: Sha256, package_request: Sha256) -> Lock {
         suites: Vec::new(),
         packages: Vec::new(),
         accounts: Vec::new(),
+        scripts: Vec::new(),
         files: Vec::new(),
     }
 }

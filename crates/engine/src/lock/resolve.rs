@@ -11,8 +11,9 @@ use cvmkit_host::http::{Client, Limits};
 use cvmkit_host::timestamp::Timestamp;
 use serde::Serialize;
 
-use super::accounts::{IdsOf, give_ids};
+use super::difference::ScriptChange;
 use super::error::LockError;
+use super::evaluation::{Evaluate, evaluate, script_changes};
 use super::file::{LOCK_MAX, LockFile};
 use super::inputs::{inputs, source_of};
 use super::local::{LocalFile, survey};
@@ -47,8 +48,8 @@ pub struct Resolving<'a> {
     pub now: Timestamp,
     /// What is taken although it is out of date.
     pub accepted: Accepted<'a>,
-    /// Tells the ids of accounts: [`crate::build::ids_of`].
-    pub ids_of: IdsOf,
+    /// Evaluates packages: [`crate::build::evaluate`].
+    pub evaluate: Evaluate,
 }
 
 /// How a lock differs from the one before it.
@@ -65,6 +66,8 @@ pub struct Changes {
     pub new_accounts: Vec<(String, u32)>,
     /// Accounts that went, with their id.
     pub gone_accounts: Vec<(String, u32)>,
+    /// Maintainer scripts of packages that stayed, which do something else than before.
+    pub scripts: Vec<ScriptChange>,
     /// Local files that came, went or changed.
     pub files: Vec<String>,
     /// True if the lock was written anew: what the definition says may have changed, or the dates of
@@ -73,7 +76,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// True if no package, no account and no file differs.
+    /// True if no package, no account, no effect of a script and no file differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self { rewritten: self.rewritten, ..Self::default() }
@@ -96,6 +99,9 @@ impl fmt::Display for Changes {
         }
         for (name, id) in &self.gone_accounts {
             writeln!(f, "  - account {name}, id {id}")?;
+        }
+        for change in &self.scripts {
+            writeln!(f, "  ~ {change}")?;
         }
         for path in &self.files {
             writeln!(f, "  ~ local file {path}")?;
@@ -130,8 +136,8 @@ pub fn lock(
     lock.definition = project.checksum();
     lock.package_request = request;
     lock.files = local;
-    let Resolving { origins, ids_of, .. } = *resolving;
-    give_ids(&mut lock, earlier.as_ref(), project, &definitions, origins, ids_of)?;
+    let Resolving { origins, evaluate: told, .. } = *resolving;
+    evaluate(&mut lock, earlier.as_ref(), project, &definitions, origins, told)?;
     for unused in unused(&definitions, &lock, project.folder())? {
         resolving.origins.progress.note(&format!("no effect: {unused}"));
     }
@@ -145,7 +151,7 @@ pub fn lock(
     Ok((lock, changes))
 }
 
-/// The lock that is there, in this format or the one before.
+/// The lock that is there, in this format or one before.
 fn earlier(
     project: &Project,
     update: &Update,
@@ -398,6 +404,7 @@ fn changes(earlier: Option<&Lock>, lock: &Lock) -> Changes {
     };
     let (before, after) = (earlier.map(ids).unwrap_or_default(), ids(lock));
     changes.new_accounts = after.difference(&before).cloned().collect();
+    changes.scripts = earlier.map_or_else(Vec::new, |earlier| script_changes(earlier, lock));
     changes.gone_accounts = before.difference(&after).cloned().collect();
     changes
 }

@@ -8,7 +8,7 @@ use cvmkit_host::progress::Progress;
 use cvmkit_host::timestamp::Timestamp;
 
 use super::records::empty;
-use super::{Lock, LockFile, LockedAccount, LockedPackage, LockedSuite};
+use super::{Lock, LockFile, LockedAccount, LockedPackage, LockedScript, LockedSuite};
 use crate::definition::Project;
 
 /// A package of the root file system.
@@ -40,6 +40,17 @@ pub(crate) fn lock(packages: Vec<LockedPackage>) -> Lock {
 pub(crate) fn account(name: &str, id: u32, roles: &[&str]) -> LockedAccount {
     let roles = roles.iter().map(ToString::to_string).collect();
     LockedAccount { name: name.into(), id, roles }
+}
+
+/// A script of this text that does what these bytes stand for.
+pub(crate) fn script(package: &str, script: &str, text: &str, does: &str) -> LockedScript {
+    LockedScript {
+        package: package.into(),
+        script: script.into(),
+        sha256: Sha256::of(text.as_bytes()),
+        effects: Sha256::of(does.as_bytes()),
+        roles: vec!["root".into()],
+    }
 }
 
 /// A lock that fits a definition, in the file beside it.

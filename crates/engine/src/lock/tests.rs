@@ -5,7 +5,7 @@ use cvmkit_host::files;
 use cvmkit_host::versioned::VersionedError;
 
 use super::fault::PACKAGE_MIN;
-use super::sample::{account, lock, package};
+use super::sample::{account, lock, package, script};
 use super::*;
 use crate::packages::debian::SIZE_MAX;
 
@@ -88,6 +88,42 @@ fn accounts_that_no_lock_has_are_refused() {
     }
 }
 
+#[test]
+fn scripts_that_no_lock_has_are_refused() {
+    let both = ["root".to_owned(), "root:debug".to_owned()];
+    let with = |scripts: &[LockedScript]| {
+        let packages = vec![LockedPackage { roles: both.to_vec(), ..package("a") }, package("b")];
+        let lock = Lock { scripts: scripts.to_vec(), ..lock(packages) };
+        read(&lock.to_text().unwrap()).map(|read| assert_eq!(read, lock))
+    };
+    let of = |package: &str, kind: &str, roles: &[&str]| LockedScript {
+        roles: roles.iter().map(ToString::to_string).collect(),
+        ..script(package, kind, "text", &format!("{kind} {roles:?}"))
+    };
+    let root = &["root"][..];
+    let mut two = [of("a", "postinst", root), of("a", "postinst", &["root:debug"])];
+    two.sort();
+    with(&two).unwrap();
+    with(&[of("a", "config", &["root", "root:debug"]), of("b", "preinst", root)]).unwrap();
+    for (scripts, words) in [
+        (vec![of("a", "prerm", root)], "prerm of `a`: expected one of preinst, config, postinst"),
+        (
+            vec![of("b", "config", root), of("a", "config", root)],
+            "config of `a`: is not in its place",
+        ),
+        (vec![of("a", "config", root); 2], "config of `a`: is twice"),
+        (vec![of("a", "config", &[])], "config of `a`: no roles"),
+        (vec![of("a", "config", &["root", "root"])], "role `root`"),
+        (vec![of("a", "config", &["stub"])], "role `stub`"),
+        (vec![of("b", "config", &["root:debug"])], "is of no package that is locked for its roles"),
+        (vec![of("c", "config", root)], "is of no package that is locked for its roles"),
+    ] {
+        let error = with(&scripts).unwrap_err();
+        assert!(matches!(error, LockError::Malformed { line: Some(_), .. }), "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
 /// Every byte of a lock is bound: by its form, or by the digest in its head.
 #[test]
 fn an_edited_lock_is_refused() {
@@ -130,14 +166,16 @@ fn a_record_has_a_bound() {
 
 #[test]
 fn other_formats_are_named_before_they_are_read() {
-    for (found, more) in [(1, ""), (2, ""), (4, "brand-new = true\n"), (u32::MAX, "[[thing]]\n")] {
+    for (found, more) in
+        [(1, ""), (2, ""), (3, ""), (5, "brand-new = true\n"), (u32::MAX, "[[thing]]\n")]
+    {
         let error = read(&format!("format = {found}\n{more}")).unwrap_err();
         let LockError::Versioned(VersionedError::Version { found: named, .. }) = error else {
             panic!("{error:?}")
         };
         assert_eq!(named, u64::from(found));
     }
-    for text in ["", "format = \"3\"\n", "format = -1\n", "\0", "[[package]]\n", "format = 3\n"] {
+    for text in ["", "format = \"4\"\n", "format = -1\n", "\0", "[[package]]\n", "format = 4\n"] {
         let error = read(text).unwrap_err();
         assert!(matches!(error, LockError::Malformed { .. }), "{text:?}: {error:?}");
     }

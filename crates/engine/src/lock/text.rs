@@ -3,13 +3,13 @@
 //! ```text
 //! # two lines of words
 //!
-//! format = 3                       read first, and loosely: another format says so before all else
+//! format = 4                       read first, and loosely: another format says so before all else
 //! sha256 = "…"                     of the text without the words and this line
 //! definition = "…"
 //! package-request = "…"
 //!
-//! [[suite]], [[package]], [[account]], [[file]] records, parsed one at a time: a lock of any length
-//!                                  takes no more memory than what it says
+//! [[suite]], [[package]], [[account]], [[script]], [[file]] records, parsed one at a time: a lock of any
+//!                                  length takes no more memory than what it says
 //! ```
 
 use std::collections::BTreeSet;
@@ -24,7 +24,8 @@ use serde::de::DeserializeOwned;
 use super::error::LockError;
 use super::local::LocalFile;
 use super::records::{
-    FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, Lock, LockedAccount, empty,
+    FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, FORMAT_WITHOUT_SCRIPTS, Lock, LockedAccount,
+    LockedScript, empty,
 };
 use super::role::ROOT_ROLE;
 use crate::packages::{LockedPackage, LockedSuite};
@@ -37,7 +38,7 @@ const HEADER: &str = "\
 ";
 
 /// How a record begins.
-const RECORDS: [&str; 4] = ["[[suite]]", "[[package]]", "[[account]]", "[[file]]"];
+const RECORDS: [&str; 5] = ["[[suite]]", "[[package]]", "[[account]]", "[[script]]", "[[file]]"];
 
 /// The head of a lock of the current format.
 #[derive(Deserialize)]
@@ -83,6 +84,8 @@ struct Record {
     package: Vec<LockedPackage>,
     #[serde(default)]
     account: Vec<LockedAccount>,
+    #[serde(default)]
+    script: Vec<LockedScript>,
     #[serde(default)]
     file: Vec<LocalFile>,
 }
@@ -174,7 +177,7 @@ impl Lock {
         Ok(lock.of_this_format())
     }
 
-    /// What a lock of an older format says, as one of this format: none had ids of accounts.
+    /// What a lock of an older format says, as one of this format: none had what scripts do.
     fn of_this_format(self) -> Self {
         if self.format == FORMAT {
             return self;
@@ -240,14 +243,20 @@ fn parse(text: &str, format: u32) -> Result<(Lock, Option<Sha256>), Unreadable> 
         (Lock { format, unknown_ids_of, ..lock }, Some(sha256))
     };
     for (line, part) in parts {
-        let Record { suite, package, account, file } = toml_of(line, part)?;
-        if format <= FORMAT_WITHOUT_IDS && !account.is_empty() {
-            let message = format!("a lock of format {format} has no `[[account]]`");
-            return Err(Unreadable::Malformed { line: Some(line + 1), message });
+        let Record { suite, package, account, script, file } = toml_of(line, part)?;
+        for (kind, there, before) in [
+            ("account", !account.is_empty(), FORMAT_WITHOUT_IDS),
+            ("script", !script.is_empty(), FORMAT_WITHOUT_SCRIPTS),
+        ] {
+            if there && format <= before {
+                let message = format!("a lock of format {format} has no `[[{kind}]]`");
+                return Err(Unreadable::Malformed { line: Some(line + 1), message });
+            }
         }
         lock.suites.extend(suite);
         lock.packages.extend(package);
         lock.accounts.extend(account);
+        lock.scripts.extend(script);
         lock.files.extend(file);
     }
     Ok((lock, stated))
@@ -444,7 +453,7 @@ mod tests {
         assert_eq!(name, "`suite.name`: expected a string, found `7`");
         assert!(message("signed-by = []", "signed-by = [7]").starts_with("`suite.signed-by[0]`: "));
         assert!(message("name = \"x\"\n", "").contains("missing field `name`"));
-        assert!(message("format = 3", "format = 3\nmore = 1").contains("unknown field `more`"));
+        assert!(message("format = 4", "format = 4\nmore = 1").contains("unknown field `more`"));
     }
 
     /// What differs of the one form is shown with both sides, whatever bytes they are.

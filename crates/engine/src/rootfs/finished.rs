@@ -6,6 +6,7 @@ use cvmkit_attest::output::Notice;
 use cvmkit_formats::tree::Tree;
 
 use super::accounts::Accounts;
+use super::scripts::EvaluatedScript;
 use crate::content::Content;
 
 /// The finished tree and what is known about it.
@@ -21,6 +22,9 @@ pub struct Rootfs {
     pub log: Vec<String>,
     /// What the publisher of the image has to know; it belongs into the manifest.
     pub notices: Vec<Notice>,
+    /// What maintainer scripts did, in the order in which they first ran; what is locked of it belongs into
+    /// the lock.
+    pub scripts: Vec<EvaluatedScript>,
     /// Kernel releases whose `modules.dep` and its relatives are still to be made.
     pub kernels: Vec<String>,
 }

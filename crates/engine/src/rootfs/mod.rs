@@ -24,6 +24,7 @@ pub(crate) mod mode;
 pub(crate) mod overlay;
 pub(crate) mod programs;
 mod request;
+mod scripts;
 pub(crate) mod terminals;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -37,4 +38,5 @@ pub use error::{RootfsError, Unused};
 pub use finished::Rootfs;
 pub(crate) use identity::is_hostname;
 pub use request::{Changes, Placed, PlacedNode, Request, Units};
+pub use scripts::{Evaluated, EvaluatedScript};
 pub use volatile::remake_var_at_boot;

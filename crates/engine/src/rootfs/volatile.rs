@@ -138,6 +138,7 @@ mod tests {
             accounts: Accounts::default(),
             log: Vec::new(),
             notices: Vec::new(),
+            scripts: Vec::new(),
             kernels: Vec::new(),
         };
         change(&mut rootfs);

@@ -48,6 +48,7 @@ pub(super) fn getopt<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u8, Sto
         return Parser::new(call, letters, Vec::new(), name)?.print(call, &words, false, false);
     }
     let long = [
+        ("alternative", b'a'),
         ("options", b'o'),
         ("longoptions", b'l'),
         // A prefix that scripts like.
@@ -59,7 +60,7 @@ pub(super) fn getopt<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u8, Sto
         ("test", b'T'),
         ("unquoted", b'u'),
     ];
-    let options = Options::of(call, "+o:l:n:qQs:Tu", &long)?;
+    let options = Options::of(call, "+ao:l:n:qQs:Tu", &long)?;
     if options.has(b'T') {
         // "The enhanced version" (getopt(1), "Exit status").
         return Ok(4);
@@ -84,6 +85,7 @@ pub(super) fn getopt<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u8, Sto
     let name = options.last(b'n').map_or_else(|| call.name(), shown);
     let mut parser = Parser::new(call, letters, names.collect(), name)?;
     parser.is_quiet |= options.has(b'q');
+    parser.is_alternative = options.has(b'a');
     parser.print(call, words, !options.has(b'u'), options.has(b'Q'))
 }
 
@@ -95,6 +97,8 @@ struct Parser<'l> {
     /// The script's name in messages.
     name: String,
     is_quiet: bool,
+    /// Long options may have one dash (getopt_long_only(3)).
+    is_alternative: bool,
     /// Options, each with its argument or without; an operand in its place has no name.
     found: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     operands: Vec<Vec<u8>>,
@@ -122,6 +126,7 @@ impl<'l> Parser<'l> {
         Ok(Self {
             // A colon first keeps getopt(3) silent.
             is_quiet: letters.starts_with(b":"),
+            is_alternative: false,
             letters,
             names,
             order,
@@ -169,7 +174,10 @@ impl<'l> Parser<'l> {
         while let Some(word) = words.next() {
             match word {
                 b"--" => self.operands.extend(words.by_ref().map(<[u8]>::to_vec)),
-                [b'-', b'-', name @ ..] => self.long(call, name, &mut words),
+                [b'-', b'-', name @ ..] => self.long(call, ("--", name), &mut words),
+                [b'-', name @ ..] if self.is_long(name) => {
+                    self.long(call, ("-", name), &mut words);
+                }
                 [b'-', letters @ ..] if !letters.is_empty() => {
                     self.short(call, letters, &mut words);
                 }
@@ -183,6 +191,16 @@ impl<'l> Parser<'l> {
                 },
             }
         }
+    }
+
+    /// Whether a word behind one dash is a long option: never a single letter that is an option, and letters
+    /// whose first is one only where they start a long option's name.
+    fn is_long(&self, word: &[u8]) -> bool {
+        let Some(first) = word.first().filter(|_| self.is_alternative) else { return false };
+        let is_short = *first != b':' && self.letters.contains(first);
+        let end = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
+        let starts = self.names.iter().any(|(name, _)| name.starts_with(&word[..end]));
+        !is_short || (word.len() > 1 && starts)
     }
 
     fn short<'w>(
@@ -220,14 +238,14 @@ impl<'l> Parser<'l> {
     fn long<'w>(
         &mut self,
         call: &mut Call<'_>,
-        word: &'w [u8],
+        (dash, word): (&str, &'w [u8]),
         words: &mut impl Iterator<Item = &'w [u8]>,
     ) {
         let (given, value) = match word.iter().position(|byte| *byte == b'=') {
             Some(at) => (&word[..at], Some(&word[at + 1..])),
             None => (word, None),
         };
-        let option = format!("option '--{}'", shown(given));
+        let option = format!("option '{dash}{}'", shown(given));
         let exact = self.names.iter().find(|(name, _)| name == given);
         let mut starting = self.names.iter().filter(|(name, _)| name.starts_with(given));
         let (name, takes) = match (exact, starting.next(), starting.next()) {

@@ -3,7 +3,7 @@
 use cvmkit_formats::source::read_all;
 
 use super::*;
-use crate::lock::{LockError, UntoldIds};
+use crate::lock::{LockError, Unevaluated};
 use crate::packages::debian::PackageDatabase;
 use crate::rootfs::{GroupRequest, Ids, Placed, PlacedNode, UserRequest};
 
@@ -171,10 +171,12 @@ name = \"v\"
 }
 
 #[test]
-fn ids_of_an_image_that_can_t_be_put_together_are_not_told() {
+fn an_image_whose_packages_are_not_there_is_not_evaluated() {
     let bench = Bench::new("", &[]);
     let known = std::collections::BTreeMap::new();
-    let told = ids_of(&bench.project, &bench.definition, &bench.lock, &known, bench.origins());
-    let Err(UntoldIds::Other(error)) = told else { panic!("told of packages that are not there") };
+    let told = evaluate(&bench.project, &bench.definition, &bench.lock, &known, bench.origins());
+    let Err(Unevaluated::NotHad(error)) = told else {
+        panic!("told of packages that are not there")
+    };
     assert!(format!("{error:?}").starts_with("Fetch("), "{error:?}");
 }

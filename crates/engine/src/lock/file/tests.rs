@@ -27,7 +27,7 @@ fn a_lock_without_ids_is_read_to_make_the_next_of_it() {
     let put = |lock: &Lock| files::replace(&path, lock.to_text().unwrap().as_bytes()).unwrap();
     put(&before);
     let error = LockFile::read(&path).unwrap_err();
-    assert!(error.to_string().contains("has lock format 2, expected 3"), "{error}");
+    assert!(error.to_string().contains("has lock format 2, expected 4"), "{error}");
     let read = LockFile::read_earlier(&path).unwrap().lock;
     let unknown_ids_of = vec!["root".to_owned()];
     assert_eq!(read, Lock { format: FORMAT, unknown_ids_of, ..before.clone() });

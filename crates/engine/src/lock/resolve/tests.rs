@@ -1,10 +1,11 @@
 //! What a lock is made of, when it is kept, and whether one fits.
 
 use super::super::sample::{self, Notes, account, package};
-use super::super::{Accepted, LocalKind, UntoldIds};
+use super::super::{Accepted, LocalKind, Unevaluated};
 use super::*;
 use crate::definition::sample as definitions;
 use crate::mirrors::Mirrors;
+use crate::rootfs::Evaluated;
 use crate::store::Store;
 
 /// Tells of one account that the base has.
@@ -14,9 +15,9 @@ fn one_account(
     _: &LockFile,
     known: &BTreeMap<String, u32>,
     _: Origins<'_>,
-) -> Result<BTreeMap<String, u32>, UntoldIds> {
+) -> Result<Evaluated, Unevaluated> {
     let id = known.get("a").copied().unwrap_or(999);
-    Ok(BTreeMap::from([("a".to_owned(), id)]))
+    Ok(Evaluated { ids: BTreeMap::from([("a".to_owned(), id)]), scripts: Vec::new() })
 }
 
 /// Locks without a network, and answers what was noted too.
@@ -30,7 +31,7 @@ fn locked(project: &Project, update: &Update) -> (Result<(Lock, Changes), LockEr
         origins,
         now: Timestamp(0),
         accepted: Accepted::default(),
-        ids_of: one_account,
+        evaluate: one_account,
     };
     let result = lock(project, update, &resolving);
     (result, notes.taken())
@@ -184,6 +185,7 @@ fn changes_are_told_by_name() {
         updated: vec![("updated".into(), "1".into(), "2".into())],
         new_accounts: vec![("b".into(), 997)],
         gone_accounts: vec![("b".into(), 998)],
+        scripts: Vec::new(),
         files: ["gone", "new", "other"].map(str::to_owned).into(),
         rewritten: false,
     };
@@ -274,7 +276,7 @@ fn a_lock_fits_or_what_does_not_is_said() {
     let text = files::read_text(&file.path).unwrap();
     bench.put("image.lock", &text.replace("essential", "requested"));
     assert!(matches!(unfit(), LockError::Edited { .. }));
-    bench.put("image.lock", "format = 3\n");
+    bench.put("image.lock", "format = 4\n");
     assert!(matches!(check(&project), Err(LockError::Malformed { .. })), "no answer, but no lock");
 
     sample::beside(&project, whole());

@@ -3,6 +3,7 @@
 //! The links are made by the calls of the scripts ([`super::commands`]). Oracle: `update-alternatives --admindir`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::request::PackageDatabase;
 use crate::rootfs::RootfsError;
@@ -32,6 +33,17 @@ pub struct Alternative {
     pub slaves: Vec<AlternativeLink>,
 }
 
+impl fmt::Display for Alternative {
+    /// `alternative /usr/bin/awk (awk): /usr/bin/mawk, priority 5`, then the links that follow it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AlternativeLink { link, name, path } = &self.master;
+        write!(f, "alternative {link} ({name}): {path}, priority {}", self.priority)?;
+        self.slaves.iter().try_for_each(|AlternativeLink { link, name, path }| {
+            write!(f, "; {link} ({name}): {path}")
+        })
+    }
+}
+
 /// Writes a file for each group.
 pub(super) fn write(
     assembly: &mut Assembly<'_>,
@@ -47,7 +59,7 @@ pub(super) fn write(
     }
     for (name, mut candidates) in groups {
         candidates.sort_by(|a, b| a.master.path.cmp(&b.master.path));
-        let text = database(assembly, &candidates);
+        let text = database(&candidates);
         assembly.write(&format!("{ADMIN_DIRECTORY}/{name}"), 0o644, text.as_str())?;
     }
     Ok(())
@@ -56,7 +68,7 @@ pub(super) fn write(
 /// The administrative file (`update-alternatives`, "FILES"): status, master link, slaves as name
 /// and link, an empty line, then each candidate with its priority and slave paths, and a last
 /// empty line.
-fn database(assembly: &Assembly<'_>, candidates: &[&Alternative]) -> String {
+fn database(candidates: &[&Alternative]) -> String {
     let slaves: BTreeMap<&str, &str> = candidates
         .iter()
         .flat_map(|one| &one.slaves)
@@ -74,8 +86,7 @@ fn database(assembly: &Assembly<'_>, candidates: &[&Alternative]) -> String {
         text += &format!("{}\n{}\n", one.master.path, one.priority);
         for name in slaves.keys() {
             let slave = one.slaves.iter().find(|slave| slave.name == *name);
-            let path = slave.filter(|slave| assembly.find(&slave.path).is_some());
-            text += &format!("{}\n", path.map_or("", |slave| slave.path.as_str()));
+            text += &format!("{}\n", slave.map_or("", |slave| slave.path.as_str()));
         }
     }
     text.push('\n');
@@ -103,7 +114,8 @@ mod tests {
         ("pkg".to_owned(), alternative)
     }
 
-    /// The format of update-alternatives(1), "Query format" of the administrative file.
+    /// The format of update-alternatives(1), "Query format" of the administrative file: a follower's path stands
+    /// there, whether its file does or not.
     #[test]
     fn the_database_lists_every_candidate_with_its_slaves() {
         let files = [("/usr/bin/a", ""), ("/usr/bin/b", ""), ("/usr/share/b.1", "")];
@@ -112,7 +124,7 @@ mod tests {
             (
                 PackageDatabase::Full,
                 Some(
-                    "auto\n/usr/bin/tool\ntool.1\n/usr/share/tool.1\n\n/usr/bin/a\n10\n\n\
+                    "auto\n/usr/bin/tool\ntool.1\n/usr/share/tool.1\n\n/usr/bin/a\n10\n/usr/share/a.1\n\
                      /usr/bin/b\n20\n/usr/share/b.1\n\n",
                 ),
             ),

@@ -14,13 +14,11 @@ use md5::Digest as _;
 
 use super::commands::{Asked, Diversion, Override};
 use super::error::AssembleError;
-use super::package::Package;
+use super::package::{ADMIN_DIRECTORY, Package, info_name};
 use super::request::{PackageDatabase, Request};
 use crate::content::Content;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
-
-const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
 
 /// The longest conffile that is hashed: real ones have a few hundred KB.
 const CONFFILE_MAX: u64 = 64 << 20;
@@ -153,15 +151,6 @@ fn control_files(
     }
     let list = list(&package.entries);
     assembly.write(&format!("{ADMIN_DIRECTORY}/info/{name}.list"), 0o644, list)
-}
-
-/// `Multi-Arch: same` packages can be there once for each architecture: the name tells.
-fn info_name(package: &Package) -> String {
-    let same = package.control.fields.get("Multi-Arch").is_some_and(|value| value == "same");
-    match same {
-        true => format!("{}:{}", package.name, package.architecture),
-        false => package.name.clone(),
-    }
 }
 
 /// Every path of the package, as it is in the package; the root is `/.`.

@@ -16,12 +16,13 @@ use super::error::{AssembleError, ScriptProblem};
 use super::order::{self, Order};
 use super::package::Package;
 use super::request::Request;
+use super::runs::Runs;
 use super::skip::{Skipping, generated, lost_capabilities};
 use super::sysusers::{self, MASTERS};
 use super::triggers::Triggers;
 use super::unpack::Unpacker;
 use crate::rootfs::assembly::Assembly;
-use crate::rootfs::{Accounts, RootfsError, accounts, overlay};
+use crate::rootfs::{Accounts, EvaluatedScript, RootfsError, accounts, overlay};
 
 /// How often packages may act on triggers, one after another: each may activate others.
 const ROUNDS_MAX: usize = 1000;
@@ -37,6 +38,8 @@ pub(super) struct Outcome<'a> {
     pub(super) asked: Asked,
     /// The accounts, those of scripts among them.
     pub(super) accounts: Accounts,
+    /// What each script did, in the order in which they first ran.
+    pub(super) scripts: Vec<EvaluatedScript>,
 }
 
 /// Installs the packages of a request.
@@ -54,6 +57,7 @@ pub(super) fn install<'a>(
         skipping: Skipping::new(request),
         triggers: Triggers::of(&order.packages)?,
         system: System::new(assembly, request.packages, request.architecture),
+        runs: Runs::default(),
         problems: Vec::new(),
     };
     installation.unpack(&order, &mut unpacker, &accounts)?;
@@ -70,6 +74,7 @@ struct Installation<'s, 'a> {
     system: System<'s, 'a>,
     skipping: Skipping<'a>,
     triggers: Triggers<'a>,
+    runs: Runs,
     problems: Vec<ScriptProblem>,
 }
 
@@ -173,9 +178,11 @@ impl<'a> Installation<'_, 'a> {
             }
             Err(stop) => self.problem(package, file, Some(text), stop.to_string()),
         }
-        for effect in self.system.take_effects() {
+        let effects = self.system.take_effects();
+        for effect in effects.iter().filter(|effect| effect.is_shown()) {
             self.system.assembly.note(format!("{script} of {}: {effect}", package.name));
         }
+        self.runs.add(&package.name, script, sha256, &effects);
     }
 
     fn skipped(&mut self, package: &Package, script: &str, sha256: Sha256, text: &[u8]) {
@@ -221,7 +228,7 @@ impl<'a> Installation<'_, 'a> {
         let unfixed = accounts.unfixed().clone().into_iter().chain(unfixed).collect();
         let accounts = accounts::read_back(assembly, unfixed)?;
         accounts.check_lock(&assembly.request.ids)?;
-        Ok(Outcome { kept, asked, accounts })
+        Ok(Outcome { kept, asked, accounts, scripts: self.runs.finish() })
     }
 }
 

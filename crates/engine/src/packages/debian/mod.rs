@@ -21,6 +21,7 @@ mod order;
 mod package;
 mod pam;
 mod request;
+mod runs;
 mod skip;
 mod source;
 mod suite;
@@ -31,15 +32,13 @@ mod unpack;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use cvmkit_attest::output::Notice;
 
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::effects::{DefaultUnit, Effects};
 use crate::rootfs::{
-    Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot, terminals,
-    tmpfiles, units,
+    Evaluated, Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot,
+    terminals, tmpfiles, units,
 };
 pub(crate) use archives::Archives;
 use commands::{Asked, LeftOut};
@@ -56,14 +55,13 @@ pub use source::Source;
 pub use suite::{Accepted, SuiteError};
 pub(crate) use suite::{Judge, KeyFile, TrustedSuite};
 
-/// The ids of the accounts that a root file system has and nothing fixes, by name: with
-/// [`Ids::GivenOut`](crate::rootfs::Ids::GivenOut), those that belong into its lock.
+/// Evaluates the maintainer scripts of a root file system, for its lock.
 ///
 /// # Errors
 /// As for [`assemble`], as far as it goes for this.
-pub fn unfixed_ids(request: &Request<'_>) -> Result<BTreeMap<String, u32>, AssembleError> {
+pub fn evaluate(request: &Request<'_>) -> Result<Evaluated, AssembleError> {
     let outcome = installation::install(&mut Assembly::new(&request.root), request)?;
-    Ok(outcome.accounts.unfixed().clone())
+    Ok(Evaluated { ids: outcome.accounts.unfixed().clone(), scripts: outcome.scripts })
 }
 
 /// Assembles a root file system.
@@ -73,7 +71,7 @@ pub fn unfixed_ids(request: &Request<'_>) -> Result<BTreeMap<String, u32>, Assem
 pub fn assemble(request: &Request<'_>) -> Result<Rootfs, AssembleError> {
     let mut assembly = Assembly::new(&request.root);
     let outcome = installation::install(&mut assembly, request)?;
-    let installation::Outcome { kept, asked, mut accounts } = outcome;
+    let installation::Outcome { kept, asked, mut accounts, scripts } = outcome;
     let effects = enabled(&asked);
     accounts::close(&mut assembly, &mut accounts)?;
     collect(&mut assembly, &asked)?;
@@ -92,7 +90,7 @@ pub fn assemble(request: &Request<'_>) -> Result<Rootfs, AssembleError> {
     let Assembly { tree, owners, log, notices: mut all, .. } = assembly;
     all.extend(notices);
     let kernels = asked.kernels;
-    let mut rootfs = Rootfs { tree, owners, accounts, log, notices: all, kernels };
+    let mut rootfs = Rootfs { tree, owners, accounts, log, notices: all, scripts, kernels };
     if request.root.volatile_var {
         remake_var_at_boot(&mut rootfs, request.root.mtime)?;
     }

@@ -23,6 +23,9 @@ use crate::content::Content;
 use crate::packages::Wanted;
 use crate::store::{Blob, Sealing, Store};
 
+/// Where dpkg has its database (`DPKG_ADMINDIR`).
+pub(super) const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
+
 /// How the names of packages with a kernel start (Debian kernel handbook, section 2.2).
 pub(crate) const KERNEL_PACKAGES: &str = "linux-image-";
 
@@ -214,6 +217,15 @@ impl<R: Read> Read for Tee<'_, R> {
             io::Error::from(io::ErrorKind::Other)
         })?;
         Ok(n)
+    }
+}
+
+/// `Multi-Arch: same` packages can be there once for each architecture: the name tells.
+pub(super) fn info_name(package: &Package) -> String {
+    let same = package.control.fields.get("Multi-Arch").is_some_and(|value| value == "same");
+    match same {
+        true => format!("{}:{}", package.name, package.architecture),
+        false => package.name.clone(),
     }
 }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "oracle tools are started")]
 #![expect(clippy::disallowed_methods, reason = "oracle tools need real folders")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -23,6 +23,7 @@ mod database;
 mod enabled;
 mod links;
 mod overlays;
+mod scripts;
 mod terminals;
 mod units;
 

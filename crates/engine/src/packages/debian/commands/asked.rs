@@ -52,6 +52,30 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// What is asked for, each as one line; calls that do nothing are none of it.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        let units = self.units.iter().map(|Unit { name, is_user, .. }| match is_user {
+            true => format!("unit {name} starts with a user's session"),
+            false => format!("unit {name} starts at boot"),
+        });
+        let overrides = self.overrides.iter().map(|Override { user, group, mode, path }| {
+            format!("override of {path}: {mode:04o} {user}:{group}")
+        });
+        let secrets = self.secrets.iter().map(|one| format!("keys are left out: {}", one.call));
+        let data = self.data.iter().map(|one| format!("data is left out: {}", one.call));
+        let kernels =
+            self.kernels.iter().map(|release| format!("modules of {release} are indexed"));
+        units
+            .chain(self.alternatives.iter().map(|(_, one)| one.to_string()))
+            .chain(overrides)
+            .chain(self.diversions.iter().map(ToString::to_string))
+            .chain(kernels)
+            .chain(secrets)
+            .chain(data)
+    }
+}
+
 /// A unit that a script enables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {

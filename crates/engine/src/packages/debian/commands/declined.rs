@@ -8,7 +8,7 @@ use super::System;
 use super::system::Program;
 
 /// The programs, each with the reason why it may succeed without doing anything.
-const DECLINED: [(&str, &str); 35] = [
+const DECLINED: [(&str, &str); 34] = [
     ("apparmor_parser", "profiles are loaded at boot"),
     ("dbus-uuidgen", "the machine's id is made at boot"),
     ("gio-querymodules", "the index of GIO's modules is a cache"),
@@ -37,7 +37,6 @@ const DECLINED: [(&str, &str); 35] = [
     ("systemd-machine-id-setup", "the machine's id is made at boot"),
     ("systemd-sysusers", "accounts of sysusers.d are made before any script"),
     ("systemd-tmpfiles", "what tmpfiles.d asks for is made when all accounts are there"),
-    ("ucfr", "no other package asks whose a file is"),
     ("udevadm", "no device is here"),
     ("update-ca-certificates", "certificates are put together when all packages are there"),
     ("update-grub", "the image has a boot loader of its own"),
@@ -45,6 +44,9 @@ const DECLINED: [(&str, &str); 35] = [
     ("update-passwd", "the master files are there before any script"),
     ("vgcfgbackup", "no volume group is here"),
 ];
+
+/// Those of them whose work is done when all packages are there.
+const PUT_TOGETHER: [&str; 2] = ["pam-auth-update", "update-ca-certificates"];
 
 /// A program that does nothing.
 pub(super) fn program(name: &[u8]) -> Option<Program> {
@@ -60,6 +62,9 @@ fn decline(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop>
     let Some((_, why)) = reason(name.as_bytes()) else {
         return Err(call.unsupported("it is not known why nothing would be missing"));
     };
+    if PUT_TOGETHER.contains(&name.as_str()) {
+        system.deferred.insert(format!("{name}, when all packages are there"));
+    }
     system.asked.declined.insert((name, why));
     Ok(0)
 }

@@ -2,25 +2,35 @@
 //!
 //! A path counts where its state differs in the end: what a script makes and takes away again is no effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fmt::Write as _;
 
+use cvmkit_formats::digest::{Hasher, Sha256};
 use cvmkit_formats::source::{Source as _, read_all};
 use cvmkit_formats::tree::{Inode, Meta, Node};
 
+use super::accounts::{AccountChange, Versions, changes};
 use super::system::{Before, System};
 use crate::content::Content;
 
 /// The longest contents that are compared; longer ones count as changed.
 const COMPARED_MAX: u64 = 64 << 20;
 
-/// What a script did to one path.
+/// How much of contents is hashed at a time.
+const PIECE: u64 = 1 << 20;
+
+/// What a script did to one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// Absolute, as the tree spells it.
-    pub path: String,
-    /// What is there now.
-    pub state: PathState,
+pub enum Effect {
+    /// To a path: its spelling in the tree with a leading `/`, what is there now, and what of it no log shows.
+    Path(String, PathState, String),
+    /// To an account.
+    Account(AccountChange),
+    /// It asks another step of the build for something.
+    Asks(String),
+    /// It asks no longer for what a script has asked for before.
+    AsksNoMore(String),
 }
 
 /// What is at a path.
@@ -43,17 +53,40 @@ pub enum PathState {
     },
 }
 
+impl Effect {
+    /// As one line with everything that makes it differ from another: what a digest covers.
+    #[must_use]
+    pub fn record(&self) -> String {
+        match self {
+            Self::Path(_, _, detail) => format!("{self}{detail}"),
+            Self::Account(change) => change.record(),
+            Self::Asks(_) | Self::AsksNoMore(_) => self.to_string(),
+        }
+    }
+
+    /// Whether a log has it.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        match self {
+            Self::Account(change) => change.is_shown(),
+            Self::Path(..) | Self::Asks(_) | Self::AsksNoMore(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for Effect {
     /// As a log has it: `/etc/redis/redis.conf 0640 redis:redis`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, state } = self;
-        match state {
-            PathState::Gone => write!(f, "{path} is gone"),
-            PathState::Link(target) => write!(f, "{path} -> {target}"),
-            PathState::Node { kind, mode, user, group, .. } => {
+        match self {
+            Self::Path(path, PathState::Gone, _) => write!(f, "{path} is gone"),
+            Self::Path(path, PathState::Link(target), _) => write!(f, "{path} -> {target}"),
+            Self::Path(path, PathState::Node { kind, mode, user, group }, _) => {
                 let slash = if *kind == "folder" { "/" } else { "" };
                 write!(f, "{path}{slash} {mode:04o} {user}:{group}")
             }
+            Self::Account(change) => change.fmt(f),
+            Self::Asks(what) => f.write_str(what),
+            Self::AsksNoMore(what) => write!(f, "no longer: {what}"),
         }
     }
 }
@@ -79,24 +112,65 @@ impl System<'_, '_> {
         self.touched.entry(canonical).or_insert(Before { inode: None });
     }
 
-    /// What scripts have changed since the last call, by path.
+    /// What scripts have changed since the last call: accounts and paths by path, then what they ask of others.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         let touched = std::mem::take(&mut self.touched);
-        let effects = touched.into_iter().filter_map(|(path, before)| self.effect(&path, &before));
-        effects.collect()
+        let groups = self.group_names();
+        let mut effects: Vec<Effect> = Vec::new();
+        for (path, before) in touched {
+            let accounts = self.account_changes(&path, &before, &groups);
+            let is_table = accounts.is_some();
+            effects.extend(accounts.into_iter().flatten().map(Effect::Account));
+            effects.extend(self.effect(&path, &before, is_table));
+        }
+        let asks: BTreeSet<String> = self.asked.lines().collect();
+        let news = asks.difference(&self.told).cloned().map(Effect::Asks);
+        effects.extend(news);
+        effects.extend(self.told.difference(&asks).cloned().map(Effect::AsksNoMore));
+        effects.extend(std::mem::take(&mut self.deferred).into_iter().map(Effect::Asks));
+        self.told = asks;
+        effects
     }
 
-    fn effect(&self, path: &[u8], before: &Before) -> Option<Effect> {
+    /// The changes of a table of accounts that was there before and is there now.
+    fn account_changes(
+        &self,
+        path: &[u8],
+        before: &Before,
+        groups: &BTreeMap<String, String>,
+    ) -> Option<Vec<AccountChange>> {
+        let text = |content: &Content| {
+            let bytes = read_all(content, COMPARED_MAX).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let (_, Node::File(before)) = before.inode.as_ref()? else { return None };
+        let id = self.assembly.tree.lookup(path)?;
+        let Node::File(now) = &self.assembly.tree.inode(id).node else { return None };
+        let path = [b"/", path].concat();
+        let (before, now) = (text(before)?, text(now)?);
+        let unfixed = self.unfixed.keys().map(String::as_str).collect();
+        changes(&path, &Versions { before: &before, now: &now, unfixed, groups })
+    }
+
+    fn effect(&self, path: &[u8], before: &Before, is_table: bool) -> Option<Effect> {
         let tree = &self.assembly.tree;
         let now = tree.lookup(path).map(|id| tree.inode(id));
         let text = format!("/{}", String::from_utf8_lossy(path));
-        let state = match (now, &before.inode) {
+        let (state, detail) = match (now, &before.inode) {
             (None, None) => return None,
-            (None, Some(_)) => PathState::Gone,
-            (Some(now), Some(before)) if is_same(now, before) => return None,
-            (Some(now), _) => self.state(now),
+            (None, Some(_)) => (PathState::Gone, String::new()),
+            (Some(now), Some((meta, node))) => {
+                let same_meta = is_same_meta(&now.meta, meta);
+                // What is in a table of accounts is told by account.
+                let same_node = is_table || is_same_node(&now.node, node);
+                if same_meta && same_node {
+                    return None;
+                }
+                (self.state(now), detail(now, !same_node))
+            }
+            (Some(now), None) => (self.state(now), detail(now, true)),
         };
-        Some(Effect { path: text, state })
+        Some(Effect::Path(text, state, detail))
     }
 
     fn state(&self, inode: &Inode<Content>) -> PathState {
@@ -121,9 +195,53 @@ impl System<'_, '_> {
     }
 }
 
-/// Whether what was there is there still; times do not count.
-fn is_same(now: &Inode<Content>, (meta, node): &(Meta, Node<Content>)) -> bool {
-    let is_same_node = match (&now.node, node) {
+/// What of an inode its state does not say: contents if they are the script's, device numbers, attributes.
+fn detail(inode: &Inode<Content>, is_new_content: bool) -> String {
+    let mut text = String::new();
+    match &inode.node {
+        // What can't be read is told by whoever reads it ([`System::take_broken`]).
+        Node::File(content) if is_new_content => match sha256(content) {
+            Some(sha256) => text += &format!(", a file with SHA-256 {sha256}"),
+            None => text += ", a file that can't be read",
+        },
+        Node::File(_) => text += ", a file",
+        Node::CharDevice(device) => {
+            text += &format!(", a character device {}:{}", device.major, device.minor);
+        }
+        Node::BlockDevice(device) => {
+            text += &format!(", a block device {}:{}", device.major, device.minor);
+        }
+        Node::Fifo => text += ", a pipe",
+        Node::Socket => text += ", a socket",
+        Node::Directory(_) | Node::Symlink(_) => {}
+    }
+    for (name, value) in &inode.meta.xattrs {
+        let _ = write!(text, ", {}={}", String::from_utf8_lossy(name), hex::encode(value));
+    }
+    text
+}
+
+fn sha256(content: &Content) -> Option<Sha256> {
+    let mut hasher = Hasher::default();
+    let mut at = 0;
+    while at < content.len() {
+        let mut piece = vec![0; usize::try_from(PIECE.min(content.len() - at)).ok()?];
+        content.read_at(at, &mut piece).ok()?;
+        hasher.update(&piece);
+        at += PIECE;
+    }
+    Some(hasher.finish().0)
+}
+
+/// Whether attributes are as before; times do not count.
+fn is_same_meta(now: &Meta, before: &Meta) -> bool {
+    let of = |meta: &Meta| (meta.mode, meta.uid, meta.gid, meta.xattrs.clone());
+    of(now) == of(before)
+}
+
+/// Whether what was there is there still, but for the entries of a folder.
+fn is_same_node(now: &Node<Content>, before: &Node<Content>) -> bool {
+    match (now, before) {
         (Node::File(now), Node::File(before)) => is_same_content(now, before),
         (Node::Directory(_), Node::Directory(_)) => true,
         (Node::Symlink(now), Node::Symlink(before)) => now == before,
@@ -131,9 +249,7 @@ fn is_same(now: &Inode<Content>, (meta, node): &(Meta, Node<Content>)) -> bool {
         | (Node::BlockDevice(now), Node::BlockDevice(before)) => now == before,
         (Node::Fifo, Node::Fifo) | (Node::Socket, Node::Socket) => true,
         _ => false,
-    };
-    let of = |meta: &Meta| (meta.mode, meta.uid, meta.gid, meta.xattrs.clone());
-    is_same_node && of(&now.meta) == of(meta)
+    }
 }
 
 fn is_same_content(now: &Content, before: &Content) -> bool {

@@ -9,9 +9,7 @@ use cvmkit_shell::evaluation::{Finished, Start};
 use super::interpreter::{dialect, letters, shebang};
 use super::{State, System};
 use crate::packages::debian::Package;
-
-/// Where dpkg has its database (`DPKG_ADMINDIR`).
-const ADMIN_DIRECTORY: &str = "/var/lib/dpkg";
+use crate::packages::debian::package::ADMIN_DIRECTORY;
 
 /// The scripts that run when a package is installed for the first time, in their order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

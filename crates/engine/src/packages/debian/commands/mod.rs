@@ -24,7 +24,6 @@ mod statoverride;
 mod system;
 #[cfg(test)]
 mod tests;
-mod ucf;
 mod units;
 mod words;
 
@@ -33,6 +32,7 @@ use cvmkit_shell::commands::{self, run_program};
 use cvmkit_shell::world::{FileError, Files as _, Invocation, Ran, World, absolute};
 
 use crate::packages::debian::commands::words::shown;
+pub use accounts::AccountChange;
 pub use asked::{Asked, Diversion, LeftOut, Override, Unit};
 pub use effects::{Effect, PathState};
 pub use maintainer::Script;
@@ -66,7 +66,6 @@ fn program(name: &[u8]) -> Option<Program> {
         b"setcap" => capabilities::setcap,
         b"setpriv" => machine::setpriv,
         b"systemctl" => units::systemctl,
-        b"ucf" => ucf::ucf,
         b"uname" => machine::uname,
         b"update-alternatives" => alternatives::update_alternatives,
         b"update-rc.d" => units::update_rc_d,

@@ -6,11 +6,12 @@ use cvmkit_shell::commands::Call;
 
 use super::{State, System};
 use crate::packages::debian::Package;
+use crate::packages::debian::package::{ADMIN_DIRECTORY, info_name};
 
 /// What is shown of each package without `--showformat`.
 const DEFAULT_FORMAT: &str = "${binary:Package}\t${Version}\n";
 
-/// `dpkg-query --show|--status|--listfiles|--search ...`.
+/// `dpkg-query --show|--status|--listfiles|--search|--control-path ...`.
 pub(super) fn dpkg_query(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     let (mut action, mut format) = ("", DEFAULT_FORMAT.to_owned());
     let mut operands = Vec::new();
@@ -21,6 +22,7 @@ pub(super) fn dpkg_query(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Re
             "-s" | "--status" => action = "status",
             "-L" | "--listfiles" => action = "list",
             "-S" | "--search" => action = "search",
+            "-c" | "--control-path" => action = "control",
             "-f" => format = words.next().unwrap_or_default(),
             option if option.starts_with("--showformat=") => {
                 format = option["--showformat=".len()..].to_owned();
@@ -40,6 +42,7 @@ pub(super) fn dpkg_query(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Re
     }
     match action {
         "search" => search(system, call, &operands),
+        "control" => control_path(system, call, &operands),
         "" => Err(call.unsupported("a call without an action")),
         action => each(system, call, action, &format, &operands),
     }
@@ -68,6 +71,26 @@ impl System<'_, '_> {
             self.assembly.owners.insert(to, owner);
         }
     }
+}
+
+/// The path of a control file in dpkg's database, if the package has the file.
+fn control_path(
+    system: &System<'_, '_>,
+    call: &mut Call<'_>,
+    operands: &[String],
+) -> Result<u8, Stop> {
+    let [name, file] = operands else {
+        return Err(call.unsupported("--control-path without one file"));
+    };
+    let Some((package, _)) = system.installed(name) else {
+        call.complain(&format!("package '{name}' is not installed"));
+        return Ok(1);
+    };
+    if package.control.files.contains_key(file) {
+        let path = format!("{ADMIN_DIRECTORY}/info/{}.{file}\n", info_name(package));
+        call.print(path.as_bytes());
+    }
+    Ok(0)
 }
 
 /// The words of `Status` (dpkg(1), "Package states").

@@ -76,6 +76,10 @@ pub struct System<'s, 'a> {
     pub(super) broken: RefCell<Option<io::Error>>,
     /// What was where scripts have changed something, by path as the tree spells it.
     pub(super) touched: BTreeMap<Vec<u8>, Before>,
+    /// What scripts have asked of other steps, as far as it has been told.
+    pub(super) told: BTreeSet<String>,
+    /// What scripts leave to the end since that was last told, when all packages are there.
+    pub(super) deferred: BTreeSet<String>,
     /// The ids of accounts of scripts that nothing fixes.
     pub(crate) unfixed: BTreeMap<String, u32>,
     depth: u32,
@@ -103,6 +107,8 @@ impl<'s, 'a> System<'s, 'a> {
             exceeded: None,
             broken: RefCell::new(None),
             touched: BTreeMap::new(),
+            told: BTreeSet::new(),
+            deferred: BTreeSet::new(),
             unfixed: BTreeMap::new(),
             depth: 0,
         }

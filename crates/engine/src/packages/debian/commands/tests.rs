@@ -12,7 +12,7 @@ use cvmkit_shell::evaluation::{Finished, Start};
 use cvmkit_shell::world::{FileType, Files as _};
 
 use super::*;
-use crate::packages::debian::tests::package;
+use crate::packages::debian::tests::{package, with_script};
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::tests::{is_root, oracle};
 use crate::rootfs::{self};
@@ -51,7 +51,6 @@ const PROGRAMS: &[&str] = &[
     "stat",
     "ssh-keygen",
     "systemctl",
-    "ucf",
     "uname",
     "update-alternatives",
 ];
@@ -355,10 +354,14 @@ fn versions_compare_as_dpkg_compares_them() {
 #[test]
 fn packages_are_known_as_far_as_they_are() {
     let request = rootfs::Request::default();
-    let mut assembly = machine(&request, &[]);
+    let mut assembly = machine(&request, &[("/usr/share/debconf/confmodule", "")]);
     let packages = [
         package("p", "Multi-Arch: same\nDescription: one\n two\n", &[("opt/", ""), ("opt/p", "")]),
-        package("q", "Multi-Arch: foreign\n", &[]),
+        with_script(
+            package("q", "Multi-Arch: foreign\n", &[]),
+            "templates",
+            "Template: q/a\nType: note\n",
+        ),
         package("r", "", &[]),
     ];
     let mut system = System::new(&mut assembly, &packages, "amd64");
@@ -381,6 +384,15 @@ fn packages_are_known_as_far_as_they_are() {
         ),
         ("dpkg -L p", "/opt\n/opt/p\n"),
         ("dpkg-query -S /opt/p; dpkg -S /opt >/dev/null 2>&1; echo $?", "p: /opt/p\n1\n"),
+        (
+            "dpkg-query --control-path q templates; dpkg-query -c q postinst; dpkg-query -c r md5sums 2>&1; echo $?",
+            "/var/lib/dpkg/info/q.templates\ndpkg-query: package 'r' is not installed\n1\n",
+        ),
+        (
+            ". /usr/share/debconf/confmodule; db_get q/a || echo $? >&3; db_x_loadtemplatefile \
+             $(dpkg-query --control-path q templates) q; db_get q/a; echo \"$?$RET\" >&3",
+            "10\n0\n",
+        ),
         ("dpkg-query -W p:amd64 p:arm64 2>/dev/null; echo $?", "p:amd64\t1.0\n1\n"),
     ] {
         let finished = run(&mut system, script).unwrap_or_else(|stop| panic!("{script}: {stop}"));
@@ -548,16 +560,6 @@ fn a_question_has_an_answer_or_a_default() {
                     false\ntrue\nd me\n[]\ntwo\n10\n";
     let errors = String::from_utf8_lossy(&finished.errors);
     assert_eq!(String::from_utf8(finished.output).unwrap(), expected, "{errors}");
-}
-
-/// ucf(1): a file that is there is somebody's.
-#[test]
-fn a_file_of_ucf_is_made_where_none_is() {
-    let files = [("/opt/new", "new"), ("/etc/there", "mine"), ("/etc/link", "-> other")];
-    let script = "ucf --three-way --debconf-ok /opt/new /etc/made; echo $?; cat /etc/made; echo; \
-                  ucf /opt/new /etc/there; cat /etc/there; echo; ucf /opt/gone /etc/x 2>/dev/null; echo $?; \
-                  ucf --purge /etc/made; ucf /opt/new 2>/dev/null; echo $?; ls /etc/made";
-    assert_eq!(output(&files, script), "0\nnew\nmine\n2\n2\n/etc/made\n");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Statements and rules of awk (XCU `awk`, "Actions" and "Patterns").
 
 use super::machine::{Machine, Read};
-use super::syntax::{Expr, OFMT, OFS, ORS, Output, Pattern, Place, Rule, Slot, Statement};
+use super::syntax::{ENVIRON, Expr, OFMT, OFS, ORS, Output, Pattern, Place, Rule, Slot, Statement};
 use super::value::Value;
 use crate::stop::Stop;
 use crate::world::Files;
@@ -202,20 +202,23 @@ impl<F: Files> Machine<'_, '_, F> {
     }
 
     /// `for (k in a)`. No order is right, and mawk's follows from how it stores arrays: more than one element
-    /// is refused.
+    /// is refused. The environment is a set for every awk, whose order differs from machine to machine: here it
+    /// is that of the names.
     fn for_each(&mut self, place: &Place, array: Slot, body: &Statement) -> Result<Flow, Stop> {
-        let indices: Vec<Vec<u8>> = self.array(array)?.borrow().keys().cloned().collect();
-        match indices.as_slice() {
-            [] => Ok(Flow::Go),
-            [index] => {
-                self.write_place(place, Value::input(index))?;
-                match self.statement(body)? {
-                    Flow::Go | Flow::Continue | Flow::Break => Ok(Flow::Go),
-                    flow => Ok(flow),
-                }
-            }
-            _ => Err(self.unsupported("the order of an array with more than one element")),
+        let mut indices: Vec<Vec<u8>> = self.array(array)?.borrow().keys().cloned().collect();
+        if indices.len() > 1 && array != Slot::Global(ENVIRON) {
+            return Err(self.unsupported("the order of an array with more than one element"));
         }
+        indices.sort();
+        for index in indices {
+            self.write_place(place, Value::input(&index))?;
+            match self.statement(body)? {
+                Flow::Go | Flow::Continue => {}
+                Flow::Break => return Ok(Flow::Go),
+                flow => return Ok(flow),
+            }
+        }
+        Ok(Flow::Go)
     }
 
     fn print(&mut self, values: &[Expr], output: Output) -> Result<Flow, Stop> {

@@ -4,10 +4,13 @@
 //! Oracle: adduser 3.152, shadow 4.17.
 
 mod adduser;
+mod changes;
 mod getent;
 mod shadow;
 mod tables;
 
 pub(super) use adduser::adduser;
+pub use changes::AccountChange;
+pub(super) use changes::{Versions, changes};
 pub(super) use getent::getent;
 pub(super) use shadow::{gpasswd, groupadd, useradd, usermod};

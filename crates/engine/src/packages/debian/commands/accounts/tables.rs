@@ -1,6 +1,6 @@
 //! The four tables of accounts in the tree (passwd(5), group(5), shadow(5), gshadow(5)).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
@@ -19,6 +19,24 @@ pub(super) enum Table {
 }
 
 impl Table {
+    /// Every table.
+    const ALL: [Self; 4] = [Self::Passwd, Self::Group, Self::Shadow, Self::Gshadow];
+
+    /// The table at an absolute path.
+    pub(super) fn at(path: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.path() == path)
+    }
+
+    /// Its name in `/etc`.
+    pub(super) fn file_name(self) -> &'static str {
+        match self {
+            Self::Passwd => "passwd",
+            Self::Group => "group",
+            Self::Shadow => "shadow",
+            Self::Gshadow => "gshadow",
+        }
+    }
+
     fn path(self) -> &'static [u8] {
         match self {
             Self::Passwd => b"/etc/passwd",
@@ -64,6 +82,12 @@ impl System<'_, '_> {
             .filter(|row| row.get(2) == Some(&id.as_str()))
             .find_map(|row| row.first().copied());
         found.map_or_else(|| id.clone(), str::to_owned)
+    }
+
+    /// The names of groups, by id.
+    pub(in super::super) fn group_names(&self) -> BTreeMap<String, String> {
+        let rows = self.rows(Table::Group).into_iter();
+        rows.filter_map(|row| Some((row.get(2)?.clone(), row.first()?.clone()))).collect()
     }
 
     pub(super) fn set_rows(

@@ -2,9 +2,12 @@
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
+use cvmkit_shell::world::Files as _;
 
 use super::Database;
+use crate::packages::debian::Package;
 use crate::packages::debian::commands::System;
+use crate::packages::debian::package::{ADMIN_DIRECTORY, info_name};
 
 /// Codes of answers (`%codes`, `Debconf/ConfModule.pm`).
 mod code {
@@ -32,10 +35,32 @@ pub(in super::super) fn frontend(
         false => line.split_whitespace().map(str::to_owned).collect(),
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let [command, path, _owner @ ..] = words.as_slice()
+        && command.eq_ignore_ascii_case("x_loadtemplatefile")
+    {
+        return load(system, call, path);
+    }
     let Some((code, text)) = answer(&mut system.debconf, &words) else {
         return Err(call.unsupported(format!("the debconf command {line}")));
     };
     call.print(format!("{code} {text}\n").as_bytes());
+    Ok(0)
+}
+
+/// Takes templates of a file, which may be a control file of dpkg's database.
+fn load(system: &mut System<'_, '_>, call: &mut Call<'_>, path: &str) -> Result<u8, Stop> {
+    let is_this = |package: &&&Package| {
+        path == format!("{ADMIN_DIRECTORY}/info/{}.templates", info_name(package))
+    };
+    let control = system.packages.values().find(is_this);
+    let templates = match control.and_then(|package| package.control.files.get("templates")) {
+        Some(templates) => templates.clone(),
+        None => system
+            .read(path.as_bytes())
+            .map_err(|error| call.unsupported(format!("{path}: {}", error.words())))?,
+    };
+    system.debconf.load(&templates).map_err(|why| call.unsupported(format!("{path}: {why}")))?;
+    call.print(format!("{}\n", code::SUCCESS).as_bytes());
     Ok(0)
 }
 
