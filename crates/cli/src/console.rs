@@ -111,7 +111,14 @@ impl Console {
             self.bar.set_style(style);
         }
         self.bar.set_message(what.to_owned());
-        self.bar.enable_steady_tick(Duration::from_millis(200));
+        self.tick(200);
+    }
+
+    /// Draws the bar again and again, from a thread of its own: none where nobody sees it.
+    fn tick(&self, milliseconds: u64) {
+        if !self.bar.is_hidden() {
+            self.bar.enable_steady_tick(Duration::from_millis(milliseconds));
+        }
     }
 
     /// Prints a line that the user asked for to standard error, above the progress bar.
@@ -277,7 +284,7 @@ impl Progress for Console {
         self.bar.reset();
         self.bar.set_length(total);
         self.bar.set_message(plain(what));
-        self.bar.enable_steady_tick(Duration::from_millis(100));
+        self.tick(100);
     }
 
     fn advance(&self, bytes: u64) {

@@ -13,6 +13,7 @@ mod refusal;
 mod stage1;
 mod standard_output;
 mod text;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -41,7 +42,8 @@ fn main() -> ExitCode {
         Err(asked) => return console::say(asked),
     };
     let console = Console::new(arguments.format, arguments.quiet);
-    match arguments.command.run(&console) {
+    let done = threads::start().map_err(Into::into).and_then(|()| arguments.command.run(&console));
+    match done {
         Ok(code) => console.finish(code),
         Err(error) => console.error(&error),
     }
