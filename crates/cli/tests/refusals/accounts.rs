@@ -76,6 +76,30 @@ fn another_package_renumbers_nobody() {
     has(&archive, &[("agent", 999), ("mail", 998)]);
 }
 
+/// The same text may be evaluated otherwise by another version of this program, or find something else.
+#[test]
+fn a_script_does_what_the_lock_says_or_ends_the_build() {
+    let [agent, mail, base, kernel] = debs();
+    let agent = Deb { postinst: Some("#!/bin/sh\nset -e\necho x > /etc/made\n"), ..agent };
+    let Some(archive) = Archive::new(&[agent, mail, base, kernel]) else { return };
+    archive.define(AFTER);
+    archive.lock();
+    let good = text(&archive);
+    let effects = good.lines().find(|line| line.starts_with("effects = ")).unwrap();
+    write(&archive, &good.replace(effects, &format!("effects = \"{}\"", "7".repeat(64))));
+    let said = "postinst of agent has the same text and another effect";
+    archive.build().refused(2, &["a maintainer script does something else than", said, "hint: "]);
+    archive.nothing_built();
+    archive.cvmkit(&["lock", "--explain", "agent"]).refused(2, &[said]);
+    let told = archive.cvmkit(&["lock"]).answer();
+    assert!(told.contains(&format!("  ~ {said}\n")), "{told}");
+    assert_eq!(text(&archive), good);
+    archive.build().answer();
+    let explained = archive.cvmkit(&["lock", "--explain", "agent"]).answer();
+    let expected = "postinst of agent (root)\n  /etc/made 0644 root:root\n";
+    assert!(explained.ends_with(expected), "{explained}");
+}
+
 #[test]
 fn an_account_has_the_id_of_the_lock_or_none() {
     let Some(archive) = locked(AFTER) else { return };
@@ -140,7 +164,7 @@ fn accounts_that_cannot_be_told_are_not_passed_over() {
     archive.lock();
     archive.define(AFTER);
     let said = archive.cvmkit(&["lock"]);
-    let note = "tiny 1: the ids of its system accounts are not in the lock: ";
+    let note = "tiny 1: its maintainer scripts are not evaluated, so the lock has neither ";
     assert!(
         said.stderr.contains(note) && said.stderr.contains("frobnicate: not found"),
         "{said:?}"
