@@ -2,11 +2,16 @@
 
 use anyhow::{Result, bail};
 
+use crate::inputs::Inputs;
 use crate::{Workspace, deny, mutants, oracles, packages, step, test, trees};
 
-/// `readers [NAME[=NUMBER]]`, `advisories`, or `mutants`, `packages` or `trees` with its options.
+/// The tests that boot machines.
+const BOOTS: [&str; 4] = ["boot", "hostile", "tdx", "vtpm"];
+
+/// `boots`, `readers [NAME[=NUMBER]]`, `advisories`, or `mutants`, `packages` or `trees` with its options.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     match arguments {
+        ["boots"] => boots(workspace),
         ["readers"] => readers(workspace, ""),
         ["readers", only] => readers(workspace, only),
         ["mutants", options @ ..] => mutants::run(workspace, options),
@@ -15,6 +20,26 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
         ["advisories"] => deny::advisories(workspace),
         _ => bail!("{}", crate::USAGE),
     }
+}
+
+/// Boots what a run of all checks leaves out: the tests that are ignored there.
+fn boots(workspace: &Workspace) -> Result<()> {
+    oracles::ensure(workspace, oracles::Need::Tests)?;
+    let command = || {
+        let mut cargo = step::command("cargo", ["test", "--profile", test::PROFILE]);
+        cargo.args(["--workspace", "--no-fail-fast"]).args(test::CROSS_CHECK);
+        cargo.args(BOOTS.iter().flat_map(|name| ["--test", name]));
+        cargo.current_dir(&workspace.root);
+        cargo
+    };
+    step::announce("the product and the tests that boot");
+    step::run(command().arg("--no-run"))?;
+    let inputs = Inputs::ensure(workspace, &workspace.checked_cvmkit())?;
+    step::announce("boots that are not in every run of all checks");
+    let mut boots = command();
+    boots.args(["--", "--ignored"]).env("CVMKIT_ORACLES", "require");
+    inputs.tell(&mut boots)?;
+    step::run(&mut boots)
 }
 
 /// Changes files for every reader of foreign bytes and runs the program on them. `only` is a part of

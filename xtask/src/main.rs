@@ -36,6 +36,7 @@ usage: cargo xtask TASK
   test --quick    only what needs no oracle: format, lints, unit tests
   fuzz [SECONDS] [TARGET..]
                   fuzz all decoders of foreign bytes, or some (default 30 s each)
+  campaign boots  boot the machines that are not in every run of all checks
   campaign readers [NAME[=NUMBER]]
                   20 000 changed inputs for all readers of foreign bytes, or for some
   campaign advisories

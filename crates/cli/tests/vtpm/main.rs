@@ -2,8 +2,9 @@
 //! event with the firmware's log and value by value with the TPM, in both banks.
 //!
 //! Firmware of three Debian releases, stubs of two, disks with and without a partition table,
-//! kernels handed over by QEMU, Secure Boot absent, off and on, one and two processors. Each boot
-//! takes about ten seconds under emulation. Oracles: OVMF, systemd-stub, Linux and swtpm.
+//! kernels handed over by QEMU, Secure Boot absent, off and on, one and two processors. A boot takes
+//! 20 to 30 seconds of a processor under emulation, so every run of all checks has those that show each rule
+//! once, and `cargo xtask campaign boots` the others. Oracles: OVMF, systemd-stub, Linux and swtpm.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
@@ -45,7 +46,7 @@ const FORKY: Firmware = Firmware::new(Release::Forky);
 const OF_257: Uki = Uki::new(StubOf::Trixie);
 const OF_262: Uki = Uki::new(StubOf::Forky);
 
-/// One test for each boot.
+/// One test for each boot: an ignored one combines rules that others show.
 macro_rules! boots {
     ($($(#[$doc:meta])* $name:ident: $case:expr;)*) => {
         $($(#[$doc])* #[test] fn $name() { boot(stringify!($name), &$case); })*
@@ -57,15 +58,23 @@ macro_rules! boots {
 }
 
 boots! {
+    #[ignore = "campaign boots"]
     stub_257_without_a_table: Case::disk(TRIXIE, OF_257, Medium::Fat);
+    #[ignore = "campaign boots"]
     stub_257_with_a_table: Case::disk(TRIXIE, OF_257, Medium::Gpt).on_two_processors();
+    #[ignore = "campaign boots"]
     stub_262_without_a_table: Case::disk(TRIXIE, OF_262, Medium::Fat);
     /// A file where systemd-stub would keep its random seed: no secret in the initrd.
+    #[ignore = "campaign boots"]
     stub_262_with_a_table:
         Case::disk(TRIXIE, OF_262, Medium::GptWithLoaderFile).on_two_processors();
+    #[ignore = "campaign boots"]
     stub_257_on_forky: Case::disk(FORKY, OF_257, Medium::Fat).on_two_processors();
+    #[ignore = "campaign boots"]
     stub_257_on_forky_with_a_table: Case::disk(FORKY.with(Variables::Flash), OF_257, Medium::Gpt);
+    #[ignore = "campaign boots"]
     stub_262_on_forky: Case::disk(FORKY, OF_262, Medium::Fat);
+    #[ignore = "campaign boots"]
     stub_262_on_forky_from_a_disk_that_cannot_be_written:
         Case::disk(FORKY.with(Variables::Flash), OF_262, Medium::GptReadOnly);
     stub_257_on_bookworm: Case::disk(BOOKWORM, OF_257, Medium::Gpt).on_two_processors();
@@ -73,41 +82,58 @@ boots! {
     every_extra_file_of_stub_257: Case::disk(TRIXIE, OF_257.with_extra_files(), Medium::Fat);
     every_extra_file_of_stub_262: Case::disk(FORKY, OF_262.with_extra_files(), Medium::Fat);
     /// The initrd is the section itself.
+    #[ignore = "campaign boots"]
     nothing_but_an_initrd: Case::disk(TRIXIE, OF_257.bare(), Medium::Fat);
     secure_boot_on: Case::disk(TRIXIE.with(Variables::Enrolled), OF_257, Medium::Gpt);
+    #[ignore = "campaign boots"]
     secure_boot_on_forky:
         Case::disk(FORKY.with(Variables::Enrolled), OF_262, Medium::Fat).on_two_processors();
+    #[ignore = "campaign boots"]
     secure_boot_without_keys: Case::disk(TRIXIE.with(Variables::NoKeys), OF_257, Medium::Fat);
     direct: Case::direct(TRIXIE);
+    #[ignore = "campaign boots"]
     direct_on_forky: Case::direct(FORKY).on_two_processors();
     /// Older firmware takes the kernel as QEMU patches it.
     direct_on_bookworm: Case::direct(BOOKWORM);
+    #[ignore = "campaign boots"]
     direct_with_secure_boot: Case::direct(TRIXIE.with(Variables::Enrolled));
     // Every bus, and both modes of giving firmware: with OVMF 2026.08 they decide PCR 5.
     forky_from_virtio_scsi: Case::disk(FORKY.with(Variables::Flash), OF_257, Medium::Gpt)
         .on(DiskBus::VirtioScsi);
     forky_from_nvme: Case::disk(FORKY, OF_262, Medium::GptWithLoaderFile).on(DiskBus::Nvme);
+    #[ignore = "campaign boots"]
     forky_from_usb: Case::disk(FORKY.with(Variables::Flash), OF_262, Medium::Fat).on(DiskBus::Usb);
+    #[ignore = "campaign boots"]
     forky_from_ahci: Case::disk(FORKY, OF_257, Medium::Gpt).on(DiskBus::Ahci);
+    #[ignore = "campaign boots"]
     trixie_from_nvme: Case::disk(TRIXIE.with(Variables::Flash), OF_257, Medium::Gpt)
         .on(DiskBus::Nvme);
+    #[ignore = "campaign boots"]
     trixie_from_usb: Case::disk(TRIXIE, OF_262, Medium::Fat).on(DiskBus::Usb);
+    #[ignore = "campaign boots"]
     bookworm_from_ahci: Case::disk(BOOKWORM.with(Variables::Flash), OF_257, Medium::Gpt)
         .on(DiskBus::Ahci);
+    #[ignore = "campaign boots"]
     bookworm_from_virtio_scsi: Case::disk(BOOKWORM, OF_262, Medium::Fat).on(DiskBus::VirtioScsi);
+    #[ignore = "campaign boots"]
     direct_on_forky_beside_a_disk: Case::direct(FORKY).beside_a_disk();
     direct_on_forky_by_pflash_beside_a_disk:
         Case::direct(FORKY.with(Variables::Flash)).beside_a_disk();
+    #[ignore = "campaign boots"]
     direct_on_forky_beside_a_scsi_disk:
         Case::direct(FORKY).beside_a_disk().on(DiskBus::VirtioScsi);
+    #[ignore = "campaign boots"]
     direct_on_trixie_beside_a_disk: Case::direct(TRIXIE).beside_a_disk();
     // Every file of firmware that is known by its digest.
+    #[ignore = "campaign boots"]
     bookworm_with_secure_boot_without_keys:
         Case::disk(BOOKWORM.with(Variables::NoKeys), OF_257, Medium::Fat);
+    #[ignore = "campaign boots"]
     trixie_strict_without_keys:
         Case::disk(TRIXIE.with(Variables::StrictNoKeys), OF_257, Medium::Fat);
     forky_strict_without_keys:
         Case::disk(FORKY.with(Variables::StrictNoKeys), OF_262, Medium::GptReadOnly);
+    #[ignore = "campaign boots"]
     forky_legacy: Case::disk(FORKY.with(Variables::Legacy), OF_257, Medium::Gpt);
 }
 
