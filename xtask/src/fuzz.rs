@@ -85,6 +85,12 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     fuzz(workspace, &VERIFIER, SECONDS)
 }
 
+/// Builds what [`check`] runs.
+pub(crate) fn prepare(workspace: &Workspace) -> Result<()> {
+    step::announce("the fuzz targets, with the address sanitizer");
+    build(workspace, &VERIFIER).map(|_| ())
+}
+
 /// Refuses a lock of the fuzz targets that does not fit the crates.
 pub(crate) fn check_lock(workspace: &Workspace) -> Result<()> {
     let manifest = workspace.root.join("fuzz/Cargo.toml");

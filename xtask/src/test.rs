@@ -7,8 +7,9 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::inputs::Inputs;
 use crate::{Workspace, deny, fuzz, oracles, step};
@@ -33,21 +34,13 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     if extent == Extent::Whole {
         oracles::ensure(workspace, oracles::Need::Tests)?;
     }
-    static_checks(workspace, extent)?;
+    style(workspace)?;
     let inputs = match extent {
-        Extent::Quick => None,
-        Extent::Whole => {
-            // The tests bring features of dependencies that the product alone has to do without.
-            step::announce("the product alone");
-            step::run(&mut cargo(
-                workspace,
-                &["check", "--profile", PROFILE, "--package", "cvmkit"],
-            ))?;
-            // With the tests comes the product that they run, and that makes their inputs.
-            step::announce("the tests and the product");
-            step::run(tests(workspace, extent).arg("--no-run"))?;
-            Some(Inputs::ensure(workspace, &workspace.checked_cvmkit())?)
+        Extent::Quick => {
+            lints(workspace)?;
+            None
         }
+        Extent::Whole => Some(compile(workspace)?),
     };
     // A finding is told at once, and fails the run after the tests had their turn.
     let fuzzed = match extent {
@@ -72,20 +65,49 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     fuzzed.and(totals)
 }
 
-/// Format, locks, licences, lints: what needs no test to run.
-fn static_checks(workspace: &Workspace, extent: Extent) -> Result<()> {
+/// Format and locks.
+fn style(workspace: &Workspace) -> Result<()> {
     step::announce("format");
     step::run(&mut cargo(workspace, &["fmt", "--all", "--check"]))?;
     // A workspace of its own has a lock of its own, which a new dependency makes stale.
-    fuzz::check_lock(workspace)?;
-    if extent == Extent::Whole {
-        step::announce("licences, sources and the decisions about advisories");
-        deny::check(workspace)?;
-    }
+    fuzz::check_lock(workspace)
+}
+
+/// Everything that compiles: where one crate of the tests waits for another, a processor is free for
+/// the tool that judges licences and for the fuzz targets.
+fn compile(workspace: &Workspace) -> Result<Inputs> {
+    thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let checked = licences(workspace).and_then(|()| fuzz::prepare(workspace));
+            checked.inspect_err(|error| eprintln!("error: {error:#}"))
+        });
+        let inputs = lints(workspace).and_then(|()| tests_and_product(workspace));
+        let beside = beside.join().map_err(|_| anyhow!("a check panicked"))?;
+        let inputs = inputs?;
+        beside.map(|()| inputs)
+    })
+}
+
+fn licences(workspace: &Workspace) -> Result<()> {
+    step::announce("licences, sources and the decisions about advisories");
+    deny::check(workspace)
+}
+
+fn lints(workspace: &Workspace) -> Result<()> {
     step::announce("lints");
-    let mut lints =
-        cargo(workspace, &["clippy", "--profile", PROFILE, "--workspace", "--all-targets"]);
+    let arguments = ["clippy", "--profile", PROFILE, "--workspace", "--all-targets"];
+    let mut lints = cargo(workspace, &arguments);
     step::run(lints.args(CROSS_CHECK).args(["--", "-D", "warnings"]))
+}
+
+/// With the tests comes the product that they run, and that makes their inputs.
+fn tests_and_product(workspace: &Workspace) -> Result<Inputs> {
+    // The tests bring features of dependencies that the product alone has to do without.
+    step::announce("the product alone");
+    step::run(&mut cargo(workspace, &["check", "--profile", PROFILE, "--package", "cvmkit"]))?;
+    step::announce("the tests and the product");
+    step::run(tests(workspace, Extent::Whole).arg("--no-run"))?;
+    Inputs::ensure(workspace, &workspace.checked_cvmkit())
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {

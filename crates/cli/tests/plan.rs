@@ -261,7 +261,7 @@ fn one_byte_changes_exactly_the_registers_that_the_plan_names() {
         assert!(!changed.is_empty(), "{name}: the edit reached nothing");
         let mut planned = planned(image, name);
         // PCR 1 has no value here; boots with one and two vCPUs show that it changes
-        // (`vtpm/main.rs`, `a_log_pins_the_next_boot`).
+        // (`boots/vtpm`, `a_log_pins_the_next_boot`).
         assert_eq!(planned.remove("pcr1"), name == "vcpus", "{name}");
         assert_eq!(planned, changed, "{name}");
     }

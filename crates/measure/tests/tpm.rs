@@ -1,5 +1,5 @@
 //! Predicted registers of a TPM, without a boot: what two real logs have, what `systemd-measure`
-//! says, and what a change moves. The boots are in `crates/cli/tests/vtpm.rs`.
+//! says, and what a change moves. The boots are in `crates/cli/tests/boots/vtpm`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

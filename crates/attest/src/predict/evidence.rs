@@ -70,7 +70,7 @@ macro_rules! booted {
 const OF_257: Option<StubVersion> = Some(StubVersion(257));
 const OF_262: Option<StubVersion> = Some(StubVersion(262));
 
-/// The machines that `crates/cli/tests/vtpm` boots: it fails if its cases are not these.
+/// The machines that `crates/cli/tests/boots/vtpm` boots: it fails if its cases are not these.
 pub const BOOTED: &[Booted] = booted! {
     Ovmf202211 Some(false), Pflash OF_257, false Some(DiskBus::VirtioBlk);
     Ovmf202211 Some(false), Pflash OF_257, false Some(DiskBus::Ahci);

@@ -2,7 +2,7 @@
 //! values of real machines, or the documentation alone.
 //!
 //! Each row stands for tests of this project, which fail if it does not hold: boots of
-//! `crates/cli/tests/{vtpm,tdx}`, oracles and vectors of `crates/measure/tests`.
+//! `crates/cli/tests/boots/{vtpm,tdx}`, oracles and vectors of `crates/measure/tests`.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! How a firmware measures a boot, by its file or by its name: one firmware, one row.
 //!
 //! A firmware file does not say how it measures. Known are files of Debian by SHA-256, of releases
-//! that boots were compared of: `crates/cli/tests/vtpm` and `crates/cli/tests/tdx.rs` boot them, and
+//! that boots were compared of: `crates/cli/tests/boots/vtpm` and `crates/cli/tests/boots/tdx.rs` boot them, and
 //! `tests/tdx_launch.rs` has the MRTDs of those for TDs. What is built in another way (for one
 //! technology, with keys enrolled) may measure other boot options, so it is not in the table.
 
@@ -78,7 +78,7 @@ const fn whole(
     File { sha256, build, secure_boot: Some(secure_boot), layout: Some(layout) }
 }
 
-/// Firmware of Debian. Boots of all but the older release of 2025.02 are in `crates/cli/tests/vtpm`.
+/// Firmware of Debian. Boots of all but the older release of 2025.02 are in `crates/cli/tests/boots/vtpm`.
 const FILES: [File; 16] = {
     use FirmwareBuild::{Ovmf202211, Ovmf202502, Ovmf202608};
     [

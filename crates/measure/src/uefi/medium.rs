@@ -7,7 +7,7 @@
 //! hands over, on what is on that disk too. Nothing of it is in the firmware's file.
 //!
 //! Oracle: event logs of boots under QEMU of each bus, with the disk writable and not, with the
-//! firmware given by pflash and by `-bios` (`crates/cli/tests/vtpm`).
+//! firmware given by pflash and by `-bios` (`crates/cli/tests/boots/vtpm`).
 
 use std::fmt;
 use std::str::FromStr;

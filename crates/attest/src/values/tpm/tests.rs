@@ -60,7 +60,7 @@ fn codes(value: &impl serde::Serialize) -> Value {
     all.as_object().unwrap().iter().map(|(name, value)| (name.clone(), code(value))).collect()
 }
 
-/// As boots show: crates/cli/tests/vtpm has a kernel that QEMU 10 hands to 2022.11, and to 2025.02.
+/// As boots show: crates/cli/tests/boots/vtpm has a kernel that QEMU 10 hands to 2022.11, and to 2025.02.
 #[test]
 fn a_kernel_is_patched_where_vmm_or_firmware_is_old_and_open_where_that_is_not_known() {
     let patched = [(Some(Memory(2 * GIB)), Some(KernelHeader::Patched { memory: 2 * GIB }))];

@@ -19,8 +19,8 @@ use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 use cvmkit_measure::uefi::variables::SecureBoot;
 use cvmkit_measure::uefi::{self, gpt, image, variable_store};
 
-use crate::inputs::{COMMAND_LINE, Inputs, StubOf, Uki};
-use crate::machine::{MEMORY, Machine};
+use super::inputs::{COMMAND_LINE, Inputs, StubOf, Uki};
+use super::machine::{MEMORY, Machine};
 use crate::rig::run;
 
 /// Where firmware is from: edk2 2022.11, 2025.02 and 2026.08.

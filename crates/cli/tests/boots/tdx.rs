@@ -7,21 +7,6 @@
 //! Not proven here, for want of hardware: events that only a TD has (the TD HOB, the variables'
 //! volume, fw_cfg items). Oracles: QEMU, OVMF, Linux, swtpm.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "runs processes, found by the environment, on files it makes"
-)]
-
-#[allow(dead_code, reason = "the boots from disks need all of it")]
-#[path = "vtpm/inputs.rs"]
-mod inputs;
-#[allow(dead_code, reason = "the boots from disks need all of it")]
-#[path = "vtpm/machine.rs"]
-mod machine;
-mod rig;
-
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -39,8 +24,9 @@ use cvmkit_measure::uefi::medium::Medium;
 use cvmkit_measure::uefi::variables::SecureBoot;
 use cvmkit_vm::{AcpiError, AcpiFiles, AcpiRequest, TD_MACHINE, acpi_files};
 
-use inputs::{COMMAND_LINE, Inputs, StubOf};
-use machine::Machine;
+use crate::rig;
+use crate::vtpm::inputs::{COMMAND_LINE, Inputs, StubOf};
+use crate::vtpm::machine::Machine;
 
 const MIB: u64 = 1 << 20;
 

@@ -6,18 +6,9 @@
 //! 20 to 30 seconds of a processor under emulation, so every run of all checks has those that show each rule
 //! once, and `cargo xtask campaign boots` the others. Oracles: OVMF, systemd-stub, Linux and swtpm.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "runs processes, found by the environment, on files it makes"
-)]
-
 mod case;
-mod inputs;
-mod machine;
-#[path = "../rig/mod.rs"]
-mod rig;
+pub(super) mod inputs;
+pub(super) mod machine;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,6 +26,8 @@ use cvmkit_measure::linux;
 use cvmkit_measure::tdx;
 use cvmkit_measure::tpm::{Error, Prediction};
 use cvmkit_measure::uefi::medium::DiskBus;
+
+use crate::rig;
 
 use case::{Case, Firmware, Medium, Release, Variables};
 use inputs::{Inputs, StubOf, Uki};

@@ -3,20 +3,14 @@
 //!
 //! Oracles: systemd, and Linux, which reads the same event log from inside.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "prepares a recipe in a folder of its own")]
-#![expect(clippy::disallowed_types, reason = "runs the program")]
-
-mod rig;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::rig::{self, Image, cvmkit, run, run_machine, skip};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_measure::event::log::Log;
 use cvmkit_measure::event::{Bank, Register, RegisterSet};
-use rig::{Image, cvmkit, run, run_machine, skip};
 use serde_json::Value;
 
 /// Units that the definition enables, and what `ready` is to say of them; nothing of the last two.

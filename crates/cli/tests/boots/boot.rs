@@ -5,19 +5,10 @@
 //!
 //! Oracle: Linux itself, in QEMU. As many machines run at once as libtest has threads.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "runs processes, found by the environment, on files it makes"
-)]
-
-mod rig;
-
 use std::fs;
 use std::time::Instant;
 
-use rig::{Image, Partition, READY, ROOT, ROOT_VERITY, cvmkit, run_machine, skip};
+use crate::rig::{self, Image, Partition, READY, ROOT, ROOT_VERITY, cvmkit, run_machine, skip};
 
 /// Seconds after which a boot has failed; under emulation one takes 10 to 40.
 const TIMEOUT: &str = "300";
