@@ -3,9 +3,9 @@
 use anyhow::{Result, bail};
 
 use crate::inputs::Inputs;
-use crate::{Workspace, deny, mutants, oracles, packages, step, test, trees};
+use crate::{Workspace, deny, mutants, oracles, packages, servers, step, test, trees};
 
-/// `boots`, `readers [NAME[=NUMBER]]`, `advisories`, or `mutants`, `packages` or `trees` with its options.
+/// `boots`, `readers [NAME[=NUMBER]]`, `advisories`, or `mutants`, `packages`, `servers` or `trees` with its options.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     match arguments {
         ["boots"] => boots(workspace),
@@ -13,6 +13,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
         ["readers", only] => readers(workspace, only),
         ["mutants", options @ ..] => mutants::run(workspace, options),
         ["packages", options @ ..] => packages::run(workspace, options),
+        ["servers", options @ ..] => servers::run(workspace, options),
         ["trees", options @ ..] => trees::run(workspace, options),
         ["advisories"] => deny::advisories(workspace),
         _ => bail!("{}", crate::USAGE),

@@ -16,6 +16,7 @@ mod inputs;
 mod mutants;
 mod oracles;
 mod packages;
+mod servers;
 mod sets;
 mod shape;
 mod step;
@@ -47,6 +48,8 @@ usage: cargo xtask TASK
                   lock every package set and 1000 server packages, and write docs/packages.md
   campaign packages --list
                   draw the server packages from the archive's index
+  campaign servers [--folder DIR] [--page] [NAME..]
+                  boot images with servers, and write docs/servers.md
   campaign trees [--folder DIR] [--theirs | --page] [NAME..]
                   compare images of package sets with what mmdebstrap makes, and write docs/trees.md
   bench [N]       race other tools, N alternating runs (default 3)

@@ -3,6 +3,7 @@
 //! The table is the one place that says which, and which version the tests were written against. A
 //! second run only looks: one query, well under a second.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
         .map(|package| package.name)
         .filter(|name| !found.contains_key(*name))
         .collect();
-    let old_qemu = found.get(QEMU.name).is_none_or(|version| apt::major(version) < QEMU_OLDEST);
+    let old_qemu = is_qemu_old(&found);
     if !missing.is_empty() || old_qemu {
         apt::update()?;
     }
@@ -142,6 +143,19 @@ pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
 /// Where the reference implementation of SNP launch digests is.
 pub(crate) fn snp_measure(workspace: &Workspace) -> PathBuf {
     venv(workspace).join("bin").join(SNP_MEASURE)
+}
+
+/// Installs the emulator where it is missing or too old.
+pub(crate) fn ensure_qemu() -> Result<()> {
+    if is_qemu_old(&apt::installed(&[QEMU.name])) {
+        apt::update()?;
+        install_qemu()?;
+    }
+    Ok(())
+}
+
+fn is_qemu_old(found: &BTreeMap<String, String>) -> bool {
+    found.get(QEMU.name).is_none_or(|version| apt::major(version) < QEMU_OLDEST)
 }
 
 fn install_qemu() -> Result<()> {
