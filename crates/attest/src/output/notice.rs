@@ -78,12 +78,12 @@ impl fmt::Display for Notice {
             Self::KeysLeftOut { package, call } => write!(
                 f,
                 "{package} has no keys of its own (`{call}` was not run): everybody who has the \
-                 image would have them; make them at boot"
+                 image would have them; make them at boot, as docs/servers.md shows"
             ),
             Self::DataLeftOut { package, call } => write!(
                 f,
-                "{package} lacks the data that `{call}` makes (it was not run): make it at boot, or put it into \
-                 the image"
+                "{package} lacks the data that `{call}` makes (it was not run): make it at boot, as docs/servers.md \
+                 shows, or put it into the image"
             ),
             Self::NetworkLogin { unit, program } => write!(
                 f,
