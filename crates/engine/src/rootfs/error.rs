@@ -18,6 +18,9 @@ pub enum RootfsError {
         /// Its interpreter or loader.
         runner: String,
     },
+    /// Programs of enabled units that are nowhere.
+    #[error("enabled units run programs that are not in the image:{}", lines(.0))]
+    NoProgram(Vec<MissingProgram>),
     /// The definition asks for something that changes nothing.
     #[error("{} {} no effect:{}", .0.len(), if .0.len() == 1 { "key has" } else { "keys have" }, lines(.0))]
     NoEffect(Vec<Unused>),
@@ -168,12 +171,41 @@ impl fmt::Display for Unused {
     }
 }
 
+/// A program that an enabled unit runs and that the image lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingProgram {
+    /// The unit.
+    pub unit: String,
+    /// The program, as the unit spells it.
+    pub program: String,
+    /// The file that says so.
+    pub file: String,
+}
+
+impl fmt::Display for MissingProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unit, program, file } = self;
+        write!(f, "`{unit}` runs `{program}`\n    --> {file}")
+    }
+}
+
 fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn lines(unused: &[Unused]) -> String {
-    unused.iter().map(|unused| format!("\n  {unused}")).collect()
+fn lines(all: &[impl fmt::Display]) -> String {
+    all.iter().map(|one| format!("\n  {one}")).collect()
+}
+
+/// What to do about programs that are not there. Many units of Debian reload with `kill`, and do not have their
+/// package depend on the one that has it, which a system that Debian installed always has.
+fn missing_hint(missing: &[MissingProgram]) -> String {
+    match missing.iter().all(|one| one.program == "kill" || one.program.ends_with("/kill")) {
+        true => "add \"procps\", which has `/bin/kill`, to `packages.install`".to_owned(),
+        false => "add the packages that have them to `packages.install`, or set other commands in drop-ins \
+                  such as `/etc/systemd/system/UNIT.d/command.conf`"
+            .to_owned(),
+    }
 }
 
 impl Diagnosis for RootfsError {
@@ -189,6 +221,7 @@ impl Diagnosis for RootfsError {
             Self::NoInterpreter { path, .. } => {
                 format!("install the package that has it, or leave `/{path}` out")
             }
+            Self::NoProgram(missing) => missing_hint(missing),
             Self::UnknownAccount { kind: "group", name, .. } => format!(
                 "write a table `[[users]]` with `name = \"{name}\"`, which makes a group of that name \
                  too, or install the package that makes it"
@@ -222,6 +255,24 @@ impl Diagnosis for RootfsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn no_program(programs: &[&str]) -> RootfsError {
+        let missing = programs.iter().map(|&program| MissingProgram {
+            unit: "a.service".into(),
+            program: program.into(),
+            file: "/etc/a".into(),
+        });
+        RootfsError::NoProgram(missing.collect())
+    }
+
+    #[test]
+    fn every_missing_program_is_named_with_its_unit_and_file() {
+        assert_eq!(
+            no_program(&["/bin/kill", "x"]).to_string(),
+            "enabled units run programs that are not in the image:\n  `a.service` runs `/bin/kill`\n    --> /etc/a\n  \
+             `a.service` runs `x`\n    --> /etc/a"
+        );
+    }
 
     fn unknown(kind: &'static str) -> RootfsError {
         RootfsError::UnknownAccount { what: "x".into(), kind, name: "bot".into() }
@@ -272,6 +323,8 @@ mod tests {
                 RootfsError::NoInterpreter { path: "usr/bin/x".into(), runner: "/bin/y".into() },
                 &["leave `/usr/bin/x` out"],
             ),
+            (no_program(&["/bin/kill", "kill"]), &["\"procps\"", "`packages.install`"]),
+            (no_program(&["/bin/kill", "x"]), &["add the packages", "UNIT.d/"]),
             (RootfsError::NoEffect(Vec::new()), &["correct it or leave it out"]),
             (RootfsError::NoLockedId { names: Vec::new() }, &["`cvmkit lock`"]),
             (RootfsError::IdleLockedId { name: "a".into(), id: 5 }, &["`cvmkit lock`"]),

@@ -34,7 +34,7 @@ mod volatile;
 
 pub use accounts::{Accounts, GroupRequest, Ids, UserRequest};
 pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_packaged_name};
-pub use error::{RootfsError, Unused};
+pub use error::{MissingProgram, RootfsError, Unused};
 pub use finished::Rootfs;
 pub(crate) use identity::is_hostname;
 pub use request::{Changes, Placed, PlacedNode, Request, Units};

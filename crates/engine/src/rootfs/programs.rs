@@ -8,6 +8,7 @@ use cvmkit_formats::source::Source as _;
 use cvmkit_formats::tree::Node;
 
 use super::assembly::{Assembly, bare};
+use super::error::MissingProgram;
 use super::{PlacedNode, RootfsError};
 use crate::content::Content;
 
@@ -20,15 +21,15 @@ const LINE_MAX: usize = 256;
 /// Where a boot may put a program.
 const RUNTIME: [&str; 5] = ["/run/", "/var/", "/tmp/", "/proc/", "/dev/"];
 
-/// Checks the program of a unit's command.
+/// Checks the program of a unit's command; answers it if it is nowhere.
 pub(super) fn check_command(
     assembly: &Assembly<'_>,
     unit: &str,
     file: &str,
     words: &[String],
-) -> Result<(), RootfsError> {
+) -> Result<Option<MissingProgram>, RootfsError> {
     let Some(program) = words.first().filter(|program| !program.contains(['%', '$'])) else {
-        return Ok(());
+        return Ok(None);
     };
     let path = match program.contains('/') {
         true => Some(program.clone()),
@@ -38,16 +39,15 @@ pub(super) fn check_command(
             .find(|path| assembly.find(path).is_some()),
     };
     if RUNTIME.iter().any(|folder| program.starts_with(folder)) {
-        return Ok(());
+        return Ok(None);
     }
     match path.filter(|path| assembly.is_file(path)) {
-        Some(path) => check_file(assembly, &path),
-        None => Err(RootfsError::Unit {
+        Some(path) => check_file(assembly, &path).map(|()| None),
+        None => Ok(Some(MissingProgram {
             unit: unit.to_owned(),
-            why: format!(
-                "is enabled and runs `{program}`, which is not in the image\n  --> {file}"
-            ),
-        }),
+            program: program.clone(),
+            file: file.to_owned(),
+        })),
     }
 }
 
@@ -282,16 +282,12 @@ mod tests {
         ] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             let found = check_command(&assembly, "a.service", "/etc/a", &words);
-            match is_there {
-                true => found.unwrap(),
-                false => refused(
-                    found,
-                    &format!(
-                        "unit `a.service`: is enabled and runs `{}`, which is not in the image\n  --> /etc/a",
-                        words[0]
-                    ),
-                ),
-            }
+            let missing = MissingProgram {
+                unit: "a.service".to_owned(),
+                program: words.first().cloned().unwrap_or_default(),
+                file: "/etc/a".to_owned(),
+            };
+            assert_eq!(found.unwrap(), (!is_there).then_some(missing), "{words:?}");
         }
         let script = check_command(&assembly, "a.service", "/etc/a", &["script".to_owned()]);
         refused(script, "`/usr/bin/script` can't run: `/gone`");

@@ -10,6 +10,7 @@ use super::name::{Name, refuse};
 use super::{conditions, walk};
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::effects::Effects;
+use crate::rootfs::error::MissingProgram;
 use crate::rootfs::{RootfsError, programs, terminals};
 
 /// Checks every enabled unit, and answers which of their helpers never start.
@@ -18,6 +19,7 @@ pub(crate) fn check(
     effects: &Effects,
 ) -> Result<Vec<Notice>, RootfsError> {
     let mut notices = Vec::new();
+    let mut missing: Vec<MissingProgram> = Vec::new();
     for name in &assembly.request.units.enable {
         let Loaded::Unit(unit) = load(assembly, FOLDERS, name)? else { continue };
         if let Some(condition) = conditions::impossible(assembly, &unit)? {
@@ -26,12 +28,16 @@ pub(crate) fn check(
         }
         for command in terminals::commands(&unit, "Service") {
             for words in command.words.iter().filter(|_| !command.may_fail) {
-                programs::check_command(assembly, &unit.name, &command.at.file, words)?;
+                let found = programs::check_command(assembly, &unit.name, &command.at.file, words)?;
+                missing.extend(found.filter(|one| !missing.contains(one)));
             }
         }
         notices.extend(helpers(assembly, effects, &unit)?);
     }
-    Ok(notices)
+    match missing.is_empty() {
+        true => Ok(notices),
+        false => Err(RootfsError::NoProgram(missing)),
+    }
 }
 
 /// Units that the enabled one pulls in itself, and those that Debian has it pull in.
