@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::call::{Call, shown};
+use super::call::{Call, number, shown};
 use super::options::Options;
 use crate::stop::Stop;
-use crate::world::{Invocation, World};
+use crate::world::{FileError, Invocation, World};
 
 /// The most bytes of words of one call that xargs(1) makes (`ARG_MAX` less 2048 and the environment).
 const WORDS_MAX: usize = 128 << 10;
@@ -113,6 +113,35 @@ pub(super) fn otherwise<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<
     run(world, call, &options.operands, environment)
 }
 
+/// flock(1): nobody else holds a lock. A descriptor stays as it is, and a file is made where it is missing.
+pub(super) fn flock<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let long = [
+        ("shared", b's'),
+        ("exclusive", b'x'),
+        ("unlock", b'u'),
+        ("nonblock", b'n'),
+        ("nb", b'n'),
+        ("wait", b'w'),
+        ("timeout", b'w'),
+        ("close", b'o'),
+    ];
+    let options = Options::of(call, "+sxeunw:o", &long)?;
+    match options.operands.as_slice() {
+        [descriptor] if number(descriptor).is_some() => Ok(0),
+        [file, command @ ..] if !command.is_empty() && !command[0].starts_with(b"-") => {
+            let path = call.path(file);
+            if world.status(&path, true).is_err()
+                && let Err(error) = world.write(&path, b"", 0o666 & !call.umask())
+            {
+                call.fail("cannot open lock file", file, error);
+                return Ok(if error == FileError::NotFound { 66 } else { 73 });
+            }
+            run(world, call, command, call.environment())
+        }
+        _ => Err(call.unsupported("these words")),
+    }
+}
+
 /// timeout(1): no program takes time.
 pub(super) fn timeout<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     /// timeout(1), "Exit status".
@@ -195,7 +224,7 @@ pub(super) fn xargs<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, 
         }
         return Ok(status);
     }
-    let most = match options.last(b'n').map(super::call::number) {
+    let most = match options.last(b'n').map(number) {
         Some(Some(0) | None) => return Err(call.unsupported("-n with no number")),
         Some(Some(most)) => usize::try_from(most).unwrap_or(usize::MAX),
         None => usize::MAX,

@@ -23,7 +23,7 @@ impl<W: World> Shell<'_, W> {
         Ok(())
     }
 
-    fn and_or(&mut self, item: &AndOr, tested: bool) -> Result<(), Fault> {
+    pub(super) fn and_or(&mut self, item: &AndOr, tested: bool) -> Result<(), Fault> {
         if item.background {
             let inner = AndOr { background: false, ..item.clone() };
             let status = self.subshell(|shell| shell.and_or(&inner, false))?;

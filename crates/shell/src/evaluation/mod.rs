@@ -4,6 +4,7 @@
 //! of the one before it; `&` runs its command at once. What a process would be is a copy of the shell's
 //! state. Work and output are bounded ([`Limits`]).
 
+mod aliases;
 mod arithmetic;
 mod bash;
 mod builtins;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::stop::Stop;
-use crate::syntax::{self, Command, Dialect, List, SyntaxError};
+use crate::syntax::{self, Aliases, Command, Dialect, List, SyntaxError};
 use crate::world::{Invocation, World};
 use descriptors::{Descriptor, Descriptors};
 pub use start::Start;
@@ -81,6 +82,7 @@ pub fn evaluate<W: World>(
 ) -> Result<Finished, Stop> {
     start.check()?;
     let list = parse(start.dialect, script, &start.name, limits)?;
+    let text = script;
     let (output, errors) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
     let descriptors = Descriptors(BTreeMap::from([
         (0, Descriptor::text(start.input.clone())),
@@ -90,7 +92,7 @@ pub fn evaluate<W: World>(
     let script = start.name.clone();
     let state = first_state(start, descriptors);
     let mut shell = Shell::new(world, state, limits, script);
-    let ended = shell.list(&list, false).and_then(|()| shell.in_bounds());
+    let ended = shell.whole(text, list).and_then(|()| shell.in_bounds());
     shell.end(ended)?;
     let status = shell.state.exit_status();
     drop(shell);
@@ -131,13 +133,16 @@ pub(crate) fn run_builtin<W: World>(world: &mut W, invocation: Invocation<'_>) -
 
 /// Parses a script of this name.
 fn parse(dialect: Dialect, text: &[u8], script: &str, limits: Limits) -> Result<List, Stop> {
-    syntax::parse_as(dialect, text, limits.syntax).map_err(|source| {
-        let script = script.to_owned();
-        match source {
-            SyntaxError::Unsupported { line, what } => Stop::Unsupported { script, line, what },
-            source => Stop::Syntax { script, source },
-        }
-    })
+    syntax::parse_as(dialect, text, limits.syntax).map_err(|source| stop_of(source, script))
+}
+
+/// The end of an evaluation whose script does not parse.
+fn stop_of(source: SyntaxError, script: &str) -> Stop {
+    let script = script.to_owned();
+    match source {
+        SyntaxError::Unsupported { line, what } => Stop::Unsupported { script, line, what },
+        source => Stop::Syntax { script, source },
+    }
 }
 
 /// The state of a shell that starts.
@@ -178,6 +183,7 @@ fn first_state(start: Start, descriptors: Descriptors) -> State {
         sourced: 0,
         background: BTreeMap::new(),
         bounds: BTreeMap::new(),
+        aliases: Aliases::default(),
     }
 }
 
@@ -325,7 +331,7 @@ impl<'w, W: World> Shell<'w, W> {
 
     /// Runs a text: that of `eval`, a trap, or a file.
     fn run_text(&mut self, text: &[u8], tested: bool) -> Result<(), Fault> {
-        let list = parse(self.state.dialect, text, &self.script, self.limits)?;
+        let list = self.parse_now(text, &self.script)?;
         if list.items.is_empty() {
             self.state.status = 0;
         }
@@ -471,7 +477,12 @@ exit: 127
     #[test]
     fn what_is_not_implemented_ends_the_evaluation() {
         for (script, line, what) in [
-            ("alias a=b", 1, "`alias a=b`"),
+            ("true && alias a=b", 1, "`alias a=b`"),
+            ("alias a='b; c'", 1, "`alias a=b; c`"),
+            ("alias a", 1, "`alias a`"),
+            ("alias", 1, "`alias`"),
+            ("\nalias a=b\ncommand -v a", 3, "the alias `a` where a command is asked for"),
+            ("alias a=b\na() { :; }", 2, "a function with the name of an alias"),
             ("unalias a", 1, "`unalias a`"),
             ("\nkill -9 1", 2, "`kill -9 1`"),
             ("kill -TERM $$", 1, "`kill -TERM 2`"),

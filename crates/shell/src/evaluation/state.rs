@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::descriptors::Descriptors;
-use crate::syntax::{Command, Dialect};
+use crate::syntax::{Aliases, Command, Dialect};
 
 /// Variables that bash sets, or that change how it works (bash(1), "Shell Variables"), beside those whose names
 /// start with `BASH` or `COMP_`.
@@ -183,6 +183,7 @@ pub(super) struct State {
     pub(super) background: BTreeMap<usize, u8>,
     /// What `ulimit` has set, by its letter.
     pub(super) bounds: BTreeMap<u8, String>,
+    pub(super) aliases: Aliases,
 }
 
 impl State {

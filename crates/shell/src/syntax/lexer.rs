@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use super::SyntaxError;
+use super::aliases::Aliases;
 use super::ast::Word;
 use super::dialect::Dialect;
 use super::limits::Limits;
@@ -46,6 +47,8 @@ pub(super) struct Parser<'a> {
     /// How many words braces may still come to in the whole script.
     pub(super) braces: Rc<Cell<usize>>,
     pub(super) announced: Vec<Announced>,
+    /// What stands for the names of commands.
+    pub(super) aliases: Rc<Aliases>,
 }
 
 /// Whether a byte ends a word that nothing quotes (XCU 2.3).
@@ -61,13 +64,15 @@ pub(super) fn is_of_name(byte: u8, first: bool) -> bool {
 impl<'a> Parser<'a> {
     pub(super) fn new(bytes: &'a [u8], line: u32, depth: u32, limits: Limits) -> Self {
         let (dialect, braces) = (Dialect::Posix, Rc::new(Cell::new(MOST_BRACES)));
-        Self { bytes, at: 0, line, depth, limits, dialect, braces, announced: Vec::new() }
+        let (announced, aliases) = (Vec::new(), Rc::default());
+        Self { bytes, at: 0, line, depth, limits, dialect, braces, announced, aliases }
     }
 
     /// A parser of a text within this one.
     pub(super) fn within<'b>(&self, text: &'b [u8], line: u32) -> Parser<'b> {
         let (dialect, braces) = (self.dialect, self.braces.clone());
-        Parser { dialect, braces, ..Parser::new(text, line, self.depth, self.limits) }
+        let aliases = self.aliases.clone();
+        Parser { dialect, braces, aliases, ..Parser::new(text, line, self.depth, self.limits) }
     }
 
     /// The byte here as it stands, in quotes for instance.

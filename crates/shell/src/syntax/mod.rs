@@ -3,10 +3,12 @@
 //! [`parse`] makes a [`List`] of a script's bytes. Words stay as they were written, in pieces: what they
 //! expand to is known when they are evaluated.
 //!
-//! Deliberately absent from the dialect of dash: aliases, `select`, `[[`, arrays, process substitution and all
+//! Deliberately absent from the dialect of dash: `select`, `[[`, arrays, process substitution and all
 //! else that is not of POSIX or `local`. [`parse_as`] takes the [`Dialect`] of bash: what it has of the forms
 //! of bash is read as bash does, and each other one is an error that names it.
 
+mod alias;
+mod aliases;
 mod ast;
 mod bash;
 mod braces;
@@ -21,6 +23,7 @@ mod shown;
 mod substitutions;
 mod words;
 
+pub use aliases::Aliases;
 pub use ast::{
     AndOr, Assignment, Command, CommandKind, Condition, Connector, List, Matches, Operation,
     Parameter, ParameterName, Piece, Pipeline, Redirection, RedirectionKind, Word,
@@ -29,4 +32,4 @@ pub use dialect::Dialect;
 pub use error::SyntaxError;
 pub use lexer::is_reserved;
 pub use limits::Limits;
-pub use parser::{parse, parse_as};
+pub use parser::{parse, parse_as, parse_with};

@@ -1,8 +1,10 @@
 //! Commands (XCU 2.9 and 2.10), by recursive descent.
 
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use super::SyntaxError;
+use super::aliases::Aliases;
 use super::ast::{
     AndOr, Command, CommandKind, Connector, List, Pipeline, Redirection, RedirectionKind, Word,
 };
@@ -19,16 +21,34 @@ pub fn parse(script: &[u8], limits: Limits) -> Result<List, SyntaxError> {
     parse_as(Dialect::Posix, script, limits)
 }
 
+/// Parses a script as dash does where it knows aliases.
+///
+/// # Errors
+/// As for [`parse`]; and [`SyntaxError::Unsupported`].
+pub fn parse_with(aliases: &Aliases, script: &[u8], limits: Limits) -> Result<List, SyntaxError> {
+    read(Dialect::Posix, script, limits, aliases)
+}
+
 /// Parses a script as the shell of a dialect does.
 ///
 /// # Errors
 /// As for [`parse`]; and [`SyntaxError::Unsupported`].
 pub fn parse_as(dialect: Dialect, script: &[u8], limits: Limits) -> Result<List, SyntaxError> {
+    read(dialect, script, limits, &Aliases::default())
+}
+
+fn read(
+    dialect: Dialect,
+    script: &[u8],
+    limits: Limits,
+    aliases: &Aliases,
+) -> Result<List, SyntaxError> {
     if script.len() > limits.len {
         return Err(SyntaxError::TooLong { len: script.len(), limit: limits.len });
     }
     let mut parser = Parser::new(script, 1, 0, limits);
     parser.dialect = dialect;
+    parser.aliases = Rc::new(aliases.clone());
     parser.whole()
 }
 
@@ -290,7 +310,8 @@ impl Parser<'_> {
                 Some(_) if is_first && let Some(name) = self.appended_name() => {
                     assignments.push(self.appended(name)?);
                 }
-                Some(_) => words.extend(self.words(is_first)?),
+                Some(_) if is_first => words.extend(self.first_words()?),
+                Some(_) => words.extend(self.words(false)?),
             }
         }
         if assignments.is_empty() && words.is_empty() && redirections.is_empty() {

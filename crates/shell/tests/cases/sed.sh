@@ -33,3 +33,6 @@ echo 'a,b' | sed -E 's/(^|,)([^,]*)($|,)/[\1|\2|\3]/'; echo 'a,b' | sed -E 's/(^
 echo aab | sed -E 's/(a|ab)*/[&]/'; echo abcd | sed 's/a\|ab\|abc/-/'; echo abcd | sed -E 's/(a|ab)(c|bcd)(d*)/-/'; echo xfoobar | sed 's/\(.*\)\(foo\|bar\)\(.*\)/\1|\2|\3/'; echo 'abab' | sed -E 's/(a|b|ab)*/-/'; echo aab | sed -E 's/(a|aa|b)+/[\1]/'; echo ababc | sed 's/\(ab\)*\(c\)/\1-\2/'; echo 'key = "v"' | sed -E 's/^(key|k)[ ]*=[ ]*("v"|v)$/\1:\2/'
 ----
 echo 'ab  c' | sed 's/\B/-/g'; echo 'ab cd' | sed "s/\\\`a/X/;s/d\\'/Y/"; echo 'ab cd' | sed -E 's/a\B/X/;s/\bcd/Y/;s/\w+\W/-/'
+----
+printf 'a b\0c\nd\0' | sed -z 's/^c/X/;s/d$/Y/' | tr '\0' '|'; printf 'a\0b' | sed -z = | tr '\0' '|'; printf 'a\0b\0c' | sed -z 'N;P;D' | tr '\0' '|'; printf 'a\nb\n' | sed -z 's/\n/,/g'; echo; printf 'x\0y\0' | sed -nz 'H;${x;p}' | tr '\0' '|'; printf 'a\0b\0' | sed --null-data -n '2p' | tr '\0' '|'; printf 'a\0' | sed -z 'a\
+t' | tr '\0' '|'; printf 'a\nb\0' | sed -z 's/a.b/X/' | tr '\0' '|'; printf 'a\0b\0' >f; sed -zi 's/b/c/' f; tr '\0' '|' <f; printf 'a\0b\0' | sed -z '1!G;h;$!d' | tr '\0' '|'

@@ -32,3 +32,22 @@ for d in 2019-12-30 2020-12-31 2021-01-03 2016-01-01 2000-02-29 2024-01-07 2023-
 timeout 5 echo a; timeout -k 5 10s false; echo $?; timeout --signal=KILL 0.5m true; echo $?; timeout x true; echo $?; timeout 5; echo $?; echo in | timeout 5 cat; nice -n 10 echo b; nice echo c; ionice -c3 echo d; ionice -c 2 -n 7 echo e; nohup echo f </dev/null; setsid -w echo g; stdbuf -oL echo h; printenv LC_ALL; printenv NOTHING; echo $?; A=1 printenv A; env - B=2 env; env -u LC_ALL printenv LC_ALL; echo $?; groups root; groups; groups nosuch; echo $?; id root; id -nG root; timeout 5 nosuch 2>/dev/null; echo $?
 ----
 for w in "--three-way a b" "-three-way a" "-n a" "-no x" "-nv" "-p q r" "-package q" "-src-dir=x y" "-src y" "-v -v" "-d2" "-debug=3" "-debconf-ok" "-deb" "-x" "-hs a" "-s" "-verb" "-vx" "-" "-= a"; do getopt -a -o hs:d::nP:p:v -n prog --long help,src-dir:,debug::,no-action,package:,verbose,three-way,debconf-ok,debconf-template: -- $w 2>/dev/null; echo $?; done
+----
+stty size; echo $?; stty; echo $?; stty -a; echo $?; stty -g; echo $?; stty -echo; echo $?; stty size 2>/dev/null | awk '{ print $2 }'; exec 9>l; flock -w 10 9; echo $?; flock -n -x 9; echo $?; flock -u 9; echo $?; flock g echo locked; echo $?; flock -n . echo b; flock no/g true; echo $?; flock --timeout 1 g false; echo $?
+----
+alias strip="sed -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//'"
+echo '  a b  ' | strip; x="$(echo ' c ' | strip)"; echo "<$x>"; y=`echo ' d ' | strip`; echo "<$y>"
+f() { echo ' e ' | strip; }; f; if true; then strip <<E
+ in $(echo ' g ' | strip)
+E
+fi; eval 'echo " h " | strip'
+----
+f() { ll 2>/dev/null; echo $?; }
+alias ll='echo -n x' e=echo; ll 2>/dev/null; echo $?
+ll y; e a; 'e' b 2>/dev/null; \e c 2>/dev/null; A=1 e d; f; g() { e in g; }; g
+alias e='printf %s\\n'
+e 1 2; g; echo 'e sourced' >s; . ./s; (e sub); trap 'e bye' EXIT
+alias e="echo $x dynamic" x=true; e z
+x && e end; case e in e) e case;; esac; for e in 1; do e $e; done
+----
+kill; echo $?; kill $(true) || echo no

@@ -32,7 +32,10 @@ pub(in super::super) fn fgrep<W: World>(world: &mut W, call: &mut Call<'_>) -> R
 }
 
 /// The long options, each with its letter.
-const LONG: [(&str, u8); 24] = [
+const LONG: [(&str, u8); 27] = [
+    ("after-context", b'A'),
+    ("before-context", b'B'),
+    ("context", b'C'),
     ("extended-regexp", b'E'),
     ("fixed-strings", b'F'),
     ("basic-regexp", b'G'),
@@ -60,7 +63,7 @@ const LONG: [(&str, u8); 24] = [
 ];
 
 fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8, Stop> {
-    let options = Options::of(call, "EFGPe:ivqclLxwhHnsom:ayz=::", &LONG)?;
+    let options = Options::of(call, "EFGPe:ivqclLxwhHnsom:ayzA:B:C:=::", &LONG)?;
     if let Some(word) = options.last(b'=').filter(|word| !matches!(*word, b"never" | b"auto" | b""))
     {
         return Err(call.unsupported(format!("--color={}", shown(word))));
@@ -82,16 +85,32 @@ fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8
         operands = files;
     }
     let regexes = compile(call, &options, &patterns, form)?;
-    let most = match options.last(b'm') {
+    let count = |letter: u8| match options.last(letter) {
         Some(word) => {
-            let unknown = || call.unsupported(format!("-m {}", shown(word)));
-            number(word).ok_or_else(unknown)?
+            let unknown = || call.unsupported(format!("-{} {}", char::from(letter), shown(word)));
+            number(word).ok_or_else(unknown).map(Some)
         }
-        None => u64::MAX,
+        None => Ok(None),
     };
+    let most = count(b'm')?.unwrap_or(u64::MAX);
+    let around = count(b'C')?;
+    let (before, after) = (count(b'B')?.or(around), count(b'A')?.or(around));
+    if (before.is_some() || after.is_some()) && (options.has(b'o') || options.has(b'm')) {
+        return Err(call.unsupported("lines around a match with -o or -m"));
+    }
+    let context =
+        (before.is_some() || after.is_some()).then_some((before.unwrap_or(0), after.unwrap_or(0)));
     let is_named = options.has(b'H') || (operands.len() > 1 && !options.has(b'h'));
     let input: &[&[u8]] = &[b"-"];
-    let mut search = Search { options: &options, regexes, most, is_named, is_found: false };
+    let mut search = Search {
+        options: &options,
+        regexes,
+        most,
+        context,
+        is_named,
+        is_found: false,
+        is_printed: false,
+    };
     let mut is_failed = false;
     for word in if operands.is_empty() { input } else { operands } {
         match readable(world, call, word) {
@@ -138,8 +157,12 @@ struct Search<'o, 'w> {
     options: &'o Options<'w>,
     regexes: Vec<Regex>,
     most: u64,
+    /// How many lines stand before a match, and how many behind it.
+    context: Option<(u64, u64)>,
     is_named: bool,
     is_found: bool,
+    /// A line is printed: `--` stands before the next one that does not follow it.
+    is_printed: bool,
 }
 
 impl Search<'_, '_> {
@@ -152,6 +175,9 @@ impl Search<'_, '_> {
         // GNU grep anchors at the lines of a record too.
         if has(b'z') && text.contains(&b'\n') && self.regexes.iter().any(Regex::has_anchor) {
             return Err(call.unsupported("-z with an anchor, of what holds a line break"));
+        }
+        if let Some(context) = self.context.filter(|_| prints) {
+            return self.around(call, name, text, end, context);
         }
         for (number, line) in (1..).zip(parts(text, end)) {
             if count >= self.most {
@@ -192,6 +218,57 @@ impl Search<'_, '_> {
         }
         if (has(b'l') && count > 0) || (has(b'L') && count == 0) {
             call.print(&[name, b"\n"].concat());
+        }
+        Ok(())
+    }
+
+    /// Prints matches with the lines around them.
+    fn around(
+        &mut self,
+        call: &mut Call<'_>,
+        name: &[u8],
+        text: &[u8],
+        end: u8,
+        (before, after): (u64, u64),
+    ) -> Result<(), Stop> {
+        let (inverted, numbered) = (self.options.has(b'v'), self.options.has(b'n'));
+        let lines: Vec<&[u8]> = parts(text, end).collect();
+        let matched: Vec<u64> = (0..)
+            .zip(&lines)
+            .filter(|(_, line)| self.regexes.iter().any(|regex| regex.is_match(line)) != inverted)
+            .map(|(at, _)| at)
+            .collect();
+        let is_text = !text.contains(&0) || self.options.has(b'a') || self.options.has(b'z');
+        if !matched.is_empty() && !is_text {
+            return Err(call.unsupported("a match in a binary file"));
+        }
+        self.is_found |= !matched.is_empty();
+        let (mut next, mut ahead) = (u64::MAX, matched.iter().peekable());
+        let mut last: Option<u64> = None;
+        for (at, line) in (0_u64..).zip(&lines) {
+            while ahead.peek().is_some_and(|one| **one < at) {
+                last = ahead.next().copied();
+            }
+            let is_match = ahead.peek().is_some_and(|one| **one == at);
+            let is_before = ahead.peek().is_some_and(|one| **one - at <= before);
+            let is_behind = last.is_some_and(|one| at - one <= after);
+            if !(is_match || is_before || is_behind) {
+                continue;
+            }
+            if self.is_printed && at != next {
+                call.print(b"--\n");
+            }
+            (next, self.is_printed) = (at + 1, true);
+            let mark = if is_match { b":" } else { b"-" };
+            let mut prefix = Vec::new();
+            if self.is_named {
+                prefix = [name, &mark[..]].concat();
+            }
+            if numbered {
+                prefix.extend(format!("{}", at + 1).bytes());
+                prefix.extend_from_slice(mark);
+            }
+            call.print(&[&prefix, *line, &[end]].concat());
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod digests;
 mod ends;
 mod expr;
 mod grep;
+mod iconv;
 mod lines;
 mod merge;
 mod names;
@@ -41,6 +42,7 @@ pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
         b"fgrep" => grep::fgrep,
         b"grep" => grep::grep,
         b"head" => ends::head,
+        b"iconv" => iconv::iconv,
         b"md5sum" => digests::md5sum,
         b"paste" => merge::paste,
         b"rev" => reverse::rev,

@@ -1,6 +1,6 @@
 //! What changes which commands run next, and where.
 
-use super::super::{Fault, Shell, parse};
+use super::super::{Fault, Shell};
 use crate::mode;
 use crate::syntax;
 use crate::world::{FileType, World};
@@ -39,7 +39,7 @@ impl<W: World> Shell<'_, W> {
             }
             return Err(self.error(&format!(".: cannot open {shown}: No such file")));
         };
-        let list = parse(self.state.dialect, &text, &shown, self.limits)?;
+        let list = self.parse_now(&text, &shown)?;
         let script = std::mem::replace(&mut self.script, shown);
         if list.items.is_empty() {
             self.state.status = 0;
@@ -153,6 +153,12 @@ impl<W: World> Shell<'_, W> {
         let search = self.state.get("PATH").cloned().unwrap_or_default();
         let mut status = 0;
         for name in names {
+            if self.state.aliases.has(name) {
+                let name = String::from_utf8_lossy(name);
+                return Err(
+                    self.unsupported(format!("the alias `{name}` where a command is asked for"))
+                );
+            }
             let found = match name.as_slice() {
                 name if self.function(name).is_some() => Some((name.to_vec(), "a shell function")),
                 name if super::is_special(name) => Some((name.to_vec(), "a special shell builtin")),

@@ -56,6 +56,10 @@ impl<W: World> Shell<'_, W> {
             }
             numbers => (&b"TERM"[..], numbers),
         };
+        if arguments.is_empty() && !self.is_bash() {
+            self.complain("kill: Usage: kill [-s sigspec | -signum | -sigspec] [pid | job]... or\nkill -l [exitstatus]")?;
+            return Ok(2);
+        }
         let name = signal.strip_prefix(b"SIG").filter(|_| self.is_bash()).unwrap_or(signal);
         if super::control::condition(name).is_none() || numbers.is_empty() {
             return unsupported(self);

@@ -22,6 +22,8 @@ struct Request<'w> {
     in_place: Option<&'w [u8]>,
     /// Each file has its own lines.
     separate: bool,
+    /// What ends a line.
+    end: u8,
     files: Vec<&'w [u8]>,
 }
 
@@ -48,8 +50,8 @@ pub(in super::super) fn sed<W: World>(world: &mut W, call: &mut Call<'_>) -> Res
     }
     if let Some(suffix) = request.in_place {
         for (word, text) in texts {
-            let mut stream = Stream::new(&script, request.quiet, &*world);
-            let ended = stream.run(call, Input::of([text.as_slice()]))?;
+            let mut stream = Stream::new(&script, request.quiet, request.end, &*world);
+            let ended = stream.run(call, Input::of([text.as_slice()], request.end))?;
             let output = stream.output();
             if let Some(error) = replace(world, call, word, suffix, &output) {
                 call.fail("couldn't edit", word, error);
@@ -63,10 +65,10 @@ pub(in super::super) fn sed<W: World>(world: &mut W, call: &mut Call<'_>) -> Res
     }
     let all: Vec<&[u8]> = texts.iter().map(|(_, text)| text.as_slice()).collect();
     let inputs = match request.separate {
-        true => all.into_iter().map(|text| Input::of([text])).collect(),
-        false => vec![Input::of(all)],
+        true => all.into_iter().map(|text| Input::of([text], request.end)).collect(),
+        false => vec![Input::of(all, request.end)],
     };
-    let mut stream = Stream::new(&script, request.quiet, &*world);
+    let mut stream = Stream::new(&script, request.quiet, request.end, &*world);
     let mut ended = Ended::AtEnd;
     for input in inputs {
         ended = stream.run(call, input)?;
@@ -117,6 +119,7 @@ impl<'w> Request<'w> {
             script: Vec::new(),
             in_place: None,
             separate: false,
+            end: b'\n',
             files: Vec::new(),
         };
         let mut scripts: Vec<Vec<u8>> = Vec::new();
@@ -155,6 +158,7 @@ impl<'w> Request<'w> {
             b"--quiet" | b"--silent" => self.quiet = true,
             b"--regexp-extended" => self.dialect = Dialect::Extended,
             b"--separate" => self.separate = true,
+            b"--null-data" | b"--zero-terminated" => self.end = 0,
             b"--in-place" => self.in_place = Some(b""),
             word => {
                 match (word.strip_prefix(b"--in-place="), word.strip_prefix(b"--expression=")) {
@@ -184,6 +188,7 @@ impl<'w> Request<'w> {
                 b'n' => self.quiet = true,
                 b'E' | b'r' => self.dialect = Dialect::Extended,
                 b's' => self.separate = true,
+                b'z' => self.end = 0,
                 b'u' => {}
                 b'i' => {
                     self.in_place = Some(rest);

@@ -1,7 +1,7 @@
 //! The lines of a text, and what a script makes of them.
 
 use super::super::super::call::Call;
-use super::super::lines::lines;
+use super::super::lines::parts;
 use super::script::{Action, Address, Command, End, Line, Part, Script, Substitution};
 use crate::stop::Stop;
 use crate::world::Files;
@@ -22,13 +22,13 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Texts one behind the other: each starts a line of its own.
-    pub(super) fn of<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> Self {
+    /// Texts one behind the other: each starts a line of its own. `end` is what lines end with.
+    pub(super) fn of<'t>(texts: impl IntoIterator<Item = &'t [u8]>, end: u8) -> Self {
         let mut input = Self { lines: Vec::new(), at: 0, is_ended: true };
         for text in texts {
-            input.lines.extend(lines(text).map(<[u8]>::to_vec));
+            input.lines.extend(parts(text, end).map(<[u8]>::to_vec));
             if !text.is_empty() {
-                input.is_ended = text.ends_with(b"\n");
+                input.is_ended = text.ends_with(&[end]);
             }
         }
         input
@@ -81,6 +81,8 @@ enum Flow {
 pub(super) struct Stream<'s, F> {
     script: &'s Script,
     quiet: bool,
+    /// What ends a line: a line break, or a zero byte with `-z`.
+    end: u8,
     files: &'s F,
     space: Vec<u8>,
     hold: Vec<u8>,
@@ -96,7 +98,7 @@ pub(super) struct Stream<'s, F> {
 }
 
 impl<'s, F: Files> Stream<'s, F> {
-    pub(super) fn new(script: &'s Script, quiet: bool, files: &'s F) -> Self {
+    pub(super) fn new(script: &'s Script, quiet: bool, end: u8, files: &'s F) -> Self {
         let mut ranges = vec![Range::Outside; script.ranges];
         for command in &script.commands {
             // A range from line 0 has begun before the first line.
@@ -107,6 +109,7 @@ impl<'s, F: Files> Stream<'s, F> {
         Self {
             script,
             quiet,
+            end,
             files,
             space: Vec::new(),
             hold: Vec::new(),
@@ -256,12 +259,12 @@ impl<'s, F: Files> Stream<'s, F> {
             Action::Insert(text) => self.raw(text),
             Action::Hold => self.hold.clone_from(&self.space),
             Action::HoldAppend => {
-                self.hold.push(b'\n');
+                self.hold.push(self.end);
                 self.hold.extend_from_slice(&self.space);
             }
             Action::Get => self.space.clone_from(&self.hold),
             Action::GetAppend => {
-                self.space.push(b'\n');
+                self.space.push(self.end);
                 self.space.extend_from_slice(&self.hold);
             }
             Action::Exchange => std::mem::swap(&mut self.space, &mut self.hold),
@@ -283,7 +286,7 @@ impl<'s, F: Files> Stream<'s, F> {
     }
 
     fn first_line_end(&self) -> Option<usize> {
-        self.space.iter().position(|byte| *byte == b'\n')
+        self.space.iter().position(|byte| *byte == self.end)
     }
 
     fn read(&mut self, input: &mut Input, appends: bool) {
@@ -291,7 +294,7 @@ impl<'s, F: Files> Stream<'s, F> {
         let line = input.next().unwrap_or_default();
         match appends {
             true => {
-                self.space.push(b'\n');
+                self.space.push(self.end);
                 self.space.extend(line);
             }
             false => self.space = line,
@@ -407,14 +410,14 @@ impl<'s, F: Files> Stream<'s, F> {
         self.close();
         self.output.extend_from_slice(&self.space);
         if is_ended {
-            self.output.push(b'\n');
+            self.output.push(self.end);
         }
         self.is_open = !is_ended;
     }
 
     fn write(&mut self, line: &[u8]) {
         self.raw(line);
-        self.output.push(b'\n');
+        self.output.push(self.end);
     }
 
     fn raw(&mut self, text: &[u8]) {
@@ -425,7 +428,7 @@ impl<'s, F: Files> Stream<'s, F> {
     /// Ends a line that was written without a line break.
     fn close(&mut self) {
         if std::mem::take(&mut self.is_open) {
-            self.output.push(b'\n');
+            self.output.push(self.end);
         }
     }
 
