@@ -68,8 +68,12 @@ fn conffiles(package: &Package) -> Result<String, RootfsError> {
     let mut field = String::new();
     for line in String::from_utf8_lossy(list).lines() {
         let path = line.trim();
-        // What an upgrade takes away is not there (deb-conffiles(5)).
-        if path.is_empty() || path.starts_with("remove-on-upgrade ") {
+        if path.is_empty() {
+            continue;
+        }
+        // What an upgrade takes away is not there (deb-conffiles(5)); dpkg 1.22 lists it with these words.
+        if let Some(gone) = path.strip_prefix("remove-on-upgrade ") {
+            field += &format!("\n {} newconffile remove-on-upgrade", gone.trim());
             continue;
         }
         let entry = package.entries.iter().find(|entry| entry.path == bare(path).as_bytes());
@@ -302,7 +306,10 @@ mod tests {
             ("", String::new()),
             ("/etc/a\n", format!("\n /etc/a {abc}")),
             ("/etc/b\n/etc/a\n", format!("\n /etc/b {nothing}\n /etc/a {abc}")),
-            ("\n  /etc/a  \n\nremove-on-upgrade /etc/gone\n", format!("\n /etc/a {abc}")),
+            (
+                "\n  /etc/a  \n\nremove-on-upgrade /etc/gone\n",
+                format!("\n /etc/a {abc}\n /etc/gone newconffile remove-on-upgrade"),
+            ),
         ] {
             assert_eq!(of(list).unwrap(), field, "{list}");
         }

@@ -16,7 +16,7 @@ use crate::packages::debian::alternatives::{Alternative, AlternativeLink};
 const FOLDER: &str = "/etc/alternatives";
 
 /// `update-alternatives --install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]..`, `--remove NAME
-/// PATH`, `--auto NAME`, `--list NAME`, `--query NAME`.
+/// PATH`, `--auto NAME`, `--list NAME`, `--query NAME`, `--display NAME`.
 pub(super) fn update_alternatives(
     system: &mut System<'_, '_>,
     call: &mut Call<'_>,
@@ -44,10 +44,13 @@ pub(super) fn update_alternatives(
                 Ok(0)
             }
         },
-        ["--query", name] => match system.candidates(name).as_slice() {
+        [option @ ("--query" | "--display"), name] => match system.candidates(name).as_slice() {
             [] => Ok(call.usage(&format!("error: no alternatives for {name}"), 2)),
             candidates => {
-                let text = query(system, candidates);
+                let text = match *option {
+                    "--query" => query(system, candidates),
+                    _ => display(system, candidates),
+                };
                 match text {
                     Some(text) => call.print(text.as_bytes()),
                     None => return Err(call.unsupported(format!("{name}, which is not automatic"))),
@@ -71,25 +74,61 @@ impl System<'_, '_> {
     }
 }
 
-/// What `--query` says of a group in automatic mode (update-alternatives(1), "Query format").
-fn query(system: &System<'_, '_>, candidates: &[&Alternative]) -> Option<String> {
-    let master = &candidates.first()?.master;
-    let generic = format!("{FOLDER}/{}", master.name);
+/// What a group in automatic mode leads to, and the candidate that it would choose.
+fn chosen<'c>(
+    system: &System<'_, '_>,
+    candidates: &[&'c Alternative],
+) -> Option<(String, &'c Alternative)> {
+    let generic = format!("{FOLDER}/{}", candidates.first()?.master.name);
     let value = system.target(generic.as_bytes()).ok();
     let value = value.filter(|_| system.generic_links.contains(&generic))?;
     let value = String::from_utf8(value).ok()?;
-    let slaves: BTreeMap<&str, &str> = candidates
+    let best = candidates
         .iter()
-        .flat_map(|one| &one.slaves)
-        .map(|slave| (slave.name.as_str(), slave.link.as_str()))
-        .collect();
+        .rev()
+        .max_by_key(|one| (one.priority, one.master.path == value))
+        .copied()?;
+    Some((value, best))
+}
+
+/// The links of a group beside the first, by name.
+fn followers<'c>(candidates: &[&'c Alternative]) -> BTreeMap<&'c str, &'c str> {
+    let all = candidates.iter().flat_map(|one| &one.slaves);
+    all.map(|slave| (slave.name.as_str(), slave.link.as_str())).collect()
+}
+
+/// What `--display` says of a group in automatic mode.
+fn display(system: &System<'_, '_>, candidates: &[&Alternative]) -> Option<String> {
+    let master = &candidates.first()?.master;
+    let (value, best) = chosen(system, candidates)?;
+    let slaves = followers(candidates);
+    let mut text = format!(
+        "{0} - auto mode\n  link best version is {1}\n  link currently points to {value}\n  link {0} is {2}\n",
+        master.name, best.master.path, master.link
+    );
+    slaves.iter().for_each(|(name, link)| text += &format!("  slave {name} is {link}\n"));
+    for one in candidates {
+        text += &format!("{} - priority {}\n", one.master.path, one.priority);
+        for name in slaves.keys() {
+            let of = one.slaves.iter().find(|slave| slave.name == *name);
+            if let Some(slave) = of {
+                text += &format!("  slave {name}: {}\n", slave.path);
+            }
+        }
+    }
+    Some(text)
+}
+
+/// What `--query` says of a group in automatic mode (update-alternatives(1), "Query format").
+fn query(system: &System<'_, '_>, candidates: &[&Alternative]) -> Option<String> {
+    let master = &candidates.first()?.master;
+    let (value, best) = chosen(system, candidates)?;
+    let slaves = followers(candidates);
     let mut text = format!("Name: {}\nLink: {}\n", master.name, master.link);
     if !slaves.is_empty() {
         text += "Slaves:\n";
         slaves.iter().for_each(|(name, link)| text += &format!(" {name} {link}\n"));
     }
-    let best =
-        candidates.iter().rev().max_by_key(|one| (one.priority, one.master.path == value))?;
     text += &format!("Status: auto\nBest: {}\nValue: {value}\n", best.master.path);
     for one in candidates {
         text += &format!("\nAlternative: {}\nPriority: {}\n", one.master.path, one.priority);

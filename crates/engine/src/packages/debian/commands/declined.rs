@@ -8,12 +8,14 @@ use super::System;
 use super::system::Program;
 
 /// The programs, each with the reason why it may succeed without doing anything.
-const DECLINED: [(&str, &str); 34] = [
+const DECLINED: [(&str, &str); 37] = [
     ("apparmor_parser", "profiles are loaded at boot"),
     ("dbus-uuidgen", "the machine's id is made at boot"),
+    ("fc-cache", "the index of fonts is a cache"),
     ("gio-querymodules", "the index of GIO's modules is a cache"),
     ("grpck", "the tables of accounts are written whole"),
     ("grpconv", "the tables of accounts are written whole"),
+    ("gtk-update-icon-cache", "the index of icons is a cache"),
     ("helpztags", "the index of vim's help is a cache"),
     ("journalctl", "the catalogue is made at boot"),
     ("ldconfig", "the loader's cache is not needed where libraries are in its default folders"),
@@ -40,6 +42,7 @@ const DECLINED: [(&str, &str); 34] = [
     ("udevadm", "no device is here"),
     ("update-ca-certificates", "certificates are put together when all packages are there"),
     ("update-grub", "the image has a boot loader of its own"),
+    ("update-icon-caches", "the index of icons is a cache"),
     ("update-initramfs", "stage 1 is the initramfs"),
     ("update-passwd", "the master files are there before any script"),
     ("vgcfgbackup", "no volume group is here"),

@@ -64,9 +64,9 @@ pub(super) fn no_process(_: &mut System<'_, '_>, _: &mut Call<'_>) -> Result<u8,
     Ok(1)
 }
 
-/// `locale [charmap]`: the variables of locale(1), as the environment sets them, or the code set of the locale
+/// `locale [charmap|-a]`: the variables of locale(1), as the environment sets them, or the code set of the locale
 /// that they name. Oracle: locale of glibc 2.36 and 2.41.
-pub(super) fn locale(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+pub(super) fn locale(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     const CATEGORIES: [&str; 12] = [
         "LC_CTYPE",
         "LC_NUMERIC",
@@ -84,6 +84,7 @@ pub(super) fn locale(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, 
     match call.arguments() {
         [] => {}
         [word] if word == b"charmap" => return charmap(call),
+        [word] if word == b"-a" || word == b"--all-locales" => return all_locales(system, call),
         _ => return Err(call.unsupported("these operands")),
     }
     let variable = |name: &str| {
@@ -102,6 +103,24 @@ pub(super) fn locale(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, 
     }
     text += &format!("LC_ALL={}\n", all.unwrap_or_default());
     call.print(text.as_bytes());
+    Ok(0)
+}
+
+/// The locales that the C library has in itself, and the folders of others; an archive of them is not read.
+fn all_locales(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const FOLDER: &str = "/usr/lib/locale";
+    let archive = format!("{FOLDER}/locale-archive");
+    if system.status(archive.as_bytes(), true).is_ok() {
+        return Err(call.unsupported(format!("the locales of {archive}")));
+    }
+    let mut names = system.list(FOLDER.as_bytes()).unwrap_or_default();
+    names.retain(|name| {
+        let file = [FOLDER.as_bytes(), name, b"LC_IDENTIFICATION"].join(&b'/');
+        system.status(&file, true).is_ok()
+    });
+    names.extend([b"C".to_vec(), b"POSIX".to_vec()]);
+    names.sort();
+    names.iter().for_each(|name| call.print(&[name.as_slice(), b"\n"].concat()));
     Ok(0)
 }
 
@@ -196,5 +215,24 @@ pub(super) fn setpriv(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Resul
     match super::declined::program(base) {
         Some(_) => call.run(system, &words),
         None => Err(call.unsupported(String::from_utf8_lossy(&name).into_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::packages::debian::commands::tests::{output, stop};
+
+    /// What glibc's `locale -a` says of a system with nothing else than its `C.utf8`.
+    #[test]
+    fn the_locales_are_those_of_the_tree() {
+        let files =
+            [("/usr/lib/locale/C.utf8/LC_IDENTIFICATION", ""), ("/usr/lib/locale/empty/", "")];
+        assert_eq!(output(&files, "locale -a"), "C\nC.utf8\nPOSIX\n");
+        assert_eq!(output(&[], "locale --all-locales"), "C\nPOSIX\n");
+        let files = [("/usr/lib/locale/locale-archive", "")];
+        assert!(
+            stop(&files, "locale -a").contains("the locales of /usr/lib/locale/locale-archive")
+        );
+        assert!(stop(&[], "locale -m").contains("these operands"));
     }
 }

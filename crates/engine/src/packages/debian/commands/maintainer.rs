@@ -124,7 +124,10 @@ impl System<'_, '_> {
     /// Why they can't be read.
     pub fn load_templates(&mut self, package: &Package) -> Result<(), String> {
         match package.control.files.get("templates") {
-            Some(templates) => self.debconf.load(templates),
+            Some(templates) => {
+                self.debconf.owner.clone_from(&package.name);
+                self.debconf.load(templates)
+            }
             None => Ok(()),
         }
     }

@@ -90,7 +90,8 @@ fn add(
 
 /// One line for each override that a pattern matches; 1 if there is none.
 fn list(system: &mut System<'_, '_>, call: &mut Call<'_>, patterns: &[String]) -> Result<u8, Stop> {
-    if let Some(pattern) = patterns.iter().find(|one| one.contains(['*', '?', '['])) {
+    let patterned = patterns.iter().find(|one| one.contains(['*', '?', '[']));
+    if let Some(pattern) = patterned.filter(|_| !system.asked.overrides.is_empty()) {
         return Err(call.unsupported(format!("the pattern {pattern}")));
     }
     let mut found = 1;

@@ -23,8 +23,8 @@ const DEPTH_MAX: u32 = 20;
 /// elsewhere is what the package made of it.
 const PROGRAM_FOLDERS: [&[u8]; 3] = [b"/usr/bin", b"/usr/sbin", b"/usr/share/postgresql-common"];
 
-/// The last part of a folder of GLib's programs, which lies below a folder of its architecture's libraries.
-const GLIB_FOLDER: &[u8] = b"/glib-2.0";
+/// The last parts of folders of programs of libraries, which lie below a folder of their architecture.
+const LIBRARY_FOLDERS: [&[u8]; 2] = [b"/gdk-pixbuf-2.0", b"/glib-2.0"];
 
 /// A program: what it does to a system, and its exit status.
 pub(super) type Program =
@@ -154,7 +154,9 @@ impl<'s, 'a> System<'s, 'a> {
     pub(super) fn known_as(&self, path: &[u8]) -> Option<Vec<u8>> {
         let at = path.iter().rposition(|byte| *byte == b'/')?;
         let folder = self.real_path(if at == 0 { b"/" } else { &path[..at] }).ok()?;
-        let is_glibs = folder.starts_with(b"/usr/lib/") && folder.ends_with(GLIB_FOLDER);
-        (is_glibs || PROGRAM_FOLDERS.contains(&folder.as_slice())).then(|| path[at + 1..].to_vec())
+        let is_of_library = folder.starts_with(b"/usr/lib/")
+            && LIBRARY_FOLDERS.iter().any(|last| folder.ends_with(last));
+        (is_of_library || PROGRAM_FOLDERS.contains(&folder.as_slice()))
+            .then(|| path[at + 1..].to_vec())
     }
 }

@@ -291,8 +291,8 @@ fn links_are_those_of_update_alternatives() {
             + "update-alternatives --quiet --remove-all tool; echo $?",
         install("gone", 10),
         install("b", 5) + &install("a", 5) + "update-alternatives --list tool; echo $?",
-        install("b", 5) + &install("a", 5) + "update-alternatives --query tool; echo $?",
-        "update-alternatives --list none; update-alternatives --query none; echo $?".into(),
+        install("b", 5) + &install("a", 5) + "update-alternatives --query tool; echo $?; update-alternatives --display tool; echo $?",
+        "update-alternatives --list none; update-alternatives --query none; echo $?; update-alternatives --display none; echo $?".into(),
         "update-alternatives --quiet --install /opt/tool a/b /opt/a 1; echo $?".into(),
         "update-alternatives --quiet --install opt/tool tool /opt/a 1; echo $?".into(),
     ] {
@@ -540,6 +540,9 @@ fn a_question_has_an_answer_or_a_default() {
     let templates = "Template: p/answered\nType: string\nDefault: theirs\nDescription: d\n\n\
                      Template: p/choice\nType: select\nChoices: one, two\nDefault: two\nDescription: d ${who}\n\n\
                      Template: p/flag\nType: boolean\nDescription: d\n";
+    system.debconf.owner = "other".into();
+    system.debconf.load(b"Template: p/shared\nType: string\nDefault: s\nDescription: d\n").unwrap();
+    system.debconf.owner = "p".into();
     system.debconf.load(templates.as_bytes()).unwrap();
     let script = "set -e
         . /usr/share/debconf/confmodule
@@ -554,10 +557,11 @@ fn a_question_has_an_answer_or_a_default() {
         db_subst p/choice who me; db_metaget p/choice description; echo \"$RET\" >&3
         db_reset p/flag; db_get p/flag; echo \"[$RET]\" >&3
         db_register p/choice p/new; db_get p/new; echo \"$RET\" >&3; db_unregister p/new; db_get p/new || echo $? >&3
+        db_register p/choice p/shared; db_purge; db_get p/choice || echo $? >&3; db_get p/shared; echo \"$RET\" >&3
         echo not seen; db_stop; exit 0";
     let finished = run(&mut system, script).unwrap();
     let expected = "answered=mine\nchoice=two\nflag=\n10 10 p/none doesn't exist\ninput 30\ntrue\none\n\
-                    false\ntrue\nd me\n[]\ntwo\n10\n";
+                    false\ntrue\nd me\n[]\ntwo\n10\n10\ntwo\n";
     let errors = String::from_utf8_lossy(&finished.errors);
     assert_eq!(String::from_utf8(finished.output).unwrap(), expected, "{errors}");
 }

@@ -35,9 +35,14 @@ pub(in super::super) fn frontend(
         false => line.split_whitespace().map(str::to_owned).collect(),
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if let [command, path, _owner @ ..] = words.as_slice()
+    let package = call.variable("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
+    system.debconf.owner = String::from_utf8_lossy(package).into_owned();
+    if let [command, path, owner @ ..] = words.as_slice()
         && command.eq_ignore_ascii_case("x_loadtemplatefile")
     {
+        if let [owner] = owner {
+            (*owner).clone_into(&mut system.debconf.owner);
+        }
         return load(system, call, path);
     }
     let Some((code, text)) = answer(&mut system.debconf, &words) else {
@@ -164,10 +169,16 @@ fn about_none(database: &mut Database, command: &str, arguments: &[&str]) -> Opt
             true => nothing(),
             false => (code::BAD_PARAMETERS, format!("No such template, \"{template}\"")),
         },
+        ("purge", []) => {
+            database.purge();
+            nothing()
+        }
         ("go", []) => (code::SUCCESS, "ok".into()),
         ("progress", [_, ..]) => (code::SUCCESS, "OK".into()),
         ("beginblock" | "endblock" | "title" | "info", _) | ("clear" | "stop", []) => nothing(),
-        ("version" | "register" | "go" | "progress" | "clear" | "stop", _) => wrong_count(),
+        ("version" | "register" | "purge" | "go" | "progress" | "clear" | "stop", _) => {
+            wrong_count()
+        }
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! Templates and the questions that are made of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::deb822::{Field, paragraphs};
 
@@ -13,6 +13,8 @@ pub(crate) struct Database {
     questions: BTreeMap<String, Question>,
     /// Whether the script that runs has asked for escaped values (`CAPB escape`).
     pub(super) escapes: bool,
+    /// The package whose script runs, or whose templates are loaded.
+    pub(crate) owner: String,
 }
 
 /// A question: a template with a value of its own.
@@ -22,6 +24,8 @@ pub(super) struct Question {
     value: Option<String>,
     flags: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
+    /// The packages that have it: it goes with the last.
+    owners: BTreeSet<String>,
 }
 
 impl Database {
@@ -55,11 +59,19 @@ impl Database {
             ..Question::default()
         });
         question.template = template.to_owned();
+        question.owners.insert(self.owner.clone());
         true
     }
 
     pub(super) fn unregister(&mut self, name: &str) {
         self.questions.remove(name);
+    }
+
+    /// Takes away the questions that only the package has whose script runs.
+    pub(super) fn purge(&mut self) {
+        let owner = &self.owner;
+        self.questions
+            .retain(|_, question| !(question.owners.remove(owner) && question.owners.is_empty()));
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

@@ -14,6 +14,8 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"aa-status" => aa_status,
         b"auditctl" => auditctl,
         b"findmnt" => findmnt,
+        b"lpstat" => lpstat,
+        b"lsmod" => lsmod,
         _ => return None,
     })
 }
@@ -61,6 +63,26 @@ fn findmnt(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     }
 }
 
+/// `lsmod` of kmod 34, where there is no `/proc/modules`.
+fn lsmod(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    if let [_, ..] = call.arguments() {
+        return Err(call.unsupported(shown(call.arguments())));
+    }
+    call.print_error(b"libkmod: ERROR: could not open /proc/modules: No such file or directory\n");
+    Ok(1)
+}
+
+/// `lpstat -h SOCKET -r` of CUPS 2.4, where no scheduler runs.
+fn lpstat(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    match call.arguments() {
+        [host, socket, option] if host == b"-h" && socket.starts_with(b"/") && option == b"-r" => {
+            call.print(b"scheduler is not running\n");
+            Ok(0)
+        }
+        words => Err(call.unsupported(shown(words))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::packages::debian::commands::tests::{output, stop};
@@ -73,12 +95,23 @@ mod tests {
             ("/usr/sbin/aa-status", "+x"),
             ("/usr/sbin/auditctl", "+x"),
             ("/usr/bin/findmnt", "+x"),
+            ("/usr/bin/lpstat", "+x"),
+            ("/usr/sbin/lsmod", "+x"),
         ];
         let script = "aa-enabled; echo $?; aa-enabled --quiet; echo $?; aa-status --enabled; echo $?; \
-                      auditctl -s 2>/dev/null; echo $?; findmnt /; echo $?";
-        let expected = "No - not available on this system.\n1\n1\n1\n1\n1\n";
+                      auditctl -s 2>/dev/null; echo $?; findmnt /; echo $?; lsmod 2>/dev/null; echo $?; lpstat -h /run/cups/cups.sock -r; echo $?";
+        let expected =
+            "No - not available on this system.\n1\n1\n1\n1\n1\n1\nscheduler is not running\n0\n";
         assert_eq!(output(&files, script), expected);
-        for script in ["aa-enabled -z", "aa-status", "auditctl -R f", "findmnt -n /", "findmnt"] {
+        for script in [
+            "aa-enabled -z",
+            "aa-status",
+            "auditctl -R f",
+            "findmnt -n /",
+            "findmnt",
+            "lsmod x",
+            "lpstat -a",
+        ] {
             assert!(stop(&files, script).contains(script.split(' ').next().unwrap()), "{script}");
         }
     }

@@ -3,14 +3,25 @@
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
+use cvmkit_shell::world::{FileError, Files as _};
 
 use crate::packages::debian::commands::System;
 use crate::packages::debian::commands::asked::LeftOut;
 use crate::packages::debian::commands::system::Program;
 
 /// The programs, all of which succeed if their data can be made: pg_createcluster of postgresql-common 278,
-/// and mariadb-install-db with its old name of MariaDB 11.8.
-const NAMES: [&str; 3] = ["mariadb-install-db", "mysql_install_db", "pg_createcluster"];
+/// mariadb-install-db with its old name of MariaDB 11.8; and the indexes without which their readers find nothing:
+/// of desktop-file-utils 0.28, gdk-pixbuf 2.42, shared-mime-info 2.4 and mkfontscale 1.2.
+const NAMES: [&str; 8] = [
+    "gdk-pixbuf-query-loaders",
+    "mariadb-install-db",
+    "mkfontdir",
+    "mkfontscale",
+    "mysql_install_db",
+    "pg_createcluster",
+    "update-desktop-database",
+    "update-mime-database",
+];
 
 /// A program that makes no data.
 pub(super) fn program(name: &[u8]) -> Option<Program> {
@@ -63,6 +74,16 @@ pub(super) fn setupcon(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Resu
     Ok(0)
 }
 
+/// `update-binfmts --import` of binfmt-support 2.2.2, where no package brings a format.
+pub(super) fn update_binfmts(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let is_import = call.arguments() == [b"--import".to_vec()];
+    match system.list(b"/usr/share/binfmts") {
+        Ok(formats) if is_import && formats.is_empty() => Ok(0),
+        Err(FileError::NotFound) if is_import => Ok(0),
+        _ => Err(call.unsupported("formats of programs, which the kernel is told at boot")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +101,25 @@ mod tests {
         let call = "mariadb-install-db --rpm --user=mysql".to_owned();
         let script = "bash /usr/bin/mariadb-install-db --rpm --user=mysql";
         assert_eq!(data(&files, script), [LeftOut { package: "p".into(), call }]);
+    }
+
+    #[test]
+    fn no_format_is_told_to_the_kernel() {
+        let files = [("/usr/sbin/update-binfmts", "+x"), ("/usr/share/binfmts/", "")];
+        assert!(data(&files, "update-binfmts --import || exit 1").is_empty());
+        assert!(stop(&files, "update-binfmts --enable").contains("formats of programs"));
+        let files = [("/usr/sbin/update-binfmts", "+x"), ("/usr/share/binfmts/f", "")];
+        assert!(stop(&files, "update-binfmts --import").contains("formats of programs"));
+    }
+
+    #[test]
+    fn indexes_that_readers_need_are_told() {
+        let program = "/usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders";
+        let files = [("/usr/bin/update-mime-database", "+x"), (program, "+x")];
+        let script =
+            format!("chmod 755 {program}; update-mime-database /usr/share/mime; {program} >/etc/l");
+        let files = [&files[..], &[("/usr/bin/chmod", "+x")]].concat();
+        assert_eq!(data(&files, &script).len(), 2);
     }
 
     #[test]

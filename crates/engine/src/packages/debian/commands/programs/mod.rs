@@ -1,10 +1,12 @@
 //! Programs that one package brings for the scripts of its own family.
 
 mod apache;
+mod catalogs;
 mod chrony;
 mod glib;
 mod kernel;
 mod left_out;
+mod lighttpd;
 mod locales;
 mod postgresql;
 mod secrets;
@@ -19,6 +21,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"chronyd" => chrony::chronyd,
         b"glib-compile-schemas" => glib::compile_schemas,
         b"java" => left_out::java,
+        b"lighty-enable-mod" => lighttpd::enable,
         b"localedef" => locales::localedef,
         b"pam_getenv" => locales::pam_getenv,
         b"pg_checksystem" => postgresql::pg_checksystem,
@@ -27,7 +30,10 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"pg_updatedicts" => postgresql::pg_updatedicts,
         b"runuser" | b"su" => su::su,
         b"setupcon" => left_out::setupcon,
+        b"update-binfmts" => left_out::update_binfmts,
+        b"update-catalog" => catalogs::update_catalog,
         b"update-locale" => locales::update_locale,
+        b"update-xmlcatalog" => catalogs::update_xmlcatalog,
         name => {
             let others = kernel::program(name).or_else(|| left_out::program(name));
             return others.or_else(|| secrets::program(name));
