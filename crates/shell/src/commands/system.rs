@@ -60,16 +60,13 @@ pub(super) fn tty<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> 
     Ok(1)
 }
 
-/// stty(1): there is no terminal, on the input or elsewhere.
+/// stty(1): there is no terminal. A setting may start with `-`, so these are no options of getopt(3).
 pub(super) fn stty<W: World>(_: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
-    let options = Options::of(call, "+ag", &[("all", b'a'), ("save", b'g')])?;
-    let is_setting = |word: &&[u8]| {
-        let name = word.strip_prefix(b"-").unwrap_or(word);
-        ["cols", "columns", "echo", "rows", "sane", "size", "speed"].contains(&shown(name).as_str())
-            || name.iter().all(u8::is_ascii_digit)
-    };
-    if let Some(word) = options.operands.iter().find(|word| !is_setting(word)) {
-        return Err(call.unsupported(format!("the setting {}", shown(word))));
+    const KNOWN: [&str; 10] =
+        ["--all", "--save", "-a", "-echo", "-g", "echo", "raw", "sane", "size", "speed"];
+    let is_known = |word: &&Vec<u8>| KNOWN.iter().any(|known| known.as_bytes() == word.as_slice());
+    if let Some(word) = call.arguments().iter().find(|word| !is_known(word)) {
+        return Err(call.unsupported(shown(word)));
     }
     call.complain("'standard input': Inappropriate ioctl for device");
     Ok(1)

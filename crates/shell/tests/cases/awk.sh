@@ -79,3 +79,7 @@ printf '%s\n' /usr/share/gcc/python/libstdcxx/__init__.py /usr/share/gcc/python/
 printf 'Name: java\nAlternative: /usr/lib/jvm/a/bin/java\nPriority: 10\n\nAlternative: /usr/lib/jvm/b/bin/java\nPriority: 20\n' >q; awk -v b=/usr/lib/jvm/b '/^Alternative:/ && $2~b {p=1} /^Priority:/ && p {print $2; exit}' q; echo 'Maximum length of command we could actually use: 2088943' | awk '/Maximum length/ {print int($NF / 4)}'; printf 'Package: x\nVersion: 3.11.2-6\n' | awk '/^Version:/ {print $2}'; echo 'u tty :0 console (:1)' | awk '$4 ~ /console/ && $NF ~ /:[0-9]/ { print $NF }'
 ----
 printf 'a s\nb\nxs\n' | awk '/\s/'; printf 'a s\n' | awk '{ gsub(/\s+/, "-"); print }'; printf 'w b\n' | awk '{ gsub(/[\s\w]/, "-"); gsub(/\y|\Bb/, "+"); print }'; echo 'a  b' | awk -F'\\s' '{ print NF }'; printf 'a\nb c\n' | awk '/^a|c$/ { n++ } END { print n }'; echo 'a b' | awk '{ sub(/(^| )b/, "X"); print }'
+----
+awk 'BEGIN { n = split("a b c d e f g h i j k l m n o p q r", x, " "); for (i in x) print i, x[i]; for (i in x) if (i > 9) delete x[i]; for (i in x) print i; y["zz"]; y["b"]; y[10]; y[2.5]; for (i in y) print i; for (i in y) { y["new" i]; print i } }'; printf 'a=1\nb=2\n' | K='a b c' a=x b=y awk 'BEGIN { split(ENVIRON["K"], d, "[ \t]") } { w = 0; for (i in d) { r = "^[ \t]*" d[i] "="; if (($0 ~ r) && (! w)) { print d[i] "=\x27" ENVIRON[d[i]] "\x27"; w = 1; break } } if (! w) print $0 }'
+----
+awk 'BEGIN { print "\x27\"|\x41|\x4g|\x271|\x" "z" "|\xzz|\x0a|\x7E" }'

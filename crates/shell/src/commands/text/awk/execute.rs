@@ -19,6 +19,14 @@ enum Flow {
 /// The status of a program whose file can't be read.
 const FATAL: u8 = 2;
 
+/// Which of the 64 lists of a small table of mawk an index is in: that of its FNV-1a hash.
+fn list_of(index: &[u8]) -> u32 {
+    let hash = index
+        .iter()
+        .fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619));
+    hash % 64
+}
+
 impl<F: Files> Machine<'_, '_, F> {
     /// Runs all rules; answers the exit status.
     pub(super) fn run(&mut self) -> Result<u8, Stop> {
@@ -201,15 +209,14 @@ impl<F: Files> Machine<'_, '_, F> {
         }
     }
 
-    /// `for (k in a)`. No order is right, and mawk's follows from how it stores arrays: more than one element
-    /// is refused. The environment is a set for every awk, whose order differs from machine to machine: here it
-    /// is that of the names.
+    /// `for (k in a)`, in the order in which mawk has its elements. The environment is a set for every awk, whose
+    /// order differs from machine to machine: here it is that of the names.
     fn for_each(&mut self, place: &Place, array: Slot, body: &Statement) -> Result<Flow, Stop> {
         let mut indices: Vec<Vec<u8>> = self.array(array)?.borrow().keys().cloned().collect();
-        if indices.len() > 1 && array != Slot::Global(ENVIRON) {
-            return Err(self.unsupported("the order of an array with more than one element"));
+        match array == Slot::Global(ENVIRON) {
+            true => indices.sort(),
+            false => self.order(&mut indices)?,
         }
-        indices.sort();
         for index in indices {
             self.write_place(place, Value::input(&index))?;
             match self.statement(body)? {
@@ -219,6 +226,24 @@ impl<F: Files> Machine<'_, '_, F> {
             }
         }
         Ok(Flow::Go)
+    }
+
+    /// Sorts indices as mawk has them: by the list of its table in which each is. Within one list the order
+    /// follows from what a program did before, and a larger array has a larger table: both are refused, and
+    /// so is another awk.
+    fn order(&self, indices: &mut [Vec<u8>]) -> Result<(), Stop> {
+        if indices.len() < 2 {
+            return Ok(());
+        }
+        let awk = self.files.real_path(b"/usr/bin/awk").unwrap_or_default();
+        let is_other =
+            [&b"gawk"[..], b"original-awk", b"busybox"].iter().any(|name| awk.ends_with(name));
+        indices.sort_by_key(|index| list_of(index));
+        let is_shared = indices.windows(2).any(|two| list_of(&two[0]) == list_of(&two[1]));
+        match is_other || is_shared {
+            true => Err(self.unsupported("the order of these elements of an array")),
+            false => Ok(()),
+        }
     }
 
     fn print(&mut self, values: &[Expr], output: Output) -> Result<Flow, Stop> {

@@ -288,7 +288,19 @@ pub(super) fn unescaped(text: &[u8]) -> Result<Vec<u8>, String> {
                 let value = digits.iter().fold(0_u32, |sum, it| sum * 8 + u32::from(it - b'0'));
                 u8::try_from(value).ok().filter(|value| *value > 0).ok_or("such a byte")?
             }
-            b'x' | b'u' => return Err(format!("`\\{}`", char::from(letter))),
+            b'x' => {
+                // One digit, or two; behind none it is two bytes.
+                let digits = text[at..].iter().take(2).map_while(|it| char::from(*it).to_digit(16));
+                let digits: Vec<u32> = digits.collect();
+                if digits.is_empty() {
+                    plain.extend_from_slice(b"\\x");
+                    continue;
+                }
+                at += digits.len();
+                let value = digits.iter().fold(0, |sum, digit| sum * 16 + digit);
+                u8::try_from(value).ok().filter(|value| *value > 0).ok_or("`\\x`")?
+            }
+            b'u' => return Err("`\\u`".to_owned()),
             letter => {
                 plain.push(b'\\');
                 letter
@@ -331,7 +343,8 @@ mod tests {
             "1.2.3",
             "3x",
             "getline",
-            "\"\\x41\"",
+            "\"\\x0\"",
+            "\"\\u41\"",
             "\"\\0\"",
             "@",
             "system(\"x\")",

@@ -2,9 +2,8 @@
 //!
 //! The language is that of POSIX (XCU `awk`) without `getline`, `system`, pipes and files to write to,
 //! mathematics and random numbers. Where the versions of mawk disagree, or an order or a number follows from
-//! how one of them works inside, a program ends with a [`Stop`]: `for (k in a)` over more than one element
-//! (but for `ENVIRON`, in the order of the names),
-//! whole numbers beyond 2147483647 as strings, intervals in expressions, a division by zero.
+//! how one of them works inside, a program ends with a [`Stop`]: `for (k in a)` where two elements
+//! are in one list of its table (but for `ENVIRON`, in the order of the names), whole numbers beyond 2147483647 as strings, intervals in expressions, a division by zero.
 //! Oracle: mawk.
 
 mod cursor;
