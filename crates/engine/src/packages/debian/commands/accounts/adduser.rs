@@ -58,7 +58,8 @@ pub(in super::super) fn adduser(
         }
         [name] if is_group => {
             let id = number(call, &options, b'i')?;
-            system.add_group(call, name, id).map(|_| 0)
+            let added = system.add_group(name, id).map(|_| 0);
+            added.map_err(|what| call.unsupported(what))
         }
         [name] if options.has(b's') && system.has(Table::Passwd, name) => Ok(0),
         [name] if options.has(b's') => system_user(system, call, &options, name),
@@ -89,7 +90,7 @@ fn member(
     if !system.has(Table::Group, group) {
         return Ok(call.usage(&format!("The group `{group}' does not exist."), 11));
     }
-    system.join(call, user, group).map(|()| 0)
+    system.join(user, group).map(|()| 0).map_err(|what| call.unsupported(what))
 }
 
 fn system_user(
@@ -104,7 +105,7 @@ fn system_user(
         (None, Some(id)) => Some(id),
         (None, None) if options.has(b'g') => match gid(system, name.as_bytes()) {
             Some(id) if system.has(Table::Group, name) => Some(id),
-            _ => Some(system.add_group(call, name, id)?),
+            _ => Some(system.add_group(name, id).map_err(|what| call.unsupported(what))?),
         },
         (None, None) => gid(system, NO_GROUP.as_bytes()),
     };
@@ -121,9 +122,9 @@ fn system_user(
         home: given(b'h', NO_HOME),
         shell: given(b'l', NOLOGIN),
     };
-    let id = system.add_user(call, &user)?;
+    let id = system.add_user(&user).map_err(|what| call.unsupported(what))?;
     if !options.has(b'H') && user.home != NO_HOME {
-        system.make_home(call, &user.home, id, primary)?;
+        system.make_home(&user.home, id, primary).map_err(|what| call.unsupported(what))?;
     }
     Ok(0)
 }

@@ -14,3 +14,4 @@ pub use changes::AccountChange;
 pub(super) use changes::{Versions, changes};
 pub(super) use getent::getent;
 pub(super) use shadow::{gpasswd, groupadd, useradd, usermod};
+pub(super) use tables::{NewUser, Table};

@@ -91,7 +91,7 @@ pub(in super::super) fn groupadd(
     if id.is_none() && !options.has(b'r') {
         return Err(call.unsupported("a group of a person"));
     }
-    system.add_group(call, &name, id).map(|_| 0)
+    system.add_group(&name, id).map(|_| 0).map_err(|what| call.unsupported(what))
 }
 
 /// `useradd -r|-u ID [OPTION..] USER`.
@@ -114,7 +114,7 @@ pub(in super::super) fn useradd(
         None if system.has(Table::Group, &name) => {
             return Ok(call.usage(&format!("group {name} exists"), 9));
         }
-        None => Some(system.add_group(call, &name, id)?),
+        None => Some(system.add_group(&name, id).map_err(|what| call.unsupported(what))?),
     };
     let Some(primary) = primary else { return Ok(call.usage("group does not exist", 6)) };
     let given =
@@ -127,9 +127,9 @@ pub(in super::super) fn useradd(
         home: given(b'd', &format!("/home/{name}")),
         shell: given(b's', &system.default_shell()),
     };
-    let id = system.add_user(call, &user)?;
+    let id = system.add_user(&user).map_err(|what| call.unsupported(what))?;
     if options.has(b'm') {
-        system.make_home(call, &user.home, id, primary)?;
+        system.make_home(&user.home, id, primary).map_err(|what| call.unsupported(what))?;
     }
     join(system, call, &options, &name)
 }
@@ -146,7 +146,7 @@ fn join(
         if !system.has(Table::Group, group) {
             return Ok(call.usage(&format!("group '{group}' does not exist"), 6));
         }
-        system.join(call, user, group)?;
+        system.join(user, group).map_err(|what| call.unsupported(what))?;
     }
     Ok(0)
 }
@@ -177,7 +177,7 @@ pub(in super::super) fn usermod(
         };
         row[3] = id.to_string();
     }
-    system.set_rows(call, Table::Passwd, &rows)?;
+    system.set_rows(Table::Passwd, &rows).map_err(|what| call.unsupported(what))?;
     lock(system, call, &options, &name)?;
     join(system, call, &options, &name)
 }
@@ -201,7 +201,7 @@ fn lock(
         Some("1" | "1970-01-02") => row[7] = "1".to_owned(),
         Some(date) => return Err(call.unsupported(format!("the date {date}"))),
     }
-    system.set_rows(call, Table::Shadow, &rows)
+    system.set_rows(Table::Shadow, &rows).map_err(|what| call.unsupported(what))
 }
 
 /// `gpasswd -a USER GROUP`.
@@ -217,6 +217,6 @@ pub(in super::super) fn gpasswd(
         return Ok(call.usage("the user or the group does not exist", 3));
     }
     let (user, group) = (String::from_utf8_lossy(user), String::from_utf8_lossy(group));
-    system.join(call, &user, &group)?;
+    system.join(&user, &group).map_err(|what| call.unsupported(what))?;
     Ok(0)
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cvmkit_shell::Stop;
-use cvmkit_shell::commands::Call;
 use cvmkit_shell::world::Files as _;
 
 use crate::packages::debian::commands::System;
@@ -11,7 +9,7 @@ use crate::rootfs::{SYSTEM_ID_MAX, SYSTEM_ID_MIN};
 
 /// A table of accounts.
 #[derive(Clone, Copy)]
-pub(super) enum Table {
+pub(in super::super) enum Table {
     Passwd,
     Group,
     Shadow,
@@ -56,13 +54,13 @@ impl Table {
 }
 
 /// A user that is to be made.
-pub(super) struct NewUser {
-    pub(super) name: String,
-    pub(super) id: Option<u32>,
-    pub(super) gid: u32,
-    pub(super) comment: String,
-    pub(super) home: String,
-    pub(super) shell: String,
+pub(in super::super) struct NewUser {
+    pub(in super::super) name: String,
+    pub(in super::super) id: Option<u32>,
+    pub(in super::super) gid: u32,
+    pub(in super::super) comment: String,
+    pub(in super::super) home: String,
+    pub(in super::super) shell: String,
 }
 
 impl System<'_, '_> {
@@ -90,16 +88,11 @@ impl System<'_, '_> {
         rows.filter_map(|row| Some((row.get(2)?.clone(), row.first()?.clone()))).collect()
     }
 
-    pub(super) fn set_rows(
-        &mut self,
-        call: &Call<'_>,
-        table: Table,
-        rows: &[Vec<String>],
-    ) -> Result<(), Stop> {
+    pub(super) fn set_rows(&mut self, table: Table, rows: &[Vec<String>]) -> Result<(), String> {
         let text: String = rows.iter().map(|row| row.join(":") + "\n").collect();
         self.write(table.path(), text.as_bytes(), table.mode()).map_err(|error| {
             let path = String::from_utf8_lossy(table.path());
-            call.unsupported(format!("{path}: {}", error.words()))
+            format!("{path}: {}", error.words())
         })
     }
 
@@ -107,23 +100,18 @@ impl System<'_, '_> {
         self.rows(table).into_iter().find(|row| row.first().is_some_and(|first| first == name))
     }
 
-    pub(super) fn append(
-        &mut self,
-        call: &Call<'_>,
-        table: Table,
-        row: &[&str],
-    ) -> Result<(), Stop> {
+    pub(super) fn append(&mut self, table: Table, row: &[&str]) -> Result<(), String> {
         let mut rows = self.rows(table);
         rows.push(row.iter().map(|field| (*field).to_owned()).collect());
-        self.set_rows(call, table, &rows)
+        self.set_rows(table, &rows)
     }
 
-    pub(super) fn has(&self, table: Table, name: &str) -> bool {
+    pub(in super::super) fn has(&self, table: Table, name: &str) -> bool {
         self.row(table, name).is_some()
     }
 
     /// The id of a new account: the lock's, or the highest that is free as a user's and a group's.
-    pub(super) fn new_id(&mut self, call: &Call<'_>, name: &str) -> Result<u32, Stop> {
+    pub(super) fn new_id(&mut self, name: &str) -> Result<u32, String> {
         if let Some(id) = self.assembly.request.ids.known().get(name).copied() {
             self.unfixed.insert(name.to_owned(), id);
             return Ok(id);
@@ -139,41 +127,48 @@ impl System<'_, '_> {
         taken.extend(self.assembly.request.ids.known().values());
         let free = (SYSTEM_ID_MIN..=SYSTEM_ID_MAX).rev();
         let id = free.into_iter().find(|id| !taken.contains(id));
-        let id = id.ok_or_else(|| call.unsupported("no id is free"))?;
+        let id = id.ok_or("no id is free")?;
         self.unfixed.insert(name.to_owned(), id);
         Ok(id)
     }
 
-    pub(super) fn add_group(
+    /// Adds a group with its line of `/etc/gshadow`; answers its id.
+    ///
+    /// # Errors
+    /// Why a table can't be written, or that no id is free.
+    pub(in super::super) fn add_group(
         &mut self,
-        call: &Call<'_>,
         name: &str,
         id: Option<u32>,
-    ) -> Result<u32, Stop> {
+    ) -> Result<u32, String> {
         let id = match id {
             Some(id) => id,
-            None => self.new_id(call, name)?,
+            None => self.new_id(name)?,
         };
-        self.append(call, Table::Group, &[name, "x", &id.to_string(), ""])?;
-        self.append(call, Table::Gshadow, &[name, "!", "", ""])?;
+        self.append(Table::Group, &[name, "x", &id.to_string(), ""])?;
+        self.append(Table::Gshadow, &[name, "!", "", ""])?;
         Ok(id)
     }
 
-    pub(super) fn add_user(&mut self, call: &Call<'_>, user: &NewUser) -> Result<u32, Stop> {
+    /// Adds a user without a password; answers its id.
+    ///
+    /// # Errors
+    /// As for [`System::add_group`].
+    pub(in super::super) fn add_user(&mut self, user: &NewUser) -> Result<u32, String> {
         let id = match user.id {
             Some(id) => id,
-            None => self.new_id(call, &user.name)?,
+            None => self.new_id(&user.name)?,
         };
         let (text, gid) = (id.to_string(), user.gid.to_string());
         let NewUser { name, comment, home, shell, .. } = user;
-        self.append(call, Table::Passwd, &[name, "x", &text, &gid, comment, home, shell])?;
+        self.append(Table::Passwd, &[name, "x", &text, &gid, comment, home, shell])?;
         let day = (self.assembly.request.mtime / 86_400).max(1).to_string();
-        self.append(call, Table::Shadow, &[name, "!", &day, "", "", "", "", "", ""])?;
+        self.append(Table::Shadow, &[name, "!", &day, "", "", "", "", "", ""])?;
         Ok(id)
     }
 
     /// Makes a user a member of a group.
-    pub(super) fn join(&mut self, call: &Call<'_>, user: &str, group: &str) -> Result<(), Stop> {
+    pub(in super::super) fn join(&mut self, user: &str, group: &str) -> Result<(), String> {
         for (table, at) in [(Table::Group, 3), (Table::Gshadow, 3)] {
             let mut rows = self.rows(table);
             let row = rows.iter_mut().find(|row| row.first().is_some_and(|name| name == group));
@@ -182,27 +177,26 @@ impl System<'_, '_> {
             if !names.contains(&user) {
                 names.push(user);
                 *members = names.join(",");
-                self.set_rows(call, table, &rows)?;
+                self.set_rows(table, &rows)?;
             }
         }
         Ok(())
     }
 
     /// Makes a home directory where nothing is; the folders above it are root's.
-    pub(super) fn make_home(
+    pub(in super::super) fn make_home(
         &mut self,
-        call: &mut Call<'_>,
         home: &str,
         id: u32,
         gid: u32,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), String> {
         if self.status(home.as_bytes(), true).is_ok() {
             return Ok(());
         }
         if self.make_folders(home).is_err() {
-            return Err(call.unsupported(format!("the home directory {home}")));
+            return Err(format!("the home directory {home}"));
         }
         let owned = self.set_owner(home.as_bytes(), Some(id), Some(gid), true);
-        owned.map_err(|error| call.unsupported(format!("{home}: {}", error.words())))
+        owned.map_err(|error| format!("{home}: {}", error.words()))
     }
 }
