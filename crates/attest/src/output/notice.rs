@@ -25,6 +25,25 @@ pub enum Notice {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lost_capabilities: Vec<String>,
     },
+    /// A maintainer script that the definition states the effect of, instead of its evaluation.
+    #[serde(rename_all = "kebab-case")]
+    ScriptGiven {
+        /// The package.
+        package: String,
+        /// `preinst`, `config` or `postinst`.
+        script: String,
+        /// What was not evaluated, as the definition names it.
+        sha256: Sha256,
+        /// Paths that are made or changed instead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<String>,
+        /// Users that are made instead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        users: Vec<String>,
+        /// Groups that are made instead, beside those of these users.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+    },
     /// Keys that a script wanted to make: a key of an image would be everybody's, so the image has none.
     #[serde(rename_all = "kebab-case")]
     KeysLeftOut {
@@ -74,6 +93,16 @@ impl fmt::Display for Notice {
                     )?;
                 }
                 Ok(())
+            }
+            Self::ScriptGiven { package, script, sha256, files, users, groups } => {
+                let users = users.iter().map(|name| format!("user {name}"));
+                let groups = groups.iter().map(|name| format!("group {name}"));
+                let given: Vec<String> = users.chain(groups).chain(files.iter().cloned()).collect();
+                let given = given.join(", ");
+                write!(
+                    f,
+                    "the definition gives what {script} of {package} does (SHA-256 {sha256}): {given}"
+                )
             }
             Self::KeysLeftOut { package, call } => write!(
                 f,
@@ -152,6 +181,14 @@ mod tests {
                 "code": "script-skipped", "package": "a", "script": "triggers", "sha256": sha256,
                 "lost-capabilities": ["setcap cap_net_raw+ep /usr/bin/ping"],
             }),
+            json!({
+                "code": "script-given", "package": "a", "script": "preinst", "sha256": sha256,
+                "files": ["/etc/x"], "users": ["web"], "groups": ["logs"],
+            }),
+            json!({
+                "code": "script-given", "package": "a", "script": "preinst", "sha256": sha256,
+                "users": ["web"],
+            }),
             json!({ "code": "keys-left-out", "package": "a", "call": "ssh-keygen -A" }),
             json!({ "code": "data-left-out", "package": "a", "call": "pg_createcluster 17 main" }),
             json!({ "code": "network-login", "unit": "ssh.service", "program": "/usr/sbin/sshd" }),
@@ -167,6 +204,20 @@ mod tests {
             "code": "script-skipped", "package": "a", "script": "postinst", "sha256": "00",
         });
         assert!(serde_json::from_value::<Notice>(short).is_err());
+    }
+
+    #[test]
+    fn what_is_given_is_said_accounts_first() {
+        let notice = Notice::ScriptGiven {
+            package: "a".into(),
+            script: "postinst".into(),
+            sha256: Sha256::ZERO,
+            files: vec!["/etc/x".into(), "/srv".into()],
+            users: vec!["web".into()],
+            groups: vec!["logs".into()],
+        };
+        let said = notice.to_string();
+        assert!(said.ends_with("): user web, group logs, /etc/x, /srv"), "{said}");
     }
 
     #[test]

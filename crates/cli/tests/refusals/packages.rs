@@ -45,6 +45,79 @@ fn a_maintainer_script_that_cannot_be_evaluated_is_named() {
     assert!(manifest.contains("\"script-skipped\""), "{manifest}");
 }
 
+/// The effect of a script is given instead of it: accounts of the lock, files of the definition's folder.
+#[test]
+fn what_is_given_stands_for_a_script() {
+    let script = "#!/bin/sh\nset -e\nfrobnicate --every-boot\n";
+    let hello = Deb { postinst: Some(script), ..Deb::new("hello") };
+    let Some(archive) = Archive::new(&[hello, Deb::base(), Deb::kernel()]) else { return };
+    fs::write(archive.project().join("conf"), b"own").unwrap();
+    let define = |sha256: Sha256| {
+        archive.define(&format!(
+            "[packages]\ninstall = [\"hello\", \"kernel\"]\nessential = false\n\
+             [[packages.scripts.hello.give]]\nscript = \"{sha256}\"\nusers = [{{ name = \"web\" }}]\n\
+             files = [{{ path = \"/etc/hello\", source = \"conf\", owner = \"web\", mode = \"0600\" }}]\n"
+        ));
+    };
+    // Of no script, and the script has nothing instead of it: both are told.
+    define(Sha256::of(b"another"));
+    archive.lock();
+    let words = ["postinst of hello, line 3", "packages.scripts.\"hello\".give: ", "matches none"];
+    archive.build().refused(2, &words);
+    archive.nothing_built();
+    define(Sha256::of(script.as_bytes()));
+    archive.build().refused(2, &["image.lock", "cvmkit lock"]);
+    archive.lock();
+    let lock = fs::read_to_string(archive.project().join("image.lock")).unwrap();
+    for words in ["[[account]]\nname = \"web\"\nid = 999\n", "[[file]]\npath = \"conf\"\n"] {
+        assert!(lock.contains(words), "{words} in {lock}");
+    }
+    let said = archive.build();
+    let words = "the definition gives what postinst of hello does";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
+    assert!(said.stderr.contains("): user web, /etc/hello\n"), "{}", said.stderr);
+    said.answer();
+    let manifest = fs::read_to_string(archive.path("out/manifest.json")).unwrap();
+    assert!(manifest.contains("\"script-given\""), "{manifest}");
+}
+
+#[test]
+fn an_answer_that_no_question_takes_is_named() {
+    let templates = b"Template: hello/area\nType: select\nChoices: Etc, Europe\nDefault: Etc\n\
+                      Description: where\n\nTemplate: hello/on\nType: boolean\nDefault: true\n\
+                      Description: whether\n\nTemplate: hello/secret\nType: password\nDescription: what\n";
+    let hello = Deb::new("hello").file("DEBIAN/templates", templates);
+    let debs = [hello, Deb::new("debconf"), Deb::base(), Deb::kernel()];
+    let Some(archive) = Archive::new(&debs) else { return };
+    let define = |answers: &str| {
+        archive.define(&format!(
+            "[packages]\ninstall = [\"debconf\", \"hello\", \"kernel\"]\nessential = false\n\
+             [packages.debconf]\n{answers}\n"
+        ));
+    };
+    define(
+        "\"hello/area\" = \"Europ\"\n\"hello/on\" = \"yes\"\n\"hello/secret\" = \"guess\"\n\"helo/on\" = true",
+    );
+    archive.lock();
+    let words = [
+        "4 answers of [packages.debconf] can't be used",
+        "`hello/area` has no choice `Europ`, only `Etc`, `Europe`",
+        "`hello/on` is `true` or `false`, not `yes`",
+        "`hello/secret` asks for a password",
+        "`helo/on` is a question of no package of the image",
+        "`helo/on`: did you mean `hello/on`?",
+    ];
+    let said = archive.build();
+    said.refused(2, &words);
+    assert!(!said.stderr.contains("guess"), "{}", said.stderr);
+    archive.nothing_built();
+    // Another answer is another definition, and its lock a stale one.
+    define("\"hello/area\" = \"Europe\"\n\"hello/on\" = false");
+    archive.build().refused(2, &["image.lock", "cvmkit lock"]);
+    archive.lock();
+    archive.build().answer();
+}
+
 #[test]
 fn what_an_overlay_does_not_bring_along_is_told() {
     let Some(archive) = Archive::new(&[Deb::base(), Deb::kernel()]) else { return };

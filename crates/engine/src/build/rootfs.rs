@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_formats::digest::Sha256;
+
 use super::copies::Copies;
 use super::error::BuildError;
 use super::inputs::Inputs;
 use super::{overlays, packages};
 use crate::content::Content;
 use crate::definition::raw::RawUser;
-use crate::definition::{Definition, FileKind, Metadata, Ownership, Project};
+use crate::definition::{Definition, FileEntry, FileKind, Metadata, Ownership, Project};
 use crate::fetch::Origins;
 use crate::lock::{LocalFile, LocalKind, LockError, LockFile, Unevaluated};
-use crate::packages::debian::{self, AssembleError, Package, PackageDatabase, Request};
+use crate::packages::debian::{self, AssembleError, Given, Package, PackageDatabase, Request};
 use crate::rootfs::{
     self, Evaluated, GroupRequest, Ids, Placed, PlacedNode, RootfsError, UserRequest,
 };
@@ -28,11 +30,13 @@ impl Inputs<'_> {
         store: &Store,
     ) -> Result<RootfsParts<'p>, BuildError> {
         let patterns = &self.definition.packages;
+        let mut copies = Copies::new(store);
         let included = patterns.include_paths.iter().map(|pattern| format!("!{pattern}"));
         Ok(RootfsParts {
             definition: self.definition,
             packages,
-            files: self.placed(&mut Copies::new(store))?,
+            files: self.placed(&mut copies)?,
+            give: self.given(&mut copies)?,
             users: self.definition.users.iter().map(user).collect(),
             groups: self.definition.users.iter().filter_map(group).collect(),
             exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
@@ -54,35 +58,67 @@ impl Inputs<'_> {
             }
         }
         for file in &self.definition.files {
-            let path = format!("/{}", file.path);
-            let ownership = Ownership {
-                owner: file.owner.clone().unwrap_or_else(|| "root".into()),
-                group: file.group.clone().unwrap_or_else(|| "root".into()),
-            };
-            let default = if file.kind == FileKind::Folder { 0o755 } else { 0o644 };
-            let mode = file.mode.unwrap_or(default);
-            let node = match &file.kind {
-                FileKind::Existing => PlacedNode::Existing(rootfs::Changes {
-                    mode: file.mode,
-                    user: file.owner.clone(),
-                    group: file.group.clone(),
-                }),
-                FileKind::Text(text) => PlacedNode::File(Content::from(text.as_str())),
-                FileKind::Symlink(target) => PlacedNode::Symlink(target.clone()),
-                FileKind::Folder => PlacedNode::Directory,
-                FileKind::Local(source, _) => {
-                    if let Some(locked) = self.locked.get(source.as_str()) {
-                        let copy = self.local(copies, locked, path, Some(mode), &ownership)?;
-                        placed.push(Placed { xattrs: file.xattrs.clone(), ..copy });
-                    }
-                    continue;
-                }
-            };
-            let one = place(path, mode, &ownership, node);
-            placed.push(Placed { xattrs: file.xattrs.clone(), ..one });
+            placed.extend(self.single(copies, file)?);
         }
         overlays::check(self, &placed)?;
         Ok(placed)
+    }
+
+    /// A single file of the definition; nothing of a local one that the lock does not have.
+    fn single(
+        &self,
+        copies: &mut Copies<'_>,
+        file: &FileEntry,
+    ) -> Result<Option<Placed>, BuildError> {
+        let path = format!("/{}", file.path);
+        let ownership = Ownership {
+            owner: file.owner.clone().unwrap_or_else(|| "root".into()),
+            group: file.group.clone().unwrap_or_else(|| "root".into()),
+        };
+        let default = if file.kind == FileKind::Folder { 0o755 } else { 0o644 };
+        let mode = file.mode.unwrap_or(default);
+        let node = match &file.kind {
+            FileKind::Existing => PlacedNode::Existing(rootfs::Changes {
+                mode: file.mode,
+                user: file.owner.clone(),
+                group: file.group.clone(),
+            }),
+            FileKind::Text(text) => PlacedNode::File(Content::from(text.as_str())),
+            FileKind::Symlink(target) => PlacedNode::Symlink(target.clone()),
+            FileKind::Folder => PlacedNode::Directory,
+            FileKind::Local(source, _) => {
+                let Some(locked) = self.locked.get(source.as_str()) else { return Ok(None) };
+                let copy = self.local(copies, locked, path, Some(mode), &ownership)?;
+                return Ok(Some(Placed { xattrs: file.xattrs.clone(), ..copy }));
+            }
+        };
+        let one = place(path, mode, &ownership, node);
+        Ok(Some(Placed { xattrs: file.xattrs.clone(), ..one }))
+    }
+
+    /// What is done instead of scripts, by package and script.
+    fn given(
+        &self,
+        copies: &mut Copies<'_>,
+    ) -> Result<BTreeMap<String, BTreeMap<Sha256, Given>>, BuildError> {
+        let mut packages: BTreeMap<String, BTreeMap<Sha256, Given>> = BTreeMap::new();
+        for (package, scripts) in &self.definition.packages.give {
+            for (script, raw) in scripts {
+                let files = raw.files.iter().map(|file| self.single(copies, file));
+                let files = files.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+                let own = raw
+                    .groups
+                    .iter()
+                    .map(|group| GroupRequest { name: group.name.clone(), gid: group.gid });
+                let given = Given {
+                    users: raw.users.iter().map(user).collect(),
+                    groups: own.chain(raw.users.iter().filter_map(group)).collect(),
+                    files,
+                };
+                packages.entry(package.clone()).or_default().insert(*script, given);
+            }
+        }
+        Ok(packages)
     }
 
     fn local(
@@ -173,6 +209,7 @@ pub(crate) struct RootfsParts<'a> {
     definition: &'a Definition,
     packages: &'a [Package],
     files: Vec<Placed>,
+    give: BTreeMap<String, BTreeMap<Sha256, Given>>,
     users: Vec<UserRequest>,
     groups: Vec<GroupRequest>,
     exclude: Vec<String>,
@@ -188,6 +225,8 @@ impl RootfsParts<'_> {
             architecture: definition.architecture.debian(),
             exclude: &self.exclude,
             skip: definition.packages.skip.clone(),
+            give: self.give.clone(),
+            debconf: definition.packages.debconf.clone(),
             package_database: match definition.packages.metadata {
                 Metadata::Full => PackageDatabase::Full,
                 Metadata::Minimal => PackageDatabase::Minimal,

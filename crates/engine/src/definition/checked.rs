@@ -8,7 +8,8 @@ use cvmkit_formats::digest::Sha256;
 use super::input::Input;
 use super::platform::Platform;
 use super::raw::{
-    RawBootKind as BootKind, RawCompression as Compression, RawMetadata as Metadata, RawUser,
+    RawBootKind as BootKind, RawCompression as Compression, RawGroup, RawMetadata as Metadata,
+    RawUser,
 };
 use super::seed::Seed;
 use crate::packages::debian::Source;
@@ -115,6 +116,22 @@ pub struct Packages {
     pub metadata: Metadata,
     /// SHA-256 of the maintainer scripts to skip, by package.
     pub skip: BTreeMap<String, BTreeSet<Sha256>>,
+    /// What stands for maintainer scripts, by package and the SHA-256 of the script; none of them is
+    /// skipped.
+    pub give: BTreeMap<String, BTreeMap<Sha256, Given>>,
+    /// Answers to questions of debconf, each one line of text, by question.
+    pub debconf: BTreeMap<String, String>,
+}
+
+/// What stands for a maintainer script: something, no account and no path twice.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Files, folders and links, none where a boot hides it.
+    pub files: Vec<FileEntry>,
+    /// System users, with a login shell only in a debug image.
+    pub users: Vec<RawUser>,
+    /// Groups that are none of these users'.
+    pub groups: Vec<RawGroup>,
 }
 
 /// Root file system parameters.

@@ -1,21 +1,23 @@
-//! `RawDefinition` to `Definition`: every rule about a single value is here.
+//! `RawDefinition` to `Definition`: every rule about a single value is here, those of packages in a file of
+//! their own.
+
+mod packages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cvmkit_attest::profile::{Profile, ProfileError, Technology};
 use cvmkit_formats::architecture::Architecture;
-use cvmkit_formats::digest::Sha256;
 use cvmkit_host::document;
 
 use super::console;
 use super::raw::{
-    RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawMetadata, RawOverlay,
-    RawPackages, RawPlatform, RawRoot, RawScripts, RawUser, RawVerity,
+    RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawOverlay, RawPlatform,
+    RawRoot, RawUser, RawVerity,
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
-    Packages, Platform, ProfileSource, Root, Seed, Verity,
+    Platform, ProfileSource, Root, Seed, Verity,
 };
 use crate::packages::debian::{Source, is_archive_name, is_pool_path};
 use crate::rootfs::{capability, is_hostname, mode};
@@ -135,9 +137,9 @@ impl Check<'_> {
             stub: self.stub(raw.boot, architecture)?,
             platforms: self.platforms(raw.platforms, firmware.as_ref())?,
             firmware,
-            files: self.each(raw.files, Self::file)?,
+            files: self.each(raw.files, |check, raw| check.file("files", raw))?,
             overlays: self.each(raw.overlays, Self::overlay)?,
-            users: self.each(raw.users, Self::user)?,
+            users: self.each(raw.users, |check, raw| check.user("users", raw))?,
             units_enable: raw.units.enable,
             units_mask: raw.units.mask,
             default_target: raw.units.default.unwrap_or_else(|| "multi-user.target".into()),
@@ -229,40 +231,6 @@ impl Check<'_> {
             Ok(()) if dashes => Ok(bytes),
             _ => Err(self.invalid(key, text, "a UUID, such as uuidgen prints")),
         }
-    }
-
-    fn packages(&self, raw: RawPackages) -> Checked<Packages> {
-        let lists = [
-            ("packages.exclude-paths", &raw.exclude_paths),
-            ("packages.include-paths", &raw.include_paths),
-        ];
-        for (key, patterns) in lists {
-            if let Some(pattern) = patterns.iter().find(|pattern| !pattern.starts_with('/')) {
-                let rule = "a pattern of absolute paths, such as `/usr/share/doc/*`";
-                return Err(self.invalid(key, pattern, rule));
-            }
-        }
-        Ok(Packages {
-            install: raw.install,
-            essential: raw.essential.unwrap_or(true),
-            exclude_paths: raw.exclude_paths,
-            include_paths: raw.include_paths,
-            metadata: raw.metadata.unwrap_or(RawMetadata::Full),
-            skip: self.skip(raw.scripts)?,
-        })
-    }
-
-    fn skip(
-        &self,
-        scripts: BTreeMap<String, RawScripts>,
-    ) -> Checked<BTreeMap<String, BTreeSet<Sha256>>> {
-        let unused = scripts.iter().find(|(_, scripts)| scripts.skip.is_empty());
-        if let Some((package, _)) = unused {
-            let rule = "`skip` with the SHA-256 of at least one script";
-            return Err(self.invalid(&format!("packages.scripts.`{package}`"), "empty", rule));
-        }
-        let skip = |scripts: RawScripts| scripts.skip.into_iter().collect();
-        Ok(scripts.into_iter().map(|(package, scripts)| (package, skip(scripts))).collect())
     }
 
     fn command_line(&self, raw: &RawKernel) -> Checked<Vec<String>> {
@@ -435,8 +403,9 @@ impl Check<'_> {
         Err(self.invalid(key, path, "an absolute path without `.`, `..` and empty names"))
     }
 
-    fn file(&self, raw: RawFile) -> Checked<FileEntry> {
-        let key = format!("files.`{}`", raw.path);
+    /// A file of the list that `list` names.
+    fn file(&self, list: &str, raw: RawFile) -> Checked<FileEntry> {
+        let key = format!("{list}.`{}`", raw.path);
         let kind = match (raw.content, raw.source, raw.symlink, raw.folder) {
             (Some(text), None, None, None) => FileKind::Text(text),
             (None, Some(source), None, None) => FileKind::Local(source, raw.sha256),
@@ -458,7 +427,7 @@ impl Check<'_> {
         }
         let mode = raw.mode.as_deref().map(|mode| self.mode(&key, mode)).transpose()?;
         let entry = FileEntry {
-            path: self.image_path("files.path", &raw.path)?,
+            path: self.image_path(&format!("{list}.path"), &raw.path)?,
             mode,
             xattrs: self.xattrs(&key, raw.capabilities.as_deref(), raw.xattrs)?,
             owner: raw.owner,
@@ -524,12 +493,13 @@ impl Check<'_> {
         Ok(Overlay { source: raw.source, target, ownership: ownership(raw.owner, raw.group) })
     }
 
-    fn user(&self, raw: RawUser) -> Checked<RawUser> {
+    /// A user of the list that `list` names.
+    fn user(&self, list: &str, raw: RawUser) -> Checked<RawUser> {
         if let (Some(shell), false) = (&raw.shell, self.debug)
             && !shell.ends_with("/nologin")
             && !shell.ends_with("/false")
         {
-            let key = format!("users.`{}`.shell", raw.name);
+            let key = format!("{list}.`{}`.shell", raw.name);
             let rule = "no login shell, but in a variant with `debug = true`";
             return Err(self.invalid(&key, shell, rule));
         }

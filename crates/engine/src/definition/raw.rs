@@ -107,9 +107,23 @@ pub struct RawPackages {
     /// How much of dpkg's database is kept. Default: `full`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<RawMetadata>,
-    /// Which maintainer scripts are left out, by package.
+    /// What is decided about maintainer scripts, by package.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scripts: BTreeMap<String, RawScripts>,
+    /// Answers to questions of debconf, by the question's name (`"tzdata/Areas" = "Europe"`): text, or
+    /// `true` and `false`. Default: that of the question's template.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub debconf: BTreeMap<String, RawAnswer>,
+}
+
+/// An answer to a question of debconf.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(untagged, expecting = "an answer: text in quotes, `true` or `false`")]
+pub enum RawAnswer {
+    /// To a question that takes yes or no.
+    Flag(bool),
+    /// To any question, as debconf keeps it: several choices with a comma and a blank between them.
+    Text(String),
 }
 
 /// How much of dpkg's database the image keeps.
@@ -124,8 +138,8 @@ pub enum RawMetadata {
     None,
 }
 
-/// Which maintainer scripts of a package are left out.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+/// What is decided about maintainer scripts of a package that can't be evaluated.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
@@ -136,6 +150,38 @@ pub struct RawScripts {
     /// Leave them out, explicitly: the SHA-256 of each text, as the error about it shows it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<Sha256>,
+    /// State what they do, instead of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub give: Vec<RawGiven>,
+}
+
+/// What a maintainer script does, stated instead of it. It is done when the script would have run:
+/// accounts first, then files in their order.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawGiven {
+    /// SHA-256 of the script's text, as the error about it shows it.
+    pub script: Sha256,
+    /// Files, folders and links that it makes or changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<RawFile>,
+    /// System users that it makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<RawUser>,
+    /// Groups that it makes, beside those of its users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<RawGroup>,
+}
+
+/// A system group.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawGroup {
+    /// Its name, as groupadd(8) admits it.
+    pub name: String,
+    /// Number. Default: that of the lock, which gives out each below 1000 once and keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
 }
 
 /// Kernel, its modules in the initramfs and its command line.
@@ -470,8 +516,9 @@ impl RawDefinition {
 
 impl RawPackages {
     fn overlaid(self, over: Self) -> Self {
-        let mut scripts = self.scripts;
+        let (mut scripts, mut debconf) = (self.scripts, self.debconf);
         scripts.extend(over.scripts);
+        debconf.extend(over.debconf);
         Self {
             install: appended(self.install, over.install),
             essential: over.essential.or(self.essential),
@@ -479,6 +526,7 @@ impl RawPackages {
             include_paths: appended(self.include_paths, over.include_paths),
             metadata: over.metadata.or(self.metadata),
             scripts,
+            debconf,
         }
     }
 }

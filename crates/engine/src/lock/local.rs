@@ -135,7 +135,8 @@ type Found = BTreeMap<String, LocalFile>;
 
 fn single_files(definition: &Definition) -> Vec<(&str, Option<Sha256>)> {
     let mut files = Vec::new();
-    for file in &definition.files {
+    let given = definition.packages.give.values().flat_map(BTreeMap::values);
+    for file in definition.files.iter().chain(given.flat_map(|given| &given.files)) {
         if let FileKind::Local(path, sha256) = &file.kind {
             files.push((path.as_str(), *sha256));
         }

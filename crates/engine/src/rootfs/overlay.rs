@@ -45,20 +45,42 @@ pub(crate) fn place_owned(
     kept: &BTreeSet<&str>,
 ) -> Result<(), RootfsError> {
     for file in assembly.request.files {
-        let what = format!("`{}`", file.path);
-        let mut meta = assembly.root(file.mode & 0o7777);
-        meta.uid = accounts.uid(&file.user, &what)?;
-        meta.gid = accounts.gid(&file.group, &what)?;
         let is_kept =
             matches!(file.node, PlacedNode::OverlayDirectory) && kept.contains(file.path.as_str());
-        if let PlacedNode::Existing(changes) = &file.node {
-            change(assembly, file, changes, accounts)?;
-        } else if let Some(inode) = inode(file, meta).filter(|_| !is_kept) {
-            boot_hides(file)?;
-            assembly.put(&file.path, inode)?;
+        if is_kept {
+            owners(file, accounts)?;
+            continue;
         }
+        if !matches!(file.node, PlacedNode::Existing(_)) {
+            boot_hides(file)?;
+        }
+        place_one(assembly, file, accounts, "files")?;
     }
     Ok(())
+}
+
+/// The ids of a file's user and group.
+fn owners(file: &Placed, accounts: &Accounts) -> Result<(u32, u32), RootfsError> {
+    let what = format!("`{}`", file.path);
+    Ok((accounts.uid(&file.user, &what)?, accounts.gid(&file.group, &what)?))
+}
+
+/// Places one file with its owner, or changes what is there; `key` has it in the definition.
+pub(crate) fn place_one(
+    assembly: &mut Assembly<'_>,
+    file: &Placed,
+    accounts: &Accounts,
+    key: &str,
+) -> Result<(), RootfsError> {
+    if let PlacedNode::Existing(changes) = &file.node {
+        return change(assembly, file, changes, accounts, key);
+    }
+    let mut meta = assembly.root(file.mode & 0o7777);
+    (meta.uid, meta.gid) = owners(file, accounts)?;
+    match inode(file, meta) {
+        Some(inode) => assembly.put(&file.path, inode),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a file where every boot has a file system of its own: nobody would ever see it.
@@ -82,6 +104,7 @@ fn change(
     file: &Placed,
     changes: &Changes,
     accounts: &Accounts,
+    key: &str,
 ) -> Result<(), RootfsError> {
     let path = bare(&file.path);
     let placed = |source| RootfsError::Place { path: path.to_owned(), source };
@@ -111,7 +134,7 @@ fn change(
     meta.xattrs.extend(file.xattrs.clone());
     if *meta == old {
         return Err(RootfsError::NoEffect(vec![Unused {
-            key: "files".to_owned(),
+            key: key.to_owned(),
             value: file.path.clone(),
             why: "has all that is asked for already".to_owned(),
         }]));

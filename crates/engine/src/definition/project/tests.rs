@@ -167,6 +167,8 @@ fn a_key_decides_about_packages_or_does_not() {
         "[packages]\nexclude-paths = [\"/a\"]",
         "[packages]\ninclude-paths = [\"/a\"]",
         "[packages]\nmetadata = \"none\"",
+        "[packages.debconf]\n\"a/b\" = \"c\"",
+        "[packages.debconf]\n\"a/b\" = \"d\"",
         "[kernel]\ncommand-line = [\"quiet\"]",
         "[kernel]\nmodules = []",
         "[root]\nblock-size = 4096",

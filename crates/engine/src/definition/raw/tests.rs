@@ -12,6 +12,10 @@ fn full(own: &str) -> RawDefinition {
     let input = json!({
         "package": own, "suite": own, "archive": own, "path": own, "sha256": digest,
     });
+    let given = json!([{
+        "script": digest, "files": [{ "path": own, "content": own }], "users": [{ "name": own }],
+        "groups": [{ "name": own, "gid": number }],
+    }]);
     let pick = |base: &'static str, variant: &'static str| if flag { base } else { variant };
     let value = json!({
         "id": own, "version": own, "architecture": "x86-64", "seed": own, "hostname": own,
@@ -23,7 +27,8 @@ fn full(own: &str) -> RawDefinition {
         "packages": {
             "install": [own], "essential": flag, "exclude-paths": [own], "include-paths": [own],
             "metadata": pick("full", "none"),
-            "scripts": { own: { "skip": [digest] }, "both": { "skip": [digest] } },
+            "scripts": { own: { "skip": [digest] }, "both": { "skip": [digest], "give": given } },
+            "debconf": { own: flag, "a/b": own },
         },
         "kernel": { "modules": [own], "command-line": [own] },
         "root": {

@@ -10,6 +10,7 @@ use cvmkit_formats::tree::TreeError;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
+use super::commands::AnswerProblem;
 use crate::rootfs::RootfsError;
 
 /// Why a root file system can't be assembled of Debian packages.
@@ -22,6 +23,12 @@ pub enum AssembleError {
     /// Maintainer scripts that can't be evaluated, or that fail.
     #[error("{}", problems(.0))]
     Scripts(Vec<ScriptProblem>),
+    /// Answers to questions of debconf that can't be used.
+    #[error("{}", answers(.0))]
+    Answers(Vec<AnswerProblem>),
+    /// Several errors, each of its own kind.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<AssembleError>),
     /// A `triggers` control file.
     #[error("the control file `triggers` of `{package}` does not parse")]
     Triggers {
@@ -115,6 +122,33 @@ fn problems(problems: &[ScriptProblem]) -> String {
     text
 }
 
+/// All answers, one on a line.
+fn answers(problems: &[AnswerProblem]) -> String {
+    let mut text = match problems {
+        [_] => "an answer of [packages.debconf] can't be used".to_owned(),
+        problems => format!("{} answers of [packages.debconf] can't be used", problems.len()),
+    };
+    for problem in problems {
+        text += &format!("\n    {problem}");
+    }
+    text
+}
+
+/// What to do about each answer, by question where there are several.
+fn answer_hint(problems: &[AnswerProblem]) -> String {
+    let hint = |problem: &AnswerProblem| {
+        problem.hint.clone().unwrap_or_else(|| "correct it or leave it out".to_owned())
+    };
+    match problems {
+        [problem] => hint(problem),
+        problems => {
+            let lines = problems.iter();
+            let lines = lines.map(|one| format!("`{}`: {}", one.question, hint(one)));
+            lines.collect::<Vec<_>>().join("\n    ")
+        }
+    }
+}
+
 /// Lines that can be put into a definition, one for each package.
 fn skip_lines(problems: &[ScriptProblem]) -> String {
     let mut digests: BTreeMap<&str, BTreeSet<Sha256>> = BTreeMap::new();
@@ -141,6 +175,23 @@ fn skip_key(package: &str, skipped: &BTreeSet<Sha256>) -> String {
     format!("scripts.{name} = {{ skip = [{}] }}", digests.join(", "))
 }
 
+impl AssembleError {
+    /// One error of all there are.
+    ///
+    /// # Errors
+    /// There is at least one.
+    pub(super) fn of_all(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.pop() {
+            None => Ok(()),
+            Some(last) if errors.is_empty() => Err(last),
+            Some(last) => {
+                errors.push(last);
+                Err(Self::Several(errors))
+            }
+        }
+    }
+}
+
 impl Diagnosis for AssembleError {
     fn fault(&self) -> Fault {
         match self {
@@ -157,9 +208,15 @@ impl Diagnosis for AssembleError {
             }
             Self::Scripts(problems) => format!(
                 "read what each does behind its line; if this image needs nothing of it, say so below \
-                 [packages], otherwise leave the package out:{}",
+                 [packages] as shown; what it needs of one, `give` states there; otherwise leave the package \
+                 out:{}",
                 skip_lines(problems)
             ),
+            Self::Answers(problems) => answer_hint(problems),
+            Self::Several(errors) => {
+                let hints = errors.iter().filter_map(Diagnosis::hint);
+                hints.collect::<Vec<_>>().join("\n")
+            }
             Self::PackageConflict { first, second, .. } => {
                 format!("leave `{first}` or `{second}` out, or exclude the path")
             }

@@ -15,9 +15,9 @@ use super::commands::{Asked, Script, State, System};
 use super::error::{AssembleError, ScriptProblem};
 use super::order::{self, Order};
 use super::package::Package;
-use super::request::Request;
+use super::request::{Given, Request};
 use super::runs::Runs;
-use super::skip::{Skipping, generated, lost_capabilities};
+use super::skip::{self, Decision, Skipping, generated, lost_capabilities};
 use super::sysusers::{self, MASTERS};
 use super::triggers::Triggers;
 use super::unpack::Unpacker;
@@ -59,7 +59,9 @@ pub(super) fn install<'a>(
         system: System::new(assembly, request.packages, request.architecture),
         runs: Runs::default(),
         problems: Vec::new(),
+        not_given: Vec::new(),
     };
+    installation.system.answer(request.debconf.clone());
     installation.unpack(&order, &mut unpacker, &accounts)?;
     unpacker.finish(installation.system.assembly)?;
     let kept = overlay::place(installation.system.assembly)?;
@@ -76,6 +78,8 @@ struct Installation<'s, 'a> {
     triggers: Triggers<'a>,
     runs: Runs,
     problems: Vec<ScriptProblem>,
+    /// What the definition gives instead of scripts, and can't be done.
+    not_given: Vec<AssembleError>,
 }
 
 impl<'a> Installation<'_, 'a> {
@@ -163,12 +167,15 @@ impl<'a> Installation<'_, 'a> {
         let file = script.file_name();
         let Some(text) = package.control.files.get(file) else { return };
         let sha256 = Sha256::of(text);
-        let result = match self.skipping.skips(&package.name, sha256) {
-            true => {
-                self.skipped(package, file, sha256, text);
-                self.system.maintain(package, script, &generated(text))
-            }
-            false => self.system.maintain(package, script, text),
+        let decision = self.skipping.decide(&package.name, sha256);
+        match decision {
+            Decision::Skip => self.skipped(package, file, sha256, text),
+            Decision::Give(given) => self.give(package, file, sha256, given),
+            Decision::Evaluate | Decision::GaveBefore => {}
+        }
+        let result = match decision {
+            Decision::Evaluate => self.system.maintain(package, script, text),
+            _ => self.system.maintain(package, script, &generated(text)),
         };
         match result {
             Ok(Finished { status: 0, .. }) => {}
@@ -198,6 +205,22 @@ impl<'a> Installation<'_, 'a> {
         }
     }
 
+    /// Does what the definition gives instead of a script.
+    fn give(&mut self, package: &Package, script: &str, sha256: Sha256, given: &Given) {
+        let of_user = |name: &str| given.users.iter().any(|user| user.name == name);
+        let groups = given.groups.iter().filter(|group| !of_user(&group.name));
+        self.system.assembly.notices.push(Notice::ScriptGiven {
+            package: package.name.clone(),
+            script: script.to_owned(),
+            sha256,
+            files: given.files.iter().map(|file| file.path.clone()).collect(),
+            users: given.users.iter().map(|user| user.name.clone()).collect(),
+            groups: groups.map(|group| group.name.clone()).collect(),
+        });
+        let errors = self.system.give(given, &skip::key(&package.name, "give"));
+        self.not_given.extend(errors.into_iter().map(AssembleError::from));
+    }
+
     fn problem(&mut self, package: &Package, script: &str, text: Option<&[u8]>, why: String) {
         self.problems.push(ScriptProblem {
             package: package.name.clone(),
@@ -206,6 +229,23 @@ impl<'a> Installation<'_, 'a> {
             skipped: self.skipping.of(&package.name),
             why,
         });
+    }
+
+    /// Tells all at once what went wrong with scripts, and what of the definition was for nothing.
+    fn check(&mut self, order: &Order<'a>) -> Result<(), AssembleError> {
+        let mut errors = Vec::new();
+        let problems = std::mem::take(&mut self.problems);
+        let answers = self.system.answer_problems(problems.is_empty());
+        if !problems.is_empty() {
+            errors.push(AssembleError::Scripts(problems));
+        }
+        if !answers.is_empty() {
+            errors.push(AssembleError::Answers(answers));
+        }
+        let names = order.packages.iter().map(|package| package.name.as_str());
+        errors.append(&mut self.not_given);
+        errors.extend(self.skipping.check(&names.collect()).err().map(AssembleError::from));
+        AssembleError::of_all(errors)
     }
 
     fn finish(
@@ -218,11 +258,7 @@ impl<'a> Installation<'_, 'a> {
             let path = "(a file that a script reads)".to_owned();
             return Err(RootfsError::Read { path, source }.into());
         }
-        if !self.problems.is_empty() {
-            return Err(AssembleError::Scripts(self.problems));
-        }
-        let names = order.packages.iter().map(|package| package.name.as_str());
-        self.skipping.check(&names.collect())?;
+        self.check(order)?;
         let System { assembly, asked, unfixed, .. } = self.system;
         empty_volatile(assembly);
         let unfixed = accounts.unfixed().clone().into_iter().chain(unfixed).collect();

@@ -41,6 +41,7 @@ use crate::rootfs::{
     terminals, tmpfiles, units,
 };
 pub(crate) use archives::Archives;
+pub use commands::AnswerProblem;
 use commands::{Asked, LeftOut};
 pub use cvmkit_debian::openpgp::Fingerprint;
 pub(crate) use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
@@ -50,7 +51,7 @@ pub(crate) use database::{Installed, installed};
 pub use error::{AssembleError, ScriptProblem};
 pub use package::{AnotherPackage, DebError, Package};
 pub(crate) use package::{BASE_PACKAGE, KERNEL_PACKAGES, PackageError, identify, keep, open};
-pub use request::{PackageDatabase, Request};
+pub use request::{Given, PackageDatabase, Request};
 pub use source::Source;
 pub use suite::{Accepted, SuiteError};
 pub(crate) use suite::{Judge, KeyFile, TrustedSuite};

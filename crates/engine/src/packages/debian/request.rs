@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_formats::digest::Sha256;
 
 use super::package::Package;
+use crate::rootfs::{GroupRequest, Placed, UserRequest};
 
 /// What a root file system of Debian packages is made of.
 #[derive(Clone, Debug, Default)]
@@ -18,10 +19,26 @@ pub struct Request<'a> {
     pub exclude: &'a [String],
     /// SHA-256 of the scripts to skip, by package; what debhelper wrote into them is evaluated still.
     pub skip: BTreeMap<String, BTreeSet<Sha256>>,
+    /// What is done instead of scripts, by package and SHA-256; what debhelper wrote into them is evaluated
+    /// behind it.
+    pub give: BTreeMap<String, BTreeMap<Sha256, Given>>,
+    /// Answers to questions of debconf, by question; each comes before the default of its template.
+    pub debconf: BTreeMap<String, String>,
     /// How much of dpkg's database is kept.
     pub package_database: PackageDatabase,
     /// All that is not about packages.
     pub root: crate::rootfs::Request<'a>,
+}
+
+/// What the definition states instead of a script: accounts, then files, folders and links in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Users that are not there yet, each with a group of its name or another that is there.
+    pub users: Vec<UserRequest>,
+    /// Groups that are not there yet, made before the users.
+    pub groups: Vec<GroupRequest>,
+    /// Owners may be accounts of scripts, of packages and of this.
+    pub files: Vec<Placed>,
 }
 
 /// How much of dpkg's database the image has.

@@ -1,38 +1,59 @@
-//! Scripts that the definition says to skip, each by the SHA-256 of its text.
+//! Scripts that the definition says to skip, or whose effect it gives, each by the SHA-256 of its text.
 //!
-//! Of a script that is skipped, what debhelper wrote into it is evaluated still: it enables units and makes
-//! accounts, and says where it starts and ends.
+//! Of such a script, what debhelper wrote into it is evaluated still: it enables units and makes accounts, and
+//! says where it starts and ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_formats::digest::Sha256;
 
-use super::request::Request;
+use super::request::{Given, Request};
 use crate::rootfs::{RootfsError, Unused};
 
 /// The lines around a block of debhelper (`autoscript`, `Debian::Debhelper::Dh_Lib`).
 const BEGIN: &str = "# Automatically added by ";
 const END: &str = "# End automatically added section";
 
-/// What the definition says to skip, and what of it came up.
+/// What the definition says to skip and what it gives, and what of it came up.
 pub(super) struct Skipping<'r> {
     wanted: &'r BTreeMap<String, BTreeSet<Sha256>>,
+    given: &'r BTreeMap<String, BTreeMap<Sha256, Given>>,
     used: BTreeSet<(&'r str, Sha256)>,
+}
+
+/// What is done of a script.
+#[derive(Clone, Copy)]
+pub(super) enum Decision<'r> {
+    /// All of it is evaluated.
+    Evaluate,
+    /// What debhelper wrote is evaluated, and nothing done for the rest.
+    Skip,
+    /// What debhelper wrote is evaluated, behind what is given instead.
+    Give(&'r Given),
+    /// As [`Decision::Give`], when that was done before: a script runs again for triggers.
+    GaveBefore,
 }
 
 impl<'r> Skipping<'r> {
     pub(super) fn new(request: &'r Request<'_>) -> Self {
-        Self { wanted: &request.skip, used: BTreeSet::new() }
+        Self { wanted: &request.skip, given: &request.give, used: BTreeSet::new() }
     }
 
-    /// Whether the script of a package with this digest is to be skipped.
-    pub(super) fn skips(&mut self, package: &str, sha256: Sha256) -> bool {
-        match self.wanted.get_key_value(package) {
-            Some((package, wanted)) if wanted.contains(&sha256) => {
-                self.used.insert((package, sha256));
-                true
-            }
-            _ => false,
+    /// What is to be done of the script of a package with this digest.
+    pub(super) fn decide(&mut self, package: &str, sha256: Sha256) -> Decision<'r> {
+        if let Some((package, wanted)) = self.wanted.get_key_value(package)
+            && wanted.contains(&sha256)
+        {
+            self.used.insert((package, sha256));
+            return Decision::Skip;
+        }
+        let given = self.given.get_key_value(package);
+        match given.and_then(|(package, given)| Some((package, given.get(&sha256)?))) {
+            Some((package, given)) => match self.used.insert((package, sha256)) {
+                true => Decision::Give(given),
+                false => Decision::GaveBefore,
+            },
+            None => Decision::Evaluate,
         }
     }
 
@@ -45,22 +66,29 @@ impl<'r> Skipping<'r> {
     ///
     /// # Errors
     /// [`RootfsError::NoEffect`]
-    pub(super) fn check(self, packages: &BTreeSet<&str>) -> Result<(), RootfsError> {
+    pub(super) fn check(&self, packages: &BTreeSet<&str>) -> Result<(), RootfsError> {
+        let skipped =
+            self.wanted.iter().flat_map(|(name, of)| of.iter().map(move |one| (name, one)));
+        let given = self.given.iter().flat_map(|(name, of)| of.keys().map(move |one| (name, one)));
+        let skipped = skipped.map(|of| (of, "skip"));
         let mut unused = Vec::new();
-        for (name, digests) in self.wanted {
+        for ((name, sha256), what) in skipped.chain(given.map(|of| (of, "give"))) {
             let why = match packages.contains(name.as_str()) {
                 true => "matches none of its scripts",
                 false => "is of a package that is not in the image",
             };
-            for sha256 in digests {
-                if !self.used.contains(&(name.as_str(), *sha256)) {
-                    let key = format!("packages.scripts.\"{name}\".skip");
-                    unused.push(Unused { key, value: sha256.to_string(), why: why.to_owned() });
-                }
+            if !self.used.contains(&(name.as_str(), *sha256)) {
+                let key = key(name, what);
+                unused.push(Unused { key, value: sha256.to_string(), why: why.to_owned() });
             }
         }
         if unused.is_empty() { Ok(()) } else { Err(RootfsError::NoEffect(unused)) }
     }
+}
+
+/// The key of the definition that decides about scripts of a package.
+pub(super) fn key(package: &str, what: &str) -> String {
+    format!("packages.scripts.\"{package}\".{what}")
 }
 
 /// A script of the blocks alone that debhelper has written into a text.
@@ -135,20 +163,36 @@ mod tests {
     #[test]
     fn a_digest_of_no_script_is_refused() {
         let digest = Sha256::of(b"x");
-        let wanted = |name: &str| BTreeMap::from([(name.to_owned(), BTreeSet::from([digest]))]);
         for (name, uses, why) in [
             ("a", true, None),
             ("a", false, Some("matches none of its scripts")),
             ("gone", false, Some("is of a package that is not in the image")),
         ] {
-            let wanted = wanted(name);
-            let mut skipping = Skipping { wanted: &wanted, used: BTreeSet::new() };
-            assert!(!skipping.skips("b", digest) && !skipping.skips(name, Sha256::of(b"y")));
-            assert!(!uses || skipping.skips(name, digest));
-            let result = skipping.check(&BTreeSet::from(["a", "b"]));
-            match why {
-                None => result.unwrap(),
-                Some(why) => assert!(result.unwrap_err().to_string().contains(why), "{name}"),
+            for what in ["skip", "give"] {
+                let mut request = Request::default();
+                if what == "skip" {
+                    request.skip.insert(name.to_owned(), BTreeSet::from([digest]));
+                } else {
+                    let given = BTreeMap::from([(digest, Given::default())]);
+                    request.give.insert(name.to_owned(), given);
+                }
+                let mut skipping = Skipping::new(&request);
+                assert!(matches!(skipping.decide("b", digest), Decision::Evaluate));
+                assert!(matches!(skipping.decide(name, Sha256::of(b"y")), Decision::Evaluate));
+                if uses {
+                    let decision = skipping.decide(name, digest);
+                    assert_eq!(matches!(decision, Decision::Skip), what == "skip");
+                    assert_eq!(matches!(decision, Decision::Give(_)), what == "give");
+                    let again = skipping.decide(name, digest);
+                    assert_eq!(matches!(again, Decision::GaveBefore), what == "give");
+                }
+                let result = skipping.check(&BTreeSet::from(["a", "b"]));
+                let Some(why) = why else {
+                    result.unwrap();
+                    continue;
+                };
+                let said = result.unwrap_err().to_string();
+                assert!(said.contains(why) && said.contains(&format!("\".{what}: ")), "{said}");
             }
         }
     }

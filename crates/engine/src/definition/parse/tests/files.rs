@@ -1,5 +1,7 @@
 //! `[[files]]`: what one is, and what it can't be.
 
+use cvmkit_formats::digest::Sha256;
+
 use super::*;
 use crate::definition::sample;
 

@@ -1,5 +1,7 @@
 //! Inputs that do not go into the root file system, and the platforms that they are for.
 
+use cvmkit_formats::digest::Sha256;
+
 use super::*;
 use crate::definition::sample;
 

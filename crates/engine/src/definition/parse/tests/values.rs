@@ -1,7 +1,10 @@
 //! Both sides of each bound of a single value, with the whole error of the side that is refused.
 
+use cvmkit_formats::digest::Sha256;
+
 use super::*;
-use crate::definition::sample;
+use crate::definition::raw::RawMetadata;
+use crate::definition::{Packages, sample};
 
 /// What is wrong with these tables: the key, what it holds and what it should.
 fn refusal(tables: &str) -> (String, String, String) {
@@ -252,10 +255,18 @@ fn modules_are_those_that_are_named_or_the_drivers_of_the_disks_of_clouds() {
 fn what_is_not_said_has_a_default() {
     let definition = sample::definition("");
     assert_eq!((definition.hostname.as_str(), definition.boot), ("tiny", BootKind::Disk));
-    let Packages { install, essential, exclude_paths, include_paths, metadata, skip } =
-        definition.packages;
+    let Packages {
+        install,
+        essential,
+        exclude_paths,
+        include_paths,
+        metadata,
+        skip,
+        give,
+        debconf,
+    } = definition.packages;
     assert!(install.is_empty() && exclude_paths.is_empty() && include_paths.is_empty());
-    assert!(essential && skip.is_empty());
+    assert!(essential && skip.is_empty() && give.is_empty() && debconf.is_empty());
     assert_eq!(metadata, RawMetadata::Full);
     assert_eq!(definition.default_target, "multi-user.target");
     let stub = "usr/lib/systemd/boot/efi/linuxx64.efi.stub".to_owned();
@@ -408,17 +419,5 @@ fn an_overlay_is_laid_over_a_folder_of_the_image() {
         let tables = format!("[[overlays]]\nsource = \"t\"\ntarget = \"{target}\"");
         let expected = "an absolute path without `.`, `..` and empty names";
         refused(&tables, "overlays.target", target, expected);
-    }
-}
-
-#[test]
-fn a_script_is_skipped_by_its_digest() {
-    let digest = "0a".repeat(32);
-    let tables = format!("[packages.scripts.x]\nskip = [\"{digest}\", \"{digest}\"]");
-    let skip = sample::definition(&tables).packages.skip;
-    assert_eq!(skip["x"], BTreeSet::from([Sha256([0x0a; 32])]));
-    let expected = "`skip` with the SHA-256 of at least one script";
-    for empty in ["[packages.scripts.x]", "[packages.scripts.x]\nskip = []"] {
-        refused(empty, "packages.scripts.`x`", "empty", expected);
     }
 }

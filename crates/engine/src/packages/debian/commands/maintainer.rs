@@ -6,6 +6,7 @@ use std::fmt;
 use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::{Finished, Start};
 
+use super::debconf::{AnswerProblem, Answers, Database};
 use super::interpreter::{dialect, letters, shebang};
 use super::{State, System};
 use crate::packages::debian::Package;
@@ -116,6 +117,19 @@ impl System<'_, '_> {
     /// Says how far a package is from now on.
     pub fn set_state(&mut self, package: &str, state: State) {
         self.states.insert(package.to_owned(), state);
+    }
+
+    /// Takes the definition's answers to questions of debconf.
+    pub(crate) fn answer(&mut self, answers: BTreeMap<String, String>) {
+        self.debconf = Database::new(match self.packages.contains_key("debconf") {
+            true => Answers::new(answers, self.assembly.request.debug),
+            false => Answers::unasked(answers),
+        });
+    }
+
+    /// What can't be used of those answers; `have_all_run` says that no script failed on the way.
+    pub(crate) fn answer_problems(&self, have_all_run: bool) -> Vec<AnswerProblem> {
+        self.debconf.problems(have_all_run)
     }
 
     /// Takes the templates of a package's questions, if it has some.

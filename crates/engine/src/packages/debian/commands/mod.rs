@@ -14,6 +14,7 @@ mod divert;
 mod dpkg;
 mod effects;
 mod files;
+mod given;
 mod interpreter;
 mod machine;
 mod maintainer;
@@ -34,6 +35,7 @@ use cvmkit_shell::world::{FileError, Files as _, Invocation, Ran, World, absolut
 use crate::packages::debian::commands::words::shown;
 pub use accounts::AccountChange;
 pub use asked::{Asked, Diversion, LeftOut, Override, Unit};
+pub use debconf::AnswerProblem;
 pub use effects::{Effect, PathState};
 pub use maintainer::Script;
 use system::Program;

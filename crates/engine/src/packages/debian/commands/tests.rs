@@ -536,7 +536,10 @@ fn a_question_has_an_answer_or_a_default() {
     let request = rootfs::Request::default();
     let mut assembly = machine(&request, &[("/usr/share/debconf/confmodule", "")]);
     let mut system = System::new(&mut assembly, &[], "amd64");
-    system.debconf.answers.insert("p/answered".into(), "mine".into());
+    system.debconf = debconf::Database::new(debconf::Answers::new(
+        [("p/answered".into(), "mine".into())].into(),
+        false,
+    ));
     let templates = "Template: p/answered\nType: string\nDefault: theirs\nDescription: d\n\n\
                      Template: p/choice\nType: select\nChoices: one, two\nDefault: two\nDescription: d ${who}\n\n\
                      Template: p/flag\nType: boolean\nDescription: d\n";

@@ -223,3 +223,117 @@ fn a_file_that_no_boot_shows_is_refused() {
         assert!(error.to_string().contains(path), "{error}");
     }
 }
+
+/// Programs of these tests: debconf's functions, and what the scripts call.
+const PROGRAMS: [(&str, &str); 3] =
+    [("usr/", ""), ("usr/share/debconf/confmodule", ""), ("usr/bin/cat", "")];
+
+const TEMPLATES: &str = "Template: p/area\nType: select\nChoices: Etc, Europe\nDefault: Etc\n\
+                         Description: d\n\nTemplate: p/secret\nType: password\nDescription: d\n\n\
+                         Template: p/on\nType: boolean\nDefault: false\nDescription: d\n";
+
+fn asking() -> Vec<Package> {
+    let script = "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_get p/area\narea=$RET\n\
+                  db_fget p/area seen\necho \"$area $RET\" > /etc/area\n\
+                  db_register p/on p/made\ndb_get p/made\necho \"$RET\" > /etc/made\n";
+    let asks = with_script(package("p", "", &[("etc/", "")]), "templates", TEMPLATES);
+    vec![package("debconf", "", &PROGRAMS), with_script(asks, "postinst", script)]
+}
+
+/// A preseed's answer, of a template or of a question that a script makes of one.
+#[test]
+fn an_answer_comes_before_the_default() {
+    let packages = asking();
+    let answered = |answers: &[(&str, &str)], debug: bool| {
+        let debconf = answers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let root = rootfs::Request { debug, ..request(&packages).root };
+        assemble(&Request { debconf: debconf.collect(), root, ..request(&packages) })
+    };
+    let plain = answered(&[], false).unwrap();
+    assert_eq!(
+        (text(&plain, "etc/area"), text(&plain, "etc/made")),
+        ("Etc false\n".into(), "false\n".into())
+    );
+    let ours = answered(&[("p/area", "Europe"), ("p/made", "true")], false).unwrap();
+    assert_eq!(
+        (text(&ours, "etc/area"), text(&ours, "etc/made")),
+        ("Europe true\n".into(), "true\n".into())
+    );
+    assert!(ours.tree.lookup(b"var/cache/debconf").is_none());
+    assert!(answered(&[("p/secret", "x")], true).is_ok());
+    let bad = [("p/area", "Europ"), ("p/on", "yes"), ("p/secret", "hidden"), ("p/are", "x")];
+    let error = answered(&bad, false).unwrap_err();
+    let said = format!("{error}\n{}", error.hint().unwrap());
+    for words in [
+        "4 answers of [packages.debconf] can't be used",
+        "`p/are` is a question of no package of the image",
+        "`p/are`: did you mean `p/area`?",
+        "`p/area` has no choice `Europ`, only `Etc`, `Europe`",
+        "`p/area`: did you mean `Europe`?",
+        "`p/on` is `true` or `false`, not `yes`",
+        "`p/secret` asks for a password",
+        "set the password at boot",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    assert!(!said.contains("hidden"), "{said}");
+}
+
+/// Without debconf nobody asks, and an answer is for nothing.
+#[test]
+fn an_answer_needs_who_asks_for_it() {
+    let packages = [with_script(package("p", "", &[("etc/", "")]), "templates", TEMPLATES)];
+    let debconf = BTreeMap::from([("p/on".to_owned(), "true".to_owned())]);
+    let error = assemble(&Request { debconf, ..request(&packages) }).unwrap_err();
+    assert!(error.to_string().contains("debconf is not in the image"), "{error}");
+}
+
+/// What the definition gives instead of a script is there for the scripts behind it.
+#[test]
+fn a_given_effect_stands_for_a_script() {
+    let script = "#!/bin/sh\nset -e\nfrobnicate\n# Automatically added by dh_x/1\ncat /etc/a.conf > /etc/seen\n\
+                  # End automatically added section\n";
+    let next = "#!/bin/sh\nset -e\ncat /etc/a.conf > /etc/next\n";
+    let packages = [
+        package("base", "", &PROGRAMS),
+        with_script(package("a", "Depends: base\n", &[("etc/", "")]), "postinst", script),
+        with_script(package("b", "Depends: a\n", &[("etc/", "")]), "postinst", next),
+    ];
+    let mut packages = packages;
+    packages[0].entries[2].mode = 0o755;
+    let sha256 = cvmkit_formats::digest::Sha256::of(script.as_bytes());
+    let give = |package: &str, user: &str| {
+        let mut file = overlays::placed("/etc/a.conf", user, PlacedNode::File("given".into()));
+        (file.mode, file.group) = (0o640, "web".into());
+        let users = vec![UserRequest { name: "web".into(), ..UserRequest::default() }];
+        let given = Given { users, files: vec![file], groups: Vec::new() };
+        BTreeMap::from([(package.to_owned(), BTreeMap::from([(sha256, given)]))])
+    };
+    let ids = Ids::Locked(BTreeMap::from([("web".to_owned(), 321)]));
+    let root = rootfs::Request { ids, ..request(&packages).root };
+    let rootfs = assemble(&Request { give: give("a", "web"), root, ..request(&packages) }).unwrap();
+    for path in ["etc/a.conf", "etc/seen", "etc/next"] {
+        assert_eq!(text(&rootfs, path), "given", "{path}");
+    }
+    let meta = &rootfs.tree.inode(rootfs.tree.resolve(b"etc/a.conf").unwrap()).meta;
+    assert_eq!((meta.mode, meta.uid, meta.gid), (0o640, 321, 321));
+    let log = "postinst of a: /etc/a.conf 0640 web:web".to_owned();
+    assert!(rootfs.log.contains(&log), "{:?}", rootfs.log);
+    let [notice @ Notice::ScriptGiven { .. }] = rootfs.notices.as_slice() else {
+        panic!("{:?}", rootfs.notices)
+    };
+    assert!(notice.to_string().ends_with(&format!("(SHA-256 {sha256}): user web, /etc/a.conf")));
+    let unused = Request { give: give("b", "web"), ..request(&packages) };
+    let error = assemble(&unused).unwrap_err();
+    let said = error.to_string();
+    // Both at once: the script that can't be evaluated, and what is given for nothing.
+    for words in
+        ["postinst of a, line 3: frobnicate", "packages.scripts.\"b\".give: ", "matches none"]
+    {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    let error =
+        assemble(&Request { give: give("a", "nobodys"), ..request(&packages) }).unwrap_err();
+    assert!(error.to_string().contains("`/etc/a.conf` needs the user `nobodys`"), "{error}");
+    assert!(error.hint().unwrap().contains("[[users]]"));
+}

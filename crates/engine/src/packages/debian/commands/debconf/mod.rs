@@ -4,9 +4,14 @@
 //! [`frontend`] with a command of the protocol (debconf-devel(7)). The databases below
 //! `/var/cache/debconf` are not made. Oracle: debconf 1.5.91 with the noninteractive frontend.
 
+mod answers;
 mod protocol;
 mod question;
+#[cfg(test)]
+mod tests;
 
+pub use answers::AnswerProblem;
+pub(crate) use answers::Answers;
 pub(super) use protocol::frontend;
 pub(crate) use question::Database;
 

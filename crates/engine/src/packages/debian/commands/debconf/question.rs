@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::deb822::{Field, paragraphs};
 
+use super::answers::{AnswerProblem, Answers, Kind, split_list};
+
+/// What a variable in a template begins with, whose value is a script's to give.
+const VARIABLE: &str = "${";
+
 /// All templates and questions, and the answers that somebody gave beforehand.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
-    /// The definition's answers, by question.
-    pub(crate) answers: BTreeMap<String, String>,
+    /// The definition's.
+    answers: Answers,
     templates: BTreeMap<String, BTreeMap<String, String>>,
     questions: BTreeMap<String, Question>,
     /// Whether the script that runs has asked for escaped values (`CAPB escape`).
@@ -29,6 +34,16 @@ pub(super) struct Question {
 }
 
 impl Database {
+    /// A database without questions.
+    pub(crate) fn new(answers: Answers) -> Self {
+        Self { answers, ..Self::default() }
+    }
+
+    /// The answers that can't be used, when all questions are there or, with a script that failed, some.
+    pub(crate) fn problems(&self, have_all_run: bool) -> Vec<AnswerProblem> {
+        self.answers.problems(self.templates.keys().map(String::as_str), have_all_run)
+    }
+
     /// Takes the templates of a package; each makes a question of its own name, which keeps the value that
     /// it has.
     ///
@@ -49,14 +64,12 @@ impl Database {
 
     /// Makes a question of a template; false if there is no such template.
     pub(super) fn register(&mut self, template: &str, name: &str) -> bool {
-        if !self.templates.contains_key(template) {
-            return false;
-        }
-        let answer = self.answers.get(name);
-        let question = self.questions.entry(name.to_owned()).or_insert_with(|| Question {
-            value: answer.cloned(),
-            flags: answer.map(|_| ("seen".to_owned(), "true".to_owned())).into_iter().collect(),
-            ..Question::default()
+        let Some(fields) = self.templates.get(template) else { return false };
+        let answers = &mut self.answers;
+        let question = self.questions.entry(name.to_owned()).or_insert_with(|| {
+            let answer = answers.take(name, &kind(fields, str::to_owned));
+            let seen = answer.iter().map(|_| ("seen".to_owned(), "true".to_owned())).collect();
+            Question { value: answer, flags: seen, ..Question::default() }
         });
         question.template = template.to_owned();
         question.owners.insert(self.owner.clone());
@@ -107,16 +120,27 @@ impl Database {
     /// choices is one of them (`Debconf::Element::Noninteractive::Select`).
     pub(super) fn ask(&mut self, name: &str) {
         let value = self.value(name);
-        if self.field(name, "type").as_deref() != Some("select") {
-            return self.change(name, |question| question.value = Some(value));
-        }
-        let choices = self.field(name, "choices-c").or_else(|| self.field(name, "choices"));
-        let choices = split_choices(&choices.unwrap_or_default());
-        let chosen = match choices.contains(&value) {
-            true => value,
-            false => choices.into_iter().next().unwrap_or_default(),
+        let Some(question) = self.questions.get(name) else { return };
+        let Some(fields) = self.templates.get(&question.template) else { return };
+        let kind = kind(fields, |text| question.expand(text));
+        self.answers.check(name, &value, &kind);
+        let chosen = match (kind.name, kind.choices) {
+            ("select", choices) if choices.iter().flatten().all(|choice| *choice != value) => {
+                choices.into_iter().flatten().next().unwrap_or_default()
+            }
+            _ => value,
         };
         self.change(name, |question| question.value = Some(chosen));
+    }
+}
+
+/// What a template takes; choices with variables are known when those are `expanded`.
+fn kind(fields: &BTreeMap<String, String>, expanded: impl Fn(&str) -> String) -> Kind<'_> {
+    let choices = fields.get("choices-c").or_else(|| fields.get("choices"));
+    let choices = choices.map(|text| expanded(text)).filter(|text| !text.contains(VARIABLE));
+    Kind {
+        name: fields.get("type").map_or("", String::as_str),
+        choices: choices.map(|text| split_list(&text)),
     }
 }
 
@@ -137,7 +161,7 @@ impl Question {
     fn expand(&self, text: &str) -> String {
         let mut expanded = String::new();
         let mut rest = text;
-        while let Some((before, behind)) = rest.split_once("${") {
+        while let Some((before, behind)) = rest.split_once(VARIABLE) {
             let Some((name, behind)) = behind.split_once('}') else { break };
             expanded += before;
             expanded += self.variables.get(name).map_or("", String::as_str);
@@ -145,24 +169,6 @@ impl Question {
         }
         expanded + rest
     }
-}
-
-/// Choices with `\,` for a comma in one of them.
-fn split_choices(text: &str) -> Vec<String> {
-    let mut choices = vec![String::new()];
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => choices.last_mut().into_iter().for_each(|last| last.extend(characters.next())),
-            ',' => choices.push(String::new()),
-            character => choices.last_mut().into_iter().for_each(|last| last.push(character)),
-        }
-    }
-    choices
-        .into_iter()
-        .map(|choice| choice.trim().to_owned())
-        .filter(|one| !one.is_empty())
-        .collect()
 }
 
 #[cfg(test)]
@@ -175,8 +181,8 @@ mod tests {
 
     #[test]
     fn answers_come_before_defaults() {
-        let mut database = Database::default();
-        database.answers.insert("x/flag".into(), "false".into());
+        let answers = BTreeMap::from([("x/flag".into(), "false".into())]);
+        let mut database = Database::new(Answers::new(answers, false));
         database.load(TEMPLATES.as_bytes()).unwrap();
         assert_eq!(
             (database.value("x/flag").as_str(), database.flag("x/flag", "seen")),
@@ -205,5 +211,19 @@ mod tests {
         database.change("x/choice", |question| question.set(Some("b, c".into())));
         database.ask("x/choice");
         assert_eq!(database.value("x/choice"), "b, c");
+    }
+
+    /// Choices of a script are known when it asks.
+    #[test]
+    fn an_answer_is_held_against_the_choices_that_a_script_fills_in() {
+        for (answer, is_one) in [("d", true), ("a", true), ("e", false)] {
+            let answers = BTreeMap::from([("x/choice".into(), answer.into())]);
+            let mut database = Database::new(Answers::new(answers, false));
+            database.load(TEMPLATES.as_bytes()).unwrap();
+            assert!(database.problems(true).is_empty());
+            database.change("x/choice", |question| question.set_variable("more", "d"));
+            database.ask("x/choice");
+            assert_eq!(database.problems(true).is_empty(), is_one, "{answer}");
+        }
     }
 }

@@ -1,0 +1,152 @@
+//! The same selections and commands, given to this module and to debconf itself.
+#![expect(clippy::disallowed_methods, reason = "the oracle's databases are real files")]
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use cvmkit_shell::evaluation::Start;
+
+use super::{Answers, Database};
+use crate::packages::debian::commands::System;
+use crate::rootfs::Request;
+use crate::rootfs::tests::{assembly, oracle};
+
+const TEMPLATES: &str = "\
+Template: p/flag
+Type: boolean
+Default: true
+Description: d
+
+Template: p/choice
+Type: select
+Choices: one, two three, four\\, five, six,seven
+Default: two three
+Description: d
+
+Template: p/many
+Type: multiselect
+Choices: one, two three, four\\, five
+Default: one
+Description: d
+
+Template: p/text
+Type: string
+Default: of the template
+Description: d
+
+Template: p/filled
+Type: select
+Choices: ${more}
+Description: d
+";
+
+/// Commands of the protocol, one on a line.
+const COMMANDS: &str = "\
+GET p/flag
+FGET p/flag seen
+GET p/choice
+FGET p/choice seen
+INPUT high p/choice
+GO
+GET p/choice
+GET p/many
+INPUT high p/many
+GO
+GET p/many
+GET p/text
+FGET p/text seen
+SUBST p/filled more a, b, c\\, d
+INPUT high p/filled
+GO
+GET p/filled
+REGISTER p/flag p/own
+GET p/own
+FGET p/own seen
+RESET p/flag
+GET p/flag
+FGET p/flag seen
+SET p/text of a script
+GET p/text
+UNREGISTER p/own
+REGISTER p/flag p/own
+GET p/own
+";
+
+/// What each command answers after these selections.
+fn ours(selections: &[[&str; 3]]) -> Vec<String> {
+    let answers = selections.iter().map(|[name, _, value]| ((*name).into(), (*value).into()));
+    let request = Request::default();
+    let mut assembly = assembly(&request, &[]);
+    let mut system = System::new(&mut assembly, &[], "amd64");
+    system.debconf = Database::new(Answers::new(answers.collect(), false));
+    system.debconf.load(TEMPLATES.as_bytes()).unwrap();
+    let calls = COMMANDS.lines().map(|line| {
+        let words = line.split(' ').map(|word| format!(" '{word}'")).collect::<String>();
+        format!("/usr/share/debconf/frontend{words}\n")
+    });
+    let start = Start { environment: BTreeMap::new(), name: "x".into(), ..Start::default() };
+    let finished = system.script(calls.collect::<String>().as_bytes(), start).unwrap();
+    assert!(system.debconf.problems(true).is_empty(), "{selections:?}");
+    lines(&String::from_utf8(finished.output).unwrap())
+}
+
+/// The same of debconf, with databases of its own.
+fn theirs(selections: &[[&str; 3]]) -> Option<Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let database = |name: &str| {
+        format!("Name: {name}\nDriver: File\nFilename: {}\n", at(&format!("{name}.dat")))
+    };
+    let settings = format!("Config: c\nTemplates: t\n\n{}\n{}", database("c"), database("t"));
+    let lines_of = |[name, kind, value]: &[&str; 3]| format!("p {name} {kind} {value}\n");
+    let load = format!("X_LOADTEMPLATEFILE {}\n{COMMANDS}", at("templates"));
+    for (name, text) in [
+        ("settings", settings),
+        ("templates", TEMPLATES.to_owned()),
+        ("selections", selections.iter().map(lines_of).collect()),
+        ("commands", load),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let script = format!(
+        "command -v debconf-set-selections debconf-communicate >/dev/null || exit 0\n\
+         export DEBCONF_SYSTEMRC={} DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true\n\
+         unset DEBCONF_DB_OVERRIDE DEBCONF_DB_FALLBACK DEBCONF_DB_REPLACE\n\
+         debconf-set-selections {} && debconf-communicate p <{}",
+        at("settings"),
+        at("selections"),
+        at("commands")
+    );
+    let said = oracle("sh", &["-c", &script])?;
+    if said.is_empty() {
+        // As any oracle that is not there.
+        return oracle("debconf-communicate", &["--help"]).and(None);
+    }
+    // The first answer is that of the templates.
+    Some(lines(&said).split_off(1))
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn an_answer_is_what_a_preseed_is() {
+    for selections in [
+        &[][..],
+        &[["p/flag", "boolean", "false"], ["p/choice", "select", "four, five"]],
+        &[
+            ["p/choice", "select", "six,seven"],
+            ["p/many", "multiselect", "two three, four\\, five"],
+        ],
+        &[["p/text", "string", "a  b \\c"], ["p/own", "boolean", "false"]],
+        &[["p/text", "string", ""], ["p/many", "multiselect", ""]],
+        &[["p/filled", "select", "b"], ["p/choice", "select", "one"]],
+        &[["p/filled", "select", "c, d"], ["p/flag", "boolean", "true"]],
+    ] {
+        let Some(theirs) = theirs(selections) else { return };
+        for ((command, ours), theirs) in COMMANDS.lines().zip(ours(selections)).zip(theirs) {
+            assert_eq!(ours, theirs, "{command} after {selections:?}");
+        }
+    }
+}
