@@ -10,6 +10,7 @@ use cvmkit_engine::fetch::Origins;
 use cvmkit_engine::lock::{
     self, Accepted, Changes, Fingerprint, LockError, LockFile, Resolving, Unevaluated, Update,
 };
+use cvmkit_engine::rootfs::ScriptDecision;
 use cvmkit_host::fault::{Diagnosis, in_one_line};
 use cvmkit_host::progress::Progress;
 use serde::Serialize;
@@ -185,6 +186,9 @@ struct ScriptExplanation {
     sha256: String,
     /// Of what it does, as the lock has it.
     effects: String,
+    /// What the definition decides about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<ScriptDecision>,
     /// The root file systems in which it does this.
     roles: Vec<String>,
     /// Each as the log of a build has it.
@@ -198,6 +202,7 @@ impl From<ExplainedScript> for ScriptExplanation {
             package: script.package,
             sha256: script.sha256.to_string(),
             effects: script.effects.to_string(),
+            decision: script.decision,
             roles,
             does: script.lines,
         }
@@ -213,9 +218,14 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for ScriptExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { script, package, roles, does, .. } = self;
+        let Self { script, package, roles, does, decision, .. } = self;
         let nothing = if does.is_empty() { " changes nothing" } else { "" };
-        writeln!(f, "{script} of {package} ({}){nothing}", roles.join(", "))?;
+        let decided = match decision {
+            None => "",
+            Some(ScriptDecision::Skip) => ", skipped",
+            Some(ScriptDecision::Give) => ", given by the definition",
+        };
+        writeln!(f, "{script} of {package} ({}){decided}{nothing}", roles.join(", "))?;
         does.iter().try_for_each(|line| writeln!(f, "  {line}"))
     }
 }

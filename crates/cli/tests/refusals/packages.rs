@@ -38,6 +38,8 @@ fn a_maintainer_script_that_cannot_be_evaluated_is_named() {
     archive.lock();
     let said = archive.build();
     assert!(said.stderr.contains("postinst of hello was skipped"), "{}", said.stderr);
+    let lock = fs::read_to_string(archive.project().join("image.lock")).unwrap();
+    assert!(lock.contains("\ndecision = \"skip\"\n"), "{lock}");
     said.answer();
     // An unchanged build says it again, from the manifest.
     assert!(archive.build().stderr.contains("postinst of hello was skipped"));
@@ -69,7 +71,8 @@ fn what_is_given_stands_for_a_script() {
     archive.build().refused(2, &["image.lock", "cvmkit lock"]);
     archive.lock();
     let lock = fs::read_to_string(archive.project().join("image.lock")).unwrap();
-    for words in ["[[account]]\nname = \"web\"\nid = 999\n", "[[file]]\npath = \"conf\"\n"] {
+    let account = "[[account]]\nname = \"web\"\nid = 999\n";
+    for words in [account, "[[file]]\npath = \"conf\"\n", "\ndecision = \"give\"\n"] {
         assert!(lock.contains(words), "{words} in {lock}");
     }
     let said = archive.build();

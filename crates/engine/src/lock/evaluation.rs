@@ -21,7 +21,7 @@ use super::records::{Lock, LockedAccount, LockedScript};
 use super::role::root_role;
 use crate::definition::{Definition, Project};
 use crate::fetch::Origins;
-use crate::rootfs::{Evaluated, EvaluatedScript, RootfsError};
+use crate::rootfs::{Evaluated, EvaluatedScript, RootfsError, ScriptDecision};
 
 /// Evaluates the packages of one variant of a lock, with ids that are given out already, which stay.
 pub type Evaluate = fn(
@@ -105,22 +105,26 @@ pub(super) fn evaluate(
 
 /// Scripts with the root file systems in which they do the same.
 #[derive(Default)]
-struct Scripts(BTreeMap<(String, String, Sha256, Sha256), Vec<String>>);
+struct Scripts(BTreeMap<ScriptKey, Vec<String>>);
+
+/// All of a script but where it is.
+type ScriptKey = (String, String, Sha256, Sha256, Option<ScriptDecision>);
 
 impl Scripts {
     fn add(&mut self, scripts: &[EvaluatedScript], role: &str) {
-        for EvaluatedScript { package, script, sha256, effects, .. } in scripts {
-            let key = (package.clone(), script.clone(), *sha256, *effects);
+        for EvaluatedScript { package, script, sha256, effects, decision, .. } in scripts {
+            let key = (package.clone(), script.clone(), *sha256, *effects, *decision);
             self.0.entry(key).or_default().push(role.to_owned());
         }
     }
 
     fn finish(self) -> Vec<LockedScript> {
-        let script = |((package, script, sha256, effects), roles)| LockedScript {
+        let script = |((package, script, sha256, effects, decision), roles)| LockedScript {
             package,
             script,
             sha256,
             effects,
+            decision,
             roles,
         };
         self.0.into_iter().map(script).collect()
@@ -333,6 +337,7 @@ mod tests {
             script: script.into(),
             sha256: Sha256::of(b"text"),
             effects: Sha256::of(does),
+            decision: None,
             lines: Vec::new(),
         }
     }

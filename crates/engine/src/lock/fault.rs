@@ -110,8 +110,9 @@ fn fault_of_scripts(lock: &Lock) -> Option<(String, String)> {
         if !SCRIPTS.contains(&script.as_str()) {
             return refuse(format!("expected one of {}", SCRIPTS.join(", ")));
         }
-        let key =
-            |one: &LockedScript| (one.package.clone(), one.script.clone(), one.sha256, one.effects);
+        let key = |one: &LockedScript| {
+            (one.package.clone(), one.script.clone(), one.sha256, one.effects, one.decision)
+        };
         let before = at.checked_sub(1).and_then(|at| lock.scripts.get(at));
         if let Some(before) = before.filter(|before| key(before) >= key(one)) {
             let twice = key(before) == key(one);

@@ -11,6 +11,7 @@ use super::local::LocalFile;
 use super::role::{FIRMWARE_ROLE, STUB_ROLE, input_role, root_role};
 use crate::definition::Definition;
 use crate::packages::{LockedPackage, LockedSuite};
+use crate::rootfs::ScriptDecision;
 
 /// Version of the format of lock files.
 pub(super) const FORMAT: u32 = 4;
@@ -80,6 +81,9 @@ pub struct LockedScript {
     pub sha256: Sha256,
     /// Of all that it changes ([`EvaluatedScript::effects`](crate::rootfs::EvaluatedScript::effects)).
     pub effects: Sha256,
+    /// What the definition decides about it, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<ScriptDecision>,
     /// The root file systems in which it does that: `root`, `root:VARIANT`, at least one.
     pub roles: Vec<String>,
 }

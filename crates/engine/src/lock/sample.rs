@@ -49,6 +49,7 @@ pub(crate) fn script(package: &str, script: &str, text: &str, does: &str) -> Loc
         script: script.into(),
         sha256: Sha256::of(text.as_bytes()),
         effects: Sha256::of(does.as_bytes()),
+        decision: None,
         roles: vec!["root".into()],
     }
 }

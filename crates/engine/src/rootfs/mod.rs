@@ -38,5 +38,5 @@ pub use error::{MissingProgram, RootfsError, Unused};
 pub use finished::Rootfs;
 pub(crate) use identity::is_hostname;
 pub use request::{Changes, Placed, PlacedNode, Request, Units};
-pub use scripts::{Evaluated, EvaluatedScript};
+pub use scripts::{Evaluated, EvaluatedScript, ScriptDecision};
 pub use volatile::remake_var_at_boot;

@@ -3,7 +3,17 @@
 use std::collections::BTreeMap;
 
 use cvmkit_formats::digest::Sha256;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// What the definition decides about a script, instead of its evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScriptDecision {
+    /// Nothing is done but what debhelper wrote into it.
+    Skip,
+    /// The same, behind the effect that the definition gives.
+    Give,
+}
 
 /// A maintainer script, and what it did in all its runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,6 +27,9 @@ pub struct EvaluatedScript {
     pub sha256: Sha256,
     /// Of all that it changed, as one line each: no id of an account that the lock gives moves it.
     pub effects: Sha256,
+    /// What the definition decides about it, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<ScriptDecision>,
     /// What it changed, in the order of its runs, each as a person reads it.
     pub lines: Vec<String>,
 }

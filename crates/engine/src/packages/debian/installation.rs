@@ -22,7 +22,7 @@ use super::sysusers::{self, MASTERS};
 use super::triggers::Triggers;
 use super::unpack::Unpacker;
 use crate::rootfs::assembly::Assembly;
-use crate::rootfs::{Accounts, EvaluatedScript, RootfsError, accounts, overlay};
+use crate::rootfs::{Accounts, EvaluatedScript, RootfsError, ScriptDecision, accounts, overlay};
 
 /// How often packages may act on triggers, one after another: each may activate others.
 const ROUNDS_MAX: usize = 1000;
@@ -189,7 +189,12 @@ impl<'a> Installation<'_, 'a> {
         for effect in effects.iter().filter(|effect| effect.is_shown()) {
             self.system.assembly.note(format!("{script} of {}: {effect}", package.name));
         }
-        self.runs.add(&package.name, script, sha256, &effects);
+        let decision = match decision {
+            Decision::Evaluate => None,
+            Decision::Skip => Some(ScriptDecision::Skip),
+            Decision::Give(_) | Decision::GaveBefore => Some(ScriptDecision::Give),
+        };
+        self.runs.add(&package.name, script, sha256, decision, &effects);
     }
 
     fn skipped(&mut self, package: &Package, script: &str, sha256: Sha256, text: &[u8]) {

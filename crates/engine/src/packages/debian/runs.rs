@@ -3,7 +3,7 @@
 use cvmkit_formats::digest::{Hasher, Sha256};
 
 use super::commands::{Effect, Script};
-use crate::rootfs::EvaluatedScript;
+use crate::rootfs::{EvaluatedScript, ScriptDecision};
 
 /// The runs of all scripts so far.
 #[derive(Default)]
@@ -18,6 +18,7 @@ impl Runs {
         package: &str,
         script: &Script,
         sha256: Sha256,
+        decision: Option<ScriptDecision>,
         effects: &[Effect],
     ) {
         let name = script.file_name();
@@ -27,7 +28,8 @@ impl Runs {
         let at = self.scripts.iter().position(is_this).unwrap_or_else(|| {
             let (package, script) = (package.to_owned(), name.to_owned());
             let effects = Sha256::of(b"");
-            let one = EvaluatedScript { package, script, sha256, effects, lines: Vec::new() };
+            let one =
+                EvaluatedScript { package, script, sha256, effects, decision, lines: Vec::new() };
             self.scripts.push((one, Hasher::default()));
             self.scripts.len() - 1
         });

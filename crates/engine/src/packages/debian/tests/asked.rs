@@ -294,12 +294,11 @@ fn a_given_effect_stands_for_a_script() {
     let script = "#!/bin/sh\nset -e\nfrobnicate\n# Automatically added by dh_x/1\ncat /etc/a.conf > /etc/seen\n\
                   # End automatically added section\n";
     let next = "#!/bin/sh\nset -e\ncat /etc/a.conf > /etc/next\n";
-    let packages = [
+    let mut packages = [
         package("base", "", &PROGRAMS),
         with_script(package("a", "Depends: base\n", &[("etc/", "")]), "postinst", script),
         with_script(package("b", "Depends: a\n", &[("etc/", "")]), "postinst", next),
     ];
-    let mut packages = packages;
     packages[0].entries[2].mode = 0o755;
     let sha256 = cvmkit_formats::digest::Sha256::of(script.as_bytes());
     let give = |package: &str, user: &str| {
@@ -319,6 +318,9 @@ fn a_given_effect_stands_for_a_script() {
     assert_eq!((meta.mode, meta.uid, meta.gid), (0o640, 321, 321));
     let log = "postinst of a: /etc/a.conf 0640 web:web".to_owned();
     assert!(rootfs.log.contains(&log), "{:?}", rootfs.log);
+    let [first, second] = rootfs.scripts.as_slice() else { panic!("{:?}", rootfs.scripts) };
+    assert_eq!((first.decision, second.decision), (Some(rootfs::ScriptDecision::Give), None));
+    assert!(first.lines.contains(&"/etc/a.conf 0640 web:web".to_owned()), "{:?}", first.lines);
     let [notice @ Notice::ScriptGiven { .. }] = rootfs.notices.as_slice() else {
         panic!("{:?}", rootfs.notices)
     };
