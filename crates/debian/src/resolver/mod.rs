@@ -8,11 +8,13 @@
 //! backtracking, installed systems, foreign architectures, Recommends. The oracle is `apt-get -s
 //! install` with an empty status file.
 
+mod dropping;
 mod error;
 mod marking;
 mod selection;
 mod universe;
 
+pub use dropping::Remaining;
 pub use error::ResolveError;
 use marking::Marking;
 pub use selection::{Reason, Selected, Selection, Suite};

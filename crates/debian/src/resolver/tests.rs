@@ -29,7 +29,7 @@ pub(super) fn within<T>(lines: &str, check: impl FnOnce(&Universe<'_>) -> T) -> 
     check(&Universe::new(&[suite], &[], "amd64").unwrap())
 }
 
-fn with<T>(lines: &str, check: impl FnOnce(&[Suite<'_>]) -> T) -> T {
+pub(super) fn with<T>(lines: &str, check: impl FnOnce(&[Suite<'_>]) -> T) -> T {
     let text = index_text(lines);
     let index = Index::parse(text.as_bytes()).unwrap();
     check(&[Suite { id: "s", priority: PinPriority::Default, index: &index }])

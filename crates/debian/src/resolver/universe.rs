@@ -272,7 +272,7 @@ impl<'a> Universe<'a> {
     }
 }
 
-fn relations<'a>(
+pub(super) fn relations<'a>(
     package: &'a Package<'a>,
     field: RelationField,
 ) -> Result<Vec<Vec<Relation<'a>>>, ResolveError> {
