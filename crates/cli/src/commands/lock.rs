@@ -86,6 +86,7 @@ impl Arguments {
         console.result(&Locked {
             path: project.lock_path().display().to_string(),
             packages: lock.packages.len(),
+            dropped: lock.dropped.len(),
             bytes: lock.packages.iter().map(|package| package.size).sum(),
             accounts: lock.accounts.len(),
             scripts: lock.scripts.len(),
@@ -235,6 +236,8 @@ impl fmt::Display for ScriptExplanation {
 struct Locked {
     path: String,
     packages: usize,
+    /// How many packages the image does without because its definition drops them.
+    dropped: usize,
     bytes: u64,
     /// How many accounts have an id in the lock.
     accounts: usize,
@@ -255,6 +258,9 @@ impl fmt::Display for Locked {
         let megabytes = self.bytes / 1_000_000;
         let files = counted(self.files, "local file");
         write!(f, "{}: {packages} ({megabytes} MB), {files}", self.path)?;
+        if self.dropped > 0 {
+            write!(f, ", {} dropped", counted(self.dropped, "package"))?;
+        }
         match (self.changes.is_empty(), self.changes.rewritten) {
             (false, _) => Ok(()),
             (true, true) => {

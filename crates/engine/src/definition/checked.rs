@@ -121,6 +121,8 @@ pub struct Packages {
     pub give: BTreeMap<String, BTreeMap<Sha256, Given>>,
     /// Answers to questions of debconf, each one line of text, by question.
     pub debconf: BTreeMap<String, String>,
+    /// Packages to leave out although others depend on them, each with its reason: none that is requested.
+    pub drop: BTreeMap<String, String>,
 }
 
 /// What stands for a maintainer script: something, no account and no path twice.

@@ -6,6 +6,7 @@
 
 mod checked;
 mod console;
+mod dropping;
 mod error;
 mod input;
 mod parse;

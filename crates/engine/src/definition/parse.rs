@@ -10,14 +10,13 @@ use cvmkit_attest::profile::{Profile, ProfileError, Technology};
 use cvmkit_formats::architecture::Architecture;
 use cvmkit_host::document;
 
-use super::console;
 use super::raw::{
     RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawOverlay, RawPlatform,
     RawRoot, RawUser, RawVerity,
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
-    Platform, ProfileSource, Root, Seed, Verity,
+    Platform, ProfileSource, Root, Seed, Verity, console,
 };
 use crate::packages::debian::{Source, is_archive_name, is_pool_path};
 use crate::rootfs::{capability, is_hostname, mode};

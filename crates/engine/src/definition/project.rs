@@ -9,7 +9,7 @@ use cvmkit_host::files;
 use super::checked::Definition;
 use super::error::DefinitionError;
 use super::parse;
-use super::raw::{RawDefinition, RawPlatform};
+use super::raw::{RawDefinition, RawPackages, RawPlatform};
 
 /// Name of the definition in its folder.
 const DEFINITION_FILE: &str = "image.toml";
@@ -137,11 +137,21 @@ impl Project {
         let machine_files = |raw: &RawPlatform| {
             [&raw.firmware, &raw.variables, &raw.pinned, &raw.image].map(Clone::clone)
         };
+        let packages = |raw: &RawPackages| {
+            let (install, essential, drop) = (&raw.install, &raw.essential, &raw.drop);
+            match drop.is_empty() {
+                // As in locks of definitions that could not drop anything yet.
+                true => serde_json::json!({ "install": install, "essential": essential }),
+                false => {
+                    serde_json::json!({ "install": install, "essential": essential, "drop": drop })
+                }
+            }
+        };
         let relevant = |raw: &RawDefinition| {
             serde_json::json!({
                 "architecture": raw.architecture,
                 "sources": raw.sources,
-                "packages": { "install": raw.packages.install, "essential": raw.packages.essential },
+                "packages": packages(&raw.packages),
                 "stub": raw.boot.stub,
                 "boot": raw.boot.kind,
                 "firmware": raw.firmware,

@@ -114,6 +114,10 @@ pub struct RawPackages {
     /// `true` and `false`. Default: that of the question's template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub debconf: BTreeMap<String, RawAnswer>,
+    /// Packages that must not be in the image although others depend on them, each with the reason, such
+    /// as `initramfs-tools = "stage 1 is ours"`. Packages that only these need are left out too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drop: BTreeMap<String, String>,
 }
 
 /// An answer to a question of debconf.
@@ -516,9 +520,10 @@ impl RawDefinition {
 
 impl RawPackages {
     fn overlaid(self, over: Self) -> Self {
-        let (mut scripts, mut debconf) = (self.scripts, self.debconf);
+        let (mut scripts, mut debconf, mut drop) = (self.scripts, self.debconf, self.drop);
         scripts.extend(over.scripts);
         debconf.extend(over.debconf);
+        drop.extend(over.drop);
         Self {
             install: appended(self.install, over.install),
             essential: over.essential.or(self.essential),
@@ -527,6 +532,7 @@ impl RawPackages {
             metadata: over.metadata.or(self.metadata),
             scripts,
             debconf,
+            drop,
         }
     }
 }

@@ -210,6 +210,15 @@ pub enum LockError {
         /// The archive.
         archive: String,
     },
+    /// Packages to drop that no root file system would have.
+    #[error(
+        "the definition drops {}, which no package of the image needs",
+        .names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    )]
+    NotDropped {
+        /// The packages.
+        names: Vec<String>,
+    },
     /// A package to update that the lock does not have.
     #[error("`{name}` is not in the lock")]
     NotLocked {
@@ -287,6 +296,9 @@ impl Diagnosis for LockError {
             Self::Suite(error) => return error.hint(),
             Self::NoSuchInput { suite: None, .. } => {
                 "name the suite that has it with `suite = \"...\"`".into()
+            }
+            Self::NotDropped { .. } => {
+                "take them out of `packages.drop`, or correct the names".into()
             }
             Self::NotLocked { .. } => "`cvmkit lock` adds packages; `--update` moves them".into(),
             Self::NoLongerThere { name, .. } => {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_formats::digest::Sha256;
 
+use super::dropped::LockedDrop;
 use super::records::{Lock, LockedAccount, LockedScript};
 use super::role::{FIRMWARE_ROLE, ROOT_ROLE, STUB_ROLE};
 use crate::packages::LockedPackage;
@@ -36,7 +37,10 @@ impl Lock {
                 return Some((message, package.words()));
             }
         }
-        if let Some(found) = fault_of_accounts(self).or_else(|| fault_of_scripts(self)) {
+        if let Some(found) = fault_of_accounts(self)
+            .or_else(|| fault_of_drops(self))
+            .or_else(|| fault_of_scripts(self))
+        {
             return Some(found);
         }
         let suites: BTreeSet<_> =
@@ -130,6 +134,32 @@ fn fault_of_scripts(lock: &Lock) -> Option<(String, String)> {
         let owners = lock.packages.iter().filter(|owner| owner.name == *package);
         if roles.iter().any(|role| !owners.clone().any(|owner| owner.roles.contains(role))) {
             return refuse("is of no package that is locked for its roles".to_owned());
+        }
+    }
+    None
+}
+
+/// What no lock that was made says of dropped packages, and words of the line that says it.
+fn fault_of_drops(lock: &Lock) -> Option<(String, String)> {
+    let words = |dropped: &LockedDrop| format!("name = \"{}\"", dropped.name);
+    if let Some(pair) = lock.dropped.windows(2).find(|pair| pair[0].key() >= pair[1].key()) {
+        let (name, version) = (&pair[1].name, &pair[1].version);
+        let message =
+            format!("the dropped package `{name}` {version} is twice, or not in its place");
+        return Some((message, words(&pair[1])));
+    }
+    for dropped in &lock.dropped {
+        let LockedDrop { name, roles, .. } = dropped;
+        let refuse = |why: &str| Some((format!("dropped package `{name}`: {why}"), words(dropped)));
+        let is_root = |role: &String| role.split(':').next() == Some(ROOT_ROLE);
+        if roles.is_empty() || !roles.iter().all(is_root) {
+            return refuse("roles: expected the root file systems that do without it");
+        }
+        let has = |package: &LockedPackage| {
+            package.name == *name && package.roles.iter().any(|role| roles.contains(role))
+        };
+        if lock.packages.iter().any(has) {
+            return refuse("a root file system has it");
         }
     }
     None

@@ -6,6 +6,7 @@
 //! well; it has one form, and its head has the digest of its body, so that nobody edits it by chance.
 
 mod difference;
+mod dropped;
 mod error;
 mod evaluation;
 mod fault;
@@ -23,6 +24,7 @@ mod text;
 mod unused;
 
 pub use difference::{ScriptChange, ScriptDifference};
+pub use dropped::LockedDrop;
 pub use error::LockError;
 pub use evaluation::{Evaluate, Unevaluated};
 pub use file::LockFile;

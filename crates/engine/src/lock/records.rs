@@ -7,6 +7,7 @@ use cvmkit_host::timestamp::Timestamp;
 use cvmkit_host::versioned::Versioned;
 use serde::{Deserialize, Serialize};
 
+use super::dropped::LockedDrop;
 use super::local::LocalFile;
 use super::role::{FIRMWARE_ROLE, STUB_ROLE, input_role, root_role};
 use crate::definition::Definition;
@@ -46,6 +47,10 @@ pub struct Lock {
     /// The packages, sorted by name, architecture and version.
     #[serde(rename = "package", skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<LockedPackage>,
+    /// The packages that the image does without because its definition drops them, and those that stood
+    /// only for these; sorted by all they say but their roles.
+    #[serde(rename = "dropped", skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<LockedDrop>,
     /// The accounts whose ids nothing else fixes, sorted by name.
     #[serde(rename = "account", skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<LockedAccount>,
@@ -183,17 +188,24 @@ impl Lock {
         let mut chain: Vec<(String, String)> = Vec::new();
         let mut next = Some(name.to_owned());
         while let Some(name) = next.take() {
-            let Some(package) = self.packages.iter().find(|package| package.name == name) else {
-                break;
-            };
+            let Some((reason, words)) = self.reason_of(&name) else { break };
             // A reason reads `Depends of OTHER: RELATION`, or is one word.
-            let of = package.reason.split_once(" of ").and_then(|(_, rest)| rest.split_once(':'));
+            let of = reason.split_once(" of ").and_then(|(_, rest)| rest.split_once(':'));
             next = of
                 .map(|(other, _)| other.to_owned())
                 .filter(|other| chain.iter().all(|(seen, _)| seen != other));
-            chain.push((name, package.reason.clone()));
+            chain.push((name, words));
         }
         chain
+    }
+
+    /// Why a package was chosen, and what to say of it: of a dropped one that it is dropped too.
+    fn reason_of(&self, name: &str) -> Option<(&str, String)> {
+        if let Some(package) = self.packages.iter().find(|package| package.name == name) {
+            return Some((&package.reason, package.reason.clone()));
+        }
+        let dropped = self.dropped.iter().find(|dropped| dropped.name == name)?;
+        Some((&dropped.reason, dropped.to_string()))
     }
 }
 
@@ -214,6 +226,7 @@ pub(super) fn empty(definition: Sha256, package_request: Sha256) -> Lock {
         unknown_ids_of: Vec::new(),
         suites: Vec::new(),
         packages: Vec::new(),
+        dropped: Vec::new(),
         accounts: Vec::new(),
         scripts: Vec::new(),
         files: Vec::new(),

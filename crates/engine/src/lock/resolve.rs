@@ -12,6 +12,7 @@ use cvmkit_host::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::difference::ScriptChange;
+use super::dropped::Drops;
 use super::error::LockError;
 use super::evaluation::{Evaluate, evaluate, script_changes};
 use super::file::{LOCK_MAX, LockFile};
@@ -25,7 +26,7 @@ use crate::fetch::Origins;
 use crate::local::{LocalError, LocalFolder};
 use crate::packages::LockedPackage;
 use crate::packages::debian::{
-    Accepted, Archives, Judge, KeyFile, Options, Source, SuiteError, TrustedSuite,
+    Accepted, Archives, Chosen, Judge, KeyFile, Options, Source, SuiteError, TrustedSuite,
 };
 
 /// How much of an earlier lock may change.
@@ -239,13 +240,15 @@ fn resolve(
     if let (Update::Only(moving), Some(lock)) = (update, earlier) {
         keep_locked(&mut archives, lock, moving)?;
     }
-    let mut packages = BTreeMap::new();
+    let (mut packages, mut drops) = (BTreeMap::new(), Drops::default());
     for definition in definitions {
-        choose(&archives, definition, &mut packages)?;
+        choose(&archives, definition, &mut packages, &mut drops)?;
     }
+    let dropped = drops.finish().map_err(|names| LockError::NotDropped { names })?;
     Ok(Lock {
         suites: trusted.into_iter().map(|suite| suite.locked).collect(),
         packages: packages.into_values().collect(),
+        dropped,
         ..empty(Sha256::of(b""), Sha256::of(b""))
     })
 }
@@ -341,12 +344,18 @@ fn choose(
     archives: &Archives<'_>,
     definition: &Definition,
     records: &mut Records,
+    drops: &mut Drops,
 ) -> Result<(), LockError> {
     let variant = definition.variant.as_deref();
     let architecture = definition.architecture.debian();
     let options = Options { architecture, essential: definition.packages.essential };
     let requests: Vec<&str> = definition.packages.install.iter().map(String::as_str).collect();
-    for package in archives.of_sources(&definition.sources).resolve(&requests, &options)? {
+    let drop = &definition.packages.drop;
+    let names = drop.keys().map(String::as_str).collect();
+    let offered = archives.of_sources(&definition.sources);
+    let Chosen { packages, gone } = offered.resolve(&requests, &options, &names)?;
+    drops.note(drop, gone, &root_role(variant));
+    for package in packages {
         note(package, root_role(variant), records);
     }
     for (role, input) in inputs(definition) {

@@ -8,7 +8,7 @@ use cvmkit_host::progress::Progress;
 use cvmkit_host::timestamp::Timestamp;
 
 use super::records::empty;
-use super::{Lock, LockFile, LockedAccount, LockedPackage, LockedScript, LockedSuite};
+use super::{Lock, LockFile, LockedAccount, LockedDrop, LockedPackage, LockedScript, LockedSuite};
 use crate::definition::Project;
 
 /// A package of the root file system.
@@ -50,6 +50,17 @@ pub(crate) fn script(package: &str, script: &str, text: &str, does: &str) -> Loc
         sha256: Sha256::of(text.as_bytes()),
         effects: Sha256::of(does.as_bytes()),
         decision: None,
+        roles: vec!["root".into()],
+    }
+}
+
+/// A package that the base does without.
+pub(crate) fn dropped(name: &str, reason: &str, because: Option<&str>) -> LockedDrop {
+    LockedDrop {
+        name: name.into(),
+        version: "1".into(),
+        reason: reason.into(),
+        because: because.map(str::to_owned),
         roles: vec!["root".into()],
     }
 }

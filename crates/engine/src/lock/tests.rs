@@ -5,7 +5,7 @@ use cvmkit_host::files;
 use cvmkit_host::versioned::VersionedError;
 
 use super::fault::PACKAGE_MIN;
-use super::sample::{account, lock, package, script};
+use super::sample::{account, dropped, lock, package, script};
 use super::*;
 use crate::packages::debian::SIZE_MAX;
 
@@ -119,6 +119,31 @@ fn scripts_that_no_lock_has_are_refused() {
         (vec![of("c", "config", root)], "is of no package that is locked for its roles"),
     ] {
         let error = with(&scripts).unwrap_err();
+        assert!(matches!(error, LockError::Malformed { line: Some(_), .. }), "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn dropped_packages_that_no_lock_has_are_refused() {
+    let with = |dropped: &[LockedDrop]| {
+        let lock = Lock { dropped: dropped.to_vec(), ..lock(vec![package("a")]) };
+        read(&lock.to_text().unwrap()).map(|read| assert_eq!(read, lock))
+    };
+    let of = |name: &str, roles: &[&str]| LockedDrop {
+        roles: roles.iter().map(ToString::to_string).collect(),
+        ..dropped(name, "essential", Some("not used"))
+    };
+    with(&[of("a", &["root:v"]), of("b", &["root"])]).unwrap();
+    with(&[dropped("b", "Depends of a: b", None)]).unwrap();
+    for (dropped, words) in [
+        (vec![of("c", &["root"]), of("b", &["root"])], "`b` 1 is twice, or not in its place"),
+        (vec![of("b", &["root"]), of("b", &["root:v"])], "`b` 1 is twice, or not in its place"),
+        (vec![of("a", &["root"])], "`a`: a root file system has it"),
+        (vec![of("b", &[])], "`b`: roles: expected"),
+        (vec![of("b", &["root", "stub"])], "`b`: roles: expected"),
+    ] {
+        let error = with(&dropped).unwrap_err();
         assert!(matches!(error, LockError::Malformed { line: Some(_), .. }), "{error:?}");
         assert!(error.to_string().contains(words), "{error}");
     }

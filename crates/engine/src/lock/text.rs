@@ -8,8 +8,8 @@
 //! definition = "…"
 //! package-request = "…"
 //!
-//! [[suite]], [[package]], [[account]], [[script]], [[file]] records, parsed one at a time: a lock of any
-//!                                  length takes no more memory than what it says
+//! [[suite]], [[package]], [[dropped]], [[account]], [[script]], [[file]] records, parsed one at a time:
+//!                                  a lock of any length takes no more memory than what it says
 //! ```
 
 use std::collections::BTreeSet;
@@ -21,6 +21,7 @@ use cvmkit_host::versioned;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::dropped::LockedDrop;
 use super::error::LockError;
 use super::local::LocalFile;
 use super::records::{
@@ -38,7 +39,8 @@ const HEADER: &str = "\
 ";
 
 /// How a record begins.
-const RECORDS: [&str; 5] = ["[[suite]]", "[[package]]", "[[account]]", "[[script]]", "[[file]]"];
+const RECORDS: [&str; 6] =
+    ["[[suite]]", "[[package]]", "[[dropped]]", "[[account]]", "[[script]]", "[[file]]"];
 
 /// The head of a lock of the current format.
 #[derive(Deserialize)]
@@ -82,6 +84,8 @@ struct Record {
     suite: Vec<LockedSuite>,
     #[serde(default)]
     package: Vec<LockedPackage>,
+    #[serde(default)]
+    dropped: Vec<LockedDrop>,
     #[serde(default)]
     account: Vec<LockedAccount>,
     #[serde(default)]
@@ -243,10 +247,11 @@ fn parse(text: &str, format: u32) -> Result<(Lock, Option<Sha256>), Unreadable> 
         (Lock { format, unknown_ids_of, ..lock }, Some(sha256))
     };
     for (line, part) in parts {
-        let Record { suite, package, account, script, file } = toml_of(line, part)?;
+        let Record { suite, package, dropped, account, script, file } = toml_of(line, part)?;
         for (kind, there, before) in [
             ("account", !account.is_empty(), FORMAT_WITHOUT_IDS),
             ("script", !script.is_empty(), FORMAT_WITHOUT_SCRIPTS),
+            ("dropped", !dropped.is_empty(), FORMAT_WITHOUT_SCRIPTS),
         ] {
             if there && format <= before {
                 let message = format!("a lock of format {format} has no `[[{kind}]]`");
@@ -255,6 +260,7 @@ fn parse(text: &str, format: u32) -> Result<(Lock, Option<Sha256>), Unreadable> 
         }
         lock.suites.extend(suite);
         lock.packages.extend(package);
+        lock.dropped.extend(dropped);
         lock.accounts.extend(account);
         lock.scripts.extend(script);
         lock.files.extend(file);
@@ -392,6 +398,10 @@ mod tests {
             ("sha256 = \"00\"\n", 4),
             ("unknown-ids-of = []\n", 4),
             ("\n[[account]]\nname = \"a\"\nid = 100\nroles = [\"root\"]\n", 5),
+            (
+                "\n[[dropped]]\nname = \"a\"\nversion = \"1\"\nreason = \"x\"\nroles = [\"root\"]\n",
+                5,
+            ),
         ] {
             let Err(Unreadable::Malformed { line: found, .. }) =
                 Lock::read(&format!("{head}{more}"), FORMAT_WITHOUT_DIGEST)

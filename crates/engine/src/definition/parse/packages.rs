@@ -6,7 +6,7 @@ use cvmkit_formats::digest::Sha256;
 
 use super::{Check, Checked};
 use crate::definition::raw::{RawAnswer, RawGiven, RawMetadata, RawPackages, RawScripts};
-use crate::definition::{Given, Packages};
+use crate::definition::{Given, Packages, dropping};
 use crate::rootfs::is_packaged_name;
 
 /// Folders in which nothing lasts that a script makes: every boot empties them, or puts a file system of its
@@ -25,6 +25,10 @@ impl Check<'_> {
                 return Err(self.invalid(key, pattern, rule));
             }
         }
+        for (name, reason) in &raw.drop {
+            dropping::check(name, reason, &raw.install)
+                .map_err(|(key, found, rule)| self.invalid(&key, &found, rule))?;
+        }
         Ok(Packages {
             install: raw.install,
             essential: raw.essential.unwrap_or(true),
@@ -34,6 +38,7 @@ impl Check<'_> {
             skip: self.skip(&raw.scripts)?,
             give: self.give(raw.scripts)?,
             debconf: self.debconf(raw.debconf)?,
+            drop: raw.drop,
         })
     }
 

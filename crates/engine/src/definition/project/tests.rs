@@ -150,6 +150,7 @@ fn a_key_decides_about_packages_or_does_not() {
         "[[sources]]\nsuites = [\"forky\"]".to_owned(),
         "[packages]\ninstall = [\"a\"]".to_owned(),
         "[packages]\nessential = false".to_owned(),
+        "[packages.drop]\na = \"x\"".to_owned(),
         "[boot]\nkind = \"direct\"".to_owned(),
         format!("[boot]\nstub = {}", file("stub")),
         format!("firmware = {}", file("fw")),

@@ -29,6 +29,7 @@ fn full(own: &str) -> RawDefinition {
             "metadata": pick("full", "none"),
             "scripts": { own: { "skip": [digest] }, "both": { "skip": [digest], "give": given } },
             "debconf": { own: flag, "a/b": own },
+            "drop": { own: own, "both": own },
         },
         "kernel": { "modules": [own], "command-line": [own] },
         "root": {

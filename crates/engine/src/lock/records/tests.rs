@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lock::LocalKind;
-use crate::lock::sample::{account, lock, package, suite};
+use crate::lock::sample::{account, dropped, lock, package, suite};
 
 #[test]
 fn roles_are_of_a_variant_or_of_the_base() {
@@ -140,4 +140,23 @@ fn a_reason_leads_from_a_package_to_one_that_was_requested() {
     assert_eq!(chain("z"), "z");
     assert_eq!(chain("none"), "");
     assert_eq!(all.explain("b")[0].1, "Depends of a: b (>= 1)");
+}
+
+#[test]
+fn a_dropped_package_has_its_reasons_too() {
+    let mut all = lock(vec![package("a")]);
+    all.dropped = vec![
+        dropped("data", "Depends of tool: data", None),
+        dropped("tool", "Depends of a: tool", Some("not used")),
+    ];
+    let chain = all.explain("data");
+    let rows: Vec<String> = chain.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    assert_eq!(
+        rows,
+        [
+            "data: Depends of tool: data (dropped with what needed it)",
+            "tool: Depends of a: tool (dropped: not used)",
+            "a: essential",
+        ]
+    );
 }

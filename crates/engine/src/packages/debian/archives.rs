@@ -1,9 +1,9 @@
 //! The packages that trusted suites offer, and the choice among them: apt's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::packages::{Index, Package};
-use cvmkit_debian::resolver::{self, Options, ResolveError, Selected, Suite};
+use cvmkit_debian::resolver::{self, Options, Remaining, ResolveError, Selected, Suite};
 use cvmkit_formats::digest::Sha256;
 
 use super::Source;
@@ -68,13 +68,21 @@ impl<'a> Archives<'a> {
     }
 }
 
+/// The packages that requests come to.
+pub(crate) struct Chosen {
+    /// Those of the image.
+    pub(crate) packages: Vec<LockedPackage>,
+    /// Those that are dropped, and those that stood only for them.
+    pub(crate) gone: Vec<LockedPackage>,
+}
+
 /// What the suites of some sources offer.
 pub(crate) struct Offered<'a> {
     suites: Vec<&'a (&'a TrustedSuite, Index<'a>)>,
 }
 
 impl Offered<'_> {
-    /// The packages that the requests need, each with its reason and without roles.
+    /// The packages that the requests need but those to `drop`, each with its reason and without roles.
     ///
     /// # Errors
     /// There is no set of packages that satisfies the requests.
@@ -82,9 +90,14 @@ impl Offered<'_> {
         &self,
         requests: &[&str],
         options: &Options<'_>,
-    ) -> Result<Vec<LockedPackage>, ResolveError> {
+        drop: &BTreeSet<&str>,
+    ) -> Result<Chosen, ResolveError> {
         let selection = resolver::resolve(&self.view(), requests, options)?;
-        Ok(selection.packages.iter().map(|selected| self.locked(selected)).collect())
+        let Remaining { kept, gone } = selection.without(drop, options.architecture)?;
+        let locked = |packages: &[Selected<'_>]| -> Vec<LockedPackage> {
+            packages.iter().map(|selected| self.locked(selected)).collect()
+        };
+        Ok(Chosen { packages: locked(&kept), gone: locked(&gone) })
     }
 
     /// The newest version of one package by pin priority, without what it depends on.

@@ -40,10 +40,11 @@ use crate::rootfs::{
     Evaluated, Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot,
     terminals, tmpfiles, units,
 };
-pub(crate) use archives::Archives;
+pub(crate) use archives::{Archives, Chosen};
 pub use commands::AnswerProblem;
 use commands::{Asked, LeftOut};
 pub use cvmkit_debian::openpgp::Fingerprint;
+pub(crate) use cvmkit_debian::relation::is_package_name;
 pub(crate) use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
 pub(crate) use cvmkit_debian::resolver::Options;
 pub use cvmkit_debian::resolver::ResolveError;

@@ -264,9 +264,11 @@ fn what_is_not_said_has_a_default() {
         skip,
         give,
         debconf,
+        drop,
     } = definition.packages;
     assert!(install.is_empty() && exclude_paths.is_empty() && include_paths.is_empty());
     assert!(essential && skip.is_empty() && give.is_empty() && debconf.is_empty());
+    assert!(drop.is_empty());
     assert_eq!(metadata, RawMetadata::Full);
     assert_eq!(definition.default_target, "multi-user.target");
     let stub = "usr/lib/systemd/boot/efi/linuxx64.efi.stub".to_owned();
@@ -293,6 +295,19 @@ fn patterns_of_paths_are_absolute() {
     let tables = "[packages]\nexclude-paths = [\"/a/*\"]\ninclude-paths = [\"/a/b\"]";
     let Packages { exclude_paths, include_paths, .. } = sample::definition(tables).packages;
     assert_eq!((exclude_paths, include_paths), (vec!["/a/*".to_owned()], vec!["/a/b".to_owned()]));
+}
+
+#[test]
+fn what_is_dropped_is_not_requested() {
+    let tables = "[packages]\ninstall = [\"a=1\"]\n[packages.drop]\n";
+    let drop = sample::definition(&format!("{tables}b = \"not needed\"")).packages.drop;
+    assert_eq!(drop, BTreeMap::from([("b".to_owned(), "not needed".to_owned())]));
+    let requested = "no package that `packages.install` requests";
+    refused(&format!("{tables}a = \"x\""), "packages.drop.`a`", "a=1", requested);
+    let reason = "the reason in one line, of at most 200 bytes";
+    refused(&format!("{tables}b = \"\""), "packages.drop.`b`", "", reason);
+    let name = "the name of a package, without a version";
+    refused(&format!("{tables}\"b=1\" = \"x\""), "packages.drop", "b=1", name);
 }
 
 #[test]
