@@ -69,6 +69,26 @@ pub enum Notice {
         /// What it runs.
         program: String,
     },
+    /// Findings of the audit that the definition allows.
+    #[serde(rename_all = "kebab-case")]
+    FindingsAllowed {
+        /// Their class, such as `missing-interpreter`.
+        finding: String,
+        /// The path, or the pattern of paths.
+        path: String,
+        /// How many there are.
+        count: u64,
+    },
+    /// Findings of the audit that only a debug image may have.
+    #[serde(rename_all = "kebab-case")]
+    FindingsOfDebug {
+        /// Their class, such as `private-key`.
+        finding: String,
+        /// How many there are.
+        count: u64,
+        /// The path of the first.
+        first: String,
+    },
     /// A unit that helps an enabled one, and never starts on this image.
     #[serde(rename_all = "kebab-case")]
     HelperNeverStarts {
@@ -119,6 +139,12 @@ impl fmt::Display for Notice {
                 "{unit} runs {program}: anyone with a key or password that the image accepts can \
                  log in over the network"
             ),
+            Self::FindingsAllowed { finding, path, count } => {
+                write!(f, "the definition allows {finding} at {path} ({count} found)")
+            }
+            Self::FindingsOfDebug { finding, count, first } => {
+                write!(f, "{finding} at {first} ({count} found): refused in a production image")
+            }
             Self::HelperNeverStarts { unit, helper, condition } if condition.is_empty() => write!(
                 f,
                 "{unit} is enabled, but {helper}, which Debian enables for it, is not: nothing does \

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod boot;
 mod build;
 mod compare;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Vendor(Deferred<vendor::Arguments>),
     /// Show which registers an edit changes, before you build.
     Plan(Deferred<plan::Arguments>),
+    /// List what a root file system holds that an attacker could use.
+    Audit(Deferred<audit::Arguments>),
     /// Build the image that a definition and its lock describe.
     Build(Deferred<build::Arguments>),
     /// List the platform profiles, or print one.
@@ -72,6 +75,7 @@ impl Command {
             Self::Lock(arguments) => arguments.0.run(console),
             Self::Vendor(arguments) => arguments.0.run(console),
             Self::Plan(arguments) => arguments.0.run(console),
+            Self::Audit(arguments) => arguments.0.run(console),
             Self::Build(arguments) => arguments.0.run(console),
             Self::Profile(arguments) => arguments.0.run(console),
             Self::Measure(arguments) => arguments.0.run(console),

@@ -14,11 +14,12 @@ use crate::program::Folder;
 use crate::se_image;
 
 /// Each command with its words.
-pub(crate) const COMMANDS: [(&str, &str); 35] = [
+pub(crate) const COMMANDS: [(&str, &str); 36] = [
     ("new", "minimal made"),
     ("lock", "nothing"),
     ("vendor", "nothing"),
     ("plan", "nothing --edit kernel"),
+    ("audit", "nothing"),
     ("build", "nothing"),
     ("profile", ""),
     ("profile", "qemu-tdx-direct"),

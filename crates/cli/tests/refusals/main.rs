@@ -14,6 +14,7 @@
 mod accounts;
 mod archive;
 mod asked;
+mod audit;
 mod definition;
 mod fetched;
 mod local_files;

@@ -29,11 +29,12 @@ guest-features = \"0x1\"
 const EDIT: &str = "[kernel]\ncommand-line = [\"quiet\"]\n";
 
 /// The runs by command, in order: each has what the ones before made. `DEF` is the definition's folder.
-const RUNS: [(&str, &str); 13] = [
+const RUNS: [(&str, &str); 14] = [
     ("lock", "lock DEF"),
     ("lock", "lock DEF"),
     ("lock", "lock --check DEF"),
     ("vendor", "vendor vendor DEF"),
+    ("audit", "audit DEF"),
     ("build", "build --out out DEF"),
     ("build", "build --out out DEF"),
     ("verify", "verify out"),

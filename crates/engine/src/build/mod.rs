@@ -5,6 +5,7 @@
 //! computed from the written files, and everything is described. Nothing appears in the output
 //! folder before all of it is finished.
 
+mod audit;
 mod built;
 mod copies;
 mod error;
@@ -31,6 +32,7 @@ use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, Meta, Tree};
 use cvmkit_host::files::{self, Published, Staging};
 
+pub use audit::{Audited, audit};
 pub use built::Built;
 pub use error::BuildError;
 use external::External;
@@ -85,6 +87,7 @@ pub fn build(
     let mut rootfs =
         debian::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
     lock.holds_scripts(variant, &rootfs.scripts)?;
+    audit::decide(&mut rootfs, &definition)?;
     let boot = boot_parts(&mut rootfs, &inputs, builder.stage1)?;
     let os_release = os_release(&rootfs.tree)?;
     let image = image::write(

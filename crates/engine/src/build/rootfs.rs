@@ -41,6 +41,8 @@ impl Inputs<'_> {
             groups: self.definition.users.iter().filter_map(group).collect(),
             exclude: patterns.exclude_paths.iter().cloned().chain(included).collect(),
             ids: Ids::Locked(self.lock.lock.ids(self.definition.variant.as_deref())),
+            check_needs: !patterns.drop.is_empty()
+                || self.definition.allow.iter().any(|allowed| allowed.finding.is_missing()),
             mtime: self.timestamp.0,
         })
     }
@@ -214,10 +216,16 @@ pub(crate) struct RootfsParts<'a> {
     groups: Vec<GroupRequest>,
     exclude: Vec<String>,
     ids: Ids,
+    check_needs: bool,
     mtime: i64,
 }
 
 impl RootfsParts<'_> {
+    /// With every ELF file and script asked what it needs of others.
+    pub(super) fn with_needs(self) -> Self {
+        Self { check_needs: true, ..self }
+    }
+
     pub(crate) fn as_request(&self) -> Request<'_> {
         let definition = self.definition;
         Request {
@@ -247,6 +255,7 @@ impl RootfsParts<'_> {
                 image_id: &definition.id,
                 image_version: &definition.version,
                 debug: definition.debug,
+                check_needs: self.check_needs,
                 mtime: self.mtime,
                 volatile_var: definition.command_line.iter().any(|word| word == VOLATILE_STATE),
             },

@@ -13,7 +13,7 @@ use super::raw::{
 };
 use super::seed::Seed;
 use crate::packages::debian::Source;
-use crate::rootfs::is_hostname;
+use crate::rootfs::{Allowed, is_hostname};
 
 /// What the id of an image is made of.
 pub const ID_RULE: &str = "1 to 64 lower-case letters and digits, with `.` or `-` between them";
@@ -77,6 +77,8 @@ pub struct Definition {
     pub units_mask: Vec<String>,
     /// Target that systemd boots to: `multi-user.target`, if the definition does not say.
     pub default_target: String,
+    /// Findings of the audit that the image may have.
+    pub allow: Vec<Allowed>,
     /// Platforms whose expected measurements are computed, in this order.
     pub platforms: Vec<Platform>,
 }

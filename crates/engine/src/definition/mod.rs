@@ -6,8 +6,8 @@
 
 mod checked;
 mod console;
-mod dropping;
 mod error;
+mod exceptions;
 mod input;
 mod parse;
 mod platform;

@@ -11,15 +11,15 @@ use cvmkit_formats::architecture::Architecture;
 use cvmkit_host::document;
 
 use super::raw::{
-    RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawOverlay, RawPlatform,
+    RawAllow, RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawOverlay, RawPlatform,
     RawRoot, RawUser, RawVerity,
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
-    Platform, ProfileSource, Root, Seed, Verity, console,
+    Platform, ProfileSource, Root, Seed, Verity, console, exceptions,
 };
 use crate::packages::debian::{Source, is_archive_name, is_pool_path};
-use crate::rootfs::{capability, is_hostname, mode};
+use crate::rootfs::{Allowed, capability, is_hostname, mode};
 
 /// Drivers of the disks that hypervisors and clouds offer.
 const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
@@ -139,6 +139,7 @@ impl Check<'_> {
             files: self.each(raw.files, |check, raw| check.file("files", raw))?,
             overlays: self.each(raw.overlays, Self::overlay)?,
             users: self.each(raw.users, |check, raw| check.user("users", raw))?,
+            allow: self.each(raw.allow, Self::allow)?,
             units_enable: raw.units.enable,
             units_mask: raw.units.mask,
             default_target: raw.units.default.unwrap_or_else(|| "multi-user.target".into()),
@@ -490,6 +491,13 @@ impl Check<'_> {
             Some(path) => self.image_path("overlays.target", path)?,
         };
         Ok(Overlay { source: raw.source, target, ownership: ownership(raw.owner, raw.group) })
+    }
+
+    fn allow(&self, raw: RawAllow) -> Checked<Allowed> {
+        let RawAllow { finding, path, reason } = raw;
+        exceptions::allows(&path, &reason)
+            .map_err(|(key, found, rule)| self.invalid(&key, &found, rule))?;
+        Ok(Allowed { finding, path, reason })
     }
 
     /// A user of the list that `list` names.

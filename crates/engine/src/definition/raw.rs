@@ -12,6 +12,7 @@ use cvmkit_measure::firmware::behaviour::SecureBootBuild;
 use cvmkit_measure::uefi::medium::{DiskBus, FirmwareBy};
 
 use crate::packages::debian::Source;
+use crate::rootfs::FindingKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,9 @@ pub struct RawDefinition {
     /// systemd units to enable or mask. Nothing is enabled that is not named here.
     #[serde(default)]
     pub units: RawUnits,
+    /// Findings of the audit that this image may have: without it each ends the build of a production image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<RawAllow>,
     /// Platforms whose expected measurements go into `reference-values.json`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<RawPlatform>,
@@ -400,6 +404,18 @@ pub struct RawUnits {
     pub default: Option<String>,
 }
 
+/// A finding of the audit that the image may have.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawAllow {
+    /// Its class, as `cvmkit audit` names it.
+    pub finding: FindingKind,
+    /// Its path, as `cvmkit audit` names it, or a pattern of paths as in `exclude-paths`.
+    pub path: String,
+    /// Why it may be there, in one line.
+    pub reason: String,
+}
+
 /// A platform to compute expected measurements for: a profile, and what is different here.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -511,6 +527,7 @@ impl RawDefinition {
                 mask: appended(self.units.mask, over.units.mask),
                 default: over.units.default.or(self.units.default),
             },
+            allow: appended(self.allow, over.allow),
             platforms: appended(self.platforms, over.platforms),
             // The base's are taken out before; one within a variant is refused.
             variant: over.variant,

@@ -6,6 +6,8 @@ use cvmkit_formats::tree::TreeError;
 use cvmkit_host::fault::{Diagnosis, Fault};
 use thiserror::Error;
 
+use super::finding::Finding;
+
 /// Why a root file system can't be assembled.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -21,6 +23,12 @@ pub enum RootfsError {
     /// Programs of enabled units that are nowhere.
     #[error("enabled units run programs that are not in the image:{}", lines(.0))]
     NoProgram(Vec<MissingProgram>),
+    /// Findings of the audit that no production image may have.
+    #[error(
+        "the image holds what a production image must not:{}",
+        .0.iter().map(|finding| format!("\n  {finding}")).collect::<String>()
+    )]
+    Findings(Vec<Finding>),
     /// The definition asks for something that changes nothing.
     #[error("{} {} no effect:{}", .0.len(), if .0.len() == 1 { "key has" } else { "keys have" }, lines(.0))]
     NoEffect(Vec<Unused>),
@@ -238,6 +246,15 @@ impl Diagnosis for RootfsError {
                 ),
                 None => "leave it out, or keep it to a variant with `debug = true`".to_owned(),
             },
+            Self::Findings(findings) => {
+                let first = findings.first()?;
+                format!(
+                    "correct it; or allow each by name, with a table `[[allow]]` such as\n    \
+                     [[allow]]\n    finding = \"{}\"\n    path = \"{}\"\n    reason = \"...\"",
+                    first.finding.name(),
+                    first.path
+                )
+            }
             Self::NoEffect(_) => "correct it or leave it out".to_owned(),
             Self::NoLockedId { .. } | Self::IdleLockedId { .. } => {
                 "run `cvmkit lock`, which keeps the ids that are there".to_owned()

@@ -6,6 +6,7 @@ use cvmkit_attest::output::Notice;
 use cvmkit_formats::tree::Tree;
 
 use super::accounts::Accounts;
+use super::finding::Finding;
 use super::scripts::EvaluatedScript;
 use crate::content::Content;
 
@@ -25,6 +26,8 @@ pub struct Rootfs {
     /// What maintainer scripts did, in the order in which they first ran; what is locked of it belongs into
     /// the lock.
     pub scripts: Vec<EvaluatedScript>,
+    /// What the audit found; nothing is decided about it yet.
+    pub findings: Vec<Finding>,
     /// Kernel releases whose `modules.dep` and its relatives are still to be made.
     pub kernels: Vec<String>,
 }

@@ -11,11 +11,13 @@
 
 pub mod accounts;
 pub(crate) mod assembly;
+pub(crate) mod audit;
 pub mod capability;
 mod configuration;
 pub(crate) mod effects;
 mod error;
 mod escape;
+mod finding;
 mod finished;
 pub(crate) mod glob;
 pub(crate) mod identity;
@@ -35,6 +37,7 @@ mod volatile;
 pub use accounts::{Accounts, GroupRequest, Ids, UserRequest};
 pub(crate) use accounts::{SYSTEM_ID_MAX, SYSTEM_ID_MIN, is_packaged_name};
 pub use error::{MissingProgram, RootfsError, Unused};
+pub use finding::{Allowed, Finding, FindingKind, Verdict};
 pub use finished::Rootfs;
 pub(crate) use identity::is_hostname;
 pub use request::{Changes, Placed, PlacedNode, Request, Units};

@@ -2,7 +2,7 @@
 //! ELF file whose loader is, a command that is not there.
 //!
 //! Looked at are the commands of enabled units and the executable files of the definition: what
-//! packages have beside that may be for others.
+//! packages have beside that may be for others; an audit asks all files.
 
 use cvmkit_formats::source::Source as _;
 use cvmkit_formats::tree::Node;
@@ -62,7 +62,7 @@ pub(crate) fn check_own(assembly: &Assembly<'_>) -> Result<(), RootfsError> {
 }
 
 /// Follows a script to its interpreter, and that one to its own.
-fn check_file(assembly: &Assembly<'_>, path: &str) -> Result<(), RootfsError> {
+pub(super) fn check_file(assembly: &Assembly<'_>, path: &str) -> Result<(), RootfsError> {
     let mut path = path.to_owned();
     // The kernel gives up after five (`exec_binprm`, `fs/exec.c`).
     for _ in 0..5 {

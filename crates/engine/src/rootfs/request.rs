@@ -31,6 +31,8 @@ pub struct Request<'a> {
     /// `/var` is a fresh tmpfs at each boot (`systemd.volatile=state`):
     /// [`remake_var_at_boot`](super::remake_var_at_boot).
     pub volatile_var: bool,
+    /// Whether every ELF file and script is asked what it needs of others to run.
+    pub check_needs: bool,
     /// Time of everything made here, seconds since 1970; packaged files keep theirs if older.
     pub mtime: i64,
 }

@@ -139,6 +139,7 @@ mod tests {
             log: Vec::new(),
             notices: Vec::new(),
             scripts: Vec::new(),
+            findings: Vec::new(),
             kernels: Vec::new(),
         };
         change(&mut rootfs);

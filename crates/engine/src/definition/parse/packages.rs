@@ -6,7 +6,7 @@ use cvmkit_formats::digest::Sha256;
 
 use super::{Check, Checked};
 use crate::definition::raw::{RawAnswer, RawGiven, RawMetadata, RawPackages, RawScripts};
-use crate::definition::{Given, Packages, dropping};
+use crate::definition::{Given, Packages, exceptions};
 use crate::rootfs::is_packaged_name;
 
 /// Folders in which nothing lasts that a script makes: every boot empties them, or puts a file system of its
@@ -26,7 +26,7 @@ impl Check<'_> {
             }
         }
         for (name, reason) in &raw.drop {
-            dropping::check(name, reason, &raw.install)
+            exceptions::check(name, reason, &raw.install)
                 .map_err(|(key, found, rule)| self.invalid(&key, &found, rule))?;
         }
         Ok(Packages {

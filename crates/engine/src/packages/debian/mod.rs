@@ -37,7 +37,7 @@ use cvmkit_attest::output::Notice;
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::effects::{DefaultUnit, Effects};
 use crate::rootfs::{
-    Evaluated, Rootfs, accounts, identity, libraries, overlay, programs, remake_var_at_boot,
+    Evaluated, Rootfs, accounts, audit, identity, libraries, overlay, programs, remake_var_at_boot,
     terminals, tmpfiles, units,
 };
 pub(crate) use archives::{Archives, Chosen};
@@ -89,10 +89,12 @@ pub fn assemble(request: &Request<'_>) -> Result<Rootfs, AssembleError> {
     let mut notices = units::enabled::check(&assembly, &effects)?;
     notices.extend(terminals::check(&assembly)?);
     notices.extend(left_out(&asked));
+    let findings = audit::find(&assembly, request.root.check_needs)?;
     let Assembly { tree, owners, log, notices: mut all, .. } = assembly;
     all.extend(notices);
     let kernels = asked.kernels;
-    let mut rootfs = Rootfs { tree, owners, accounts, log, notices: all, scripts, kernels };
+    let mut rootfs =
+        Rootfs { tree, owners, accounts, log, notices: all, scripts, findings, kernels };
     if request.root.volatile_var {
         remake_var_at_boot(&mut rootfs, request.root.mtime)?;
     }

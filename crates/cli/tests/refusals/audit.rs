@@ -1,0 +1,112 @@
+//! Packages that are dropped, what then can't run, and what an audit finds.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::archive::{Archive, Deb};
+
+/// A package that depends on an interpreter, which has data of its own.
+fn packages() -> Vec<Deb> {
+    let hello = Deb { fields: "Depends: tool, base\n", ..Deb::new("hello") };
+    let tool = Deb { fields: "Depends: tool-data, base\n", ..Deb::new("tool") };
+    vec![hello, tool.file("usr/bin/tool", b"x"), Deb::new("tool-data"), Deb::base(), Deb::kernel()]
+}
+
+const INSTALL: &str = "[packages]\ninstall = [\"hello\", \"kernel\"]\nessential = false\n";
+
+#[test]
+fn a_dropped_package_goes_with_what_stood_only_for_it() {
+    let Some(archive) = Archive::new(&packages()) else { return };
+    archive.define(INSTALL);
+    archive.lock();
+    let all = fs::read_to_string(archive.project().join("image.lock")).unwrap();
+    assert!(all.contains("name = \"tool-data\"") && !all.contains("[[dropped]]"), "{all}");
+    archive.define(&format!("{INSTALL}drop = {{ tool = \"hello does without\" }}\n"));
+    let said = archive.cvmkit(&["lock"]);
+    assert!(said.stdout.contains("2 packages dropped"), "{}", said.stdout);
+    said.answer();
+    let lock = fs::read_to_string(archive.project().join("image.lock")).unwrap();
+    assert_eq!(lock.matches("[[dropped]]").count(), 2, "{lock}");
+    assert!(lock.contains("because = \"hello does without\""), "{lock}");
+    let said = archive.cvmkit(&["lock", "--explain", "tool-data"]);
+    assert!(said.stdout.contains("dropped with what needed it"), "{}", said.stdout);
+    archive.build().answer();
+    let manifest = fs::read_to_string(archive.path("out/manifest.json")).unwrap();
+    assert!(!manifest.contains("\"tool"), "{manifest}");
+}
+
+#[test]
+fn what_is_dropped_is_not_requested_and_needed_by_somebody() {
+    let Some(archive) = Archive::new(&packages()) else { return };
+    archive.define(&format!("{INSTALL}drop = {{ hello = \"x\" }}\n"));
+    let words = ["`packages.drop.`hello``", "no package that `packages.install` requests"];
+    archive.cvmkit(&["lock"]).refused(2, &words);
+    archive.define(&format!("{INSTALL}drop = {{ gone = \"x\", tool = \"y\" }}\n"));
+    archive
+        .cvmkit(&["lock"])
+        .refused(2, &["drops `gone`, which no package", "hint: take them out"]);
+}
+
+#[test]
+fn what_lost_its_interpreter_is_named_and_may_be_allowed() {
+    let mut packages = packages();
+    let hello = packages.remove(0).file("usr/share/hello/run", b"#!/usr/bin/tool\n");
+    packages.push(hello);
+    let Some(archive) = Archive::new(&packages) else { return };
+    let drop = "drop = { tool = \"hello does without\" }\n";
+    let run = "[[files]]\npath = \"/usr/share/hello/run\"\nmode = \"0755\"\n";
+    archive.define(&format!("{INSTALL}{run}"));
+    archive.lock();
+    archive.build().answer();
+    archive.define(&format!("{INSTALL}{drop}{run}"));
+    archive.lock();
+    let lacks = "missing-interpreter: `/usr/share/hello/run` of hello needs the interpreter \
+                 `/usr/bin/tool`";
+    archive.build().refused(2, &[lacks, "hint: ", "finding = \"missing-interpreter\""]);
+    let allow = "[[allow]]\nfinding = \"missing-interpreter\"\n\
+                 path = \"/usr/share/hello/run\"\nreason = \"nothing calls it\"\n";
+    archive.define(&format!("{INSTALL}{drop}{run}{allow}"));
+    archive.lock();
+    let said = archive.build();
+    assert!(said.stderr.contains("allows missing-interpreter"), "{}", said.stderr);
+    said.answer();
+    let said = archive.cvmkit(&["audit"]);
+    assert!(said.stdout.contains("(nothing calls it)"), "{}", said.stdout);
+    said.answer();
+}
+
+#[test]
+fn findings_end_a_production_build_unless_they_are_allowed() {
+    let Some(archive) = Archive::new(&packages()) else { return };
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+    fs::write(archive.project().join("key.pem"), key).unwrap();
+    let file = "[[files]]\npath = \"/etc/key.pem\"\nsource = \"key.pem\"\nmode = \"0600\"\n";
+    archive.define(&format!("{INSTALL}{file}"));
+    archive.lock();
+    let words = ["private-key: `/etc/key.pem` holds a private key", "hint: ", "[[allow]]"];
+    archive.build().refused(2, &words);
+    archive.nothing_built();
+    let said = archive.cvmkit(&["audit"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("refused  private-key: `/etc/key.pem`"), "{}", said.stdout);
+    let allow = |path: &str| {
+        format!("[[allow]]\nfinding = \"private-key\"\npath = \"{path}\"\nreason = \"a test\"\n")
+    };
+    archive.define(&format!("{INSTALL}{file}{}", allow("/etc/other.pem")));
+    archive.lock();
+    archive.build().refused(2, &["allow.private-key: `/etc/other.pem` matches nothing"]);
+    archive.define(&format!("{INSTALL}{file}{}", allow("/etc/*.pem")));
+    archive.lock();
+    let said = archive.build();
+    assert!(said.stderr.contains("allows private-key at /etc/*.pem (1 found)"), "{}", said.stderr);
+    said.answer();
+    archive.cvmkit(&["audit"]).answer();
+    // A debug image has it with a note.
+    let variant = "[variant.debug]\ndebug = true\n";
+    archive.define(&format!("{INSTALL}{file}{variant}"));
+    archive.lock();
+    let said = archive.cvmkit(&["build", "--variant", "debug", "--out", "debug"]);
+    assert!(said.stderr.contains("refused in a production image"), "{}", said.stderr);
+    said.answer();
+    archive.cvmkit(&["audit", "--variant", "debug"]).answer();
+}
