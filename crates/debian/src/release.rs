@@ -140,6 +140,9 @@ pub enum PinPriority {
     ButAutomaticUpgrades,
     /// 500: every other suite.
     Default,
+    /// Above every suite: packages that the user gives as files, which `apt install ./FILE` takes
+    /// whatever versions the suites have. No release file says this.
+    File,
 }
 
 /// A decoded `Release`.

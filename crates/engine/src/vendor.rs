@@ -4,6 +4,8 @@
 //! DIR/debian/pool/main/…    every locked package, at its path in its archive
 //! DIR/image.lock            the lock they belong to
 //! ```
+//!
+//! Local packages are not there: they lie beside the definition, as all local files do.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -78,7 +80,7 @@ pub fn vendor(
     let roles: BTreeSet<&String> =
         lock.lock.packages.iter().flat_map(|package| &package.roles).collect();
     let wanted: BTreeSet<Wanted> = roles.into_iter().flat_map(|role| lock.wanted(role)).collect();
-    let wanted: Vec<Wanted> = wanted.into_iter().collect();
+    let wanted: Vec<Wanted> = wanted.into_iter().filter(|wanted| !wanted.is_local()).collect();
     for (wanted, blob) in wanted.iter().zip(fetch::fetch(&wanted, origins)?) {
         match packages::identify(wanted, &blob) {
             Err(PackageError::Another(error)) => return Err(error.into()),

@@ -196,6 +196,10 @@ pub struct PackageRecord {
     pub architecture: String,
     /// Digest of the .deb.
     pub sha256: Sha256,
+    /// Path of the .deb relative to the definition, where it is a local file that no archive's key
+    /// vouches for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<String>,
 }
 
 /// Why the manifest of a folder can't be read.

@@ -18,9 +18,11 @@ use crate::rig::{self, Said, run, skip};
 pub(crate) const SUITE: &str = "tiny";
 
 /// A package to make.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Deb {
     pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) architecture: &'static str,
     /// Further lines of the control file.
     pub(crate) fields: &'static str,
     /// Paths and contents.
@@ -35,7 +37,16 @@ pub(crate) struct Deb {
 impl Deb {
     pub(crate) fn new(name: &'static str) -> Self {
         let file = (format!("usr/share/{name}/{name}"), noise(name));
-        Self { name, files: vec![file], ..Self::default() }
+        Self {
+            name,
+            version: "1.0",
+            architecture: "amd64",
+            fields: "",
+            files: vec![file],
+            postinst: None,
+            cut: 0,
+            listed: None,
+        }
     }
 
     pub(crate) fn file(mut self, path: &str, contents: &[u8]) -> Self {
@@ -64,14 +75,14 @@ impl Deb {
 
     fn control(&self) -> String {
         format!(
-            "Package: {}\nVersion: 1.0\nArchitecture: amd64\nMaintainer: tests <tests@invalid>\n\
+            "Package: {}\nVersion: {}\nArchitecture: {}\nMaintainer: tests <tests@invalid>\n\
              {}Description: made by a test\n",
-            self.name, self.fields
+            self.name, self.version, self.architecture, self.fields
         )
     }
 
     /// The `.deb`, made by dpkg-deb in `folder`.
-    fn build(&self, folder: &Path) -> Vec<u8> {
+    pub(crate) fn build(&self, folder: &Path) -> Vec<u8> {
         let root = folder.join(self.name);
         let put = |path: &str, bytes: &[u8], mode: u32| {
             let path = root.join(path);

@@ -18,6 +18,7 @@ mod audit;
 mod definition;
 mod fetched;
 mod local_files;
+mod local_packages;
 mod lock;
 mod machine;
 mod mirror;

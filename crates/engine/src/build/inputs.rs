@@ -11,7 +11,7 @@ use super::error::BuildError;
 use super::packages;
 use crate::definition::raw::RawDefinition;
 use crate::definition::{Definition, Input, Project};
-use crate::fetch::{self, Origins};
+use crate::fetch::Origins;
 use crate::local::LocalFolder;
 use crate::lock::{
     LocalFile, LockError, LockFile, LockedPackage, input_role, root_role, source_of, survey,
@@ -65,16 +65,16 @@ impl<'a> Inputs<'a> {
                 return Err(changed(file, locked).into());
             }
         }
+        let local = lock.lock.packages_of(&inputs.root_role).filter(|package| package.is_local());
+        let local = local.filter_map(|package| inputs.locked.get(package.path.as_str()));
+        if let Some(gone) = local.into_iter().find(|file| !found.contains(file.path.as_str())) {
+            return Err(gone_file(gone).into());
+        }
         for overlay in &definition.overlays {
             let mut locked = inputs.locked_below(&overlay.source);
             if let Some((_, locked)) = locked.find(|(_, file)| !found.contains(file.path.as_str()))
             {
-                return Err(LockError::LocalChanged {
-                    path: locked.path.clone(),
-                    locked: locked.kind.to_string(),
-                    found: "nothing".into(),
-                }
-                .into());
+                return Err(gone_file(locked).into());
             }
         }
         drop(found);
@@ -172,7 +172,7 @@ impl<'a> Inputs<'a> {
             Input::Package { package, path, .. } => {
                 let locked = self.locked_input(role, key, input, package)?;
                 let wanted = self.lock.wanted_package(locked);
-                let blobs = fetch::fetch(std::slice::from_ref(&wanted), origins)?;
+                let blobs = packages::fetch(std::slice::from_ref(&wanted), &self.folder, origins)?;
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
                 let package = packages::package(&wanted, blob, origins.store)?;
                 let named = || (package.name.clone(), path.clone());
@@ -203,10 +203,10 @@ impl<'a> Inputs<'a> {
         let sources = own.as_ref().map_or(&self.definition.sources[..], std::slice::from_ref);
         let is_wanted = |locked: &&LockedPackage| {
             let mut sources = sources.iter();
-            locked.name == package
-                && sources.any(|source| {
-                    source.archive == locked.archive && source.suites.contains(&locked.suite)
-                })
+            let of_sources = sources.any(|source| {
+                source.archive == locked.archive && source.suites.contains(&locked.suite)
+            });
+            locked.name == package && (of_sources || own.is_none() && locked.is_local())
         };
         let role_of_variant = input_role(role, self.definition.variant.as_deref());
         let of_role = |locked: &&LockedPackage| locked.roles.contains(&role_of_variant);
@@ -221,6 +221,14 @@ impl<'a> Inputs<'a> {
                 Err(BuildError::TwoInputPackages { role, key, package, found })
             }
         }
+    }
+}
+
+fn gone_file(locked: &LocalFile) -> LockError {
+    LockError::LocalChanged {
+        path: locked.path.clone(),
+        locked: locked.kind.to_string(),
+        found: "nothing".into(),
     }
 }
 

@@ -82,7 +82,7 @@ pub fn build(
         return Ok(Built { notes, ..built });
     }
     let staging = Staging::new(out)?;
-    let packages = packages::unpack(&inputs.packages(), builder.origins)?;
+    let packages = packages::unpack(&inputs.packages(), &inputs.folder, builder.origins)?;
     let external = inputs.external(builder.origins)?;
     let mut rootfs =
         debian::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;

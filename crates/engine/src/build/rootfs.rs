@@ -189,7 +189,7 @@ pub fn evaluate(
 ) -> Result<Evaluated, Unevaluated> {
     let evaluated = || -> Result<_, BuildError> {
         let inputs = Inputs::of_folder(project, definition, lock)?;
-        let packages = packages::unpack(&inputs.packages(), origins)?;
+        let packages = packages::unpack(&inputs.packages(), &inputs.folder, origins)?;
         let ids = Ids::GivenOut(known.clone());
         let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
         Ok(debian::evaluate(&parts.as_request())?)

@@ -108,6 +108,8 @@ impl Definition {
 pub struct Packages {
     /// Requested packages: `NAME` or `NAME=VERSION`.
     pub install: Vec<String>,
+    /// `.deb` files and folders of them, relative to the definition, without a final slash.
+    pub local: Vec<String>,
     /// Whether every package with `Essential: yes` is requested too.
     pub essential: bool,
     /// Patterns of absolute paths to leave out, as dpkg's `path-exclude`.

@@ -137,21 +137,21 @@ impl Project {
         let machine_files = |raw: &RawPlatform| {
             [&raw.firmware, &raw.variables, &raw.pinned, &raw.image].map(Clone::clone)
         };
-        let packages = |raw: &RawPackages| {
-            let (install, essential, drop) = (&raw.install, &raw.essential, &raw.drop);
-            match drop.is_empty() {
-                // As in locks of definitions that could not drop anything yet.
-                true => serde_json::json!({ "install": install, "essential": essential }),
-                false => {
-                    serde_json::json!({ "install": install, "essential": essential, "drop": drop })
-                }
-            }
-        };
         let relevant = |raw: &RawDefinition| {
+            let mut packages = serde_json::json!({
+                "install": raw.packages.install, "essential": raw.packages.essential
+            });
+            // Absent where there are none: the checksums of other definitions stay what they were.
+            if !raw.packages.local.is_empty() {
+                packages["local"] = serde_json::json!(raw.packages.local);
+            }
+            if !raw.packages.drop.is_empty() {
+                packages["drop"] = serde_json::json!(raw.packages.drop);
+            }
             serde_json::json!({
                 "architecture": raw.architecture,
                 "sources": raw.sources,
-                "packages": packages(&raw.packages),
+                "packages": packages,
                 "stub": raw.boot.stub,
                 "boot": raw.boot.kind,
                 "firmware": raw.firmware,

@@ -99,6 +99,11 @@ pub struct RawPackages {
     /// Packages to install with their dependencies; recommended packages are not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub install: Vec<String>,
+    /// `.deb` files, and folders whose `.deb` files are meant, relative to the definition. A package of
+    /// theirs is taken instead of those of its name that the suites have, whatever the versions; what is
+    /// neither in `install` nor needed by others is not installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local: Vec<String>,
     /// Whether every `Essential: yes` package is installed. Default: true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub essential: Option<bool>,
@@ -543,6 +548,7 @@ impl RawPackages {
         drop.extend(over.drop);
         Self {
             install: appended(self.install, over.install),
+            local: appended(self.local, over.local),
             essential: over.essential.or(self.essential),
             exclude_paths: appended(self.exclude_paths, over.exclude_paths),
             include_paths: appended(self.include_paths, over.include_paths),

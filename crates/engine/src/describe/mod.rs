@@ -119,6 +119,7 @@ fn manifest(
         version: package.version.clone(),
         architecture: package.architecture.clone(),
         sha256: package.sha256,
+        local: package.is_local().then(|| package.path.clone()),
     });
     Ok(Manifest {
         schema: output::SCHEMA,

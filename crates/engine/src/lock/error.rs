@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::difference::ScriptChange;
 use crate::definition::DefinitionError;
 use crate::local::LocalError;
-use crate::packages::debian::{ResolveError, SuiteError};
+use crate::packages::debian::{LocalPackagesError, ResolveError, SuiteError};
 use crate::rootfs::RootfsError;
 
 /// Why there is no usable lock.
@@ -176,6 +176,9 @@ pub enum LockError {
     /// A suite is not trusted.
     #[error(transparent)]
     Suite(#[from] SuiteError),
+    /// Local packages can't be used.
+    #[error(transparent)]
+    LocalPackages(#[from] LocalPackagesError),
     /// There is no set of packages that the definition asks for.
     #[error("the packages of the definition can't be resolved")]
     Resolve(#[from] ResolveError),
@@ -251,6 +254,7 @@ impl Diagnosis for LockError {
             Self::Definition(error) => error.fault(),
             Self::Suite(error) => error.fault(),
             Self::Local(error) => error.fault(),
+            Self::LocalPackages(error) => error.fault(),
             Self::Ids(error) => error.fault(),
             Self::Offline => Fault::Environment,
             Self::Unfit(_) => Fault::Negative,
@@ -292,6 +296,7 @@ impl Diagnosis for LockError {
             Self::File(error) => return error.hint(),
             Self::Definition(error) => return error.hint(),
             Self::Local(error) => return error.hint(),
+            Self::LocalPackages(error) => return error.hint(),
             Self::Unfit(error) => return error.hint(),
             Self::Suite(error) => return error.hint(),
             Self::NoSuchInput { suite: None, .. } => {

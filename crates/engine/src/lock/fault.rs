@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_formats::digest::Sha256;
 
 use super::dropped::LockedDrop;
+use super::local::LocalKind;
 use super::records::{Lock, LockedAccount, LockedScript};
 use super::role::{FIRMWARE_ROLE, ROOT_ROLE, STUB_ROLE};
 use crate::packages::LockedPackage;
@@ -45,7 +46,10 @@ impl Lock {
         }
         let suites: BTreeSet<_> =
             self.suites.iter().map(|suite| (&suite.archive, &suite.name)).collect();
-        let mut packages = self.packages.iter();
+        if let Some(found) = self.fault_of_local_packages() {
+            return Some(found);
+        }
+        let mut packages = self.packages.iter().filter(|package| !package.is_local());
         if let Some(stray) = packages.find(|one| !suites.contains(&(&one.archive, &one.suite))) {
             let LockedPackage { name, archive, suite, .. } = stray;
             let message =
@@ -58,14 +62,39 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// A local package is one of the local files; words of its line if it is not.
+    fn fault_of_local_packages(&self) -> Option<(String, String)> {
+        let is_file = |package: &LockedPackage| {
+            let mut files = self.files.iter().filter(|file| file.path == package.path);
+            files.any(|file| {
+                let LocalKind::File { size, sha256, .. } = file.kind else { return false };
+                (size, sha256) == (package.size, package.sha256)
+            })
+        };
+        let mut packages = self.packages.iter().filter(|package| package.is_local());
+        let stray = packages.find(|package| !is_file(package))?;
+        let (name, path) = (&stray.name, &stray.path);
+        let message = format!(
+            "package `{name}`: the lock has no local file `{path}` with its size and digest"
+        );
+        Some((message, stray.words()))
+    }
+}
+
 impl LockedPackage {
     /// What no lock that was made says: files are written where these lead (`cvmkit vendor`).
     fn fault(&self) -> Option<String> {
-        let Self { name, archive, path, size, .. } = self;
-        if !is_archive_name(archive) {
+        let Self { name, archive, suite, path, size, .. } = self;
+        if self.is_local() != suite.is_empty() {
+            return Some(format!(
+                "package `{name}`: expected both `archive` and `suite`, or neither"
+            ));
+        }
+        if !self.is_local() && !is_archive_name(archive) {
             return Some(format!("package `{name}`: `{archive}` is not the name of an archive"));
         }
-        if !is_pool_path(path) {
+        if !self.is_local() && !is_pool_path(path) {
             return Some(format!("package `{name}`: the path `{path}` is not relative and normal"));
         }
         if !(PACKAGE_MIN..=SIZE_MAX).contains(size) {

@@ -1,7 +1,7 @@
 //! The local files a definition names: what they are now, and that they are what was locked.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -122,12 +122,61 @@ pub fn survey(definitions: &[Definition], folder: &Path) -> Result<Vec<LocalFile
                 return Err(LockError::LocalPin { path, expected, computed: sha256 });
             }
         }
+        for path in local_packages(definition, &local)? {
+            if let Entry::Vacant(new) = found.entry(path) {
+                let file = examine(&local.locate(new.key())?, new.key())?;
+                new.insert(file);
+            }
+        }
         for overlay in &definition.overlays {
             let named = local.locate(&overlay.source)?;
             examine_overlay(folder, &named, &overlay.source, &mut found)?;
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// How a file in a folder of local packages ends; others are passed over.
+const PACKAGE_SUFFIX: &str = ".deb";
+
+/// The files of a definition's local packages: those that it names, and those in the folders that it names.
+pub(super) fn local_packages(
+    definition: &Definition,
+    local: &LocalFolder,
+) -> Result<BTreeSet<String>, LockError> {
+    let mut found = BTreeSet::new();
+    for named in &definition.packages.local {
+        let at = local.locate(named)?;
+        let is_folder = at.symlink_metadata().map_err(cannot("find", &at))?.is_dir();
+        let paths = if is_folder { packages_in(&at, named)? } else { vec![named.clone()] };
+        for path in paths {
+            let at = local.locate(&path)?;
+            if !at.symlink_metadata().map_err(cannot("find", &at))?.is_file() {
+                return Err(LocalError::NotRegular { path }.into());
+            }
+            found.insert(path);
+        }
+    }
+    Ok(found)
+}
+
+fn packages_in(at: &Path, folder: &str) -> Result<Vec<String>, LockError> {
+    let mut paths = Vec::new();
+    for (name, _) in files::list(at)? {
+        let Some(name) = name.to_str().filter(|name| !name.chars().any(char::is_control)) else {
+            let path = format!("{folder}/{}", name.to_string_lossy().escape_default());
+            let why = "its name is not UTF-8, or has a control character";
+            return Err(LockError::LocalUnusable { path, why });
+        };
+        if name.ends_with(PACKAGE_SUFFIX) {
+            paths.push(format!("{folder}/{name}"));
+        }
+    }
+    if paths.is_empty() {
+        let why = "it is a folder of local packages and has no file that ends in `.deb`";
+        return Err(LockError::LocalUnusable { path: folder.to_owned(), why });
+    }
+    Ok(paths)
 }
 
 /// Local files by path.

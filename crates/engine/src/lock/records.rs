@@ -123,7 +123,10 @@ impl Lock {
             .collect();
         let holds_root =
             |suite: &&LockedSuite| of_root.contains(&(suite.archive.as_str(), suite.name.as_str()));
-        self.suites.iter().filter(holds_root).map(|suite| suite.date).max()
+        let of_suites = self.suites.iter().filter(holds_root).map(|suite| suite.date).max();
+        // Local packages are of no date: a root of them alone has that of the suites beside them.
+        let is_local = self.packages_of(&role).any(LockedPackage::is_local);
+        of_suites.or_else(|| self.suites.iter().map(|suite| suite.date).max().filter(|_| is_local))
     }
 
     /// What a definition asks for and the lock does not have.

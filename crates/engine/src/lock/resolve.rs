@@ -17,7 +17,7 @@ use super::error::LockError;
 use super::evaluation::{Evaluate, evaluate, script_changes};
 use super::file::{LOCK_MAX, LockFile};
 use super::inputs::{inputs, source_of};
-use super::local::{LocalFile, survey};
+use super::local::{LocalFile, LocalKind, local_packages, survey};
 use super::records::{Lock, empty};
 use super::role::{input_role, root_role};
 use super::unused::unused;
@@ -26,7 +26,8 @@ use crate::fetch::Origins;
 use crate::local::{LocalError, LocalFolder};
 use crate::packages::LockedPackage;
 use crate::packages::debian::{
-    Accepted, Archives, Chosen, Judge, KeyFile, Options, Source, SuiteError, TrustedSuite,
+    Accepted, Archives, Chosen, Judge, KeyFile, LocalIndex, LocalPackages, Options, Source, SuiteError,
+    TrustedSuite,
 };
 
 /// How much of an earlier lock may change.
@@ -130,9 +131,15 @@ pub fn lock(
                 && lock.package_request == request
                 && same_keys(&definitions, &lock.files, &local) =>
         {
-            lock.clone()
+            if same_local_packages(project, &definitions, &lock.files, &local)? {
+                lock.clone()
+            } else {
+                // No package of a suite moves because a local one did.
+                let update = Update::Only(Vec::new());
+                resolve(project, &definitions, &local, &update, earlier.as_ref(), resolving)?
+            }
         }
-        _ => resolve(project, &definitions, update, earlier.as_ref(), resolving)?,
+        _ => resolve(project, &definitions, &local, update, earlier.as_ref(), resolving)?,
     };
     lock.definition = project.checksum();
     lock.package_request = request;
@@ -211,6 +218,7 @@ pub fn check(project: &Project) -> Result<(), LockError> {
 fn resolve(
     project: &Project,
     definitions: &[Definition],
+    files: &[LocalFile],
     update: &Update,
     earlier: Option<&Lock>,
     resolving: &Resolving<'_>,
@@ -241,9 +249,15 @@ fn resolve(
         keep_locked(&mut archives, lock, moving)?;
     }
     let (mut packages, mut drops) = (BTreeMap::new(), Drops::default());
+    let mut notes = BTreeSet::new();
     for definition in definitions {
-        choose(&archives, definition, &mut packages, &mut drops)?;
+        let local = read_local_packages(definition, project.folder(), files)?;
+        let local = local.index();
+        let offered = archives.of_sources(&definition.sources);
+        notes.extend(local.beside(&offered)?);
+        choose(&archives, &local, definition, &mut packages, &mut drops)?;
     }
+    notes.iter().for_each(|note| resolving.origins.progress.note(note));
     let dropped = drops.finish().map_err(|names| LockError::NotDropped { names })?;
     Ok(Lock {
         suites: trusted.into_iter().map(|suite| suite.locked).collect(),
@@ -260,6 +274,53 @@ fn same_keys(definitions: &[Definition], before: &[LocalFile], now: &[LocalFile]
         let of = |files: &[LocalFile]| files.iter().find(|file| file.path == *path).cloned();
         of(before) == of(now)
     })
+}
+
+/// Whether the local packages are those that the lock was made with.
+fn same_local_packages(
+    project: &Project,
+    definitions: &[Definition],
+    before: &[LocalFile],
+    now: &[LocalFile],
+) -> Result<bool, LockError> {
+    for definition in definitions {
+        let local = LocalFolder::of(definition, project.folder())?;
+        let named = local_packages(definition, &local)?;
+        // What another file of the definition names may have been locked before as something else.
+        let of = |files: &[LocalFile]| -> Vec<LocalFile> {
+            let is_named = |file: &&LocalFile| {
+                let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let folders = &definition.packages.local;
+                named.contains(&file.path) || folders.iter().any(|one| one == folder)
+            };
+            files.iter().filter(is_named).cloned().collect()
+        };
+        if of(before) != of(now) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The local packages of a definition, as they were when the local files were surveyed.
+fn read_local_packages(
+    definition: &Definition,
+    folder: &Path,
+    surveyed: &[LocalFile],
+) -> Result<LocalPackages, LockError> {
+    let local = LocalFolder::of(definition, folder)?;
+    let mut packages = LocalPackages::default();
+    for path in local_packages(definition, &local)? {
+        let bytes = local.read(&path, LocalPackages::LEN_MAX)?;
+        let (found, file) = (Sha256::of(&bytes), surveyed.iter().find(|file| file.path == path));
+        let was = file.map(|file| &file.kind);
+        if !matches!(was, Some(LocalKind::File { sha256, .. }) if *sha256 == found) {
+            let locked = was.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+            return Err(LockError::LocalChanged { path, locked, found: found.to_string() });
+        }
+        packages.add(&path, &bytes, definition.architecture.debian());
+    }
+    Ok(packages.checked()?)
 }
 
 /// Every suite that a definition names, once for each trust in it: the archive, the
@@ -329,7 +390,8 @@ fn keep_locked(
     if let Some(name) = moving.iter().find(|name| !known(name)) {
         return Err(LockError::NotLocked { name: name.clone() });
     }
-    let kept = lock.packages.iter().filter(|package| !moving.contains(&package.name));
+    let of_suites = lock.packages.iter().filter(|package| !package.is_local());
+    let kept = of_suites.filter(|package| !moving.contains(&package.name));
     archives.keep(kept).map_err(|package| {
         let (name, version) = (package.name.clone(), package.version.clone());
         LockError::NoLongerThere { name, version }
@@ -342,6 +404,7 @@ type Records = BTreeMap<(String, String, String, Sha256, String, String), Locked
 /// Chooses the packages of one definition and notes what they are for.
 fn choose(
     archives: &Archives<'_>,
+    local: &LocalIndex<'_>,
     definition: &Definition,
     records: &mut Records,
     drops: &mut Drops,
@@ -352,8 +415,8 @@ fn choose(
     let requests: Vec<&str> = definition.packages.install.iter().map(String::as_str).collect();
     let drop = &definition.packages.drop;
     let names = drop.keys().map(String::as_str).collect();
-    let offered = archives.of_sources(&definition.sources);
-    let Chosen { packages, gone } = offered.resolve(&requests, &options, &names)?;
+    let offered = || archives.of_sources(&definition.sources).and_local(local);
+    let Chosen { packages, gone } = offered().resolve(&requests, &options, &names)?;
     drops.note(drop, gone, &root_role(variant));
     for package in packages {
         note(package, root_role(variant), records);
@@ -361,9 +424,12 @@ fn choose(
     for (role, input) in inputs(definition) {
         if let Input::Package { package, suite, .. } = input {
             let own = source_of(definition, role, input)?;
-            let sources = own.as_ref().map_or(&definition.sources[..], std::slice::from_ref);
             // Only the package itself: its dependencies are for running it, not for reading it.
-            let found = archives.of_sources(sources).newest(package, architecture);
+            let found = match &own {
+                Some(source) => archives.of_sources(std::slice::from_ref(source)),
+                None => offered(),
+            };
+            let found = found.newest(package, architecture);
             let found = found.ok_or_else(|| LockError::NoSuchInput {
                 role,
                 package: package.clone(),

@@ -57,11 +57,13 @@ pub struct LockedPackage {
     pub version: String,
     /// Architecture, in Debian's spelling.
     pub architecture: String,
-    /// The archive that `path` counts from, such as `debian`.
+    /// The archive that `path` counts from, such as `debian`; empty for a local file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub archive: String,
-    /// The suite whose index names it.
+    /// The suite whose index names it; empty for a local file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub suite: String,
-    /// Path in the archive.
+    /// Path in the archive, or of a local file relative to the definition.
     pub path: String,
     /// Length of the `.deb` in bytes.
     pub size: u64,
@@ -71,6 +73,14 @@ pub struct LockedPackage {
     pub roles: Vec<String>,
     /// Why it is there.
     pub reason: String,
+}
+
+impl LockedPackage {
+    /// True for a file beside the definition, which no archive vouches for.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.archive.is_empty()
+    }
 }
 
 #[cfg(test)]

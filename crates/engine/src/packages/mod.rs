@@ -19,9 +19,9 @@ pub struct Wanted {
     pub version: String,
     /// The package's architecture, in Debian's spelling.
     pub architecture: String,
-    /// The archive it is in, such as `debian`.
+    /// The archive it is in, such as `debian`; empty for a local file.
     pub archive: String,
-    /// Its path in the archive.
+    /// Its path in the archive, or relative to the definition.
     pub path: String,
     /// Its length in bytes.
     pub size: u64,
@@ -29,6 +29,14 @@ pub struct Wanted {
     pub sha256: Sha256,
     /// Where the lock says so, for messages: `image.lock:214`.
     pub locked_at: String,
+}
+
+impl Wanted {
+    /// True for a file beside the definition: it is in no archive, and nothing fetches it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.archive.is_empty()
+    }
 }
 
 /// Two digests that should be one.

@@ -51,6 +51,7 @@ fn package((name, version, architecture): (&str, &str, &str)) -> PackageRecord {
         version: version.into(),
         architecture: architecture.into(),
         sha256: Sha256::of(name.as_bytes()),
+        local: None,
     }
 }
 

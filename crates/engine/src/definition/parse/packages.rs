@@ -31,6 +31,7 @@ impl Check<'_> {
         }
         Ok(Packages {
             install: raw.install,
+            local: self.local_packages(raw.local)?,
             essential: raw.essential.unwrap_or(true),
             exclude_paths: raw.exclude_paths,
             include_paths: raw.include_paths,
@@ -40,6 +41,19 @@ impl Check<'_> {
             debconf: self.debconf(raw.debconf)?,
             drop: raw.drop,
         })
+    }
+
+    fn local_packages(&self, local: Vec<String>) -> Checked<Vec<String>> {
+        let mut known: Vec<String> = Vec::new();
+        for path in &local {
+            let bare = path.trim_end_matches('/').to_owned();
+            if bare.is_empty() || known.contains(&bare) {
+                let rule = "a `.deb` file or a folder below the definition's, given once";
+                return Err(self.invalid("packages.local", path, rule));
+            }
+            known.push(bare);
+        }
+        Ok(known)
     }
 
     fn skip(

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::packages::{Index, Package};
+use cvmkit_debian::release::PinPriority;
 use cvmkit_debian::resolver::{self, Options, Remaining, ResolveError, Selected, Suite};
 use cvmkit_formats::digest::Sha256;
 
 use super::Source;
+use super::local::LocalIndex;
 use super::suite::{SuiteError, TrustedSuite};
 use crate::packages::LockedPackage;
 
@@ -64,7 +66,7 @@ impl<'a> Archives<'a> {
             sources.iter().flat_map(|source| source.suites.iter().map(|suite| source.alone(suite)));
         let entries = wanted
             .flat_map(|wanted| self.suites.iter().filter(move |(suite, _)| suite.source == wanted));
-        Offered { suites: entries.collect() }
+        Offered { suites: entries.collect(), local: None }
     }
 }
 
@@ -79,6 +81,25 @@ pub(crate) struct Chosen {
 /// What the suites of some sources offer.
 pub(crate) struct Offered<'a> {
     suites: Vec<&'a (&'a TrustedSuite, Index<'a>)>,
+    local: Option<&'a LocalIndex<'a>>,
+}
+
+/// The name of what is in no suite: no suite has an empty one.
+const NO_SUITE: &str = "";
+
+impl<'a> Offered<'a> {
+    /// The same, and local packages, each of which is taken instead of those of its name.
+    pub(crate) fn and_local(self, local: &'a LocalIndex<'a>) -> Self {
+        Self { local: Some(local), ..self }
+    }
+
+    /// Every package of the suites that has this name, with the name of its suite.
+    pub(super) fn of_suites(&self, name: &str) -> impl Iterator<Item = (&'a str, &'a Package<'a>)> {
+        self.suites.iter().flat_map(move |(suite, index)| {
+            let named = index.packages.iter().filter(move |package| package.name == name);
+            named.map(|package| (suite.locked.name.as_str(), package))
+        })
+    }
 }
 
 impl Offered<'_> {
@@ -123,11 +144,40 @@ impl Offered<'_> {
             priority: suite.priority,
             index,
         });
-        view.collect()
+        // apt meets the files that it is given after all suites, and so do we: among providers that
+        // nothing else tells apart the order decides.
+        let local = self.local.map(|local| Suite {
+            id: NO_SUITE,
+            priority: PinPriority::File,
+            index: &local.index,
+        });
+        view.chain(local).collect()
     }
 
     /// The record of a chosen package.
     fn locked(&self, selected: &Selected<'_>) -> LockedPackage {
+        let package = selected.package;
+        let local = self.local.filter(|_| selected.suite == NO_SUITE);
+        let (archive, path) = match local.and_then(|local| local.path_of(package)) {
+            Some(path) => (String::new(), path.to_owned()),
+            None => (self.archive_of(selected).clone(), package.filename.to_owned()),
+        };
+        LockedPackage {
+            name: package.name.into(),
+            version: package.version.to_string(),
+            architecture: package.architecture.into(),
+            archive,
+            suite: selected.suite.into(),
+            path,
+            size: package.size,
+            sha256: package.sha256,
+            roles: Vec::new(),
+            reason: selected.reason.to_string(),
+        }
+    }
+
+    /// The archive of a package that was chosen from a suite.
+    fn archive_of(&self, selected: &Selected<'_>) -> &String {
         let package = selected.package;
         // Two archives may have suites of one name: the first that has the package is meant.
         let has = |index: &Index<'_>| {
@@ -139,24 +189,12 @@ impl Offered<'_> {
             suite.locked.name == selected.suite && has(index)
         };
         let archive = self.suites.iter().find(of_suite).map(|(suite, _)| &suite.locked.archive);
-        LockedPackage {
-            name: package.name.into(),
-            version: package.version.to_string(),
-            architecture: package.architecture.into(),
-            archive: archive.expect("a package is chosen from these suites").clone(),
-            suite: selected.suite.into(),
-            path: package.filename.into(),
-            size: package.size,
-            sha256: package.sha256,
-            roles: Vec::new(),
-            reason: selected.reason.to_string(),
-        }
+        archive.expect("a package is chosen from these suites")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use cvmkit_debian::release::PinPriority;
     use cvmkit_host::timestamp::Timestamp;
 
     use super::*;

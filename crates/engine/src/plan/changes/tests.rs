@@ -53,6 +53,7 @@ fn packages_are_compared_by_their_digests() {
         version: version.into(),
         architecture: "all".into(),
         sha256: Sha256::of(of.as_bytes()),
+        local: None,
     };
     let was = earlier(|manifest| {
         manifest.packages = vec![
@@ -129,6 +130,7 @@ fn unchanged() -> Earlier {
             version: "1".into(),
             architecture: "all".into(),
             sha256: Sha256::of(b"p"),
+            local: None,
         }];
     })
 }

@@ -257,6 +257,7 @@ fn what_is_not_said_has_a_default() {
     assert_eq!((definition.hostname.as_str(), definition.boot), ("tiny", BootKind::Disk));
     let Packages {
         install,
+        local,
         essential,
         exclude_paths,
         include_paths,
@@ -268,7 +269,7 @@ fn what_is_not_said_has_a_default() {
     } = definition.packages;
     assert!(install.is_empty() && exclude_paths.is_empty() && include_paths.is_empty());
     assert!(essential && skip.is_empty() && give.is_empty() && debconf.is_empty());
-    assert!(drop.is_empty());
+    assert!(drop.is_empty() && local.is_empty());
     assert_eq!(metadata, RawMetadata::Full);
     assert_eq!(definition.default_target, "multi-user.target");
     let stub = "usr/lib/systemd/boot/efi/linuxx64.efi.stub".to_owned();
@@ -281,6 +282,17 @@ fn what_is_not_said_has_a_default() {
     assert_eq!((said.packages.metadata, said.boot), (RawMetadata::None, BootKind::Direct));
     assert_eq!(said.default_target, "x.target");
     assert_eq!((said.units_enable, said.units_mask), (vec!["a".to_owned()], vec!["b".to_owned()]));
+}
+
+#[test]
+fn local_packages_are_named_once() {
+    let definition = sample::definition("[packages]\nlocal = [\"debs/\", \"../x.deb\"]");
+    assert_eq!(definition.packages.local, ["debs", "../x.deb"]);
+    let expected = "a `.deb` file or a folder below the definition's, given once";
+    for (found, list) in [("", "\"\""), ("/", "\"/\""), ("a/", "\"a\", \"a/\"")] {
+        let tables = format!("[packages]\nlocal = [{list}]");
+        refused(&tables, "packages.local", found, expected);
+    }
 }
 
 #[test]

@@ -1,0 +1,171 @@
+use cvmkit_debian::release::PinPriority;
+use cvmkit_debian::resolver::Options;
+use cvmkit_host::timestamp::Timestamp;
+
+use super::super::archives::Archives;
+use super::super::sample::{deb, tar_of};
+use super::super::suite::TrustedSuite;
+use super::super::{Source, SuiteError};
+use super::*;
+use crate::packages::LockedSuite;
+
+/// A package that says this of itself.
+fn local_deb(name: &str, version: &str, more: &str) -> Vec<u8> {
+    let control = format!("Package: {name}\nVersion: {version}\n{more}");
+    let architecture = if more.contains("Architecture") { "" } else { "Architecture: amd64\n" };
+    deb(&format!("{control}{architecture}"), &tar_of(&[("./x", name.as_bytes())]))
+}
+
+fn of(files: &[(&str, Vec<u8>)]) -> Result<LocalPackages, LocalPackagesError> {
+    let mut packages = LocalPackages::default();
+    files.iter().for_each(|(path, bytes)| packages.add(path, bytes, "amd64"));
+    packages.checked()
+}
+
+fn source() -> Source {
+    serde_json::from_value(serde_json::json!({ "suites": ["stable"] })).unwrap()
+}
+
+/// A suite that has these packages, each name with its version and further fields.
+fn suite(packages: &[(&str, &str, &str)]) -> TrustedSuite {
+    let paragraph = |(name, version, more): &(&str, &str, &str)| {
+        format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: pool/{name}.deb\n\
+             Size: 7\nSHA256: {}\n{more}\n",
+            Sha256::of(name.as_bytes())
+        )
+    };
+    let text: String = packages.iter().map(paragraph).collect();
+    let mut locked = LockedSuite::bare("debian", "stable", Timestamp(0));
+    locked.indices = vec![crate::packages::LockedIndex {
+        path: "Packages".into(),
+        size: 0,
+        sha256: Sha256::of(b""),
+    }];
+    let (priority, indices) = (PinPriority::Default, vec![text.into_bytes()]);
+    TrustedSuite { locked, source: source(), priority, indices }
+}
+
+/// What is chosen for these requests: name, version, and archive and path.
+fn chosen(
+    suite: &[TrustedSuite],
+    local: &LocalPackages,
+    requests: &[&str],
+) -> Vec<(String, String, String)> {
+    let archives = Archives::parse(suite).unwrap();
+    let (index, sources) = (local.index(), [source()]);
+    let offered = archives.of_sources(&sources).and_local(&index);
+    let options = Options { architecture: "amd64", essential: true };
+    let packages = offered.resolve(requests, &options).unwrap();
+    let told = packages.into_iter().map(|one| {
+        assert_eq!(one.is_local(), one.suite.is_empty());
+        (one.name, one.version, format!("{}:{}", one.archive, one.path))
+    });
+    told.collect()
+}
+
+fn three(name: &str, version: &str, path: &str) -> (String, String, String) {
+    (name.into(), version.into(), path.into())
+}
+
+/// apt(8), `apt install ./FILE`: the file is taken, an older one too, for requests and dependencies, and
+/// what it needs comes from the suites.
+#[test]
+fn a_local_package_is_taken_instead_of_those_of_its_name() {
+    let suites = [suite(&[
+        ("tool", "2", "Depends: lib\n"),
+        ("lib", "5", ""),
+        ("user", "1", "Depends: tool\n"),
+    ])];
+    let local = of(&[
+        ("debs/tool_1.deb", local_deb("tool", "1", "Depends: lib (>= 3)\n")),
+        ("debs/idle_1.deb", local_deb("idle", "1", "")),
+    ])
+    .unwrap();
+    let expected = [
+        three("lib", "5", "debian:pool/lib.deb"),
+        three("tool", "1", ":debs/tool_1.deb"),
+        three("user", "1", "debian:pool/user.deb"),
+    ];
+    assert_eq!(chosen(&suites, &local, &["user"]), expected);
+    // A version that is asked for is meant, as `apt install tool=2` does.
+    assert_eq!(chosen(&suites, &local, &["tool=2"])[1], three("tool", "2", "debian:pool/tool.deb"));
+    assert_eq!(chosen(&suites, &of(&[]).unwrap(), &["tool"])[1].1, "2");
+    // What is essential is installed, wherever it comes from.
+    let essential = of(&[("e.deb", local_deb("e", "1", "Essential: yes\n"))]).unwrap();
+    assert_eq!(chosen(&suites, &essential, &["lib"])[0], three("e", "1", ":e.deb"));
+}
+
+#[test]
+fn all_that_is_wrong_with_local_packages_is_told_at_once() {
+    let error = of(&[
+        ("broken.deb", b"no archive".to_vec()),
+        ("arm.deb", local_deb("arm", "1", "Architecture: arm64\n")),
+        ("all.deb", local_deb("all", "1", "Architecture: all\n")),
+        ("one.deb", local_deb("one", "1", "")),
+        ("sub/one.deb", local_deb("one", "2", "")),
+        ("copy.deb", local_deb("one", "1", "")),
+        ("size.deb", local_deb("size", "1", "Size: 3\n")),
+        ("version.deb", local_deb("version", "1:", "")),
+    ])
+    .unwrap_err();
+    let text = error.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let starts = [
+        "6 local packages can't be used",
+        "the local file `broken.deb` is not a Debian package: ",
+        "the local package `arm.deb` is for arm64, expected amd64 or all",
+        "two local files have the package `one`: `one.deb` and `sub/one.deb`",
+        "two local files have the package `one`: `one.deb` and `copy.deb`",
+        "the control file of the local package `size.deb` can't be used: ",
+        "the control file of the local package `version.deb` can't be used: ",
+    ];
+    assert_eq!(lines.len(), starts.len(), "{text}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    let hint = error.hint().unwrap();
+    assert_eq!(hint.matches("leave one of the files out").count(), 1, "{hint}");
+    assert_eq!(error.fault(), Fault::Definition);
+}
+
+/// The database of the image would say that it has the archive's package.
+#[test]
+fn a_package_that_says_to_be_that_of_a_suite_is_refused() {
+    let suites = [suite(&[("tool", "2", ""), ("other", "1.0", "")])];
+    let archives = Archives::parse(&suites).unwrap();
+    let sources = [source()];
+    let beside = |files: &[(&str, Vec<u8>)]| {
+        let local = of(files).unwrap();
+        local.index().beside(&archives.of_sources(&sources))
+    };
+    let error = beside(&[
+        ("tool.deb", local_deb("tool", "2", "")),
+        ("other.deb", local_deb("other", "1.0", "")),
+    ])
+    .unwrap_err();
+    assert_eq!(error.0.len(), 2, "{error}");
+    let words = "the local package `tool.deb` says to be `tool` 2, which suite `stable` has, and is \
+                 another one";
+    assert!(error.to_string().contains(words), "{error}");
+    assert!(error.hint().unwrap().contains("`+local1`"));
+    let notes = beside(&[("tool.deb", local_deb("tool", "1", ""))]).unwrap();
+    assert_eq!(notes, ["the local package `tool` 1 is taken, although suite `stable` has 2"]);
+    for version in ["3", "2+local1"] {
+        assert!(beside(&[("tool.deb", local_deb("tool", version, ""))]).unwrap().is_empty());
+    }
+}
+
+/// The very package of the suite, as a file: nothing is unclear.
+#[test]
+fn a_copy_of_a_suite_s_package_is_no_collision() -> Result<(), SuiteError> {
+    let bytes = local_deb("tool", "2", "");
+    let mut suites = [suite(&[("tool", "2", "")])];
+    let text = String::from_utf8(suites[0].indices[0].clone()).unwrap();
+    let (listed, real) = (Sha256::of(b"tool").to_string(), Sha256::of(&bytes).to_string());
+    suites[0].indices[0] = text.replace(&listed, &real).into_bytes();
+    let archives = Archives::parse(&suites)?;
+    let local = of(&[("tool.deb", bytes)]).unwrap();
+    assert!(local.index().beside(&archives.of_sources(&[source()])).unwrap().is_empty());
+    Ok(())
+}
