@@ -257,6 +257,8 @@ fn package<'a>(stanza: &Stanza<'a>) -> Result<Package<'a>, PackagesError> {
     let version = required("Version")?;
     let (source, source_version) = source(stanza.get("Source").unwrap_or(name), version);
     let filename = required("Filename")?;
+    // As `dpkg-scanpackages .` and `apt-ftparchive packages .` write it.
+    let filename = filename.strip_prefix("./").unwrap_or(filename);
     if !is_pool_path(filename) {
         return Err(invalid("Filename", filename));
     }
@@ -395,6 +397,15 @@ mod tests {
         let error = Index::parse(short.as_bytes()).unwrap_err();
         assert!(matches!(error, PackagesError::Invalid { field: "SHA256", .. }), "{error}");
         assert_eq!(Index::parse(b"Package: \xff").unwrap_err(), PackagesError::Encoding(9));
+    }
+
+    #[test]
+    fn a_path_of_a_flat_archive_is_relative_to_it() {
+        let text = stanza(|text| text.replace("Filename: pool", "Filename: ./pool"));
+        assert_eq!(
+            Index::parse(text.as_bytes()).unwrap().packages[0].filename,
+            "pool/main/a/a.deb"
+        );
     }
 
     #[test]

@@ -152,7 +152,7 @@ pub struct Release {
     pub origin: Option<String>,
     /// `Label`, if given: which archive of theirs, such as `Debian-Security`.
     pub label: Option<String>,
-    /// `Suite`, such as `stable`; one of suite and codename is always there.
+    /// `Suite`, such as `stable`; one of suite and codename is there, but for a flat archive.
     pub suite: Option<String>,
     /// `Codename`, such as `trixie`.
     pub codename: Option<String>,
@@ -180,15 +180,29 @@ impl Release {
     /// # Errors
     /// Any [`ReleaseError`] about the text itself.
     pub fn parse(text: &str) -> Result<Self, ReleaseError> {
+        Self::read(text, false)
+    }
+
+    /// Reads the signed text of the `Release` of a flat archive, which has no suites: neither names nor
+    /// `Architectures` and `Components` need be there (sources.list(5), an exact path as the suite).
+    ///
+    /// # Errors
+    /// Any [`ReleaseError`] about the text itself.
+    pub fn parse_flat(text: &str) -> Result<Self, ReleaseError> {
+        Self::read(text, true)
+    }
+
+    fn read(text: &str, is_flat: bool) -> Result<Self, ReleaseError> {
         let fields = Paragraph::parse(text)?;
         let own = |name| fields.get(name).map(str::to_owned);
         let words = |name: &'static str| {
-            let value = fields.get(name).ok_or(ReleaseError::Missing(name))?;
+            let value = fields.get(name).or(is_flat.then_some(""));
+            let value = value.ok_or(ReleaseError::Missing(name))?;
             let words = value.split_ascii_whitespace().map(str::to_owned);
             Ok::<Vec<_>, ReleaseError>(words.collect())
         };
         let (suite, codename) = (own("Suite"), own("Codename"));
-        if suite.is_none() && codename.is_none() {
+        if suite.is_none() && codename.is_none() && !is_flat {
             return Err(ReleaseError::Missing("Suite"));
         }
         let not_automatic = flag(&fields, "NotAutomatic")?;
@@ -330,6 +344,8 @@ fn files(value: &str) -> Result<BTreeMap<String, Listed>, ReleaseError> {
             .zip(path)
             .filter(|_| words.next().is_none())
             .ok_or_else(|| ReleaseError::Checksum(line.chars().take(200).collect()))?;
+        // What is in the folder of a flat archive is often written so.
+        let path = path.strip_prefix("./").unwrap_or(path);
         if !is_pool_path(path) {
             return Err(ReleaseError::Path(path.to_owned()));
         }
@@ -375,6 +391,23 @@ mod tests {
         assert_eq!(parsed.components, ["main", "contrib"]);
         let listed = parsed.files["main/binary-amd64/Packages"];
         assert_eq!((listed.size, listed.sha256.to_string()), (0, DIGEST.to_owned()));
+    }
+
+    /// What `apt-ftparchive release .` writes, which knows of no suite.
+    #[test]
+    fn a_flat_archive_needs_no_names() {
+        let text = format!(
+            "Date: Sat, 12 Sep 2026 07:55:41 UTC\nSHA256:\n {DIGEST} 0 Packages\n {DIGEST} 0 ./a.gz\n"
+        );
+        assert_eq!(Release::parse(&text), Err(ReleaseError::Missing("Suite")));
+        let flat = Release::parse_flat(&text).unwrap();
+        assert_eq!((flat.name(), flat.date), ("", 1_789_199_741));
+        assert!(flat.components.is_empty() && flat.architectures.is_empty());
+        assert_eq!(flat.files.keys().collect::<Vec<_>>(), ["Packages", "a.gz"]);
+        let dateless = Release::parse_flat("Suite: x\nSHA256:\n");
+        assert_eq!(dateless, Err(ReleaseError::Missing("Date")));
+        let outside = text.replace("./a.gz", "./../a.gz");
+        assert_eq!(Release::parse_flat(&outside), Err(ReleaseError::Path("../a.gz".into())));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! configuration and the host's apt, and are tried in that order. Integrity never depends on them: everything
 //! fetched is checked against a signature or a digest.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -16,6 +17,8 @@ use cvmkit_host::files::{self, FileError, Unsuitable, cannot};
 pub struct Mirrors {
     /// One group for each place that names mirrors, none of them empty.
     groups: Vec<Vec<String>>,
+    /// The addresses that a definition gives for one archive alone, by its name.
+    own: BTreeMap<String, Vec<String>>,
 }
 
 impl Mirrors {
@@ -42,19 +45,38 @@ impl Mirrors {
         self
     }
 
+    /// These mirrors, and base addresses of one archive alone, which are asked first for it.
+    #[must_use]
+    pub fn and_own(mut self, archive: &str, addresses: &[String]) -> Self {
+        let own = self.own.entry(archive.to_owned()).or_default();
+        for address in addresses.iter().map(|address| address.trim_end_matches('/').to_owned()) {
+            if !address.is_empty() && !own.contains(&address) {
+                own.push(address);
+            }
+        }
+        self
+    }
+
     /// True when there is nowhere to fetch from.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.groups.is_empty() && self.own.values().all(Vec::is_empty)
     }
 
     /// The base addresses of one archive, such as `debian-security`: of each place that names
     /// mirrors those that end in its name, or, when it names none, the archive's name beside what
-    /// its addresses end in.
+    /// its addresses end in. Where the archive has addresses of its own, they come first, and nothing is
+    /// guessed from other archives'.
     #[must_use]
     pub fn of_archive(&self, archive: &str) -> Vec<String> {
-        let mut addresses = Vec::new();
-        for address in self.groups.iter().flat_map(|group| in_group(group, archive)) {
+        let mut addresses = self.own.get(archive).cloned().unwrap_or_default();
+        let all = addresses.is_empty();
+        let groups = self.groups.iter();
+        let of_groups = groups.flat_map(|group| match all {
+            true => in_group(group, archive),
+            false => named_in(group, archive),
+        });
+        for address in of_groups.collect::<Vec<_>>() {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -72,9 +94,14 @@ impl<E: std::error::Error> fmt::Display for Tried<'_, E> {
     }
 }
 
-fn in_group(group: &[String], archive: &str) -> Vec<String> {
+/// The addresses of a group that end in the archive's name.
+fn named_in(group: &[String], archive: &str) -> Vec<String> {
     let named = |address: &&String| address.rsplit('/').next() == Some(archive);
-    let exact: Vec<String> = group.iter().filter(named).cloned().collect();
+    group.iter().filter(named).cloned().collect()
+}
+
+fn in_group(group: &[String], archive: &str) -> Vec<String> {
+    let exact = named_in(group, archive);
     if !exact.is_empty() {
         return exact;
     }
@@ -218,6 +245,22 @@ mod tests {
             ["http://a.test/debian-security", "http://b.test/debian-security"]
         );
         assert!(Mirrors::new([]).then(["".into()]).is_empty());
+    }
+
+    /// A user's own archive is not looked for beside Debian's.
+    #[test]
+    fn an_archive_with_addresses_of_its_own_is_asked_there() {
+        let own = ["http://own.test/packages/".to_owned(), "http://own.test/packages".to_owned()];
+        let mirrors = Mirrors::new(["http://a.test/debian".into(), "http://a.test/tools".into()])
+            .then(["http://b.test/debian".into()])
+            .and_own("tools", &own);
+        assert_eq!(
+            mirrors.of_archive("tools"),
+            ["http://own.test/packages", "http://a.test/tools"]
+        );
+        assert_eq!(mirrors.of_archive("debian"), ["http://a.test/debian", "http://b.test/debian"]);
+        assert!(!Mirrors::default().and_own("tools", &own).is_empty());
+        assert!(Mirrors::default().and_own("tools", &[]).is_empty());
     }
 
     #[test]

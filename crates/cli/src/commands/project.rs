@@ -55,7 +55,10 @@ impl Places {
                 environment::seal_key()?,
                 &environment::scratch(),
             )?,
-            mirrors: environment::mirrors(&project.raw.mirrors)?,
+            mirrors: project.archive_mirrors().fold(
+                environment::mirrors(&project.raw.mirrors)?,
+                |mirrors, (archive, addresses)| mirrors.and_own(archive, addresses),
+            ),
         })
     }
 

@@ -210,6 +210,38 @@ impl Archive {
         Server::start(self.contents.clone(), faults, &Requests::default())
     }
 
+    /// Makes packages and signs their index as an archive of somebody else would: flat, or as the only
+    /// suite `own` with the component `tools`. Its certificate is `own.asc` beside the definition.
+    pub(crate) fn own(&self, debs: &[Deb], is_flat: bool, faults: &[(&str, Fault)]) -> String {
+        let folder = self.path("own");
+        fs::create_dir_all(&folder).unwrap();
+        let (mut contents, mut index) = (Contents::new(), String::new());
+        for deb in debs {
+            let (bytes, path) = (deb.build(&folder), format!("{}.deb", deb.name));
+            let (control, sha256) = (deb.control(), Sha256::of(&bytes));
+            index += &format!(
+                "{control}Filename: ./{path}\nSize: {}\nSHA256: {sha256}\n\n",
+                bytes.len()
+            );
+            contents.insert(format!("/debian/{path}"), bytes);
+        }
+        let (base, path, names) = match is_flat {
+            true => ("/debian", "Packages", ""),
+            false => (
+                "/debian/dists/own",
+                "tools/binary-amd64/Packages",
+                "Codename: own\nArchitectures: amd64\nComponents: tools\n",
+            ),
+        };
+        let (sha256, len) = (Sha256::of(index.as_bytes()), index.len());
+        let text = format!("{names}Date: {}\nSHA256:\n {sha256} {len} {path}\n", date("-1 day"));
+        contents.insert(format!("{base}/{path}"), index.into_bytes());
+        let signed = sign(&folder, &text, Release::Good);
+        contents.insert(format!("{base}/InRelease"), signed.into_bytes());
+        fs::copy(folder.join("project/archive.asc"), self.project().join("own.asc")).unwrap();
+        Server::start(contents, faults, &self.requests)
+    }
+
     /// The address of a server that knows other words than a mirror.
     pub(crate) fn junk(&self) -> String {
         let junk =

@@ -26,6 +26,7 @@ mod names;
 #[allow(dead_code, reason = "only what makes an image whole")]
 #[path = "../../../measure/tests/ovmf_image/mod.rs"]
 mod ovmf_image;
+mod own_archive;
 mod packages;
 mod results;
 #[path = "../rig/mod.rs"]

@@ -18,7 +18,7 @@ use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
     Platform, ProfileSource, Root, Seed, Verity, console, exceptions,
 };
-use crate::packages::debian::{Source, is_archive_name, is_pool_path};
+use crate::packages::debian::{Source, is_archive_name, is_flat, is_pool_path};
 use crate::rootfs::{Allowed, capability, is_hostname, mode};
 
 /// Drivers of the disks that hypervisors and clouds offer.
@@ -163,9 +163,17 @@ impl Check<'_> {
                 let rule = "at least one component";
                 return Err(self.invalid("sources.components", "an empty list", rule));
             }
+            let flat = source.suites.iter().find(|suite| is_flat(suite));
+            if let Some(flat) = flat.filter(|_| source.components != ["main"]) {
+                let rule = format!("no components: `{flat}` is of a flat archive");
+                let found = source.components.join(" ");
+                return Err(self.invalid("sources.components", &found, &rule));
+            }
             for suite in &source.suites {
                 // Of two, the components and keys of one would be passed over.
-                if !is_pool_path(suite) || !known.insert((&source.archive, suite)) {
+                let folder = suite.strip_suffix('/').unwrap_or(suite);
+                let is_named = is_pool_path(folder) || suite == "./";
+                if !is_named || !known.insert((&source.archive, suite)) {
                     let rule = "a suite's name, once for each archive";
                     return Err(self.invalid("sources.suites", suite, rule));
                 }

@@ -9,7 +9,7 @@ use cvmkit_host::files;
 use super::checked::Definition;
 use super::error::DefinitionError;
 use super::parse;
-use super::raw::{RawDefinition, RawPackages, RawPlatform};
+use super::raw::{RawDefinition, RawPlatform};
 
 /// Name of the definition in its folder.
 const DEFINITION_FILE: &str = "image.toml";
@@ -110,6 +110,13 @@ impl Project {
     pub fn definitions(&self) -> Result<Vec<Definition>, DefinitionError> {
         let names = self.raw.variant.keys().map(|name| Some(name.as_str()));
         std::iter::once(None).chain(names).map(|name| self.definition(name)).collect()
+    }
+
+    /// The base addresses that sources give for their archives alone, those of all variants.
+    pub fn archive_mirrors(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let raws = std::iter::once(&self.raw).chain(self.raw.variant.values());
+        let sources = raws.flat_map(|raw| &raw.sources);
+        sources.map(|source| (source.archive.as_str(), source.mirrors.as_slice()))
     }
 
     /// The folder that local files of the definition are relative to.

@@ -10,7 +10,7 @@ use super::error::LockError;
 use super::records::Lock;
 use crate::definition::Definition;
 use crate::local::LocalFolder;
-use crate::packages::debian::{Fingerprint, Source};
+use crate::packages::debian::{Fingerprint, Source, is_flat};
 use crate::packages::{LockedPackage, LockedSuite};
 use crate::rootfs::Unused;
 
@@ -57,7 +57,9 @@ fn of_source(source: &Source, lock: &Lock) -> Vec<Unused> {
         ));
     }
     let packages: Vec<_> = used.iter().flat_map(|suite| of(suite)).collect();
-    for component in source.components.iter().filter(|own| !may_be_used(own, &packages)) {
+    let has_components = source.suites.iter().any(|suite| !is_flat(suite));
+    let components = source.components.iter().filter(|_| has_components);
+    for component in components.filter(|own| !may_be_used(own, &packages)) {
         let why = format!("of `{archive}` is a component that no package comes from");
         found.push(unused("components", component, why));
     }

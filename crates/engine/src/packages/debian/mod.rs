@@ -59,6 +59,7 @@ pub use package::{AnotherPackage, DebError, Package};
 pub(crate) use package::{BASE_PACKAGE, KERNEL_PACKAGES, PackageError, identify, keep, open};
 pub use request::{Given, PackageDatabase, Request};
 pub use source::Source;
+pub(crate) use source::is_flat;
 pub use suite::{Accepted, SuiteError};
 pub(crate) use suite::{Judge, KeyFile, TrustedSuite};
 

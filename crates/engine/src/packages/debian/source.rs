@@ -10,9 +10,15 @@ pub struct Source {
     /// Archive: the last part of its address below a mirror, `debian` or `debian-security`.
     #[serde(default = "debian")]
     pub archive: String,
-    /// Suites or code names, such as `trixie`.
+    /// Base addresses of this archive alone, what stands before `dists/`: asked first, and no other
+    /// mirror unless its address ends in the archive's name. Default: the mirrors of all archives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+    /// Suites or code names, such as `trixie`; of a flat archive, which has no `dists/`, the folder of
+    /// its `InRelease` with a final slash, such as `./`.
     pub suites: Vec<String>,
-    /// Components of the suites, such as `main` or `non-free-firmware`. Default: `main`.
+    /// Components of the suites, such as `main` or `non-free-firmware`; a flat archive has none.
+    /// Default: `main`.
     #[serde(default = "main_component")]
     pub components: Vec<String>,
     /// Fingerprints of archive keys to accept, of the Debian archive keys and those in `key-files`.
@@ -42,10 +48,44 @@ impl Source {
     }
 }
 
+/// Whether a suite is a folder of a flat archive (sources.list(5): it ends in a slash).
+pub(crate) fn is_flat(suite: &str) -> bool {
+    suite.ends_with('/')
+}
+
+/// The folder of a suite's `InRelease`, below `base`.
+pub(crate) fn release_folder(base: &str, suite: &str) -> String {
+    match suite.trim_end_matches('/') {
+        "." => base.to_owned(),
+        folder if is_flat(suite) => format!("{base}/{folder}"),
+        suite => format!("{base}/dists/{suite}"),
+    }
+}
+
 fn debian() -> String {
     "debian".into()
 }
 
 fn main_component() -> Vec<String> {
     vec!["main".into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// sources.list(5): an exact path in place of a suite ends in a slash, and is below the address.
+    #[test]
+    fn a_suite_that_ends_in_a_slash_is_a_folder() {
+        for (suite, flat, folder) in [
+            ("trixie", false, "http://a.test/x/dists/trixie"),
+            ("trixie/updates", false, "http://a.test/x/dists/trixie/updates"),
+            ("./", true, "http://a.test/x"),
+            ("stable/", true, "http://a.test/x/stable"),
+            ("a/b/", true, "http://a.test/x/a/b"),
+        ] {
+            assert_eq!(is_flat(suite), flat, "{suite}");
+            assert_eq!(release_folder("http://a.test/x", suite), folder);
+        }
+    }
 }

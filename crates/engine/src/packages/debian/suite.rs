@@ -17,7 +17,7 @@ use cvmkit_host::progress::Progress;
 use cvmkit_host::timestamp::Timestamp;
 use thiserror::Error;
 
-use super::Source;
+use super::source::{Source, is_flat, release_folder};
 use crate::mirrors::{Mirrors, Tried};
 use crate::packages::{DigestMismatch, LockedIndex, LockedSuite};
 
@@ -33,8 +33,8 @@ const DEFAULT_MAX_AGE_DAYS: u32 = 120;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// The suffixes of indices in the order they are preferred; every archive has one of them.
-const INDEX_SUFFIXES: [&str; 2] = [".xz", ".gz"];
+/// The suffixes of indices in the order they are preferred; a user's own archive may compress none.
+const INDEX_SUFFIXES: [&str; 3] = [".xz", ".gz", ""];
 
 /// Why a suite is not trusted.
 #[derive(Debug, Error)]
@@ -121,14 +121,28 @@ pub enum SuiteError {
         /// Its length.
         size: u64,
     },
-    /// It has no index of a component.
+    /// Its release file lists a file that the mirror does not have.
     #[error(
-        "the suite `{suite}` has no package index for component `{component}`, architecture {architecture}"
+        "mirror incomplete: the release file of suite `{suite}` of `{archive}` lists `{path}`, which is \
+         not there"
     )]
+    Incomplete {
+        /// The suite.
+        suite: String,
+        /// The archive.
+        archive: String,
+        /// What is listed, below the suite.
+        path: String,
+        /// The answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It has no index of a component.
+    #[error("the suite `{suite}` has no package index for {component}architecture {architecture}")]
     NoIndex {
         /// The suite.
         suite: String,
-        /// The component.
+        /// The component in words, if the archive has components.
         component: String,
         /// The architecture.
         architecture: String,
@@ -212,6 +226,11 @@ impl Diagnosis for SuiteError {
                 "the mirror is out of date or shows an old state: name another one in \
                  CVMKIT_MIRROR, or accept the older state explicitly with `--accept-older {suite}`"
             ),
+            Self::Incomplete { .. } => {
+                "name a complete mirror in CVMKIT_MIRROR, or try again: this \
+                                        one may be in the middle of an update"
+                    .into()
+            }
             Self::Changed { .. } | Self::Mismatch { .. } => {
                 "the mirror is being updated or damaged: try again".into()
             }
@@ -313,8 +332,9 @@ impl Judge<'_> {
         keys: &Keys,
     ) -> Result<TrustedSuite, SuiteError> {
         let archive = source.archive.as_str();
-        let url = format!("{base}/dists/{suite}/InRelease");
-        let inrelease = self.get(&url, None, INRELEASE_MAX, archive, suite)?;
+        let url = format!("{}/InRelease", release_folder(base, suite));
+        let inrelease = self.client.get_small(&url, None, INRELEASE_MAX);
+        let inrelease = inrelease.map_err(|error| unreachable(archive, suite, error))?;
         let policy = Policy {
             configured: &keys.configured,
             now: self.now.0,
@@ -325,8 +345,7 @@ impl Judge<'_> {
             SuiteError::Untrusted { suite, archive, source: error }
         })?;
         let unusable = |error| SuiteError::Release { suite: suite.to_owned(), source: error };
-        let release = Release::parse(&signed.text).map_err(unusable)?;
-        release.check_suite(suite).map_err(unusable)?;
+        let release = release_of(suite, &signed.text).map_err(unusable)?;
         let (origin, label) = (source.origin.as_deref(), source.label.as_deref());
         release.check_archive(origin, label).map_err(unusable)?;
         let expired = match release.check_freshness(self.now.0) {
@@ -346,7 +365,9 @@ impl Judge<'_> {
             indices: Vec::new(),
         };
         let mut indices = Vec::new();
-        for component in &source.components {
+        let components = source.components.iter().map(|name| Some(name.as_str()));
+        let flat = is_flat(suite).then_some(None);
+        for component in flat.into_iter().chain(components.filter(|_| !is_flat(suite))) {
             let (index, text) = self.index(base, source, suite, component, &release)?;
             locked.indices.push(index);
             indices.push(text);
@@ -369,22 +390,6 @@ impl Judge<'_> {
         }
     }
 
-    fn get(
-        &self,
-        url: &str,
-        known: Option<u64>,
-        max: u64,
-        archive: &str,
-        suite: &str,
-    ) -> Result<Vec<u8>, SuiteError> {
-        let unreachable = |error: HttpError| SuiteError::Unreachable {
-            suite: suite.to_owned(),
-            archive: archive.to_owned(),
-            source: Box::new(error),
-        };
-        self.client.get_small(url, known, max).map_err(unreachable)
-    }
-
     /// A mirror that is held back shows an old state that is properly signed; only what was seen
     /// before can tell. Answers what the lock had seen, where an older state is accepted.
     fn check_not_older(
@@ -402,22 +407,26 @@ impl Judge<'_> {
         }
     }
 
+    /// The index of a component, or the one that a flat archive has.
     fn index(
         &self,
         base: &str,
         source: &Source,
         suite: &str,
-        component: &str,
+        component: Option<&str>,
         release: &Release,
     ) -> Result<(LockedIndex, Vec<u8>), SuiteError> {
-        let plain = format!("{component}/binary-{}/Packages", self.architecture);
+        let plain = match component {
+            Some(component) => format!("{component}/binary-{}/Packages", self.architecture),
+            None => "Packages".to_owned(),
+        };
         let listed = INDEX_SUFFIXES.iter().find_map(|suffix| {
             let path = format!("{plain}{suffix}");
             release.files.get(&path).map(|listed| (path, *listed))
         });
         let (path, listed) = listed.ok_or_else(|| SuiteError::NoIndex {
             suite: suite.to_owned(),
-            component: component.to_owned(),
+            component: component.map_or_else(String::new, |name| format!("component `{name}`, ")),
             architecture: self.architecture.to_owned(),
         })?;
         let whole = release.files.get(&plain).copied();
@@ -426,14 +435,24 @@ impl Judge<'_> {
             return Err(SuiteError::IndexTooLong { suite: suite.to_owned(), path, size: longest });
         }
         let sha256 = listed.sha256;
+        let folder = release_folder(base, suite);
         let url = if release.acquire_by_hash {
             // By its hash an index is found even while the mirror is being updated.
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            format!("{base}/dists/{suite}/{folder}/by-hash/SHA256/{sha256}")
+            let parent = path.rsplit_once('/').map_or(String::new(), |(one, _)| format!("{one}/"));
+            format!("{folder}/{parent}by-hash/SHA256/{sha256}")
         } else {
-            format!("{base}/dists/{suite}/{path}")
+            format!("{folder}/{path}")
         };
-        let bytes = self.get(&url, Some(listed.size), listed.size, &source.archive, suite)?;
+        let bytes = self.client.get_small(&url, Some(listed.size), listed.size);
+        let bytes = bytes.map_err(|error| match error {
+            error @ HttpError::NotFound { .. } => SuiteError::Incomplete {
+                suite: suite.to_owned(),
+                archive: source.archive.clone(),
+                path: path.clone(),
+                source: Box::new(error),
+            },
+            error => unreachable(&source.archive, suite, error),
+        })?;
         is_listed(suite, &url, &bytes, listed)?;
         // What the signed file says of the decompressed index ends a bomb before its memory is spent.
         let limit = whole.map_or(INDEX_MAX, |whole| whole.size);
@@ -482,6 +501,22 @@ fn keys(source: &Source, key_files: &[KeyFile]) -> Result<Keys, SuiteError> {
         from_files
     };
     Ok(Keys { keyring, configured })
+}
+
+/// What a release file says, if it is that of the suite.
+fn release_of(suite: &str, text: &str) -> Result<Release, ReleaseError> {
+    if is_flat(suite) {
+        // The folders of a flat archive have no names that its release files would say.
+        return Release::parse_flat(text);
+    }
+    let release = Release::parse(text)?;
+    release.check_suite(suite)?;
+    Ok(release)
+}
+
+fn unreachable(archive: &str, suite: &str, error: HttpError) -> SuiteError {
+    let (suite, archive) = (suite.to_owned(), archive.to_owned());
+    SuiteError::Unreachable { suite, archive, source: Box::new(error) }
 }
 
 fn has(names: &[String], suite: &str) -> bool {

@@ -79,6 +79,7 @@ impl Progress for Notes {
 fn source() -> Source {
     Source {
         archive: "debian-security".into(),
+        mirrors: Vec::new(),
         suites: vec![SUITE.into()],
         components: vec!["non-free".into()],
         keys: Vec::new(),
