@@ -75,6 +75,9 @@ pub enum FetchError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Every mirror says of several that it does not have them.
+    #[error("{} of the locked files are gone from the mirrors{}", .0.len(), lines_of(.0))]
+    SeveralGone(Vec<FetchError>),
     /// No mirror could be reached, or all of them broke off.
     #[error("`{name}` can't be fetched")]
     Unreachable {
@@ -153,10 +156,12 @@ impl Diagnosis for FetchError {
             Self::NoMirror { .. } => "set CVMKIT_MIRROR to the base address of a mirror, or add \
                                       `mirrors = [...]` to the definition"
                 .into(),
-            Self::Gone { .. } => "the mirrors keep only current versions: build with `--vendor` \
-                                  from a folder that `cvmkit vendor` wrote, name a snapshot \
-                                  mirror in CVMKIT_MIRROR, or move on with `cvmkit lock --update`"
-                .into(),
+            Self::Gone { .. } | Self::SeveralGone(_) => {
+                "the mirrors keep only current versions, or are incomplete: build with `--vendor` \
+                 from a folder that `cvmkit vendor` wrote, name a snapshot mirror in CVMKIT_MIRROR, \
+                 or move on with `cvmkit lock --update`"
+                    .into()
+            }
             Self::Unreachable { .. } => "try again, or name another mirror in CVMKIT_MIRROR".into(),
             Self::Mismatch { name, .. } => format!(
                 "the mirror changed or the lock is stale; `cvmkit lock --update {name}` shows \
@@ -164,6 +169,57 @@ impl Diagnosis for FetchError {
             ),
             Self::File(error) => return error.hint(),
         })
+    }
+}
+
+impl FetchError {
+    /// Name and path of each file that every mirror says it does not have; none for another failure.
+    fn gone(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Gone { name, path, .. } => vec![(name, path)],
+            Self::SeveralGone(all) => all.iter().flat_map(Self::gone).collect(),
+            Self::NoMirrorHas { refused, .. } => {
+                let each: Vec<_> = refused.iter().map(|(_, error)| error.gone()).collect();
+                let all = each.iter().all(|gone| !gone.is_empty());
+                each.into_iter().next().filter(|_| all).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Each file that is gone, on a line of its own.
+fn lines(error: &FetchError) -> String {
+    let line = |(name, path)| format!("\n  `{name}`: {path}");
+    error.gone().into_iter().map(line).collect()
+}
+
+fn lines_of(gone: &[FetchError]) -> String {
+    gone.iter().map(lines).collect()
+}
+
+/// Mirrors whose indices list packages that they do not have: no package is missing in the suite, files
+/// are on the mirrors.
+#[derive(Debug, Error)]
+#[error("mirror incomplete: its indices list what is not there{}", lines(.0))]
+pub struct MirrorIncomplete<'a>(&'a FetchError);
+
+impl<'a> MirrorIncomplete<'a> {
+    /// What the failure to fetch packages says of the mirrors, if they were chosen from the indices that
+    /// the same mirrors have now; nothing if it is another failure.
+    #[must_use]
+    pub fn of(error: &'a FetchError) -> Option<Self> {
+        (!error.gone().is_empty()).then_some(Self(error))
+    }
+}
+
+impl Diagnosis for MirrorIncomplete<'_> {
+    fn fault(&self) -> Fault {
+        Fault::Environment
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("name a complete mirror in CVMKIT_MIRROR, and lock again".into())
     }
 }
 
@@ -334,6 +390,8 @@ fn connections(
     let client = Client::new(Limits::default());
     let queue = Mutex::new(missing.iter());
     let failed = AtomicBool::new(false);
+    // All that are gone are told at once; another failure ends the downloads.
+    let gone = Mutex::new(Vec::new());
     let work = || {
         let mut done = Vec::new();
         while !failed.load(Ordering::Relaxed) {
@@ -343,6 +401,9 @@ fn connections(
                 Ok(blob) => {
                     keep(blob.clone(), wanted[at].size);
                     done.push((at, blob));
+                }
+                Err(error) if !error.gone().is_empty() => {
+                    gone.lock().unwrap_or_else(PoisonError::into_inner).push((at, error));
                 }
                 Err(error) => {
                     failed.store(true, Ordering::Relaxed);
@@ -363,7 +424,19 @@ fn connections(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
+    none_gone(gone.into_inner().unwrap_or_else(PoisonError::into_inner))?;
     Ok(done)
+}
+
+/// The files that are gone, in the order in which they were asked for.
+fn none_gone(mut gone: Vec<(usize, FetchError)>) -> Result<(), FetchError> {
+    gone.sort_by_key(|(at, _)| *at);
+    let mut gone: Vec<FetchError> = gone.into_iter().map(|(_, error)| error).collect();
+    match gone.len() {
+        0 => Ok(()),
+        1 => gone.pop().map_or(Ok(()), Err),
+        _ => Err(FetchError::SeveralGone(gone)),
+    }
 }
 
 /// One file from the first mirror that gives the right bytes; what the others gave is reported.

@@ -47,6 +47,23 @@ fn what_is_gone_is_named_with_ways_to_go_on() {
     archive.nothing_built();
 }
 
+/// Its index lists the package: the suite has it, and the mirror has not.
+#[test]
+fn a_mirror_that_lacks_what_its_index_lists_is_incomplete() {
+    let Some(archive) = Archive::with(&[Deb::new("hello")], Release::Good, &[(DEB, Fault::Gone)])
+    else {
+        return;
+    };
+    let said = archive.cvmkit(&["lock"]);
+    let words = [
+        "mirror incomplete: its indices list what is not there",
+        "`hello`: pool/main/hello/hello_1.0_amd64.deb",
+        "name a complete mirror in CVMKIT_MIRROR",
+    ];
+    words.iter().for_each(|words| assert!(said.stderr.contains(words), "{}", said.stderr));
+    said.answer();
+}
+
 /// Fetches into a vendor folder and compares with what the archive has.
 #[track_caller]
 fn vendors(archive: &Archive) {

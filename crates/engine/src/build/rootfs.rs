@@ -201,7 +201,7 @@ pub fn evaluate(
             }
             error => Unevaluated::Other(Box::new(error)),
         },
-        error @ BuildError::Fetch(_) => Unevaluated::NotHad(Box::new(error)),
+        BuildError::Fetch(error) => Unevaluated::NotHad(Box::new(error)),
         error => Unevaluated::Other(Box::new(error)),
     })
 }

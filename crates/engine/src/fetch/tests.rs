@@ -287,6 +287,37 @@ fn a_file_that_no_mirror_has_any_more_is_gone() {
     }
 }
 
+/// An incomplete mirror was found out one file at a time.
+#[test]
+fn all_files_that_are_gone_are_named_at_once() {
+    let bench = Bench::new();
+    let (here, gone) = (Server::of(BYTES), Server::status("404 Not Found"));
+    let server = Server::new(|request, stream| match request {
+        "/debian/pool/b.deb" => answer(stream, "200 OK", BYTES.len(), BYTES),
+        _ => answer(stream, "404 Not Found", 0, b""),
+    });
+    let all = ["a", "b", "c"].map(|name| wanted(name, BYTES));
+    // One digest is one object: those that are gone have others.
+    let [a, b, c] = all;
+    let (a, c) = (wanted(&a.name, b"bytes of a"), wanted(&c.name, b"bytes of c"));
+    let wanted = [a, b, c];
+    let error = bench.fetch(&wanted, &[&server]).unwrap_err();
+    let words =
+        "2 of the locked files are gone from the mirrors\n  `a`: pool/a.deb\n  `c`: pool/c.deb";
+    assert_eq!(error.to_string(), words);
+    assert!(error.hint().unwrap().contains("incomplete"));
+    assert!(bench.has(&wanted[1]), "what came stays");
+    let incomplete = MirrorIncomplete::of(&error).unwrap();
+    let words = "mirror incomplete: its indices list what is not there\n  `a`: pool/a.deb\n  `c`: \
+                 pool/c.deb";
+    assert_eq!((incomplete.to_string().as_str(), incomplete.fault()), (words, Fault::Environment));
+    // What several mirrors lack, all of them; bytes that differ are no file that is gone.
+    let error = bench.fetch(&wanted[..1], &[&gone, &server]).unwrap_err();
+    assert!(MirrorIncomplete::of(&error).is_some());
+    let error = bench.fetch(&wanted[..1], &[&gone, &here]).unwrap_err();
+    assert!(MirrorIncomplete::of(&error).is_none());
+}
+
 /// A mirror whose bytes are others is believed in nothing, and never fills the store.
 #[test]
 fn a_mirror_that_lies_is_named_with_both_digests() {

@@ -176,6 +176,16 @@ pub enum LockError {
     /// A suite is not trusted.
     #[error(transparent)]
     Suite(#[from] SuiteError),
+    /// A suite that no source lists, and that only an input comes from, is not trusted.
+    #[error("the {role} comes from the suite `{suite}`, which nothing else does")]
+    InputSuite {
+        /// What the input is for.
+        role: &'static str,
+        /// The suite.
+        suite: String,
+        /// Why.
+        source: SuiteError,
+    },
     /// Local packages can't be used.
     #[error(transparent)]
     LocalPackages(#[from] LocalPackagesError),
@@ -252,7 +262,7 @@ impl Diagnosis for LockError {
         match self {
             Self::File(error) => error.fault(),
             Self::Definition(error) => error.fault(),
-            Self::Suite(error) => error.fault(),
+            Self::Suite(error) | Self::InputSuite { source: error, .. } => error.fault(),
             Self::Local(error) => error.fault(),
             Self::LocalPackages(error) => error.fault(),
             Self::Ids(error) => error.fault(),
@@ -299,6 +309,13 @@ impl Diagnosis for LockError {
             Self::LocalPackages(error) => return error.hint(),
             Self::Unfit(error) => return error.hint(),
             Self::Suite(error) => return error.hint(),
+            Self::InputSuite { role, source, .. } => {
+                let first = source.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
+                format!(
+                    "{first}or name the {role} without this suite, as a file that you keep (`path` \
+                     and `sha256`, or a `.deb` in `packages.local`)"
+                )
+            }
             Self::NoSuchInput { suite: None, .. } => {
                 "name the suite that has it with `suite = \"...\"`".into()
             }

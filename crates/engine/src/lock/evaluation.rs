@@ -10,6 +10,7 @@
 //! than the lock says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::Diagnosis;
@@ -20,7 +21,7 @@ use super::file::LockFile;
 use super::records::{Lock, LockedAccount, LockedScript};
 use super::role::root_role;
 use crate::definition::{Definition, Project};
-use crate::fetch::Origins;
+use crate::fetch::{MirrorIncomplete, Origins};
 use crate::rootfs::{Evaluated, EvaluatedScript, RootfsError, ScriptDecision};
 
 /// Evaluates the packages of one variant of a lock, with ids that are given out already, which stay.
@@ -56,6 +57,9 @@ pub(super) fn evaluate(
 ) -> Result<(), LockError> {
     let same = earlier.filter(|earlier| has_evaluation_of(earlier, lock));
     let origins = Origins { offline: origins.offline || same.is_some(), ..origins };
+    // Packages that were chosen just now are those of the mirrors' own indices.
+    let is_fresh =
+        earlier.is_none_or(|had| had.suites != lock.suites || had.packages != lock.packages);
     let earlier = earlier.map_or(&[][..], |lock| &lock.accounts);
     let mut known: BTreeMap<String, u32> =
         earlier.iter().map(|account| (account.name.clone(), account.id)).collect();
@@ -84,7 +88,7 @@ pub(super) fn evaluate(
                     "{}: its maintainer scripts are not evaluated, so the lock has neither their effects nor \
                      all ids of accounts: {}",
                     definition.title(),
-                    whole(&*error)
+                    incomplete(&*error).filter(|_| is_fresh).unwrap_or_else(|| whole(&*error))
                 ));
                 unknown.insert(role.clone());
                 let had = earlier.iter().filter(|account| account.roles.contains(&role));
@@ -101,6 +105,12 @@ pub(super) fn evaluate(
     lock.scripts = scripts.finish();
     lock.unknown_ids_of = unknown.into_iter().collect();
     Ok(())
+}
+
+/// What to tell of a package that is not to be had although the mirror's own index lists it.
+fn incomplete(error: &(dyn Diagnosis + 'static)) -> Option<String> {
+    let error: &(dyn Error + 'static) = error;
+    Some(whole(&MirrorIncomplete::of(error.downcast_ref()?)?))
 }
 
 /// Scripts with the root file systems in which they do the same.

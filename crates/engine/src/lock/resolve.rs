@@ -254,7 +254,7 @@ fn resolve(
         let local = read_local_packages(definition, project.folder(), files)?;
         let local = local.index();
         let offered = archives.of_sources(&definition.sources);
-        notes.extend(local.beside(&offered)?);
+        notes.extend(offered.compare(&local)?);
         choose(&archives, &local, definition, &mut packages, &mut drops)?;
     }
     notes.iter().for_each(|note| resolving.origins.progress.note(note));
@@ -330,31 +330,34 @@ fn trust(
     folder: &Path,
     judge: &Judge<'_>,
 ) -> Result<Vec<TrustedSuite>, LockError> {
-    let mut wanted: Vec<(Source, LocalFolder)> = Vec::new();
-    let mut want = |source: Source, local: &LocalFolder| {
-        if !wanted.iter().any(|(known, _)| *known == source) {
-            wanted.push((source, local.clone()));
+    let mut wanted: Vec<(Source, LocalFolder, Option<&'static str>)> = Vec::new();
+    let mut want = |source: Source, local: &LocalFolder, role| {
+        if !wanted.iter().any(|(known, ..)| *known == source) {
+            wanted.push((source, local.clone(), role));
         }
     };
     for definition in definitions {
         let local = LocalFolder::of(definition, folder)?;
         for source in &definition.sources {
-            source.suites.iter().for_each(|suite| want(source.alone(suite), &local));
+            source.suites.iter().for_each(|suite| want(source.alone(suite), &local, None));
         }
     }
     for definition in definitions {
         let local = LocalFolder::of(definition, folder)?;
         for (role, input) in inputs(definition) {
             if let Some(source) = source_of(definition, role, input)? {
-                want(source, &local);
+                want(source, &local, Some(role));
             }
         }
     }
     let mut trusted: Vec<TrustedSuite> = Vec::new();
-    for (source, local) in &wanted {
+    for (source, local, role) in &wanted {
         let key_files = key_files(source, local)?;
         for suite in &source.suites {
-            let found = judge.suite(source, suite, &key_files)?;
+            let found = judge.suite(source, suite, &key_files).map_err(|error| match role {
+                Some(role) => LockError::InputSuite { role, suite: suite.clone(), source: error },
+                None => error.into(),
+            })?;
             let is_same = |other: &&TrustedSuite| {
                 (&other.locked.archive, &other.locked.name) == (&source.archive, suite)
             };

@@ -296,3 +296,42 @@ fn local_files_have_one_order_and_are_there_once() {
         fault_of(&with(files), &words, &format!("path = \"{last}\""));
     }
 }
+
+/// A local package is one of the local files, in its very bytes.
+#[test]
+fn a_local_package_has_its_file() {
+    let line = format!("sha256 = \"{}\"", Sha256::of(b"a"));
+    let local = LockedPackage {
+        archive: String::new(),
+        suite: String::new(),
+        path: "../debs/a b.deb".into(),
+        ..package("a")
+    };
+    let with = |path: &str, size: u64, bytes: &[u8]| {
+        let kind = LocalKind::File { size, sha256: Sha256::of(bytes), executable: false };
+        let files = vec![LocalFile { path: path.into(), kind }];
+        Lock { files, ..lock(vec![local.clone()]) }
+    };
+    let good = with("../debs/a b.deb", 700, b"a");
+    let text = good.to_text().unwrap();
+    assert_eq!(read(&text).unwrap(), good);
+    assert_eq!(text.matches("archive = ").count(), 1, "that of the suite: {text}");
+    let words =
+        "package `a`: the lock has no local file `../debs/a b.deb` with its size and digest";
+    for other in [
+        with("debs/a.deb", 700, b"a"),
+        with("../debs/a b.deb", 701, b"a"),
+        with("../debs/a b.deb", 700, b"b"),
+        lock(vec![local.clone()]),
+    ] {
+        let text = other.to_text().unwrap();
+        let error = read(&text).unwrap_err();
+        let LockError::Malformed { message, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(message, words);
+    }
+    let words = "package `a`: expected both `archive` and `suite`, or neither";
+    let half = LockedPackage { suite: "trixie".into(), ..local };
+    fault_of(&lock(vec![half]), words, &line);
+    let half = LockedPackage { suite: String::new(), ..package("a") };
+    fault_of(&lock(vec![half]), words, &line);
+}

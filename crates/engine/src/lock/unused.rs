@@ -27,6 +27,7 @@ pub(super) fn unused(
             found.push(unused);
         }
     }
+    found.extend(local_packages(definitions, lock));
     found.extend(outside_folders(definitions, lock, folder)?);
     Ok(found)
 }
@@ -90,6 +91,25 @@ fn may_be_used(component: &str, packages: &[&LockedPackage]) -> bool {
     let in_pool = |path: &str| path.starts_with("pool/");
     let of_it = |path: &str| format!("/{path}").contains(&format!("/{component}/"));
     packages.iter().any(|package| !in_pool(&package.path) || of_it(&package.path))
+}
+
+/// The local packages, and folders of them, that no installed package comes from.
+fn local_packages(definitions: &[Definition], lock: &Lock) -> Vec<Unused> {
+    let named = definitions.iter().flat_map(|definition| &definition.packages.local);
+    let named: BTreeSet<&String> = named.collect();
+    let is_used = |name: &str| {
+        let mut local = lock.packages.iter().filter(|package| package.is_local());
+        local.any(|package| {
+            let rest = package.path.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    let unused = named.into_iter().filter(|name| !is_used(name)).map(|name| Unused {
+        key: "packages.local".to_owned(),
+        value: name.clone(),
+        why: "has no package that is installed; `packages.install` names those that are".to_owned(),
+    });
+    unused.collect()
 }
 
 /// The folders outside that no local file of any variant is in.
@@ -175,17 +195,31 @@ mod tests {
         );
         files::replace(&path, text.as_bytes()).unwrap();
         let project = Project::open(&path).unwrap();
+        let local = LockedPackage { name: "b".into(), ..package("", "", "debs/b.deb") };
         let lock = Lock {
             suites: vec![
                 suite("debian", "trixie", Some(9)),
                 suite("debian", "trixie-updates", None),
                 suite("vendor", "tools", None),
             ],
-            packages: vec![package("debian", "trixie", "pool/main/a/a_1_all.deb")],
+            packages: vec![package("debian", "trixie", "pool/main/a/a_1_all.deb"), local],
             ..empty(Sha256::of(b""), Sha256::of(b""))
         };
         let found = unused(&project.definitions().unwrap(), &lock, folder.path()).unwrap();
         found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn local_packages_that_nothing_needs_are_named() {
+        let tables = "[[sources]]\nsuites = [\"trixie\"]\n[packages]\n";
+        let local = "local = [\"debs\", \"debs/b.deb\", \"deb\", \"other.deb\"]\n";
+        let of = |name: &str| {
+            format!(
+                "packages.local: `{name}` has no package that is installed; `packages.install` names \
+                 those that are"
+            )
+        };
+        assert_eq!(found(&format!("{tables}{local}")), [of("deb"), of("other.deb")]);
     }
 
     #[test]

@@ -178,5 +178,5 @@ fn an_image_whose_packages_are_not_there_is_not_evaluated() {
     let Err(Unevaluated::NotHad(error)) = told else {
         panic!("told of packages that are not there")
     };
-    assert!(format!("{error:?}").starts_with("Fetch("), "{error:?}");
+    assert!(format!("{error:?}").starts_with("Offline"), "{error:?}");
 }

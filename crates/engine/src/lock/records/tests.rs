@@ -39,6 +39,17 @@ fn the_time_of_an_image_is_that_of_its_newest_suite() {
     all.packages[0].roles = vec!["root:v".into()];
     all.packages[1].roles.retain(|role| role == "root");
     assert_eq!(all.timestamp(Some("v")), Some(Timestamp(3)));
+    // A root of local packages alone has that of the suites beside them.
+    let local = |one: &LockedPackage| LockedPackage {
+        archive: String::new(),
+        suite: String::new(),
+        ..one.clone()
+    };
+    let mut alone = lock(vec![local(&package("a"))]);
+    alone.suites = vec![suite("old", 3), suite("trixie", 7)];
+    assert_eq!((alone.timestamp(None), alone.timestamp(Some("v"))), (Some(Timestamp(7)), None));
+    alone.packages.push(of("b", "old", &["root"]));
+    assert_eq!(alone.timestamp(None), Some(Timestamp(3)));
 }
 
 /// A variant's packages and suites say nothing of the base.

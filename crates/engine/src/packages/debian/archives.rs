@@ -8,7 +8,7 @@ use cvmkit_debian::resolver::{self, Options, Remaining, ResolveError, Selected, 
 use cvmkit_formats::digest::Sha256;
 
 use super::Source;
-use super::local::LocalIndex;
+use super::local::{LocalIndex, LocalPackagesError, LocalProblem};
 use super::suite::{SuiteError, TrustedSuite};
 use crate::packages::LockedPackage;
 
@@ -93,8 +93,41 @@ impl<'a> Offered<'a> {
         Self { local: Some(local), ..self }
     }
 
+    /// Compares local packages with what the suites have, and answers with what to know of it: newer
+    /// versions.
+    ///
+    /// # Errors
+    /// Every package that a suite has in other bytes.
+    pub(crate) fn compare(
+        &self,
+        local: &LocalIndex<'_>,
+    ) -> Result<Vec<String>, LocalPackagesError> {
+        let (mut notes, mut problems) = (Vec::new(), Vec::new());
+        for own in &local.index.packages {
+            let (name, version) = (own.name, own.version.as_str());
+            let same = |(_, other): &(&str, &Package<'_>)| other.version == own.version;
+            let other = self.of_name(name).filter(same).find(|(_, one)| one.sha256 != own.sha256);
+            if let Some((suite, _)) = other {
+                problems.push(LocalProblem::Collision {
+                    path: local.path_of(own).unwrap_or_default().to_owned(),
+                    name: name.to_owned(),
+                    version: version.to_owned(),
+                    suite: suite.to_owned(),
+                });
+            }
+            let newest = self.of_name(name).max_by(|(_, a), (_, b)| a.version.cmp(&b.version));
+            if let Some((suite, newer)) = newest.filter(|(_, other)| other.version > own.version) {
+                notes.push(format!(
+                    "the local package `{name}` {version} is taken, although suite `{suite}` has {}",
+                    newer.version
+                ));
+            }
+        }
+        if problems.is_empty() { Ok(notes) } else { Err(LocalPackagesError(problems)) }
+    }
+
     /// Every package of the suites that has this name, with the name of its suite.
-    pub(super) fn of_suites(&self, name: &str) -> impl Iterator<Item = (&'a str, &'a Package<'a>)> {
+    fn of_name(&self, name: &str) -> impl Iterator<Item = (&'a str, &'a Package<'a>)> {
         self.suites.iter().flat_map(move |(suite, index)| {
             let named = index.packages.iter().filter(move |package| package.name == name);
             named.map(|package| (suite.locked.name.as_str(), package))

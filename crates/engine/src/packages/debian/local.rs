@@ -15,8 +15,6 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
 use thiserror::Error;
 
-use super::archives::Offered;
-
 /// Local packages that can't be used: all of a definition, each with its reason.
 #[derive(Debug, Error)]
 #[error("{}", in_lines(.0))]
@@ -202,35 +200,6 @@ impl LocalIndex<'_> {
     pub(super) fn path_of(&self, package: &Package<'_>) -> Option<&str> {
         let at: usize = package.filename.parse().ok()?;
         self.paths.get(at).map(String::as_str)
-    }
-
-    /// Compares with what suites have, and answers with what to know of it: newer versions.
-    ///
-    /// # Errors
-    /// Every package that a suite has in other bytes.
-    pub(crate) fn beside(&self, offered: &Offered<'_>) -> Result<Vec<String>, LocalPackagesError> {
-        let (mut notes, mut problems) = (Vec::new(), Vec::new());
-        for own in &self.index.packages {
-            let same = |(_, other): &(&str, &Package<'_>)| other.version == own.version;
-            let (suites, version) = (|| offered.of_suites(own.name), own.version.as_str());
-            let other = suites().filter(same).find(|(_, other)| other.sha256 != own.sha256);
-            if let Some((suite, _)) = other {
-                problems.push(LocalProblem::Collision {
-                    path: self.path_of(own).unwrap_or_default().to_owned(),
-                    name: own.name.to_owned(),
-                    version: version.to_owned(),
-                    suite: suite.to_owned(),
-                });
-            }
-            let newest = suites().max_by(|(_, a), (_, b)| a.version.cmp(&b.version));
-            if let Some((suite, newer)) = newest.filter(|(_, other)| other.version > own.version) {
-                notes.push(format!(
-                    "the local package `{}` {version} is taken, although suite `{suite}` has {}",
-                    own.name, newer.version
-                ));
-            }
-        }
-        if problems.is_empty() { Ok(notes) } else { Err(LocalPackagesError(problems)) }
     }
 }
 

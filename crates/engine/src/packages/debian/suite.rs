@@ -138,11 +138,14 @@ pub enum SuiteError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It has no index of a component.
-    #[error("the suite `{suite}` has no package index for {component}architecture {architecture}")]
+    #[error(
+        "the suite `{suite}` has no package index for architecture {architecture}{}",
+        in_component(.component)
+    )]
     NoIndex {
         /// The suite.
         suite: String,
-        /// The component in words, if the archive has components.
+        /// The component; empty for a flat archive, which has none.
         component: String,
         /// The architecture.
         architecture: String,
@@ -426,7 +429,7 @@ impl Judge<'_> {
         });
         let (path, listed) = listed.ok_or_else(|| SuiteError::NoIndex {
             suite: suite.to_owned(),
-            component: component.map_or_else(String::new, |name| format!("component `{name}`, ")),
+            component: component.unwrap_or_default().to_owned(),
             architecture: self.architecture.to_owned(),
         })?;
         let whole = release.files.get(&plain).copied();
@@ -501,6 +504,13 @@ fn keys(source: &Source, key_files: &[KeyFile]) -> Result<Keys, SuiteError> {
         from_files
     };
     Ok(Keys { keyring, configured })
+}
+
+fn in_component(component: &str) -> String {
+    match component {
+        "" => String::new(),
+        component => format!(" in component `{component}`"),
+    }
 }
 
 /// What a release file says, if it is that of the suite.

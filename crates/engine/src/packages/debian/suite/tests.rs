@@ -477,7 +477,7 @@ fn index(release: &Release, files: &[(&str, &[u8])]) -> Result<(LockedIndex, Vec
         accepted: Accepted::default(),
         progress: &cvmkit_host::progress::Silent,
     };
-    judge.index(&mirror(files), &source(), "tiny", "main", release)
+    judge.index(&mirror(files), &source(), "tiny", Some("main"), release)
 }
 
 const XZ: &str = "main/binary-amd64/Packages.xz";
