@@ -29,7 +29,7 @@ fn put(archive: &Archive, path: &str, deb: &Deb) -> Vec<u8> {
 }
 
 fn own(version: &'static str) -> Deb {
-    let script = "#!/bin/sh\nset -e\ninstall -d -m 0750 /srv/hello\n";
+    let script = "#!/bin/sh\nset -e\necho made > /usr/share/hello/made\n";
     Deb { version, postinst: Some(script), ..Deb::new("hello") }
 }
 
