@@ -84,7 +84,7 @@ fn what_would_make_it_unclear_which_package_there_is_is_refused_at_once() {
         "3 local packages can't be used",
         "the local package `debs/arm.deb` is for arm64, expected amd64 or all",
         "two local files have the package `hello`: `debs/hello.deb` and `debs/second.deb`",
-        "the local file `debs/text.deb` is not a Debian package",
+        "the local file `debs/text.deb` can't be read as a package",
         "hint: ",
     ];
     archive.cvmkit(&["lock"]).refused(2, &words);
@@ -95,8 +95,8 @@ fn what_would_make_it_unclear_which_package_there_is_is_refused_at_once() {
 fn a_local_package_that_says_to_be_that_of_a_suite_is_refused() {
     let Some(archive) = archive(&own("1.0")) else { return };
     let words = [
-        "the local package `debs/hello.deb` says to be `hello` 1.0, which suite `tiny` has, and is \
-         another one",
+        "the local package `debs/hello.deb` has name and version of `hello` 1.0 in suite `tiny`, and \
+         differs from it",
         "hint: give your package a version of its own",
     ];
     archive.cvmkit(&["lock"]).refused(2, &words);

@@ -25,7 +25,7 @@ pub struct LocalPackagesError(pub Vec<LocalProblem>);
 #[non_exhaustive]
 pub enum LocalProblem {
     /// It does not decode.
-    #[error("the local file `{path}` is not a Debian package")]
+    #[error("the local file `{path}` can't be read as a package")]
     Deb {
         /// Relative to the definition.
         path: String,
@@ -62,8 +62,8 @@ pub enum LocalProblem {
     },
     /// A suite has another package of the same name and version.
     #[error(
-        "the local package `{path}` says to be `{name}` {version}, which suite `{suite}` has, and is \
-         another one"
+        "the local package `{path}` has name and version of `{name}` {version} in suite `{suite}`, and \
+         differs from it"
     )]
     Collision {
         /// Relative to the definition.

@@ -113,7 +113,7 @@ fn all_that_is_wrong_with_local_packages_is_told_at_once() {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let starts = [
         "6 local packages can't be used",
-        "the local file `broken.deb` is not a Debian package: ",
+        "the local file `broken.deb` can't be read as a package: ",
         "the local package `arm.deb` is for arm64, expected amd64 or all",
         "two local files have the package `one`: `one.deb` and `sub/one.deb`",
         "two local files have the package `one`: `one.deb` and `copy.deb`",
@@ -145,8 +145,8 @@ fn a_package_that_says_to_be_that_of_a_suite_is_refused() {
     ])
     .unwrap_err();
     assert_eq!(error.0.len(), 2, "{error}");
-    let words = "the local package `tool.deb` says to be `tool` 2, which suite `stable` has, and is \
-                 another one";
+    let words = "the local package `tool.deb` has name and version of `tool` 2 in suite `stable`, and \
+                 differs from it";
     assert!(error.to_string().contains(words), "{error}");
     assert!(error.hint().unwrap().contains("`+local1`"));
     let notes = beside(&[("tool.deb", local_deb("tool", "1", ""))]).unwrap();
