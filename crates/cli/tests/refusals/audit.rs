@@ -1,7 +1,6 @@
 //! Packages that are dropped, what then can't run, and what an audit finds.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use crate::archive::{Archive, Deb};
 

@@ -46,7 +46,7 @@ pub fn audit(
     let definition = project.definition(variant)?;
     let lock = LockFile::open(project)?;
     let inputs = Inputs::check(project, &definition, &lock)?;
-    let packages = packages::unpack(&inputs.packages(), origins)?;
+    let packages = packages::unpack(&inputs.packages(), &inputs.folder, origins)?;
     let parts = inputs.rootfs_request(&packages, origins.store)?.with_needs();
     let mut findings = debian::assemble(&parts.as_request())?.findings;
     judge(&mut findings, &definition.allow).map_err(AssembleError::from)?;

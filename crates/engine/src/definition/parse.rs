@@ -11,8 +11,8 @@ use cvmkit_formats::architecture::Architecture;
 use cvmkit_host::document;
 
 use super::raw::{
-    RawAllow, RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawOverlay, RawPlatform,
-    RawRoot, RawUser, RawVerity,
+    RawAllow, RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawOverlay,
+    RawPlatform, RawRoot, RawUser, RawVerity,
 };
 use super::{
     BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,

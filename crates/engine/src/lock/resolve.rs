@@ -26,8 +26,8 @@ use crate::fetch::Origins;
 use crate::local::{LocalError, LocalFolder};
 use crate::packages::LockedPackage;
 use crate::packages::debian::{
-    Accepted, Archives, Chosen, Judge, KeyFile, LocalIndex, LocalPackages, Options, Source, SuiteError,
-    TrustedSuite,
+    Accepted, Archives, Chosen, Judge, KeyFile, LocalIndex, LocalPackages, Options, Source,
+    SuiteError, TrustedSuite,
 };
 
 /// How much of an earlier lock may change.

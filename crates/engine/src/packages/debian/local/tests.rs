@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use cvmkit_debian::release::PinPriority;
 use cvmkit_debian::resolver::Options;
 use cvmkit_host::timestamp::Timestamp;
@@ -56,7 +58,7 @@ fn chosen(
     let (index, sources) = (local.index(), [source()]);
     let offered = archives.of_sources(&sources).and_local(&index);
     let options = Options { architecture: "amd64", essential: true };
-    let packages = offered.resolve(requests, &options).unwrap();
+    let packages = offered.resolve(requests, &options, &BTreeSet::new()).unwrap().packages;
     let told = packages.into_iter().map(|one| {
         assert_eq!(one.is_local(), one.suite.is_empty());
         (one.name, one.version, format!("{}:{}", one.archive, one.path))

@@ -71,7 +71,7 @@ pub(super) enum Read {
 pub(super) struct Machine<'m, 'c, F> {
     pub(super) program: &'m Program,
     pub(super) call: &'m mut Call<'c>,
-    files: &'m F,
+    pub(super) files: &'m F,
     globals: Vec<Cell>,
     /// The variables of each function that runs.
     pub(super) frames: Vec<Vec<Cell>>,
