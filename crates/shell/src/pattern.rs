@@ -47,12 +47,22 @@ pub(crate) fn is_pattern(pattern: &Pattern) -> bool {
     pattern.iter().any(|char| !char.quoted && matches!(char.byte, b'*' | b'?' | b'['))
 }
 
-/// Whether a pattern matches all of a text.
+/// Whether a pattern matches all of a text: one that is no longer than a path, as names are.
 pub(crate) fn matches(pattern: &Pattern, text: &[u8]) -> bool {
+    let mut left = u64::MAX;
+    matches_within(pattern, text, &mut left).unwrap_or(false)
+}
+
+/// Whether a pattern matches all of a text, unless that takes more comparisons than are left: each `*` may be
+/// tried at each place.
+pub(crate) fn matches_within(pattern: &Pattern, text: &[u8], left: &mut u64) -> Option<bool> {
     // Where the last `*` stands, and how much of the text it takes.
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() || p < pattern.len() {
+        let is_bracket = pattern.get(p).is_some_and(|char| char.byte == b'[' && !char.quoted);
+        let cost = if is_bracket { pattern.len() - p } else { 1 };
+        *left = left.checked_sub(cost as u64)?;
         let step = match pattern.get(p) {
             Some(Char { byte: b'*', quoted: false }) => {
                 star = Some((p, t));
@@ -71,10 +81,10 @@ pub(crate) fn matches(pattern: &Pattern, text: &[u8]) -> bool {
                 star = Some((at, taken + 1));
                 (p, t) = (at + 1, taken + 1);
             }
-            (None, _) => return false,
+            (None, _) => return Some(false),
         }
     }
-    true
+    Some(true)
 }
 
 /// Where the pattern goes on behind what matches this byte.

@@ -107,6 +107,8 @@ pub struct Invocation<'a> {
     pub directory: &'a [u8],
     /// What new files lack of their permissions.
     pub umask: u16,
+    /// How many programs have called one another for this call: a script's own has none before it.
+    pub nested: u32,
     /// What it can read.
     pub input: &'a [u8],
     /// What it writes to descriptor 1.
@@ -273,6 +275,10 @@ pub trait World: Files {
     fn exceeded(&self) -> Option<(u64, &'static str)> {
         None
     }
+
+    /// Counts work of the evaluation: commands, turns of loops, and what is copied. A world that bounds what
+    /// scripts do together, and programs that evaluate scripts, adds it up for [`World::exceeded`].
+    fn work(&self, _units: u64) {}
 
     /// The seconds since 1970 that programs take for the present: a world has no clock, but what it becomes has
     /// a time.

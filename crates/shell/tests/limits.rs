@@ -51,6 +51,52 @@ fn work_output_and_depth_are_bounded() {
     }
 }
 
+/// Programs that run others lie on one stack.
+#[test]
+fn programs_that_run_one_another_are_bounded() {
+    for script in [
+        "$(printf '%05000d' 0 | sed 's/0/env /g') true",
+        "$(printf '%05000d' 0 | sed 's/0/nice nohup /g') true",
+        "echo true | $(printf '%05000d' 0 | sed 's/0/xargs /g')",
+    ] {
+        let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
+        let found = evaluate(script.as_bytes(), Start::default(), &mut memory, LIMITS);
+        let Err(Stop::Limit { what, .. }) = &found else { panic!("{script}: {found:?}") };
+        assert_eq!(*what, "programs that run one another", "{script}");
+    }
+}
+
+/// What is not expanded costs too: patterns that are tried at each place, copies of a state, parsed texts.
+#[test]
+fn what_is_compared_copied_and_parsed_counts() {
+    let long = "x=0123456789abcdef; for i in 1 2 3 4 5 6 7 8 9 a b c d; do x=$x$x; done";
+    for (script, expected) in [
+        ("y=${x#*z}", "steps"),
+        ("y=${x%%z*}", "steps"),
+        ("case $x in *0*1*2*3*z) ;; esac", "steps"),
+        ("case $x in *[!a-z]*[!a-z]*z) ;; esac", "steps"),
+        ("f() { (f); }; f", "bytes of words"),
+        ("f() { y=$(f); }; f", "bytes of words"),
+        ("while :; do (:); done", "bytes of words"),
+        ("while :; do f() { :; }; done", "steps"),
+        ("while :; do : & done", "bytes of words"),
+        ("i=0; while :; do i=$((i+1)); eval \"f$i() { $x; }\"; done", "bytes of words"),
+        ("set -- $(printf '%08192d' 0 | sed 's/0/0 /g'); while :; do shift; done", "steps"),
+    ] {
+        let script = format!("{long}; {script}");
+        let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
+        let start = Start::default();
+        let found = evaluate(script.as_bytes(), start, &mut memory, LIMITS);
+        let Err(Stop::Limit { what, .. }) = &found else { panic!("{script}: {found:?}") };
+        assert_eq!(*what, expected, "{script}");
+    }
+    // What ends at once costs little, however long the text is.
+    let script = format!("{long}; echo ${{#x}} ${{x%%1*}} ${{x##*e}}");
+    let found =
+        run(script.as_bytes()).map(|found| String::from_utf8_lossy(&found.output).into_owned());
+    assert_eq!(found, Ok("131072 0 f\n".to_owned()));
+}
+
 #[test]
 fn programs_end_too() {
     for script in [

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use crate::stop::Stop;
 use crate::world::{FileError, Files, Invocation, World, absolute};
 
+/// How many programs may call one another, as `env nice env ...` does.
+const NESTED_MAX: u32 = 20;
+
 /// A program: what it does over a world when it is called, and its exit status.
 pub type Program<W> = fn(&mut W, &mut Call<'_>) -> Result<u8, Stop>;
 
@@ -124,12 +127,29 @@ impl<'a> Call<'a> {
     pub fn run<W: World>(&mut self, world: &mut W, words: &[Vec<u8>]) -> Result<u8, Stop> {
         let ran = world.run(Invocation {
             words,
+            nested: self.nested()?,
             input: b"",
             output: self.invocation.output,
             errors: self.invocation.errors,
             ..self.invocation
         })?;
         Ok(ran.status)
+    }
+
+    /// What [`Invocation::nested`] is of a program that this one calls.
+    ///
+    /// # Errors
+    /// [`Stop::Limit`]: each lies on the stack of the one that calls it.
+    pub(super) fn nested(&self) -> Result<u32, Stop> {
+        match self.invocation.nested < NESTED_MAX {
+            true => Ok(self.invocation.nested + 1),
+            false => Err(Stop::Limit {
+                script: self.invocation.script.to_owned(),
+                line: self.invocation.line,
+                limit: NESTED_MAX.into(),
+                what: "programs that run one another",
+            }),
+        }
     }
 
     /// The end of the evaluation, for something that is not implemented: an option, a value.

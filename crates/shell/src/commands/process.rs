@@ -84,8 +84,10 @@ fn run<W: World>(
 ) -> Result<u8, Stop> {
     let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
     let input = call.input();
+    let nested = call.nested()?;
     let ran = world.run(Invocation {
         words: &words,
+        nested,
         environment,
         input: &input,
         output: call.invocation.output,

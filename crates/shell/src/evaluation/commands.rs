@@ -2,12 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::descriptors::Descriptor;
 use super::state::{Getopts, Variable};
 use super::{Fault, Shell, builtins};
-use crate::pattern;
 use crate::syntax::{
     AndOr, Assignment, Command, CommandKind, Connector, List, Pipeline, Redirection, Word,
 };
@@ -25,12 +23,16 @@ impl<W: World> Shell<'_, W> {
 
     pub(super) fn and_or(&mut self, item: &AndOr, tested: bool) -> Result<(), Fault> {
         if item.background {
-            let inner = AndOr { background: false, ..item.clone() };
-            let status = self.subshell(|shell| shell.and_or(&inner, false))?;
+            let status = self.subshell(|shell| shell.pipelines(item, false))?;
             self.remember_background(status);
             self.state.status = 0;
             return Ok(());
         }
+        self.pipelines(item, tested)
+    }
+
+    /// Those of a list that `&&` and `||` join.
+    fn pipelines(&mut self, item: &AndOr, tested: bool) -> Result<(), Fault> {
         let last = item.rest.len();
         self.pipeline(&item.first, tested || last > 0)?;
         for (at, (connector, pipeline)) in item.rest.iter().enumerate() {
@@ -134,7 +136,10 @@ impl<W: World> Shell<'_, W> {
             CommandKind::For { name, words, body } => {
                 let values = match words {
                     Some(words) => self.expand_all(words)?,
-                    None => self.state.positional.clone(),
+                    None => {
+                        self.copied(self.state.size())?;
+                        self.state.positional.clone()
+                    }
                 };
                 self.for_each(name, values, body, tested)
             }
@@ -145,7 +150,7 @@ impl<W: World> Shell<'_, W> {
             }
             CommandKind::Function { name, body } => {
                 self.check_function(name)?;
-                self.state.functions.insert(name.clone(), Arc::new((**body).clone()));
+                self.state.functions.insert(name.clone(), body.clone());
                 self.state.status = 0;
                 Ok(())
             }
@@ -235,7 +240,7 @@ impl<W: World> Shell<'_, W> {
             for pattern in patterns {
                 let pattern = self.expand_pattern(pattern)?;
                 self.check_text(&pattern, &text)?;
-                if pattern::matches(&pattern, &text) {
+                if self.matches(&pattern, &text)? {
                     return self.list(body, tested);
                 }
             }
@@ -406,6 +411,7 @@ impl<W: World> Shell<'_, W> {
     /// Calls a function (XCU 2.9.5).
     fn call(&mut self, body: &Command, words: &[Vec<u8>], tested: bool) -> Result<(), Fault> {
         let arguments = words.get(1..).unwrap_or_default().to_vec();
+        self.copied(self.state.positional.iter().map(|word| word.len() as u64).sum())?;
         let outer = (self.state.positional.clone(), self.state.getopts);
         self.state.set_positional(arguments);
         let loops = std::mem::take(&mut self.state.loops);
@@ -423,8 +429,10 @@ impl<W: World> Shell<'_, W> {
 
     /// A command of the world.
     pub(super) fn external(&mut self, words: &[Vec<u8>]) -> Result<(), Fault> {
+        self.copied(self.state.size())?;
         let environment = self.state.environment();
         let input = self.rest(0);
+        self.copied(input.len() as u64)?;
         let (mut output, mut errors) = (Vec::new(), Vec::new());
         let directory = self.state.directory.clone();
         let invocation = Invocation {
@@ -434,6 +442,7 @@ impl<W: World> Shell<'_, W> {
             environment: &environment,
             directory: &directory,
             umask: self.state.umask,
+            nested: 0,
             input: &input,
             output: &mut output,
             errors: &mut errors,

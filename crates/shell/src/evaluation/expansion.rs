@@ -217,8 +217,10 @@ impl<W: World> Shell<'_, W> {
         };
         let pattern = self.expand_pattern(pattern)?;
         value.all().try_for_each(|text| self.check_text(&pattern, text))?;
-        let cut = if is_start { without_start } else { without_end };
-        Ok(value.map(|text| cut(&text, &pattern, longest)))
+        value.try_map(|text| match is_start {
+            true => self.without_start(&text, &pattern, longest),
+            false => self.without_end(&text, &pattern, longest),
+        })
     }
 
     /// `${#NAME}`, in bytes.
@@ -437,22 +439,48 @@ fn bytes_of(field: &[Char]) -> Vec<u8> {
     field.iter().map(|char| char.byte).collect()
 }
 
-fn without_start(text: &[u8], pattern: &[Char], longest: bool) -> Vec<u8> {
-    let matches = |len: &usize| pattern::matches(pattern, &text[..*len]);
-    let len = match longest {
-        true => (0..=text.len()).rev().find(matches),
-        false => (0..=text.len()).find(matches),
-    };
-    text[len.unwrap_or(0)..].to_vec()
+impl<W: World> Shell<'_, W> {
+    /// What is left of a text behind a start that a pattern matches.
+    fn without_start(
+        &mut self,
+        text: &[u8],
+        pattern: &[Char],
+        longest: bool,
+    ) -> Result<Vec<u8>, Fault> {
+        let reach = reach(pattern, text);
+        for len in 0..=reach {
+            let len = if longest { reach - len } else { len };
+            if self.matches(pattern, &text[..len])? {
+                return Ok(text[len..].to_vec());
+            }
+        }
+        Ok(text.to_vec())
+    }
+
+    /// What is left of a text before an end that a pattern matches.
+    fn without_end(
+        &mut self,
+        text: &[u8],
+        pattern: &[Char],
+        longest: bool,
+    ) -> Result<Vec<u8>, Fault> {
+        let reach = reach(pattern, text);
+        for len in 0..=reach {
+            let at = text.len() - if longest { reach - len } else { len };
+            if self.matches(pattern, &text[at..])? {
+                return Ok(text[..at].to_vec());
+            }
+        }
+        Ok(text.to_vec())
+    }
 }
 
-fn without_end(text: &[u8], pattern: &[Char], longest: bool) -> Vec<u8> {
-    let matches = |at: &usize| pattern::matches(pattern, &text[*at..]);
-    let at = match longest {
-        true => (0..=text.len()).find(matches),
-        false => (0..=text.len()).rev().find(matches),
-    };
-    text[..at.unwrap_or(text.len())].to_vec()
+/// How many bytes of a text a pattern matches at most: without `*`, one of the text for each of its own.
+fn reach(pattern: &[Char], text: &[u8]) -> usize {
+    match pattern.iter().any(|char| char.byte == b'*' && !char.quoted) {
+        true => text.len(),
+        false => pattern.len().min(text.len()),
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::pattern;
 use crate::stop::Stop;
 use crate::syntax::{self, Aliases, Command, Dialect, List, SyntaxError};
 use crate::world::{Invocation, World};
@@ -30,6 +31,15 @@ use state::{Getopts, Options, State, Variable};
 
 /// `$$`: there is no process, and whatever names a file by it always names the same.
 const PROCESS_ID: usize = 2;
+
+/// How many bytes of a text are compared with a pattern in the time of a step.
+const COMPARED_IN_A_STEP: u64 = 64;
+
+/// How much larger than its text a parsed script may be.
+const PARSED: u64 = 16;
+
+/// A state of more bytes than this counts as words of each subshell: its copies may lie in one another.
+const STATE_MAX: u64 = 64 << 10;
 
 /// Bounds of an evaluation, far beyond any real script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,7 +258,13 @@ impl<'w, W: World> Shell<'w, W> {
 
     /// Counts a step.
     fn step(&mut self) -> Result<(), Fault> {
-        self.steps += 1;
+        self.steps(1)
+    }
+
+    /// Counts steps: those of what is copied without being expanded, too.
+    fn steps(&mut self, count: u64) -> Result<(), Fault> {
+        self.steps = self.steps.saturating_add(count);
+        self.world.work(count);
         if self.steps > self.limits.steps {
             return Err(self.limit(self.limits.steps, "steps"));
         }
@@ -261,6 +277,20 @@ impl<'w, W: World> Shell<'w, W> {
             Some((limit, what)) => Err(self.limit(limit, what)),
             None => Ok(()),
         }
+    }
+
+    /// Counts what is copied without being expanded, by the kilobyte.
+    fn copied(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.steps(bytes >> 10)
+    }
+
+    /// Whether a pattern matches all of a text; what is compared counts as steps.
+    fn matches(&mut self, pattern: &pattern::Pattern, text: &[u8]) -> Result<bool, Fault> {
+        let all = self.limits.steps.saturating_sub(self.steps).saturating_mul(COMPARED_IN_A_STEP);
+        let mut left = all;
+        let found = pattern::matches_within(pattern, text, &mut left);
+        self.steps((all - left) / COMPARED_IN_A_STEP)?;
+        found.ok_or_else(|| self.limit(self.limits.steps, "steps"))
     }
 
     /// Counts the bytes of an expansion, and one for each word, before they are put together.
@@ -331,6 +361,8 @@ impl<'w, W: World> Shell<'w, W> {
 
     /// Runs a text: that of `eval`, a trap, or a file.
     fn run_text(&mut self, text: &[u8], tested: bool) -> Result<(), Fault> {
+        // Functions of it stay.
+        self.expand(0, (text.len() as u64).saturating_mul(PARSED))?;
         let list = self.parse_now(text, &self.script)?;
         if list.items.is_empty() {
             self.state.status = 0;
@@ -340,6 +372,11 @@ impl<'w, W: World> Shell<'w, W> {
 
     /// Runs something with a copy of the state, and answers the status that it ends with.
     fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Result<(), Fault>) -> Result<u8, Fault> {
+        let size = self.state.size();
+        self.copied(size)?;
+        if size > STATE_MAX {
+            self.expand(0, size)?;
+        }
         let outer = self.state.clone();
         self.state.is_subshell = true;
         // An action of the outer shell is not the inner one's (XCU 2.15, `trap`).

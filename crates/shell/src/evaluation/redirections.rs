@@ -205,6 +205,7 @@ impl<W: World> Shell<'_, W> {
             Some(Descriptor::File(file)) => {
                 let mut file = file.borrow_mut();
                 let mut contents = self.world.read(&file.path).unwrap_or_default();
+                self.copied(contents.len() as u64)?;
                 let at = if file.append { contents.len() } else { file.at };
                 contents.resize(contents.len().max(at + bytes.len()), 0);
                 contents[at..at + bytes.len()].copy_from_slice(bytes);

@@ -186,7 +186,26 @@ pub(super) struct State {
     pub(super) aliases: Aliases,
 }
 
+/// The bytes of texts.
+fn bytes<'t>(texts: impl IntoIterator<Item = &'t Vec<u8>>) -> usize {
+    texts.into_iter().map(|text| text.len() + size_of::<Vec<u8>>()).sum()
+}
+
 impl State {
+    /// About how many bytes a copy has.
+    pub(super) fn size(&self) -> u64 {
+        let values = |of: &BTreeMap<String, Option<Variable>>| {
+            bytes(of.values().flatten().filter_map(|variable| variable.value.as_ref()))
+        };
+        let variables = self.variables.values().filter_map(|variable| variable.value.as_ref());
+        let size = bytes(variables)
+            + bytes(&self.positional)
+            + bytes(self.traps.values())
+            + self.locals.iter().map(values).sum::<usize>()
+            + (self.functions.len() + self.background.len()) * size_of::<Vec<u8>>();
+        size as u64
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Vec<u8>> {
         self.variables.get(name)?.value.as_ref()
     }

@@ -153,9 +153,7 @@ impl<W: World> Shell<'_, W> {
         }
         // Without `*`, a byte of the pattern is one of the text at most.
         let reach = if has_star { text.len() } else { pattern.len() };
-        let ends = |start: usize| (start..=start.saturating_add(reach).min(text.len())).rev();
-        let longest =
-            |start: usize| ends(start).find(|end| pattern::matches(pattern, &text[start..*end]));
+        let ends = |start: usize| start..start.saturating_add(reach).min(text.len()) + 1;
         let (mut found, mut at) = (Vec::new(), 0);
         let starts = match which {
             Matches::Start => 0..1,
@@ -165,10 +163,14 @@ impl<W: World> Shell<'_, W> {
             if start < at {
                 continue;
             }
-            let end = match which {
-                Matches::End => pattern::matches(pattern, &text[start..]).then_some(text.len()),
-                _ => longest(start),
-            };
+            let mut end = None;
+            let ends = if which == Matches::End { text.len()..text.len() + 1 } else { ends(start) };
+            for at in ends.rev() {
+                if self.matches(pattern, &text[start..at])? {
+                    end = Some(at);
+                    break;
+                }
+            }
             let Some(end) = end else { continue };
             if which == Matches::All && end == start && start > 0 {
                 // What is empty matches at the start of a text alone.

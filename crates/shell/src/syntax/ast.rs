@@ -103,7 +103,7 @@ pub enum CommandKind {
         /// Its name.
         name: String,
         /// What calling it runs.
-        body: Box<Command>,
+        body: Arc<Command>,
     },
 }
 

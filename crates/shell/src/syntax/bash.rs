@@ -3,6 +3,8 @@
 //! The forms that are implemented are read as bash does. Of the others, those that dash would take for
 //! something else are refused by name ([`SyntaxError::Unsupported`]); the rest are errors of the grammar.
 
+use std::sync::Arc;
+
 use super::SyntaxError;
 use super::ast::{
     Assignment, Command, CommandKind, List, Operation, Parameter, ParameterName, Piece,
@@ -85,7 +87,7 @@ impl Parser<'_> {
     /// What calling a function runs: in bash a compound command.
     pub(super) fn function_body(&mut self, name: String) -> Result<CommandKind, SyntaxError> {
         let line = self.line;
-        let body = Box::new(self.nested(Self::command)?);
+        let body = Arc::new(self.nested(Self::command)?);
         let is_compound =
             !matches!(body.kind, CommandKind::Simple { .. } | CommandKind::Function { .. });
         match self.is_bash() && !is_compound {

@@ -99,6 +99,8 @@ struct Walk {
     is_over: bool,
     /// What `-exec ... +` is given when the walk is over.
     collected: Vec<Vec<u8>>,
+    /// How many names each file has, if a test has asked.
+    names: Option<Names>,
     status: u8,
 }
 
@@ -497,6 +499,11 @@ fn holds<W: World>(
                 words.iter().map(|part| replaced(part, b"{}", word)).collect();
             call.run(world, &words)? == 0
         }
+        Test::Links(wanted) => {
+            // Counting them is a walk through all files: one is enough.
+            let names = walk.names.get_or_insert_with(|| Names::of(world));
+            i64::try_from(names.count(found.1)).is_ok_and(|count| wanted.is(count))
+        }
         test => is(world, call, test, found),
     })
 }
@@ -539,9 +546,6 @@ fn is(files: &impl World, call: &Call<'_>, test: &Test, (word, at): (&[u8], &Sta
         Test::Age(wanted, unit) => wanted.is((files.now() - at.mtime).div_euclid(*unit)),
         Test::Size(wanted, unit) => {
             i64::try_from(at.size.div_ceil(*unit)).is_ok_and(|size| wanted.is(size))
-        }
-        Test::Links(wanted) => {
-            i64::try_from(Names::of(files).count(at)).is_ok_and(|count| wanted.is(count))
         }
         Test::Inode(inode) => at.inode == *inode,
         Test::Nobody => accounts::user_name(files, at.uid).is_none(),

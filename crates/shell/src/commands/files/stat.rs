@@ -22,11 +22,13 @@ pub(in super::super) fn stat<W: World>(world: &mut W, call: &mut Call<'_>) -> Re
         }
         _ => return Err(call.unsupported("without one format")),
     };
+    // Counting names is a walk through all files: one is enough.
+    let names = has_count(&format).then(|| Names::of(world));
     let mut status = 0;
     for word in &options.operands {
         match world.status(&call.path(word), options.has(b'L')) {
             Ok(at) => {
-                let line = line(world, call, &format, word, &at)?;
+                let line = line(world, call, &format, word, (&at, names.as_ref()))?;
                 call.print(&line);
                 call.print(end);
             }
@@ -52,12 +54,19 @@ fn unescaped(format: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
+/// Whether a format asks how many names a file has.
+fn has_count(format: &[u8]) -> bool {
+    let mut bytes = format.iter();
+    std::iter::from_fn(|| bytes.find(|byte| **byte == b'%').and_then(|_| bytes.next()))
+        .any(|letter| *letter == b'h')
+}
+
 fn line<W: World>(
     world: &W,
     call: &Call<'_>,
     format: &[u8],
     word: &[u8],
-    at: &Status,
+    at: (&Status, Option<&Names>),
 ) -> Result<Vec<u8>, Stop> {
     let mut line = Vec::new();
     let mut bytes = format.iter();
@@ -82,7 +91,7 @@ fn field<W: World>(
     call: &Call<'_>,
     letter: u8,
     word: &[u8],
-    at: &Status,
+    (at, names): (&Status, Option<&Names>),
 ) -> Result<Option<Vec<u8>>, Stop> {
     let is_device = matches!(at.file_type, FileType::CharDevice | FileType::BlockDevice);
     Ok(Some(match letter {
@@ -95,7 +104,7 @@ fn field<W: World>(
         b'F' => kind(at).to_vec(),
         b'g' => at.gid.to_string().into(),
         b'G' => accounts::group_name(world, at.gid).unwrap_or_else(|| b"UNKNOWN".to_vec()),
-        b'h' => Names::of(world).count(at).to_string().into(),
+        b'h' => names.map_or(1, |names| names.count(at)).to_string().into(),
         b'i' => at.inode.to_string().into(),
         b'm' => b"/".to_vec(),
         b'n' => word.to_vec(),

@@ -4,7 +4,6 @@ use super::super::state::Variable;
 use super::super::{Fault, Shell};
 use super::variables::split;
 use crate::escape::control;
-use crate::pattern;
 use crate::syntax::{Assignment, Condition, Word};
 use crate::world::World;
 
@@ -337,7 +336,7 @@ impl<W: World> Shell<'_, W> {
         if matches!(operator, "=" | "==" | "!=") {
             let pattern = self.expand_pattern(right)?;
             self.check_text(&pattern, &left)?;
-            let found = pattern::matches(&pattern, &left);
+            let found = self.matches(&pattern, &left)?;
             return Ok(found == (operator != "!="));
         }
         let right = self.expand_one(right)?;

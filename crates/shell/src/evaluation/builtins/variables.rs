@@ -202,6 +202,7 @@ impl<W: World> Shell<'_, W> {
         if count > self.state.positional.len() {
             return Err(self.error("shift: can't shift that many"));
         }
+        self.copied(size_of_val(self.state.positional.as_slice()) as u64)?;
         let rest = self.state.positional.split_off(count);
         self.state.set_positional(rest);
         Ok(0)
@@ -216,7 +217,10 @@ impl<W: World> Shell<'_, W> {
         let name = self.checked_name("getopts", name)?;
         let words = match arguments.get(2..) {
             Some(words) if !words.is_empty() => words.to_vec(),
-            _ => self.state.positional.clone(),
+            _ => {
+                self.copied(self.state.size())?;
+                self.state.positional.clone()
+            }
         };
         let mut place = self.state.getopts;
         if place.next > words.len() + 1 {

@@ -147,6 +147,11 @@ impl<'m, 'c, F: Files> Machine<'m, 'c, F> {
         found.map_err(|why| self.unsupported(why))
     }
 
+    /// The work done so far, in about as much as a command of a shell takes.
+    pub(super) fn work(&self) -> u64 {
+        self.work >> 2
+    }
+
     /// Counts work, and the bytes that it makes.
     pub(super) fn count(&mut self, bytes: usize) -> Result<(), Stop> {
         self.work += 1 + (bytes as u64 >> 4);

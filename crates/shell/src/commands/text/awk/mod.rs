@@ -59,5 +59,8 @@ pub(in super::super) fn awk<W: World>(world: &mut W, call: &mut Call<'_>) -> Res
             return Err(machine.unsupported(format!("-v {}", shown(assignment))));
         }
     }
-    machine.run()
+    let ran = machine.run();
+    let work = machine.work();
+    world.work(work);
+    ran
 }

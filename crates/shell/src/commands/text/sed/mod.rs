@@ -52,6 +52,7 @@ pub(in super::super) fn sed<W: World>(world: &mut W, call: &mut Call<'_>) -> Res
         for (word, text) in texts {
             let mut stream = Stream::new(&script, request.quiet, request.end, &*world);
             let ended = stream.run(call, Input::of([text.as_slice()], request.end))?;
+            world.work(stream.work());
             let output = stream.output();
             if let Some(error) = replace(world, call, word, suffix, &output) {
                 call.fail("couldn't edit", word, error);
@@ -76,6 +77,7 @@ pub(in super::super) fn sed<W: World>(world: &mut W, call: &mut Call<'_>) -> Res
             break;
         }
     }
+    world.work(stream.work());
     let output = stream.output();
     call.print(&output);
     Ok(match ended {

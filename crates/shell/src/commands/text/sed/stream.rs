@@ -123,6 +123,11 @@ impl<'s, F: Files> Stream<'s, F> {
         }
     }
 
+    /// The work done so far, in about as much as a command of a shell takes.
+    pub(super) fn work(&self) -> u64 {
+        self.work >> 2
+    }
+
     pub(super) fn output(self) -> Vec<u8> {
         self.output
     }
