@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cvmkit_formats::digest::Sha256;
+use cvmkit_shell::evaluation::Limits;
 
 use super::copies::Copies;
 use super::error::BuildError;
@@ -240,6 +241,7 @@ impl RootfsParts<'_> {
                 Metadata::Minimal => PackageDatabase::Minimal,
                 Metadata::None => PackageDatabase::Absent,
             },
+            limits: Limits::default(),
             root: rootfs::Request {
                 users: &self.users,
                 groups: &self.groups,

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use cvmkit_attest::output::Notice;
 use cvmkit_formats::digest::Sha256;
+use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::Finished;
 
 use super::commands::{Asked, Script, State, System};
@@ -56,7 +57,8 @@ pub(super) fn install<'a>(
     let mut installation = Installation {
         skipping: Skipping::new(request),
         triggers: Triggers::of(&order.packages)?,
-        system: System::new(assembly, request.packages, request.architecture),
+        system: System::new(assembly, request.packages, request.architecture)
+            .within(request.limits),
         runs: Runs::default(),
         problems: Vec::new(),
         not_given: Vec::new(),
@@ -166,6 +168,10 @@ impl<'a> Installation<'_, 'a> {
     fn run(&mut self, package: &Package, script: &Script) {
         let file = script.file_name();
         let Some(text) = package.control.files.get(file) else { return };
+        if self.system.is_full() {
+            // It would end where it begins, for what another one did.
+            return;
+        }
         let sha256 = Sha256::of(text);
         let decision = self.skipping.decide(&package.name, sha256);
         match decision {
@@ -183,7 +189,7 @@ impl<'a> Installation<'_, 'a> {
                 let why = failure(&format!("{script} of {}", package.name), &finished);
                 self.problem(package, file, Some(text), why);
             }
-            Err(stop) => self.problem(package, file, Some(text), stop.to_string()),
+            Err(stop) => self.problem(package, file, Some(text), stopped(&stop)),
         }
         let effects = self.system.take_effects();
         for effect in effects.iter().filter(|effect| effect.is_shown()) {
@@ -270,6 +276,14 @@ impl<'a> Installation<'_, 'a> {
         let accounts = accounts::read_back(assembly, unfixed)?;
         accounts.check_lock(&assembly.request.ids)?;
         Ok(Outcome { kept, asked, accounts, scripts: self.runs.finish() })
+    }
+}
+
+/// Why an evaluation ended; what a script that does not parse has in its cause stands behind its name.
+fn stopped(stop: &Stop) -> String {
+    match stop {
+        Stop::Syntax { script, source } => format!("{script}, {source}"),
+        stop => stop.to_string(),
     }
 }
 

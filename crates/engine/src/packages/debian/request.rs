@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_formats::digest::Sha256;
+use cvmkit_shell::evaluation::Limits;
 
 use super::package::Package;
 use crate::rootfs::{GroupRequest, Placed, UserRequest};
@@ -26,6 +27,8 @@ pub struct Request<'a> {
     pub debconf: BTreeMap<String, String>,
     /// How much of dpkg's database is kept.
     pub package_database: PackageDatabase,
+    /// What each maintainer script may take, with all that it runs.
+    pub limits: Limits,
     /// All that is not about packages.
     pub root: crate::rootfs::Request<'a>,
 }

@@ -21,7 +21,9 @@ mod asked;
 mod attributes;
 mod database;
 mod enabled;
+mod hostile;
 mod links;
+mod mutated;
 mod overlays;
 mod scripts;
 mod terminals;
@@ -236,14 +238,17 @@ fn all_scripts_that_can_t_be_evaluated_are_one_error() {
         of("a", "postinst", "#!/bin/sh\nset -e\nfrobnicate\n"),
         of("b", "preinst", "#!/usr/bin/perl\n"),
         of("c", "postinst", "#!/bin/sh\nexit 3\n"),
+        of("e", "postinst", "#!/bin/sh\nif true; then\n"),
         of("d", "postinst", "#!/bin/sh\n[ \"$1\" = configure ] && [ -z \"$2\" ]\n"),
     ];
     let error = assemble(&request(&packages)).unwrap_err();
     let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    let (unparsed, lines) = lines.split_last().unwrap();
+    assert!(unparsed.starts_with("    postinst of e, line 2: "), "{unparsed}");
     assert_eq!(
         lines,
         [
-            "3 maintainer scripts can't be evaluated",
+            "4 maintainer scripts can't be evaluated",
             "    preinst of b, line 1: a script of `perl` can't be evaluated",
             "    postinst of a, line 3: frobnicate: not found (ends with 127)",
             "    postinst of c: ends with 3, without a message",
@@ -258,7 +263,7 @@ fn all_scripts_that_can_t_be_evaluated_are_one_error() {
         let digest = of["skip"][0].as_str().unwrap().parse().unwrap();
         skip.insert(name.clone(), BTreeSet::from([digest]));
     }
-    assert_eq!(skip.len(), 3, "{hint}");
+    assert_eq!(skip.len(), 4, "{hint}");
     assemble(&Request { skip, ..request(&packages) }).unwrap();
 }
 

@@ -29,6 +29,7 @@ pub(super) fn setcap(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result
                     call.unsupported(format!("the capabilities `{text}` ({why})"))
                 })?),
             };
+        system.touch_real(&path);
         let attributes = &mut system.assembly.tree.meta_mut(id).xattrs;
         let name = capability::ATTRIBUTE.as_bytes();
         match value {

@@ -13,6 +13,7 @@ use cvmkit_formats::tree::{Inode, Meta, Node};
 use super::accounts::{AccountChange, Versions, changes};
 use super::system::{Before, System};
 use crate::content::Content;
+use crate::rootfs::capability;
 
 /// The longest contents that are compared; longer ones count as changed.
 const COMPARED_MAX: u64 = 64 << 20;
@@ -58,6 +59,10 @@ impl Effect {
     #[must_use]
     pub fn record(&self) -> String {
         match self {
+            // A name with spaces could read as a name and what became of it.
+            Self::Path(path, _, detail) if path.contains(' ') => {
+                format!("{} bytes: {self}{detail}", path.len())
+            }
             Self::Path(_, _, detail) => format!("{self}{detail}"),
             Self::Account(change) => change.record(),
             Self::Asks(_) | Self::AsksNoMore(_) => self.to_string(),
@@ -80,9 +85,11 @@ impl fmt::Display for Effect {
         match self {
             Self::Path(path, PathState::Gone, _) => write!(f, "{path} is gone"),
             Self::Path(path, PathState::Link(target), _) => write!(f, "{path} -> {target}"),
-            Self::Path(path, PathState::Node { kind, mode, user, group }, _) => {
+            Self::Path(path, PathState::Node { kind, mode, user, group }, detail) => {
                 let slash = if *kind == "folder" { "/" } else { "" };
-                write!(f, "{path}{slash} {mode:04o} {user}:{group}")
+                write!(f, "{path}{slash} {mode:04o} {user}:{group}")?;
+                let is_capable = detail.contains(&format!(", {}=", capability::ATTRIBUTE));
+                if is_capable { f.write_str(" with capabilities") } else { Ok(()) }
             }
             Self::Account(change) => change.fmt(f),
             Self::Asks(what) => f.write_str(what),
@@ -267,6 +274,22 @@ mod tests {
     use super::*;
     use crate::rootfs::Request;
     use crate::rootfs::tests::assembly;
+
+    #[test]
+    fn no_two_effects_have_one_record() {
+        let link = |path: &str, target: &str| {
+            Effect::Path(path.to_owned(), PathState::Link(target.to_owned()), String::new())
+        };
+        let gone = |path: &str| Effect::Path(path.to_owned(), PathState::Gone, String::new());
+        for (one, other) in [
+            (link("/a", "b is gone"), gone("/a -> b")),
+            (link("/a", "b -> c"), link("/a -> b", "c")),
+        ] {
+            assert_eq!(one.to_string(), other.to_string());
+            assert_ne!(one.record(), other.record());
+        }
+        assert_eq!(gone("/a").record(), "/a is gone");
+    }
 
     #[test]
     fn what_differs_in_the_end_is_told_with_names() {

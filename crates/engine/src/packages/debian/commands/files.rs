@@ -2,7 +2,7 @@
 
 use cvmkit_formats::source::{Source as _, read_all};
 use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, TreeError, split};
-use cvmkit_shell::world::{FileError, FileType, Files, Status, absolute};
+use cvmkit_shell::world::{FileError, FileType, Files, Status, World as _, absolute};
 
 use super::System;
 use crate::content::Content;
@@ -15,6 +15,12 @@ const FILES_MAX: u64 = 1 << 17;
 
 /// The most bytes that all scripts may write together.
 const BYTES_MAX: u64 = 1 << 30;
+
+/// The most of them that no package has.
+const HELD_MAX: u64 = 256 << 20;
+
+/// The longest path of something new (`PATH_MAX`, limits.h): programs go down each level.
+const PATH_MAX: usize = 4096;
 
 /// How many links to nowhere a file may be written through (path_resolution(7)).
 const LINKS_MAX: u32 = 40;
@@ -46,6 +52,7 @@ impl System<'_, '_> {
         let canonical = self.assembly.tree.canonical(path).map_err(errno)?;
         match self.assembly.tree.lookup(&canonical) {
             Some(_) => Err(FileError::Exists),
+            None if canonical.len() >= PATH_MAX => Err(FileError::NameTooLong),
             None => Ok(canonical),
         }
     }
@@ -79,9 +86,20 @@ impl System<'_, '_> {
     }
 
     fn put_contents(&mut self, path: &[u8], contents: Content, mode: u16) -> Result<(), FileError> {
-        self.written = self.written.saturating_add(contents.len());
-        if self.written > BYTES_MAX {
-            self.exceeded = Some((BYTES_MAX, "bytes that scripts write"));
+        let old = self.inode(path, true).ok().map(|id| self.assembly.tree.inode(id));
+        let old = match old.map(|inode| &inode.node) {
+            Some(Node::File(contents)) => contents.len(),
+            _ => 0,
+        };
+        // Of a file that grows, what is new.
+        let new = contents.len().saturating_sub(old);
+        self.written = self.written.saturating_add(new);
+        if matches!(contents, Content::Inline(_)) {
+            self.held = self.held.saturating_add(new);
+        }
+        if self.written > BYTES_MAX || self.held > HELD_MAX {
+            let bound = if self.held > HELD_MAX { HELD_MAX } else { BYTES_MAX };
+            self.exceeded = Some((bound, "bytes that scripts write"));
             return Err(FileError::NoSpace);
         }
         match self.inode(path, true) {
@@ -112,11 +130,18 @@ impl System<'_, '_> {
     }
 
     /// Touches what moves, with all that is below it.
-    fn touch_moved(&mut self, from: &[u8], to: &[u8]) {
-        let Ok(new) = self.assembly.tree.canonical(to) else { return };
+    ///
+    /// # Errors
+    /// [`FileError::NameTooLong`]: something of it would lie deeper than a path can say.
+    fn touch_moved(&mut self, from: &[u8], to: &[u8]) -> Result<(), FileError> {
+        let Ok(new) = self.assembly.tree.canonical(to) else { return Ok(()) };
         self.touch(to);
         let mut pending = vec![Vec::new()];
         while let Some(below) = pending.pop() {
+            self.work(1);
+            if new.len() + below.len() >= PATH_MAX {
+                return Err(FileError::NameTooLong);
+            }
             let old = [from, &below].concat();
             self.touch(&old);
             self.touch_new([new.as_slice(), &below].concat());
@@ -125,6 +150,7 @@ impl System<'_, '_> {
             let below = names.map(|(name, _)| [&below, &b"/"[..], name].concat());
             pending.extend(below.collect::<Vec<_>>());
         }
+        Ok(())
     }
 }
 
@@ -145,6 +171,7 @@ fn errno(error: TreeError) -> FileError {
 
 impl Files for System<'_, '_> {
     fn status(&self, path: &[u8], follow: bool) -> Result<Status, FileError> {
+        self.work(1);
         let id = self.inode(path, follow)?;
         let Inode { meta, node } = self.assembly.tree.inode(id);
         let (file_type, size) = match node {
@@ -170,10 +197,13 @@ impl Files for System<'_, '_> {
 
     fn read(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
         match &self.assembly.tree.inode(self.inode(path, true)?).node {
-            Node::File(contents) => read_all(contents, TEXT_MAX).map_err(|error| {
-                *self.broken.borrow_mut() = Some(error);
-                FileError::Denied
-            }),
+            Node::File(contents) => {
+                self.work(contents.len() >> 10);
+                read_all(contents, TEXT_MAX).map_err(|error| {
+                    *self.broken.borrow_mut() = Some(error);
+                    FileError::Denied
+                })
+            }
             Node::Directory(_) => Err(FileError::IsADirectory),
             _ => Err(FileError::Denied),
         }
@@ -197,7 +227,10 @@ impl Files for System<'_, '_> {
         if !self.assembly.tree.inode(id).is_directory() {
             return Err(FileError::NotADirectory);
         }
-        Ok(self.assembly.tree.entries(id).map(|(name, _)| name.to_vec()).collect())
+        let names: Vec<Vec<u8>> =
+            self.assembly.tree.entries(id).map(|(name, _)| name.to_vec()).collect();
+        self.work(names.len() as u64 >> 3);
+        Ok(names)
     }
 
     fn target(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
@@ -248,7 +281,7 @@ impl Files for System<'_, '_> {
             // Only into itself.
             _ => FileError::Invalid,
         };
-        self.touch_moved(from, to);
+        self.touch_moved(from, to)?;
         self.assembly.tree.rename(from, to).map_err(|error| match errno(error) {
             FileError::Exists => taken,
             other => other,

@@ -111,6 +111,7 @@ impl System<'_, '_> {
             dialect,
             ..Start::default()
         };
+        self.begin(&start.name)?;
         self.script(text, start)
     }
 

@@ -78,6 +78,12 @@ fn program(name: &[u8]) -> Option<Program> {
     })
 }
 
+/// The steps that a call of a program counts as.
+const CALL: u64 = 50;
+
+/// The same of the programs that stand in this module.
+const CALL_OF_DEBIAN: u64 = 1000;
+
 impl World for System<'_, '_> {
     fn find(&self, name: &[u8], search: &[u8]) -> Option<Vec<u8>> {
         if name.contains(&b'/') {
@@ -90,6 +96,7 @@ impl World for System<'_, '_> {
 
     fn run(&mut self, invocation: Invocation<'_>) -> Result<Ran, Stop> {
         let name = invocation.words.first().map(Vec::as_slice).unwrap_or_default();
+        self.work(CALL + (invocation.input.len() as u64 >> 10));
         if name == debconf::FRONTEND_PATH {
             return run_program(debconf::frontend, self, invocation);
         }
@@ -109,6 +116,8 @@ impl World for System<'_, '_> {
         }
         if let Some(known) = self.known_as(&path) {
             if let Some(program) = program(&known) {
+                // It may go through all packages.
+                self.work(CALL_OF_DEBIAN - CALL);
                 return run_program(program, self, invocation);
             }
             if commands::has::<Self>(&known) {
@@ -136,7 +145,13 @@ impl World for System<'_, '_> {
     }
 
     fn exceeded(&self) -> Option<(u64, &'static str)> {
+        let most = self.limits.steps;
         self.exceeded
+            .or_else(|| (self.done.get() > most).then_some((most, "steps, with all it runs")))
+    }
+
+    fn work(&self, units: u64) {
+        self.done.set(self.done.get().saturating_add(units));
     }
 
     fn home(&self, login: &str) -> Option<Vec<u8>> {

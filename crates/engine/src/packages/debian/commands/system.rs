@@ -1,6 +1,6 @@
 //! A system of packages while it is configured: the tree, the packages, and what scripts ask for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -17,7 +17,14 @@ use crate::packages::debian::Package;
 use crate::rootfs::assembly::Assembly;
 
 /// How deep scripts of the tree may run one another.
-const DEPTH_MAX: u32 = 20;
+const DEPTH_MAX: u32 = 8;
+
+/// How deep functions and substitutions of a script may call one another that another script runs: levels of
+/// all scripts lie on one stack.
+const INNER_LEVELS_MAX: u32 = 50;
+
+/// How many maintainer scripts may take all that one may: triggers have scripts run again and again.
+const SCRIPTS_MAX: u64 = 20;
 
 /// Where programs are that this module and `cvmkit_shell` stand in for: a script with such a name
 /// elsewhere is what the package made of it.
@@ -66,8 +73,16 @@ pub struct System<'s, 'a> {
     pub(super) helper_states: BTreeSet<(bool, String)>,
     /// The answers of debconf.
     pub(super) debconf: debconf::Database,
+    /// What each maintainer script may take, with all that it runs.
+    pub(super) limits: Limits,
+    /// The work of the maintainer script that is evaluated, in steps of a shell.
+    pub(super) done: Cell<u64>,
+    /// The work of those before it.
+    pub(super) done_before: u64,
     /// How many files scripts have made.
     pub(super) made: u64,
+    /// How many bytes scripts have written that are of no package: they are held in memory.
+    pub(super) held: u64,
     /// How many bytes scripts have written.
     pub(super) written: u64,
     /// The bound that scripts went beyond, if they did.
@@ -102,7 +117,11 @@ impl<'s, 'a> System<'s, 'a> {
             masked: BTreeSet::new(),
             helper_states: BTreeSet::new(),
             debconf: debconf::Database::default(),
+            limits: Limits::default(),
+            done: Cell::new(0),
+            done_before: 0,
             made: 0,
+            held: 0,
             written: 0,
             exceeded: None,
             broken: RefCell::new(None),
@@ -114,10 +133,34 @@ impl<'s, 'a> System<'s, 'a> {
         }
     }
 
+    /// As it is, with other bounds.
+    pub(crate) fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Whether scripts went beyond what all of them may take together: whatever comes next does so too.
+    pub(crate) fn is_full(&self) -> bool {
+        self.exceeded.is_some()
+    }
+
     /// What went wrong below the tree since the last call: whatever scripts came to since then is worth
     /// nothing.
     pub(crate) fn take_broken(&mut self) -> Option<io::Error> {
         self.broken.get_mut().take()
+    }
+
+    /// Begins a maintainer script, with work of its own.
+    ///
+    /// # Errors
+    /// [`Stop::Limit`]: all of them together may do no more.
+    pub(super) fn begin(&mut self, script: &str) -> Result<(), Stop> {
+        self.done_before = self.done_before.saturating_add(self.done.take());
+        let (limit, what) = (self.limits.steps.saturating_mul(SCRIPTS_MAX), "steps of all scripts");
+        if self.done_before <= limit {
+            return Ok(());
+        }
+        self.exceeded = Some((limit, what));
+        Err(Stop::Limit { script: script.to_owned(), line: 1, limit, what })
     }
 
     /// Evaluates a text as a script of its own, one level down.
@@ -126,8 +169,15 @@ impl<'s, 'a> System<'s, 'a> {
             let what = "scripts that run one another";
             return Err(Stop::Limit { script: start.name, line: 1, limit: DEPTH_MAX.into(), what });
         }
+        let depth = match self.depth {
+            0 => self.limits.depth,
+            _ => self.limits.depth.min(INNER_LEVELS_MAX),
+        };
+        // What the scripts hold that wait for this one stays in memory.
+        let (output, words) = (self.limits.output >> self.depth, self.limits.words >> self.depth);
+        let limits = Limits { depth, output, words, ..self.limits };
         self.depth += 1;
-        let finished = evaluate(text, start, self, Limits::default());
+        let finished = evaluate(text, start, self, limits);
         self.depth -= 1;
         finished
     }
