@@ -5,6 +5,8 @@
 
 #[path = "make_seeds/corim.rs"]
 mod corim;
+#[path = "make_seeds/scripts.rs"]
+mod scripts;
 #[expect(dead_code, reason = "tests change what it makes")]
 #[path = "../../crates/measure/tests/small_uki/mod.rs"]
 mod small_uki;
@@ -75,6 +77,7 @@ fn main() {
     recipes();
     openpgp();
     write("corim", &corim::seeds());
+    write("maintainer_script", &scripts::seeds());
     write("cpio", &[("initramfs", initramfs())]);
     write("squashfs", &[("gzip", image(squashfs::Compression::Gzip { level: 9 }))]);
     write("squashfs", &[("zstd", image(squashfs::Compression::Zstd { level: 1 }))]);
@@ -175,6 +178,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         "relation" => relation::parse(&text).is_ok(),
         "release" => Release::parse(&text).is_ok(),
         "triggers" => triggers::parse(bytes).is_err(),
+        "maintainer_script" => scripts::is_read(bytes),
         "shell" => bytes[0] == 1 || cvmkit_shell::syntax::parse(bytes, Default::default()).is_ok(),
         "squashfs" => squashfs::read(bytes, &squashfs::Limits::default()).is_ok(),
         // Modules of a program: the targets alone can call them.
@@ -216,11 +220,7 @@ fn texts() {
         ("packages", "two", &package),
         ("resolver", "two", &package),
         ("release", "stable", &release),
-        (
-            "relation",
-            "all-forms",
-            "a:any (>= 1:2-3) [amd64 i386] | b [!s390x], c (<< 1~), d:native",
-        ),
+        ("relation", "all-forms", "a:any (>= 1:2-3) [amd64 i386] | b [!s390x], c (<< 1~), d:native"),
         ("shell", "commands", include_str!("../../crates/shell/tests/cases/commands.sh")),
         ("shell", "commands-of-bash", concat!("\x01", include_str!("../../crates/shell/tests/cases/bash/commands.sh"))),
         ("sums", "two", &sums),
