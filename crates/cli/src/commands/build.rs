@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::project::{DefinitionArgument, OriginArguments, Places, builder, output_folder};
 use crate::console::{Answer, Console};
+use crate::text::line;
 
 /// What to build, from where, and into which folder.
 #[derive(Debug, clap::Args)]
@@ -78,8 +79,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.log {
-            writeln!(f, "{line}")?;
+        for one in &self.log {
+            // A name that a script made may hold a line break.
+            writeln!(f, "{}", line(one))?;
         }
         let state = if self.unchanged { " (unchanged)" } else { "" };
         writeln!(f, "{}{state}", self.folder)?;
@@ -95,5 +97,30 @@ impl fmt::Display for Report {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name that a maintainer script made begins no line of ours.
+    #[test]
+    fn a_line_of_the_log_is_one_line() {
+        let report = Report {
+            folder: "out".to_owned(),
+            unchanged: false,
+            debug: false,
+            root_hash: "aa".to_owned(),
+            identity: Sha256::of(b""),
+            artifacts: Vec::new(),
+            log: vec!["postinst of a: /etc/x\nroot hash  bb 0644 root:root".to_owned()],
+            notes: Vec::new(),
+        };
+        let text = report.to_string();
+        assert!(
+            text.starts_with("postinst of a: /etc/x\\nroot hash  bb 0644 root:root\nout\n"),
+            "{text}"
+        );
     }
 }
