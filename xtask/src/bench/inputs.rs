@@ -130,6 +130,16 @@ impl Inputs {
         command
     }
 
+    /// The packages of the minimal recipe, whose scripts are evaluated.
+    pub(super) fn minimal_debs(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let (vendor, debs) = (self.product("minimal-vendor"), self.product("minimal-debs"));
+        let mut vendored = self.cvmkit(workspace, &["vendor", "--quiet"]);
+        step::run(vendored.arg(&vendor).arg(workspace.root.join("recipes/minimal")))?;
+        fs::create_dir_all(&debs)?;
+        collect_debs(&vendor, &debs)?;
+        Ok(debs)
+    }
+
     fn store(&self) -> PathBuf {
         self.folder.join(STORE)
     }
