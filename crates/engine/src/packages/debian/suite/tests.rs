@@ -505,9 +505,18 @@ fn xz_goes_before_gzip_and_is_found_by_path_without_by_hash() {
     assert_eq!((found.path.as_str(), text.as_slice()), (GZ, &[b'x'; 100][..]));
     // By hash there is another path, which this mirror does not have.
     let by_hash = release("Acquire-By-Hash: yes\n", &[(empty, 32, XZ)]);
-    assert!(matches!(index(&by_hash, &files), Err(SuiteError::Unreachable { .. })));
-    let plain = release("", &[(empty, 32, PLAIN)]);
-    assert!(matches!(index(&plain, &files), Err(SuiteError::NoIndex { .. })));
+    let error = index(&by_hash, &files).unwrap_err();
+    assert!(matches!(&error, SuiteError::Incomplete { path, .. } if path == XZ), "{error:?}");
+    assert!(error.to_string().starts_with("mirror incomplete: "), "{error}");
+    assert!(error.hint().unwrap().contains("a complete mirror"));
+    // A user's own archive may have nothing but the text.
+    let text: &[u8] = b"text";
+    let plain = release("", &[(Sha256::of(text), 4, PLAIN)]);
+    let path = "/debian-security/dists/tiny/main/binary-amd64/Packages";
+    let (found, read) = index(&plain, &[(path, text)]).unwrap();
+    assert_eq!((found.path.as_str(), read.as_slice()), (PLAIN, text));
+    let other = release("", &[(Sha256::of(text), 4, "main/binary-amd64/Packages.bz2")]);
+    assert!(matches!(index(&other, &files), Err(SuiteError::NoIndex { .. })));
 }
 
 #[test]
@@ -549,7 +558,7 @@ fn an_index_of_more_than_256_mib_is_not_asked_for() {
         assert_eq!((suite.as_str(), path.as_str(), *size), ("tiny", XZ, longest));
     }
     for (packed, plain) in [(INDEX_MAX, None), (INDEX_MAX, Some(INDEX_MAX))] {
-        assert!(matches!(of(packed, plain), SuiteError::Unreachable { .. }));
+        assert!(matches!(of(packed, plain), SuiteError::Incomplete { .. }));
     }
 }
 
