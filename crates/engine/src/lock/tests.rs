@@ -33,9 +33,10 @@ fn a_lock_leads_nowhere_but_into_its_archives() {
     for path in ["../a.deb", "/etc/a.deb", "a/../b"] {
         refused(|package| package.path = path.into(), "not relative and normal");
     }
-    for archive in ["..", "a/b", ""] {
+    for archive in ["..", "a/b"] {
         refused(|package| package.archive = archive.into(), "not the name of an archive");
     }
+    refused(|package| package.archive.clear(), "expected both `archive` and `suite`, or neither");
 }
 
 /// With each of these a lock built an image.

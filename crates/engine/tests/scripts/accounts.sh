@@ -17,7 +17,7 @@ case "$1" in
         for folder in "$HOME_FOLDER" /var/log/beacon; do
             mkdir -p "$folder"
             if ! dpkg-statoverride --list "$folder" >/dev/null 2>&1; then
-                chown "$USER":adm "$folder"
+                chown "$USER:$USER" "$folder"
                 chmod 2750 "$folder"
             fi
         done

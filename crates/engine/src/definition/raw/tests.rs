@@ -25,7 +25,7 @@ fn full(own: &str) -> RawDefinition {
             "key-files": [own], "origin": own, "label": own, "max-age-days": number,
         }],
         "packages": {
-            "install": [own], "essential": flag, "exclude-paths": [own], "include-paths": [own],
+            "install": [own], "local": [own], "essential": flag, "exclude-paths": [own], "include-paths": [own],
             "metadata": pick("full", "none"),
             "scripts": { own: { "skip": [digest] }, "both": { "skip": [digest], "give": given } },
             "debconf": { own: flag, "a/b": own },

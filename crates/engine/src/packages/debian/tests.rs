@@ -244,7 +244,7 @@ fn all_scripts_that_can_t_be_evaluated_are_one_error() {
     let error = assemble(&request(&packages)).unwrap_err();
     let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
     let (unparsed, lines) = lines.split_last().unwrap();
-    assert!(unparsed.starts_with("    postinst of e, line 2: "), "{unparsed}");
+    assert!(unparsed.starts_with("    postinst of e, line 3: "), "{unparsed}");
     assert_eq!(
         lines,
         [

@@ -63,7 +63,8 @@ fn a_full_database_has_conffiles_diversions_and_triggers() {
     )
     .unwrap();
     let sums: Vec<&str> = sums.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(found, format!(" /etc/a.conf {}\n /etc/b.conf {}\n", sums[0], sums[1]));
+    let gone = " /etc/old.conf newconffile remove-on-upgrade\n";
+    assert_eq!(found, format!(" /etc/a.conf {}\n /etc/b.conf {}\n{gone}", sums[0], sums[1]));
     // Diversions come of scripts.
     let diversion = commands::Diversion {
         from: "/lib32".into(),

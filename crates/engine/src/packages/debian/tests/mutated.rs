@@ -10,7 +10,6 @@ use cvmkit_formats::source::Source as _;
 use cvmkit_shell::evaluation::Limits;
 
 use super::*;
-use crate::packages::debian::commands::Script;
 use crate::packages::debian::installation::install;
 use crate::rootfs::assembly::Assembly;
 
@@ -178,19 +177,15 @@ fn check(base: &Package, script: &[u8], kind: &str, tally: &mut [usize; 2]) {
         let mut assembly = Assembly::new(&request.root);
         let told = install(&mut assembly, &request).map(drop).map_err(|error| error.to_string());
         let bytes: u64 = assembly.tree.walk().iter().map(|(_, id)| size(&assembly.tree, *id)).sum();
-        (told, assembly.log, bytes)
+        (told, bytes)
     }));
     let text = String::from_utf8_lossy(script);
-    let Ok((told, log, bytes)) = ended else { panic!("a panic of {kind}:\n{text}") };
+    let Ok((told, bytes)) = ended else { panic!("a panic of {kind}:\n{text}") };
     let taken = started.elapsed();
     assert!(taken < TIME_MAX, "{taken:?} for {kind}:\n{text}");
     assert!(bytes < BYTES_MAX, "{bytes} bytes of {kind}:\n{text}");
     match told {
-        Ok(()) => {
-            tally[0] += 1;
-            let of = Script::Postinst.to_string();
-            assert!(log.iter().all(|line| line.contains(" of ") || line.contains(&of)), "{log:?}");
-        }
+        Ok(()) => tally[0] += 1,
         Err(words) => {
             tally[1] += 1;
             let place = words.lines().nth(1).or_else(|| words.lines().next()).unwrap_or_default();
