@@ -183,9 +183,12 @@ fn a_skip_is_of_a_text_and_a_package_that_are_there() {
     let json = serde_json::to_string(notice).unwrap();
     assert!(json.starts_with("{\"code\":\"script-skipped\",\"package\":\"lib.x+1\""), "{json}");
     let other = "0".repeat(64);
+    // The script that nothing is said of, and the digest of none: both are told.
     let error =
         assemble(&Request { skip: skip("lib.x+1", &other), ..request(&packages) }).unwrap_err();
-    assert!(matches!(error, AssembleError::Scripts(_)), "{error:?}");
+    let AssembleError::Several(errors) = &error else { panic!("{error}") };
+    assert!(matches!(errors[0], AssembleError::Scripts(_)), "{error}");
+    assert!(error.to_string().contains("matches none of its scripts"), "{error}");
     for (package, word) in
         [("plain", "matches none of its scripts"), ("absent", "not in the image")]
     {
