@@ -7,8 +7,6 @@ old_link() {
     [ -L "$link" ] && [ "$(readlink "$link")" = "$target" ]
 }
 
-dpkg-maintscript-helper supports rm_conffile && \
-    dpkg-maintscript-helper rm_conffile /etc/beacon/old.conf 1.0~ beacon -- "$@"
 if [ "$1" = install ] && old_link /etc/beacon.d /usr/share/beacon; then
     rm /etc/beacon.d
 elif dpkg --compare-versions "${2:-0}" lt 2; then
