@@ -98,7 +98,6 @@ mod tests {
             enable: vec!["a.service".into()],
             files: [("etc/a".to_owned(), "text\n".to_owned())].into(),
             versions: [("redis-server".to_owned(), "5:8".to_owned())].into(),
-            ..Image::default()
         };
         let log = "server:\ta.service\tactive\t+PONG|\nserver:\tb.service\tfailed\t\ncvmkit: ready (failed units: 0)\n";
         let page = write(&[Judged { image, boot: Boot::parse(log) }]);

@@ -21,6 +21,9 @@ pub struct Remaining<'a> {
     pub gone: Vec<Selected<'a>>,
 }
 
+/// Who offers each name: the place of a package among the selected ones, and the version it offers, if any.
+type Offers<'a> = BTreeMap<&'a str, Vec<(usize, Option<Version>)>>;
+
 impl<'a> Selection<'a> {
     /// Takes packages out by name, and with them what only they depended on. A name that was not chosen takes
     /// nothing out.
@@ -64,7 +67,7 @@ impl<'a> Selection<'a> {
     }
 
     /// By name: which chosen package it is or who provides it, and as which version.
-    fn offered(&self) -> Result<BTreeMap<&'a str, Vec<(usize, Option<Version>)>>, ResolveError> {
+    fn offered(&self) -> Result<Offers<'a>, ResolveError> {
         let mut offered: BTreeMap<&str, Vec<(usize, Option<Version>)>> = BTreeMap::new();
         for (at, selected) in self.packages.iter().enumerate() {
             let package = selected.package;

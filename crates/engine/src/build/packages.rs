@@ -25,8 +25,8 @@ pub(super) fn fetch(
     folder: &LocalFolder,
     origins: Origins<'_>,
 ) -> Result<Vec<Blob>, BuildError> {
-    let local = wanted.iter().filter(|wanted| wanted.is_local());
-    local.map(|wanted| take_in(wanted, folder, origins.store)).collect::<Result<(), _>>()?;
+    let mut local = wanted.iter().filter(|wanted| wanted.is_local());
+    local.try_for_each(|wanted| take_in(wanted, folder, origins.store))?;
     Ok(fetch::fetch(wanted, origins)?)
 }
 

@@ -234,7 +234,7 @@ mod tests {
         };
         assert_eq!(judged(&[]).unwrap(), [""; 0]);
         let key = allow(FindingKind::PrivateKey, "/etc/key.pem");
-        assert_eq!(judged(&[key.clone()]).unwrap(), ["/etc/key.pem Some(\"why\")"]);
+        assert_eq!(judged(std::slice::from_ref(&key)).unwrap(), ["/etc/key.pem Some(\"why\")"]);
         let pattern = allow(FindingKind::MissingInterpreter, "/usr/*");
         assert_eq!(judged(&[pattern, key]).unwrap().len(), 2);
         for (finding, path) in [
