@@ -45,6 +45,13 @@ fn collect(folder: &Path, module: &[String], sources: &mut Sources) {
     }
 }
 
+/// A file up to the module of its tests.
+pub(crate) fn without_tests(text: &str) -> &str {
+    ["mod tests {", "pub(super) mod tests {"].into_iter().fold(text, |text, module| {
+        text.split(&format!("\n#[cfg(test)]\n{module}")).next().unwrap_or_default()
+    })
+}
+
 /// Which file leads to which. The crate's root is left out: it leads everywhere.
 pub(crate) fn files(sources: &Sources) -> Graph {
     let files: BTreeMap<&Module, File> =
@@ -137,7 +144,7 @@ struct File {
 
 impl File {
     fn read(text: &str) -> Self {
-        let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let text = without_tests(text);
         let mut file = Self::default();
         let mut lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
         while let Some(line) = lines.next() {

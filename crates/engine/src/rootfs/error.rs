@@ -182,7 +182,7 @@ impl fmt::Display for Unused {
 /// A program that an enabled unit runs and that the image lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingProgram {
-    /// The unit.
+    /// The unit's file name.
     pub unit: String,
     /// The program, as the unit spells it.
     pub program: String,

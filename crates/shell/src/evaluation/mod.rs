@@ -23,11 +23,12 @@ use std::rc::Rc;
 
 use crate::pattern;
 use crate::stop::Stop;
-use crate::syntax::{self, Aliases, Command, Dialect, List, SyntaxError};
+use crate::syntax::{self, Command, Dialect, List, SyntaxError};
 use crate::world::{Invocation, World};
 use descriptors::{Descriptor, Descriptors};
 pub use start::Start;
-use state::{Getopts, Options, State, Variable};
+use start::first_state;
+use state::State;
 
 /// `$$`: there is no process, and whatever names a file by it always names the same.
 const PROCESS_ID: usize = 2;
@@ -152,48 +153,6 @@ fn stop_of(source: SyntaxError, script: &str) -> Stop {
     match source {
         SyntaxError::Unsupported { line, what } => Stop::Unsupported { script, line, what },
         source => Stop::Syntax { script, source },
-    }
-}
-
-/// The state of a shell that starts.
-fn first_state(start: Start, descriptors: Descriptors) -> State {
-    let mut options = Options::default();
-    for letter in start.options {
-        if let Some(option) = options.of_letter(letter) {
-            *option = true;
-        }
-    }
-    let exported = |value| Variable { value: Some(value), exported: true, read_only: false };
-    let mut variables: BTreeMap<String, Variable> =
-        start.environment.into_iter().map(|(name, value)| (name, exported(value))).collect();
-    let own = |value: &[u8]| Variable { value: Some(value.to_vec()), ..Variable::default() };
-    // Whatever the environment says (XCU 2.5.3).
-    variables.insert("IFS".into(), own(b" \t\n"));
-    variables.insert("OPTIND".into(), own(b"1"));
-    let directory = if start.directory.is_empty() { b"/".to_vec() } else { start.directory };
-    // dash sets and exports it at its start.
-    variables.insert("PWD".into(), exported(directory.clone()));
-    State {
-        variables,
-        locals: Vec::new(),
-        functions: BTreeMap::new(),
-        positional: start.arguments,
-        name: start.name.into_bytes(),
-        options,
-        traps: BTreeMap::new(),
-        directory,
-        umask: start.umask,
-        descriptors,
-        status: 0,
-        getopts: Getopts::default(),
-        loops: 0,
-        is_subshell: false,
-        dialect: start.dialect,
-        prefixed: Vec::new(),
-        sourced: 0,
-        background: BTreeMap::new(),
-        bounds: BTreeMap::new(),
-        aliases: Aliases::default(),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::state::Options;
+use super::descriptors::Descriptors;
+use super::state::{Getopts, Options, State, Variable};
 use crate::stop::Stop;
-use crate::syntax::Dialect;
+use crate::syntax::{Aliases, Dialect};
 
 /// What a script starts with.
 #[derive(Clone, Debug)]
@@ -54,5 +55,47 @@ impl Start {
             None if self.dialect == Dialect::Bash => self.check_for_bash(),
             None => Ok(()),
         }
+    }
+}
+
+/// The state of a shell that starts.
+pub(super) fn first_state(start: Start, descriptors: Descriptors) -> State {
+    let mut options = Options::default();
+    for letter in start.options {
+        if let Some(option) = options.of_letter(letter) {
+            *option = true;
+        }
+    }
+    let exported = |value| Variable { value: Some(value), exported: true, read_only: false };
+    let mut variables: BTreeMap<String, Variable> =
+        start.environment.into_iter().map(|(name, value)| (name, exported(value))).collect();
+    let own = |value: &[u8]| Variable { value: Some(value.to_vec()), ..Variable::default() };
+    // Whatever the environment says (XCU 2.5.3).
+    variables.insert("IFS".into(), own(b" \t\n"));
+    variables.insert("OPTIND".into(), own(b"1"));
+    let directory = if start.directory.is_empty() { b"/".to_vec() } else { start.directory };
+    // dash sets and exports it at its start.
+    variables.insert("PWD".into(), exported(directory.clone()));
+    State {
+        variables,
+        locals: Vec::new(),
+        functions: BTreeMap::new(),
+        positional: start.arguments,
+        name: start.name.into_bytes(),
+        options,
+        traps: BTreeMap::new(),
+        directory,
+        umask: start.umask,
+        descriptors,
+        status: 0,
+        getopts: Getopts::default(),
+        loops: 0,
+        is_subshell: false,
+        dialect: start.dialect,
+        prefixed: Vec::new(),
+        sourced: 0,
+        background: BTreeMap::new(),
+        bounds: BTreeMap::new(),
+        aliases: Aliases::default(),
     }
 }

@@ -104,6 +104,14 @@ struct Walk {
     status: u8,
 }
 
+impl Walk {
+    /// How many names a file has. Counting them is a walk through all files: one is enough.
+    fn links(&mut self, files: &impl Files, at: &Status) -> i64 {
+        let names = self.names.get_or_insert_with(|| Names::of(files));
+        i64::try_from(names.count(at)).unwrap_or(i64::MAX)
+    }
+}
+
 /// find(1).
 pub(in super::super) fn find<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     let mut words = call.arguments();
@@ -499,11 +507,7 @@ fn holds<W: World>(
                 words.iter().map(|part| replaced(part, b"{}", word)).collect();
             call.run(world, &words)? == 0
         }
-        Test::Links(wanted) => {
-            // Counting them is a walk through all files: one is enough.
-            let names = walk.names.get_or_insert_with(|| Names::of(world));
-            i64::try_from(names.count(found.1)).is_ok_and(|count| wanted.is(count))
-        }
+        Test::Links(wanted) => wanted.is(walk.links(world, found.1)),
         test => is(world, call, test, found),
     })
 }

@@ -85,21 +85,8 @@ fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8
         operands = files;
     }
     let regexes = compile(call, &options, &patterns, form)?;
-    let count = |letter: u8| match options.last(letter) {
-        Some(word) => {
-            let unknown = || call.unsupported(format!("-{} {}", char::from(letter), shown(word)));
-            number(word).ok_or_else(unknown).map(Some)
-        }
-        None => Ok(None),
-    };
-    let most = count(b'm')?.unwrap_or(u64::MAX);
-    let around = count(b'C')?;
-    let (before, after) = (count(b'B')?.or(around), count(b'A')?.or(around));
-    if (before.is_some() || after.is_some()) && (options.has(b'o') || options.has(b'm')) {
-        return Err(call.unsupported("lines around a match with -o or -m"));
-    }
-    let context =
-        (before.is_some() || after.is_some()).then_some((before.unwrap_or(0), after.unwrap_or(0)));
+    let most = count(call, &options, b'm')?.unwrap_or(u64::MAX);
+    let context = context(call, &options)?;
     let is_named = options.has(b'H') || (operands.len() > 1 && !options.has(b'h'));
     let input: &[&[u8]] = &[b"-"];
     let mut search = Search {
@@ -130,6 +117,27 @@ fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8
         (true, false) => 0,
         (false, false) => 1,
     })
+}
+
+/// The number that an option has.
+fn count(call: &Call<'_>, options: &Options<'_>, letter: u8) -> Result<Option<u64>, Stop> {
+    let Some(word) = options.last(letter) else { return Ok(None) };
+    let unknown = || call.unsupported(format!("-{} {}", char::from(letter), shown(word)));
+    number(word).ok_or_else(unknown).map(Some)
+}
+
+/// How many lines before and after a match are printed too.
+fn context(call: &Call<'_>, options: &Options<'_>) -> Result<Option<(u64, u64)>, Stop> {
+    let around = count(call, options, b'C')?;
+    let before = count(call, options, b'B')?.or(around);
+    let after = count(call, options, b'A')?.or(around);
+    if before.is_none() && after.is_none() {
+        return Ok(None);
+    }
+    if options.has(b'o') || options.has(b'm') {
+        return Err(call.unsupported("lines around a match with -o or -m"));
+    }
+    Ok(Some((before.unwrap_or(0), after.unwrap_or(0))))
 }
 
 /// The expressions: one for each line of each pattern.

@@ -686,11 +686,9 @@ fn what_is_not_done_is_told() {
     let request = rootfs::Request::default();
     let mut assembly = machine(&request, &[]);
     let mut system = System::new(&mut assembly, &[], "amd64");
-    run(
-        &mut system,
-        "ldconfig; depmod -a 6.1; dpkg-trigger --no-await a-trigger; ssh-keygen -A; ssh-keygen -A",
-    )
-    .unwrap();
+    let script =
+        "ldconfig; depmod -a 6.1; dpkg-trigger --no-await a-trigger; ssh-keygen -A; ssh-keygen -A";
+    run(&mut system, script).unwrap();
     let asked = &system.asked;
     let names: Vec<&str> = asked.declined.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["ldconfig"]);
