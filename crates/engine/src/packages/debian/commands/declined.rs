@@ -90,3 +90,20 @@ pub(super) fn dpkg_trigger(system: &mut System<'_, '_>, call: &mut Call<'_>) -> 
     }
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who wonders why a program did nothing finds it, with the reason.
+    #[test]
+    fn the_page_of_scripts_has_every_program() {
+        let page = include_str!("../../../../../../docs/maintainer-scripts.md");
+        for (name, why) in DECLINED {
+            let row = page.lines().find(|line| {
+                line.contains(&format!("`{name}`")) && line.ends_with(&format!("| {why} |"))
+            });
+            assert!(row.is_some(), "docs/maintainer-scripts.md has no row of `{name}`: {why}");
+        }
+    }
+}
