@@ -1,7 +1,7 @@
 //! A selection without packages that the caller does without.
 //!
-//! What was chosen stays chosen: nothing takes the place of a dropped package. A package goes with it if no
-//! chain of dependencies leads to it any more from what was requested or is essential. Each chosen package
+//! What was chosen stays chosen: nothing takes the place of a dropped package. A package goes with it if a
+//! chain of dependencies led to it from what was requested or is essential, and none does any more. Each chosen package
 //! that satisfies a dependency counts as a link of such a chain, so that what may be needed stays.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,13 +36,37 @@ impl<'a> Selection<'a> {
         architecture: &str,
     ) -> Result<Remaining<'a>, ResolveError> {
         let offered = self.offered()?;
+        let roots: BTreeSet<usize> = (0..self.packages.len())
+            .filter(|at| {
+                matches!(self.packages[*at].reason, Reason::Requested | Reason::Essential)
+            })
+            .collect();
+        let chained = self.reached(&offered, roots.clone(), &BTreeSet::new(), architecture)?;
+        // What no chain leads to is there for another reason (recommended, protected), and stays for it.
+        let others = (0..self.packages.len()).filter(|at| !chained.contains(at));
+        let stays = roots.into_iter().chain(others);
+        let stays = stays.filter(|at| !names.contains(self.packages[*at].package.name)).collect();
+        let kept = self.reached(&offered, stays, names, architecture)?;
+        let mut remaining = Remaining::default();
+        for (at, selected) in self.packages.into_iter().enumerate() {
+            let part = if kept.contains(&at) { &mut remaining.kept } else { &mut remaining.gone };
+            part.push(selected);
+        }
+        Ok(remaining)
+    }
+
+    /// The packages that chains of dependencies lead to from some, themselves among them, without going over
+    /// those of the `names`.
+    fn reached(
+        &self,
+        offered: &Offers<'a>,
+        roots: BTreeSet<usize>,
+        names: &BTreeSet<&str>,
+        architecture: &str,
+    ) -> Result<BTreeSet<usize>, ResolveError> {
         let is_dropped = |at: usize| names.contains(self.packages[at].package.name);
-        let is_root = |at: &usize| {
-            let reason = &self.packages[*at].reason;
-            matches!(reason, Reason::Requested | Reason::Essential) && !is_dropped(*at)
-        };
-        let mut pending: Vec<usize> = (0..self.packages.len()).filter(is_root).collect();
-        let mut kept: BTreeSet<usize> = pending.iter().copied().collect();
+        let mut pending: Vec<usize> = roots.iter().copied().collect();
+        let mut reached = roots;
         while let Some(at) = pending.pop() {
             let package = self.packages[at].package;
             for field in [RelationField::PreDepends, RelationField::Depends] {
@@ -51,19 +75,14 @@ impl<'a> Selection<'a> {
                     let named = offered.get(relation.name).into_iter().flatten();
                     let fits = named.filter(|(_, version)| relation.accepts(version.as_ref()));
                     for &(next, _) in fits.filter(|(next, _)| !is_dropped(*next)) {
-                        if kept.insert(next) {
+                        if reached.insert(next) {
                             pending.push(next);
                         }
                     }
                 }
             }
         }
-        let mut remaining = Remaining::default();
-        for (at, selected) in self.packages.into_iter().enumerate() {
-            let part = if kept.contains(&at) { &mut remaining.kept } else { &mut remaining.gone };
-            part.push(selected);
-        }
-        Ok(remaining)
+        Ok(reached)
     }
 
     /// By name: which chosen package it is or who provides it, and as which version.
@@ -125,6 +144,19 @@ mod tests {
     fn packages_that_need_only_one_another_go_together() {
         let lines = "app 1; Depends: a\na 1; Depends: b\nb 1; Depends: c\nc 1; Depends: b";
         assert_eq!(left(lines, &["app"], &["a"]), ("app".to_owned(), "a b c".to_owned()));
+    }
+
+    /// What the resolver keeps for another reason than a dependency, as apt does, is there with and without a drop:
+    /// a recommended package that was chosen on a way which was given up, and what it needs.
+    #[test]
+    fn what_no_chain_leads_to_stays() {
+        let lines = "app 1; Depends: x | y; Recommends: lib\nx 1; Depends: lib, z\ny 1\n\
+                     z 1; Conflicts: app\nlib 1; Depends: deep\ndeep 1\nother 1; Depends: data\ndata 1";
+        let all = "app data deep lib other y";
+        assert_eq!(left(lines, &["app", "other"], &[]), (all.to_owned(), String::new()));
+        let lines = format!("{lines}\ntop 1; Depends: app, other");
+        let expected = ("app deep lib top y".to_owned(), "data other".to_owned());
+        assert_eq!(left(&lines, &["top"], &["other"]), expected);
     }
 
     /// A chain may lead over an alternative, or over what a package provides, in a version that fits.
