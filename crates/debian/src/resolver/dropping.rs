@@ -37,9 +37,7 @@ impl<'a> Selection<'a> {
     ) -> Result<Remaining<'a>, ResolveError> {
         let offered = self.offered()?;
         let roots: BTreeSet<usize> = (0..self.packages.len())
-            .filter(|at| {
-                matches!(self.packages[*at].reason, Reason::Requested | Reason::Essential)
-            })
+            .filter(|at| matches!(self.packages[*at].reason, Reason::Requested | Reason::Essential))
             .collect();
         let chained = self.reached(&offered, roots.clone(), &BTreeSet::new(), architecture)?;
         // What no chain leads to is there for another reason (recommended, protected), and stays for it.

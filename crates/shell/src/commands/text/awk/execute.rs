@@ -218,7 +218,7 @@ impl<F: Files> Machine<'_, '_, F> {
             false => self.order(&mut indices)?,
         }
         for index in indices {
-            self.write_place(place, Value::input(&index))?;
+            self.write_place(place, Value::text_of(&index))?;
             match self.statement(body)? {
                 Flow::Go | Flow::Continue => {}
                 Flow::Break => return Ok(Flow::Go),
