@@ -88,6 +88,13 @@ fn what_is_compared_copied_and_parsed_counts() {
         let Err(Stop::Limit { what, .. }) = &found else { panic!("{script}: {found:?}") };
         assert_eq!(*what, expected, "{script}");
     }
+    // A pattern goes back to its last star alone: many stars in a long text are no work that grows with them.
+    for pattern in ["*0*1*2*3*z", "*[!a-z]*[!a-z]*z"] {
+        let script = format!("{long}; case $x in {pattern}) echo fits ;; *) echo other ;; esac");
+        let mut memory = cvmkit_shell::memory::Memory::with_programs(b"/");
+        let found = evaluate(script.as_bytes(), Start::default(), &mut memory, LIMITS).unwrap();
+        assert_eq!(found.output, b"other\n", "{pattern}");
+    }
     // What ends at once costs little, however long the text is.
     let script = format!("{long}; echo ${{#x}} ${{x%%1*}} ${{x##*e}}");
     let found =

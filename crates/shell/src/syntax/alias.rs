@@ -65,10 +65,10 @@ impl Parser<'_> {
         let line = self.line;
         let words = self.words(true)?;
         let alias = match words.as_slice() {
-            [word] => literal(word).and_then(|name| self.aliases.get(name)),
+            [word] => literal(word).and_then(|name| self.aliases.get(name, line)),
             _ => None,
         };
-        let Some(alias) = alias.filter(|alias| line > alias.line) else { return Ok(words) };
+        let Some(alias) = alias else { return Ok(words) };
         let words = alias.words.clone();
         self.skip_blanks();
         if self.peek() == Some(b'(') {

@@ -47,8 +47,7 @@ alias ll='echo -n x' e=echo; ll 2>/dev/null; echo $?
 ll y; e a; 'e' b 2>/dev/null; \e c 2>/dev/null; A=1 e d; f; g() { e in g; }; g
 alias e='printf %s\\n'
 e 1 2; g; echo 'e sourced' >s; . ./s; (e sub); trap 'e bye' EXIT
-alias e="echo $x dynamic" x=true
-e z
+alias e="echo $x dynamic" x=true; e z
 x && e end; case e in e) e case;; esac; for e in 1; do e $e; done
 ----
 kill; echo $?; kill $(true) || echo no
