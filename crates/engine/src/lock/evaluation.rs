@@ -55,7 +55,7 @@ pub(super) fn evaluate(
     origins: Origins<'_>,
     evaluate: Evaluate,
 ) -> Result<(), LockError> {
-    let same = earlier.filter(|earlier| has_evaluation_of(earlier, lock));
+    let same = earlier.filter(|earlier| has_evaluation_of(earlier, lock, definitions));
     let origins = Origins { offline: origins.offline || same.is_some(), ..origins };
     // Packages that were chosen just now are those of the mirrors' own indices.
     let is_fresh =
@@ -143,7 +143,7 @@ impl Scripts {
 
 /// Whether a lock has what the evaluation of another would come to: nothing that decides about it differs but,
 /// perhaps, this program.
-fn has_evaluation_of(earlier: &Lock, lock: &Lock) -> bool {
+fn has_evaluation_of(earlier: &Lock, lock: &Lock, definitions: &[Definition]) -> bool {
     let packages = |lock: &Lock| -> Vec<_> {
         let packages = lock.packages.iter();
         packages.map(|package| (package.sha256, package.roles.clone())).collect()
@@ -152,6 +152,11 @@ fn has_evaluation_of(earlier: &Lock, lock: &Lock) -> bool {
         && earlier.definition == lock.definition
         && earlier.files == lock.files
         && packages(earlier) == packages(lock)
+        && definitions.iter().all(|definition| {
+            // Scripts are told the time of the image.
+            let variant = definition.variant.as_deref();
+            earlier.timestamp(variant) == lock.timestamp(variant)
+        })
 }
 
 /// What scripts of packages that are in both locks do otherwise in the second; of two texts that do the same,
@@ -421,7 +426,8 @@ mod tests {
         result.unwrap();
         assert_eq!((now, notes), (earlier.clone(), Vec::new()));
         type Change = fn(&mut Lock);
-        let changes: [(&str, Change); 4] = [
+        let changes: [(&str, Change); 5] = [
+            ("the time", |lock| lock.suites[0].date.0 += 1),
             ("the definition", |lock| lock.definition = Sha256::of(b"x")),
             ("the files", |lock| lock.files.clear()),
             ("a package", |lock| lock.packages[0].sha256 = Sha256::of(b"x")),

@@ -27,6 +27,8 @@ pub enum FindingKind {
     Setuid,
     /// A program runs with capabilities of its file.
     Capabilities,
+    /// A device node: who may open it has the device, whichever it is on the machine.
+    Device,
     /// A file says whose keys log in over SSH.
     AuthorizedKeys,
     /// An ELF file needs a library that is not in the image.
@@ -49,6 +51,7 @@ impl FindingKind {
             Self::GroupWritable => "group-writable",
             Self::Setuid => "setuid",
             Self::Capabilities => "capabilities",
+            Self::Device => "device",
             Self::AuthorizedKeys => "authorized-keys",
             Self::MissingLibrary => "missing-library",
             Self::MissingLoader => "missing-loader",
@@ -143,6 +146,7 @@ mod tests {
             FindingKind::GroupWritable,
             FindingKind::Setuid,
             FindingKind::Capabilities,
+            FindingKind::Device,
             FindingKind::AuthorizedKeys,
             FindingKind::MissingLibrary,
             FindingKind::MissingLoader,

@@ -63,8 +63,14 @@ pub(super) fn find(
 ) -> Vec<(FindingKind, String, Verdict)> {
     let is_folder = matches!(node, Node::Directory(_));
     let is_file = matches!(node, Node::File(_));
-    if matches!(node, Node::Symlink(_) | Node::CharDevice(_) | Node::BlockDevice(_)) {
-        return Vec::new();
+    match node {
+        Node::Symlink(_) => return Vec::new(),
+        Node::CharDevice(device) | Node::BlockDevice(device) => {
+            let words =
+                format!("is device {}:{}, {}", device.major, device.minor, names.words(meta));
+            return vec![(FindingKind::Device, words, Verdict::Refused)];
+        }
+        _ => {}
     }
     let decided = match origin {
         Origin::Made => Verdict::Refused,
@@ -139,16 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn links_and_devices_have_no_mode_of_their_own() {
+    fn a_link_has_no_mode_and_a_device_is_refused_whatever_its_mode() {
         let request = Request::default();
         let names = Names::of(&assembly(&request, &[])).unwrap();
         let of = |node: Node<Content>| {
             let meta = Meta::root(0o777, 0);
-            find("etc/x", &meta, &node, &Origin::Made, &names).len()
+            find("etc/x", &meta, &node, &Origin::Package("a"), &names)
         };
         let device = cvmkit_formats::tree::Device { major: 1, minor: 3 };
-        assert_eq!(of(Node::Symlink(b"y".to_vec())) + of(Node::CharDevice(device)), 0);
-        assert_eq!((of(Node::Fifo), of(Node::Socket)), (1, 1));
+        assert_eq!(of(Node::Symlink(b"y".to_vec())), []);
+        for node in [Node::CharDevice(device), Node::BlockDevice(device)] {
+            let words = "is device 1:3, has mode 0777, 0:0".to_owned();
+            assert_eq!(of(node), [(FindingKind::Device, words, Verdict::Refused)]);
+        }
+        assert_eq!((of(Node::Fifo).len(), of(Node::Socket).len()), (1, 1));
     }
 
     #[test]

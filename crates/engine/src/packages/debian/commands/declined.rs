@@ -6,6 +6,7 @@ use cvmkit_shell::commands::Call;
 
 use super::System;
 use super::system::Program;
+use crate::packages::debian::Package;
 
 /// The programs, each with the reason why it may succeed without doing anything.
 const DECLINED: [(&str, &str); 37] = [
@@ -65,11 +66,50 @@ fn decline(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop>
     let Some((_, why)) = reason(name.as_bytes()) else {
         return Err(call.unsupported("it is not known why nothing would be missing"));
     };
+    refuse_words(system, call, &name)?;
     if PUT_TOGETHER.contains(&name.as_str()) {
         system.deferred.insert(format!("{name}, when all packages are there"));
     }
     system.asked.declined.insert((name, why));
     Ok(0)
+}
+
+/// Refuses a call that another step does not carry out as it stands.
+fn refuse_words(system: &System<'_, '_>, call: &Call<'_>, name: &str) -> Result<(), Stop> {
+    let words = call.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned());
+    let is_carried_out = |word: &String| match name {
+        // The root of the system, which dpkg may name in a word of its own: none, or `/`.
+        "pam-auth-update" => ["--package", "--force", "--root", "", "/"].contains(&word.as_str()),
+        "update-ca-certificates" => {
+            let folders = ["--certsconf", "--certsdir", "--etccertsdir", "--localcertsdir"];
+            !folders.contains(&word.as_str())
+        }
+        "systemd-sysusers" | "systemd-tmpfiles" => match word.strip_prefix('-') {
+            Some("") => false,
+            Some(option) => !["-inline", "-replace"].iter().any(|one| option.starts_with(one)),
+            None => is_configuration(system, &name["systemd-".len()..], word),
+        },
+        _ => true,
+    };
+    match words.into_iter().find(|word| !is_carried_out(word)) {
+        None => Ok(()),
+        Some(word) => {
+            Err(call.unsupported(format!("the word {word}, which no step of a build knows")))
+        }
+    }
+}
+
+/// Whether a word names a file that packages bring to the folder which its step reads (sysusers.d(5),
+/// tmpfiles.d(5)).
+fn is_configuration(system: &System<'_, '_>, kind: &str, word: &str) -> bool {
+    let folder = format!("usr/lib/{kind}.d/");
+    let path = match word.strip_prefix('/') {
+        Some(path) => path.to_owned(),
+        None => format!("{folder}{word}"),
+    };
+    let is_this =
+        |package: &&Package| package.entries.iter().any(|entry| entry.path == path.as_bytes());
+    path.starts_with(&folder) && system.packages.values().any(is_this)
 }
 
 /// `dpkg-trigger [OPTION..] NAME`: who is interested acts at the end, whoever has asked.
@@ -94,6 +134,50 @@ pub(super) fn dpkg_trigger(system: &mut System<'_, '_>, call: &mut Call<'_>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a program is told that no step of a build would do ends the evaluation.
+    #[test]
+    fn a_call_is_declined_where_another_step_does_what_it_says() {
+        use crate::packages::debian::commands::tests::{machine, run};
+        use crate::packages::debian::tests::package;
+        use crate::rootfs;
+
+        let names =
+            ["pam-auth-update", "systemd-sysusers", "systemd-tmpfiles", "update-ca-certificates"];
+        let paths = names.map(|name| format!("/usr/bin/{name}"));
+        let files: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "+x")).collect();
+        let packages = [package(
+            "p",
+            "",
+            &[("usr/lib/sysusers.d/p.conf", ""), ("usr/lib/tmpfiles.d/p.conf", "")],
+        )];
+        for (script, is_declined) in [
+            ("pam-auth-update --package", true),
+            ("pam-auth-update --package --force", true),
+            ("pam-auth-update --package --root ''", true),
+            ("pam-auth-update --package --root /elsewhere", false),
+            ("pam-auth-update --enable x", false),
+            ("pam-auth-update --package --remove unix", false),
+            ("update-ca-certificates --fresh", true),
+            ("update-ca-certificates --localcertsdir /opt/certs", false),
+            ("systemd-sysusers", true),
+            ("systemd-sysusers p.conf", true),
+            ("systemd-sysusers --root=/ /usr/lib/sysusers.d/p.conf", true),
+            ("systemd-sysusers /etc/own.conf", false),
+            ("systemd-sysusers q.conf", false),
+            ("systemd-sysusers --inline 'u evil'", false),
+            ("echo 'u evil' | systemd-sysusers -", false),
+            ("systemd-sysusers --replace=/usr/lib/sysusers.d/p.conf -", false),
+            ("systemd-tmpfiles --create p.conf", true),
+            ("systemd-tmpfiles --create /etc/tmp.conf", false),
+            ("systemd-tmpfiles --inline 'd /x'", false),
+        ] {
+            let request = rootfs::Request::default();
+            let mut assembly = machine(&request, &files);
+            let mut system = System::new(&mut assembly, &packages, "amd64");
+            assert_eq!(run(&mut system, script).is_ok(), is_declined, "{script}");
+        }
+    }
 
     /// Who wonders why a program did nothing finds it, with the reason.
     #[test]

@@ -103,26 +103,28 @@ impl System<'_, '_> {
     pub(super) fn touch(&mut self, path: &[u8]) {
         let tree = &self.assembly.tree;
         let Ok(canonical) = tree.canonical(path) else { return };
-        if self.touched.contains_key(&canonical) {
-            return;
+        let id = tree.lookup(&canonical);
+        // What changes is an inode, whichever of its names it is changed by.
+        if let Some(id) = id.filter(|id| !self.made_inodes.contains(id)) {
+            self.touched_inodes.entry(id).or_insert_with(|| light(tree.inode(id)));
         }
-        let light = |inode: &Inode<Content>| match &inode.node {
-            Node::Directory(_) => (inode.meta.clone(), Node::Directory(BTreeMap::new())),
-            node => (inode.meta.clone(), node.clone()),
-        };
-        let inode = tree.lookup(&canonical).map(|id| light(tree.inode(id)));
-        self.touched.insert(canonical, Before { inode });
+        let inode = || id.map(|id| (id, light(tree.inode(id))));
+        self.touched.entry(canonical).or_insert_with(|| {
+            let inode = inode();
+            Before { id: inode.as_ref().map(|(id, _)| *id), inode: inode.map(|(_, inode)| inode) }
+        });
     }
 
     /// Remembers that nothing is at a path whose folder is not there yet.
     pub(super) fn touch_new(&mut self, canonical: Vec<u8>) {
-        self.touched.entry(canonical).or_insert(Before { inode: None });
+        self.touched.entry(canonical).or_insert(Before { id: None, inode: None });
     }
 
     /// What scripts have changed since the last call: accounts and paths by path, then what they ask of others.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
-        let touched = std::mem::take(&mut self.touched);
+        let mut touched = std::mem::take(&mut self.touched);
         let groups = self.group_names();
+        self.add_other_names(&mut touched);
         let mut effects: Vec<Effect> = Vec::new();
         for (path, before) in touched {
             let accounts = self.account_changes(&path, &before, &groups);
@@ -137,6 +139,32 @@ impl System<'_, '_> {
         effects.extend(std::mem::take(&mut self.deferred).into_iter().map(Effect::Asks));
         self.told = asks;
         effects
+    }
+
+    /// Adds the names by which a file was not changed: it was by another one, which a script made or took away.
+    fn add_other_names(&mut self, touched: &mut BTreeMap<Vec<u8>, Before>) {
+        self.made_inodes.clear();
+        let mut changed = std::mem::take(&mut self.touched_inodes);
+        let tree = &self.assembly.tree;
+        for (path, before) in touched.iter() {
+            // Told by the name that it had and has.
+            if let Some(id) = before.id.filter(|id| tree.lookup(path) == Some(*id)) {
+                changed.remove(&id);
+            }
+        }
+        changed.retain(|id, before| {
+            let now = tree.inode(*id);
+            !is_same_meta(&now.meta, &before.0) || !is_same_node(&now.node, &before.1)
+        });
+        if changed.is_empty() {
+            return;
+        }
+        for (path, id) in tree.walk() {
+            if let Some(inode) = changed.get(&id) {
+                let before = Before { id: Some(id), inode: Some(inode.clone()) };
+                touched.entry(path).or_insert(before);
+            }
+        }
     }
 
     /// The changes of a table of accounts that was there before and is there now.
@@ -155,8 +183,8 @@ impl System<'_, '_> {
         let Node::File(now) = &self.assembly.tree.inode(id).node else { return None };
         let path = [b"/", path].concat();
         let (before, now) = (text(before)?, text(now)?);
-        let unfixed = self.unfixed.keys().map(String::as_str).collect();
-        changes(&path, &Versions { before: &before, now: &now, unfixed, groups })
+        let (unfixed, day) = (&self.unfixed, self.day());
+        changes(&path, &Versions { before: &before, now: &now, unfixed, day: &day, groups })
     }
 
     fn effect(&self, path: &[u8], before: &Before, is_table: bool) -> Option<Effect> {
@@ -177,7 +205,24 @@ impl System<'_, '_> {
             }
             (Some(now), None) => (self.state(now), detail(now, true)),
         };
-        Some(Effect::Path(text, state, detail))
+        Some(Effect::Path(text, state, detail + &self.unsaid(path, now)))
+    }
+
+    /// What the words for a path leave out: its bytes where they are no text, and the owner of a link.
+    fn unsaid(&self, path: &[u8], now: Option<&Inode<Content>>) -> String {
+        let bytes = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+            Ok(_) => String::new(),
+            Err(_) => format!(", as bytes {}", hex::encode(bytes)),
+        };
+        let mut text = bytes(path);
+        if let Some(Inode { meta, node: Node::Symlink(target) }) = now {
+            text += &bytes(target);
+            if (meta.uid, meta.gid) != (0, 0) {
+                let user = self.name_of("/etc/passwd", meta.uid);
+                text += &format!(", of {user}:{}", self.name_of("/etc/group", meta.gid));
+            }
+        }
+        text
     }
 
     fn state(&self, inode: &Inode<Content>) -> PathState {
@@ -199,6 +244,14 @@ impl System<'_, '_> {
             user: self.name_of("/etc/passwd", meta.uid),
             group: self.name_of("/etc/group", meta.gid),
         }
+    }
+}
+
+/// An inode without the entries of a folder.
+fn light(inode: &Inode<Content>) -> (Meta, Node<Content>) {
+    match &inode.node {
+        Node::Directory(_) => (inode.meta.clone(), Node::Directory(BTreeMap::new())),
+        node => (inode.meta.clone(), node.clone()),
     }
 }
 
@@ -328,5 +381,36 @@ mod tests {
             ]
         );
         assert!(system.take_effects().is_empty());
+    }
+
+    /// What a script changes by a name that it makes and takes away is told by the name that stays.
+    #[test]
+    fn a_file_that_was_changed_by_another_name_is_told() {
+        let request = Request::default();
+        let files = [("/usr/bin/dash", "x"), ("/usr/bin/kept", "y"), ("/etc/moved", "z")];
+        let mut tree = assembly(&request, &files);
+        let mut system = System::new(&mut tree, &[], "amd64");
+        let told = |system: &mut System<'_, '_>| {
+            system.take_effects().iter().map(Effect::to_string).collect::<Vec<_>>()
+        };
+        system.make_link(b"/usr/bin/dash", b"/etc/d").unwrap();
+        system.set_mode(b"/etc/d", 0o4755).unwrap();
+        system.remove(b"/etc/d").unwrap();
+        assert_eq!(told(&mut system), ["/usr/bin/dash 4755 0:0"]);
+        // In one run it is made, in the next it serves.
+        system.make_link(b"/usr/bin/kept", b"/etc/k").unwrap();
+        assert_eq!(told(&mut system), ["/etc/k 0644 0:0"]);
+        system.write(b"/etc/k", b"other", 0o644).unwrap();
+        system.remove(b"/etc/k").unwrap();
+        assert_eq!(told(&mut system), ["/etc/k is gone", "/usr/bin/kept 0644 0:0"]);
+        // A file that moved is told once, and so is one that is new.
+        system.rename(b"/etc/moved", b"/etc/there").unwrap();
+        system.set_mode(b"/etc/there", 0o600).unwrap();
+        system.write(b"/etc/new", b"", 0o644).unwrap();
+        system.set_mode(b"/etc/new", 0o640).unwrap();
+        let expected = ["/etc/moved is gone", "/etc/new 0640 0:0", "/etc/there 0600 0:0"];
+        assert_eq!(told(&mut system), expected);
+        system.set_mode(b"/etc/new", 0o640).unwrap();
+        assert_eq!(told(&mut system), [""; 0]);
     }
 }

@@ -65,7 +65,9 @@ impl System<'_, '_> {
             self.exceeded = Some((FILES_MAX, "files that scripts make"));
             return Err(FileError::NoSpace);
         }
-        self.assembly.tree.put(&path, inode).map(drop).map_err(errno)
+        let id = self.assembly.tree.put(&path, inode).map_err(errno)?;
+        self.made_inodes.insert(id);
+        Ok(())
     }
 
     fn meta(&self, mode: u16) -> Meta {
@@ -109,7 +111,10 @@ impl System<'_, '_> {
                     return Err(FileError::IsADirectory);
                 };
                 *old = contents;
-                self.assembly.tree.meta_mut(id).mtime = self.assembly.request.mtime;
+                let meta = self.assembly.tree.meta_mut(id);
+                meta.mtime = self.assembly.request.mtime;
+                // Other contents have none of the capabilities (capabilities(7)).
+                meta.xattrs.remove(crate::rootfs::capability::ATTRIBUTE.as_bytes());
                 Ok(())
             }
             Err(FileError::NotFound) => {

@@ -205,3 +205,69 @@ fn search(system: &mut System<'_, '_>, call: &mut Call<'_>, paths: &[String]) ->
     }
     Ok(status)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::debian::commands::tests::{machine, run};
+    use crate::packages::debian::tests::{package, with_script};
+    use crate::rootfs;
+
+    /// dpkg-query(1): what is not unpacked yet is not known.
+    #[test]
+    fn packages_are_known_as_far_as_they_are() {
+        let request = rootfs::Request::default();
+        let mut assembly = machine(&request, &[("/usr/share/debconf/confmodule", "")]);
+        let packages = [
+            package(
+                "p",
+                "Multi-Arch: same\nDescription: one\n two\n",
+                &[("opt/", ""), ("opt/p", "")],
+            ),
+            with_script(
+                package("q", "Multi-Arch: foreign\n", &[]),
+                "templates",
+                "Template: q/a\nType: note\n",
+            ),
+            package("r", "", &[]),
+        ];
+        let mut system = System::new(&mut assembly, &packages, "amd64");
+        system.set_state("p", State::Installed);
+        system.set_state("q", State::Unpacked);
+        for (script, expected) in [
+            (
+                "dpkg-query -W -f '${Package} ${Version} ${Status}\\n' p",
+                "p 1.0 install ok installed\n",
+            ),
+            ("dpkg-query --show --showformat='${db:Status-Status}' q", "unpacked"),
+            (
+                "dpkg-query -W -f='${binary:Package}-${db:Status-Abbrev}|${None}' p q",
+                "p:amd64-ii |q-iU |",
+            ),
+            ("dpkg-query -W p q", "p:amd64\t1.0\nq\t1.0\n"),
+            ("dpkg-query -W r 2>&1; echo $?", "dpkg-query: no packages found matching r\n1\n"),
+            ("dpkg -s none >/dev/null 2>&1; echo $?", "1\n"),
+            (
+                "dpkg -s p",
+                "Package: p\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n\
+                 Multi-Arch: same\nDescription: one\n two\n",
+            ),
+            ("dpkg -L p", "/opt\n/opt/p\n"),
+            ("dpkg-query -S /opt/p; dpkg -S /opt >/dev/null 2>&1; echo $?", "p: /opt/p\n1\n"),
+            (
+                "dpkg-query --control-path q templates; dpkg-query -c q postinst; dpkg-query -c r md5sums 2>&1; echo $?",
+                "/var/lib/dpkg/info/q.templates\ndpkg-query: package 'r' is not installed\n1\n",
+            ),
+            (
+                ". /usr/share/debconf/confmodule; db_get q/a || echo $? >&3; db_x_loadtemplatefile \
+                 $(dpkg-query --control-path q templates) q; db_get q/a; echo \"$?$RET\" >&3",
+                "10\n0\n",
+            ),
+            ("dpkg-query -W p:amd64 p:arm64 2>/dev/null; echo $?", "p:amd64\t1.0\n1\n"),
+        ] {
+            let finished =
+                run(&mut system, script).unwrap_or_else(|stop| panic!("{script}: {stop}"));
+            assert_eq!(String::from_utf8(finished.output).unwrap(), expected, "{script}");
+        }
+    }
+}

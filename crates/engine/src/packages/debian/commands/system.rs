@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use cvmkit_formats::tree::{Meta, Node};
+use cvmkit_formats::tree::{InodeId, Meta, Node};
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
 use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate};
@@ -49,6 +49,8 @@ pub enum State {
 /// What was at a path when a script touched it first.
 #[derive(Debug)]
 pub(super) struct Before {
+    /// The inode that was there.
+    pub(super) id: Option<InodeId>,
     /// Nothing, or its attributes with the node; of a folder without its entries.
     pub(super) inode: Option<(Meta, Node<Content>)>,
 }
@@ -91,6 +93,10 @@ pub struct System<'s, 'a> {
     pub(super) broken: RefCell<Option<io::Error>>,
     /// What was where scripts have changed something, by path as the tree spells it.
     pub(super) touched: BTreeMap<Vec<u8>, Before>,
+    /// What the inodes were that scripts have changed, whichever name they were changed by.
+    pub(super) touched_inodes: BTreeMap<InodeId, (Meta, Node<Content>)>,
+    /// The inodes that scripts have made since effects were last told: nothing was there before.
+    pub(super) made_inodes: BTreeSet<InodeId>,
     /// What scripts have asked of other steps, as far as it has been told.
     pub(super) told: BTreeSet<String>,
     /// What scripts leave to the end since that was last told, when all packages are there.
@@ -126,6 +132,8 @@ impl<'s, 'a> System<'s, 'a> {
             exceeded: None,
             broken: RefCell::new(None),
             touched: BTreeMap::new(),
+            touched_inodes: BTreeMap::new(),
+            made_inodes: BTreeSet::new(),
             told: BTreeSet::new(),
             deferred: BTreeSet::new(),
             unfixed: BTreeMap::new(),

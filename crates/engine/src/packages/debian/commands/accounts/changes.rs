@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::tables::Table;
 
-/// Stands for an id that the lock gives: which one it is says nothing of a script.
+/// Stands for an id that the lock gives, and for the day of the build: which one it is says nothing of a script.
 const GIVEN: &str = "*";
 
 /// What became of an entry of a table of accounts.
@@ -68,19 +68,29 @@ impl fmt::Display for AccountChange {
 pub(in super::super) struct Versions<'t> {
     pub(in super::super) before: &'t str,
     pub(in super::super) now: &'t str,
-    /// The accounts whose ids nothing but the lock fixes.
-    pub(in super::super) unfixed: BTreeSet<&'t str>,
+    /// The ids that nothing but the lock fixes, by name.
+    pub(in super::super) unfixed: &'t BTreeMap<String, u32>,
+    /// The day of the build, which a new entry of shadow has (shadow(5)).
+    pub(in super::super) day: &'t str,
     /// Names of groups by id.
     pub(in super::super) groups: &'t BTreeMap<String, String>,
 }
 
-/// What changed in the table at a path, by name; nothing for a file that is no table of accounts.
+/// What changed in the table at a path, by name; nothing for a file that is no table of accounts, or whose rows have
+/// another order: that is a change of the whole file.
 pub(in super::super) fn changes(
     path: &[u8],
     versions: &Versions<'_>,
 ) -> Option<Vec<AccountChange>> {
     let table = Table::at(path)?;
     let [before, now] = [versions.before, versions.now].map(|text| entries(table, text, versions));
+    let rows = |text: &'_ str| -> Vec<String> {
+        let names = text.lines().map(|line| line.split(':').next().unwrap_or_default().to_owned());
+        names.filter(|name| before.contains_key(name) && now.contains_key(name)).collect()
+    };
+    if rows(versions.before) != rows(versions.now) {
+        return None;
+    }
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let differing = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
     let change = |name: &String| AccountChange {
@@ -100,10 +110,17 @@ fn entries(table: Table, text: &str, versions: &Versions<'_>) -> BTreeMap<String
         let Some(name) = fields.next() else { continue };
         let mut fields: Vec<String> = fields.collect();
         if matches!(table, Table::Passwd | Table::Group)
-            && versions.unfixed.contains(name.as_str())
+            && let Some(given) = versions.unfixed.get(&name)
             && let Some(id) = fields.get_mut(1)
+            && *id == given.to_string()
         {
             GIVEN.clone_into(id);
+        }
+        if matches!(table, Table::Shadow)
+            && let Some(day) = fields.get_mut(1)
+            && *day == versions.day
+        {
+            GIVEN.clone_into(day);
         }
         if matches!(table, Table::Passwd)
             && let Some(group) = fields.get_mut(2)
@@ -122,8 +139,8 @@ mod tests {
 
     fn shown(path: &str, before: &str, now: &str) -> Vec<String> {
         let groups = BTreeMap::from([("999".to_owned(), "web".to_owned())]);
-        let unfixed = BTreeSet::from(["web"]);
-        let versions = Versions { before, now, unfixed, groups: &groups };
+        let unfixed = BTreeMap::from([("web".to_owned(), 999)]);
+        let versions = Versions { before, now, unfixed: &unfixed, day: "20000", groups: &groups };
         let changes = changes(path.as_bytes(), &versions).unwrap();
         changes.iter().map(AccountChange::record).collect()
     }
@@ -135,8 +152,10 @@ mod tests {
         let web = |id: u32| format!("{root}web:x:{id}:999::/srv:/bin/false\n");
         let made = ["passwd web: x:*:web::/srv:/bin/false"];
         assert_eq!(shown("/etc/passwd", root, &web(999)), made);
-        assert_eq!(shown("/etc/passwd", root, &web(321)), made);
-        assert!(shown("/etc/passwd", &web(999), &web(321)).is_empty());
+        // One that a script puts there instead is its own.
+        let changed = ["passwd web: x:321:web::/srv:/bin/false"];
+        assert_eq!(shown("/etc/passwd", root, &web(321)), changed);
+        assert_eq!(shown("/etc/passwd", &web(999), &web(321)), changed);
         let own = |id: u32| format!("{root}own:x:{id}:7::/:/bin/false\n");
         assert_eq!(shown("/etc/passwd", root, &own(50)), ["passwd own: x:50:7::/:/bin/false"]);
         assert_eq!(shown("/etc/passwd", &own(50), &own(51)), ["passwd own: x:51:7::/:/bin/false"]);
@@ -148,14 +167,20 @@ mod tests {
         let now = "a:x:1:u\nweb:x:5:\nc:x:3:\nc:x:4:\n";
         assert_eq!(
             shown("/etc/group", before, now),
-            ["group a: x:1:u", "group b is gone", "group c: x:3::x:4:"]
+            ["group a: x:1:u", "group b is gone", "group c: x:3::x:4:", "group web: x:5:"]
         );
+        let made = |day: u32| shown("/etc/shadow", "", &format!("a:!:{day}::::::\n"));
+        assert_eq!(made(20_000), ["shadow a: !:*::::::"]);
+        assert_eq!(made(19_999), ["shadow a: !:19999::::::"]);
         assert_eq!(
             shown("/etc/shadow", "a:!:1::::::\n", "a:$y$:1::::::\n"),
             ["shadow a: $y$:1::::::"]
         );
-        let groups = BTreeMap::new();
-        let none = Versions { before: "", now: "a:b", unfixed: BTreeSet::new(), groups: &groups };
-        assert_eq!(changes(b"/etc/shells", &none), None);
+        let (groups, none) = (BTreeMap::new(), BTreeMap::new());
+        let of = |before, now| Versions { before, now, unfixed: &none, day: "1", groups: &groups };
+        assert_eq!(changes(b"/etc/shells", &of("", "a:b")), None);
+        // Another order is told as another file.
+        assert_eq!(changes(b"/etc/group", &of("a:x:1:\nb:x:2:\n", "b:x:2:\na:x:1:\n")), None);
+        assert_eq!(changes(b"/etc/group", &of("a:x:1:\n", "b:x:2:\na:x:1:\n")).unwrap().len(), 1);
     }
 }

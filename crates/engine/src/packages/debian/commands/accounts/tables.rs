@@ -82,6 +82,11 @@ impl System<'_, '_> {
         found.map_or_else(|| id.clone(), str::to_owned)
     }
 
+    /// The day of the build, as shadow(5) counts them.
+    pub(in super::super) fn day(&self) -> String {
+        (self.assembly.request.mtime / 86_400).max(1).to_string()
+    }
+
     /// The names of groups, by id.
     pub(in super::super) fn group_names(&self) -> BTreeMap<String, String> {
         let rows = self.rows(Table::Group).into_iter();
@@ -162,7 +167,7 @@ impl System<'_, '_> {
         let (text, gid) = (id.to_string(), user.gid.to_string());
         let NewUser { name, comment, home, shell, .. } = user;
         self.append(Table::Passwd, &[name, "x", &text, &gid, comment, home, shell])?;
-        let day = (self.assembly.request.mtime / 86_400).max(1).to_string();
+        let day = self.day();
         self.append(Table::Shadow, &[name, "!", &day, "", "", "", "", "", ""])?;
         Ok(id)
     }
