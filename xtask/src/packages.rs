@@ -366,7 +366,7 @@ impl Said {
 }
 
 /// How the program says that it could not put an image together.
-const NO_IDS: &str = ": the ids of its system accounts are not in the lock: ";
+const NO_IDS: &str = ": its maintainer scripts are not evaluated, so the lock has neither their effects nor all ids of accounts: ";
 
 /// The problems of an error about scripts, which has one on each indented line; or the error, without what
 /// it advises.
@@ -395,6 +395,13 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Another wording of the program would turn every reason into none.
+    #[test]
+    fn the_program_says_so_in_these_words() {
+        let messages = include_str!("../tests/snapshots/messages__engine.snap");
+        assert!(messages.contains(&format!("{{}}{NO_IDS}{{}}")));
+    }
 
     #[test]
     fn a_lock_without_ids_is_a_problem_in_the_program_s_words() {

@@ -5,7 +5,7 @@ use super::super::options::Options;
 use super::lines::{parts, readable};
 use super::regex::{Dialect, Regex};
 use crate::stop::Stop;
-use crate::world::World;
+use crate::world::{FileError, FileType, World};
 
 /// How patterns are read.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ pub(in super::super) fn fgrep<W: World>(world: &mut W, call: &mut Call<'_>) -> R
 }
 
 /// The long options, each with its letter.
-const LONG: [(&str, u8); 27] = [
+const LONG: [(&str, u8); 28] = [
     ("after-context", b'A'),
     ("before-context", b'B'),
     ("context", b'C'),
@@ -58,12 +58,13 @@ const LONG: [(&str, u8); 27] = [
     ("text", b'a'),
     ("perl-regexp", b'P'),
     ("null-data", b'z'),
+    ("recursive", b'r'),
     ("color", b'='),
     ("colour", b'='),
 ];
 
 fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8, Stop> {
-    let options = Options::of(call, "EFGPe:ivqclLxwhHnsom:ayzA:B:C:=::", &LONG)?;
+    let options = Options::of(call, "EFGPe:ivqclLxwhHnsom:ayzrA:B:C:=::", &LONG)?;
     if let Some(word) = options.last(b'=').filter(|word| !matches!(*word, b"never" | b"auto" | b""))
     {
         return Err(call.unsupported(format!("--color={}", shown(word))));
@@ -87,25 +88,24 @@ fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8
     let regexes = compile(call, &options, &patterns, form)?;
     let most = count(call, &options, b'm')?.unwrap_or(u64::MAX);
     let context = context(call, &options)?;
-    let is_named = options.has(b'H') || (operands.len() > 1 && !options.has(b'h'));
-    let input: &[&[u8]] = &[b"-"];
+    let (named, files) = files(world, call, &options, operands);
     let mut search = Search {
         options: &options,
         regexes,
         most,
         context,
-        is_named,
+        is_named: options.has(b'H') || named && !options.has(b'h'),
         is_found: false,
         is_printed: false,
     };
     let mut is_failed = false;
-    for word in if operands.is_empty() { input } else { operands } {
-        match readable(world, call, word) {
-            Ok(text) => search.file(call, word, &text)?,
+    for (word, file) in files {
+        match file.and_then(|()| readable(world, call, &word)) {
+            Ok(text) => search.file(call, &word, &text)?,
             Err(error) => {
                 is_failed = true;
                 if !options.has(b's') {
-                    call.fail("", word, error);
+                    call.fail("", &word, error);
                 }
             }
         }
@@ -117,6 +117,70 @@ fn search<W: World>(world: &mut W, call: &mut Call<'_>, form: Form) -> Result<u8
         (true, false) => 0,
         (false, false) => 1,
     })
+}
+
+/// A file as it is named, or why there is none.
+type Named = (Vec<u8>, Result<(), FileError>);
+
+/// The files to search, and whether their names stand before what is found: where there is more than one
+/// operand, or a directory is gone through.
+fn files<W: World>(
+    world: &W,
+    call: &Call<'_>,
+    options: &Options<'_>,
+    operands: &[&[u8]],
+) -> (bool, Vec<Named>) {
+    let is_recursive = options.has(b'r');
+    if operands.is_empty() {
+        return match is_recursive {
+            true => (true, below(world, call, b"")),
+            false => (false, vec![(b"-".to_vec(), Ok(()))]),
+        };
+    }
+    let (mut is_named, mut files) = (operands.len() > 1, Vec::new());
+    for word in operands {
+        let status = world.status(&call.path(word), true);
+        let is_directory = status.is_ok_and(|status| status.file_type == FileType::Directory);
+        match is_recursive && is_directory {
+            true => {
+                is_named = true;
+                files.extend(below(world, call, word));
+            }
+            false => files.push((word.to_vec(), Ok(()))),
+        }
+    }
+    (is_named, files)
+}
+
+/// The regular files below a directory: neither links nor devices (grep(1), `-r`). Their order is that of a
+/// directory, which no standard fixes: here of their names.
+fn below<W: World>(world: &W, call: &Call<'_>, directory: &[u8]) -> Vec<Named> {
+    let (mut files, mut pending) = (Vec::new(), vec![(directory.to_vec(), true)]);
+    while let Some((name, is_directory)) = pending.pop() {
+        let path = if name.is_empty() { call.directory().to_vec() } else { call.path(&name) };
+        if !is_directory {
+            files.push((name, Ok(())));
+            continue;
+        }
+        let entries = match world.list(&path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                files.push((name, Err(error)));
+                continue;
+            }
+        };
+        let separator: &[u8] = if name.is_empty() || name.ends_with(b"/") { b"" } else { b"/" };
+        for entry in entries.into_iter().rev() {
+            let of = [&path, &b"/"[..], &entry].concat();
+            let is_directory = match world.status(&of, false).map(|status| status.file_type) {
+                Ok(FileType::Directory) => true,
+                Ok(FileType::Regular) => false,
+                _ => continue,
+            };
+            pending.push(([&name, separator, &entry].concat(), is_directory));
+        }
+    }
+    files
 }
 
 /// The number that an option has.

@@ -46,6 +46,26 @@ pub(super) fn uname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<
     Ok(0)
 }
 
+/// `hostname [-s|-f|-d]` (hostname 3.23): the name that the image has, and that its `/etc/hosts` knows.
+pub(super) fn hostname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let long = [("short", b's'), ("fqdn", b'f'), ("long", b'f'), ("domain", b'd')];
+    let options = Options::of(call, "sfd", &long)?;
+    if !options.operands.is_empty() {
+        return Err(call.unsupported("another name"));
+    }
+    let name = system.assembly.request.hostname.unwrap_or("localhost");
+    let answer = match (options.last_of(b"sfd"), name.split_once('.')) {
+        (Some(b's'), Some((host, _))) => host,
+        (Some(b'd'), Some((_, domain))) => domain,
+        // Of no domain it says nothing, not even a line.
+        (Some(b'd'), None) => return Ok(0),
+        _ => name,
+    };
+    let line = format!("{answer}\n");
+    call.print(line.as_bytes());
+    Ok(0)
+}
+
 /// `depmod [-a] [-F SYMBOLS] RELEASE`: the modules of a kernel are indexed when all packages are there.
 pub(super) fn depmod(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     let options = Options::of(call, "aqeF:", &[("all", b'a'), ("filesyms", b'F')])?;
@@ -221,6 +241,15 @@ pub(super) fn setpriv(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Resul
 #[cfg(test)]
 mod tests {
     use crate::packages::debian::commands::tests::{output, stop};
+
+    /// As hostname(1) answers on a machine with the name `localhost`.
+    #[test]
+    fn the_name_of_the_machine_is_that_of_the_image() {
+        let script = "hostname; hostname -s; hostname --fqdn; hostname -d";
+        assert_eq!(output(&[], script), "localhost\nlocalhost\nlocalhost\n");
+        assert!(stop(&[], "hostname other").contains("another name"));
+        assert!(stop(&[], "hostname -I").contains("hostname"));
+    }
 
     /// What glibc's `locale -a` says of a system with nothing else than its `C.utf8`.
     #[test]

@@ -31,7 +31,7 @@ const SCRIPTS_MAX: u64 = 20;
 const PROGRAM_FOLDERS: [&[u8]; 3] = [b"/usr/bin", b"/usr/sbin", b"/usr/share/postgresql-common"];
 
 /// The last parts of folders of programs of libraries, which lie below a folder of their architecture.
-const LIBRARY_FOLDERS: [&[u8]; 2] = [b"/gdk-pixbuf-2.0", b"/glib-2.0"];
+const LIBRARY_FOLDERS: [&[u8]; 3] = [b"/emacsen-common", b"/gdk-pixbuf-2.0", b"/glib-2.0"];
 
 /// A program: what it does to a system, and its exit status.
 pub(super) type Program =

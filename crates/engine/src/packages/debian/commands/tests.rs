@@ -37,6 +37,7 @@ const PROGRAMS: &[&str] = &[
     "gpasswd",
     "grep",
     "groupadd",
+    "hostname",
     "id",
     "ldconfig",
     "locale",

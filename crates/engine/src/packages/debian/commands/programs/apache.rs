@@ -1,7 +1,8 @@
-//! a2enmod, a2enconf and a2ensite: links from `NAME-enabled` to `NAME-available` (a2enmod(8)).
+//! a2enmod, a2enconf and a2ensite: links from `NAME-enabled` to `NAME-available` (a2enmod(8)); and a2query of
+//! apache2 2.4, which says what is enabled.
 
 use cvmkit_shell::Stop;
-use cvmkit_shell::commands::Call;
+use cvmkit_shell::commands::{Call, Options};
 use cvmkit_shell::world::Files as _;
 
 use crate::packages::debian::commands::System;
@@ -14,11 +15,15 @@ struct Kind {
 }
 
 impl Kind {
+    const MODULE: Self = Self { folder: "mods", state: "module", suffix: ".load" };
+    const CONF: Self = Self { folder: "conf", state: "conf", suffix: ".conf" };
+    const SITE: Self = Self { folder: "sites", state: "site", suffix: ".conf" };
+
     fn of(program: &str) -> Self {
         match program {
-            "a2enmod" => Self { folder: "mods", state: "module", suffix: ".load" },
-            "a2enconf" => Self { folder: "conf", state: "conf", suffix: ".conf" },
-            _ => Self { folder: "sites", state: "site", suffix: ".conf" },
+            "a2enmod" => Self::MODULE,
+            "a2enconf" => Self::CONF,
+            _ => Self::SITE,
         }
     }
 }
@@ -143,9 +148,131 @@ fn words_behind(text: &str, head: &str) -> Vec<String> {
     line.into_iter().flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
 
+/// Those of which there can be one.
+const MPMS: [&str; 3] = ["event", "worker", "prefork"];
+
+/// `a2query [-q] [-m MODULE] [-s SITE] [-c CONF] [-M]`.
+pub(super) fn query(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "m:s:c:Mq", &[])?;
+    if !options.operands.is_empty() {
+        return Err(call.unsupported("operands"));
+    }
+    let modules = match enabled(system, call, &Kind::MODULE) {
+        Ok(modules) => modules,
+        Err(status) => return Ok(status),
+    };
+    let mpm = |name: &String| MPMS.into_iter().find(|mpm| name.strip_prefix("mpm_") == Some(mpm));
+    let mut mpms = modules.iter().filter_map(mpm);
+    let mpm = mpms.next();
+    if mpms.next().is_some() {
+        call.print_error(
+            b"There is more than one MPM loaded. Do not proceed due to undefined results\n",
+        );
+        return Ok(1);
+    }
+    let is_quiet = options.has(b'q');
+    for (letter, kind) in [(b'm', Kind::MODULE), (b's', Kind::SITE), (b'c', Kind::CONF)] {
+        let Some(name) = options.last(letter) else { continue };
+        let name = String::from_utf8_lossy(name).into_owned();
+        let status = query_one(system, call, &kind, &name, is_quiet)?;
+        if status != 0 {
+            return Ok(status);
+        }
+    }
+    if options.has(b'M') && !is_quiet {
+        call.print(format!("{}\n", mpm.unwrap_or("invalid")).as_bytes());
+    }
+    match options.has(b'm') || options.has(b's') || options.has(b'c') || options.has(b'M') {
+        true => Ok(0),
+        false => Err(call.unsupported("a call that asks nothing")),
+    }
+}
+
+/// The names that are enabled; or the exit status where there is no folder of them.
+fn enabled(system: &System<'_, '_>, call: &mut Call<'_>, kind: &Kind) -> Result<Vec<String>, u8> {
+    let folder = format!("/etc/apache2/{}-enabled", kind.folder);
+    let names = system.list(folder.as_bytes()).map_err(|error| {
+        call.print_error(format!("{folder}: {}\n", error.words()).as_bytes());
+        1
+    })?;
+    let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
+    Ok(names.filter_map(|name| Some(name.strip_suffix(kind.suffix)?.to_owned())).collect())
+}
+
+/// Says by whom one is enabled; answers 1 for what is not there, 32 for what an administrator has disabled, and 33
+/// for what a maintainer script has.
+fn query_one(
+    system: &System<'_, '_>,
+    call: &mut Call<'_>,
+    kind: &Kind,
+    name: &str,
+    is_quiet: bool,
+) -> Result<u8, Stop> {
+    let names = match enabled(system, call, kind) {
+        Ok(names) => names,
+        Err(status) => return Ok(status),
+    };
+    let name = name.strip_prefix("mod").unwrap_or(name);
+    if name.is_empty() || name.contains(".conf") || name.contains(".load") {
+        return Err(call.unsupported(format!("the name {name:?}")));
+    }
+    let by = |what: &str| {
+        ["maint", "admin"].into_iter().find(|who| {
+            let mark = format!("/var/lib/apache2/{}/{what}_by_{who}/{name}", kind.state);
+            system.status(mark.as_bytes(), true).is_ok()
+        })
+    };
+    let words = |who: Option<&str>| match who {
+        Some("admin") => "site administrator",
+        Some(_) => "maintainer script",
+        None => "unknown",
+    };
+    if names.iter().any(|one| one == name) {
+        if !is_quiet {
+            call.print(format!("{name} (enabled by {})\n", words(by("enabled"))).as_bytes());
+        }
+        return Ok(0);
+    }
+    let disabled = by("disabled");
+    if !is_quiet {
+        let why = disabled.map(|_| format!(" (disabled by {})", words(disabled)));
+        let why = why.unwrap_or_default();
+        let line = format!("No {} matches {name}{why}\n", kind.state);
+        call.print_error(line.as_bytes());
+    }
+    Ok(match disabled {
+        Some("admin") => 32,
+        Some(_) => 33,
+        None => 1,
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::packages::debian::commands::tests::output;
+    use crate::packages::debian::commands::tests::{output, stop};
+
+    #[test]
+    fn what_is_enabled_is_said() {
+        let files = [
+            ("/usr/sbin/a2query", "+x"),
+            ("/etc/apache2/mods-enabled/mpm_event.load", ""),
+            ("/etc/apache2/mods-enabled/mpm_event.conf", ""),
+            ("/var/lib/apache2/module/enabled_by_maint/mpm_event", ""),
+            ("/var/lib/apache2/module/disabled_by_admin/php", ""),
+            ("/var/lib/apache2/conf/disabled_by_maint/c", ""),
+            ("/etc/apache2/conf-enabled/d.conf", ""),
+        ];
+        let script = "a2query -m mpm_event; a2query -q -m mpm_event; a2query -m mpm_prefork 2>&1; echo $?; \
+                      a2query -m php 2>&1; echo $?; a2query -c c 2>&1; echo $?; a2query -c d; a2query -M; \
+                      a2query -s x 2>&1; echo $?";
+        let expected = "mpm_event (enabled by maintainer script)\nNo module matches mpm_prefork\n1\n\
+                        No module matches php (disabled by site administrator)\n32\n\
+                        No conf matches c (disabled by maintainer script)\n33\nd (enabled by unknown)\nevent\n\
+                        /etc/apache2/sites-enabled: No such file or directory\n1\n";
+        assert_eq!(output(&files, script), expected);
+        assert!(stop(&files, "a2query -v").contains("a2query"));
+        assert!(stop(&files, "a2query").contains("asks nothing"));
+    }
 
     #[test]
     fn modules_of_apache_bring_those_that_they_depend_on() {

@@ -3,11 +3,13 @@
 mod apache;
 mod catalogs;
 mod chrony;
+mod emacs;
 mod glib;
 mod kernel;
 mod left_out;
 mod lighttpd;
 mod locales;
+mod mailcap;
 mod postgresql;
 mod secrets;
 mod su;
@@ -18,7 +20,9 @@ use super::system::Program;
 pub(super) fn program(name: &[u8]) -> Option<Program> {
     Some(match name {
         b"a2enconf" | b"a2enmod" | b"a2ensite" => apache::enable,
+        b"a2query" => apache::query,
         b"chronyd" => chrony::chronyd,
+        b"emacs-package-install" => emacs::package_install,
         b"glib-compile-schemas" => glib::compile_schemas,
         b"java" => left_out::java,
         b"lighty-enable-mod" => lighttpd::enable,
@@ -32,6 +36,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"setupcon" => left_out::setupcon,
         b"update-binfmts" => left_out::update_binfmts,
         b"update-catalog" => catalogs::update_catalog,
+        b"update-mime" => mailcap::update_mime,
         b"update-locale" => locales::update_locale,
         b"update-xmlcatalog" => catalogs::update_xmlcatalog,
         name => {
