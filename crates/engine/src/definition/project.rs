@@ -10,6 +10,7 @@ use super::checked::Definition;
 use super::error::DefinitionError;
 use super::parse;
 use super::raw::{RawDefinition, RawPlatform};
+use crate::packages::debian::Source;
 
 /// Name of the definition in its folder.
 const DEFINITION_FILE: &str = "image.toml";
@@ -138,7 +139,7 @@ impl Project {
         checksum(&self.raw)
     }
 
-    /// A digest of all that decides which packages are resolved, and nothing else.
+    /// A digest of all that decides which packages are resolved, and nothing else: not where they are fetched from.
     #[must_use]
     pub fn package_checksum(&self) -> Sha256 {
         let machine_files = |raw: &RawPlatform| {
@@ -155,9 +156,11 @@ impl Project {
             if !raw.packages.drop.is_empty() {
                 packages["drop"] = serde_json::json!(raw.packages.drop);
             }
+            // Any address serves the suites that the same keys sign: one that moved moves no package.
+            let anywhere = |source: &Source| Source { mirrors: Vec::new(), ..source.clone() };
             serde_json::json!({
                 "architecture": raw.architecture,
-                "sources": raw.sources,
+                "sources": raw.sources.iter().map(anywhere).collect::<Vec<_>>(),
                 "packages": packages,
                 "stub": raw.boot.stub,
                 "boot": raw.boot.kind,

@@ -209,6 +209,23 @@ fn a_key_decides_about_packages_or_does_not() {
     assert_ne!(variant("a", "x"), variant("b", "x"));
 }
 
+/// An archive that moved to another host was chosen from anew, although suites, keys and packages were the same.
+#[test]
+fn the_address_of_an_archive_decides_about_no_package() {
+    let of = |keys: &str| {
+        let source = format!("[[sources]]\narchive = \"own\"\nsuites = [\"x\"]\n{keys}\n");
+        [source.clone(), format!("[variant.v]\n{}", source.replace("sources", "variant.v.sources"))]
+            .map(|tables| project("", &tables))
+    };
+    let plain = of("").map(|project| project.package_checksum());
+    let moved = ["mirrors = [\"http://a.test/own\"]", "mirrors = [\"http://b.test/own\"]"].map(of);
+    for project in &moved {
+        assert_eq!(project.each_ref().map(|one| one.package_checksum()), plain);
+        assert_ne!(project[0].checksum(), of("")[0].checksum());
+    }
+    assert_ne!(of("key-files = [\"k.asc\"]").map(|one| one.package_checksum()), plain);
+}
+
 #[test]
 fn a_variant_has_the_checksum_of_what_it_comes_to() {
     let plain = project("", "");
