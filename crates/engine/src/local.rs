@@ -23,6 +23,14 @@ pub enum LocalError {
         /// As the definition gives it.
         path: String,
     },
+    /// Its last part names nothing, so that a link before it would be followed.
+    #[error(
+        "the local file `{path}` ends in `/`, `.` or `..`, expected the name of a file or folder"
+    )]
+    NoName {
+        /// As the definition gives it.
+        path: String,
+    },
     /// It leads out of every folder that it may be in.
     #[error(
         "the local file `{path}` is outside of the definition's folder\n    expected: below {}\n    \
@@ -72,6 +80,9 @@ impl Diagnosis for LocalError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.hint(),
+            Self::NoName { path } => {
+                Some(format!("name what is meant, without what stands behind: not `{path}`"))
+            }
             Self::Outside { path, .. } => {
                 let folder = path.rsplit_once('/').map_or(".", |(folder, _)| folder);
                 Some(format!(
@@ -107,11 +118,15 @@ impl LocalFolder {
     /// Where a local file is. It need not be there.
     ///
     /// # Errors
-    /// It is absolute, or leads out of the folders it may be in.
+    /// It is absolute, ends in no name, or leads out of the folders it may be in.
     pub fn locate(&self, path: &str) -> Result<PathBuf, LocalError> {
         let own = path.to_owned();
         if Path::new(path).is_absolute() {
             return Err(LocalError::Absolute { path: own });
+        }
+        // `Path` passes over a final `/` and `/.`, and the system follows a link before them.
+        if ["", ".", ".."].contains(&path.rsplit('/').next().unwrap_or_default()) {
+            return Err(LocalError::NoName { path: own });
         }
         let named = self.folder.join(path);
         let found = found(&named)?;
@@ -223,19 +238,16 @@ mod tests {
             ("./file", true, true),
             ("not-there", true, true),
             ("sub/not-there", true, true),
-            (".", true, true),
-            ("sub/..", true, true),
             ("inner/file", true, true),
             // The last name is not followed: whether it may be a link is up to the caller.
             ("leads-out", true, true),
             ("../shared/file", false, true),
             ("../shared/deep/file", false, true),
             ("out/file", false, true),
-            ("out/deep/..", false, true),
             ("../more/file", false, false),
             ("../owner/file", false, false),
-            ("..", false, false),
-            ("sub/../..", false, false),
+            ("../owner", false, false),
+            ("../../x", false, false),
             ("out/../more/file", false, false),
         ] {
             for (local, allowed) in [(&strict, strictly), (&open, openly)] {
@@ -252,6 +264,37 @@ mod tests {
                     }
                     Err(error) => panic!("{path}: {error}"),
                 }
+            }
+        }
+    }
+
+    /// `out/` and `out/.` are what the link leads to, and were taken for the link.
+    #[test]
+    fn a_path_ends_in_a_name() {
+        let place = Place::new();
+        for local in [place.allowing(&[]).unwrap(), place.allowing(&["../shared"]).unwrap()] {
+            for path in [
+                "",
+                ".",
+                "..",
+                "out/",
+                "out//",
+                "out/.",
+                "out/./",
+                "out/..",
+                "sub/",
+                "sub/.",
+                "sub/..",
+                "../shared/",
+                "link/",
+                "file/",
+            ] {
+                let error = local.locate(path).unwrap_err();
+                assert!(matches!(&error, LocalError::NoName { path: named } if named == path));
+                assert_eq!(error.fault(), Fault::Definition);
+                assert!(error.hint().unwrap().contains(&format!("not `{path}`")));
+                let read = local.read(path, 100).unwrap_err();
+                assert!(matches!(read, LocalError::NoName { .. }), "{read}");
             }
         }
     }
@@ -275,7 +318,7 @@ mod tests {
         for (path, folder) in [
             ("../shared/file", "../shared"),
             ("../shared/deep/file", "../shared/deep"),
-            ("..", "."),
+            ("../x", ".."),
         ] {
             let error = local.locate(path).unwrap_err();
             let hint = error.hint().unwrap();
@@ -326,7 +369,7 @@ mod tests {
             let LocalError::TooLong { path, limit: most, len } = &error else { panic!("{error}") };
             assert_eq!((path.as_str(), *most, *len), ("file", limit, 8));
         }
-        for path in ["link", "leads-out", "sub", "inner", "."] {
+        for path in ["link", "leads-out", "sub", "inner"] {
             let error = local.read(path, 100).unwrap_err();
             assert!(matches!(&error, LocalError::NotRegular { path: named } if named == path));
         }

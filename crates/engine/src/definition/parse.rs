@@ -498,7 +498,9 @@ impl Check<'_> {
             None | Some("/") => String::new(),
             Some(path) => self.image_path("overlays.target", path)?,
         };
-        Ok(Overlay { source: raw.source, target, ownership: ownership(raw.owner, raw.group) })
+        // A final slash says that it is a folder, which each overlay is.
+        let source = raw.source.trim_end_matches('/').to_owned();
+        Ok(Overlay { source, target, ownership: ownership(raw.owner, raw.group) })
     }
 
     fn allow(&self, raw: RawAllow) -> Checked<Allowed> {

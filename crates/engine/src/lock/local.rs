@@ -130,7 +130,7 @@ pub fn survey(definitions: &[Definition], folder: &Path) -> Result<Vec<LocalFile
         }
         for overlay in &definition.overlays {
             let named = local.locate(&overlay.source)?;
-            examine_overlay(folder, &named, &overlay.source, &mut found)?;
+            examine_overlay(&local, folder, &named, &overlay.source, &mut found)?;
         }
     }
     Ok(found.into_values().collect())
@@ -231,6 +231,7 @@ fn examine(host_path: &Path, path: &str) -> Result<LocalFile, LockError> {
 /// A folder that is a link, or no folder, would bring nothing; one that holds the definition would
 /// hold the lock, which then changes what it locks.
 fn examine_overlay(
+    local: &LocalFolder,
     folder: &Path,
     named: &Path,
     path: &str,
@@ -253,11 +254,12 @@ fn examine_overlay(
     if real(folder)?.starts_with(real(named)?) {
         return Err(unusable("it holds the definition; give the overlay a folder of its own"));
     }
-    examine_folder(named, path, found)
+    examine_folder(local, path, found)
 }
 
-/// A folder and all below it; links are taken as they are, and lead nowhere.
-fn examine_folder(host_path: &Path, path: &str, found: &mut Found) -> Result<(), LockError> {
+/// A folder and all below it, each where it may be; links are taken as they are, and lead nowhere.
+fn examine_folder(local: &LocalFolder, path: &str, found: &mut Found) -> Result<(), LockError> {
+    let host_path = &local.locate(path)?;
     let entry = examine(host_path, path)?;
     let is_folder = matches!(entry.kind, LocalKind::Folder);
     found.insert(path.to_owned(), entry);
@@ -272,7 +274,7 @@ fn examine_folder(host_path: &Path, path: &str, found: &mut Found) -> Result<(),
                 let why = "its name has a control character";
                 return Err(LockError::LocalUnusable { path, why });
             }
-            examine_folder(&host_path.join(name), &format!("{path}/{name}"), found)?;
+            examine_folder(local, &format!("{path}/{name}"), found)?;
         }
     }
     Ok(())
@@ -296,7 +298,8 @@ mod tests {
         std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink("b", tree.join("a")).unwrap();
         let mut found = Found::new();
-        examine_folder(&tree, "tree", &mut found).unwrap();
+        let local = LocalFolder::of(&definition(""), folder.path()).unwrap();
+        examine_folder(&local, "tree", &mut found).unwrap();
         let paths: Vec<_> = found.keys().map(String::as_str).collect();
         assert_eq!(paths, ["tree", "tree/a", "tree/b", "tree/sub", "tree/sub/run"]);
         assert_eq!(found["tree/a"].kind, LocalKind::Symlink { target: "b".into() });
@@ -330,10 +333,13 @@ mod tests {
             let refused = matches!(result, Err(LockError::Local(LocalError::NotRegular { .. })));
             assert!(refused, "{result:?}");
         }
+        let own = folder.path().file_name().unwrap().to_str().unwrap();
         let refused = [
             survey("[[overlays]]\nsource = \"link\"\n"),
             survey("[[overlays]]\nsource = \"firmware.fd\"\n"),
-            survey("[[overlays]]\nsource = \".\"\n"),
+            survey("[[overlays]]\nsource = \"link/\"\n"),
+            // It holds the definition.
+            survey(&format!("[[overlays]]\nsource = \"../{own}\"\n")),
         ];
         for result in refused {
             assert!(matches!(result, Err(LockError::LocalUnusable { .. })), "{result:?}");
@@ -363,7 +369,7 @@ mod tests {
             file("../outside/secret"),
             file("tree/../../outside/secret"),
             file("away/secret"),
-            "[[overlays]]\nsource = \"..\"\n".to_owned(),
+            "[[overlays]]\nsource = \"../other\"\n".to_owned(),
             "[[overlays]]\nsource = \"../outside\"\n".to_owned(),
             "[[overlays]]\nsource = \"away/more\"\n".to_owned(),
             format!("[firmware]\npath = \"away/secret\"\nsha256 = \"{sha256}\"\n"),
@@ -386,10 +392,25 @@ mod tests {
         // Only what is named is allowed.
         for keys in &leading_out {
             let allowed = survey(keys, &["../outside"]);
-            let too_high = keys.contains("\"..\"");
+            let too_high = keys.contains("../other");
             assert_eq!(allowed.is_err(), too_high, "{keys}: {allowed:?}");
         }
         assert!(survey(&leading_out[0], &["../outside/more"]).is_err());
+        // What stands behind a link was followed, wherever a definition names a path.
+        files::replace(&at("outside/own.deb"), b"deb").unwrap();
+        for path in ["away/", "away/.", "away/./", "away/sub/..", "away//", ".", "", ".."] {
+            for keys in [
+                file(path),
+                format!("[[overlays]]\nsource = \"{path}\"\n"),
+                format!("[packages]\nlocal = [\"./{path}\"]\n"),
+                format!("[firmware]\npath = \"{path}\"\nsha256 = \"{sha256}\"\n"),
+                format!("[[platforms]]\nprofile = \"./{path}\"\n"),
+                format!("[[sources]]\nsuites = [\"x\"]\nkey-files = [\"{path}\"]\n"),
+            ] {
+                let result = survey(&keys, &[]);
+                assert!(result.is_err(), "{keys}: {result:?}");
+            }
+        }
         for path in ["tree/own", "./tree/own", "here/own", "tree/sub/../own"] {
             assert!(survey(&file(path), &[]).is_ok(), "{path}");
         }
@@ -477,7 +498,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let tree = folder.path().join("tree");
             files::make_folder(&tree.join(OsStr::from_bytes(name))).unwrap();
-            let error = examine_folder(&tree, "tree", &mut Found::new()).unwrap_err();
+            let local = LocalFolder::of(&definition(""), folder.path()).unwrap();
+            let error = examine_folder(&local, "tree", &mut Found::new()).unwrap_err();
             let LockError::LocalUnusable { path, why: found } = &error else { panic!("{error:?}") };
             assert_eq!((path.as_str(), *found), (shown, why));
         }
