@@ -118,6 +118,20 @@ pub enum RootfsError {
         /// Who has it.
         other: String,
     },
+    /// An account that has another id than the lock gives it.
+    #[error(
+        "the lock gives the account `{name}` the id {id}, but the {kind} `{name}` of the image has the id {found}"
+    )]
+    OtherId {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// In the lock.
+        id: u32,
+        /// In the image.
+        found: u32,
+    },
     /// An account can't be made as it is asked for.
     #[error("account `{name}`: {why}")]
     Account {
@@ -256,6 +270,10 @@ impl Diagnosis for RootfsError {
                 )
             }
             Self::NoEffect(_) => "correct it or leave it out".to_owned(),
+            Self::OtherId { name, found, .. } => format!(
+                "run `cvmkit lock`; if a script gives the id, fix it with a table `[[users]]` (`name = \"{name}\"`, \
+                 `uid = {found}`) in the definition"
+            ),
             Self::NoLockedId { .. } | Self::IdleLockedId { .. } => {
                 "run `cvmkit lock`, which keeps the ids that are there".to_owned()
             }

@@ -273,8 +273,9 @@ impl<'a> Installation<'_, 'a> {
         let System { assembly, asked, unfixed, .. } = self.system;
         empty_volatile(assembly);
         let unfixed = accounts.unfixed().clone().into_iter().chain(unfixed).collect();
+        let before = accounts;
         let accounts = accounts::read_back(assembly, unfixed)?;
-        accounts.check_lock(&assembly.request.ids)?;
+        accounts.check_lock(&assembly.request.ids, before)?;
         Ok(Outcome { kept, asked, accounts, scripts: self.runs.finish() })
     }
 }

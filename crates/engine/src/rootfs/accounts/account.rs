@@ -143,12 +143,16 @@ impl Accounts {
         named_or_number(found, name, what, "group")
     }
 
-    /// Refuses a lock that does not have exactly the ids that nothing else fixes.
+    /// Refuses a lock that does not have exactly the ids that nothing else fixes, and accounts whose ids are
+    /// others than it gives them; `before` are those that were there before any script ran.
     ///
     /// # Errors
-    /// [`RootfsError::NoLockedId`], [`RootfsError::IdleLockedId`]
-    pub(crate) fn check_lock(&self, ids: &Ids) -> Result<(), RootfsError> {
+    /// [`RootfsError::OtherId`], [`RootfsError::NoLockedId`], [`RootfsError::IdleLockedId`]
+    pub(crate) fn check_lock(&self, ids: &Ids, before: &Self) -> Result<(), RootfsError> {
+        // A lock that is made is held to what it will say.
+        self.have_ids(&self.unfixed, before)?;
         let Ids::Locked(locked) = ids else { return Ok(()) };
+        self.have_ids(locked, before)?;
         // Of another variant, or of an account that is gone: only a lock is made with those.
         if let Some((name, &id)) = locked.iter().find(|(name, _)| !self.unfixed.contains_key(*name))
         {
@@ -157,6 +161,27 @@ impl Accounts {
         let missing = self.unfixed.keys().filter(|name| !locked.contains_key(*name));
         let names: Vec<String> = missing.cloned().collect();
         if names.is_empty() { Ok(()) } else { Err(RootfsError::NoLockedId { names }) }
+    }
+
+    /// Refuses a user or a group of another id than its name is given. A group that a package fixes, and that has
+    /// the name of a user without an id of its own, keeps its own.
+    fn have_ids(&self, given: &BTreeMap<String, u32>, before: &Self) -> Result<(), RootfsError> {
+        let rows = |accounts: &Self| -> Vec<(&'static str, String, u32)> {
+            let users = accounts.users.iter().map(|user| ("user", user.name.clone(), user.uid));
+            let groups = accounts.groups.iter().map(|one| ("group", one.name.clone(), one.gid));
+            users.chain(groups).collect()
+        };
+        let fixed = rows(before);
+        let differs = |row: &&(&'static str, String, u32)| {
+            let (kind, name, id) = *row;
+            let is_fixed = *kind == "group" && fixed.contains(row);
+            !is_fixed && given.get(name).is_some_and(|given| given != id)
+        };
+        let now = rows(self);
+        let Some((kind, name, found)) = now.iter().find(differs) else { return Ok(()) };
+        let (name, found) = (name.clone(), *found);
+        let id = given.get(&name).copied().unwrap_or_default();
+        Err(RootfsError::OtherId { kind, name, id, found })
     }
 
     pub(super) fn has_user(&self, name: &str) -> bool {

@@ -13,7 +13,7 @@ const GROUP_MASTER: &str = MASTERS.group;
 /// The accounts of a tree with these files.
 fn collected(request: &Request<'_>, files: &[(&str, &str)]) -> Result<Accounts, RootfsError> {
     let accounts = collect(&mut assembly(request, files), MASTERS)?;
-    accounts.check_lock(&request.ids)?;
+    accounts.check_lock(&request.ids, &Accounts::default())?;
     Ok(accounts)
 }
 

@@ -116,6 +116,55 @@ fn a_locked_id_is_of_an_account_that_needs_it_and_of_nobody_else() {
     assert_eq!(*other.accounts.unfixed(), ids_of(&[("kvm", 997), ("mail-bot", 996), ("zed", 998)]));
 }
 
+/// An account of a script had another id in the image than in the lock, which was told as an effect alone.
+#[test]
+fn an_account_has_the_id_that_the_lock_gives_it() {
+    let script = |line: &str| {
+        let script = format!("#!/bin/sh\nset -e\n{line}\n");
+        let files =
+            ["usr/sbin/adduser", "usr/sbin/addgroup", "usr/sbin/usermod", "usr/sbin/groupmod"];
+        let files: Vec<(&str, &str)> = files.iter().map(|path| (*path, "")).collect();
+        let mut one = with_script(package("p", "Depends: base\n", &files), "postinst", &script);
+        one.entries.iter_mut().for_each(|entry| entry.mode = 0o755);
+        accounts_packages().into_iter().chain([one]).collect::<Vec<_>>()
+    };
+    let with = |line: &str, ids: Ids| {
+        let packages = script(line);
+        let root = rootfs::Request { ids, ..request(&packages).root };
+        assemble(&Request { root, ..request(&packages) }).map(|rootfs| rootfs.accounts)
+    };
+    let own = [("kvm", 999), ("mail-bot", 998), ("zed", 997)];
+    let ids = |more: &[(&str, u32)]| ids_of(&[&own[..], more].concat());
+    let make = "adduser --system --group web";
+    let accounts = with(make, Ids::Locked(ids(&[("web", 500)]))).unwrap();
+    assert_eq!((accounts.uid("web", "x").unwrap(), accounts.gid("web", "x").unwrap()), (500, 500));
+    for (line, words) in [
+        (
+            "adduser --system --uid 321 web",
+            "`web` the id 500, but the user `web` of the image has the id 321",
+        ),
+        (
+            "addgroup --system --gid 321 web",
+            "`web` the id 500, but the group `web` of the image has the id 321",
+        ),
+        (
+            "addgroup --system --gid 321 web; adduser --system web",
+            "`web` the id 500, but the group `web` of the image has the id 321",
+        ),
+    ] {
+        let error = with(line, Ids::Locked(ids(&[("web", 500)]))).unwrap_err();
+        assert!(error.to_string().ends_with(words), "{line}: {error}");
+        assert!(error.hint().unwrap().contains("`uid = 321`"), "{error:?}");
+        // Without an id in the lock, a script may fix one.
+        with(line, Ids::Locked(ids(&[]))).unwrap();
+        with(line, Ids::default()).unwrap();
+    }
+    // One of the packages' own files too.
+    let error = with(make, Ids::Locked(ids(&[("web", 500), ("fixed", 501)]))).unwrap_err();
+    let words = "`fixed` the id 501, but the user `fixed` of the image has the id 950";
+    assert!(error.to_string().ends_with(words), "{error}");
+}
+
 #[test]
 fn production_has_no_logins() {
     let packages = accounts_packages();
