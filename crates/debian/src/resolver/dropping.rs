@@ -45,12 +45,55 @@ impl<'a> Selection<'a> {
         let stays = roots.into_iter().chain(others);
         let stays = stays.filter(|at| !names.contains(self.packages[*at].package.name)).collect();
         let kept = self.reached(&offered, stays, names, architecture)?;
+        let reasons = self.reasons(&offered, &kept, names, architecture)?;
         let mut remaining = Remaining::default();
         for (at, selected) in self.packages.into_iter().enumerate() {
+            let reason = reasons.get(&at).cloned().unwrap_or_else(|| selected.reason.clone());
+            let selected = Selected { reason, ..selected };
             let part = if kept.contains(&at) { &mut remaining.kept } else { &mut remaining.gone };
             part.push(selected);
         }
         Ok(remaining)
+    }
+
+    /// Why those stood there that go with a dropped package: for another one that goes. The search may have
+    /// met one on a way that it gave up.
+    fn reasons(
+        &self,
+        offered: &Offers<'a>,
+        kept: &BTreeSet<usize>,
+        names: &BTreeSet<&str>,
+        architecture: &str,
+    ) -> Result<BTreeMap<usize, Reason<'a>>, ResolveError> {
+        let is_gone = |at: &usize| !kept.contains(at);
+        let name = |at: usize| self.packages[at].package.name;
+        let gone: Vec<usize> = (0..self.packages.len()).filter(is_gone).collect();
+        let is_told = |at: usize| match &self.packages[at].reason {
+            Reason::Dependency { of, .. } => gone.iter().any(|other| name(*other) == *of),
+            Reason::Requested | Reason::Essential => false,
+        };
+        let untold = gone.iter().filter(|at| !names.contains(name(**at)) && !is_told(**at));
+        let untold: BTreeSet<usize> = untold.copied().collect();
+        let mut reasons = BTreeMap::new();
+        for &of in gone.iter().filter(|_| !untold.is_empty()) {
+            for field in [RelationField::PreDepends, RelationField::Depends] {
+                for group in relations(self.packages[of].package, field)? {
+                    let group: Vec<_> =
+                        group.into_iter().filter(|one| one.applies_to(architecture)).collect();
+                    let named = group.iter().flat_map(|relation| {
+                        let named = offered.get(relation.name).into_iter().flatten();
+                        named.filter(|(_, version)| relation.accepts(version.as_ref()))
+                    });
+                    let text: Vec<String> = group.iter().map(ToString::to_string).collect();
+                    for (at, _) in named.filter(|(at, _)| *at != of && untold.contains(at)) {
+                        let relation = text.join(" | ");
+                        let reason = Reason::Dependency { of: name(of), field, relation };
+                        reasons.entry(*at).or_insert(reason);
+                    }
+                }
+            }
+        }
+        Ok(reasons)
     }
 
     /// The packages that chains of dependencies lead to from some, themselves among them, without going over
@@ -136,6 +179,28 @@ mod tests {
         // Who is requested stands for itself.
         let (kept, gone) = left(lines, &["app", "deep"], &["tool"]);
         assert_eq!((kept.as_str(), gone.as_str()), ("app base deep lib", "tool tool-data"));
+    }
+
+    /// What was chosen first for a package that was given up stands for another one when that goes.
+    #[test]
+    fn what_goes_with_a_package_says_for_which() {
+        let lines = "app 1; Depends: x | y, tool\nx 1; Depends: lib, z\ny 1\nz 1; Conflicts: app\n\
+                     lib 1; Depends: deep\ndeep 1\ntool 1; Depends: other | lib (>= 1)";
+        with(lines, |suites| {
+            let options = Options { architecture: "amd64", essential: true };
+            let selection = resolve(suites, &["app"], &options).unwrap();
+            let remaining = selection.without(&BTreeSet::from(["tool"]), "amd64").unwrap();
+            let reasons = remaining.gone.iter();
+            let reasons = reasons.map(|one| format!("{}: {}", one.package.name, one.reason));
+            assert_eq!(
+                reasons.collect::<Vec<_>>(),
+                [
+                    "deep: Depends of lib: deep",
+                    "lib: Depends of tool: other | lib (>= 1)",
+                    "tool: Depends of app: tool",
+                ]
+            );
+        });
     }
 
     #[test]

@@ -8,12 +8,14 @@
 //! backtracking, installed systems, foreign architectures, Recommends. The oracle is `apt-get -s
 //! install` with an empty status file.
 
+mod closure;
 mod dropping;
 mod error;
 mod marking;
 mod selection;
 mod universe;
 
+pub use closure::{Closure, Flaw, Need, Verdict};
 pub use dropping::Remaining;
 pub use error::ResolveError;
 use marking::Marking;

@@ -78,7 +78,7 @@ impl<'a> Universe<'a> {
         Ok(universe)
     }
 
-    fn is_native(&self, package: &Package<'_>) -> bool {
+    pub(super) fn is_native(&self, package: &Package<'_>) -> bool {
         matches!(package.architecture, "all") || package.architecture == self.architecture
     }
 
