@@ -44,6 +44,17 @@ pub enum Notice {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         groups: Vec<String>,
     },
+    /// A package that the definition drops although others depend on it.
+    #[serde(rename_all = "kebab-case")]
+    PackageDropped {
+        /// The package.
+        package: String,
+        /// The definition's reason.
+        because: String,
+        /// The dependencies that nothing else meets, such as `Depends of OTHER: RELATION`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        needed: Vec<String>,
+    },
     /// Keys that a script wanted to make: a key of an image would be everybody's, so the image has none.
     #[serde(rename_all = "kebab-case")]
     KeysLeftOut {
@@ -123,6 +134,14 @@ impl fmt::Display for Notice {
                     f,
                     "the definition gives what {script} of {package} does (SHA-256 {sha256}): {given}"
                 )
+            }
+            Self::PackageDropped { package, because, needed } => {
+                write!(f, "the definition drops {package}: {because}")?;
+                match needed.as_slice() {
+                    [] => Ok(()),
+                    [one] => write!(f, " ({one})"),
+                    [first, more @ ..] => write!(f, " ({first}, and {} more)", more.len()),
+                }
             }
             Self::KeysLeftOut { package, call } => write!(
                 f,
@@ -215,6 +234,11 @@ mod tests {
                 "code": "script-given", "package": "a", "script": "preinst", "sha256": sha256,
                 "users": ["web"],
             }),
+            json!({
+                "code": "package-dropped", "package": "a", "because": "not used",
+                "needed": ["Depends of b: a"],
+            }),
+            json!({ "code": "package-dropped", "package": "a", "because": "not used" }),
             json!({ "code": "keys-left-out", "package": "a", "call": "ssh-keygen -A" }),
             json!({ "code": "data-left-out", "package": "a", "call": "pg_createcluster 17 main" }),
             json!({ "code": "network-login", "unit": "ssh.service", "program": "/usr/sbin/sshd" }),
@@ -244,6 +268,18 @@ mod tests {
         };
         let said = notice.to_string();
         assert!(said.ends_with("): user web, group logs, /etc/x, /srv"), "{said}");
+    }
+
+    #[test]
+    fn a_dropped_package_is_said_with_its_reason_and_who_needs_it() {
+        let said = |needed: &[&str]| {
+            let needed = needed.iter().map(|&one| one.to_owned()).collect();
+            let (package, because) = ("a".to_owned(), "not used".to_owned());
+            Notice::PackageDropped { package, because, needed }.to_string()
+        };
+        assert_eq!(said(&[]), "the definition drops a: not used");
+        assert_eq!(said(&["x"]), "the definition drops a: not used (x)");
+        assert_eq!(said(&["x", "y", "z"]), "the definition drops a: not used (x, and 2 more)");
     }
 
     #[test]

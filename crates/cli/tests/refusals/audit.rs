@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::archive::{Archive, Deb};
+use crate::lock::write;
 
 /// A package that depends on an interpreter, which has data of its own.
 fn packages() -> Vec<Deb> {
@@ -31,7 +32,55 @@ fn a_dropped_package_goes_with_what_stood_only_for_it() {
     assert!(said.stdout.contains("dropped with what needed it"), "{}", said.stdout);
     archive.build().answer();
     let manifest = fs::read_to_string(archive.path("out/manifest.json")).unwrap();
-    assert!(!manifest.contains("\"tool"), "{manifest}");
+    assert!(!manifest.contains("\"name\": \"tool"), "{manifest}");
+    assert!(manifest.contains("\"code\": \"package-dropped\""), "{manifest}");
+    assert!(manifest.contains("\"because\": \"hello does without\""), "{manifest}");
+}
+
+/// A lock from which a package was taken and that was sealed again made a weaker image, and nothing said so.
+#[test]
+fn a_lock_does_without_what_the_definition_drops_and_nothing_else() {
+    let Some(archive) = Archive::new(&packages()) else { return };
+    archive.define(INSTALL);
+    archive.lock();
+    let path = archive.project().join("image.lock");
+    let good = fs::read_to_string(&path).unwrap();
+    let without = |text: &str, name: &str| -> String {
+        let of = |record: &&str| !record.contains(&format!("\nname = \"{name}\"\n"));
+        let is_script = |record: &&str| !record.contains(&format!("\npackage = \"{name}\"\n"));
+        let kept: String = text.split_inclusive("\n\n").filter(of).filter(is_script).collect();
+        format!("{}\n", kept.trim_end())
+    };
+    write(&archive, &without(&good, "tool-data"));
+    let words = ["`tool` Depends on `tool-data`, which no package meets", "hint: restore the lock"];
+    archive.build().refused(2, &words);
+    archive.cvmkit(&["audit"]).refused(2, &words);
+    write(&archive, &without(&good, "tool"));
+    let unasked = "`tool-data` is there, and neither requested nor needed";
+    archive.build().refused(2, &["`hello` Depends on `tool`, which no package meets", unasked]);
+    // A record of the lock alone is no decision.
+    let record = "[[dropped]]\nname = \"tool-data\"\nversion = \"1.0\"\nreason = \"Depends of tool: \
+                  tool-data\"\nroles = [\"root\"]\n\n";
+    let forged = without(&good, "tool-data");
+    let at = forged.find("[[file]]").unwrap_or(forged.len());
+    let at = forged.find("[[script]]").unwrap_or(at);
+    let padding = if at == forged.len() { "\n" } else { "" };
+    let forged = format!("{}{padding}{record}{}", &forged[..at], &forged[at..]);
+    write(&archive, &format!("{}\n", forged.trim_end()));
+    let words = ["the lock drops `tool-data`", "and the definition does not", "hint: restore"];
+    archive.build().refused(2, &words);
+    archive.cvmkit(&["lock", "--check"]).refused(1, &words[..2]);
+    archive.nothing_built();
+    // Nor is it gone where the definition decides so.
+    archive.define(&format!("{INSTALL}drop = {{ tool = \"hello does without\" }}\n"));
+    archive.lock();
+    let dropping = fs::read_to_string(&path).unwrap();
+    write(&archive, &dropping.replace("hello does without", "another reason"));
+    archive
+        .build()
+        .refused(2, &["`tool` with the reason `hello does without`, the lock: `another"]);
+    write(&archive, &dropping);
+    archive.build().answer();
 }
 
 #[test]

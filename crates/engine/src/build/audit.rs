@@ -7,7 +7,6 @@ use cvmkit_attest::output::Notice;
 
 use super::error::BuildError;
 use super::inputs::Inputs;
-use super::packages;
 use crate::definition::{Definition, Project};
 use crate::fetch::Origins;
 use crate::lock::LockFile;
@@ -46,7 +45,7 @@ pub fn audit(
     let definition = project.definition(variant)?;
     let lock = LockFile::open(project)?;
     let inputs = Inputs::check(project, &definition, &lock)?;
-    let packages = packages::unpack(&inputs.packages(), &inputs.folder, origins)?;
+    let packages = inputs.root_packages(origins)?.packages;
     let parts = inputs.rootfs_request(&packages, origins.store)?.with_needs();
     let mut findings = debian::assemble(&parts.as_request())?.findings;
     judge(&mut findings, &definition.allow).map_err(AssembleError::from)?;

@@ -18,8 +18,7 @@ use crate::image::ImageError;
 use crate::kernel::KernelError;
 use crate::local::LocalError;
 use crate::lock::LockError;
-use crate::packages::debian::AnotherPackage;
-use crate::packages::debian::AssembleError;
+use crate::packages::debian::{AnotherPackage, AssembleError, ClosureError};
 
 /// Why a build ended.
 #[derive(Debug, Error)]
@@ -67,6 +66,9 @@ pub enum BuildError {
         /// Version and suite of each.
         found: Vec<String>,
     },
+    /// The packages of the root file system, as a set.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
     /// The root file system.
     #[error(transparent)]
     Assemble(#[from] Box<AssembleError>),
@@ -156,6 +158,7 @@ impl Diagnosis for BuildError {
             Self::File(error) => error.fault(),
             Self::AnotherPackage(error) => error.fault(),
             Self::Local(error) => error.fault(),
+            Self::Closure(error) => error.fault(),
             Self::Assemble(error) => error.fault(),
             Self::KernelFiles(error) => error.fault(),
             Self::Image(error) => error.fault(),
@@ -181,6 +184,7 @@ impl Diagnosis for BuildError {
             Self::TwoInputPackages { key, .. } => {
                 Some(format!("name the suite that is meant with `{key}.suite`"))
             }
+            Self::Closure(error) => error.hint(),
             Self::Assemble(error) => error.hint(),
             Self::KernelFiles(error) => error.hint(),
             Self::Image(error) => error.hint(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use cvmkit_attest::output::Notice;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::read_all;
 use cvmkit_host::timestamp::Timestamp;
@@ -14,9 +15,11 @@ use crate::definition::{Definition, Input, Project};
 use crate::fetch::Origins;
 use crate::local::LocalFolder;
 use crate::lock::{
-    LocalFile, LockError, LockFile, LockedPackage, input_role, root_role, source_of, survey,
+    LocalFile, LockError, LockFile, LockedDrop, LockedPackage, input_role, root_role, source_of,
+    survey,
 };
-use crate::packages::Wanted;
+use crate::packages::debian::{Dropped, Whole};
+use crate::packages::{Package, Wanted};
 
 /// Longest stub or firmware that is taken: a guard, real ones have up to 16 MiB.
 pub(crate) const INPUT_MAX: u64 = 128 << 20;
@@ -48,6 +51,14 @@ pub(crate) struct Inputs<'a> {
     /// The local files of the lock, by path.
     pub(super) locked: BTreeMap<&'a str, &'a LocalFile>,
     project: &'a Project,
+}
+
+/// The packages of a root file system, decoded.
+pub(super) struct RootPackages {
+    /// In the order of the lock.
+    pub(super) packages: Vec<Package>,
+    /// What to know of those that are not there.
+    pub(super) notices: Vec<Notice>,
 }
 
 impl<'a> Inputs<'a> {
@@ -143,6 +154,32 @@ impl<'a> Inputs<'a> {
     /// What to fetch of the root file system's packages, in the lock's order.
     pub(super) fn packages(&self) -> Vec<Wanted> {
         self.lock.wanted(&self.root_role)
+    }
+
+    /// The packages of the root file system, which are all that the definition asks for by what they say
+    /// themselves.
+    pub(super) fn root_packages(&self, origins: Origins<'_>) -> Result<RootPackages, BuildError> {
+        let packages = packages::unpack(&self.packages(), &self.folder, origins)?;
+        let (lock, asked) = (&self.lock.lock, &self.definition.packages);
+        let dropped = lock.dropped.iter().filter(|one| one.roles.contains(&self.root_role));
+        // What went with another is nobody's need.
+        let dropped = dropped.filter_map(|one| {
+            let because = one.because.as_deref()?;
+            let LockedDrop { name, version, provides, .. } = one;
+            Some(Dropped { name, version, provides, because })
+        });
+        let local = lock.packages_of(&self.root_role).filter(|package| package.is_local());
+        let whole = Whole {
+            role: &self.root_role,
+            packages: &packages,
+            dropped: &dropped.collect::<Vec<_>>(),
+            requested: asked.requested().collect(),
+            local: local.map(|package| package.name.as_str()).collect(),
+            essential: asked.essential,
+            architecture: self.definition.architecture.debian(),
+        };
+        let notices = whole.check()?;
+        Ok(RootPackages { packages, notices })
     }
 
     /// The definition as it is written, with its variant laid over it.

@@ -37,7 +37,7 @@ pub use built::Built;
 pub use error::BuildError;
 use external::External;
 pub use inputs::Builder;
-use inputs::Inputs;
+use inputs::{Inputs, RootPackages};
 pub use rootfs::evaluate;
 pub use scripts::{ExplainedScript, Unexplained, explain};
 
@@ -82,11 +82,12 @@ pub fn build(
         return Ok(Built { notes, ..built });
     }
     let staging = Staging::new(out)?;
-    let packages = packages::unpack(&inputs.packages(), &inputs.folder, builder.origins)?;
+    let RootPackages { packages, notices } = inputs.root_packages(builder.origins)?;
     let external = inputs.external(builder.origins)?;
     let mut rootfs =
         debian::assemble(&inputs.rootfs_request(&packages, builder.origins.store)?.as_request())?;
     lock.holds_scripts(variant, &rootfs.scripts)?;
+    rootfs.notices.splice(..0, notices);
     audit::decide(&mut rootfs, &definition)?;
     let boot = boot_parts(&mut rootfs, &inputs, builder.stage1)?;
     let os_release = os_release(&rootfs.tree)?;

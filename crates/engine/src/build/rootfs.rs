@@ -8,7 +8,7 @@ use cvmkit_shell::evaluation::Limits;
 use super::copies::Copies;
 use super::error::BuildError;
 use super::inputs::Inputs;
-use super::{overlays, packages};
+use super::overlays;
 use crate::content::Content;
 use crate::definition::raw::RawUser;
 use crate::definition::{Definition, FileEntry, FileKind, Metadata, Ownership, Project};
@@ -190,7 +190,7 @@ pub fn evaluate(
 ) -> Result<Evaluated, Unevaluated> {
     let evaluated = || -> Result<_, BuildError> {
         let inputs = Inputs::of_folder(project, definition, lock)?;
-        let packages = packages::unpack(&inputs.packages(), &inputs.folder, origins)?;
+        let packages = inputs.root_packages(origins)?.packages;
         let ids = Ids::GivenOut(known.clone());
         let parts = RootfsParts { ids, ..inputs.rootfs_request(&packages, origins.store)? };
         Ok(debian::evaluate(&parts.as_request())?)

@@ -129,6 +129,13 @@ pub struct Packages {
     pub drop: BTreeMap<String, String>,
 }
 
+impl Packages {
+    /// The names of the requested packages, without versions.
+    pub(crate) fn requested(&self) -> impl Iterator<Item = &str> {
+        self.install.iter().map(|one| one.split_once('=').map_or(one.as_str(), |(name, _)| name))
+    }
+}
+
 /// What stands for a maintainer script: something, no account and no path twice.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
@@ -208,7 +215,7 @@ pub enum FileKind {
 /// A folder laid over the root file system.
 #[derive(Clone, Debug)]
 pub struct Overlay {
-    /// Relative to the definition.
+    /// Relative to the definition, without a final slash.
     pub source: String,
     /// In the image, without a leading slash; empty for its root.
     pub target: String,

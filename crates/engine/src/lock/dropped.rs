@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::packages::LockedPackage;
+use crate::packages::debian::Gone;
 
 /// A package that others depend on and that the image does not have.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -20,14 +21,19 @@ pub struct LockedDrop {
     /// Why the definition drops it. `None` for a package that stood only for dropped ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// The field `Provides` of a package that the definition drops, in one line: what needs one of these names
+    /// does without it too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub provides: String,
     /// The root file systems that do without it: `root`, `root:VARIANT`, at least one.
     pub roles: Vec<String>,
 }
 
 impl LockedDrop {
     /// Its place in the lock.
-    pub(super) fn key(&self) -> (&str, &str, &str, Option<&str>) {
-        (&self.name, &self.version, &self.reason, self.because.as_deref())
+    pub(super) fn key(&self) -> (&str, &str, &str, Option<&str>, &str) {
+        let Self { name, version, reason, because, provides, .. } = self;
+        (name, version, reason, because.as_deref(), provides)
     }
 }
 
@@ -44,25 +50,22 @@ impl fmt::Display for LockedDrop {
 /// What the definitions of a project drop, while packages are chosen.
 #[derive(Debug, Default)]
 pub(super) struct Drops {
-    gone: BTreeMap<(String, String, String, Option<String>), Vec<String>>,
+    gone: BTreeMap<(String, String, String, Option<String>, String), Vec<String>>,
     used: BTreeSet<String>,
     unused: BTreeSet<String>,
 }
 
 impl Drops {
     /// Notes what one definition drops, and what goes with it.
-    pub(super) fn note(
-        &mut self,
-        drop: &BTreeMap<String, String>,
-        gone: Vec<LockedPackage>,
-        role: &str,
-    ) {
-        for LockedPackage { name, version, reason, .. } in gone {
+    pub(super) fn note(&mut self, drop: &BTreeMap<String, String>, gone: Vec<Gone>, role: &str) {
+        for Gone { package: LockedPackage { name, version, reason, .. }, provides } in gone {
             let because = drop.get(&name).cloned();
+            // Nothing that stays needs one that went with another.
+            let provides = if because.is_some() { provides } else { String::new() };
             if because.is_some() {
                 self.used.insert(name.clone());
             }
-            let key = (name, version, reason, because);
+            let key = (name, version, reason, because, provides);
             self.gone.entry(key).or_default().push(role.to_owned());
         }
         self.unused.extend(drop.keys().filter(|name| !self.used.contains(*name)).cloned());
@@ -74,11 +77,12 @@ impl Drops {
         if !unused.is_empty() {
             return Err(unused);
         }
-        let record = |((name, version, reason, because), roles)| LockedDrop {
+        let record = |((name, version, reason, because, provides), roles)| LockedDrop {
             name,
             version,
             reason,
             because,
+            provides,
             roles,
         };
         Ok(self.gone.into_iter().map(record).collect())
@@ -90,8 +94,9 @@ mod tests {
     use super::super::sample::package;
     use super::*;
 
-    fn of(name: &str, reason: &str) -> LockedPackage {
-        LockedPackage { reason: reason.into(), ..package(name) }
+    fn of(name: &str, reason: &str) -> Gone {
+        let provides = format!("{name}-api (= 2)");
+        Gone { package: LockedPackage { reason: reason.into(), ..package(name) }, provides }
     }
 
     #[test]
@@ -117,6 +122,9 @@ mod tests {
             ]
         );
         assert!(records.is_sorted_by_key(LockedDrop::key));
+        // What nothing needs provides nothing.
+        let provides = records.iter().map(|one| one.provides.as_str());
+        assert_eq!(provides.collect::<Vec<_>>(), ["", "tool-api (= 2)", "tool-api (= 2)"]);
     }
 
     /// A drop of the base has its effect if one variant needs it.

@@ -8,6 +8,7 @@ use cvmkit_host::files::FileError;
 use cvmkit_host::versioned::VersionedError;
 use thiserror::Error;
 
+use super::accounted::DropProblem;
 use super::difference::ScriptChange;
 use crate::definition::DefinitionError;
 use crate::local::LocalError;
@@ -73,6 +74,20 @@ pub enum LockError {
         package: String,
         /// What it should be there for.
         role: String,
+    },
+    /// It does without other packages than the definition drops.
+    #[error(
+        "`{}` does not leave out of `{role}` what the definition drops:{}",
+        path.display(),
+        .problems.iter().map(|problem| format!("\n    {problem}")).collect::<String>()
+    )]
+    OtherDrops {
+        /// The file.
+        path: PathBuf,
+        /// The root file system.
+        role: String,
+        /// All that differs.
+        problems: Vec<DropProblem>,
     },
     /// When it was made, the scripts of some root file systems could not be evaluated.
     #[error(
@@ -286,7 +301,7 @@ impl Diagnosis for LockError {
                  which updates packages and can't detect a mirror that serves an old state"
                     .into()
             }
-            Self::NotHeld { .. } | Self::NoRootPackages { .. } => {
+            Self::NotHeld { .. } | Self::OtherDrops { .. } | Self::NoRootPackages { .. } => {
                 "restore the lock from version control, or run `cvmkit lock --update`".into()
             }
             Self::UnknownIds { .. } => {

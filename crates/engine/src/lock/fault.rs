@@ -177,12 +177,19 @@ fn fault_of_drops(lock: &Lock) -> Option<(String, String)> {
             format!("the dropped package `{name}` {version} is twice, or not in its place");
         return Some((message, words(&pair[1])));
     }
+    let mut seen = BTreeSet::new();
     for dropped in &lock.dropped {
-        let LockedDrop { name, roles, .. } = dropped;
+        let LockedDrop { name, because, provides, roles, .. } = dropped;
         let refuse = |why: &str| Some((format!("dropped package `{name}`: {why}"), words(dropped)));
         let is_root = |role: &String| role.split(':').next() == Some(ROOT_ROLE);
         if roles.is_empty() || !roles.iter().all(is_root) {
             return refuse("roles: expected the root file systems that do without it");
+        }
+        if roles.iter().any(|role| !seen.insert((name, role))) {
+            return refuse("one root file system does without it twice");
+        }
+        if because.is_none() && !provides.is_empty() {
+            return refuse("provides: expected only of what the definition drops");
         }
         let has = |package: &LockedPackage| {
             package.name == *name && package.roles.iter().any(|role| roles.contains(role))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use cvmkit_host::files;
 use cvmkit_host::versioned::VersionedError;
 
+use super::accounted::problems;
 use super::error::LockError;
 use super::records::{
     FORMAT, FORMAT_WITHOUT_DIGEST, FORMAT_WITHOUT_IDS, FORMAT_WITHOUT_SCRIPTS, Lock,
@@ -86,17 +87,21 @@ impl LockFile {
         Ok(file)
     }
 
-    /// Asks whether the lock has the packages that a definition names.
+    /// Asks whether the lock has the packages that a definition names, and does without those that it drops and
+    /// no others.
     ///
     /// # Errors
-    /// Names one that it does not have.
+    /// Names one that it does not have; or all that it drops otherwise.
     pub fn holds(&self, definition: &Definition) -> Result<(), LockError> {
-        match self.lock.missing(definition) {
-            None => Ok(()),
-            Some(package) => {
-                let role = root_role(definition.variant.as_deref());
-                Err(LockError::NotHeld { path: self.path.clone(), package, role })
-            }
+        let path = self.path.clone();
+        let role = root_role(definition.variant.as_deref());
+        if let Some(package) = self.lock.missing(definition) {
+            return Err(LockError::NotHeld { path, package, role });
+        }
+        let problems = problems(&self.lock, definition);
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(LockError::OtherDrops { path, role, problems }),
         }
     }
 

@@ -5,6 +5,7 @@
 //! paths and digests, never hosts. Its records are sorted, one to a block, so that a change reviews
 //! well; it has one form, and its head has the digest of its body, so that nobody edits it by chance.
 
+mod accounted;
 mod difference;
 mod dropped;
 mod error;
@@ -23,6 +24,7 @@ mod tests;
 mod text;
 mod unused;
 
+pub use accounted::DropProblem;
 pub use difference::{ScriptChange, ScriptDifference};
 pub use dropped::LockedDrop;
 pub use error::LockError;

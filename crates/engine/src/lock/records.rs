@@ -181,7 +181,21 @@ impl Lock {
             .scripts_of(&own[0])
             .map(|script| (&script.package, &script.script, script.sha256, script.effects))
             .collect();
-        let part = serde_json::to_vec(&(suites, used, self.ids(variant), scripts, files));
+        let part = (suites, used, self.ids(variant), scripts, files);
+        let dropped: Vec<_> = self
+            .dropped
+            .iter()
+            .filter(|dropped| dropped.roles.contains(&own[0]))
+            .map(|dropped| {
+                let LockedDrop { name, version, because, provides, .. } = dropped;
+                (name, version, because, provides)
+            })
+            .collect();
+        // Absent where there are none: the digests of other images stay what they were.
+        let part = match dropped.is_empty() {
+            true => serde_json::to_vec(&part),
+            false => serde_json::to_vec(&(part, dropped)),
+        };
         Sha256::of(&part.expect("strings, numbers and lists serialise"))
     }
 

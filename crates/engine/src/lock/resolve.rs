@@ -26,8 +26,8 @@ use crate::fetch::Origins;
 use crate::local::{LocalError, LocalFolder};
 use crate::packages::LockedPackage;
 use crate::packages::debian::{
-    Accepted, Archives, Chosen, Judge, KeyFile, LocalIndex, LocalPackages, Options, Source,
-    SuiteError, TrustedSuite,
+    Accepted, Archives, Chosen, Judge, KeyFile, LocalIndex, LocalPackages, LocalPackagesError,
+    Options, Source, SuiteError, TrustedSuite,
 };
 
 /// How much of an earlier lock may change.
@@ -191,7 +191,8 @@ pub fn check(project: &Project) -> Result<(), LockError> {
         | LockError::Missing { .. }
         | LockError::Edited { .. }
         | LockError::UnknownIds { .. }
-        | LockError::NotHeld { .. }) => LockError::Unfit(Box::new(error)),
+        | LockError::NotHeld { .. }
+        | LockError::OtherDrops { .. }) => LockError::Unfit(Box::new(error)),
         // A local file that is gone is an answer too, not a fault of the machine.
         LockError::File(error) if error.is_not_found() => LockError::Unfit(Box::new(error.into())),
         error => error,
@@ -254,7 +255,7 @@ fn resolve(
         let local = read_local_packages(definition, project.folder(), files)?;
         let local = local.index();
         let offered = archives.of_sources(&definition.sources);
-        notes.extend(offered.compare(&local)?);
+        notes.extend(offered.compare(&local, definition.architecture.debian())?);
         choose(&archives, &local, definition, &mut packages, &mut drops)?;
     }
     notes.iter().for_each(|note| resolving.origins.progress.note(note));
@@ -419,7 +420,10 @@ fn choose(
     let drop = &definition.packages.drop;
     let names = drop.keys().map(String::as_str).collect();
     let offered = || archives.of_sources(&definition.sources).and_local(local);
-    let Chosen { packages, gone } = offered().resolve(&requests, &options, &names)?;
+    let Chosen { packages, gone, unasked } = offered().resolve(&requests, &options, &names)?;
+    if !unasked.is_empty() {
+        return Err(LocalPackagesError(unasked).into());
+    }
     drops.note(drop, gone, &root_role(variant));
     for package in packages {
         note(package, root_role(variant), records);

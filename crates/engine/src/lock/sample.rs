@@ -61,6 +61,7 @@ pub(crate) fn dropped(name: &str, reason: &str, because: Option<&str>) -> Locked
         version: "1".into(),
         reason: reason.into(),
         because: because.map(str::to_owned),
+        provides: String::new(),
         roles: vec!["root".into()],
     }
 }

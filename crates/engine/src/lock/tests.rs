@@ -132,6 +132,7 @@ fn dropped_packages_that_no_lock_has_are_refused() {
         read(&lock.to_text().unwrap()).map(|read| assert_eq!(read, lock))
     };
     let of = |name: &str, roles: &[&str]| LockedDrop {
+        provides: String::new(),
         roles: roles.iter().map(ToString::to_string).collect(),
         ..dropped(name, "essential", Some("not used"))
     };
@@ -143,6 +144,14 @@ fn dropped_packages_that_no_lock_has_are_refused() {
         (vec![of("a", &["root"])], "`a`: a root file system has it"),
         (vec![of("b", &[])], "`b`: roles: expected"),
         (vec![of("b", &["root", "stub"])], "`b`: roles: expected"),
+        (
+            vec![of("b", &["root"]), LockedDrop { version: "2".into(), ..of("b", &["root"]) }],
+            "`b`: one root file system does without it twice",
+        ),
+        (
+            vec![LockedDrop { provides: "x".into(), ..dropped("b", "Depends of a: b", None) }],
+            "`b`: provides: expected only of what the definition drops",
+        ),
     ] {
         let error = with(&dropped).unwrap_err();
         assert!(matches!(error, LockError::Malformed { line: Some(_), .. }), "{error:?}");

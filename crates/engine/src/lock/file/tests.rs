@@ -1,7 +1,10 @@
 //! Locks in files: of other formats, of other definitions, and where their lines are.
 
+use cvmkit_host::fault::Diagnosis;
+
 use super::*;
 use crate::definition::sample as definitions;
+use crate::lock::LockedDrop;
 use crate::lock::sample::{self, account, lock, package};
 
 #[test]
@@ -100,6 +103,30 @@ fn a_lock_holds_what_a_definition_installs() {
     assert_eq!(missing(vec![both("a"), both("b"), package("c")], Some("v")), named("c", "root:v"));
     let stub = LockedPackage { roles: vec!["stub".into()], ..package("b") };
     assert_eq!(missing(vec![both("a"), stub], None), named("b", "root"));
+}
+
+/// A lock that was edited and sealed again said of an image that it does without something, or nothing of it.
+#[test]
+fn a_lock_holds_what_a_definition_drops() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = "[packages]\ninstall = [\"a\"]\ndrop = { tool = \"not used\", x = \"y\" }";
+    let project = definitions::project_in(folder.path(), &definitions::text("", tables));
+    let held = |dropped: Vec<LockedDrop>| {
+        let file = sample::beside(&project, Lock { dropped, ..lock(vec![package("a")]) });
+        file.holds(&project.definition(None).unwrap())
+    };
+    let of = |name: &str, because: &str| {
+        sample::dropped(name, &format!("Depends of a: {name}"), Some(because))
+    };
+    held(vec![of("tool", "not used"), of("x", "y")]).unwrap();
+    let error = held(vec![of("tool", "other"), of("z", "y")]).unwrap_err();
+    let LockError::OtherDrops { path, role, problems } = &error else { panic!("{error:?}") };
+    assert_eq!((path, role.as_str(), problems.len()), (&project.lock_path(), "root", 3));
+    assert!(
+        error.to_string().contains("\n    the definition drops `tool` with the reason"),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("restore the lock"));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_part_is_of_everything_that_goes_into_an_image() {
     let digest = |lock: &Lock| lock.part(None, &files);
     let plain = digest(&base());
     type Change = fn(&mut Lock);
-    let moving: [(&str, Change); 14] = [
+    let moving: [(&str, Change); 15] = [
         ("name", |lock| lock.packages[0].name += "x"),
         ("version", |lock| lock.packages[0].version += "x"),
         ("architecture", |lock| lock.packages[0].architecture += "x"),
@@ -99,6 +99,7 @@ fn a_part_is_of_everything_that_goes_into_an_image() {
         ("date of the suite", |lock| lock.suites[0].date = Timestamp(8)),
         ("InRelease of the suite", |lock| lock.suites[0].inrelease = Sha256::of(b"x")),
         ("an account", |lock| lock.accounts = vec![account("a", 999, &["root"])]),
+        ("what it does without", |lock| lock.dropped = vec![dropped("c", "essential", Some("x"))]),
     ];
     for (what, change) in moving {
         let mut changed = base();

@@ -249,6 +249,28 @@ fn a_package_is_moved_or_kept_if_the_lock_has_it() {
     keep(&["a", "b"]).unwrap();
 }
 
+/// A folder of local packages could bring one that nothing asks for.
+#[test]
+fn a_local_package_that_says_to_be_essential_is_refused_unless_it_is_requested() {
+    use crate::packages::debian::sample::{deb, tar_of};
+    let control = "Package: own\nVersion: 1\nArchitecture: all\nEssential: yes\n";
+    let mut local = LocalPackages::default();
+    local.add("debs/own.deb", &deb(control, &tar_of(&[("./x", b"x")])), "amd64");
+    let local = local.checked().unwrap();
+    let chosen = |tables: &str| {
+        let (mut records, mut drops) = (Records::new(), Drops::default());
+        let (archives, index) = (Archives::parse(&[]).unwrap(), local.index());
+        let definition = definitions::definition(&format!("[boot]\nkind = \"direct\"\n{tables}"));
+        let chosen = choose(&archives, &index, &definition, &mut records, &mut drops);
+        chosen.map(|()| records.into_values().map(|one| one.name).collect::<Vec<_>>())
+    };
+    let error = chosen("").unwrap_err();
+    assert!(error.to_string().contains("`debs/own.deb` says that `own` is essential"), "{error}");
+    assert!(error.hint().unwrap().contains("`packages.install`"));
+    assert_eq!(chosen("[packages]\ninstall = [\"own\"]").unwrap(), ["own"]);
+    assert_eq!(chosen("[packages]\nessential = false").unwrap(), [""; 0]);
+}
+
 /// The answer to `lock --check`, and what is no answer but an error.
 #[test]
 fn a_lock_fits_or_what_does_not_is_said() {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cvmkit_debian::packages::{Index, Package};
+use cvmkit_debian::packages::{Index, Package, RelationField};
 use cvmkit_debian::release::PinPriority;
-use cvmkit_debian::resolver::{self, Options, Remaining, ResolveError, Selected, Suite};
+use cvmkit_debian::resolver::{self, Options, Reason, Remaining, ResolveError, Selected, Suite};
 use cvmkit_formats::digest::Sha256;
 
 use super::Source;
@@ -75,7 +75,17 @@ pub(crate) struct Chosen {
     /// Those of the image.
     pub(crate) packages: Vec<LockedPackage>,
     /// Those that are dropped, and those that stood only for them.
-    pub(crate) gone: Vec<LockedPackage>,
+    pub(crate) gone: Vec<Gone>,
+    /// Local packages that are there because they say themselves to be essential.
+    pub(crate) unasked: Vec<LocalProblem>,
+}
+
+/// A package that is dropped, or that stood only for one.
+pub(crate) struct Gone {
+    /// What the lock would have of it.
+    pub(crate) package: LockedPackage,
+    /// Its field `Provides`, in one line: what needs one of these names does without it too.
+    pub(crate) provides: String,
 }
 
 /// What the suites of some sources offer.
@@ -93,20 +103,24 @@ impl<'a> Offered<'a> {
         Self { local: Some(local), ..self }
     }
 
-    /// Compares local packages with what the suites have, and answers with what to know of it: newer
-    /// versions.
+    /// Compares local packages with what the suites have for this architecture, and answers with what to know of
+    /// it: newer versions.
     ///
     /// # Errors
     /// Every package that a suite has in other bytes.
     pub(crate) fn compare(
         &self,
         local: &LocalIndex<'_>,
+        architecture: &str,
     ) -> Result<Vec<String>, LocalPackagesError> {
         let (mut notes, mut problems) = (Vec::new(), Vec::new());
         for own in &local.index.packages {
             let (name, version) = (own.name, own.version.as_str());
             let same = |(_, other): &(&str, &Package<'_>)| other.version == own.version;
-            let other = self.of_name(name).filter(same).find(|(_, one)| one.sha256 != own.sha256);
+            let other = self
+                .of_name(name, architecture)
+                .filter(same)
+                .find(|(_, one)| one.sha256 != own.sha256);
             if let Some((suite, _)) = other {
                 problems.push(LocalProblem::Collision {
                     path: local.path_of(own).unwrap_or_default().to_owned(),
@@ -115,7 +129,8 @@ impl<'a> Offered<'a> {
                     suite: suite.to_owned(),
                 });
             }
-            let newest = self.of_name(name).max_by(|(_, a), (_, b)| a.version.cmp(&b.version));
+            let named = self.of_name(name, architecture);
+            let newest = named.max_by(|(_, a), (_, b)| a.version.cmp(&b.version));
             if let Some((suite, newer)) = newest.filter(|(_, other)| other.version > own.version) {
                 notes.push(format!(
                     "the local package `{name}` {version} is taken, although suite `{suite}` has {}",
@@ -126,10 +141,17 @@ impl<'a> Offered<'a> {
         if problems.is_empty() { Ok(notes) } else { Err(LocalPackagesError(problems)) }
     }
 
-    /// Every package of the suites that has this name, with the name of its suite.
-    fn of_name(&self, name: &str) -> impl Iterator<Item = (&'a str, &'a Package<'a>)> {
+    /// Every package of the suites that has this name and that the architecture can have, with the name of its
+    /// suite: a flat archive lists those of all architectures in one index.
+    fn of_name(
+        &self,
+        name: &str,
+        architecture: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a Package<'a>)> {
         self.suites.iter().flat_map(move |(suite, index)| {
-            let named = index.packages.iter().filter(move |package| package.name == name);
+            let named = index.packages.iter().filter(move |package| {
+                package.name == name && [architecture, "all"].contains(&package.architecture)
+            });
             named.map(|package| (suite.locked.name.as_str(), package))
         })
     }
@@ -148,10 +170,19 @@ impl Offered<'_> {
     ) -> Result<Chosen, ResolveError> {
         let selection = resolver::resolve(&self.view(), requests, options)?;
         let Remaining { kept, gone } = selection.without(drop, options.architecture)?;
-        let locked = |packages: &[Selected<'_>]| -> Vec<LockedPackage> {
-            packages.iter().map(|selected| self.locked(selected)).collect()
-        };
-        Ok(Chosen { packages: locked(&kept), gone: locked(&gone) })
+        let gone = gone.iter().map(|selected| {
+            let provides = selected.package.relation_text(RelationField::Provides);
+            let provides = provides.split_whitespace().collect::<Vec<_>>().join(" ");
+            Gone { package: self.locked(selected), provides }
+        });
+        let is_unasked =
+            |one: &&Selected<'_>| one.suite == NO_SUITE && one.reason == Reason::Essential;
+        let unasked = kept.iter().filter(is_unasked).map(|selected| {
+            let LockedPackage { path, name, .. } = self.locked(selected);
+            LocalProblem::Unasked { path, name }
+        });
+        let (gone, unasked) = (gone.collect(), unasked.collect());
+        Ok(Chosen { packages: kept.iter().map(|one| self.locked(one)).collect(), gone, unasked })
     }
 
     /// The newest version of one package by pin priority, without what it depends on.
@@ -166,7 +197,7 @@ impl Offered<'_> {
         let (suite, package) = candidates.max_by(|(a_suite, a), (b_suite, b)| {
             a_suite.priority.cmp(&b_suite.priority).then_with(|| a.version.cmp(&b.version))
         })?;
-        let reason = resolver::Reason::Requested;
+        let reason = Reason::Requested;
         Some(self.locked(&Selected { package, suite: suite.id, reason }))
     }
 

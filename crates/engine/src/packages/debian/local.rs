@@ -60,6 +60,14 @@ pub enum LocalProblem {
         /// The other.
         second: String,
     },
+    /// It would be installed because it says so itself.
+    #[error("the local package `{path}` says that `{name}` is essential, and nothing requests it")]
+    Unasked {
+        /// Relative to the definition.
+        path: String,
+        /// The package.
+        name: String,
+    },
     /// A suite has another package of the same name and version.
     #[error(
         "the local package `{path}` has name and version of `{name}` {version} in suite `{suite}`, and \
@@ -84,6 +92,10 @@ impl LocalProblem {
             Self::Control { .. } => "correct the field, and make the package again",
             Self::Architecture { .. } => "name the package of the image's architecture",
             Self::Twice { .. } => "leave one of the files out",
+            Self::Unasked { .. } => {
+                "name it in `packages.install`, or leave the file out: only what the definition requests, and \
+                 what that needs, comes of local files"
+            }
             Self::Collision { .. } => {
                 "give your package a version of its own, such as one that ends in `+local1`, or \
                  leave the file out to have the suite's"

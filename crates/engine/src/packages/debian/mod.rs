@@ -12,6 +12,7 @@
 mod alternatives;
 mod archives;
 mod certificates;
+mod closure;
 pub mod commands;
 mod database;
 mod error;
@@ -43,14 +44,16 @@ use crate::rootfs::{
     Evaluated, Rootfs, accounts, audit, identity, libraries, overlay, programs, remake_var_at_boot,
     terminals, tmpfiles, units,
 };
-pub(crate) use archives::{Archives, Chosen};
+pub(crate) use archives::{Archives, Chosen, Gone};
+pub use closure::ClosureError;
+pub(crate) use closure::{Dropped, Whole};
 pub use commands::AnswerProblem;
 use commands::{Asked, LeftOut};
 pub use cvmkit_debian::openpgp::Fingerprint;
 pub(crate) use cvmkit_debian::relation::is_package_name;
 pub(crate) use cvmkit_debian::release::{SIZE_MAX, is_archive_name, is_pool_path};
 pub(crate) use cvmkit_debian::resolver::Options;
-pub use cvmkit_debian::resolver::ResolveError;
+pub use cvmkit_debian::resolver::{Flaw, Need, ResolveError};
 pub(crate) use database::{Installed, installed};
 pub use error::{AssembleError, ScriptProblem};
 pub(crate) use local::{LocalIndex, LocalPackages};

@@ -31,8 +31,9 @@ fn source() -> Source {
 /// A suite that has these packages, each name with its version and further fields.
 fn suite(packages: &[(&str, &str, &str)]) -> TrustedSuite {
     let paragraph = |(name, version, more): &(&str, &str, &str)| {
+        let architecture = if more.contains("Architecture") { "" } else { "Architecture: amd64\n" };
         format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: pool/{name}.deb\n\
+            "Package: {name}\nVersion: {version}\n{architecture}Filename: pool/{name}.deb\n\
              Size: 7\nSHA256: {}\n{more}\n",
             Sha256::of(name.as_bytes())
         )
@@ -93,9 +94,34 @@ fn a_local_package_is_taken_instead_of_those_of_its_name() {
     // A version that is asked for is meant, as `apt install tool=2` does.
     assert_eq!(chosen(&suites, &local, &["tool=2"])[1], three("tool", "2", "debian:pool/tool.deb"));
     assert_eq!(chosen(&suites, &of(&[]).unwrap(), &["tool"])[1].1, "2");
-    // What is essential is installed, wherever it comes from.
-    let essential = of(&[("e.deb", local_deb("e", "1", "Essential: yes\n"))]).unwrap();
-    assert_eq!(chosen(&suites, &essential, &["lib"])[0], three("e", "1", ":e.deb"));
+}
+
+/// Nobody vouches for a file but who names it: that it says to be essential asks for nothing.
+#[test]
+fn a_local_package_is_essential_only_where_it_is_requested() {
+    let suites = [suite(&[("base", "1", "Essential: yes\n"), ("lib", "5", "")])];
+    let archives = Archives::parse(&suites).unwrap();
+    let local = of(&[
+        ("debs/base.deb", local_deb("base", "2", "Essential: yes\n")),
+        ("debs/e.deb", local_deb("e", "1", "Essential: yes\n")),
+        ("debs/idle.deb", local_deb("idle", "1", "")),
+    ])
+    .unwrap();
+    let (index, sources) = (local.index(), [source()]);
+    let options = Options { architecture: "amd64", essential: true };
+    let unasked = |requests: &[&str], essential| {
+        let options = Options { essential, ..options };
+        let offered = archives.of_sources(&sources).and_local(&index);
+        let chosen = offered.resolve(requests, &options, &BTreeSet::new()).unwrap();
+        chosen.unasked.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let all = unasked(&["lib"], true);
+    let words =
+        "the local package `debs/base.deb` says that `base` is essential, and nothing requests it";
+    assert_eq!((all.len(), all[0].as_str()), (2, words));
+    assert_eq!(unasked(&["lib", "e"], true), [words]);
+    assert_eq!(unasked(&["base", "e"], true), [""; 0]);
+    assert_eq!(unasked(&["lib"], false), [""; 0]);
 }
 
 #[test]
@@ -139,7 +165,7 @@ fn a_package_that_says_to_be_that_of_a_suite_is_refused() {
     let sources = [source()];
     let beside = |files: &[(&str, Vec<u8>)]| {
         let local = of(files).unwrap();
-        archives.of_sources(&sources).compare(&local.index())
+        archives.of_sources(&sources).compare(&local.index(), "amd64")
     };
     let error = beside(&[
         ("tool.deb", local_deb("tool", "2", "")),
@@ -158,6 +184,23 @@ fn a_package_that_says_to_be_that_of_a_suite_is_refused() {
     }
 }
 
+/// A flat archive has the packages of all architectures in one index.
+#[test]
+fn a_package_of_another_architecture_is_another_package() {
+    let sources = [source()];
+    for (architecture, is_refused) in [("arm64", false), ("amd64", true), ("all", true)] {
+        let more = format!("Architecture: {architecture}\n");
+        let suites = [suite(&[("tool", "2", &more), ("newer", "9", &more)])];
+        let local = of(&[("tool.deb", local_deb("tool", "2", ""))]).unwrap();
+        let archives = Archives::parse(&suites).unwrap();
+        let compared = archives.of_sources(&sources).compare(&local.index(), "amd64");
+        assert_eq!(compared.is_err(), is_refused, "{architecture}: {compared:?}");
+        let local = of(&[("newer.deb", local_deb("newer", "2", ""))]).unwrap();
+        let notes = archives.of_sources(&sources).compare(&local.index(), "amd64").unwrap();
+        assert_eq!(notes.is_empty(), !is_refused, "{architecture}: {notes:?}");
+    }
+}
+
 /// The very package of the suite, as a file: nothing is unclear.
 #[test]
 fn a_copy_of_a_suite_s_package_is_no_collision() -> Result<(), SuiteError> {
@@ -168,6 +211,6 @@ fn a_copy_of_a_suite_s_package_is_no_collision() -> Result<(), SuiteError> {
     suites[0].indices[0] = text.replace(&listed, &real).into_bytes();
     let archives = Archives::parse(&suites)?;
     let local = of(&[("tool.deb", bytes)]).unwrap();
-    assert!(archives.of_sources(&[source()]).compare(&local.index()).unwrap().is_empty());
+    assert!(archives.of_sources(&[source()]).compare(&local.index(), "amd64").unwrap().is_empty());
     Ok(())
 }
