@@ -1,6 +1,6 @@
 //! The tree while it is being assembled, with the few operations by which effects change it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cvmkit_attest::output::Notice;
 use cvmkit_formats::source::read_all;
@@ -14,6 +14,9 @@ const TEXT_MAX: u64 = 16 << 20;
 
 /// How many links out of the tree are followed.
 const LINKS_MAX: usize = 8;
+
+/// How many links are followed on the way to where something is put (`MAXSYMLINKS` of Linux).
+const DEPTH_MAX: usize = 40;
 
 /// The state all effects share.
 #[derive(Debug)]
@@ -125,6 +128,34 @@ impl<'a> Assembly<'a> {
             };
         }
         plain(&path)
+    }
+
+    /// Where what is put at `path` comes to be: links above it are followed, whether what they lead to is there
+    /// or not, and a link at `path` itself is not.
+    pub(crate) fn destination(&self, path: &str) -> String {
+        let mut names: VecDeque<String> = path.split('/').map(str::to_owned).collect();
+        let (mut at, mut links) = (Vec::<String>::new(), 0);
+        while let Some(name) = names.pop_front() {
+            if name.is_empty() || name == "." {
+                continue;
+            }
+            if name == ".." {
+                at.pop();
+                continue;
+            }
+            at.push(name);
+            let is_last = names.iter().all(String::is_empty);
+            let target = self.target(&at.join("/")).filter(|_| !is_last && links < DEPTH_MAX);
+            if let Some(target) = target {
+                links += 1;
+                at.pop();
+                if target.starts_with('/') {
+                    at.clear();
+                }
+                target.split('/').rev().for_each(|name| names.push_front(name.to_owned()));
+            }
+        }
+        format!("/{}", at.join("/"))
     }
 
     /// Puts an inode at `path`, making missing parents.

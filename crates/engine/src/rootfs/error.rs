@@ -32,6 +32,20 @@ pub enum RootfsError {
     /// The definition asks for something that changes nothing.
     #[error("{} {} no effect:{}", .0.len(), if .0.len() == 1 { "key has" } else { "keys have" }, lines(.0))]
     NoEffect(Vec<Unused>),
+    /// The definition puts something where a boot hides or empties it.
+    #[error("{key}: `{path}` is {}below {folder}, {}", led(path, real), fate(*is_mounted))]
+    Hidden {
+        /// The key of the definition.
+        key: String,
+        /// The path that it names.
+        path: String,
+        /// Where that leads in the tree.
+        real: String,
+        /// The folder of which nothing lasts.
+        folder: &'static str,
+        /// True where a file system is mounted over it, false where it is emptied.
+        is_mounted: bool,
+    },
     /// A path of an effect or of the definition does not fit into the tree.
     #[error("can't make `/{path}`: {source}")]
     Place {
@@ -186,6 +200,19 @@ pub struct Unused {
     pub why: String,
 }
 
+/// Where a path leads, if that is elsewhere.
+fn led(path: &str, real: &str) -> String {
+    if path == real { String::new() } else { format!("`{real}`, which is ") }
+}
+
+/// What a boot does with what is below such a folder.
+fn fate(is_mounted: bool) -> &'static str {
+    match is_mounted {
+        true => "where a boot puts a file system of its own",
+        false => "which a boot empties",
+    }
+}
+
 impl fmt::Display for Unused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, value, why } = self;
@@ -269,6 +296,10 @@ impl Diagnosis for RootfsError {
                     first.path
                 )
             }
+            Self::Hidden { folder, .. } => format!(
+                "name a path that stays; what a program needs below {folder} is made at boot, by a line of \
+                 tmpfiles.d"
+            ),
             Self::NoEffect(_) => "correct it or leave it out".to_owned(),
             Self::OtherId { name, found, .. } => format!(
                 "run `cvmkit lock`; if a script gives the id, fix it with a table `[[users]]` (`name = \"{name}\"`, \

@@ -20,6 +20,7 @@ mod escape;
 mod finding;
 mod finished;
 pub(crate) mod glob;
+pub(crate) mod hidden;
 pub(crate) mod identity;
 pub(crate) mod libraries;
 pub(crate) mod mode;

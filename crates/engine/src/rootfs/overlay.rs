@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use cvmkit_formats::tree::{Inode, Meta, Node, TreeError};
 
 use super::assembly::{Assembly, bare};
-use super::{Accounts, Changes, Placed, PlacedNode, RootfsError, Unused, capability};
+use super::{Accounts, Changes, Placed, PlacedNode, RootfsError, Unused, capability, hidden};
 use crate::content::Content;
 
 /// Places the request's files, which belong to root for now. Answers the directories of overlays
@@ -52,7 +52,8 @@ pub(crate) fn place_owned(
             continue;
         }
         if !matches!(file.node, PlacedNode::Existing(_)) {
-            boot_hides(file)?;
+            // Nobody would ever see it.
+            hidden::check(assembly, &file.path, "files", hidden::mounted_over)?;
         }
         place_one(assembly, file, accounts, "files")?;
     }
@@ -80,21 +81,6 @@ pub(crate) fn place_one(
     match inode(file, meta) {
         Some(inode) => assembly.put(&file.path, inode),
         None => Ok(()),
-    }
-}
-
-/// Refuses a file where every boot has a file system of its own: nobody would ever see it.
-fn boot_hides(file: &Placed) -> Result<(), RootfsError> {
-    let hidden = ["/run", "/proc", "/sys", "/dev"]
-        .iter()
-        .find(|folder| file.path.strip_prefix(**folder).is_some_and(|rest| rest.starts_with('/')));
-    match hidden {
-        None => Ok(()),
-        Some(folder) => Err(RootfsError::NoEffect(vec![Unused {
-            key: "files".to_owned(),
-            value: file.path.clone(),
-            why: format!("is below {folder}, where a boot puts a file system of its own"),
-        }])),
     }
 }
 
@@ -353,6 +339,7 @@ mod tests {
             ("/proc/x", Some("/proc")),
             ("/sys/a/b", Some("/sys")),
             ("/dev/x", Some("/dev")),
+            ("/var/run/x", Some("/run")),
             ("/runner/x", None),
             ("/tmp/x", None),
             ("/run", None),
@@ -361,12 +348,12 @@ mod tests {
                 if path == "/run" { PlacedNode::Directory } else { PlacedNode::File("".into()) };
             let files = [placed(path, node)];
             let request = Request { files: &files, ..Request::default() };
-            match (after(&request, &[]), folder) {
+            match (after(&request, &[("/run/", ""), ("/var/run", "-> /run")]), folder) {
                 (Ok(_), None) => {}
                 (result, Some(folder)) => {
-                    let words =
-                        format!("`{path}` is below {folder}, where a boot puts a file system");
-                    refused(result, &words);
+                    let words = format!("below {folder}, where a boot puts a file system");
+                    let error = result.map(drop).unwrap_err().to_string();
+                    assert!(error.contains(&words) && error.contains(path), "{error}");
                 }
                 (Err(error), None) => panic!("{path}: {error}"),
             }

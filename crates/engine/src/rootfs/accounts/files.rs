@@ -5,8 +5,8 @@
 use cvmkit_formats::tree::Inode;
 
 use super::account::{Accounts, Group, User};
-use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::Assembly;
+use crate::rootfs::{RootfsError, hidden};
 
 /// Writes the four files.
 pub(crate) fn write(assembly: &mut Assembly<'_>, accounts: &Accounts) -> Result<(), RootfsError> {
@@ -53,6 +53,8 @@ pub(crate) fn make_homes(
         };
         let found = accounts.users.iter().find(|found| found.name == user.name);
         if let Some(found) = found.filter(|_| !assembly.occupied(home)) {
+            let key = format!("users.`{}`.home", user.name);
+            hidden::check(assembly, home, &key, hidden::hidden_by)?;
             let mut meta = assembly.root(0o700);
             (meta.uid, meta.gid) = (found.uid, found.gid);
             assembly.directory(home, meta)?;
