@@ -19,7 +19,7 @@ use super::{
     Platform, ProfileSource, Root, Seed, Verity, console, exceptions,
 };
 use crate::packages::debian::{Source, is_archive_name, is_flat, is_pool_path};
-use crate::rootfs::{Allowed, capability, is_hostname, mode};
+use crate::rootfs::{Allowed, accounts, capability, is_hostname, mode};
 
 /// Drivers of the disks that hypervisors and clouds offer.
 const DEFAULT_MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "nvme"];
@@ -45,6 +45,10 @@ const NO_EFI_VARIABLES: &str = "efi=noruntime";
 
 /// The longest name of an extended attribute (`XATTR_NAME_MAX`, `linux/limits.h`).
 const XATTR_NAME_MAX: usize = 255;
+
+/// What is asked of the number of an account.
+const ID_RULE: &str =
+    "a number below 4294967295 other than 65535: those two mean \"no change\" to a kernel";
 
 /// Parses the text of a definition.
 pub(super) fn toml(text: &str, path: &Path) -> Result<RawDefinition, DefinitionError> {
@@ -428,6 +432,7 @@ impl Check<'_> {
         if raw.sha256.is_some() && !matches!(kind, FileKind::Local(..)) {
             return Err(self.invalid(&key, "sha256", "a digest only with `source`"));
         }
+        self.owners(&key, raw.owner.as_ref(), raw.group.as_ref())?;
         let is_link = matches!(kind, FileKind::Symlink(_));
         if is_link && (raw.mode.is_some() || raw.capabilities.is_some()) {
             let rule = "a link without `mode` and `capabilities`: Linux has none of links";
@@ -498,6 +503,8 @@ impl Check<'_> {
             None | Some("/") => String::new(),
             Some(path) => self.image_path("overlays.target", path)?,
         };
+        let key = format!("overlays.`{}`", raw.source);
+        self.owners(&key, raw.owner.as_ref(), raw.group.as_ref())?;
         // A final slash says that it is a folder, which each overlay is.
         let source = raw.source.trim_end_matches('/').to_owned();
         Ok(Overlay { source, target, ownership: ownership(raw.owner, raw.group) })
@@ -520,7 +527,30 @@ impl Check<'_> {
             let rule = "no login shell, but in a variant with `debug = true`";
             return Err(self.invalid(&key, shell, rule));
         }
+        let key = format!("{list}.`{}`", raw.name);
+        self.account_id(&format!("{key}.uid"), raw.uid)?;
+        self.account_id(&format!("{key}.gid"), raw.gid)?;
         Ok(raw)
+    }
+
+    /// Refuses the number of an account that none can have.
+    fn account_id(&self, key: &str, id: Option<u32>) -> Checked<()> {
+        match id.filter(|id| !accounts::is_id(*id)) {
+            None => Ok(()),
+            Some(id) => Err(self.invalid(key, &id.to_string(), ID_RULE)),
+        }
+    }
+
+    /// Refuses an owner by number that no account can be.
+    fn owners(&self, key: &str, owner: Option<&String>, group: Option<&String>) -> Checked<()> {
+        for (field, name) in [("owner", owner), ("group", group)] {
+            let is_number =
+                |name: &&String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+            if let Some(name) = name.filter(is_number).filter(|name| accounts::id(name).is_none()) {
+                return Err(self.invalid(&format!("{key}.{field}"), name, ID_RULE));
+            }
+        }
+        Ok(())
     }
 
     /// A platform with the files of its machine; `default` is the definition's firmware.

@@ -22,7 +22,17 @@ pub(super) struct User {
 }
 
 fn id_of(field: Option<&Vec<u8>>) -> Option<u32> {
-    number(field?).and_then(|id| u32::try_from(id).ok())
+    numeric(field?)
+}
+
+/// Whether a number is -1 in 32 bits, which chown(2) takes for "no change".
+pub(super) fn is_no_change(text: &[u8]) -> bool {
+    number(text) == Some(u32::MAX.into())
+}
+
+/// An id in digits: -1 in 32 bits is none (`parse_with_separator`, gnulib's `userspec.c`).
+fn numeric(text: &[u8]) -> Option<u32> {
+    number(text).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
 }
 
 fn users(files: &impl Files) -> impl Iterator<Item = User> {
@@ -49,14 +59,14 @@ pub(super) fn user(files: &impl Files, name: &[u8]) -> Option<User> {
 /// The id of a user, by its name in `/etc/passwd` or as a number.
 pub fn uid(files: &impl Files, name: &[u8]) -> Option<u32> {
     let known = user(files, name).map(|user| user.uid);
-    known.or_else(|| number(name).and_then(|id| u32::try_from(id).ok()))
+    known.or_else(|| numeric(name))
 }
 
 /// The id of a group, by its name in `/etc/group` or as a number.
 pub fn gid(files: &impl Files, name: &[u8]) -> Option<u32> {
     let known = groups(files).find(|(group, ..)| group == name).map(|(_, gid, _)| gid);
     let root = || (name == b"root").then_some(0);
-    known.or_else(root).or_else(|| number(name).and_then(|id| u32::try_from(id).ok()))
+    known.or_else(root).or_else(|| numeric(name))
 }
 
 /// The name of a user's id.

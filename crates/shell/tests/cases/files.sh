@@ -113,3 +113,5 @@ echo new >f; echo old >g; touch -d 2001-01-01 g; touch -d 2002-01-01 f; cp -u g 
 >f; umask 022; chmod -v 600 f; chmod -v 600 f; chmod -c 600 f; chmod -c 644 f; chmod -v u+x,g=u f; chmod -v -x f; chmod -- -w f; stat -c %a f; chmod u+w f; chmod -w f; echo $?; (umask 077; chmod -x f; stat -c %a f; chmod +x f; stat -c %a f); chmod -rwx f; stat -c %a f; >g; chmod 640 g; chmod --reference=g f; stat -c %a f; mkdir d; chmod 2750 d; chmod --reference=g d; stat -c %a d; chmod --reference=d g; stat -c %a g; chmod -R -w d; stat -c %a d; chmod --reference=x g; echo $?
 ----
 mktemp --tmpdir=. a.XXX | cut -c1-4; mktemp --suffix=.y -p . b.XXXX | cut -c1-4,9-; mktemp -d --tmpdir=$PWD | sed "s,^$PWD/tmp.*,ok,"; mktemp ./c.XXXXXX.conf | cut -c1-4,11-; mktemp --suffix=.y a.XXXb; echo $?; rm -rf ./*; ls
+----
+>f; chown 4294967295 f; echo $?; chown 0:4294967295 f; echo $?; chgrp 4294967295 f; echo $?; chown 4294967294:65535 f; stat -c %u:%g f; chown 4294967296 f; echo $?; install -o 4294967295 f g; echo $?

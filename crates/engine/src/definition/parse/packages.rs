@@ -7,11 +7,7 @@ use cvmkit_formats::digest::Sha256;
 use super::{Check, Checked};
 use crate::definition::raw::{RawAnswer, RawGiven, RawMetadata, RawPackages, RawScripts};
 use crate::definition::{Given, Packages, exceptions};
-use crate::rootfs::is_packaged_name;
-
-/// Folders in which nothing lasts that a script makes: every boot empties them, or puts a file system of its
-/// own there (file-hierarchy(7)).
-const HIDDEN: [&str; 6] = ["/dev/", "/proc/", "/run/", "/sys/", "/tmp/", "/var/tmp/"];
+use crate::rootfs::{hidden, is_packaged_name};
 
 impl Check<'_> {
     pub(super) fn packages(&self, raw: RawPackages) -> Checked<Packages> {
@@ -102,7 +98,7 @@ impl Check<'_> {
                 let rule = "a path that is given once";
                 return Err(self.invalid(&format!("{key}.files.path"), &file.path, rule));
             }
-            if HIDDEN.iter().any(|folder| file.path.starts_with(folder)) {
+            if hidden::hidden_by(&file.path).is_some() {
                 let rule = "a path that no boot empties or hides";
                 return Err(self.invalid(&format!("{key}.files.path"), &file.path, rule));
             }
@@ -123,6 +119,9 @@ impl Check<'_> {
                     return Err(self.invalid(&format!("{key}.users.{field}"), text, rule));
                 }
             }
+        }
+        for group in &groups {
+            self.account_id(&format!("{key}.groups.`{}`.gid", group.name), group.gid)?;
         }
         let (file_list, user_list) = (format!("{key}.files"), format!("{key}.users"));
         Ok(Given {
@@ -161,6 +160,7 @@ impl Check<'_> {
 mod tests {
     use cvmkit_host::fault::Diagnosis as _;
 
+    use super::super::ID_RULE;
     use super::*;
     use crate::definition::{DefinitionError, FileKind, sample};
 
@@ -269,6 +269,19 @@ mod tests {
                 "text without colons and line breaks",
             ),
             (
+                "users = [{ name = \"a\", uid = 4294967295 }]",
+                ".users.`a`.uid",
+                "4294967295",
+                ID_RULE,
+            ),
+            ("groups = [{ name = \"a\", gid = 65535 }]", ".groups.`a`.gid", "65535", ID_RULE),
+            (
+                "files = [{ path = \"/a\", content = \"\", owner = \"4294967295\" }]",
+                ".files.`/a`.owner",
+                "4294967295",
+                ID_RULE,
+            ),
+            (
                 "users = [{ name = \"a\", shell = \"/bin/sh\" }]",
                 ".users.`a`.shell",
                 "/bin/sh",
@@ -301,5 +314,27 @@ mod tests {
         let error = sample::project(&sample::text("", "[packages.debconf]\na = 7")).unwrap_err();
         assert!(error.to_string().contains("text in quotes, `true` or `false`"), "{error}");
         assert_eq!(error.hint(), None);
+    }
+
+    /// Everywhere a number may stand for an account.
+    #[test]
+    fn an_id_that_no_account_can_have_is_refused() {
+        for (tables, key) in [
+            ("[[users]]\nname = \"a\"\nuid = 4294967295", "users.`a`.uid"),
+            ("[[users]]\nname = \"a\"\ngid = 65535", "users.`a`.gid"),
+            ("[[files]]\npath = \"/a\"\nfolder = true\nowner = \"65535\"", "files.`/a`.owner"),
+            ("[[files]]\npath = \"/a\"\ngroup = \"4294967295\"", "files.`/a`.group"),
+            ("[[files]]\npath = \"/a\"\ngroup = \"4294967296\"", "files.`/a`.group"),
+            ("[[overlays]]\nsource = \"t\"\nowner = \"4294967295\"", "overlays.`t`.owner"),
+        ] {
+            let found = ["4294967295", "4294967296", "65535"];
+            let found = found.into_iter().find(|id| tables.contains(id)).unwrap();
+            refused(tables, key, found, ID_RULE);
+        }
+        for owner in ["4294967294", "65534", "0", "name"] {
+            sample::definition(&format!(
+                "[[files]]\npath = \"/a\"\nfolder = true\nowner = \"{owner}\""
+            ));
+        }
     }
 }

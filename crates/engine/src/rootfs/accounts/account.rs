@@ -207,9 +207,16 @@ fn named_or_number(
     })
 }
 
-/// The id in a text of digits: no sign, which `u32::from_str` would take.
-pub(super) fn id(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+/// The id in a text of digits that an account can have: no sign, which `u32::from_str` would take.
+pub(crate) fn id(text: &str) -> Option<u32> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?.filter(|id| is_id(*id))
+}
+
+/// Whether an account can have an id: -1, in 32 bits or in the 16 of old system calls, means "no change" to
+/// chown(2) and setreuid(2) (`uid_is_valid`, `src/basic/user-util.c` of systemd).
+pub(crate) fn is_id(id: u32) -> bool {
+    ![u32::MAX, u32::from(u16::MAX)].contains(&id)
 }
 
 /// Debian's and systemd's common ground: a lower-case letter or `_`, then those, digits and `-`.
@@ -278,5 +285,26 @@ mod tests {
         let accounts = Accounts { groups: vec![group], ..Accounts::default() };
         assert_eq!(accounts.gid("100", "x").unwrap(), 7);
         assert_eq!(accounts.uid("100", "x").unwrap(), 100);
+    }
+
+    #[test]
+    fn what_means_no_change_to_a_kernel_is_nobodys_id() {
+        let accounts = Accounts::default();
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("65534", Some(65_534)),
+            ("65535", None),
+            ("65536", Some(65_536)),
+            ("4294967294", Some(u32::MAX - 1)),
+            ("4294967295", None),
+            ("4294967296", None),
+            ("+7", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(id(text), expected, "{text}");
+            assert_eq!(accounts.uid(text, "x").ok(), expected, "{text}");
+            assert_eq!(accounts.gid(text, "x").ok(), expected, "{text}");
+        }
     }
 }

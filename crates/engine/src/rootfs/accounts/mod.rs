@@ -19,7 +19,7 @@ mod tests;
 use super::RootfsError;
 use super::assembly::Assembly;
 pub use account::{Accounts, Group, GroupRequest, Ids, User, UserRequest};
-pub(crate) use account::{is_account_name, is_packaged_name};
+pub(crate) use account::{id, is_account_name, is_id, is_packaged_name};
 pub(crate) use allocation::{SYSTEM_ID_MAX, SYSTEM_ID_MIN};
 use collection::{Collection, check_name};
 pub(crate) use files::{make_homes, write};

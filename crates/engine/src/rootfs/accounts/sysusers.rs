@@ -173,7 +173,7 @@ mod tests {
         for (field, id, group) in [
             ("-", None, PrimaryGroup::Own),
             ("0", Some(0), PrimaryGroup::Own),
-            ("4294967295", Some(u32::MAX), PrimaryGroup::Own),
+            ("4294967294", Some(u32::MAX - 1), PrimaryGroup::Own),
             ("5:7", Some(5), PrimaryGroup::Id(7)),
             ("5:adm", Some(5), PrimaryGroup::Named("adm".into())),
             ("-:adm", None, PrimaryGroup::Named("adm".into())),
@@ -189,6 +189,9 @@ mod tests {
         }
         for (field, id) in [
             ("4294967296", "4294967296"),
+            ("4294967295", "4294967295"),
+            ("65535", "65535"),
+            ("4294967295:7", "4294967295"),
             ("-1", "-1"),
             ("+5", "+5"),
             ("0x5", "0x5"),

@@ -98,7 +98,9 @@ impl<'w> Attributes<'w> {
         let uid = options.last(b'o').map(|word| (word, accounts::uid(world, word)));
         let gid = options.last(b'g').map(|word| (word, accounts::gid(world, word)));
         for (what, id) in [("user", uid), ("group", gid)] {
-            if let Some((word, None)) = id {
+            if let Some((word, None)) = id
+                && !accounts::is_no_change(word)
+            {
                 let message = format!("invalid {what}: '{}'", shown(word));
                 return Ok(Err(call.usage(&message, 1)));
             }

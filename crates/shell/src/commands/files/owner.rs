@@ -46,6 +46,8 @@ pub(in super::super) fn chown<W: World>(world: &mut W, call: &mut Call<'_>) -> R
 pub(in super::super) fn chgrp<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     change(world, call, |files, word| match accounts::gid(files, word) {
         Some(gid) => Ok(Owner { uid: None, gid: Some(gid) }),
+        // Unlike chown, it passes this on to the kernel, which changes nothing.
+        None if accounts::is_no_change(word) => Ok(Owner { uid: None, gid: None }),
         None => Err(format!("invalid group: '{}'", shown(word))),
     })
 }

@@ -8,6 +8,7 @@ use cvmkit_shell::commands::Call;
 
 use super::words::shown;
 use crate::packages::debian::alternatives::Alternative;
+use crate::rootfs::accounts;
 use crate::rootfs::assembly::Assembly;
 
 /// What scripts asked for, each with the package whose script it was.
@@ -40,11 +41,11 @@ impl Asked {
         let Some(found) = self.overrides.iter().find(is_this) else { return };
         let id = |table: &str, name: &str| -> Option<u32> {
             if let Some(id) = name.strip_prefix('#') {
-                return id.parse().ok();
+                return accounts::id(id);
             }
             let text = assembly.text(table).ok()??;
             let rows = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
-            rows.filter(|row| row.first() == Some(&name)).find_map(|row| row.get(2)?.parse().ok())
+            rows.filter(|row| row.first() == Some(&name)).find_map(|row| accounts::id(row.get(2)?))
         };
         meta.mode = found.mode;
         meta.uid = id("/etc/passwd", &found.user).unwrap_or(meta.uid);

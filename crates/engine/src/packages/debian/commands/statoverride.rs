@@ -6,6 +6,7 @@ use cvmkit_shell::world::Files as _;
 
 use super::System;
 use super::asked::Override;
+use crate::rootfs::accounts;
 
 /// `dpkg-statoverride [--update] [--force] [--quiet] --add|--remove|--list ...`.
 pub(super) fn dpkg_statoverride(
@@ -107,14 +108,14 @@ fn list(system: &mut System<'_, '_>, call: &mut Call<'_>, patterns: &[String]) -
 /// An account's id: `#7` is 7, and 7 alone is a name.
 fn account(text: &str, by_name: impl FnOnce(&[u8]) -> Option<u32>) -> Option<u32> {
     match text.strip_prefix('#') {
-        Some(id) => id.parse().ok(),
+        Some(id) => accounts::id(id),
         None => by_name(text.as_bytes()),
     }
 }
 
 /// An account as it is listed: an id by its name, where it has one.
 fn named(system: &System<'_, '_>, table: &str, account: &str) -> String {
-    let Some(id) = account.strip_prefix('#').and_then(|id| id.parse().ok()) else {
+    let Some(id) = account.strip_prefix('#').and_then(accounts::id) else {
         return account.to_owned();
     };
     match system.name_of(table, id) {

@@ -267,6 +267,7 @@ fn overrides_are_those_of_dpkg_statoverride() {
          dpkg-statoverride --remove /opt/gone; echo $?; dpkg-statoverride --remove /opt/gone; echo $?",
         "dpkg-statoverride --add '#0' '#0' 0750 /opt/x/; echo $?; dpkg-statoverride --list",
         "dpkg-statoverride --add nobody-there root 0750 /opt/x; echo $?",
+        "dpkg-statoverride --add '#4294967295' root 0750 /opt/x; echo $?; dpkg-statoverride --list",
         "dpkg-statoverride --add root root rwx /opt/x; echo $?",
     ] {
         compare("dpkg-statoverride", "--root \"$ROOT\"", &files, script);

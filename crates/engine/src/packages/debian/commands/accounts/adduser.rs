@@ -5,6 +5,7 @@ use cvmkit_shell::commands::{Call, Options, gid};
 
 use super::tables::{NewUser, Table};
 use crate::packages::debian::commands::System;
+use crate::rootfs::accounts;
 
 /// The shell of a system user (`adduser --system`).
 const NOLOGIN: &str = "/usr/sbin/nologin";
@@ -74,8 +75,8 @@ fn text(word: &[u8]) -> String {
 /// The argument of an option, an id.
 fn number(call: &Call<'_>, options: &Options<'_>, letter: u8) -> Result<Option<u32>, Stop> {
     let Some(word) = options.last(letter) else { return Ok(None) };
-    let id = text(word).parse();
-    id.map(Some).map_err(|_| call.unsupported(format!("the id {}", text(word))))
+    let id = accounts::id(&text(word));
+    id.map(Some).ok_or_else(|| call.unsupported(format!("the id {}", text(word))))
 }
 
 fn member(

@@ -6,6 +6,7 @@ use cvmkit_shell::world::Files as _;
 
 use super::tables::{NewUser, Table};
 use crate::packages::debian::commands::System;
+use crate::rootfs::accounts;
 
 /// The group of users who get none of their own (`GROUP`, useradd(8)).
 const DEFAULT_GROUP: u32 = 100;
@@ -72,8 +73,9 @@ fn operand(call: &Call<'_>, options: &Options<'_>) -> Result<String, Stop> {
 
 /// The argument of an option, an id.
 fn number(call: &Call<'_>, options: &Options<'_>, letter: u8) -> Result<Option<u32>, Stop> {
-    let id = options.last(letter).map(|word| text(word).parse());
-    id.transpose().map_err(|_| call.unsupported("an id that is not a number"))
+    let id = options.last(letter).map(|word| accounts::id(&text(word)));
+    let refused = || call.unsupported("an id that is not a number, or that no account can have");
+    id.map(|id| id.ok_or_else(refused)).transpose()
 }
 
 /// `groupadd -r|-g ID [-f] GROUP`.
