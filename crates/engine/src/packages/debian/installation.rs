@@ -12,7 +12,7 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::Finished;
 
-use super::commands::{Asked, Script, State, System};
+use super::commands::{Asked, Repeats, Script, State, System};
 use super::error::{AssembleError, ScriptProblem};
 use super::order::{self, Order};
 use super::package::Package;
@@ -173,16 +173,31 @@ impl<'a> Installation<'_, 'a> {
             return;
         }
         let sha256 = Sha256::of(text);
-        let decision = self.skipping.decide(&package.name, sha256);
+        let decision = self.skipping.decide(&package.name, file, sha256);
         match decision {
             Decision::Skip => self.skipped(package, file, sha256, text),
-            Decision::Give(given) => self.give(package, file, sha256, given),
+            Decision::Give { given, before } => {
+                let again =
+                    file != "postinst" && package.control.files.get("postinst") == Some(text);
+                self.give(package, file, sha256, given, Repeats { before, again });
+            }
             Decision::Evaluate | Decision::GaveBefore => {}
         }
-        let result = match decision {
-            Decision::Evaluate => self.system.maintain(package, script, text),
-            _ => self.system.maintain(package, script, &generated(text)),
+        let (evaluated, decision) = match decision {
+            Decision::Evaluate => (text.clone(), None),
+            Decision::Skip => (generated(text), Some(ScriptDecision::Skip)),
+            Decision::Give { .. } | Decision::GaveBefore => {
+                (generated(text), Some(ScriptDecision::Give))
+            }
         };
+        let mut result = self.system.maintain(package, script, &evaluated, false);
+        if self.system.take_frontend() {
+            self.record(package, script, sha256, decision);
+            if !self.start_frontend(package) {
+                return;
+            }
+            result = self.system.maintain(package, script, &evaluated, true);
+        }
         match result {
             Ok(Finished { status: 0, .. }) => {}
             Ok(finished) => {
@@ -191,15 +206,32 @@ impl<'a> Installation<'_, 'a> {
             }
             Err(stop) => self.problem(package, file, Some(text), stopped(&stop)),
         }
+        self.record(package, script, sha256, decision);
+    }
+
+    /// What debconf's frontend does before a `preinst` that reads the confmodule: it loads the templates of the
+    /// package and has its `config` ask. False where that fails, and the `preinst` with it.
+    fn start_frontend(&mut self, package: &Package) -> bool {
+        let before = self.problems.len();
+        if let Err(why) = self.system.load_templates(package) {
+            self.problem(package, "templates", None, why);
+        }
+        self.run(package, &Script::Config);
+        self.problems.len() == before
+    }
+
+    /// Takes down what a script has changed since anything was taken down.
+    fn record(
+        &mut self,
+        package: &Package,
+        script: &Script,
+        sha256: Sha256,
+        decision: Option<ScriptDecision>,
+    ) {
         let effects = self.system.take_effects();
         for effect in effects.iter().filter(|effect| effect.is_shown()) {
             self.system.assembly.note(format!("{script} of {}: {effect}", package.name));
         }
-        let decision = match decision {
-            Decision::Evaluate => None,
-            Decision::Skip => Some(ScriptDecision::Skip),
-            Decision::Give(_) | Decision::GaveBefore => Some(ScriptDecision::Give),
-        };
         self.runs.add(&package.name, script, sha256, decision, &effects);
     }
 
@@ -217,7 +249,14 @@ impl<'a> Installation<'_, 'a> {
     }
 
     /// Does what the definition gives instead of a script.
-    fn give(&mut self, package: &Package, script: &str, sha256: Sha256, given: &Given) {
+    fn give(
+        &mut self,
+        package: &Package,
+        script: &str,
+        sha256: Sha256,
+        given: &Given,
+        repeats: Repeats,
+    ) {
         let of_user = |name: &str| given.users.iter().any(|user| user.name == name);
         let groups = given.groups.iter().filter(|group| !of_user(&group.name));
         self.system.assembly.notices.push(Notice::ScriptGiven {
@@ -228,7 +267,7 @@ impl<'a> Installation<'_, 'a> {
             users: given.users.iter().map(|user| user.name.clone()).collect(),
             groups: groups.map(|group| group.name.clone()).collect(),
         });
-        let errors = self.system.give(given, &skip::key(&package.name, "give"));
+        let errors = self.system.give(given, &skip::key(&package.name, "give"), repeats);
         self.not_given.extend(errors.into_iter().map(AssembleError::from));
     }
 
@@ -255,7 +294,10 @@ impl<'a> Installation<'_, 'a> {
         }
         let names = order.packages.iter().map(|package| package.name.as_str());
         errors.append(&mut self.not_given);
-        errors.extend(self.skipping.check(&names.collect()).err().map(AssembleError::from));
+        // Scripts that a bound has kept from being looked at may be those.
+        if !self.system.is_full() {
+            errors.extend(self.skipping.check(&names.collect()).err().map(AssembleError::from));
+        }
         AssembleError::of_all(errors)
     }
 
@@ -381,5 +423,116 @@ mod tests {
         let request = request(&packages);
         let error = install(&mut Assembly::new(&request.root), &request).map(drop).unwrap_err();
         assert!(error.to_string().contains("activate one another without an end"), "{error}");
+    }
+
+    /// Programs and debconf's functions, of a package that is unpacked before all others.
+    fn programs() -> Package {
+        let files = [("usr/bin/", ""), ("usr/bin/cat", ""), ("usr/share/debconf/confmodule", "")];
+        let mut debconf = package("debconf", "Essential: yes\n", &files);
+        debconf.entries[1].mode = 0o755;
+        debconf
+    }
+
+    /// `/usr/share/debconf/frontend`: the templates are loaded and `config` has asked before a `preinst` goes on
+    /// that reads the confmodule; what it did before that, it does twice.
+    #[test]
+    fn a_preinst_that_reads_the_confmodule_runs_below_the_frontend() {
+        let templates = "Template: p/x\nType: string\nDefault: of the template\nDescription: d\n";
+        let config = "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_get p/x\n\
+                      echo \"config $* $RET $DPKG_MAINTSCRIPT_NAME\" >> /etc/log\ndb_set p/x asked\n";
+        let preinst = "#!/bin/sh\nset -e\necho \"before $* ${DEBIAN_HAS_FRONTEND:-none}\" >> /etc/log\n\
+                       . /usr/share/debconf/confmodule\ndb_get p/x\necho \"preinst $* $RET\" >> /etc/log\n";
+        let postinst = "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_get p/x\n\
+                        echo \"postinst $* $RET\" >> /etc/log\n";
+        let asks = package("p", "", &[]);
+        let asks = with_script(asks, "templates", templates);
+        let asks = with_script(asks, "config", config);
+        let asks = with_script(asks, "preinst", preinst);
+        let packages = [programs(), package("base", "Essential: yes\n", &[("etc/", "")]), {
+            with_script(asks, "postinst", postinst)
+        }];
+        let request = request(&packages);
+        let mut assembly = Assembly::new(&request.root);
+        let outcome = install(&mut assembly, &request).unwrap();
+        let lines = "before install none\nconfig configure  of the template config\n\
+                     before install 1\npreinst install asked\n\
+                     config configure  asked config\npostinst configure  asked\n";
+        assert_eq!(assembly.text("/etc/log").unwrap().as_deref(), Some(lines));
+        let ran: Vec<&str> = outcome.scripts.iter().map(|one| one.script.as_str()).collect();
+        assert_eq!(ran, ["preinst", "config", "postinst"]);
+    }
+
+    #[test]
+    fn a_config_that_fails_keeps_the_frontend_from_the_preinst() {
+        let asks = with_script(package("p", "", &[]), "config", "#!/bin/sh\nexit 3\n");
+        let preinst = "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\nexit 4\n";
+        let packages = [programs(), with_script(asks, "preinst", preinst)];
+        let request = request(&packages);
+        let error = install(&mut Assembly::new(&request.root), &request).map(drop).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("config of p: ends with 3"), "{said}");
+        assert!(!said.contains("preinst"), "{said}");
+    }
+
+    /// Packages of kernels have one file for several scripts.
+    #[test]
+    fn what_is_given_for_a_text_is_given_for_each_script_that_has_it() {
+        use crate::rootfs::{Changes, Placed, PlacedNode, UserRequest};
+
+        let placed = |path: &str, user: &str, node| Placed {
+            path: path.into(),
+            mode: 0o755,
+            user: user.into(),
+            group: "root".into(),
+            xattrs: std::collections::BTreeMap::new(),
+            node,
+        };
+        let script = "#!/bin/sh\nfrobnicate\n";
+        let both =
+            with_script(package("a", "", &[("etc/", ""), ("etc/own", "x")]), "preinst", script);
+        let packages = [with_script(both, "postinst", script)];
+        let private = Changes { mode: Some(0o600), ..Changes::default() };
+        let given = Given {
+            users: vec![UserRequest { name: "web".into(), ..UserRequest::default() }],
+            files: vec![
+                placed("/etc/own", "root", PlacedNode::Existing(private)),
+                placed("/srv/web", "web", PlacedNode::Directory),
+            ],
+            groups: Vec::new(),
+        };
+        let sha256 = Sha256::of(script.as_bytes());
+        let give = [("a".to_owned(), [(sha256, given)].into())].into();
+        let request = Request { give, ..request(&packages) };
+        let mut assembly = Assembly::new(&request.root);
+        let outcome = install(&mut assembly, &request).unwrap();
+        let notices = assembly.notices.iter().map(ToString::to_string);
+        let notices: Vec<String> = notices.collect();
+        for (script, notice) in ["preinst of a", "postinst of a"].iter().zip(&notices) {
+            assert!(notice.contains(script), "{notices:?}");
+        }
+        assert_eq!((notices.len(), outcome.scripts.len()), (2, 2));
+        let id = assembly.find("/etc/own").unwrap();
+        assert_eq!(assembly.tree.inode(id).meta.mode, 0o600);
+        let effects = |at: usize| outcome.scripts[at].lines.join("\n");
+        assert!(effects(0).contains("user web"), "{}", effects(0));
+        assert!(effects(1).contains("/etc/own 0600"), "{}", effects(1));
+    }
+
+    /// Whether a digest is one of a script is not known while scripts were not looked at.
+    #[test]
+    fn nothing_is_for_nothing_where_a_bound_ended_the_evaluation() {
+        let endless = "#!/bin/sh\nwhile :; do :; done\n";
+        let of = |name: &str, script: &str| with_script(package(name, "", &[]), "postinst", script);
+        let names: Vec<String> = (10..40).map(|number| format!("a{number}")).collect();
+        let mut packages: Vec<Package> = names.iter().map(|name| of(name, endless)).collect();
+        packages.push(of("z", "#!/bin/sh\nfrobnicate\n"));
+        let sha256 = Sha256::of(b"#!/bin/sh\nfrobnicate\n");
+        let skip = [("z".to_owned(), BTreeSet::from([sha256]))].into();
+        let limits = cvmkit_shell::evaluation::Limits { steps: 1000, ..Default::default() };
+        let request = Request { skip, limits, ..request(&packages) };
+        let error = install(&mut Assembly::new(&request.root), &request).map(drop).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("steps of all scripts"), "{said}");
+        assert!(!said.contains("no effect") && !said.contains("matches none"), "{said}");
     }
 }

@@ -18,7 +18,8 @@ const END: &str = "# End automatically added section";
 pub(super) struct Skipping<'r> {
     wanted: &'r BTreeMap<String, BTreeSet<Sha256>>,
     given: &'r BTreeMap<String, BTreeMap<Sha256, Given>>,
-    used: BTreeSet<(&'r str, Sha256)>,
+    /// By package, text and script: two scripts of a package may be one text.
+    used: BTreeSet<(&'r str, Sha256, &'static str)>,
 }
 
 /// What is done of a script.
@@ -29,8 +30,13 @@ pub(super) enum Decision<'r> {
     /// What debhelper wrote is evaluated, and nothing done for the rest.
     Skip,
     /// What debhelper wrote is evaluated, behind what is given instead.
-    Give(&'r Given),
-    /// As [`Decision::Give`], when that was done before: a script runs again for triggers.
+    Give {
+        /// What is given.
+        given: &'r Given,
+        /// True where it was given for another script of the package with this text.
+        before: bool,
+    },
+    /// As [`Decision::Give`], when that was done for this script: it runs again for triggers.
     GaveBefore,
 }
 
@@ -39,22 +45,34 @@ impl<'r> Skipping<'r> {
         Self { wanted: &request.skip, given: &request.give, used: BTreeSet::new() }
     }
 
-    /// What is to be done of the script of a package with this digest.
-    pub(super) fn decide(&mut self, package: &str, sha256: Sha256) -> Decision<'r> {
+    /// What is to be done of a script of a package, whose text has this digest.
+    pub(super) fn decide(
+        &mut self,
+        package: &str,
+        script: &'static str,
+        sha256: Sha256,
+    ) -> Decision<'r> {
         if let Some((package, wanted)) = self.wanted.get_key_value(package)
             && wanted.contains(&sha256)
         {
-            self.used.insert((package, sha256));
+            self.used.insert((package, sha256, script));
             return Decision::Skip;
         }
         let given = self.given.get_key_value(package);
         match given.and_then(|(package, given)| Some((package, given.get(&sha256)?))) {
-            Some((package, given)) => match self.used.insert((package, sha256)) {
-                true => Decision::Give(given),
-                false => Decision::GaveBefore,
-            },
+            Some((package, given)) => {
+                let before = self.is_used(package, &sha256);
+                match self.used.insert((package, sha256, script)) {
+                    true => Decision::Give { given, before },
+                    false => Decision::GaveBefore,
+                }
+            }
             None => Decision::Evaluate,
         }
+    }
+
+    fn is_used(&self, package: &str, sha256: &Sha256) -> bool {
+        self.used.iter().any(|(name, text, _)| *name == package && text == sha256)
     }
 
     /// What the definition says to skip of a package.
@@ -77,7 +95,7 @@ impl<'r> Skipping<'r> {
                 true => "matches none of its scripts",
                 false => "is of a package that is not in the image",
             };
-            if !self.used.contains(&(name.as_str(), *sha256)) {
+            if !self.is_used(name, sha256) {
                 let key = key(name, what);
                 unused.push(Unused { key, value: sha256.to_string(), why: why.to_owned() });
             }
@@ -177,14 +195,21 @@ mod tests {
                     request.give.insert(name.to_owned(), given);
                 }
                 let mut skipping = Skipping::new(&request);
-                assert!(matches!(skipping.decide("b", digest), Decision::Evaluate));
-                assert!(matches!(skipping.decide(name, Sha256::of(b"y")), Decision::Evaluate));
+                assert!(matches!(skipping.decide("b", "postinst", digest), Decision::Evaluate));
+                assert!(matches!(
+                    skipping.decide(name, "postinst", Sha256::of(b"y")),
+                    Decision::Evaluate
+                ));
                 if uses {
-                    let decision = skipping.decide(name, digest);
+                    let decision = skipping.decide(name, "postinst", digest);
                     assert_eq!(matches!(decision, Decision::Skip), what == "skip");
-                    assert_eq!(matches!(decision, Decision::Give(_)), what == "give");
-                    let again = skipping.decide(name, digest);
+                    assert_eq!(matches!(decision, Decision::Give { .. }), what == "give");
+                    let again = skipping.decide(name, "postinst", digest);
                     assert_eq!(matches!(again, Decision::GaveBefore), what == "give");
+                    // The same text of another script.
+                    let other = skipping.decide(name, "preinst", digest);
+                    let is_given = matches!(other, Decision::Give { before: true, .. });
+                    assert_eq!(is_given, what == "give");
                 }
                 let result = skipping.check(&BTreeSet::from(["a", "b"]));
                 let Some(why) = why else {

@@ -11,7 +11,9 @@ use cvmkit_shell::world::Files as _;
 use super::System;
 use super::accounts::{NewUser, Table};
 use crate::packages::debian::request::Given;
-use crate::rootfs::{GroupRequest, Placed, RootfsError, UserRequest, accounts, overlay};
+use crate::rootfs::{
+    Accounts, GroupRequest, Placed, PlacedNode, RootfsError, UserRequest, accounts, hidden, overlay,
+};
 
 /// What a user has who is given nothing else, as in `[[users]]`.
 const NO_HOME: &str = "/nonexistent";
@@ -20,20 +22,53 @@ const NO_SHELL: &str = "/usr/sbin/nologin";
 /// The mode of a home directory, as in `[[users]]`.
 const HOME_MODE: u16 = 0o700;
 
+/// How often a text is that something is given for: two scripts of a package may be one file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Repeats {
+    /// Another script with this text was there before: its accounts are.
+    pub(crate) before: bool,
+    /// Another one comes: what is changed where it is waits for it, when the package is unpacked.
+    pub(crate) again: bool,
+}
+
 impl System<'_, '_> {
     /// Does what is given; `key` has it in the definition. Answers all that can't be done.
-    pub(crate) fn give(&mut self, given: &Given, key: &str) -> Vec<RootfsError> {
+    pub(crate) fn give(&mut self, given: &Given, key: &str, repeats: Repeats) -> Vec<RootfsError> {
         let mut errors: Vec<RootfsError> = Vec::new();
-        errors.extend(given.groups.iter().filter_map(|group| self.give_group(group).err()));
-        errors.extend(given.users.iter().filter_map(|user| self.give_user(user, key).err()));
+        let (groups, users): (Vec<_>, Vec<_>) = match repeats.before {
+            false => (given.groups.iter().collect(), given.users.iter().collect()),
+            true => {
+                let groups = given.groups.iter();
+                let users = given.users.iter();
+                (
+                    groups.filter(|group| !self.has(Table::Group, &group.name)).collect(),
+                    users.filter(|user| !self.has(Table::Passwd, &user.name)).collect(),
+                )
+            }
+        };
+        errors.extend(groups.into_iter().filter_map(|group| self.give_group(group).err()));
+        errors.extend(users.into_iter().filter_map(|user| self.give_user(user, key).err()));
+        let waits = |file: &&Placed| repeats.again && matches!(file.node, PlacedNode::Existing(_));
+        let files: Vec<&Placed> = given.files.iter().filter(|file| !waits(file)).collect();
         match accounts::read_back(self.assembly, self.unfixed.clone()) {
-            Ok(accounts) => errors.extend(given.files.iter().filter_map(|file| {
-                self.make_parents(file);
-                overlay::place_one(self.assembly, file, &accounts, key).err()
-            })),
+            Ok(accounts) => errors.extend(
+                files.into_iter().filter_map(|file| self.give_file(file, &accounts, key).err()),
+            ),
             Err(error) => errors.push(error),
         }
         errors
+    }
+
+    fn give_file(
+        &mut self,
+        file: &Placed,
+        accounts: &Accounts,
+        key: &str,
+    ) -> Result<(), RootfsError> {
+        let files = format!("{key}.files");
+        hidden::check(self.assembly, &file.path, &files, hidden::hidden_by)?;
+        self.make_parents(file);
+        overlay::place_one(self.assembly, file, accounts, key)
     }
 
     fn give_group(&mut self, group: &GroupRequest) -> Result<(), RootfsError> {
@@ -64,6 +99,8 @@ impl System<'_, '_> {
         };
         let id = self.add_user(&new).map_err(refused)?;
         if home != NO_HOME && self.status(home.as_bytes(), true).is_err() {
+            let key = format!("{key}.users.`{name}`.home");
+            hidden::check(self.assembly, &home, &key, hidden::hidden_by)?;
             self.make_home(&home, id, primary).map_err(refused)?;
             let closed = self.set_mode(home.as_bytes(), HOME_MODE);
             closed.map_err(|error| refused(format!("{home}: {}", error.words())))?;
@@ -107,7 +144,7 @@ mod tests {
 
     use super::*;
     use crate::rootfs::tests::{access, assembly, at};
-    use crate::rootfs::{Changes, Ids, PlacedNode, Request};
+    use crate::rootfs::{Changes, Ids, Request};
 
     const TABLES: [(&str, &str); 4] = [
         ("/etc/passwd", "root:x:0:0::/:/bin/sh\n"),
@@ -154,7 +191,7 @@ mod tests {
                 placed("/etc/there", 0o644, ["root", "root"], changed),
             ],
         };
-        assert!(system.give(&given, "key").is_empty());
+        assert!(system.give(&given, "key", Repeats::default()).is_empty());
         let effects = system.take_effects();
         let shown = effects.iter().filter(|effect| effect.is_shown());
         let effects: Vec<String> = shown.map(ToString::to_string).collect();
@@ -206,8 +243,11 @@ mod tests {
                 placed("/etc/y", 0o644, ["root", "root"], PlacedNode::Existing(Changes::default())),
             ],
         };
-        let errors: Vec<String> =
-            system.give(&given, "key").iter().map(ToString::to_string).collect();
+        let errors: Vec<String> = system
+            .give(&given, "key", Repeats::default())
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let words = [
             "account `ssl-cert`: is there already",
             "account `root`: is there already",
@@ -220,5 +260,38 @@ mod tests {
         for (error, words) in errors.iter().zip(words) {
             assert!(error.starts_with(words), "{error}");
         }
+    }
+
+    /// A link may lead where nothing lasts: neither a file nor a home is lost there without a word.
+    #[test]
+    fn nothing_is_given_where_a_boot_hides_it() {
+        let request = Request::default();
+        let links = [("/var/run", "-> /run"), ("/var/lock", "-> ../run/lock")];
+        let mut tree = assembly(&request, &[&TABLES[..], &links].concat());
+        let mut system = System::new(&mut tree, &[], "amd64");
+        let file = |path| placed(path, 0o755, ["root", "root"], PlacedNode::Directory);
+        let user = |name: &str, home: &str| UserRequest {
+            name: name.into(),
+            home: Some(home.into()),
+            ..UserRequest::default()
+        };
+        let given = Given {
+            users: vec![user("web", "/var/run/web"), user("logs", "/var/lib/logs")],
+            files: vec![file("/var/run/x"), file("/var/lock/a/b"), file("/var/tmp/x")],
+            groups: Vec::new(),
+        };
+        let errors = system.give(&given, "key", Repeats::default());
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let words = [
+            "key.users.`web`.home: `/var/run/web` is `/run/web`, which is below /run, where a boot",
+            "key.files: `/var/run/x` is `/run/x`, which is below /run, where a boot",
+            "key.files: `/var/lock/a/b` is `/run/lock/a/b`, which is below /run, where a boot",
+            "key.files: `/var/tmp/x` is below /var/tmp, which a boot empties",
+        ];
+        assert_eq!(errors.len(), words.len(), "{errors:#?}");
+        for (error, words) in errors.iter().zip(words) {
+            assert!(error.starts_with(words), "{error}");
+        }
+        assert!(tree.find("/run").is_none() && tree.find("/var/lib/logs").is_some());
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::{Finished, Start};
 
-use super::debconf::{AnswerProblem, Answers, Database};
+use super::debconf::{AnswerProblem, Answers, Database, Frontend};
 use super::interpreter::{dialect, letters, shebang};
 use super::{State, System};
 use crate::packages::debian::Package;
@@ -81,7 +81,8 @@ fn environment(package: &Package, script: &Script, dpkg: &str) -> BTreeMap<Strin
 }
 
 impl System<'_, '_> {
-    /// Evaluates the text of a script of a package; what it came to.
+    /// Evaluates the text of a script of a package; what it came to. `in_frontend` says that debconf's frontend
+    /// runs it.
     ///
     /// # Errors
     /// [`Stop`]: something in it that can't be evaluated.
@@ -90,6 +91,7 @@ impl System<'_, '_> {
         package: &Package,
         script: &Script,
         text: &[u8],
+        in_frontend: bool,
     ) -> Result<Finished, Stop> {
         let (interpreter, argument) = shebang(text).unwrap_or_default();
         let name = format!("{script} of {}", package.name);
@@ -103,16 +105,30 @@ impl System<'_, '_> {
         };
         let dpkg = self.packages.get("dpkg").map_or("", |dpkg| dpkg.version.as_str());
         let dpkg = dpkg.split('-').next().unwrap_or(dpkg);
+        let mut environment = environment(package, script, dpkg);
+        if in_frontend {
+            environment.insert("DEBIAN_HAS_FRONTEND".to_owned(), b"1".to_vec());
+        }
         let start = Start {
-            environment: environment(package, script, dpkg),
+            environment,
             name,
             arguments: script.arguments(),
             options,
             dialect,
             ..Start::default()
         };
+        self.debconf.frontend = match script {
+            Script::Preinst if !in_frontend => Frontend::Waits(start.arguments.clone()),
+            _ => Frontend::Runs,
+        };
         self.begin(&start.name)?;
         self.script(text, start)
+    }
+
+    /// Whether the script that has just ended wants to run again below debconf's frontend.
+    pub(crate) fn take_frontend(&mut self) -> bool {
+        let frontend = std::mem::take(&mut self.debconf.frontend);
+        matches!(frontend, Frontend::Wanted)
     }
 
     /// Says how far a package is from now on.

@@ -37,6 +37,7 @@ pub use accounts::AccountChange;
 pub use asked::{Asked, Diversion, LeftOut, Override, Unit};
 pub use debconf::AnswerProblem;
 pub use effects::{Effect, PathState};
+pub(crate) use given::Repeats;
 pub use maintainer::Script;
 use system::Program;
 pub use system::{State, System};

@@ -237,7 +237,7 @@ const TEMPLATES: &str = "Template: p/area\nType: select\nChoices: Etc, Europe\nD
 fn asking() -> Vec<Package> {
     let script = "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_get p/area\narea=$RET\n\
                   db_fget p/area seen\necho \"$area $RET\" > /etc/area\n\
-                  db_register p/on p/made\ndb_get p/made\necho \"$RET\" > /etc/made\n";
+                  db_get p/secret\ndb_register p/on p/made\ndb_get p/made\necho \"$RET\" > /etc/made\n";
     let asks = with_script(package("p", "", &[("etc/", "")]), "templates", TEMPLATES);
     vec![package("debconf", "", &PROGRAMS), with_script(asks, "postinst", script)]
 }

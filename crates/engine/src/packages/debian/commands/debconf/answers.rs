@@ -13,6 +13,13 @@ use cvmkit_host::fault::near;
 /// How many choices a message lists.
 const LISTED_MAX: usize = 8;
 
+/// The type of a question for a password.
+const PASSWORD_TYPE: &str = "password";
+
+/// The types of questions (debconf-devel(7), "Type").
+const TYPES: [&str; 9] =
+    ["boolean", "error", "multiselect", "note", PASSWORD_TYPE, "select", "string", "text", "title"];
+
 /// What is in the way of a password.
 const PASSWORD: &str = "asks for a password, and whoever has the image can read all that it holds";
 
@@ -22,7 +29,10 @@ pub(crate) struct Answers {
     given: BTreeMap<String, String>,
     /// True for an image whose passwords protect nothing.
     is_debug: bool,
-    used: BTreeSet<String>,
+    /// Those that a question has had.
+    taken: BTreeSet<String>,
+    /// Those that a script has read: all others change nothing.
+    read: BTreeSet<String>,
     refused: BTreeMap<String, Refusal>,
 }
 
@@ -45,11 +55,22 @@ struct Refusal {
 }
 
 /// What a question takes.
-pub(super) struct Kind<'t> {
-    /// The template's field `Type`.
-    pub(super) name: &'t str,
+pub(super) struct Kind {
+    /// The template's type, as [`Kind::name`] has it.
+    pub(super) name: String,
     /// Its choices, where it has some and all of them are known.
     pub(super) choices: Option<Vec<String>>,
+}
+
+impl Kind {
+    /// A type as debconf knows it: it looks for the element of that name with a capital letter, so that `Password`
+    /// is `password`, and `PASSWORD` nothing (`makeelement`, `Debconf/FrontEnd.pm`).
+    pub(super) fn name(of_template: &str) -> String {
+        let mut characters = of_template.chars();
+        let first = characters.next().map(|first| first.to_ascii_lowercase());
+        let name: String = first.into_iter().chain(characters).collect();
+        if TYPES.contains(&name.as_str()) { name } else { of_template.to_owned() }
+    }
 }
 
 impl Answers {
@@ -68,21 +89,31 @@ impl Answers {
         Self { given, refused, ..Self::default() }
     }
 
-    /// The answer to a question that is there from now on; one that was there and is gone has lost it.
-    pub(super) fn take(&mut self, question: &str, kind: &Kind<'_>) -> Option<String> {
-        let answer = self.given.get(question)?.clone();
-        if !self.used.insert(question.to_owned()) || self.refused.contains_key(question) {
-            return None;
-        }
-        if let Some(refusal) = self.refusal(&answer, kind) {
+    /// Holds the answer to a question against a template that the question has from now on. One that a password
+    /// was refused for is refused for that first.
+    pub(super) fn judge(&mut self, question: &str, kind: &Kind) {
+        let Some(answer) = self.given.get(question) else { return };
+        if let Some(refusal) = self.refusal(answer, kind)
+            && (kind.name == PASSWORD_TYPE || !self.refused.contains_key(question))
+        {
             self.refused.insert(question.to_owned(), refusal);
-            return None;
         }
-        Some(answer)
+    }
+
+    /// The answer to a question that is there from now on; one that was there and is gone has lost it.
+    pub(super) fn take(&mut self, question: &str) -> Option<String> {
+        let answer = self.given.get(question)?.clone();
+        let is_new = self.taken.insert(question.to_owned());
+        (is_new && !self.refused.contains_key(question)).then_some(answer)
+    }
+
+    /// Notes that a script has read an answer.
+    pub(super) fn read(&mut self, question: &str) {
+        self.read.insert(question.to_owned());
     }
 
     /// Holds an answer against choices that a script has filled in.
-    pub(super) fn check(&mut self, question: &str, value: &str, kind: &Kind<'_>) {
+    pub(super) fn check(&mut self, question: &str, value: &str, kind: &Kind) {
         if self.given.get(question).is_some_and(|answer| answer == value)
             && let Some(refusal) = self.refusal(value, kind)
         {
@@ -90,11 +121,11 @@ impl Answers {
         }
     }
 
-    fn refusal(&self, answer: &str, kind: &Kind<'_>) -> Option<Refusal> {
+    fn refusal(&self, answer: &str, kind: &Kind) -> Option<Refusal> {
         let plain = |why: String| Some(Refusal { why, hint: None });
         let choices = kind.choices.as_deref();
-        match kind.name {
-            "password" if !self.is_debug => Some(Refusal {
+        match kind.name.as_str() {
+            PASSWORD_TYPE if !self.is_debug => Some(Refusal {
                 why: PASSWORD.to_owned(),
                 hint: Some(
                     "leave it out and have a unit set the password at boot, or answer it in a variant with \
@@ -112,7 +143,8 @@ impl Answers {
             "text" | "note" | "title" | "error" => {
                 plain(format!("is of type `{}`, which tells something and asks nothing", kind.name))
             }
-            _ => None,
+            PASSWORD_TYPE | "string" | "boolean" => None,
+            unknown => plain(format!("is of the type `{unknown}`, which debconf does not know")),
         }
     }
 
@@ -126,7 +158,11 @@ impl Answers {
         let problem = |question: &String| {
             let refusal = match self.refused.get(question) {
                 Some(refusal) => refusal.clone(),
-                None if self.used.contains(question) || !have_all_run => return None,
+                None if self.read.contains(question) || !have_all_run => return None,
+                None if self.taken.contains(question) => Refusal {
+                    why: "changes nothing: no script of the image reads it".to_owned(),
+                    hint: Some("leave it out".to_owned()),
+                },
                 None => Refusal {
                     why: "is a question of no package of the image".to_owned(),
                     hint: meant(question, known.clone()),
@@ -212,7 +248,10 @@ mod tests {
         let many: Vec<String> = (1..=20).map(|one| format!("choice-{one}")).collect();
         for (kind, choices, answer, words) in [
             ("string", None, "anything", None),
-            ("", None, "anything", None),
+            ("", None, "anything", Some("is of the type ``, which debconf does not know")),
+            ("PASSWORD", None, "secret", Some("is of the type `PASSWORD`")),
+            ("Password", None, "secret", Some("whoever has the image can read")),
+            ("Boolean", None, "yes", Some("is `true` or `false`, not `yes`")),
             ("boolean", None, "true", None),
             ("boolean", None, "yes", Some("is `true` or `false`, not `yes`")),
             ("select", choices(), "b c", None),
@@ -227,20 +266,21 @@ mod tests {
             ("password", None, "secret", Some("whoever has the image can read")),
         ] {
             let given = BTreeMap::from([("q".to_owned(), answer.to_owned())]);
-            let kind = Kind { name: kind, choices };
+            let kind = Kind { name: Kind::name(kind), choices };
             let mut answers = Answers::new(given.clone(), false);
-            assert_eq!(answers.take("other", &kind), None);
-            assert_eq!(answers.take("q", &kind).is_some(), words.is_none(), "{answer}");
+            answers.judge("other", &kind);
+            answers.judge("q", &kind);
+            assert_eq!(answers.take("other"), None);
+            assert_eq!(answers.take("q").is_some(), words.is_none(), "{answer}");
+            answers.read("q");
             let problems = answers.problems(std::iter::empty(), true);
             let said = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             assert!(said.contains(words.unwrap_or_default()), "{said}");
             assert_eq!(problems.len(), usize::from(words.is_some()), "{said}");
             assert!(!said.contains("secret"), "{said}");
             let mut debug = Answers::new(given, true);
-            assert_eq!(
-                debug.take("q", &kind).is_some(),
-                words.is_none() || kind.name == "password"
-            );
+            debug.judge("q", &kind);
+            assert_eq!(debug.take("q").is_some(), words.is_none() || kind.name == "password");
         }
     }
 
@@ -248,7 +288,8 @@ mod tests {
     fn an_answer_that_nobody_asks_for_is_named_with_what_was_meant() {
         let given = ["tzdata/Area", "x/script", "x/used"].map(|of| (of.to_owned(), "a".to_owned()));
         let mut answers = Answers::new(given.into(), false);
-        answers.take("x/used", &Kind { name: "string", choices: None });
+        answers.take("x/used");
+        answers.read("x/used");
         let problems = answers.problems(["tzdata/Areas", "x/used"].into_iter(), true);
         let hints: Vec<_> = problems.iter().map(|one| one.hint.as_deref()).collect();
         assert_eq!(hints[0], Some("did you mean `tzdata/Areas`?"));

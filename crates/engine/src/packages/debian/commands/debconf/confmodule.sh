@@ -1,5 +1,8 @@
 # The functions of debconf's confmodule. A build has nobody to ask: every answer is the definition's, or
 # the default of the template.
+if [ -z "${DEBIAN_HAS_FRONTEND:-}" ]; then
+	/usr/share/debconf/frontend x_begin "$0" "$@"
+fi
 export DEBIAN_HAS_FRONTEND=1
 if [ -z "${DEBCONF_REDIR:-}" ]; then
 	# As in a system, what a script prints is not taken for a command; descriptor 3 is its output.

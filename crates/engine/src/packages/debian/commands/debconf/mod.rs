@@ -13,7 +13,7 @@ mod tests;
 pub use answers::AnswerProblem;
 pub(crate) use answers::Answers;
 pub(super) use protocol::frontend;
-pub(crate) use question::Database;
+pub(crate) use question::{Database, Frontend};
 
 /// What scripts read to have the functions.
 pub(super) const CONFMODULE_PATH: &[u8] = b"/usr/share/debconf/confmodule";

@@ -4,7 +4,7 @@ use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
 use cvmkit_shell::world::Files as _;
 
-use super::Database;
+use super::{Database, Frontend};
 use crate::packages::debian::Package;
 use crate::packages::debian::commands::System;
 use crate::packages::debian::package::{ADMIN_DIRECTORY, info_name};
@@ -21,6 +21,9 @@ mod code {
 /// The version of the protocol.
 const VERSION: &str = "2.1";
 
+/// What the confmodule calls when it is read and no frontend runs.
+const BEGIN: &[u8] = b"x_begin";
+
 /// A code with its text.
 type Answer = (u8, String);
 
@@ -29,6 +32,11 @@ pub(in super::super) fn frontend(
     system: &mut System<'_, '_>,
     call: &mut Call<'_>,
 ) -> Result<u8, Stop> {
+    if let Some((first, words)) = call.arguments().split_first()
+        && first == BEGIN
+    {
+        return begin(system, call, words);
+    }
     let line = String::from_utf8_lossy(&call.arguments().join(&b' ')).into_owned();
     let words = match system.debconf.escapes {
         true => unescaped(&line),
@@ -50,6 +58,24 @@ pub(in super::super) fn frontend(
     };
     call.print(format!("{code} {text}\n").as_bytes());
     Ok(0)
+}
+
+/// What the confmodule does where no frontend runs: it becomes the frontend, which loads the templates of the
+/// package, has its `config` ask and runs the script again (`/usr/share/debconf/frontend`). That matters to a
+/// `preinst`: all others find both done.
+fn begin(system: &mut System<'_, '_>, call: &mut Call<'_>, words: &[Vec<u8>]) -> Result<u8, Stop> {
+    let Frontend::Waits(arguments) = &system.debconf.frontend else { return Ok(0) };
+    let package = call.variable("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
+    let name = [b"preinst of ".as_slice(), package].concat();
+    match words.split_first() {
+        Some((script, given)) if *script == name && given == arguments.as_slice() => {
+            system.debconf.frontend = Frontend::Wanted;
+            Err(call.unsupported("the frontend of debconf"))
+        }
+        // Of another script, which it would run again: nothing of the package's.
+        Some((script, _)) if *script != name => Ok(0),
+        _ => Err(call.unsupported("debconf's frontend with other arguments than dpkg's")),
+    }
 }
 
 /// Takes templates of a file, which may be a control file of dpkg's database.
@@ -118,9 +144,9 @@ fn answer(database: &mut Database, words: &[&str]) -> Option<Answer> {
             database.change(name, |question| question.set_flag(flag, &value));
             (code::SUCCESS, value)
         }
-        ("get", []) => (code::SUCCESS, database.value(name)),
+        ("get", []) => (code::SUCCESS, database.read(name)),
         ("metaget", [field]) => match field.to_ascii_lowercase().as_str() {
-            "value" => (code::SUCCESS, database.value(name)),
+            "value" => (code::SUCCESS, database.read(name)),
             field => match database.field(name, field) {
                 Some(text) => (code::SUCCESS, text),
                 None => (code::BAD_PARAMETERS, format!("{field} does not exist")),
