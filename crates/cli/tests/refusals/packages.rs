@@ -25,13 +25,12 @@ fn a_maintainer_script_that_cannot_be_evaluated_is_named() {
     let hello = Deb { postinst: Some(script), ..Deb::new("hello") };
     let Some(archive) = Archive::new(&[hello, Deb::base(), Deb::kernel()]) else { return };
     archive.lock();
-    let words =
-        ["postinst of hello, line 3: frobnicate: not found", "scripts.hello = { skip = [\""];
+    let words = ["postinst of hello, line 3: frobnicate: not found", "scripts.hello.skip = [\""];
     let said = archive.build();
     said.refused(2, &words);
     archive.nothing_built();
     // The hint is put into the definition as it is.
-    let start = said.stderr.find("scripts.hello = {").unwrap();
+    let start = said.stderr.find("scripts.hello.skip = [").unwrap();
     let key = said.stderr[start..].lines().next().unwrap();
     let packages = "[packages]\ninstall = [\"hello\", \"kernel\"]\nessential = false\n";
     archive.define(&format!("{packages}{key}\n"));

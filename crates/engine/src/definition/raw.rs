@@ -156,8 +156,8 @@ pub enum RawMetadata {
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a table such as `{ skip = [\"SHA-256\"] }`: the error about a script shows its \
-                 SHA-256"
+    expecting = "its own keys, such as `scripts.PACKAGE.skip = [\"SHA-256\"]`: the error about a \
+                 script shows its SHA-256"
 )]
 pub struct RawScripts {
     /// Leave them out, explicitly: the SHA-256 of each text, as the error about it shows it.

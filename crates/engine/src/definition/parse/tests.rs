@@ -159,7 +159,7 @@ fn a_skip_names_what_was_read_and_a_variant_says_something() {
     let definition = scripts(&format!("{{ skip = [\"{digest}\"] }}")).unwrap();
     assert_eq!(definition.packages.skip["x"].len(), 1);
     let error = scripts("\"skip\"").unwrap_err();
-    assert!(error.to_string().contains("{ skip = [\"SHA-256\"] }"), "{error}");
+    assert!(error.to_string().contains("scripts.PACKAGE.skip = [\"SHA-256\"]"), "{error}");
     assert!(scripts("{ skip = [] }").is_err());
     assert!(scripts("{ skip = [\"abc\"] }").is_err());
     let empty = project(&format!("{MINIMAL}\n[variant.same]\n")).unwrap();

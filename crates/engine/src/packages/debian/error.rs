@@ -164,7 +164,8 @@ fn skip_lines(problems: &[ScriptProblem]) -> String {
         .collect()
 }
 
-/// A key that can be put into a definition: names with a dot or a plus need quotes in TOML.
+/// A key that can be put into a definition, beside tables of the package (`give`): names with a dot or a plus need
+/// quotes in TOML.
 fn skip_key(package: &str, skipped: &BTreeSet<Sha256>) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let name = match package.bytes().all(is_bare) {
@@ -172,7 +173,7 @@ fn skip_key(package: &str, skipped: &BTreeSet<Sha256>) -> String {
         false => format!("\"{package}\""),
     };
     let digests: Vec<String> = skipped.iter().map(|digest| format!("\"{digest}\"")).collect();
-    format!("scripts.{name} = {{ skip = [{}] }}", digests.join(", "))
+    format!("scripts.{name}.skip = [{}]", digests.join(", "))
 }
 
 impl AssembleError {
@@ -225,5 +226,45 @@ impl Diagnosis for AssembleError {
             }
             Self::Unpack { .. } | Self::Triggers { .. } | Self::Relation { .. } => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::sample;
+
+    /// What is printed goes below `[packages]`, next to what is given there for another script of the package.
+    #[test]
+    fn what_a_hint_prints_is_put_beside_tables_that_give() {
+        let problem = |package: &str, text: &[u8]| ScriptProblem {
+            package: package.into(),
+            script: "postinst".into(),
+            sha256: Some(Sha256::of(text)),
+            skipped: BTreeSet::from([Sha256::of(b"before")]),
+            why: "why".into(),
+        };
+        let names = ["plain", "libstdc++6", "x.y", "0ad"];
+        let problems: Vec<ScriptProblem> =
+            names.iter().map(|name| problem(name, name.as_bytes())).collect();
+        let hint = AssembleError::Scripts(problems).hint().unwrap();
+        let keys: Vec<&str> = hint.lines().skip(1).map(str::trim).collect();
+        assert_eq!(keys.len(), names.len(), "{hint}");
+        let give = |name: &&str| {
+            format!(
+                "[[packages.scripts.\"{name}\".give]]\nscript = \"{}\"\ngroups = [{{ name = \"g\" }}]\n",
+                Sha256::of(b"other")
+            )
+        };
+        let gives = names.iter().map(give).collect::<String>();
+        let skips = format!("[packages]\n{}\n", keys.join("\n"));
+        for tables in [format!("{skips}{gives}"), format!("{gives}{skips}")] {
+            let packages = sample::definition(&tables).packages;
+            for name in names {
+                let skipped = [Sha256::of(b"before"), Sha256::of(name.as_bytes())];
+                assert_eq!(packages.skip[name], BTreeSet::from(skipped), "{tables}");
+                assert_eq!(packages.give[name].len(), 1, "{tables}");
+            }
+        }
     }
 }
