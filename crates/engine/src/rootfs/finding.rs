@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
-    /// A file holds a private key in text form (PEM): whoever has the image has the key. That of a package
+    /// A file holds a private key: whoever has the image has the key. That of a package
     /// is everybody's already, and is listed.
     PrivateKey,
     /// An account takes an empty password; the path is `/etc/shadow:NAME` or `/etc/passwd:NAME`.
@@ -35,6 +35,8 @@ pub enum FindingKind {
     MissingLibrary,
     /// An ELF file needs a loader that is not in the image.
     MissingLoader,
+    /// An ELF file says of itself what makes no sense, so that it is not known what it needs.
+    DamagedElf,
     /// A script needs an interpreter that is not in the image.
     MissingInterpreter,
 }
@@ -55,6 +57,7 @@ impl FindingKind {
             Self::AuthorizedKeys => "authorized-keys",
             Self::MissingLibrary => "missing-library",
             Self::MissingLoader => "missing-loader",
+            Self::DamagedElf => "damaged-elf",
             Self::MissingInterpreter => "missing-interpreter",
         }
     }
@@ -62,7 +65,13 @@ impl FindingKind {
     /// Whether it is about what a file needs of others to run.
     #[must_use]
     pub fn is_missing(self) -> bool {
-        matches!(self, Self::MissingLibrary | Self::MissingLoader | Self::MissingInterpreter)
+        matches!(
+            self,
+            Self::MissingLibrary
+                | Self::MissingLoader
+                | Self::DamagedElf
+                | Self::MissingInterpreter
+        )
     }
 }
 
@@ -150,6 +159,7 @@ mod tests {
             FindingKind::AuthorizedKeys,
             FindingKind::MissingLibrary,
             FindingKind::MissingLoader,
+            FindingKind::DamagedElf,
             FindingKind::MissingInterpreter,
         ] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());

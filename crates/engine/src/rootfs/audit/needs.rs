@@ -8,7 +8,7 @@
 
 use cvmkit_formats::tree::Node;
 
-use super::elf::{self, Machine, Needs};
+use super::elf::{self, ElfError, Machine, Needs};
 use crate::content::Content;
 use crate::rootfs::RootfsError;
 use crate::rootfs::assembly::{Assembly, bare};
@@ -45,7 +45,14 @@ impl<'a> Libraries<'a> {
         content: &Content,
     ) -> Result<Vec<(FindingKind, String)>, RootfsError> {
         let read = |source| RootfsError::Read { path: bare(path).to_owned(), source };
-        let Some(needs) = elf::needs(content).map_err(read)? else { return Ok(Vec::new()) };
+        let needs = match elf::needs(content) {
+            Ok(Some(needs)) => needs,
+            Ok(None) => return Ok(Vec::new()),
+            Err(ElfError::Read(source)) => return Err(read(source)),
+            Err(ElfError::Damaged(words)) => {
+                return Ok(vec![(FindingKind::DamagedElf, words)]);
+            }
+        };
         let mut found = Vec::new();
         if let Some(loader) = &needs.loader
             && !self.assembly.is_file(loader)
@@ -81,7 +88,7 @@ impl<'a> Libraries<'a> {
         let Some(id) = self.assembly.find(path) else { return Ok(false) };
         let Node::File(content) = &self.assembly.tree.inode(id).node else { return Ok(false) };
         let read = |source| RootfsError::Read { path: bare(path).to_owned(), source };
-        Ok(elf::machine(content).map_err(read)? == Some(machine))
+        Ok(elf::library(content).map_err(read)? == Some(machine))
     }
 }
 
@@ -174,6 +181,10 @@ mod tests {
             ]
         );
         assert!(lacks("/usr/bin/x", b"no ELF file", &[]).is_empty());
+        assert_eq!(
+            lacks("/usr/bin/x", b"\x7fELF\x02\x01", &[]),
+            ["damaged-elf ends within its header"]
+        );
     }
 
     #[test]
