@@ -1,72 +1,120 @@
-//! Private keys in text form.
+//! Private keys in files: in text form anywhere in a file, in binary form where a file starts with one.
+//!
+//! A file is searched whole, a piece at a time. What knows the words of a key holds none: a key has its body
+//! behind them. Deliberately absent: what is compressed or encrypted as a whole.
 
-/// How lines of PEM (RFC 7468) and of armored OpenPGP (RFC 9580) begin and end.
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
-const LABELS: [&[u8]; 2] = [b"PRIVATE KEY-----", b"PRIVATE KEY BLOCK-----"];
+mod armor;
+mod binary;
+mod reader;
+mod secret;
 
-/// No file of text with a key is longer: a key has some kB, a chain of certificates before it some more.
-pub(super) const LEN_MAX: u64 = 128 << 10;
+use std::io;
 
-/// Whether a text holds a private key: lines that begin and end one, with lines of text between them. A
-/// program that knows the words holds none.
-pub(super) fn holds_key(bytes: &[u8]) -> bool {
-    let mut begun = None;
-    for line in bytes.split(|byte| *byte == b'\n') {
-        let line = line.trim_ascii();
-        let is_of_key = LABELS.iter().any(|label| line.ends_with(label));
-        match begun {
-            _ if is_of_key && line.starts_with(BEGIN) => begun = Some(0),
-            Some(lines) if is_of_key && line.starts_with(END) => {
-                if lines > 0 {
-                    return true;
-                }
-                begun = None;
-            }
-            Some(lines) if is_text(line) => begun = Some(lines + 1),
-            _ => begun = None,
-        }
-    }
-    false
+use cvmkit_formats::source::Source;
+
+use reader::Reader;
+
+/// How much of a file is looked at, at a time.
+const PIECE: usize = 256 << 10;
+
+/// What stands in the text of a key, and what to ask where it does; all with as many bytes.
+const MARKS: [(&[u8; MARK], Kind); 4] = [
+    (b"RIVATE KEY", Kind::Armor),
+    (b"LS0tLS1CRU", Kind::Encoded),
+    (b"PrivateKey", Kind::WireGuard),
+    (b"SECRET-KEY", Kind::Age),
+];
+const MARK: usize = 10;
+
+/// The most bytes before a mark that belong to its key: `-----BEGIN ` and a label.
+const BEFORE: u64 = 64;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Armor,
+    Encoded,
+    WireGuard,
+    Age,
 }
 
-/// A line within a key: base64, a header, or nothing.
-fn is_text(line: &[u8]) -> bool {
-    let is_header =
-        || line.split(|byte| *byte == b' ').next().is_some_and(|word| word.ends_with(b":"));
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    line.iter().all(is_base64) || is_header()
+/// Whether a file holds a private key.
+pub(super) fn holds_key(source: &impl Source) -> io::Result<bool> {
+    if binary::is_key(source)? {
+        return Ok(true);
+    }
+    let search = Search::new();
+    let len = source.len();
+    let mut buffer = vec![0; usize::try_from(len).unwrap_or(PIECE).min(PIECE)];
+    let mut at = 0;
+    while at + MARK as u64 <= len {
+        let piece = usize::try_from(len - at).unwrap_or(PIECE).min(buffer.len());
+        let bytes = &mut buffer[..piece];
+        source.read_at(at, bytes)?;
+        let mut from = 0;
+        while let Some((found, kind)) = search.next(bytes, from) {
+            if holds(source, at + found as u64, kind)? {
+                return Ok(true);
+            }
+            from = found + 1;
+        }
+        // The next piece starts with what could be the start of a mark.
+        at += (piece - (MARK - 1)) as u64;
+    }
+    Ok(false)
+}
+
+/// Whether there is a key around the mark at `at`.
+fn holds(source: &impl Source, at: u64, kind: Kind) -> io::Result<bool> {
+    let behind = at + MARK as u64;
+    let mut before = vec![0; usize::try_from(at.min(BEFORE)).unwrap_or_default()];
+    source.read_at(at - before.len() as u64, &mut before)?;
+    match kind {
+        Kind::Armor => {
+            let is_first = before.strip_suffix(b"P").is_some_and(armor::begins);
+            Ok(is_first && armor::goes_on(&mut Reader::new(source, behind))?)
+        }
+        Kind::Encoded => secret::is_encoded(&mut Reader::new(source, at)),
+        Kind::WireGuard => secret::is_wireguard(&mut Reader::new(source, behind)),
+        Kind::Age => {
+            let is_first = before.ends_with(b"AGE-");
+            Ok(is_first && secret::is_age(&mut Reader::new(source, behind))?)
+        }
+    }
+}
+
+/// A search for all marks at once (Horspool, with the smallest shift of them).
+struct Search {
+    /// How far to go on, by the last byte looked at.
+    shifts: [u8; 256],
+}
+
+impl Search {
+    fn new() -> Self {
+        let mut shifts = [MARK as u8; 256];
+        for (mark, _) in MARKS {
+            for (at, byte) in mark.iter().take(MARK - 1).enumerate() {
+                let shift = &mut shifts[usize::from(*byte)];
+                *shift = (*shift).min((MARK - 1 - at) as u8);
+            }
+        }
+        Self { shifts }
+    }
+
+    /// Where the first mark at or behind `from` is.
+    fn next(&self, bytes: &[u8], from: usize) -> Option<(usize, Kind)> {
+        let mut at = from;
+        while let Some(window) = bytes.get(at..at + MARK) {
+            let last = window[MARK - 1];
+            if matches!(last, b'Y' | b'U' | b'y')
+                && let Some((_, kind)) = MARKS.iter().find(|(mark, _)| *mark == window)
+            {
+                return Some((at, *kind));
+            }
+            at += usize::from(self.shifts[usize::from(last)]);
+        }
+        None
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_has_lines_between_its_first_and_its_last() {
-        let key = |label: &str, body: &str| {
-            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
-        };
-        for (text, holds) in [
-            (key("PRIVATE KEY", "MIIB\nxyz="), true),
-            (key("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\nMIIB"), true),
-            (key("OPENSSH PRIVATE KEY", "b3Bl"), true),
-            (key("ENCRYPTED PRIVATE KEY", "b3Bl"), true),
-            (key("PGP PRIVATE KEY BLOCK", "Version: 1\n\nlQ=="), true),
-            (format!("a certificate\n{}", key("EC PRIVATE KEY", "MIIB")), true),
-            (key("PRIVATE KEY", "MIIB").replace('\n', "\r\n"), true),
-            (key("PRIVATE KEY", "  MIIB"), true),
-            (key("PUBLIC KEY", "MIIB"), false),
-            (key("CERTIFICATE", "MIIB"), false),
-            (key("PRIVATE KEY", "... your key ..."), false),
-            ("-----BEGIN PRIVATE KEY-----\n".to_owned(), false),
-            ("-----BEGIN PRIVATE KEY-----\nMIIB\n".to_owned(), false),
-            ("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n".to_owned(), false),
-            ("grep -e '-----BEGIN PRIVATE KEY-----' file\n".to_owned(), false),
-            ("\0-----BEGIN PRIVATE KEY-----\0-----END PRIVATE KEY-----\0".to_owned(), false),
-            (String::new(), false),
-        ] {
-            assert_eq!(holds_key(text.as_bytes()), holds, "{text}");
-        }
-    }
-}
+mod tests;
