@@ -2,11 +2,12 @@
 //!
 //! The contract: one stream, decoded to its end, its checksum verified, nothing behind it, never
 //! more output than the caller's limit and never more decoder memory than [`XZ_MEMORY`] or a window
-//! of 2^[`ZSTD_WINDOW_LOG`] bytes. Deliberately absent: bzip2 and lzma-alone, which dpkg still
-//! reads but no supported archive ships, and every encoder. The oracles are `xz`, `gzip`, `zstd`
-//! (through real packages) and apt.
+//! of 2^[`ZSTD_WINDOW_LOG`] bytes. [`reader`] takes one stream, as archives of packages have it;
+//! [`members`] takes one behind the other, as `pigz`, `pxz` and registries of containers write them.
+//! Deliberately absent: bzip2 and lzma-alone, which dpkg still reads but no supported archive ships, and
+//! every encoder. The oracles are `xz`, `gzip`, `zstd` (through real packages) and apt.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use thiserror::Error;
 
@@ -38,6 +39,18 @@ impl Compression {
             Some((_, "gz")) => Self::Gzip,
             Some((_, "xz")) => Self::Xz,
             Some((_, "zst")) => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    /// By the first bytes of a file: the magic numbers of gzip (RFC 1952, 2.3.1), xz (the .xz file format
+    /// 1.2.0, 2.1.1.1) and zstd, whose frames may have a skippable one in front (RFC 8878, 3.1.1 and 3.1.2).
+    #[must_use]
+    pub fn of_start(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
         }
     }
@@ -99,22 +112,47 @@ pub fn reader(
         return Err(corrupt("compressed", &"it is empty"));
     }
     let decoder: Box<dyn Decoder + Send + '_> = match compression {
-        Compression::None => Box::new(Plain(bytes)),
         Compression::Gzip => Box::new(flate2::bufread::GzDecoder::new(bytes)),
+        other => decoder(bytes, other, 0)?,
+    };
+    Ok(Box::new(Limited { decoder, limit, left: limit }))
+}
+
+/// As [`reader`], of a stream that is not in memory, which may be several of its format one behind the other.
+///
+/// # Errors
+/// [`CompressionError::Corrupt`] if the decoder can't be set up.
+pub fn members<'a>(
+    stream: impl BufRead + Send + 'a,
+    compression: Compression,
+    limit: u64,
+) -> Result<Box<dyn Read + Send + 'a>, CompressionError> {
+    let decoder = decoder(stream, compression, liblzma::stream::CONCATENATED)?;
+    Ok(Box::new(Limited { decoder, limit, left: limit }))
+}
+
+/// The decoder of a stream: of gzip all members, of xz as `flags` say.
+fn decoder<'a, R: BufRead + Send + 'a>(
+    stream: R,
+    compression: Compression,
+    flags: u32,
+) -> Result<Box<dyn Decoder + Send + 'a>, CompressionError> {
+    Ok(match compression {
+        Compression::None => Box::new(Plain(stream)),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(stream)),
         Compression::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0);
-            let stream = stream.map_err(|error| corrupt("xz", &error))?;
-            Box::new(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
+            let decoder = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, flags);
+            let decoder = decoder.map_err(|error| corrupt("xz", &error))?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(stream, decoder))
         }
         Compression::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(bytes);
+            let decoder = zstd::stream::read::Decoder::with_buffer(stream);
             let mut decoder = decoder.map_err(|error| corrupt("zstd", &error))?;
             let window = decoder.window_log_max(ZSTD_WINDOW_LOG);
             window.map_err(|error| corrupt("zstd", &error))?;
             Box::new(decoder)
         }
-    };
-    Ok(Box::new(Limited { decoder, limit, left: limit }))
+    })
 }
 
 /// Decompresses into memory.
@@ -140,57 +178,68 @@ fn corrupt(format: &'static str, error: &dyn std::fmt::Display) -> CompressionEr
     CompressionError::Corrupt { format, why: error.to_string() }
 }
 
-/// A decoder over a slice that knows what it has not consumed.
+/// A decoder that knows what it has not consumed.
 trait Decoder: Read {
     fn format(&self) -> &'static str;
-    fn rest(&self) -> usize;
+    /// How many bytes there are behind the end of the stream, as far as they were read.
+    fn rest(&mut self) -> io::Result<usize>;
 }
 
-struct Plain<'a>(&'a [u8]);
+struct Plain<R>(R);
 
-impl Read for Plain<'_> {
+impl<R: BufRead> Read for Plain<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.read(buf)
     }
 }
 
-impl Decoder for Plain<'_> {
+impl<R: BufRead> Decoder for Plain<R> {
     fn format(&self) -> &'static str {
         "plain"
     }
 
-    fn rest(&self) -> usize {
-        self.0.len()
+    fn rest(&mut self) -> io::Result<usize> {
+        Ok(self.0.fill_buf()?.len())
     }
 }
 
-impl Decoder for flate2::bufread::GzDecoder<&[u8]> {
+impl<R: BufRead> Decoder for flate2::bufread::GzDecoder<R> {
     fn format(&self) -> &'static str {
         "gzip"
     }
 
-    fn rest(&self) -> usize {
-        self.get_ref().len()
+    fn rest(&mut self) -> io::Result<usize> {
+        Ok(self.get_mut().fill_buf()?.len())
     }
 }
 
-impl Decoder for liblzma::bufread::XzDecoder<&[u8]> {
+impl<R: BufRead> Decoder for flate2::bufread::MultiGzDecoder<R> {
+    fn format(&self) -> &'static str {
+        "gzip"
+    }
+
+    fn rest(&mut self) -> io::Result<usize> {
+        Ok(self.get_mut().fill_buf()?.len())
+    }
+}
+
+impl<R: BufRead> Decoder for liblzma::bufread::XzDecoder<R> {
     fn format(&self) -> &'static str {
         "xz"
     }
 
-    fn rest(&self) -> usize {
-        self.get_ref().len()
+    fn rest(&mut self) -> io::Result<usize> {
+        Ok(self.get_mut().fill_buf()?.len())
     }
 }
 
-impl Decoder for zstd::stream::read::Decoder<'_, &[u8]> {
+impl<R: BufRead> Decoder for zstd::stream::read::Decoder<'_, R> {
     fn format(&self) -> &'static str {
         "zstd"
     }
 
-    fn rest(&self) -> usize {
-        self.get_ref().len()
+    fn rest(&mut self) -> io::Result<usize> {
+        Ok(self.get_mut().fill_buf()?.len())
     }
 }
 
@@ -212,8 +261,11 @@ impl Read for Limited<'_> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
             Err(error) => return Err(corrupt(format, &error).into()),
         };
-        if len == 0 && self.decoder.rest() > 0 {
-            return Err(CompressionError::Trailing { format, len: self.decoder.rest() }.into());
+        if len == 0 {
+            let rest = self.decoder.rest()?;
+            if rest > 0 {
+                return Err(CompressionError::Trailing { format, len: rest }.into());
+            }
         }
         let left = u64::try_from(len).ok().and_then(|len| self.left.checked_sub(len));
         self.left = left.ok_or(CompressionError::TooLarge { limit: self.limit })?;
@@ -272,6 +324,35 @@ mod tests {
             altered[at] ^= 1;
             assert!(decompress(&altered, Compression::Xz, 1 << 20).is_err());
         }
+    }
+
+    /// `cat a.gz b.gz` is what parallel compressors write; a package has one stream.
+    #[test]
+    fn streams_behind_each_other_are_one_only_where_it_is_asked_for() {
+        for (compression, bytes) in compressed(b"half") {
+            let twice = [&bytes[..], &bytes].concat();
+            let mut decoded = Vec::new();
+            members(&twice[..], compression, 8).unwrap().read_to_end(&mut decoded).unwrap();
+            assert_eq!(decoded, b"halfhalf", "{compression:?}");
+            let more = members(&twice[..], compression, 7).unwrap().read_to_end(&mut decoded);
+            assert!(CompressionError::inside(&more.unwrap_err()).is_some(), "{compression:?}");
+            let trailing = [&bytes[..], b"tail, and more"].concat();
+            let read = members(&trailing[..], compression, 99).unwrap().read_to_end(&mut decoded);
+            assert!(read.is_err(), "{compression:?}");
+            for len in [0, 1, bytes.len() - 1] {
+                let short = members(&bytes[..len], compression, 99).unwrap();
+                assert!({ short }.read_to_end(&mut decoded).is_err(), "{compression:?} {len}");
+            }
+            assert_eq!(Compression::of_start(&bytes), compression);
+            assert!(
+                compression == Compression::Zstd
+                    || reader(&twice, compression, 99)
+                        .is_ok_and(|mut reader| reader.read_to_end(&mut decoded).is_err()),
+                "{compression:?}"
+            );
+        }
+        assert_eq!(Compression::of_start(b"./\0"), Compression::None);
+        assert_eq!(Compression::of_start(&[0x5a, 0x2a, 0x4d, 0x18, 0]), Compression::Zstd);
     }
 
     #[test]

@@ -3,19 +3,23 @@
 //!
 //! The contract: a stream is read to its very end, and every entry has one meaning. A field that
 //! two readers could take differently (sizes that disagree, bytes behind a NUL, a name twice, an
-//! entry below a link) refuses the archive. Deliberately absent: sparse files, v7 archives without
-//! a magic, global pax headers, sub-second times, contents (an entry says where they are). The
-//! oracles are GNU tar and `dpkg-deb`.
+//! entry below a link) refuses the archive. [`entries`] reads what a package has, [`members`] what others
+//! write. Deliberately absent: sparse files, v7 archives without a magic, global pax headers but
+//! for a comment, sub-second times, contents (an entry says where they are). The oracles are GNU tar,
+//! bsdtar and `dpkg-deb`.
 
+mod dialect;
 mod error;
 mod extended;
 mod header;
 mod limits;
 mod paths;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use super::entry::{Entry, EntryKind};
+use dialect::Dialect;
 pub use error::{TarError, TarReason};
 use extended::Extended;
 use header::{BLOCK, Header};
@@ -39,10 +43,33 @@ pub fn entries(tar: impl Read) -> Result<Vec<Entry>, TarError> {
 /// # Errors
 /// As for [`entries`].
 pub fn entries_within(tar: impl Read, limits: &Limits) -> Result<Vec<Entry>, TarError> {
+    list(tar, limits, Dialect::Package).map(|members| members.entries)
+}
+
+/// A part of a file system, as an archive has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// What the archive holds, in its order: of a path that comes again the last one is meant, and a hard link
+    /// means what its target is at that place.
+    pub entries: Vec<Entry>,
+    /// Paths that come again, not as the same directory.
+    pub repeated: BTreeSet<Vec<u8>>,
+}
+
+/// Lists an archive that is no package's, reading it to its end. Beside what [`entries`] takes, a path may come
+/// again as the same type, a mode may have the type of its file, and what GNU tar, bsdtar and Git add is known.
+///
+/// # Errors
+/// As for [`entries`].
+pub fn members(tar: impl Read, limits: &Limits) -> Result<Members, TarError> {
+    list(tar, limits, Dialect::Layer)
+}
+
+fn list(tar: impl Read, limits: &Limits, dialect: Dialect) -> Result<Members, TarError> {
     let mut blocks = Blocks { inner: tar, offset: 0 };
-    let mut paths = Paths::default();
+    let mut paths = Paths::of(dialect);
     let mut found = Vec::new();
-    let mut at = Position::default();
+    let mut at = Position { dialect, ..Position::default() };
     while let Some(header) = next_header(&mut blocks, &mut at)? {
         let (header, extended) = with_extended(&mut blocks, &mut at, header, limits)?;
         let entry = at.check(extended.entry(&header, blocks.offset, limits))?;
@@ -56,12 +83,13 @@ pub fn entries_within(tar: impl Read, limits: &Limits) -> Result<Vec<Entry>, Tar
             found.push(entry);
         }
     }
-    Ok(found)
+    Ok(Members { entries: found, repeated: paths.repeated })
 }
 
 /// The entry that is being read, for errors.
 #[derive(Default)]
 struct Position {
+    dialect: Dialect,
     path: String,
     offset: u64,
 }
@@ -102,7 +130,7 @@ fn next_header<R: Read>(
         return Ok(None);
     }
     at.path = Header::printable_name(&block);
-    Ok(Some(at.check(Header::decode(&block))?))
+    Ok(Some(at.check(Header::decode(&block, at.dialect))?))
 }
 
 /// Collects the extended headers in front of an entry.
@@ -112,9 +140,9 @@ fn with_extended<R: Read>(
     mut header: Header,
     limits: &Limits,
 ) -> Result<(Header, Extended), TarError> {
-    let mut extended = Extended::default();
+    let mut extended = Extended::of(at.dialect);
     let mut total = 0u64;
-    while matches!(header.kind, b'x' | b'L' | b'K') {
+    while matches!(header.kind, b'x' | b'g' | b'L' | b'K') {
         total = total.saturating_add(header.size);
         if total > limits.extended {
             return Err(at.error(TarReason::LargeExtended(limits.extended)));

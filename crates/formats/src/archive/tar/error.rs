@@ -53,7 +53,7 @@ pub enum TarReason {
     /// A text field with bytes behind its NUL, or with a NUL where none is allowed: its name.
     #[error("field `{0}` has a NUL within its text")]
     Nul(&'static str),
-    /// An entry type that packages do not use: its type flag.
+    /// An entry type that this kind of archive does not have: its type flag.
     #[error("entries of type {0:?} are not accepted")]
     Type(char),
     /// A sparse file, in the header or in extended headers.
@@ -79,6 +79,9 @@ pub enum TarReason {
     /// Two extended headers, or a keyword twice, for one entry.
     #[error("`{0}` occurs twice for one entry")]
     ExtendedTwice(String),
+    /// An extended attribute that stands there twice, with two values.
+    #[error("the extended attribute `{0}` has two values")]
+    AttributeClash(String),
     /// An extended header with no entry behind it.
     #[error("no entry follows the extended header")]
     ExtendedOrphan,
@@ -112,6 +115,9 @@ pub enum TarReason {
     /// The path occurs twice, and not as the same directory.
     #[error("the path occurs twice")]
     Duplicate,
+    /// The path occurs twice, as a directory and as something else: readers differ in what is left.
+    #[error("the path occurs as a directory and as something else")]
+    TwoTypes,
     /// A parent of the path is not a directory: where the entry lands would depend on the reader.
     #[error("its parent `{0}` is not a directory")]
     Parent(String),

@@ -3,18 +3,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dialect::Dialect;
 use super::error::TarReason;
 use super::header::Header;
 use super::limits::Limits;
 use super::paths;
 use crate::archive::entry::{Entry, EntryKind};
+use crate::base64;
 
 /// The pax keyword prefix of extended attributes (star(1)).
 const XATTR: &str = "SCHILY.xattr.";
 
+/// The prefix under which libarchive writes them once more: names in percent encoding, values in base64
+/// without padding (tar(5) of libarchive, "Pax Interchange Format").
+const LIBARCHIVE_XATTR: &str = "LIBARCHIVE.xattr.";
+
+/// How a name may be encoded (POSIX.1-2017 pax(1), `hdrcharset`). Names are bytes here, whatever they say.
+const CHARSETS: [&[u8]; 2] = [b"BINARY", b"ISO-IR 10646 2000 UTF-8"];
+
 /// Everything the extended headers of one entry say.
 #[derive(Default)]
 pub(super) struct Extended {
+    dialect: Dialect,
     kinds: BTreeSet<u8>,
     path: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
@@ -23,10 +33,16 @@ pub(super) struct Extended {
     gid: Option<u32>,
     mtime: Option<i64>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Those that libarchive wrote once more.
+    again: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Extended {
-    /// Takes one extended header in: type `x`, `L` or `K`.
+    pub(super) fn of(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+
+    /// Takes one extended header in: type `x`, `g`, `L` or `K`.
     pub(super) fn add(&mut self, kind: u8, bytes: &[u8]) -> Result<(), TarReason> {
         if !self.kinds.insert(kind) {
             return Err(TarReason::ExtendedTwice(char::from(kind).to_string()));
@@ -34,21 +50,13 @@ impl Extended {
         match kind {
             b'L' => set(&mut self.path, long_name(bytes, "long name")?, "path"),
             b'K' => set(&mut self.target, long_name(bytes, "long link")?, "linkpath"),
-            _ => self.pax(bytes),
+            // What holds for all entries behind it would have to hold in every reader.
+            b'g' => each_record(bytes, |keyword, _| match keyword {
+                "comment" => Ok(()),
+                other => Err(TarReason::Keyword(other.escape_debug().to_string())),
+            }),
+            _ => each_record(bytes, |keyword, value| self.pax_record(keyword, value)),
         }
-    }
-
-    fn pax(&mut self, mut bytes: &[u8]) -> Result<(), TarReason> {
-        let mut seen = BTreeSet::new();
-        while !bytes.is_empty() {
-            let (keyword, value, rest) = record(bytes)?;
-            bytes = rest;
-            if !seen.insert(keyword) {
-                return Err(TarReason::ExtendedTwice(keyword.to_owned()));
-            }
-            self.pax_record(keyword, value)?;
-        }
-        Ok(())
     }
 
     fn pax_record(&mut self, keyword: &str, value: &[u8]) -> Result<(), TarReason> {
@@ -64,13 +72,48 @@ impl Extended {
             "atime" | "ctime" | "uname" | "gname" | "comment" => Ok(()),
             _ if keyword.starts_with("GNU.sparse.") => Err(TarReason::Sparse),
             _ => match keyword.strip_prefix(XATTR).filter(|name| !name.is_empty()) {
+                // GNU tar writes `=` and `%` of a name in percent encoding, others do not.
+                Some(name) if self.dialect.is_layer() && name.contains('%') => {
+                    Err(TarReason::Keyword(keyword.escape_debug().to_string()))
+                }
                 Some(name) => {
                     self.xattrs.insert(name.as_bytes().to_vec(), value.to_vec());
                     Ok(())
                 }
+                None if self.dialect.is_layer() => self.layer_record(keyword, value),
                 None => Err(TarReason::Keyword(keyword.escape_debug().to_string())),
             },
         }
+    }
+
+    /// What only layers have.
+    fn layer_record(&mut self, keyword: &str, value: &[u8]) -> Result<(), TarReason> {
+        let refused = || TarReason::Keyword(keyword.escape_debug().to_string());
+        match keyword {
+            // Where the file was before, and when it was made: nothing of an image.
+            "SCHILY.dev" | "SCHILY.ino" | "SCHILY.nlink" | "LIBARCHIVE.creationtime" => Ok(()),
+            "hdrcharset" if CHARSETS.contains(&value) => Ok(()),
+            _ => {
+                let name = keyword.strip_prefix(LIBARCHIVE_XATTR).and_then(percent_decoded);
+                let name = name.filter(|name| !name.is_empty()).ok_or_else(refused)?;
+                let value = base64::decode(value).ok_or_else(refused)?;
+                match self.again.insert(name, value) {
+                    None => Ok(()),
+                    Some(_) => Err(TarReason::ExtendedTwice(keyword.escape_debug().to_string())),
+                }
+            }
+        }
+    }
+
+    /// The attributes, those that are there twice being the same.
+    fn all_xattrs(mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, TarReason> {
+        for (name, value) in self.again {
+            let first = self.xattrs.entry(name.clone()).or_insert_with(|| value.clone());
+            if *first != value {
+                return Err(TarReason::AttributeClash(name.escape_ascii().to_string()));
+            }
+        }
+        Ok(self.xattrs)
     }
 
     /// The entry that a header and what stood in front of it describe; its contents start at
@@ -115,7 +158,7 @@ impl Extended {
             uid: self.uid.unwrap_or(header.uid),
             gid: self.gid.unwrap_or(header.gid),
             mtime: self.mtime.unwrap_or(header.mtime),
-            xattrs: self.xattrs,
+            xattrs: self.all_xattrs()?,
         })
     }
 
@@ -144,6 +187,38 @@ fn long_name(bytes: &[u8], name: &'static str) -> Result<Vec<u8>, TarReason> {
         Some((0, text)) if !text.contains(&0) => Ok(text.to_vec()),
         _ => Err(TarReason::Nul(name)),
     }
+}
+
+/// Hands each record to `take`; no keyword comes twice.
+fn each_record(
+    mut bytes: &[u8],
+    mut take: impl FnMut(&str, &[u8]) -> Result<(), TarReason>,
+) -> Result<(), TarReason> {
+    let mut seen = BTreeSet::new();
+    while !bytes.is_empty() {
+        let (keyword, value, rest) = record(bytes)?;
+        bytes = rest;
+        if !seen.insert(keyword) {
+            return Err(TarReason::ExtendedTwice(keyword.to_owned()));
+        }
+        take(keyword, value)?;
+    }
+    Ok(())
+}
+
+/// A name in percent encoding (RFC 3986, 2.1), if it is one.
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Some(bytes)
 }
 
 /// One record, `LENGTH KEYWORD=VALUE\n`, where the length counts itself. Answers keyword, value and
@@ -305,6 +380,70 @@ mod tests {
         let linked = pax(&[("linkpath", b"/to")]).unwrap();
         let found = entry(linked, &header(b'2', 0, "from")).unwrap();
         assert_eq!(found.kind, EntryKind::Symlink(b"/to".to_vec()));
+    }
+
+    fn layer(records: &[(&str, &[u8])]) -> Result<Entry, TarReason> {
+        let mut extended = Extended::of(Dialect::Layer);
+        for (keyword, value) in records {
+            extended.pax_record(keyword, value)?;
+        }
+        entry(extended, &header(b'0', 7, ""))
+    }
+
+    /// tar(5) of libarchive: each attribute stands there twice, once for star and once for itself.
+    #[test]
+    fn a_layer_may_be_written_by_libarchive() {
+        let found = layer(&[
+            ("SCHILY.dev", b"1"),
+            ("SCHILY.ino", b"2"),
+            ("SCHILY.nlink", b"1"),
+            ("LIBARCHIVE.creationtime", b"1.5"),
+            ("hdrcharset", b"BINARY"),
+            ("SCHILY.xattr.user.a", b"\0b"),
+            ("LIBARCHIVE.xattr.user.a", b"AGI"),
+            ("LIBARCHIVE.xattr.user.%3Db", b"Zm8"),
+        ]);
+        let attributes =
+            [(b"user.a".to_vec(), b"\0b".to_vec()), (b"user.=b".to_vec(), b"fo".to_vec())];
+        assert_eq!(found.unwrap().xattrs, BTreeMap::from(attributes));
+        let keyword = |name: &str| TarReason::Keyword(name.into());
+        for (records, reason) in [
+            (
+                &[("SCHILY.xattr.user.a", &b"b"[..]), ("LIBARCHIVE.xattr.user.a", b"Yw")][..],
+                TarReason::AttributeClash("user.a".into()),
+            ),
+            (
+                &[("LIBARCHIVE.xattr.user.a", b"Yw"), ("LIBARCHIVE.xattr.user%2Ea", b"Yw")],
+                TarReason::ExtendedTwice("LIBARCHIVE.xattr.user%2Ea".into()),
+            ),
+            (&[("LIBARCHIVE.xattr.user.a", b"Y")], keyword("LIBARCHIVE.xattr.user.a")),
+            (&[("LIBARCHIVE.xattr.user.%3", b"Yw")], keyword("LIBARCHIVE.xattr.user.%3")),
+            (&[("LIBARCHIVE.xattr.%+1", b"Yw")], keyword("LIBARCHIVE.xattr.%+1")),
+            (&[("LIBARCHIVE.xattr.", b"Yw")], keyword("LIBARCHIVE.xattr.")),
+            (&[("SCHILY.xattr.user.%3Da", b"b")], keyword("SCHILY.xattr.user.%3Da")),
+            (&[("SCHILY.acl.access", b"user::rwx")], keyword("SCHILY.acl.access")),
+            (&[("SCHILY.fflags", b"uchg")], keyword("SCHILY.fflags")),
+            (&[("RHT.security.selinux", b"x")], keyword("RHT.security.selinux")),
+            (&[("hdrcharset", b"latin1")], keyword("hdrcharset")),
+            (&[("GNU.sparse.major", b"1")], TarReason::Sparse),
+        ] {
+            assert_eq!(layer(records).err(), Some(reason), "{records:?}");
+        }
+        // None of this is a package's.
+        let refused = pax(&[("SCHILY.ino", b"2")]).err();
+        assert_eq!(refused, Some(keyword("SCHILY.ino")));
+    }
+
+    /// `git archive` writes the commit there. What holds for all entries would hold in some readers only.
+    #[test]
+    fn a_global_header_has_a_comment_alone() {
+        let global = |bytes| Extended::of(Dialect::Layer).add(b'g', bytes);
+        assert_eq!(global(b"14 comment=ab\n"), Ok(()));
+        assert_eq!(global(b"10 path=x\n"), Err(TarReason::Keyword("path".into())));
+        assert_eq!(
+            global(b"14 comment=ab\n14 comment=ab\n"),
+            Err(TarReason::ExtendedTwice("comment".into()))
+        );
     }
 
     #[test]

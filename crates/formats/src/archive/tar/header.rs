@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::dialect::{Dialect, without_type};
 use super::error::TarReason;
 
 /// The unit of a tar archive, and the length of a header (POSIX.1-2017 pax(1)).
@@ -51,7 +52,7 @@ impl Header {
         name.escape_ascii().to_string()
     }
 
-    pub(super) fn decode(block: &[u8; BLOCK]) -> Result<Self, TarReason> {
+    pub(super) fn decode(block: &[u8; BLOCK], dialect: Dialect) -> Result<Self, TarReason> {
         verify_checksum(block)?;
         let gnu = match &block[MAGIC_AND_VERSION] {
             USTAR => false,
@@ -71,9 +72,11 @@ impl Header {
             0 => b'0',
             b'S' => return Err(TarReason::Sparse),
             kind @ (b'0'..=b'6' | b'x' | b'L' | b'K') => kind,
+            b'g' if dialect.is_layer() => b'g',
             other => return Err(TarReason::Type(char::from(other))),
         };
         let mode = unsigned(&block[MODE], "mode")?;
+        let mode = if dialect.is_layer() { without_type(mode, kind) } else { mode };
         let mode = u16::try_from(mode).ok().filter(|mode| *mode <= 0o7777);
         Ok(Self {
             name,
@@ -160,7 +163,7 @@ mod tests {
     }
 
     fn ustar(at: usize, bytes: &[u8]) -> Result<Header, TarReason> {
-        Header::decode(&block(b"ustar\x0000", at, bytes))
+        Header::decode(&block(b"ustar\x0000", at, bytes), Dialect::Package)
     }
 
     /// The offsets are those of the table "ustar Header Block".
@@ -175,7 +178,7 @@ mod tests {
         // A name may fill its field.
         assert_eq!(ustar(0, &[b'n'; 100]).unwrap().name, [b'n'; 100]);
         assert_eq!(ustar(157, &[b'l'; 100]).unwrap().linkname, [b'l'; 100]);
-        let gnu = Header::decode(&block(b"ustar  \0", 0, b"b")).unwrap();
+        let gnu = Header::decode(&block(b"ustar  \0", 0, b"b"), Dialect::Package).unwrap();
         assert_eq!((gnu.name, gnu.major), (b"b".to_vec(), 0));
     }
 
@@ -189,6 +192,16 @@ mod tests {
         for kind in b"7gADMNVX\x01\xff" {
             assert_eq!(ustar(156, &[*kind]).err(), Some(TarReason::Type(char::from(*kind))));
         }
+    }
+
+    #[test]
+    fn a_layer_may_have_the_type_in_the_mode_and_a_global_comment() {
+        let layer =
+            |at, bytes: &[u8]| Header::decode(&block(b"ustar\x0000", at, bytes), Dialect::Layer);
+        assert_eq!(layer(100, b"0104755\0").unwrap().mode, 0o4755);
+        assert_eq!(layer(100, b"0040755\0").err(), Some(TarReason::Number("mode")));
+        assert_eq!(layer(156, b"g").unwrap().kind, b'g');
+        assert_eq!(layer(156, b"S").err(), Some(TarReason::Sparse));
     }
 
     #[test]
@@ -213,7 +226,7 @@ mod tests {
             assert_eq!(ustar(at, bytes).err(), Some(reason), "{at}");
         }
         for at in [345, 499] {
-            let old = Header::decode(&block(b"ustar  \0", at, b"1"));
+            let old = Header::decode(&block(b"ustar  \0", at, b"1"), Dialect::Package);
             assert_eq!(old.err(), Some(TarReason::Sparse), "the times of an incremental archive");
         }
         assert_eq!(ustar(100, b"0007777\0").unwrap().mode, 0o7777);
@@ -223,16 +236,19 @@ mod tests {
     #[test]
     fn the_sum_of_the_bytes_is_checked() {
         let mut block = block(b"ustar\x0000", 0, &[0xff; 4]);
-        assert!(Header::decode(&block).is_ok());
+        assert!(Header::decode(&block, Dialect::Package).is_ok());
         let found: u32 = {
             let field: u32 = block[148..156].iter().map(|&byte| u32::from(byte)).sum();
             block.iter().map(|&byte| u32::from(byte)).sum::<u32>() - field + 256
         };
         block[0] = 0xfe;
         let reason = TarReason::Checksum { expected: found, found: found - 1 };
-        assert_eq!(Header::decode(&block).err(), Some(reason));
+        assert_eq!(Header::decode(&block, Dialect::Package).err(), Some(reason));
         block[148] = b'x';
-        assert_eq!(Header::decode(&block).err(), Some(TarReason::Number("chksum")));
+        assert_eq!(
+            Header::decode(&block, Dialect::Package).err(),
+            Some(TarReason::Number("chksum"))
+        );
     }
 
     /// Octal digits (POSIX) and base 256 (GNU tar manual, "Basic Tar Format").

@@ -1,7 +1,8 @@
 //! Paths of entries: their one normal form, and which may stand beside which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::dialect::Dialect;
 use super::error::TarReason;
 use crate::archive::entry::{Entry, EntryKind};
 
@@ -43,7 +44,10 @@ pub(super) fn normalise(name: &[u8], directory: bool) -> Result<Vec<u8>, TarReas
 /// The paths seen so far.
 #[derive(Default)]
 pub(super) struct Paths {
+    dialect: Dialect,
     seen: BTreeMap<Vec<u8>, Seen>,
+    /// Paths that came again, as something else.
+    pub(super) repeated: BTreeSet<Vec<u8>>,
 }
 
 enum Seen {
@@ -54,20 +58,32 @@ enum Seen {
 }
 
 impl Paths {
-    /// Notes an entry. Answers whether it is new; a directory repeated exactly is not.
+    pub(super) fn of(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+
+    /// Notes an entry. Answers whether it is new; a directory repeated exactly is not. In a layer a path may
+    /// come again as the same type, and replaces what it was.
     pub(super) fn admit(&mut self, entry: &Entry) -> Result<bool, TarReason> {
+        let directory = entry.kind == EntryKind::Directory;
         match self.seen.get(&entry.path) {
-            Some(Seen::Directory(first)) if first == entry => return Ok(false),
-            Some(_) => return Err(TarReason::Duplicate),
             None => {}
+            Some(Seen::Directory(first)) if first == entry => return Ok(false),
+            Some(_) if !self.dialect.is_layer() => return Err(TarReason::Duplicate),
+            Some(seen) if directory != matches!(seen, Seen::Directory(_)) => {
+                return Err(TarReason::TwoTypes);
+            }
+            Some(_) => {
+                self.repeated.insert(entry.path.clone());
+            }
         }
         self.check_parents(&entry.path)?;
-        if let EntryKind::HardLink(target) = &entry.kind
-            && !matches!(self.seen.get(target), Some(Seen::Leaf))
-        {
-            return Err(TarReason::LinkTarget(target.escape_ascii().to_string()));
+        if let EntryKind::HardLink(target) = &entry.kind {
+            let is_file = matches!(self.seen.get(target), Some(Seen::Leaf));
+            if !is_file || *target == entry.path {
+                return Err(TarReason::LinkTarget(target.escape_ascii().to_string()));
+            }
         }
-        let directory = entry.kind == EntryKind::Directory;
         if !directory && self.has_entries_below(&entry.path) {
             return Err(TarReason::Parent(entry.path.escape_ascii().to_string()));
         }
@@ -178,6 +194,27 @@ mod tests {
                 assert_eq!(paths.admit(entry), Ok(true), "{entry:?}");
             }
             assert_eq!(paths.admit(&entry), expected, "{before:?} {entry:?}");
+        }
+        // What a layer may have in addition.
+        let two_types = Err(TarReason::TwoTypes);
+        let rows: [(&[Entry], Entry, Result<bool, TarReason>, usize); 9] = [
+            (&[directory("a")], directory("a"), Ok(false), 0),
+            (&[directory("a")], Entry { mode: 0o700, ..directory("a") }, Ok(true), 1),
+            (&[file("a")], file("a"), Ok(true), 1),
+            (&[file("a")], entry("a", EntryKind::Symlink("b".into())), Ok(true), 1),
+            (&[file("a"), file("b")], link("b", "a"), Ok(true), 1),
+            (&[file("a")], link("a", "a"), target("a"), 1),
+            (&[directory("a")], file("a"), two_types.clone(), 0),
+            (&[file("a")], directory("a"), two_types, 0),
+            (&[file("a")], file("a/b"), parent("a"), 0),
+        ];
+        for (before, entry, expected, repeated) in rows {
+            let mut paths = Paths::of(Dialect::Layer);
+            for entry in before {
+                assert_eq!(paths.admit(entry), Ok(true), "{entry:?}");
+            }
+            assert_eq!(paths.admit(&entry), expected, "{before:?} {entry:?}");
+            assert_eq!(paths.repeated.len(), repeated, "{before:?} {entry:?}");
         }
         // A directory may come after what is in it.
         let mut paths = Paths::default();
