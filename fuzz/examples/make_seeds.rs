@@ -69,7 +69,7 @@ macro_rules! measured {
 }
 
 fn main() {
-    for (target, seeds) in [("deb", debs()), ("tar", vec![("ustar", tarball())])] {
+    for (target, seeds) in [("deb", debs()), ("tar", vec![("ustar", tarball()), ("layer", layer())])] {
         write(target, &seeds);
     }
     write("compression", &[("gzip", gzip(b"contents")), ("xz", XZ.to_vec()), ("zstd", zstd())]);
@@ -184,6 +184,7 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         // Modules of a program: the targets alone can call them.
         "stage1_cmdline" | "stage1_partition" | "stage1_superblock" => true,
         "sums" => Sums::parse(&text).is_ok(),
+        "tar" if name == "layer" => tar::members(bytes, &tar::Limits::default()).is_ok(),
         "tar" => tar::entries(bytes).is_ok(),
         "uki" => {
             uki::Plan::new(bytes, &[(".linux", 1)], &uki::Options { keep_nx_compat: true }).is_ok()
@@ -462,6 +463,18 @@ fn tarball() -> Vec<u8> {
         entry("short", b'0', b"x", ""),
         entry("././@LongLink", b'L', long.as_bytes(), ""),
         entry("cut", b'0', b"y", ""),
+    ])
+}
+
+/// What no package has: a comment in front of all, libarchive's attributes, and a path twice.
+fn layer() -> Vec<u8> {
+    archive(&[
+        entry("pax_global_header", b'g', b"14 comment=ab\n", ""),
+        entry("./", b'5', b"", ""),
+        entry("pax", b'x', b"30 SCHILY.xattr.user.a=foobar\n36 LIBARCHIVE.xattr.user.a=Zm9vYmFy\n", ""),
+        entry("./f", b'0', b"first", ""),
+        entry("./h", b'1', b"", "./f"),
+        entry("./f", b'0', b"second", ""),
     ])
 }
 

@@ -1,14 +1,14 @@
-//! Entries of a tar archive.
+//! Entries of a tar archive, a package's and anybody's.
 //!
 //! Errors are fine; panics, hangs and unbounded memory are bugs. No accepted path leaves the root:
-//! components are never empty, `.` or `..`.
+//! components are never empty, `.` or `..`. What a package may have anybody may, and it means the same.
 //!
 //! Input: an uncompressed archive; checksums need not be right.
 
 #![no_main]
 
 use cvmkit_formats::archive::EntryKind;
-use cvmkit_formats::archive::tar::{Limits, entries_within};
+use cvmkit_formats::archive::tar::{Limits, entries_within, members};
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of a header, and where its checksum is (POSIX.1-2024, pax, "ustar Interchange Format").
@@ -36,8 +36,15 @@ fn check_path(path: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     let limits = Limits { entries: 10_000, ..Limits::default() };
     let _ = entries_within(bytes, &limits);
-    let Ok(entries) = entries_within(&*repaired(bytes), &limits) else { return };
-    for entry in entries {
+    let _ = members(bytes, &limits);
+    let repaired = repaired(bytes);
+    let anybodys = members(&*repaired, &limits);
+    if let Ok(entries) = entries_within(&*repaired, &limits) {
+        let found = anybodys.as_ref().expect("a package's archive is read");
+        assert!(found.entries == entries && found.repeated.is_empty(), "it means the same");
+    }
+    let Ok(found) = anybodys else { return };
+    for entry in found.entries {
         check_path(&entry.path);
         match entry.kind {
             EntryKind::HardLink(target) => check_path(&target),

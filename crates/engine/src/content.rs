@@ -1,12 +1,15 @@
 //! What a file of the root file system holds: bytes made by the build, or a range of a verified
 //! object of the store.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use cvmkit_formats::archive::EntryKind;
 use cvmkit_formats::source::Source;
+use cvmkit_formats::tree::{Device, Node};
 
 /// The contents of one regular file. Cloning shares the bytes.
 #[derive(Clone, Debug)]
@@ -52,5 +55,60 @@ impl Source for Content {
                 _ => Err(io::ErrorKind::UnexpectedEof.into()),
             },
         }
+    }
+}
+
+impl Content {
+    /// A file in an archive that this is: `len` bytes at `offset`, nothing of what is behind its end.
+    pub(crate) fn part(&self, offset: u64, len: u64) -> Self {
+        match self {
+            Self::Stored { object, offset: start, .. } => {
+                Self::Stored { object: object.clone(), offset: start + offset, len }
+            }
+            Self::Inline(bytes) => {
+                let at = |at: u64| usize::try_from(at).unwrap_or(bytes.len()).min(bytes.len());
+                let (start, end) = (at(offset), at(offset.saturating_add(len)));
+                Self::Inline(bytes[start..end.max(start)].into())
+            }
+        }
+    }
+}
+
+/// What an entry of an archive is in a tree, its contents being what `part` gives for offset and length. None
+/// of a hard link, which is what its target is.
+pub(crate) fn node(
+    kind: &EntryKind,
+    part: impl FnOnce(u64, u64) -> Content,
+) -> Option<Node<Content>> {
+    Some(match kind {
+        EntryKind::HardLink(_) => return None,
+        EntryKind::Directory => Node::Directory(BTreeMap::new()),
+        &EntryKind::File { offset, len } => Node::File(part(offset, len)),
+        EntryKind::Symlink(target) => Node::Symlink(target.clone()),
+        &EntryKind::CharDevice { major, minor } => Node::CharDevice(Device { major, minor }),
+        &EntryKind::BlockDevice { major, minor } => Node::BlockDevice(Device { major, minor }),
+        EntryKind::Fifo => Node::Fifo,
+    })
+}
+
+/// Reads a content from its start to its end.
+pub(crate) struct Reader {
+    content: Content,
+    at: u64,
+}
+
+impl Reader {
+    pub(crate) fn new(content: Content) -> Self {
+        Self { content, at: 0 }
+    }
+}
+
+impl io::Read for Reader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.content.len() - self.at).unwrap_or(usize::MAX);
+        let len = left.min(buf.len());
+        self.content.read_at(self.at, &mut buf[..len])?;
+        self.at += len as u64;
+        Ok(len)
     }
 }

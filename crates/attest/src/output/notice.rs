@@ -100,6 +100,58 @@ pub enum Notice {
         /// The path of the first.
         first: String,
     },
+    /// A tar archive of the definition that is put over what packages have.
+    #[serde(rename_all = "kebab-case")]
+    Layer {
+        /// The archive, relative to the definition.
+        layer: String,
+        /// Digest of the archive as it lies there.
+        sha256: Sha256,
+        /// How many members it has.
+        members: u64,
+    },
+    /// Files of a package that a layer of the definition replaces.
+    #[serde(rename_all = "kebab-case")]
+    LayerReplaces {
+        /// The archive, relative to the definition.
+        layer: String,
+        /// The package.
+        package: String,
+        /// How many there are.
+        count: u64,
+        /// The path of the first.
+        first: String,
+    },
+    /// Paths that a layer has more than once: the last of each is in the image.
+    #[serde(rename_all = "kebab-case")]
+    LayerRepeats {
+        /// The archive, relative to the definition.
+        layer: String,
+        /// How many there are.
+        count: u64,
+        /// The path of the first, as the archive has it.
+        first: String,
+    },
+    /// Folders that were there before a layer came, and keep the mode and owner that they had.
+    #[serde(rename_all = "kebab-case")]
+    LayerFoldersKept {
+        /// The archive, relative to the definition.
+        layer: String,
+        /// How many there are.
+        count: u64,
+        /// The path of the first.
+        first: String,
+    },
+    /// Files of a layer that nobody sees, as each boot puts a file system of its own over their folder.
+    #[serde(rename_all = "kebab-case")]
+    LayerHidden {
+        /// The archive, relative to the definition.
+        layer: String,
+        /// How many there are.
+        count: u64,
+        /// The path of the first.
+        first: String,
+    },
     /// A unit that helps an enabled one, and never starts on this image.
     #[serde(rename_all = "kebab-case")]
     HelperNeverStarts {
@@ -164,6 +216,27 @@ impl fmt::Display for Notice {
             Self::FindingsOfDebug { finding, count, first } => {
                 write!(f, "{finding} at {first} ({count} found): refused in a production image")
             }
+            Self::Layer { layer, sha256, members } => {
+                let word = if *members == 1 { "member" } else { "members" };
+                write!(f, "layer {layer} brings {members} {word} (SHA-256 {sha256})")
+            }
+            Self::LayerReplaces { layer, package, count, first } => {
+                write!(f, "layer {layer} replaces files of {package}: {first} ({count} found)")
+            }
+            Self::LayerRepeats { layer, count, first } => write!(
+                f,
+                "layer {layer} has paths more than once, of which the last counts: {first} ({count} found)"
+            ),
+            Self::LayerFoldersKept { layer, count, first } => write!(
+                f,
+                "layer {layer} does not change the mode and owner of folders that are there already: \
+                 {first} ({count} found); `[[files]]` with `path` and `mode` does"
+            ),
+            Self::LayerHidden { layer, count, first } => write!(
+                f,
+                "layer {layer} has files that every boot hides under a file system of its own: \
+                 {first} ({count} found)"
+            ),
             Self::HelperNeverStarts { unit, helper, condition } if condition.is_empty() => write!(
                 f,
                 "{unit} is enabled, but {helper}, which Debian enables for it, is not: nothing does \
@@ -241,6 +314,13 @@ mod tests {
             json!({ "code": "package-dropped", "package": "a", "because": "not used" }),
             json!({ "code": "keys-left-out", "package": "a", "call": "ssh-keygen -A" }),
             json!({ "code": "data-left-out", "package": "a", "call": "pg_createcluster 17 main" }),
+            json!({ "code": "layer", "layer": "a.tar", "sha256": sha256, "members": 2 }),
+            json!({
+                "code": "layer-replaces", "layer": "a.tar", "package": "p", "count": 2, "first": "/x",
+            }),
+            json!({ "code": "layer-repeats", "layer": "a.tar", "count": 1, "first": "/x" }),
+            json!({ "code": "layer-folders-kept", "layer": "a.tar", "count": 1, "first": "/" }),
+            json!({ "code": "layer-hidden", "layer": "a.tar", "count": 1, "first": "/dev/x" }),
             json!({ "code": "network-login", "unit": "ssh.service", "program": "/usr/sbin/sshd" }),
             json!({
                 "code": "helper-never-starts", "unit": "a.service", "helper": "a.socket",

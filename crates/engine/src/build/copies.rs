@@ -36,33 +36,52 @@ impl<'a> Copies<'a> {
 
     /// The contents of a local file as they are now, and their digest.
     pub(super) fn take(&mut self, path: &Path) -> Result<(Content, Sha256), FileError> {
-        let from = files::open(path)?;
+        self.append(files::open(path)?).map_err(|error| match error {
+            AppendError::Read(error) => cannot("read", path)(error),
+            AppendError::Write(error) => error,
+        })
+    }
+
+    /// What `from` reads, and its digest.
+    pub(super) fn append(&mut self, mut from: impl Read) -> Result<(Content, Sha256), AppendError> {
         let object = match &self.file {
             Some(file) => Arc::clone(file),
-            None => Arc::clone(self.file.insert(Arc::new(self.store.scratch()?))),
+            None => {
+                let made = self.store.scratch().map_err(AppendError::Write)?;
+                Arc::clone(self.file.insert(Arc::new(made)))
+            }
         };
         self.buf.resize(PIECE, 0);
         let offset = self.end;
         let mut hasher = Hasher::default();
         loop {
-            let piece = match (&from).read(&mut self.buf) {
+            let piece = match from.read(&mut self.buf) {
                 Ok(0) => break,
                 Ok(n) => &self.buf[..n],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(cannot("read", path)(error)),
+                Err(error) => return Err(AppendError::Read(error)),
             };
             hasher.update(piece);
             if piece.iter().any(|&byte| byte != 0) {
                 let written = object.write_all_at(piece, self.end);
-                written.map_err(|error| self.store.scratch_error(error))?;
+                written.map_err(|error| AppendError::Write(self.store.scratch_error(error)))?;
             }
             self.end += piece.len() as u64;
         }
         // Zeros at the end were not written.
-        object.set_len(self.end).map_err(|error| self.store.scratch_error(error))?;
+        let set = object.set_len(self.end);
+        set.map_err(|error| AppendError::Write(self.store.scratch_error(error)))?;
         let (sha256, len) = hasher.finish();
         Ok((Content::Stored { object, offset, len }, sha256))
     }
+}
+
+/// Why something was not copied.
+pub(super) enum AppendError {
+    /// What it was to be copied from.
+    Read(io::Error),
+    /// The store.
+    Write(FileError),
 }
 
 #[cfg(test)]

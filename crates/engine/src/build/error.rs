@@ -11,6 +11,7 @@ use cvmkit_host::fault::{Diagnosis, Fault};
 use cvmkit_host::files::FileError;
 use thiserror::Error;
 
+use super::layer_error::LayerError;
 use crate::definition::DefinitionError;
 use crate::describe::DescribeError;
 use crate::fetch::FetchError;
@@ -51,6 +52,9 @@ pub enum BuildError {
     /// A package that is not the one that the lock names.
     #[error(transparent)]
     AnotherPackage(#[from] AnotherPackage),
+    /// An archive that is put over the tree.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
     /// A local file.
     #[error(transparent)]
     Local(#[from] LocalError),
@@ -157,6 +161,7 @@ impl Diagnosis for BuildError {
             Self::Fetch(error) => error.fault(),
             Self::File(error) => error.fault(),
             Self::AnotherPackage(error) => error.fault(),
+            Self::Layer(error) => error.fault(),
             Self::Local(error) => error.fault(),
             Self::Closure(error) => error.fault(),
             Self::Assemble(error) => error.fault(),
@@ -180,6 +185,7 @@ impl Diagnosis for BuildError {
             Self::Fetch(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::AnotherPackage(error) => error.hint(),
+            Self::Layer(error) => error.hint(),
             Self::Local(error) => error.hint(),
             Self::TwoInputPackages { key, .. } => {
                 Some(format!("name the suite that is meant with `{key}.suite`"))

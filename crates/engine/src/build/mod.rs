@@ -11,6 +11,8 @@ mod copies;
 mod error;
 pub(crate) mod external;
 pub(crate) mod inputs;
+mod layer_error;
+mod layers;
 pub(crate) mod machines;
 mod overlays;
 mod packages;
@@ -38,6 +40,7 @@ pub use error::BuildError;
 use external::External;
 pub use inputs::Builder;
 use inputs::{Inputs, RootPackages};
+pub use layer_error::LayerError;
 pub use rootfs::evaluate;
 pub use scripts::{ExplainedScript, Unexplained, explain};
 

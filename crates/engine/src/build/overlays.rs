@@ -14,7 +14,7 @@ use super::error::BuildError;
 use super::inputs::Inputs;
 use crate::lock::{LocalFile, LocalKind};
 use crate::packages::debian::AssembleError;
-use crate::rootfs::{Placed, RootfsError, Unused};
+use crate::rootfs::{Layer, Placed, RootfsError, Unused};
 
 /// Permission to read for everybody else.
 const OTHERS_READ: u32 = 0o004;
@@ -72,8 +72,12 @@ fn listed(files: &[String]) -> Option<String> {
     })
 }
 
-/// Refuses an overlay that brings nothing, and a host name that a file of the definition replaces.
-pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildError> {
+/// Refuses a layer or overlay that brings nothing, and a host name that a file of the definition replaces.
+pub(super) fn check(
+    inputs: &Inputs<'_>,
+    layers: &[Layer],
+    placed: &[Placed],
+) -> Result<(), BuildError> {
     let mut unused = Vec::new();
     for overlay in &inputs.definition.overlays {
         if inputs.locked_below(&overlay.source).next().is_none() {
@@ -84,7 +88,15 @@ pub(super) fn check(inputs: &Inputs<'_>, placed: &[Placed]) -> Result<(), BuildE
             });
         }
     }
-    let own_file = placed.iter().any(|file| file.path == "/etc/hostname");
+    for layer in layers.iter().filter(|layer| layer.members.entries.is_empty()) {
+        unused.push(Unused {
+            key: "layers.source".to_owned(),
+            value: layer.name.clone(),
+            why: "has no members".to_owned(),
+        });
+    }
+    let own_file = placed.iter().any(|file| file.path == "/etc/hostname")
+        || layers.iter().any(|layer| layer.has(b"etc/hostname"));
     if let Some(hostname) = inputs.raw().hostname.filter(|_| own_file) {
         unused.push(Unused {
             key: "hostname".to_owned(),

@@ -26,7 +26,8 @@ impl Inputs<'_> {
         };
         let mut kernel = named(&|name| name.starts_with(KERNEL_PACKAGES));
         let in_files = self.root_files().iter().any(|file| file.path.contains(KERNEL_FILE));
-        if kernel.is_empty() || in_files {
+        let in_layers = !self.definition.layers.is_empty();
+        if kernel.is_empty() || in_files || in_layers {
             // It comes in another way: then whatever changes the root may change it.
             kernel = named(&|_| true);
             kernel.push(digest(&self.root_files()));
@@ -46,7 +47,11 @@ impl Inputs<'_> {
             initrd: digest(&(&kernel, Sha256::of(stage1), &definition.modules, time)),
             kernel: digest(&kernel),
             stub: Sha256::of(stub),
-            os_release: digest(&(identity, named(&|name| name == BASE_PACKAGE))),
+            os_release: match in_layers {
+                false => digest(&(identity, named(&|name| name == BASE_PACKAGE))),
+                // Any of them may have the file.
+                true => digest(&(identity, named(&|_| true), self.root_files())),
+            },
         }
     }
 
@@ -56,7 +61,8 @@ impl Inputs<'_> {
             FileKind::Local(path, _) => Some(path.as_str()),
             _ => None,
         });
-        let single: BTreeSet<&str> = single.collect();
+        let layers = self.definition.layers.iter().map(|layer| layer.source.as_str());
+        let single: BTreeSet<&str> = single.chain(layers).collect();
         let in_overlay = |path: &str| {
             let mut overlays = self.definition.overlays.iter();
             overlays.any(|overlay| {

@@ -32,11 +32,13 @@ impl Inputs<'_> {
     ) -> Result<RootfsParts<'p>, BuildError> {
         let patterns = &self.definition.packages;
         let mut copies = Copies::new(store);
+        let layers = self.layers(&mut copies)?;
         let included = patterns.include_paths.iter().map(|pattern| format!("!{pattern}"));
         Ok(RootfsParts {
             definition: self.definition,
             packages,
-            files: self.placed(&mut copies)?,
+            files: self.placed(&layers, &mut copies)?,
+            layers,
             give: self.given(&mut copies)?,
             users: self.definition.users.iter().map(user).collect(),
             groups: self.definition.users.iter().filter_map(group).collect(),
@@ -49,7 +51,11 @@ impl Inputs<'_> {
     }
 
     /// Overlays first, single files after them.
-    fn placed(&self, copies: &mut Copies<'_>) -> Result<Vec<Placed>, BuildError> {
+    fn placed(
+        &self,
+        layers: &[rootfs::Layer],
+        copies: &mut Copies<'_>,
+    ) -> Result<Vec<Placed>, BuildError> {
         let mut placed = Vec::new();
         for overlay in &self.definition.overlays {
             for (relative, file) in self.locked_below(&overlay.source) {
@@ -63,7 +69,7 @@ impl Inputs<'_> {
         for file in &self.definition.files {
             placed.extend(self.single(copies, file)?);
         }
-        overlays::check(self, &placed)?;
+        overlays::check(self, layers, &placed)?;
         Ok(placed)
     }
 
@@ -211,6 +217,7 @@ pub fn evaluate(
 pub(crate) struct RootfsParts<'a> {
     definition: &'a Definition,
     packages: &'a [Package],
+    layers: Vec<rootfs::Layer>,
     files: Vec<Placed>,
     give: BTreeMap<String, BTreeMap<Sha256, Given>>,
     users: Vec<UserRequest>,
@@ -252,6 +259,7 @@ impl RootfsParts<'_> {
                     mask: definition.units_mask.clone(),
                     default_target: Some(definition.default_target.clone()),
                 },
+                layers: &self.layers,
                 files: &self.files,
                 hostname: Some(&definition.hostname),
                 image_id: &definition.id,

@@ -3,6 +3,7 @@
 mod closure;
 mod external;
 mod inputs;
+mod layers;
 mod machines;
 mod overlays;
 mod parts;

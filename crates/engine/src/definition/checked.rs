@@ -67,6 +67,8 @@ pub struct Definition {
     pub firmware: Option<Input>,
     /// Single files, each path once in the base and once in the variant, whose entry comes last.
     pub files: Vec<FileEntry>,
+    /// Tar archives that are put over what packages have, in this order, none twice at one target.
+    pub layers: Vec<Layer>,
     /// Folders that are laid over the root file system, in this order.
     pub overlays: Vec<Overlay>,
     /// System users, each name once; with a login shell only in a debug image.
@@ -210,6 +212,17 @@ pub enum FileKind {
     Folder,
     /// What is there already.
     Existing,
+}
+
+/// A tar archive that is put over what packages have.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Relative to the definition.
+    pub source: String,
+    /// The digest it must have, if the definition says.
+    pub sha256: Option<Sha256>,
+    /// In the image, without a leading slash; empty for its root.
+    pub target: String,
 }
 
 /// A folder laid over the root file system.

@@ -11,11 +11,11 @@ use cvmkit_formats::architecture::Architecture;
 use cvmkit_host::document;
 
 use super::raw::{
-    RawAllow, RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawOverlay,
-    RawPlatform, RawRoot, RawUser, RawVerity,
+    RawAllow, RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawLayer,
+    RawOverlay, RawPlatform, RawRoot, RawUser, RawVerity,
 };
 use super::{
-    BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Overlay, Ownership,
+    BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Layer, Overlay, Ownership,
     Platform, ProfileSource, Root, Seed, Verity, console, exceptions,
 };
 use crate::packages::debian::{Source, is_archive_name, is_flat, is_pool_path};
@@ -141,6 +141,7 @@ impl Check<'_> {
             platforms: self.platforms(raw.platforms, firmware.as_ref())?,
             firmware,
             files: self.each(raw.files, |check, raw| check.file("files", raw))?,
+            layers: self.layers(raw.layers)?,
             overlays: self.each(raw.overlays, Self::overlay)?,
             users: self.each(raw.users, |check, raw| check.user("users", raw))?,
             allow: self.each(raw.allow, Self::allow)?,
@@ -498,11 +499,29 @@ impl Check<'_> {
             .ok_or_else(|| self.invalid(&format!("{key}.mode"), text, "an octal mode up to 7777"))
     }
 
+    /// A target in the image, by its key.
+    fn target(&self, key: &str, target: Option<&str>) -> Checked<String> {
+        match target {
+            None | Some("/") => Ok(String::new()),
+            Some(path) => self.image_path(key, path),
+        }
+    }
+
+    fn layers(&self, raw: Vec<RawLayer>) -> Checked<Vec<Layer>> {
+        let mut layers: Vec<Layer> = Vec::new();
+        for RawLayer { source, sha256, target } in raw {
+            let target = self.target("layers.target", target.as_deref())?;
+            if layers.iter().any(|layer| (&layer.source, &layer.target) == (&source, &target)) {
+                let rule = "an archive that is named once for each target";
+                return Err(self.invalid("layers.source", &source, rule));
+            }
+            layers.push(Layer { source, sha256, target });
+        }
+        Ok(layers)
+    }
+
     fn overlay(&self, raw: RawOverlay) -> Checked<Overlay> {
-        let target = match raw.target.as_deref() {
-            None | Some("/") => String::new(),
-            Some(path) => self.image_path("overlays.target", path)?,
-        };
+        let target = self.target("overlays.target", raw.target.as_deref())?;
         let key = format!("overlays.`{}`", raw.source);
         self.owners(&key, raw.owner.as_ref(), raw.group.as_ref())?;
         // A final slash says that it is a folder, which each overlay is.

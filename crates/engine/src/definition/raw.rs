@@ -71,6 +71,10 @@ pub struct RawDefinition {
     /// Single files, folders and links to add or replace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<RawFile>,
+    /// Tar archives whose members are put over what packages have, in order; overlays and files come after
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<RawLayer>,
     /// Folders whose contents are laid over the root file system, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<RawOverlay>,
@@ -350,6 +354,21 @@ pub struct RawFile {
     pub xattrs: BTreeMap<String, String>,
 }
 
+/// A tar archive whose members are put over what packages have, with their modes, numeric owners, times and
+/// extended attributes. The last member of a path wins; a folder that is there already keeps its mode and owner.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawLayer {
+    /// The archive, relative to the definition: plain, or compressed by gzip, xz or zstd, whatever its name.
+    pub source: String,
+    /// SHA-256 that the archive must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    /// Where in the image. Default: `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
 /// A folder laid over the root file system. Files keep only their executable bit: 0755 or 0644. A
 /// `[[files]]` entry with `path` and `mode` gives one of them another mode.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -525,6 +544,7 @@ impl RawDefinition {
             },
             firmware: over.firmware.or(self.firmware),
             files: appended(self.files, over.files),
+            layers: appended(self.layers, over.layers),
             overlays: appended(self.overlays, over.overlays),
             users: appended(self.users, over.users),
             units: RawUnits {

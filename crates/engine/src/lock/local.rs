@@ -190,6 +190,8 @@ fn single_files(definition: &Definition) -> Vec<(&str, Option<Sha256>)> {
             files.push((path.as_str(), *sha256));
         }
     }
+    let layers = definition.layers.iter();
+    files.extend(layers.map(|layer| (layer.source.as_str(), layer.sha256)));
     let machines = definition.platforms.iter().flat_map(Platform::inputs);
     for input in std::iter::once(&definition.stub).chain(&definition.firmware).chain(machines) {
         if let Input::Local { path, sha256 } = input {
@@ -525,7 +527,7 @@ mod tests {
     #[test]
     fn every_local_file_is_surveyed() {
         let folder = tempfile::tempdir().unwrap();
-        let names = ["f", "stub", "fw", "pfw", "vars", "log", "se", "p.toml", "k.asc"];
+        let names = ["f", "l.tar", "stub", "fw", "pfw", "vars", "log", "se", "p.toml", "k.asc"];
         for name in names {
             files::replace(&folder.path().join(name), name.as_bytes()).unwrap();
         }
@@ -536,6 +538,7 @@ mod tests {
             "key-files = [\"k.asc\"]\n[firmware]\npath = \"fw\"\nsha256 = \"{}\"\n\
              [boot]\nstub = {}\n[[files]]\npath = \"/a\"\nsource = \"f\"\n\
              [[files]]\npath = \"/b\"\nsource = \"f\"\n\
+             [[layers]]\nsource = \"l.tar\"\n\
              [[platforms]]\nprofile = \"./p.toml\"\nfirmware = {}\nvariables = {}\npinned = {}\n\
              image = {}\n",
             Sha256::of(b"fw"),

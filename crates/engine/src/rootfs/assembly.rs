@@ -18,6 +18,17 @@ const LINKS_MAX: usize = 8;
 /// How many links are followed on the way to where something is put (`MAXSYMLINKS` of Linux).
 const DEPTH_MAX: usize = 40;
 
+/// What layers have placed, by real path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layered {
+    /// Files, links and devices.
+    pub files: BTreeSet<Vec<u8>>,
+    /// Folders that were not there before.
+    pub folders: BTreeSet<Vec<u8>>,
+    /// What another step took away for good.
+    pub withheld: BTreeSet<Vec<u8>>,
+}
+
 /// The state all effects share.
 #[derive(Debug)]
 pub(crate) struct Assembly<'a> {
@@ -29,6 +40,8 @@ pub(crate) struct Assembly<'a> {
     pub owners: BTreeMap<Vec<u8>, String>,
     /// The virtual packages that each package provides, by its name.
     pub provided: BTreeMap<String, BTreeSet<String>>,
+    /// What layers have placed.
+    pub layered: Layered,
     /// What was done and why.
     pub log: Vec<String>,
     /// What is to be known beyond this build.
@@ -43,6 +56,7 @@ impl<'a> Assembly<'a> {
             tree,
             owners: BTreeMap::new(),
             provided: BTreeMap::new(),
+            layered: Layered::default(),
             log: Vec::new(),
             notices: Vec::new(),
         }

@@ -54,6 +54,14 @@ pub enum RootfsError {
         /// Why.
         source: TreeError,
     },
+    /// Members of a layer do not fit into the tree.
+    #[error("the layer `{layer}` does not fit over what is there:{}", lines(.problems))]
+    Layer {
+        /// Its path beside the definition.
+        layer: String,
+        /// Each path, and why.
+        problems: Vec<String>,
+    },
     /// The contents of a file could not be read.
     #[error("can't read `/{path}`: {source}")]
     Read {
@@ -271,6 +279,10 @@ impl Diagnosis for RootfsError {
                 format!("install the package that has it, or leave `/{path}` out")
             }
             Self::NoProgram(missing) => missing_hint(missing),
+            Self::Layer { .. } => "a file takes the place of a file or link and a folder that of a folder: \
+                                   make the archive without these members, or leave what they meet out \
+                                   with `packages.exclude-paths`"
+                .to_owned(),
             Self::UnknownAccount { kind: "group", name, .. } => format!(
                 "write a table `[[users]]` with `name = \"{name}\"`, which makes a group of that name \
                  too, or install the package that makes it"

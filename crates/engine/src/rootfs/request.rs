@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use cvmkit_formats::archive::tar::Members;
+use cvmkit_formats::digest::Sha256;
+
 use super::accounts::{GroupRequest, Ids, UserRequest};
 use crate::content::Content;
 
@@ -18,7 +21,9 @@ pub struct Request<'a> {
     pub command_line: &'a [String],
     /// Units to enable and mask.
     pub units: Units,
-    /// Files, directories and links of the definition; they win over packages and effects.
+    /// Archives that are put over what packages have, in their order.
+    pub layers: &'a [Layer],
+    /// Files, directories and links of the definition; they win over packages, layers and effects.
     pub files: &'a [Placed],
     /// `/etc/hostname`; `localhost` when absent.
     pub hostname: Option<&'a str>,
@@ -35,6 +40,36 @@ pub struct Request<'a> {
     pub check_needs: bool,
     /// Time of everything made here, seconds since 1970; packaged files keep theirs if older.
     pub mtime: i64,
+}
+
+/// An archive that is put over the tree.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// What it is called in messages and notices: its path beside the definition.
+    pub name: String,
+    /// Digest of the archive as it lies there.
+    pub sha256: Sha256,
+    /// Where its members go, without a leading slash; empty for the root.
+    pub target: String,
+    /// What it holds.
+    pub members: Members,
+    /// The decompressed archive.
+    pub archive: Content,
+}
+
+impl Layer {
+    /// Whether it brings something at a path, which has no leading slash.
+    pub(crate) fn has(&self, path: &[u8]) -> bool {
+        self.members.entries.iter().any(|entry| self.path(&entry.path) == path)
+    }
+
+    /// Where a member of this path goes, without a leading slash.
+    pub(crate) fn path(&self, member: &[u8]) -> Vec<u8> {
+        match (self.target.as_bytes(), member) {
+            ([], path) | (path, []) => path.to_vec(),
+            (target, path) => [target, b"/", path].concat(),
+        }
+    }
 }
 
 /// What the definition says about units.

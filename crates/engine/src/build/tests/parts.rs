@@ -118,6 +118,9 @@ fn a_kernel_that_no_package_tells_may_be_anything() {
     assert_eq!(differing(&kernel("a"), &kernel("b")), "root initrd kernel");
     let file = |text| of(overlay, &[("tree/boot/vmlinux", text)], packages());
     assert_eq!(differing(&file("a"), &file("b")), "root");
+    // A layer may hold a kernel, and any file of the system's name.
+    let layer = |text| of("[[layers]]\nsource = \"l\"", &[("l", text)], packages());
+    assert_eq!(differing(&layer("a"), &layer("b")), "root initrd kernel os-release");
     // One name of a file, with another as its neighbour.
     let single = "[[files]]\npath = \"/boot/vmlinuz-x\"\nsource = \"boot/vmlinuz-x\"";
     let single = |text| of(single, &[("boot/vmlinuz-x", text)], packages());

@@ -46,6 +46,7 @@ fn full(own: &str) -> RawDefinition {
             "sha256": digest, "mode": own, "owner": own, "group": own, "capabilities": own,
             "xattrs": { own: own },
         }],
+        "layers": [{ "source": own, "sha256": digest, "target": own }],
         "overlays": [{ "source": own, "target": own, "owner": own, "group": own }],
         "users": [{
             "name": own, "uid": number, "gid": number, "comment": own, "home": own, "shell": own,

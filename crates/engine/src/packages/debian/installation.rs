@@ -23,7 +23,9 @@ use super::sysusers::{self, MASTERS};
 use super::triggers::Triggers;
 use super::unpack::Unpacker;
 use crate::rootfs::assembly::Assembly;
-use crate::rootfs::{Accounts, EvaluatedScript, RootfsError, ScriptDecision, accounts, overlay};
+use crate::rootfs::{
+    Accounts, EvaluatedScript, RootfsError, ScriptDecision, accounts, layer, overlay,
+};
 
 /// How often packages may act on triggers, one after another: each may activate others.
 const ROUNDS_MAX: usize = 1000;
@@ -66,6 +68,7 @@ pub(super) fn install<'a>(
     installation.system.answer(request.debconf.clone());
     installation.unpack(&order, &mut unpacker, &accounts)?;
     unpacker.finish(installation.system.assembly)?;
+    layer::place(installation.system.assembly)?;
     let kept = overlay::place(installation.system.assembly)?;
     accounts::make_homes(installation.system.assembly, &accounts)?;
     installation.configure(&order);

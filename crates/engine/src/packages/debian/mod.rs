@@ -41,8 +41,8 @@ use cvmkit_attest::output::Notice;
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::effects::{DefaultUnit, Effects};
 use crate::rootfs::{
-    Evaluated, Rootfs, accounts, audit, identity, libraries, overlay, programs, remake_var_at_boot,
-    terminals, tmpfiles, units,
+    Evaluated, Rootfs, accounts, audit, identity, layer, libraries, overlay, programs,
+    remake_var_at_boot, terminals, tmpfiles, units,
 };
 pub(crate) use archives::{Archives, Chosen, Gone};
 pub use closure::ClosureError;
@@ -92,6 +92,7 @@ pub fn assemble(request: &Request<'_>) -> Result<Rootfs, AssembleError> {
     identity::apply(&mut assembly)?;
     libraries::check(&assembly)?;
     database::write(&mut assembly, &asked, request)?;
+    layer::place_again(&mut assembly)?;
     overlay::place_owned(&mut assembly, &accounts, &kept)?;
     units::check_masks(&assembly)?;
     programs::check_own(&assembly)?;

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::version::Version;
 use cvmkit_formats::archive::{Entry, EntryKind};
-use cvmkit_formats::tree::{Device, Inode, InodeId, Meta, Node, TreeError, split};
+use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, TreeError, split};
 
 use super::commands::Asked;
 use super::error::AssembleError;
 use super::exclude::Filter;
 use super::package::{BASE_PACKAGE, Package};
 use super::request::Request;
-use crate::content::Content;
+use crate::content::{self, Content};
 use crate::rootfs::assembly::Assembly;
 
 /// Links of the merged /usr (Debian Policy 9.1, `usrmerge`), made when `base-files` has none.
@@ -262,17 +262,14 @@ impl<'r> Unpacking<'_, 'r, '_> {
     }
 
     fn node(&self, entry: &Entry) -> Node<Content> {
-        match &entry.kind {
-            // A hard link is replaced by the entry it names before this is asked.
-            EntryKind::Directory | EntryKind::HardLink(_) => Node::Directory(BTreeMap::new()),
-            &EntryKind::File { offset, len } => {
-                Node::File(Content::Stored { object: self.package.data.clone(), offset, len })
-            }
-            EntryKind::Symlink(target) => Node::Symlink(target.clone()),
-            &EntryKind::CharDevice { major, minor } => Node::CharDevice(Device { major, minor }),
-            &EntryKind::BlockDevice { major, minor } => Node::BlockDevice(Device { major, minor }),
-            EntryKind::Fifo => Node::Fifo,
-        }
+        // A hard link is replaced by the entry it names before this is asked.
+        let data = &self.package.data;
+        let node = content::node(&entry.kind, |offset, len| Content::Stored {
+            object: data.clone(),
+            offset,
+            len,
+        });
+        node.unwrap_or_else(|| Node::Directory(BTreeMap::new()))
     }
 
     fn fault(&self, entry: &Entry, source: TreeError) -> AssembleError {
@@ -325,6 +322,8 @@ fn lossy(path: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cvmkit_formats::tree::Device;
+
     use super::*;
     use crate::packages::debian::order;
     use crate::packages::debian::tests::{package, request};

@@ -12,7 +12,7 @@ pub(super) enum Origin<'a> {
     Package(&'a str),
     /// An entry of the definition.
     Definition,
-    /// Neither: a script or a step of the build made it.
+    /// Neither: a layer has it, or a script or a step of the build made it.
     Made,
 }
 
@@ -42,8 +42,11 @@ impl<'a> Origins<'a> {
         self.package(path).map_or(Origin::Made, Origin::Package)
     }
 
-    /// The package that has a path.
+    /// The package that has a path, unless a layer replaced what it has.
     pub(super) fn package(&self, path: &[u8]) -> Option<&'a str> {
+        if self.assembly.layered.files.contains(path) {
+            return None;
+        }
         self.assembly.owners.get(path).map(String::as_str)
     }
 }

@@ -110,6 +110,9 @@ pub(super) fn remove(assembly: &mut Assembly<'_>) -> Result<(), RootfsError> {
     for path in &removed {
         assembly.tree.remove(path);
         assembly.owners.remove(path);
+        if assembly.layered.files.contains(path) {
+            assembly.layered.withheld.insert(path.clone());
+        }
     }
     let paths: Vec<String> =
         removed.iter().map(|path| format!("/{}", String::from_utf8_lossy(path))).collect();

@@ -423,6 +423,31 @@ fn a_user_of_a_production_image_has_no_shell() {
 }
 
 #[test]
+fn a_layer_is_an_archive_with_a_place() {
+    let of =
+        |keys: &str| sample::definition(&format!("[[layers]]\nsource = \"l.tar\"\n{keys}")).layers;
+    let digest = Sha256::of(b"l");
+    for (keys, sha256, target) in [
+        (String::new(), None, ""),
+        ("target = \"/\"".to_owned(), None, ""),
+        (format!("target = \"/srv/a\"\nsha256 = \"{digest}\""), Some(digest), "srv/a"),
+    ] {
+        let layers = of(&keys);
+        let [layer] = &layers[..] else { panic!("{layers:?}") };
+        assert_eq!(
+            (layer.source.as_str(), layer.sha256, layer.target.as_str()),
+            ("l.tar", sha256, target)
+        );
+    }
+    let again = "[[layers]]\nsource = \"l.tar\"\ntarget = \"/srv\"\n";
+    assert_eq!(of(again).len(), 2, "at another place");
+    let twice = format!("{again}{again}");
+    refused(&twice, "layers.source", "l.tar", "an archive that is named once for each target");
+    let out = "[[layers]]\nsource = \"l\"\ntarget = \"/a/../b\"";
+    refused(out, "layers.target", "/a/../b", "an absolute path without `.`, `..` and empty names");
+}
+
+#[test]
 fn an_overlay_is_laid_over_a_folder_of_the_image() {
     let overlay = |keys: &str| {
         let overlays =
