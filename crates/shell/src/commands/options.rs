@@ -36,7 +36,7 @@ impl<'w> Options<'w> {
     ///
     /// # Errors
     /// As for [`Options::of`].
-    pub(super) fn of_words(
+    pub fn of_words(
         call: &Call<'_>,
         words: &'w [Vec<u8>],
         short: &str,

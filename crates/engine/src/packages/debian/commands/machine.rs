@@ -46,7 +46,8 @@ pub(super) fn uname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<
     Ok(0)
 }
 
-/// `hostname [-s|-f|-d]` (hostname 3.23): the name that the image has, and that its `/etc/hosts` knows.
+/// `hostname [-s|-f|-d]` and `dnsdomainname`, which is the last of them (hostname 3.23): the name that the image has, and
+/// that its `/etc/hosts` knows.
 pub(super) fn hostname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     let long = [("short", b's'), ("fqdn", b'f'), ("long", b'f'), ("domain", b'd')];
     let options = Options::of(call, "sfd", &long)?;
@@ -54,7 +55,8 @@ pub(super) fn hostname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Resu
         return Err(call.unsupported("another name"));
     }
     let name = system.assembly.request.hostname.unwrap_or("localhost");
-    let answer = match (options.last_of(b"sfd"), name.split_once('.')) {
+    let asked = if call.name() == "dnsdomainname" { Some(b'd') } else { options.last_of(b"sfd") };
+    let answer = match (asked, name.split_once('.')) {
         (Some(b's'), Some((host, _))) => host,
         (Some(b'd'), Some((_, domain))) => domain,
         // Of no domain it says nothing, not even a line.
@@ -245,8 +247,11 @@ mod tests {
     /// As hostname(1) answers on a machine with the name `localhost`.
     #[test]
     fn the_name_of_the_machine_is_that_of_the_image() {
-        let script = "hostname; hostname -s; hostname --fqdn; hostname -d";
-        assert_eq!(output(&[], script), "localhost\nlocalhost\nlocalhost\n");
+        let script = "hostname; hostname -s; hostname --fqdn; hostname -d; dnsdomainname";
+        assert_eq!(
+            output(&[("/usr/bin/dnsdomainname", "+x")], script),
+            "localhost\nlocalhost\nlocalhost\n"
+        );
         assert!(stop(&[], "hostname other").contains("another name"));
         assert!(stop(&[], "hostname -I").contains("hostname"));
     }

@@ -60,7 +60,7 @@ fn program(name: &[u8]) -> Option<Program> {
         b"getent" => accounts::getent,
         b"gpasswd" => accounts::gpasswd,
         b"groupadd" => accounts::groupadd,
-        b"hostname" => machine::hostname,
+        b"dnsdomainname" | b"hostname" => machine::hostname,
         b"invoke-rc.d" | b"service" | b"start-stop-daemon" => units::nothing_starts,
         b"locale" => machine::locale,
         b"perl" => interpreter::perl,

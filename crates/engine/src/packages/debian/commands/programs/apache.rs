@@ -153,7 +153,13 @@ const MPMS: [&str; 3] = ["event", "worker", "prefork"];
 
 /// `a2query [-q] [-m MODULE] [-s SITE] [-c CONF] [-M]`.
 pub(super) fn query(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
-    let options = Options::of(call, "m:s:c:Mq", &[])?;
+    // The last option may have no name, and asks for all of its kind.
+    let all = match call.arguments() {
+        [.., last] if [b"-m", b"-s", b"-c"].iter().any(|one| last == one) => Some(Vec::new()),
+        _ => None,
+    };
+    let words: Vec<Vec<u8>> = call.arguments().iter().cloned().chain(all).collect();
+    let options = Options::of_words(call, &words, "m:s:c:Mq", &[])?;
     if !options.operands.is_empty() {
         return Err(call.unsupported("operands"));
     }
@@ -213,10 +219,10 @@ fn query_one(
         Err(status) => return Ok(status),
     };
     let name = name.strip_prefix("mod").unwrap_or(name);
-    if name.is_empty() || name.contains(".conf") || name.contains(".load") {
+    if name.contains(".conf") || name.contains(".load") {
         return Err(call.unsupported(format!("the name {name:?}")));
     }
-    let by = |what: &str| {
+    let by = |what: &str, name: &str| {
         ["maint", "admin"].into_iter().find(|who| {
             let mark = format!("/var/lib/apache2/{}/{what}_by_{who}/{name}", kind.state);
             system.status(mark.as_bytes(), true).is_ok()
@@ -227,13 +233,17 @@ fn query_one(
         Some(_) => "maintainer script",
         None => "unknown",
     };
-    if names.iter().any(|one| one == name) {
+    // A folder has its names in no order that a standard fixes: here they are in that of their bytes.
+    let found: Vec<&String> = names.iter().filter(|one| name.is_empty() || *one == name).collect();
+    for name in &found {
         if !is_quiet {
-            call.print(format!("{name} (enabled by {})\n", words(by("enabled"))).as_bytes());
+            call.print(format!("{name} (enabled by {})\n", words(by("enabled", name))).as_bytes());
         }
+    }
+    if !found.is_empty() {
         return Ok(0);
     }
-    let disabled = by("disabled");
+    let disabled = by("disabled", name);
     if !is_quiet {
         let why = disabled.map(|_| format!(" (disabled by {})", words(disabled)));
         let why = why.unwrap_or_default();
@@ -263,11 +273,12 @@ mod tests {
             ("/etc/apache2/conf-enabled/d.conf", ""),
         ];
         let script = "a2query -m mpm_event; a2query -q -m mpm_event; a2query -m mpm_prefork 2>&1; echo $?; \
-                      a2query -m php 2>&1; echo $?; a2query -c c 2>&1; echo $?; a2query -c d; a2query -M; \
+                      a2query -m php 2>&1; echo $?; a2query -c c 2>&1; echo $?; a2query -c d; a2query -M; a2query -m; \
                       a2query -s x 2>&1; echo $?";
         let expected = "mpm_event (enabled by maintainer script)\nNo module matches mpm_prefork\n1\n\
                         No module matches php (disabled by site administrator)\n32\n\
                         No conf matches c (disabled by maintainer script)\n33\nd (enabled by unknown)\nevent\n\
+                        mpm_event (enabled by maintainer script)\n\
                         /etc/apache2/sites-enabled: No such file or directory\n1\n";
         assert_eq!(output(&files, script), expected);
         assert!(stop(&files, "a2query -v").contains("a2query"));
