@@ -47,10 +47,73 @@ impl fmt::Display for LockedDrop {
     }
 }
 
+/// What of the dropped packages of a lock is not as the definition says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DropProblem {
+    /// The definition drops a package, and the lock has no record of it.
+    NoRecord {
+        /// The package.
+        name: String,
+    },
+    /// The definition drops a package that the root file system has.
+    There {
+        /// The package.
+        name: String,
+    },
+    /// The lock has another reason than the definition.
+    OtherReason {
+        /// The package.
+        name: String,
+        /// In the definition.
+        defined: String,
+        /// In the lock.
+        locked: Option<String>,
+    },
+    /// The definition requests a package that the lock says to be dropped.
+    Requested {
+        /// The package.
+        name: String,
+    },
+    /// Neither does the definition drop it, nor did it stand for a package that is dropped.
+    Unaccounted {
+        /// The package.
+        name: String,
+        /// Why it would be there, in the lock.
+        reason: String,
+    },
+}
+
+impl fmt::Display for DropProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRecord { name } => {
+                write!(f, "the definition drops `{name}`, and the lock has no record of it")
+            }
+            Self::There { name } => write!(f, "the definition drops `{name}`, and the lock has it"),
+            Self::OtherReason { name, defined, locked } => {
+                let locked = locked.as_deref().unwrap_or("none");
+                write!(
+                    f,
+                    "the definition drops `{name}` with the reason `{defined}`, the lock: `{locked}`"
+                )
+            }
+            Self::Requested { name } => {
+                write!(f, "the definition requests `{name}`, and the lock drops it")
+            }
+            Self::Unaccounted { name, reason } => {
+                write!(f, "the lock drops `{name}` ({reason}), and the definition does not")
+            }
+        }
+    }
+}
+
+/// All that a record says but its roles, in its order ([`LockedDrop::key`]).
+type Key = (String, String, String, Option<String>, String);
+
 /// What the definitions of a project drop, while packages are chosen.
 #[derive(Debug, Default)]
 pub(super) struct Drops {
-    gone: BTreeMap<(String, String, String, Option<String>, String), Vec<String>>,
+    gone: BTreeMap<Key, Vec<String>>,
     used: BTreeSet<String>,
     unused: BTreeSet<String>,
 }

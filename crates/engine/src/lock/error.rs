@@ -8,8 +8,8 @@ use cvmkit_host::files::FileError;
 use cvmkit_host::versioned::VersionedError;
 use thiserror::Error;
 
-use super::accounted::DropProblem;
 use super::difference::ScriptChange;
+use super::dropped::DropProblem;
 use crate::definition::DefinitionError;
 use crate::local::LocalError;
 use crate::packages::debian::{LocalPackagesError, ResolveError, SuiteError};

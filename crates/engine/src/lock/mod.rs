@@ -24,9 +24,8 @@ mod tests;
 mod text;
 mod unused;
 
-pub use accounted::DropProblem;
 pub use difference::{ScriptChange, ScriptDifference};
-pub use dropped::LockedDrop;
+pub use dropped::{DropProblem, LockedDrop};
 pub use error::LockError;
 pub use evaluation::{Evaluate, Unevaluated};
 pub use file::LockFile;
