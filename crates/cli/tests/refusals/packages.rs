@@ -87,9 +87,14 @@ fn what_is_given_stands_for_a_script() {
 fn an_answer_that_no_question_takes_is_named() {
     let templates = b"Template: hello/area\nType: select\nChoices: Etc, Europe\nDefault: Etc\n\
                       Description: where\n\nTemplate: hello/on\nType: boolean\nDefault: true\n\
-                      Description: whether\n\nTemplate: hello/secret\nType: password\nDescription: what\n";
-    let hello = Deb::new("hello").file("DEBIAN/templates", templates);
-    let debs = [hello, Deb::new("debconf"), Deb::base(), Deb::kernel()];
+                      Description: whether\n\nTemplate: hello/secret\nType: password\nDescription: what\n\n\
+                      Template: hello/idle\nType: string\nDescription: why\n";
+    let script =
+        "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_get hello/area\ndb_get hello/on\n";
+    let hello = Deb { postinst: Some(script), ..Deb::new("hello") };
+    let hello = hello.file("DEBIAN/templates", templates);
+    let debconf = Deb::new("debconf").file("usr/share/debconf/confmodule", b"");
+    let debs = [hello, debconf, Deb::base(), Deb::kernel()];
     let Some(archive) = Archive::new(&debs) else { return };
     let define = |answers: &str| {
         archive.define(&format!(
@@ -98,11 +103,12 @@ fn an_answer_that_no_question_takes_is_named() {
         ));
     };
     define(
-        "\"hello/area\" = \"Europ\"\n\"hello/on\" = \"yes\"\n\"hello/secret\" = \"guess\"\n\"helo/on\" = true",
+        "\"hello/area\" = \"Europ\"\n\"hello/idle\" = \"x\"\n\"hello/on\" = \"yes\"\n\"hello/secret\" = \"guess\"\n\"helo/on\" = true",
     );
     archive.lock();
     let words = [
-        "4 answers of [packages.debconf] can't be used",
+        "5 answers of [packages.debconf] can't be used",
+        "`hello/idle` changes nothing: no script of the image reads it",
         "`hello/area` has no choice `Europ`, only `Etc`, `Europe`",
         "`hello/on` is `true` or `false`, not `yes`",
         "`hello/secret` asks for a password",
