@@ -175,7 +175,7 @@ fn accounts_that_cannot_be_told_are_not_passed_over() {
     archive.cvmkit(&["lock", "--check"]).refused(1, &["may lack ids of system accounts", "hint: "]);
     let said = archive.build();
     said.refused(2, &["postinst of agent, line 3: "]);
-    let start = said.stderr.find("scripts.agent = {").unwrap();
+    let start = said.stderr.find("scripts.agent.skip = [").unwrap();
     let skip = said.stderr[start..].lines().next().unwrap();
     archive.define(&format!("{AFTER}{skip}\n"));
     archive.lock();
