@@ -72,6 +72,7 @@ fn main() {
     for (target, seeds) in [("deb", debs()), ("tar", vec![("ustar", tarball()), ("layer", layer())])] {
         write(target, &seeds);
     }
+    write("oci", &[("layers", oci())]);
     write("compression", &[("gzip", gzip(b"contents")), ("xz", XZ.to_vec()), ("zstd", zstd())]);
     texts();
     recipes();
@@ -184,6 +185,8 @@ fn is_read(target: &str, name: &str, bytes: &[u8]) -> bool {
         // Modules of a program: the targets alone can call them.
         "stage1_cmdline" | "stage1_partition" | "stage1_superblock" => true,
         "sums" => Sums::parse(&text).is_ok(),
+        // An index of no image is read, and has none.
+        "oci" => bytes.starts_with(b"{"),
         "tar" if name == "layer" => tar::members(bytes, &tar::Limits::default()).is_ok(),
         "tar" => tar::entries(bytes).is_ok(),
         "uki" => {
@@ -464,6 +467,23 @@ fn tarball() -> Vec<u8> {
         entry("././@LongLink", b'L', long.as_bytes(), ""),
         entry("cut", b'0', b"y", ""),
     ])
+}
+
+/// An index of no image, and two layers: the upper one has whiteouts, and a file behind a link.
+fn oci() -> Vec<u8> {
+    let lower = archive(&[
+        entry("d/", b'5', b"", ""),
+        entry("d/a", b'0', b"a", ""),
+        entry("d/b", b'0', b"b", ""),
+        entry("l", b'2', b"", "d"),
+    ]);
+    let mut upper = archive(&[
+        entry("d/.wh.a", b'0', b"", ""),
+        entry("l/c", b'0', b"c", ""),
+        entry("e/.wh..wh..opq", b'0', b"", ""),
+    ]);
+    upper.resize(lower.len(), 0);
+    [b"{\"schemaVersion\":2,\"manifests\":[]}\n".as_slice(), &lower, &upper].concat()
 }
 
 /// What no package has: a comment in front of all, libarchive's attributes, and a path twice.

@@ -11,6 +11,7 @@ pub mod kernel;
 pub mod local;
 pub mod lock;
 pub mod mirrors;
+pub mod oci;
 pub mod packages;
 pub mod plan;
 pub mod rootfs;

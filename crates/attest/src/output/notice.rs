@@ -100,6 +100,27 @@ pub enum Notice {
         /// The path of the first.
         first: String,
     },
+    /// An OCI image that packages are put over.
+    #[serde(rename_all = "kebab-case")]
+    Base {
+        /// The layout, relative to the definition.
+        layout: String,
+        /// The digest of the image's manifest, as OCI writes it.
+        digest: String,
+        /// How many layers it has.
+        layers: u64,
+    },
+    /// Configuration files that the base has otherwise than its packages: those of the lock's packages take
+    /// their place.
+    #[serde(rename_all = "kebab-case")]
+    BaseChangesLost {
+        /// The layout, relative to the definition.
+        layout: String,
+        /// How many there are.
+        count: u64,
+        /// The path of the first.
+        first: String,
+    },
     /// A tar archive of the definition that is put over what packages have.
     #[serde(rename_all = "kebab-case")]
     Layer {
@@ -216,6 +237,14 @@ impl fmt::Display for Notice {
             Self::FindingsOfDebug { finding, count, first } => {
                 write!(f, "{finding} at {first} ({count} found): refused in a production image")
             }
+            Self::Base { layout, digest, layers } => {
+                write!(f, "base {layout}: image {digest}, layers: {layers}")
+            }
+            Self::BaseChangesLost { layout, count, first } => write!(
+                f,
+                "base {layout} changed configuration of its packages, which is the packages' again: {first} \
+                 ({count} found); `[[files]]` or `[[overlays]]` keep such a change"
+            ),
             Self::Layer { layer, sha256, members } => {
                 let word = if *members == 1 { "member" } else { "members" };
                 write!(f, "layer {layer} brings {members} {word} (SHA-256 {sha256})")
@@ -314,6 +343,8 @@ mod tests {
             json!({ "code": "package-dropped", "package": "a", "because": "not used" }),
             json!({ "code": "keys-left-out", "package": "a", "call": "ssh-keygen -A" }),
             json!({ "code": "data-left-out", "package": "a", "call": "pg_createcluster 17 main" }),
+            json!({ "code": "base", "layout": "oci", "digest": "sha256:00", "layers": 2 }),
+            json!({ "code": "base-changes-lost", "layout": "oci", "count": 1, "first": "/etc/x" }),
             json!({ "code": "layer", "layer": "a.tar", "sha256": sha256, "members": 2 }),
             json!({
                 "code": "layer-replaces", "layer": "a.tar", "package": "p", "count": 2, "first": "/x",

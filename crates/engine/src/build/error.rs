@@ -19,6 +19,7 @@ use crate::image::ImageError;
 use crate::kernel::KernelError;
 use crate::local::LocalError;
 use crate::lock::LockError;
+use crate::oci::OciError;
 use crate::packages::debian::{AnotherPackage, AssembleError, ClosureError};
 
 /// Why a build ended.
@@ -52,6 +53,9 @@ pub enum BuildError {
     /// A package that is not the one that the lock names.
     #[error(transparent)]
     AnotherPackage(#[from] AnotherPackage),
+    /// The base.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// An archive that is put over the tree.
     #[error(transparent)]
     Layer(#[from] LayerError),
@@ -161,6 +165,7 @@ impl Diagnosis for BuildError {
             Self::Fetch(error) => error.fault(),
             Self::File(error) => error.fault(),
             Self::AnotherPackage(error) => error.fault(),
+            Self::Oci(error) => error.fault(),
             Self::Layer(error) => error.fault(),
             Self::Local(error) => error.fault(),
             Self::Closure(error) => error.fault(),
@@ -185,6 +190,7 @@ impl Diagnosis for BuildError {
             Self::Fetch(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::AnotherPackage(error) => error.hint(),
+            Self::Oci(error) => error.hint(),
             Self::Layer(error) => error.hint(),
             Self::Local(error) => error.hint(),
             Self::TwoInputPackages { key, .. } => {

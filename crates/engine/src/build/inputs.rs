@@ -81,8 +81,9 @@ impl<'a> Inputs<'a> {
         if let Some(gone) = local.into_iter().find(|file| !found.contains(file.path.as_str())) {
             return Err(gone_file(gone).into());
         }
-        for overlay in &definition.overlays {
-            let mut locked = inputs.locked_below(&overlay.source);
+        let folders = definition.overlays.iter().map(|overlay| &overlay.source);
+        for folder in folders.chain(definition.base.iter().map(|base| &base.oci)) {
+            let mut locked = inputs.locked_below(folder);
             if let Some((_, locked)) = locked.find(|(_, file)| !found.contains(file.path.as_str()))
             {
                 return Err(gone_file(locked).into());

@@ -4,7 +4,7 @@
 //! the archive has it is an error. Deliberately absent: what an archive does not say itself, such as
 //! names of owners that the image may have under other numbers.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read as _};
 
 use cvmkit_formats::archive::Entry;
 use cvmkit_formats::archive::tar::{self, Limits, TarError};
@@ -17,7 +17,6 @@ use super::inputs::Inputs;
 use super::layer_error::LayerError;
 use crate::content::{Content, Reader};
 use crate::definition::Layer;
-use crate::lock::{LocalKind, LockError};
 use crate::rootfs;
 
 /// The most bytes that an archive may have when it is decompressed: a guard, no image has as many.
@@ -44,17 +43,10 @@ impl Inputs<'_> {
     pub(super) fn layers(&self, copies: &mut Copies<'_>) -> Result<Vec<rootfs::Layer>, BuildError> {
         let mut layers = Vec::new();
         for layer in &self.definition.layers {
-            let Some(locked) = self.locked.get(layer.source.as_str()) else { continue };
-            let (content, computed) = copies.take(&self.folder.locate(&layer.source)?)?;
-            if !matches!(locked.kind, LocalKind::File { sha256, .. } if sha256 == computed) {
-                // It changed since it was surveyed.
-                return Err(LockError::LocalChanged {
-                    path: layer.source.clone(),
-                    locked: locked.kind.to_string(),
-                    found: computed.to_string(),
-                }
-                .into());
+            if !self.locked.contains_key(layer.source.as_str()) {
+                continue;
             }
+            let (content, computed) = self.locked_copy(copies, &layer.source)?;
             layers.push(open(layer, computed, content, copies)?);
         }
         Ok(layers)
@@ -69,9 +61,7 @@ fn open(
     copies: &mut Copies<'_>,
 ) -> Result<rootfs::Layer, BuildError> {
     let archive = decompressed(&layer.source, archive, copies)?;
-    let listed = tar::members(BufReader::new(Reader::new(archive.clone())), &Limits::default());
-    let members =
-        listed.map_err(|source| LayerError::Tar { path: layer.source.clone(), source })?;
+    let members = listed(&layer.source, &archive)?;
     let (name, target) = (layer.source.clone(), layer.target.clone());
     let layer = rootfs::Layer { name, sha256, target, members, archive };
     let members = layer.members.entries.iter();
@@ -83,34 +73,62 @@ fn open(
 }
 
 /// The archive itself, whatever compressed it.
-fn decompressed(
+pub(super) fn decompressed(
     path: &str,
     archive: Content,
     copies: &mut Copies<'_>,
 ) -> Result<Content, BuildError> {
-    let path = || path.to_owned();
-    let failed = |source| LayerError::Tar { path: path(), source: TarError::Read(source) };
     let mut start = Vec::new();
     let read = Reader::new(archive.clone()).take(START as u64).read_to_end(&mut start);
-    read.map_err(failed)?;
+    read.map_err(|source| unread(path, source))?;
     if start.starts_with(b"BZh") {
-        return Err(LayerError::Bzip2 { path: path() }.into());
+        return Err(LayerError::Bzip2 { path: path.to_owned() }.into());
     }
-    let compression = Compression::of_start(&start);
-    if compression == Compression::None {
-        return Ok(archive);
+    match Compression::of_start(&start) {
+        Compression::None => Ok(archive),
+        other => unpacked(path, archive, other, copies).map(|(content, _)| content),
     }
-    let corrupt = |source| LayerError::Compression { path: path(), source };
+}
+
+/// What a compressed archive holds, and its digest.
+pub(super) fn unpacked(
+    path: &str,
+    archive: Content,
+    compression: Compression,
+    copies: &mut Copies<'_>,
+) -> Result<(Content, Sha256), BuildError> {
+    let corrupt = |source| LayerError::Compression { path: path.to_owned(), source };
     let stream = BufReader::new(Reader::new(archive));
     let stream = compression::members(stream, compression, UNPACKED_MAX).map_err(corrupt)?;
-    match copies.append(stream) {
-        Ok((content, _)) => Ok(content),
-        Err(AppendError::Write(error)) => Err(error.into()),
-        Err(AppendError::Read(error)) => Err(match CompressionError::inside(&error) {
+    copies.append(stream).map_err(|error| match error {
+        AppendError::Write(error) => error.into(),
+        AppendError::Read(error) => match CompressionError::inside(&error) {
             Some(inside) => corrupt(inside.clone()).into(),
-            None => failed(error).into(),
-        }),
-    }
+            None => unread(path, error).into(),
+        },
+    })
+}
+
+/// The members of a decompressed archive.
+pub(super) fn listed(path: &str, archive: &Content) -> Result<tar::Members, LayerError> {
+    let reader = BufReader::new(Reader::new(archive.clone()));
+    let listed = tar::members(reader, &Limits::default());
+    listed.map_err(|source| LayerError::Tar { path: path.to_owned(), source })
+}
+
+/// That what was copied can't be read.
+pub(super) fn unread(path: &str, source: io::Error) -> LayerError {
+    LayerError::Tar { path: path.to_owned(), source: TarError::Read(source) }
+}
+
+/// What is wrong with an extended attribute of a member, if anything is.
+pub(super) fn other_attribute(entry: &Entry) -> Option<String> {
+    let mut names = entry.xattrs.keys();
+    let other = names.find(|name| !ATTRIBUTES.iter().any(|place| name.starts_with(place)))?;
+    Some(format!(
+        "has the extended attribute `{}`, which an image can't have",
+        other.escape_ascii()
+    ))
 }
 
 /// Why a member can't come as the archive has it.
@@ -123,9 +141,7 @@ fn problem(layer: &rootfs::Layer, entry: &Entry) -> Option<String> {
     } else if path.starts_with(DATABASE) {
         "is of dpkg's database, which the build writes: name packages in `[packages]`".to_owned()
     } else {
-        let mut names = entry.xattrs.keys();
-        let other = names.find(|name| !ATTRIBUTES.iter().any(|place| name.starts_with(place)))?;
-        format!("has the extended attribute `{}`, which an image can't have", other.escape_ascii())
+        other_attribute(entry)?
     };
     Some(format!("`{}` {why}", entry.path.escape_ascii()))
 }

@@ -6,6 +6,7 @@
 //! folder before all of it is finished.
 
 mod audit;
+mod base;
 mod built;
 mod copies;
 mod error;

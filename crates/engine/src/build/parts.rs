@@ -26,7 +26,7 @@ impl Inputs<'_> {
         };
         let mut kernel = named(&|name| name.starts_with(KERNEL_PACKAGES));
         let in_files = self.root_files().iter().any(|file| file.path.contains(KERNEL_FILE));
-        let in_layers = !self.definition.layers.is_empty();
+        let in_layers = !self.definition.layers.is_empty() || self.definition.base.is_some();
         if kernel.is_empty() || in_files || in_layers {
             // It comes in another way: then whatever changes the root may change it.
             kernel = named(&|_| true);
@@ -62,12 +62,13 @@ impl Inputs<'_> {
             _ => None,
         });
         let layers = self.definition.layers.iter().map(|layer| layer.source.as_str());
-        let single: BTreeSet<&str> = single.chain(layers).collect();
+        let base = self.definition.base.iter().map(|base| base.oci.as_str());
+        let single: BTreeSet<&str> = single.chain(layers).chain(base.clone()).collect();
         let in_overlay = |path: &str| {
-            let mut overlays = self.definition.overlays.iter();
-            overlays.any(|overlay| {
-                path.strip_prefix(&overlay.source).is_some_and(|rest| rest.starts_with('/'))
-            })
+            let overlays = self.definition.overlays.iter().map(|overlay| overlay.source.as_str());
+            let mut folders = overlays.chain(base.clone());
+            folders
+                .any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
         };
         let files = self.local.iter();
         files.filter(|file| single.contains(file.path.as_str()) || in_overlay(&file.path)).collect()

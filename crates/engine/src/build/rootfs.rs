@@ -32,12 +32,14 @@ impl Inputs<'_> {
     ) -> Result<RootfsParts<'p>, BuildError> {
         let patterns = &self.definition.packages;
         let mut copies = Copies::new(store);
+        let base = self.base(&mut copies)?;
         let layers = self.layers(&mut copies)?;
         let included = patterns.include_paths.iter().map(|pattern| format!("!{pattern}"));
         Ok(RootfsParts {
             definition: self.definition,
             packages,
             files: self.placed(&layers, &mut copies)?,
+            base,
             layers,
             give: self.given(&mut copies)?,
             users: self.definition.users.iter().map(user).collect(),
@@ -217,6 +219,7 @@ pub fn evaluate(
 pub(crate) struct RootfsParts<'a> {
     definition: &'a Definition,
     packages: &'a [Package],
+    base: Option<rootfs::Base>,
     layers: Vec<rootfs::Layer>,
     files: Vec<Placed>,
     give: BTreeMap<String, BTreeMap<Sha256, Given>>,
@@ -259,6 +262,7 @@ impl RootfsParts<'_> {
                     mask: definition.units_mask.clone(),
                     default_target: Some(definition.default_target.clone()),
                 },
+                base: self.base.as_ref(),
                 layers: &self.layers,
                 files: &self.files,
                 hostname: Some(&definition.hostname),

@@ -1,5 +1,6 @@
 //! What builds are made of: definitions, locks and local files in a folder, without a network.
 
+mod base;
 mod closure;
 mod external;
 mod inputs;

@@ -67,6 +67,8 @@ pub struct Definition {
     pub firmware: Option<Input>,
     /// Single files, each path once in the base and once in the variant, whose entry comes last.
     pub files: Vec<FileEntry>,
+    /// What packages are put over.
+    pub base: Option<Base>,
     /// Tar archives that are put over what packages have, in this order, none twice at one target.
     pub layers: Vec<Layer>,
     /// Folders that are laid over the root file system, in this order.
@@ -212,6 +214,15 @@ pub enum FileKind {
     Folder,
     /// What is there already.
     Existing,
+}
+
+/// An OCI image layout that packages are put over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// A folder or a tar archive, relative to the definition, without a final slash.
+    pub oci: String,
+    /// The tag of the image, where there are several.
+    pub reference: Option<String>,
 }
 
 /// A tar archive that is put over what packages have.

@@ -18,8 +18,8 @@ pub(crate) mod sample;
 mod seed;
 
 pub use checked::{
-    Definition, FileEntry, FileKind, Given, ID_RULE, Layer, Overlay, Ownership, Packages, Root,
-    Verity, is_id,
+    Base, Definition, FileEntry, FileKind, Given, ID_RULE, Layer, Overlay, Ownership, Packages,
+    Root, Verity, is_id,
 };
 pub use error::DefinitionError;
 pub use input::Input;

@@ -11,12 +11,12 @@ use cvmkit_formats::architecture::Architecture;
 use cvmkit_host::document;
 
 use super::raw::{
-    RawAllow, RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel, RawLayer,
-    RawOverlay, RawPlatform, RawRoot, RawUser, RawVerity,
+    RawAllow, RawBase, RawBoot, RawCompression, RawDefinition, RawFile, RawInput, RawKernel,
+    RawLayer, RawOverlay, RawPlatform, RawRoot, RawUser, RawVerity,
 };
 use super::{
-    BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Layer, Overlay, Ownership,
-    Platform, ProfileSource, Root, Seed, Verity, console, exceptions,
+    Base, BootKind, Definition, DefinitionError, FileEntry, FileKind, Input, Layer, Overlay,
+    Ownership, Platform, ProfileSource, Root, Seed, Verity, console, exceptions,
 };
 use crate::packages::debian::{Source, is_archive_name, is_flat, is_pool_path};
 use crate::rootfs::{Allowed, accounts, capability, is_hostname, mode};
@@ -141,6 +141,7 @@ impl Check<'_> {
             platforms: self.platforms(raw.platforms, firmware.as_ref())?,
             firmware,
             files: self.each(raw.files, |check, raw| check.file("files", raw))?,
+            base: raw.base.map(|raw| self.base(raw)).transpose()?,
             layers: self.layers(raw.layers)?,
             overlays: self.each(raw.overlays, Self::overlay)?,
             users: self.each(raw.users, |check, raw| check.user("users", raw))?,
@@ -505,6 +506,16 @@ impl Check<'_> {
             None | Some("/") => Ok(String::new()),
             Some(path) => self.image_path(key, path),
         }
+    }
+
+    fn base(&self, raw: RawBase) -> Checked<Base> {
+        let named = raw.oci.ok_or_else(|| self.missing("base.oci", "oci = \"...\""))?;
+        let oci = named.trim_end_matches('/').to_owned();
+        if oci.is_empty() {
+            let rule = "a folder or an archive, relative to the definition";
+            return Err(self.invalid("base.oci", &named, rule));
+        }
+        Ok(Base { oci, reference: raw.reference })
     }
 
     fn layers(&self, raw: Vec<RawLayer>) -> Checked<Vec<Layer>> {

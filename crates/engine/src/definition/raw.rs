@@ -71,6 +71,9 @@ pub struct RawDefinition {
     /// Single files, folders and links to add or replace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<RawFile>,
+    /// The file system that packages are put over. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<RawBase>,
     /// Tar archives whose members are put over what packages have, in order; overlays and files come after
     /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -354,6 +357,21 @@ pub struct RawFile {
     pub xattrs: BTreeMap<String, String>,
 }
 
+/// A file system that packages are put over. Packages that it has must be in the lock too, and the lock's take
+/// their place; its accounts must be those of the image.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawBase {
+    /// An OCI image layout, relative to the definition: a folder with `oci-layout`, `index.json` and `blobs`, or
+    /// a tar archive of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oci: Option<String>,
+    /// The tag of the image (`org.opencontainers.image.ref.name`), where the layout has several for this
+    /// architecture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
 /// A tar archive whose members are put over what packages have, with their modes, numeric owners, times and
 /// extended attributes. The last member of a path wins; a folder that is there already keeps its mode and owner.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -544,6 +562,7 @@ impl RawDefinition {
             },
             firmware: over.firmware.or(self.firmware),
             files: appended(self.files, over.files),
+            base: over.base.or(self.base),
             layers: appended(self.layers, over.layers),
             overlays: appended(self.overlays, over.overlays),
             users: appended(self.users, over.users),

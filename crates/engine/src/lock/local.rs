@@ -128,6 +128,18 @@ pub fn survey(definitions: &[Definition], folder: &Path) -> Result<Vec<LocalFile
                 new.insert(file);
             }
         }
+        if let Some(base) = &definition.base {
+            let named = local.locate(&base.oci)?;
+            let metadata = named.symlink_metadata().map_err(cannot("find", &named))?;
+            if metadata.is_dir() {
+                examine_overlay(folder, &named, &base.oci, &mut found)?;
+            } else if !metadata.is_file() {
+                return Err(LocalError::NotRegular { path: base.oci.clone() }.into());
+            } else if let Entry::Vacant(new) = found.entry(base.oci.clone()) {
+                let file = examine(&named, new.key())?;
+                new.insert(file);
+            }
+        }
         for overlay in &definition.overlays {
             let named = local.locate(&overlay.source)?;
             examine_overlay(&local, folder, &named, &overlay.source, &mut found)?;

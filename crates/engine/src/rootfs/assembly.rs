@@ -50,7 +50,10 @@ pub(crate) struct Assembly<'a> {
 
 impl<'a> Assembly<'a> {
     pub(crate) fn new(request: &'a Request<'a>) -> Self {
-        let tree = Tree::new(Meta::root(0o755, request.mtime));
+        let tree = match request.base {
+            Some(base) => base.tree.clone(),
+            None => Tree::new(Meta::root(0o755, request.mtime)),
+        };
         Self {
             request,
             tree,

@@ -54,6 +54,14 @@ pub enum RootfsError {
         /// Why.
         source: TreeError,
     },
+    /// Accounts of the base that are not those of the image.
+    #[error("the base `{base}` has accounts that the image does not have:{}", lines(.problems))]
+    BaseAccounts {
+        /// Its path beside the definition.
+        base: String,
+        /// Each account, and what is different.
+        problems: Vec<String>,
+    },
     /// Members of a layer do not fit into the tree.
     #[error("the layer `{layer}` does not fit over what is there:{}", lines(.problems))]
     Layer {
@@ -279,6 +287,9 @@ impl Diagnosis for RootfsError {
                 format!("install the package that has it, or leave `/{path}` out")
             }
             Self::NoProgram(missing) => missing_hint(missing),
+            Self::BaseAccounts { .. } => "write a table `[[users]]` with `name`, `uid` and `gid` of each, or \
+                                          install the package that makes it"
+                .to_owned(),
             Self::Layer { .. } => "a file takes the place of a file or link and a folder that of a folder: \
                                    make the archive without these members, or leave what they meet out \
                                    with `packages.exclude-paths`"

@@ -12,6 +12,7 @@
 pub mod accounts;
 pub(crate) mod assembly;
 pub(crate) mod audit;
+pub(crate) mod base;
 pub mod capability;
 mod configuration;
 pub(crate) mod effects;
@@ -42,6 +43,6 @@ pub use error::{MissingProgram, RootfsError, Unused};
 pub use finding::{Allowed, Finding, FindingKind, Verdict};
 pub use finished::Rootfs;
 pub(crate) use identity::is_hostname;
-pub use request::{Changes, Layer, Placed, PlacedNode, Request, Units};
+pub use request::{Base, Changes, Layer, Placed, PlacedNode, Request, Units};
 pub use scripts::{Evaluated, EvaluatedScript, ScriptDecision};
 pub use volatile::remake_var_at_boot;

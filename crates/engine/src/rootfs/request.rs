@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cvmkit_formats::archive::tar::Members;
 use cvmkit_formats::digest::Sha256;
+use cvmkit_formats::tree::Tree;
 
 use super::accounts::{GroupRequest, Ids, UserRequest};
 use crate::content::Content;
@@ -21,6 +22,8 @@ pub struct Request<'a> {
     pub command_line: &'a [String],
     /// Units to enable and mask.
     pub units: Units,
+    /// What packages are put over.
+    pub base: Option<&'a Base>,
     /// Archives that are put over what packages have, in their order.
     pub layers: &'a [Layer],
     /// Files, directories and links of the definition; they win over packages, layers and effects.
@@ -40,6 +43,19 @@ pub struct Request<'a> {
     pub check_needs: bool,
     /// Time of everything made here, seconds since 1970; packaged files keep theirs if older.
     pub mtime: i64,
+}
+
+/// A file system below all packages.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// What it is called in messages and notices: its path beside the definition.
+    pub name: String,
+    /// What names it, such as the digest of an image's manifest.
+    pub digest: String,
+    /// How many layers it was made of.
+    pub layers: u64,
+    /// What it holds.
+    pub tree: Tree<Content>,
 }
 
 /// An archive that is put over the tree.

@@ -46,6 +46,7 @@ fn full(own: &str) -> RawDefinition {
             "sha256": digest, "mode": own, "owner": own, "group": own, "capabilities": own,
             "xattrs": { own: own },
         }],
+        "base": { "oci": own, "reference": own },
         "layers": [{ "source": own, "sha256": digest, "target": own }],
         "overlays": [{ "source": own, "target": own, "owner": own, "group": own }],
         "users": [{
@@ -64,7 +65,7 @@ fn written(raw: &RawDefinition) -> Value {
 }
 
 /// Keys of which the variant's value stands in place of the base's, although it is a list or a table.
-const REPLACED: [&str; 4] = ["modules", "stub", "firmware", "both"];
+const REPLACED: [&str; 5] = ["modules", "stub", "firmware", "base", "both"];
 
 /// What the documentation says: a list is appended, any other key is replaced.
 fn merged(base: &Map<String, Value>, over: &Map<String, Value>) -> Map<String, Value> {

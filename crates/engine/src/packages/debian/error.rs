@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use cvmkit_debian::deb822::Deb822Error;
 use cvmkit_debian::relation::RelationError;
 use cvmkit_debian::triggers::TriggerError;
 use cvmkit_formats::digest::Sha256;
@@ -17,6 +18,22 @@ use crate::rootfs::RootfsError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AssembleError {
+    /// Packages of the base that nobody vouches for.
+    #[error("the base `{base}` has packages that the lock does not have: {}", .missing.join(", "))]
+    BasePackages {
+        /// Its path beside the definition.
+        base: String,
+        /// Their names.
+        missing: Vec<String>,
+    },
+    /// The list of packages of the base.
+    #[error("the base's `/{path}` can't be read")]
+    BaseStatus {
+        /// The file.
+        path: String,
+        /// Why.
+        source: Box<Deb822Error>,
+    },
     /// A step that is the same for packages of any kind.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
@@ -224,6 +241,12 @@ impl Diagnosis for AssembleError {
             Self::OneFileTwice { package, .. } => {
                 format!("leave `{package}` out; dpkg would overwrite one with the other")
             }
+            Self::BasePackages { missing, .. } => format!(
+                "install them from the archive, `packages.install = [\"{}\"]`, or make a base without \
+                 them",
+                missing.join("\", \"")
+            ),
+            Self::BaseStatus { .. } => "copy the image again: it is damaged".to_owned(),
             Self::Unpack { .. } | Self::Triggers { .. } | Self::Relation { .. } => return None,
         })
     }

@@ -12,6 +12,7 @@ use cvmkit_formats::digest::Sha256;
 use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::Finished;
 
+use super::base;
 use super::commands::{Asked, Repeats, Script, State, System};
 use super::error::{AssembleError, ScriptProblem};
 use super::order::{self, Order};
@@ -23,6 +24,7 @@ use super::sysusers::{self, MASTERS};
 use super::triggers::Triggers;
 use super::unpack::Unpacker;
 use crate::rootfs::assembly::Assembly;
+use crate::rootfs::base::BaseAccounts;
 use crate::rootfs::{
     Accounts, EvaluatedScript, RootfsError, ScriptDecision, accounts, layer, overlay,
 };
@@ -54,7 +56,9 @@ pub(super) fn install<'a>(
     request: &'a Request<'a>,
 ) -> Result<Outcome<'a>, AssembleError> {
     let order = order::of(request.packages, request.architecture)?;
+    let based = request.root.base.zip(Some(BaseAccounts::of(assembly)?));
     let accounts = accounts::collect(&mut sysusers::assembly(request, &order)?, MASTERS)?;
+    base::prepare(assembly, request)?;
     let mut unpacker = Unpacker::new(assembly, request)?;
     let mut installation = Installation {
         skipping: Skipping::new(request),
@@ -73,7 +77,11 @@ pub(super) fn install<'a>(
     accounts::make_homes(installation.system.assembly, &accounts)?;
     installation.configure(&order);
     installation.act_on_triggers(&order);
-    installation.finish(&order, &accounts, kept)
+    let outcome = installation.finish(&order, &accounts, kept)?;
+    if let Some((base, own)) = based {
+        own.check(base, &outcome.accounts)?;
+    }
+    Ok(outcome)
 }
 
 /// Packages while they are installed.

@@ -11,6 +11,7 @@
 
 mod alternatives;
 mod archives;
+mod base;
 mod certificates;
 mod closure;
 pub mod commands;

@@ -19,6 +19,7 @@ use cvmkit_formats::tree::Node;
 mod accounts;
 mod asked;
 mod attributes;
+mod base;
 mod database;
 mod enabled;
 mod hostile;

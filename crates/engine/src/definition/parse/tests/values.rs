@@ -448,6 +448,17 @@ fn a_layer_is_an_archive_with_a_place() {
 }
 
 #[test]
+fn a_base_is_a_layout_beside_the_definition() {
+    let base = |keys: &str| sample::definition(&format!("[base]\n{keys}")).base.unwrap();
+    let Base { oci, reference } = base("oci = \"a/b//\"\nreference = \"1\"");
+    assert_eq!((oci.as_str(), reference.as_deref()), ("a/b", Some("1")));
+    assert_eq!(base("oci = \"b.tar\"").reference, None);
+    let rule = "a folder or an archive, relative to the definition";
+    refused("[base]\noci = \"/\"", "base.oci", "/", rule);
+    refused("[base]\noci = \"\"", "base.oci", "", rule);
+}
+
+#[test]
 fn an_overlay_is_laid_over_a_folder_of_the_image() {
     let overlay = |keys: &str| {
         let overlays =
