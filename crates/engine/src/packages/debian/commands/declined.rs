@@ -9,9 +9,11 @@ use super::system::Program;
 use crate::packages::debian::Package;
 
 /// The programs, each with the reason why it may succeed without doing anything.
-const DECLINED: [(&str, &str); 37] = [
+const DECLINED: [(&str, &str); 40] = [
     ("apparmor_parser", "profiles are loaded at boot"),
+    ("appstreamcli", "the index of AppStream's metadata is a cache"),
     ("dbus-uuidgen", "the machine's id is made at boot"),
+    ("dracut", "stage 1 is the initramfs"),
     ("fc-cache", "the index of fonts is a cache"),
     ("gio-querymodules", "the index of GIO's modules is a cache"),
     ("grpck", "the tables of accounts are written whole"),
@@ -38,6 +40,7 @@ const DECLINED: [(&str, &str); 37] = [
     ("sysctl", "the kernel's parameters are set at boot"),
     ("systemd-hwdb", "the hardware database is made at boot"),
     ("systemd-machine-id-setup", "the machine's id is made at boot"),
+    ("systemd-sysctl", "the kernel's parameters are set at boot"),
     ("systemd-sysusers", "accounts of sysusers.d are made before any script"),
     ("systemd-tmpfiles", "what tmpfiles.d asks for is made when all accounts are there"),
     ("udevadm", "no device is here"),
@@ -78,6 +81,7 @@ fn decline(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop>
 fn refuse_words(system: &System<'_, '_>, call: &Call<'_>, name: &str) -> Result<(), Stop> {
     let words = call.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned());
     let is_carried_out = |word: &String| match name {
+        "appstreamcli" => word == "refresh-cache" || word.starts_with("--"),
         // The root of the system, which dpkg may name in a word of its own: none, or `/`.
         "pam-auth-update" => ["--package", "--force", "--root", "", "/"].contains(&word.as_str()),
         "update-ca-certificates" => {
@@ -142,16 +146,26 @@ mod tests {
         use crate::packages::debian::tests::package;
         use crate::rootfs;
 
-        let names =
-            ["pam-auth-update", "systemd-sysusers", "systemd-tmpfiles", "update-ca-certificates"];
-        let paths = names.map(|name| format!("/usr/bin/{name}"));
-        let files: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "+x")).collect();
+        let names = [
+            "../lib/systemd/systemd-sysctl",
+            "appstreamcli",
+            "pam-auth-update",
+            "systemd-sysusers",
+            "systemd-tmpfiles",
+            "update-ca-certificates",
+        ];
+        let paths = names.map(|name| format!("/usr/bin/{name}").replace("/bin/..", ""));
+        let paths = paths.iter().map(String::as_str).chain(["/usr/bin/chmod"]);
+        let files: Vec<(&str, &str)> = paths.map(|path| (path, "+x")).collect();
         let packages = [package(
             "p",
             "",
             &[("usr/lib/sysusers.d/p.conf", ""), ("usr/lib/tmpfiles.d/p.conf", "")],
         )];
         for (script, is_declined) in [
+            ("appstreamcli refresh-cache --force", true),
+            ("appstreamcli validate x", false),
+            ("chmod 755 /usr/lib/systemd/systemd-sysctl; /usr/lib/systemd/systemd-sysctl /x", true),
             ("pam-auth-update --package", true),
             ("pam-auth-update --package --force", true),
             ("pam-auth-update --package --root ''", true),

@@ -28,7 +28,8 @@ const SCRIPTS_MAX: u64 = 20;
 
 /// Where programs are that this module and `cvmkit_shell` stand in for: a script with such a name
 /// elsewhere is what the package made of it.
-const PROGRAM_FOLDERS: [&[u8]; 3] = [b"/usr/bin", b"/usr/sbin", b"/usr/share/postgresql-common"];
+const PROGRAM_FOLDERS: [&[u8]; 4] =
+    [b"/usr/bin", b"/usr/lib/systemd", b"/usr/sbin", b"/usr/share/postgresql-common"];
 
 /// The last parts of folders of programs of libraries, which lie below a folder of their architecture.
 const LIBRARY_FOLDERS: [&[u8]; 3] = [b"/emacsen-common", b"/gdk-pixbuf-2.0", b"/glib-2.0"];

@@ -11,15 +11,20 @@ use crate::packages::debian::commands::system::Program;
 
 /// The programs, all of which succeed if their data can be made: pg_createcluster of postgresql-common 278,
 /// mariadb-install-db with its old name of MariaDB 11.8; and the indexes without which their readers find nothing:
-/// of desktop-file-utils 0.28, gdk-pixbuf 2.42, shared-mime-info 2.4 and mkfontscale 1.2.
-const NAMES: [&str; 8] = [
+/// of cracklib-runtime 2.9, desktop-file-utils 0.28, dlocate 1.12, gdk-pixbuf 2.42, graphviz 2.42, menu 2.1,
+/// shared-mime-info 2.4 and mkfontscale 1.2.
+const NAMES: [&str; 12] = [
     "gdk-pixbuf-query-loaders",
+    "libgvc6-config-update",
     "mariadb-install-db",
     "mkfontdir",
     "mkfontscale",
     "mysql_install_db",
     "pg_createcluster",
+    "update-cracklib",
     "update-desktop-database",
+    "update-dlocatedb",
+    "update-menus",
     "update-mime-database",
 ];
 
@@ -120,6 +125,21 @@ mod tests {
             format!("chmod 755 {program}; update-mime-database /usr/share/mime; {program} >/etc/l");
         let files = [&files[..], &[("/usr/bin/chmod", "+x")]].concat();
         assert_eq!(data(&files, &script).len(), 2);
+    }
+
+    /// What a timer or a call on the machine makes anew is told, be its program a shell script or none.
+    #[test]
+    fn indexes_of_services_are_told() {
+        let names =
+            ["libgvc6-config-update -c", "update-cracklib", "update-dlocatedb -b", "update-menus"];
+        for call in names {
+            let name = call.split(' ').next().unwrap();
+            for text in ["+x", "#!/bin/sh\nexit 1\n"] {
+                let path = format!("/usr/sbin/{name}");
+                let left_out = [LeftOut { package: "p".into(), call: call.to_owned() }];
+                assert_eq!(data(&[(&path, text)], &format!("set -e; {call}")), left_out);
+            }
+        }
     }
 
     #[test]
