@@ -201,7 +201,8 @@ pub(super) fn xargs<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, 
     let input = call.input();
     let mut command: Vec<Vec<u8>> = options.operands.iter().map(|word| word.to_vec()).collect();
     if command.is_empty() {
-        return Err(call.unsupported("without a program"));
+        // xargs(1): the program is echo.
+        command.push(b"echo".to_vec());
     }
     let end = match (options.last_of(b"0d"), options.last(b'd')) {
         (Some(b'd'), Some(word)) => Some(delimiter(call, word)?),

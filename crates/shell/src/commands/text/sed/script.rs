@@ -37,6 +37,56 @@ pub(super) enum Part {
     Text(Vec<u8>),
     /// A group; 0 is the whole match.
     Group(usize),
+    /// How what follows is spelled.
+    Case(Case),
+}
+
+/// What `\L`, `\U`, `\l`, `\u` and `\E` make of the letters behind them (sed(1), "The s Command").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    Kept,
+    Lower,
+    Upper,
+    /// Of one letter; the others are kept.
+    FirstLower,
+    FirstUpper,
+}
+
+impl Case {
+    fn of(letter: u8) -> Option<Self> {
+        Some(match letter {
+            b'E' => Self::Kept,
+            b'L' => Self::Lower,
+            b'U' => Self::Upper,
+            b'l' => Self::FirstLower,
+            b'u' => Self::FirstUpper,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn is_of_one_letter(self) -> bool {
+        matches!(self, Self::FirstLower | Self::FirstUpper)
+    }
+
+    /// Appends a text, spelled so; of one letter only the first is changed, and the case is kept behind it.
+    pub(super) fn append(&mut self, result: &mut Vec<u8>, text: &[u8]) {
+        let at = result.len();
+        result.extend_from_slice(text);
+        let new = &mut result[at..];
+        match self {
+            Self::Kept => {}
+            Self::Lower => new.make_ascii_lowercase(),
+            Self::Upper => new.make_ascii_uppercase(),
+            Self::FirstLower | Self::FirstUpper => {
+                let Some(first) = new.first_mut() else { return };
+                match self {
+                    Self::FirstLower => first.make_ascii_lowercase(),
+                    _ => first.make_ascii_uppercase(),
+                }
+                *self = Self::Kept;
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -430,6 +480,7 @@ impl Parser<'_, '_, '_> {
     fn replacement(&self, text: &[u8], groups: usize) -> Result<Vec<Part>, Stop> {
         let mut parts = Vec::new();
         let mut plain = Vec::new();
+        let mut spelled = Case::Kept;
         let mut bytes = text.iter();
         while let Some(byte) = bytes.next() {
             let group = match byte {
@@ -442,6 +493,15 @@ impl Parser<'_, '_, '_> {
                     }
                     Some(b't') => {
                         plain.push(b'\t');
+                        continue;
+                    }
+                    Some(letter) if let Some(case) = Case::of(*letter) => {
+                        if case.is_of_one_letter() && matches!(spelled, Case::Lower | Case::Upper) {
+                            return Err(self.unsupported("one letter of others that are changed"));
+                        }
+                        spelled = case;
+                        parts.push(Part::Text(std::mem::take(&mut plain)));
+                        parts.push(Part::Case(case));
                         continue;
                     }
                     Some(letter) if letter.is_ascii_alphabetic() => {

@@ -2,7 +2,7 @@
 
 use super::super::super::call::Call;
 use super::super::lines::parts;
-use super::script::{Action, Address, Command, End, Line, Part, Script, Substitution};
+use super::script::{Action, Address, Case, Command, End, Line, Part, Script, Substitution};
 use crate::stop::Stop;
 use crate::world::Files;
 
@@ -378,13 +378,18 @@ impl<'s, F: Files> Stream<'s, F> {
                 count += 1;
                 if count >= substitution.first {
                     result.extend_from_slice(&text[copied..range.start]);
+                    let mut case = Case::Kept;
                     for part in &substitution.by {
                         match part {
-                            Part::Text(text) => result.extend_from_slice(text),
+                            Part::Text(text) => case.append(&mut result, text),
                             Part::Group(number) => {
                                 let group = found.group(*number).unwrap_or_default();
-                                result.extend_from_slice(&text[group]);
+                                if group.is_empty() && case.is_of_one_letter() {
+                                    return Err(call.unsupported("one letter of an empty group"));
+                                }
+                                case.append(&mut result, &text[group]);
                             }
+                            Part::Case(next) => case = *next,
                         }
                     }
                     is_changed = true;
