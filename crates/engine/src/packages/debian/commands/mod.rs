@@ -47,6 +47,7 @@ fn program(name: &[u8]) -> Option<Program> {
     Some(match name {
         b"addgroup" | b"adduser" => accounts::adduser,
         b"bash" | b"dash" | b"sh" => interpreter::sh,
+        b"chfn" => accounts::chfn,
         b"deb-systemd-helper" => units::deb_systemd_helper,
         b"deb-systemd-invoke" => units::deb_systemd_invoke,
         b"depmod" => machine::depmod,

@@ -13,5 +13,5 @@ pub(super) use adduser::adduser;
 pub use changes::AccountChange;
 pub(super) use changes::{Versions, changes};
 pub(super) use getent::getent;
-pub(super) use shadow::{gpasswd, groupadd, useradd, usermod};
+pub(super) use shadow::{chfn, gpasswd, groupadd, useradd, usermod};
 pub(super) use tables::{NewUser, Table};

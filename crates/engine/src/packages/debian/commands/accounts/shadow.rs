@@ -1,4 +1,4 @@
-//! Programs of shadow: useradd(8), groupadd(8), usermod(8) and gpasswd(1), of system accounts.
+//! Programs of shadow: useradd(8), groupadd(8), usermod(8), chfn(1) and gpasswd(1), of system accounts.
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::{Call, Options, gid, uid};
@@ -28,7 +28,7 @@ const USERADD: [(&str, u8); 12] = [
 ];
 
 /// Long options of usermod(8).
-const USERMOD: [(&str, u8); 8] = [
+const USERMOD: [(&str, u8); 9] = [
     ("append", b'a'),
     ("groups", b'G'),
     ("comment", b'c'),
@@ -36,6 +36,7 @@ const USERMOD: [(&str, u8); 8] = [
     ("gid", b'g'),
     ("shell", b's'),
     ("lock", b'L'),
+    ("unlock", b'U'),
     ("expiredate", b'e'),
 ];
 
@@ -153,15 +154,18 @@ fn join(
     Ok(0)
 }
 
-/// `usermod [OPTION..] USER`: the fields of a user, and `-aG`, `-L`, `-e`.
+/// `usermod [OPTION..] USER`: the fields of a user, and `-aG`, `-L`, `-U`, `-e`.
 pub(in super::super) fn usermod(
     system: &mut System<'_, '_>,
     call: &mut Call<'_>,
 ) -> Result<u8, Stop> {
-    let options = Options::of(call, "aG:c:d:g:s:Le:", &USERMOD)?;
+    let options = Options::of(call, "aG:c:d:g:s:LUe:", &USERMOD)?;
     let name = operand(call, &options)?;
     if options.has(b'G') && !options.has(b'a') {
         return Err(call.unsupported("-G without -a"));
+    }
+    if options.has(b'L') && options.has(b'U') {
+        return Err(call.unsupported("-L with -U"));
     }
     let mut rows = system.rows(Table::Passwd);
     let row = rows.iter_mut().find(|row| row.first() == Some(&name));
@@ -184,10 +188,10 @@ pub(in super::super) fn usermod(
     join(system, call, &options, &name)
 }
 
-/// What `-L` and `-e` change in shadow(5).
+/// What `-L`, `-U` and `-e` change in shadow(5).
 fn lock(
     system: &mut System<'_, '_>,
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     options: &Options<'_>,
     name: &str,
 ) -> Result<(), Stop> {
@@ -197,6 +201,14 @@ fn lock(
     if options.has(b'L') && !row[1].starts_with('!') {
         row[1].insert(0, '!');
     }
+    // What would be no password at all stays locked, and the program says so and goes on.
+    if options.has(b'U') && row[1].starts_with('!') {
+        match row[1].len() {
+            1 => call
+                .complain("unlocking the user's password would result in a passwordless account."),
+            _ => drop(row[1].remove(0)),
+        }
+    }
     match options.last(b'e').map(text).as_deref() {
         None => {}
         Some("") => row[7].clear(),
@@ -204,6 +216,31 @@ fn lock(
         Some(date) => return Err(call.unsupported(format!("the date {date}"))),
     }
     system.set_rows(Table::Shadow, &rows).map_err(|what| call.unsupported(what))
+}
+
+/// `chfn -f NAME USER`: the first of the parts of a user's comment, of which there are four then.
+pub(in super::super) fn chfn(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let options = Options::of(call, "f:", &[("full-name", b'f')])?;
+    let name = operand(call, &options)?;
+    let Some(full) = options.last(b'f').map(text) else {
+        return Err(call.unsupported("a call that asks"));
+    };
+    if full.contains([':', ',', '=']) || !full.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Err(call.unsupported(format!("the name {full}")));
+    }
+    let mut rows = system.rows(Table::Passwd);
+    let row = rows.iter_mut().find(|row| row.first() == Some(&name));
+    let Some(row) = row.filter(|row| row.len() == 7) else {
+        return Ok(call.usage(&format!("user '{name}' does not exist"), 1));
+    };
+    let mut parts: Vec<&str> = row[4].split(',').collect();
+    if parts.len() > 4 || row[4].contains('=') {
+        return Err(call.unsupported(format!("the comment {}", row[4])));
+    }
+    parts.resize(4, "");
+    parts[0] = &full;
+    row[4] = parts.join(",");
+    system.set_rows(Table::Passwd, &rows).map(|()| 0).map_err(|what| call.unsupported(what))
 }
 
 /// `gpasswd -a USER GROUP`.
@@ -221,4 +258,34 @@ pub(in super::super) fn gpasswd(
     let (user, group) = (String::from_utf8_lossy(user), String::from_utf8_lossy(group));
     system.join(&user, &group).map_err(|what| call.unsupported(what))?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::packages::debian::commands::tests::{output, stop};
+
+    const USER: (&str, &str) = ("/etc/passwd", "u:x:900:900::/u:/bin/false\n");
+
+    /// As shadow 4.13 and 4.17 do it.
+    #[test]
+    fn a_name_is_the_first_part_of_a_comment() {
+        let files = [USER, ("/usr/bin/chfn", "+x")];
+        let script = "chfn -f 'A b' u; cat /etc/passwd; chfn -f C u; cat /etc/passwd; \
+                      chfn -f C gone 2>/dev/null; echo $?";
+        let expected = "u:x:900:900:A b,,,:/u:/bin/false\nu:x:900:900:C,,,:/u:/bin/false\n1\n";
+        assert_eq!(output(&files, script), expected);
+        assert!(stop(&files, "chfn -f 'a,b' u").contains("the name a,b"));
+        assert!(stop(&files, "chfn u").contains("a call that asks"));
+    }
+
+    #[test]
+    fn a_password_is_unlocked_if_there_is_one() {
+        let shadow = |password: &str| format!("u:{password}:1::::::\n");
+        for (before, after) in [("!x", "x"), ("!!x", "!x"), ("!", "!"), ("x", "x"), ("*", "*")] {
+            let files = [USER, ("/etc/shadow", &*shadow(before))];
+            let script = "usermod -U -e '' u 2>/dev/null; echo $?; cat /etc/shadow";
+            assert_eq!(output(&files, script), format!("0\n{}", shadow(after)));
+        }
+        assert!(stop(&[USER], "usermod -L -U u").contains("-L with -U"));
+    }
 }
