@@ -162,9 +162,11 @@ pub(super) fn deb_systemd_helper(
             "update-state" => drop(system.helper_states.insert(key)),
             "mask" => status = system.mask(call, instance, unit, true).max(status),
             "unmask" => status = system.unmask(call, instance, unit, false).max(status),
-            action => {
+            "is-enabled" | "reenable" | "was-enabled" => {
                 return Err(call.unsupported(format!("{action} {unit} after its state was kept")));
             }
+            // Another word is none of the program's actions, and it does nothing.
+            _ => {}
         }
     }
     Ok(status)
@@ -426,5 +428,14 @@ mod tests {
             });
             assert_eq!(names.join(" "), links, "{script}");
         }
+    }
+
+    /// deb-systemd-helper of init-system-helpers 1.69 does nothing for a word that is none of its actions.
+    #[test]
+    fn a_word_that_is_no_action_does_nothing() {
+        let files = [("/usr/lib/systemd/system/u.service", "")];
+        let script = "deb-systemd-helper update-state u.service; \
+                      deb-systemd-helper start u.service; echo $?";
+        assert_eq!(crate::packages::debian::commands::tests::output(&files, script), "0\n");
     }
 }
