@@ -13,6 +13,7 @@ mod mailcap;
 mod postgresql;
 mod secrets;
 mod su;
+mod ucf;
 
 use super::system::Program;
 
@@ -34,6 +35,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"pg_updatedicts" => postgresql::pg_updatedicts,
         b"runuser" | b"su" => su::su,
         b"setupcon" => left_out::setupcon,
+        b"ucfq" => ucf::ucfq,
         b"update-binfmts" => left_out::update_binfmts,
         b"update-catalog" => catalogs::update_catalog,
         b"update-mime" => mailcap::update_mime,
