@@ -197,7 +197,8 @@ mod tests {
         }
         // What a layer may have in addition.
         let two_types = Err(TarReason::TwoTypes);
-        let rows: [(&[Entry], Entry, Result<bool, TarReason>, usize); 9] = [
+        type Row<'a> = (&'a [Entry], Entry, Result<bool, TarReason>, usize);
+        let rows: [Row<'_>; 9] = [
             (&[directory("a")], directory("a"), Ok(false), 0),
             (&[directory("a")], Entry { mode: 0o700, ..directory("a") }, Ok(true), 1),
             (&[file("a")], file("a"), Ok(true), 1),
