@@ -132,7 +132,7 @@ pub fn survey(definitions: &[Definition], folder: &Path) -> Result<Vec<LocalFile
             let named = local.locate(&base.oci)?;
             let metadata = named.symlink_metadata().map_err(cannot("find", &named))?;
             if metadata.is_dir() {
-                examine_overlay(folder, &named, &base.oci, &mut found)?;
+                examine_overlay(&local, folder, &named, &base.oci, &mut found)?;
             } else if !metadata.is_file() {
                 return Err(LocalError::NotRegular { path: base.oci.clone() }.into());
             } else if let Entry::Vacant(new) = found.entry(base.oci.clone()) {
