@@ -32,7 +32,8 @@ const PROGRAM_FOLDERS: [&[u8]; 4] =
     [b"/usr/bin", b"/usr/lib/systemd", b"/usr/sbin", b"/usr/share/postgresql-common"];
 
 /// The last parts of folders of programs of libraries, which lie below a folder of their architecture.
-const LIBRARY_FOLDERS: [&[u8]; 3] = [b"/emacsen-common", b"/gdk-pixbuf-2.0", b"/glib-2.0"];
+const LIBRARY_FOLDERS: [&[u8]; 4] =
+    [b"/emacsen-common", b"/gdk-pixbuf-2.0", b"/glib-2.0", b"/libgtk-3-0t64"];
 
 /// A program: what it does to a system, and its exit status.
 pub(super) type Program =

@@ -5,6 +5,7 @@ mod catalogs;
 mod chrony;
 mod emacs;
 mod glib;
+mod immodules;
 mod kernel;
 mod left_out;
 mod lighttpd;
@@ -25,6 +26,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"chronyd" => chrony::chronyd,
         b"emacs-package-install" => emacs::package_install,
         b"glib-compile-schemas" => glib::compile_schemas,
+        b"gtk-query-immodules-3.0" => immodules::update_cache,
         b"java" => left_out::java,
         b"lighty-enable-mod" => lighttpd::enable,
         b"localedef" => locales::localedef,
