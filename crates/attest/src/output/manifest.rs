@@ -91,6 +91,10 @@ pub struct InputsRecord {
     /// of the image's own sections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uki_stub: Option<Sha256>,
+    /// Path of the .deb with the stub relative to the definition, where it is a local file that no archive's
+    /// key vouches for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_stub: Option<String>,
     /// What decides each part of the image.
     pub parts: PartsRecord,
     /// Where the files of the machines came from.
@@ -124,6 +128,10 @@ pub struct MachineFileRecord {
     pub origin: String,
     /// SHA-256 of the file, 64 hex digits.
     pub sha256: Sha256,
+    /// Path of the .deb with the file relative to the definition, where it is a local file that no archive's
+    /// key vouches for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<String>,
 }
 
 /// The root file system.

@@ -11,16 +11,22 @@ use crate::lock::STUB_ROLE;
 pub(crate) struct External {
     /// Empty when the image has no UKI.
     pub(crate) stub: Vec<u8>,
+    /// Where the local package is that has it.
+    pub(crate) local_stub: Option<String>,
     pub(crate) machines: Machines,
 }
 
 impl Inputs<'_> {
     /// The stub, and what the machines have.
     pub(crate) fn external(&self, origins: Origins<'_>) -> Result<External, BuildError> {
-        let stub = match self.definition.boot {
-            BootKind::Disk => self.input(STUB_ROLE, "boot.stub", &self.definition.stub, origins)?.0,
-            BootKind::Direct => Vec::new(),
+        let (stub, local_stub) = match self.definition.boot {
+            BootKind::Disk => {
+                let stub = &self.definition.stub;
+                let found = self.input(STUB_ROLE, "boot.stub", stub, origins)?;
+                (found.bytes, found.local)
+            }
+            BootKind::Direct => (Vec::new(), None),
         };
-        Ok(External { stub, machines: Machines::gather(self, origins)? })
+        Ok(External { stub, local_stub, machines: Machines::gather(self, origins)? })
     }
 }

@@ -15,8 +15,8 @@ use crate::definition::{Definition, Input, Project};
 use crate::fetch::Origins;
 use crate::local::LocalFolder;
 use crate::lock::{
-    LocalFile, LockError, LockFile, LockedDrop, LockedPackage, input_role, root_role, source_of,
-    survey,
+    FIRMWARE_ROLE, LocalFile, LockError, LockFile, LockedDrop, LockedPackage, STUB_ROLE, input_role,
+    root_role, source_of, survey,
 };
 use crate::packages::debian::{Dropped, Whole};
 use crate::packages::{Package, Wanted};
@@ -36,6 +36,16 @@ pub struct Builder<'a> {
     /// The program that makes the image. Another program may make other bytes, so it must not take
     /// an earlier one's output for its own; without it, no earlier output is taken.
     pub program: Option<Sha256>,
+}
+
+/// A file of a machine, or a stub.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) bytes: Vec<u8>,
+    /// Where it came from, in words.
+    pub(crate) origin: String,
+    /// Where the local package is that has it.
+    pub(crate) local: Option<String>,
 }
 
 /// Checked inputs.
@@ -76,9 +86,13 @@ impl<'a> Inputs<'a> {
                 return Err(changed(file, locked).into());
             }
         }
-        let local = lock.lock.packages_of(&inputs.root_role).filter(|package| package.is_local());
+        let variant = definition.variant.as_deref();
+        let [stub, firmware] = [STUB_ROLE, FIRMWARE_ROLE].map(|role| input_role(role, variant));
+        let roles = [&inputs.root_role, &stub, &firmware];
+        let local = roles.into_iter().flat_map(|role| lock.lock.packages_of(role));
+        let local = local.filter(|package| package.is_local());
         let local = local.filter_map(|package| inputs.locked.get(package.path.as_str()));
-        if let Some(gone) = local.into_iter().find(|file| !found.contains(file.path.as_str())) {
+        if let Some(gone) = { local }.find(|file| !found.contains(file.path.as_str())) {
             return Err(gone_file(gone).into());
         }
         let folders = definition.overlays.iter().map(|overlay| &overlay.source);
@@ -188,14 +202,14 @@ impl<'a> Inputs<'a> {
         self.project.written(self.definition.variant.as_deref())
     }
 
-    /// The bytes of the input that the definition has under `key`, and where they came from.
+    /// The input that the definition has under `key`.
     pub(crate) fn input(
         &self,
         role: &'static str,
         key: &'static str,
         input: &Input,
         origins: Origins<'_>,
-    ) -> Result<(Vec<u8>, String), BuildError> {
+    ) -> Result<Found, BuildError> {
         match input {
             Input::Local { path, sha256 } => {
                 let bytes = self.folder.read(path, INPUT_MAX)?;
@@ -205,11 +219,12 @@ impl<'a> Inputs<'a> {
                     let (path, expected) = (path.clone(), *sha256);
                     return Err(LockError::LocalPin { path, expected, computed }.into());
                 }
-                Ok((bytes, format!("local file {path}")))
+                Ok(Found { bytes, origin: format!("local file {path}"), local: None })
             }
             Input::Package { package, path, .. } => {
                 let locked = self.locked_input(role, key, input, package)?;
                 let wanted = self.lock.wanted_package(locked);
+                let local = locked.is_local().then(|| locked.path.clone());
                 let blobs = packages::fetch(std::slice::from_ref(&wanted), &self.folder, origins)?;
                 let blob = blobs.first().ok_or(BuildError::NoInputPackage { role })?;
                 let package = packages::package(&wanted, blob, origins.store)?;
@@ -224,7 +239,8 @@ impl<'a> Inputs<'a> {
                     let (package, path) = named();
                     BuildError::NoInputFile { role, key, package, path }
                 })?;
-                Ok((bytes, format!("{} {}: /{path}", package.name, package.version)))
+                let origin = format!("{} {}: /{path}", package.name, package.version);
+                Ok(Found { bytes, origin, local })
             }
         }
     }

@@ -4,7 +4,7 @@ use cvmkit_attest::output::{MANIFEST_FILE, REFERENCE_FILE, Role, SUMS_FILE};
 use cvmkit_attest::profile::{Profile, Technology};
 
 use super::error::BuildError;
-use super::inputs::Inputs;
+use super::inputs::{Found, Inputs};
 use crate::definition::raw::RawPlatform;
 use crate::definition::{Input, Platform};
 use crate::describe::MachineFile;
@@ -147,13 +147,14 @@ impl Gathering<'_> {
         {
             return Ok(name.clone());
         }
-        let (bytes, origin) = self.inputs.input(FIRMWARE_ROLE, key, input, self.origins)?;
+        let Found { bytes, origin, local } =
+            self.inputs.input(FIRMWARE_ROLE, key, input, self.origins)?;
         let name = self.name(input, role);
         if !is_plain(&name) {
             return Err(BuildError::MachineFileName { name });
         }
         self.names.push((input.clone(), role, name.clone()));
-        self.files.push(MachineFile { name: name.clone(), role, bytes, origin });
+        self.files.push(MachineFile { name: name.clone(), role, bytes, origin, local });
         Ok(name)
     }
 

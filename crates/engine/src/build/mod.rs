@@ -258,6 +258,7 @@ fn describe(
         image,
         parts: inputs.parts(builder.stage1, &external.stub),
         machine_files: &machines.files,
+        local_stub: external.local_stub.clone(),
         timestamp: inputs.timestamp,
         version: builder.version,
         definition_digest: inputs.definition_digest(),

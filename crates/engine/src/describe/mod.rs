@@ -39,6 +39,8 @@ pub struct MachineFile {
     pub bytes: Vec<u8>,
     /// Where it came from: `ovmf-amdsev 2026.08-1: /usr/share/...`, or a local file.
     pub origin: String,
+    /// Path of the .deb that has it, where that is a local file.
+    pub local: Option<String>,
 }
 
 /// What is to be described.
@@ -48,6 +50,8 @@ pub(crate) struct Description<'a> {
     pub(crate) image: &'a Image,
     pub(crate) parts: PartsRecord,
     pub(crate) machine_files: &'a [MachineFile],
+    /// Where the local package is that has the stub.
+    pub(crate) local_stub: Option<String>,
     pub(crate) timestamp: Timestamp,
     pub(crate) version: &'a str,
     pub(crate) definition_digest: Sha256,
@@ -109,6 +113,7 @@ fn manifest(
     let machine_files = description.machine_files.iter().map(|file| MachineFileRecord {
         name: file.name.clone(),
         origin: file.origin.clone(),
+        local: file.local.clone(),
         sha256: Sha256::of(&file.bytes),
     });
     let is_firmware = |file: &&MachineFile| file.role == Role::Firmware;
@@ -139,6 +144,7 @@ fn manifest(
             lock: description.lock_digest,
             stage1: description.stage1,
             uki_stub,
+            local_stub: description.local_stub.clone(),
             parts: description.parts.clone(),
             machine_files: machine_files.collect(),
         },

@@ -67,6 +67,7 @@ fn inputs() -> InputsRecord {
         lock: digest("lock"),
         stage1: digest("stage 1"),
         uki_stub: None,
+        local_stub: None,
         parts: PartsRecord {
             root: digest("root"),
             kernel: digest("kernel"),

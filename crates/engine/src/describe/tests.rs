@@ -18,7 +18,8 @@ fn values() -> ReferenceValues {
 
 fn machine_file(name: &str, role: Role) -> MachineFile {
     let origin = format!("origin of {name}");
-    MachineFile { name: name.into(), role, bytes: name.as_bytes().to_vec(), origin }
+    let local = (role == Role::Firmware).then(|| "debs/f.deb".to_owned());
+    MachineFile { name: name.into(), role, bytes: name.as_bytes().to_vec(), origin, local }
 }
 
 /// An image of two files, which are not what they are called.
@@ -55,6 +56,7 @@ fn described(bench: &Bench, files: &[MachineFile], out: &Path) -> Described {
         image: &image,
         parts: inputs.parts(b"stage 1", b""),
         machine_files: files,
+        local_stub: Some("debs/s.deb".into()),
         timestamp: inputs.timestamp,
         version: "9.8",
         definition_digest: inputs.definition_digest(),
@@ -143,15 +145,16 @@ fn a_manifest_says_what_the_image_is_made_of() {
     let recorded: Vec<_> = inputs
         .machine_files
         .iter()
-        .map(|of| (of.name.as_str(), of.origin.as_str(), of.sha256))
+        .map(|of| (of.name.as_str(), of.origin.as_str(), of.sha256, of.local.as_deref()))
         .collect();
     assert_eq!(
         recorded,
         [
-            ("v.fd", "origin of v.fd", Sha256::of(b"v.fd")),
-            ("f.fd", "origin of f.fd", Sha256::of(b"f.fd")),
+            ("v.fd", "origin of v.fd", Sha256::of(b"v.fd"), None),
+            ("f.fd", "origin of f.fd", Sha256::of(b"f.fd"), Some("debs/f.deb")),
         ]
     );
+    assert_eq!(inputs.local_stub.as_deref(), Some("debs/s.deb"));
     assert_eq!(manifest.firmware.as_deref(), Some("f.fd"), "the first that is firmware");
     let root = &manifest.root;
     assert_eq!((root.format.as_str(), root.algorithm.as_str()), ("squashfs", "sha256"));

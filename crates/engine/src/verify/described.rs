@@ -400,6 +400,7 @@ mod tests {
                     name: (*name).to_owned(),
                     origin: "o".into(),
                     sha256: Sha256::of(name.as_bytes()),
+                    local: None,
                 })
                 .collect();
             manifest.firmware = firmware.map(str::to_owned);

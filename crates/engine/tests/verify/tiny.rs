@@ -305,6 +305,7 @@ impl Tiny {
                 lock: Sha256::of(b"lock"),
                 stage1: Sha256::of(STAGE1),
                 uki_stub: self.stub_digest(image),
+                local_stub: None,
                 parts: PartsRecord {
                     root: Sha256::of(b"root"),
                     kernel: Sha256::of(b"kernel"),
@@ -316,6 +317,7 @@ impl Tiny {
                     name: "OVMF.fd".into(),
                     origin: "invented".into(),
                     sha256,
+                    local: None,
                 }],
             },
             firmware: Some("OVMF.fd".into()),

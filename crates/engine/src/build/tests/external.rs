@@ -72,8 +72,8 @@ fn an_input_of_a_package_is_a_file_of_the_package_that_is_locked() {
     let bench = stub_of(&good, |_| ());
     assert_eq!(read(&bench).unwrap(), b"the stub");
     let stub = &bench.definition.stub;
-    let (_, origin) = bench.inputs().input("stub", "boot.stub", stub, bench.origins()).unwrap();
-    assert_eq!(origin, "s 1: /usr/x.stub");
+    let found = bench.inputs().input("stub", "boot.stub", stub, bench.origins()).unwrap();
+    assert_eq!((found.origin.as_str(), found.local), ("s 1: /usr/x.stub", None));
 
     let error = read(&stub_of(&deb("s", &[("./usr/y", "")]), |_| ())).unwrap_err();
     let BuildError::NoInputFile { role, key, package, path } = &error else { panic!("{error:?}") };

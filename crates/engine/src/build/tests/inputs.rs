@@ -84,8 +84,11 @@ fn a_local_input_has_the_digest_that_the_definition_pins() {
     let inputs = bench.inputs();
     let firmware = bench.definition.firmware.as_ref().unwrap();
     let read = || inputs.input("firmware", "firmware", firmware, bench.origins());
-    let (bytes, origin) = read().unwrap();
-    assert_eq!((bytes.as_slice(), origin.as_str()), (&b"code"[..], "local file fw/code.fd"));
+    let found = read().unwrap();
+    assert_eq!(
+        (found.bytes.as_slice(), found.origin.as_str()),
+        (&b"code"[..], "local file fw/code.fd")
+    );
     // It was whole when it was looked at, and is another by now.
     bench.put("fw/code.fd", "coda");
     let error = read().unwrap_err();

@@ -103,14 +103,15 @@ fn a_machine_is_told_with_all_that_a_definition_can_say_of_it() {
 fn changes(bench: &Bench, was: &Earlier, files: Vec<MachineFile>, stage1: &[u8]) -> Vec<String> {
     let builder = Builder { origins: bench.origins(), stage1, version: "1.0", program: None };
     let machines = Machines { profiles: was.values.profiles.clone(), files };
-    let external = External { stub: Vec::new(), machines };
+    let external = External { stub: Vec::new(), local_stub: None, machines };
     let found = between(was, &bench.inputs(), &external, &builder, &same());
     let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     found.iter().map(|of| format!("{}: {} {}", of.what, shown(&of.from), shown(&of.to))).collect()
 }
 
 fn record(name: &str, bytes: &[u8]) -> MachineFileRecord {
-    MachineFileRecord { name: name.into(), origin: "o".into(), sha256: Sha256::of(bytes) }
+    let (name, origin) = (name.into(), "o".into());
+    MachineFileRecord { name, origin, sha256: Sha256::of(bytes), local: None }
 }
 
 fn firmware(name: &str, bytes: &[u8]) -> MachineFile {
@@ -119,6 +120,7 @@ fn firmware(name: &str, bytes: &[u8]) -> MachineFile {
         role: Role::Firmware,
         bytes: bytes.to_vec(),
         origin: "o".into(),
+        local: None,
     }
 }
 
@@ -188,7 +190,7 @@ fn platforms_are_told_when_one_differs() {
         let origins = bench.origins();
         let builder = Builder { origins, stage1: b"stage 1", version: "1.0", program: None };
         let machines = Machines { profiles, files: Vec::new() };
-        let external = External { stub: Vec::new(), machines };
+        let external = External { stub: Vec::new(), local_stub: None, machines };
         between(&was, &bench.inputs(), &external, &builder, &same())
     };
     assert_eq!(told(vec![snp.clone()]), []);

@@ -8,7 +8,8 @@ fn profile(name: &str) -> Profile {
 }
 
 fn file(name: &str, role: Role, bytes: &[u8]) -> MachineFile {
-    MachineFile { name: name.into(), role, bytes: bytes.to_vec(), origin: "a test".into() }
+    let origin = "a test".into();
+    MachineFile { name: name.into(), role, bytes: bytes.to_vec(), origin, local: None }
 }
 
 fn planned() -> PlannedImage {
