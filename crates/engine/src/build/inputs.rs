@@ -15,8 +15,8 @@ use crate::definition::{Definition, Input, Project};
 use crate::fetch::Origins;
 use crate::local::LocalFolder;
 use crate::lock::{
-    FIRMWARE_ROLE, LocalFile, LockError, LockFile, LockedDrop, LockedPackage, STUB_ROLE, input_role,
-    root_role, source_of, survey,
+    FIRMWARE_ROLE, LocalFile, LockError, LockFile, LockedDrop, LockedPackage, STUB_ROLE,
+    input_role, root_role, source_of, survey,
 };
 use crate::packages::debian::{Dropped, Whole};
 use crate::packages::{Package, Wanted};

@@ -1,6 +1,6 @@
 //! What the root file system is asked to be: the packages, local files and accounts of the inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_formats::digest::Sha256;
 use cvmkit_shell::evaluation::Limits;
@@ -13,7 +13,7 @@ use crate::content::Content;
 use crate::definition::raw::RawUser;
 use crate::definition::{Definition, FileEntry, FileKind, Metadata, Ownership, Project};
 use crate::fetch::Origins;
-use crate::lock::{LocalFile, LocalKind, LockError, LockFile, Unevaluated};
+use crate::lock::{LocalFile, LocalKind, LockError, LockFile, LockedPackage, Unevaluated};
 use crate::packages::debian::{self, AssembleError, Given, Package, PackageDatabase, Request};
 use crate::rootfs::{
     self, Evaluated, GroupRequest, Ids, Placed, PlacedNode, RootfsError, UserRequest,
@@ -48,8 +48,21 @@ impl Inputs<'_> {
             ids: Ids::Locked(self.lock.lock.ids(self.definition.variant.as_deref())),
             check_needs: !patterns.drop.is_empty()
                 || self.definition.allow.iter().any(|allowed| allowed.finding.is_missing()),
+            own_packages: self.own_packages()?,
             mtime: self.timestamp.0,
         })
+    }
+
+    /// The packages that the author of the definition brings.
+    fn own_packages(&self) -> Result<BTreeSet<String>, BuildError> {
+        let lock = &self.lock.lock;
+        let own = debian::own_suites(&lock.suites).map_err(LockError::from)?;
+        let is_own = |package: &&LockedPackage| {
+            let suite = (package.archive.as_str(), package.suite.as_str());
+            package.is_local() || own.contains(&suite)
+        };
+        let packages = lock.packages_of(&self.root_role).filter(is_own);
+        Ok(packages.map(|package| package.name.clone()).collect())
     }
 
     /// Overlays first, single files after them.
@@ -228,6 +241,7 @@ pub(crate) struct RootfsParts<'a> {
     exclude: Vec<String>,
     ids: Ids,
     check_needs: bool,
+    own_packages: BTreeSet<String>,
     mtime: i64,
 }
 
@@ -270,6 +284,7 @@ impl RootfsParts<'_> {
                 image_version: &definition.version,
                 debug: definition.debug,
                 check_needs: self.check_needs,
+                own_packages: self.own_packages.clone(),
                 mtime: self.mtime,
                 volatile_var: definition.command_line.iter().any(|word| word == VOLATILE_STATE),
             },

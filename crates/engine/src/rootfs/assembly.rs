@@ -6,6 +6,7 @@ use cvmkit_attest::output::Notice;
 use cvmkit_formats::source::read_all;
 use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, Tree, TreeError, split};
 
+use super::attribution::Attribution;
 use super::{Request, RootfsError};
 use crate::content::Content;
 
@@ -38,6 +39,8 @@ pub(crate) struct Assembly<'a> {
     pub tree: Tree<Content>,
     /// Package by path.
     pub owners: BTreeMap<Vec<u8>, String>,
+    /// Who else says what of a path.
+    pub attribution: Attribution,
     /// The virtual packages that each package provides, by its name.
     pub provided: BTreeMap<String, BTreeSet<String>>,
     /// What layers have placed.
@@ -58,6 +61,7 @@ impl<'a> Assembly<'a> {
             request,
             tree,
             owners: BTreeMap::new(),
+            attribution: Attribution::default(),
             provided: BTreeMap::new(),
             layered: Layered::default(),
             log: Vec::new(),

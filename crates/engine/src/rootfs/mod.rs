@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub(crate) mod assembly;
+pub(crate) mod attribution;
 pub(crate) mod audit;
 pub(crate) mod base;
 pub mod capability;

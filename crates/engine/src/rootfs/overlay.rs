@@ -74,14 +74,18 @@ pub(crate) fn place_one(
     key: &str,
 ) -> Result<(), RootfsError> {
     if let PlacedNode::Existing(changes) = &file.node {
-        return change(assembly, file, changes, accounts, key);
+        change(assembly, file, changes, accounts, key)?;
+    } else {
+        let mut meta = assembly.root(file.mode & 0o7777);
+        (meta.uid, meta.gid) = owners(file, accounts)?;
+        if let Some(inode) = inode(file, meta) {
+            assembly.put(&file.path, inode)?;
+        }
     }
-    let mut meta = assembly.root(file.mode & 0o7777);
-    (meta.uid, meta.gid) = owners(file, accounts)?;
-    match inode(file, meta) {
-        Some(inode) => assembly.put(&file.path, inode),
-        None => Ok(()),
+    if let Ok(path) = assembly.tree.canonical(bare(&file.path).as_bytes()) {
+        assembly.attribution.placed(&path, file);
     }
+    Ok(())
 }
 
 /// Changes what is given of something that is there.

@@ -1,6 +1,6 @@
 //! What a root file system is asked to be, whatever its packages are of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_formats::archive::tar::Members;
 use cvmkit_formats::digest::Sha256;
@@ -41,6 +41,9 @@ pub struct Request<'a> {
     pub volatile_var: bool,
     /// Whether every ELF file and script is asked what it needs of others to run.
     pub check_needs: bool,
+    /// The packages that no distribution vouches for: local ones, and those of an archive that keys of the
+    /// definition's sign.
+    pub own_packages: BTreeSet<String>,
     /// Time of everything made here, seconds since 1970; packaged files keep theirs if older.
     pub mtime: i64,
 }

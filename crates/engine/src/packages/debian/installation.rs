@@ -13,7 +13,7 @@ use cvmkit_shell::Stop;
 use cvmkit_shell::evaluation::Finished;
 
 use super::base;
-use super::commands::{Asked, Repeats, Script, State, System};
+use super::commands::{Asked, Effect, Repeats, Script, State, System};
 use super::error::{AssembleError, ScriptProblem};
 use super::order::{self, Order};
 use super::package::Package;
@@ -23,10 +23,10 @@ use super::skip::{self, Decision, Skipping, generated, lost_capabilities};
 use super::sysusers::{self, MASTERS};
 use super::triggers::Triggers;
 use super::unpack::Unpacker;
-use crate::rootfs::assembly::Assembly;
+use crate::rootfs::assembly::{Assembly, bare};
 use crate::rootfs::base::BaseAccounts;
 use crate::rootfs::{
-    Accounts, EvaluatedScript, RootfsError, ScriptDecision, accounts, layer, overlay,
+    Accounts, EvaluatedScript, Placed, RootfsError, ScriptDecision, accounts, layer, overlay,
 };
 
 /// How often packages may act on triggers, one after another: each may activate others.
@@ -194,6 +194,10 @@ impl<'a> Installation<'_, 'a> {
             }
             Decision::Evaluate | Decision::GaveBefore => {}
         }
+        let given = match decision {
+            Decision::Give { given, .. } => given.files.as_slice(),
+            _ => &[],
+        };
         let (evaluated, decision) = match decision {
             Decision::Evaluate => (text.clone(), None),
             Decision::Skip => (generated(text), Some(ScriptDecision::Skip)),
@@ -203,7 +207,7 @@ impl<'a> Installation<'_, 'a> {
         };
         let mut result = self.system.maintain(package, script, &evaluated, false);
         if self.system.take_frontend() {
-            self.record(package, script, sha256, decision);
+            self.record(package, script, sha256, decision, given);
             if !self.start_frontend(package) {
                 return;
             }
@@ -217,7 +221,7 @@ impl<'a> Installation<'_, 'a> {
             }
             Err(stop) => self.problem(package, file, Some(text), stopped(&stop)),
         }
-        self.record(package, script, sha256, decision);
+        self.record(package, script, sha256, decision, given);
     }
 
     /// What debconf's frontend does before a `preinst` that reads the confmodule: it loads the templates of the
@@ -231,19 +235,40 @@ impl<'a> Installation<'_, 'a> {
         self.problems.len() == before
     }
 
-    /// Takes down what a script has changed since anything was taken down.
+    /// Takes down what a script has changed since anything was taken down; `given` are files that the definition
+    /// puts in the place of what it does.
     fn record(
         &mut self,
         package: &Package,
         script: &Script,
         sha256: Sha256,
         decision: Option<ScriptDecision>,
+        given: &[Placed],
     ) {
         let effects = self.system.take_effects();
         for effect in effects.iter().filter(|effect| effect.is_shown()) {
             self.system.assembly.note(format!("{script} of {}: {effect}", package.name));
         }
+        self.attribute(package, given, &effects);
         self.runs.add(&package.name, script, sha256, decision, &effects);
+    }
+
+    /// Notes what a package changed for which no distribution vouches: its script did, but for what the
+    /// definition gives instead.
+    fn attribute(&mut self, package: &Package, given: &[Placed], effects: &[Effect]) {
+        let assembly = &mut *self.system.assembly;
+        if !assembly.request.own_packages.contains(&package.name) {
+            return;
+        }
+        let canonical = |file: &Placed| assembly.tree.canonical(bare(&file.path).as_bytes()).ok();
+        let given: BTreeSet<Vec<u8>> = given.iter().filter_map(canonical).collect();
+        for effect in effects {
+            let Effect::Path(path, ..) = effect else { continue };
+            let path = bare(path).as_bytes();
+            if !given.contains(path) {
+                assembly.attribution.changed(path, &package.name);
+            }
+        }
     }
 
     fn skipped(&mut self, package: &Package, script: &str, sha256: Sha256, text: &[u8]) {

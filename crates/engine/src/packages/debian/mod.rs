@@ -65,7 +65,7 @@ pub use request::{Given, PackageDatabase, Request};
 pub use source::Source;
 pub(crate) use source::is_flat;
 pub use suite::{Accepted, SuiteError};
-pub(crate) use suite::{Judge, KeyFile, TrustedSuite};
+pub(crate) use suite::{Judge, KeyFile, TrustedSuite, own_suites};
 
 /// Evaluates the maintainer scripts of a root file system, for its lock.
 ///

@@ -480,6 +480,19 @@ impl KeyFile {
     pub(crate) const LEN_MAX: u64 = 16 << 20;
 }
 
+/// The suites that no distribution vouches for, each with its archive: only keys of the definition's sign them.
+///
+/// # Errors
+/// [`SuiteError::Key`]: the program's own keys can't be read.
+pub(crate) fn own_suites(suites: &[LockedSuite]) -> Result<BTreeSet<(&str, &str)>, SuiteError> {
+    let bad = |source| SuiteError::Key { key: "Debian archive keys".to_owned(), source };
+    let keyring = Keyring::debian().map_err(bad)?;
+    let debian: BTreeSet<String> = keyring.fingerprints().iter().map(ToString::to_string).collect();
+    let is_own = |suite: &&LockedSuite| !suite.signed_by.iter().any(|key| debian.contains(key));
+    let own = suites.iter().filter(is_own);
+    Ok(own.map(|suite| (suite.archive.as_str(), suite.name.as_str())).collect())
+}
+
 /// Keys, and which of them may sign.
 struct Keys {
     keyring: Keyring,

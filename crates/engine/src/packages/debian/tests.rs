@@ -25,6 +25,7 @@ mod enabled;
 mod hostile;
 mod links;
 mod mutated;
+mod origins;
 mod overlays;
 mod scripts;
 mod terminals;

@@ -1,13 +1,13 @@
 //! Who may write a file, and with whose rights a program runs.
 //!
-//! Rights that a package gives a program, or an entry of the definition, are that one's decision, and are
-//! listed; what came to them without either is refused.
+//! Rights that a package of a distribution gives a program, or an entry of the definition, are that one's
+//! decision, and are listed; what came to them without either is refused.
 
 use std::collections::BTreeMap;
 
 use cvmkit_formats::tree::{Meta, Node};
 
-use super::origin::Origin;
+use super::origin::Says;
 use crate::content::Content;
 use crate::rootfs::assembly::Assembly;
 use crate::rootfs::finding::{FindingKind, Verdict};
@@ -58,7 +58,7 @@ pub(super) fn find(
     path: &str,
     meta: &Meta,
     node: &Node<Content>,
-    origin: &Origin<'_>,
+    says: &Says<'_>,
     names: &Names,
 ) -> Vec<(FindingKind, String, Verdict)> {
     let is_folder = matches!(node, Node::Directory(_));
@@ -72,10 +72,6 @@ pub(super) fn find(
         }
         _ => {}
     }
-    let decided = match origin {
-        Origin::Made => Verdict::Refused,
-        Origin::Package(_) | Origin::Definition => Verdict::Listed,
-    };
     let has = |bits: u16| meta.mode & bits != 0;
     let mut found = Vec::new();
     let mut add = |kind, verdict| found.push((kind, names.words(meta), verdict));
@@ -88,22 +84,27 @@ pub(super) fn find(
         add(FindingKind::GroupWritable, Verdict::Listed);
     }
     if is_file && has(SETUID | SETGID) {
-        add(FindingKind::Setuid, decided);
+        add(FindingKind::Setuid, says.mode.of_right());
     }
     if is_file && let Some(value) = meta.xattrs.get(capability::ATTRIBUTE.as_bytes()) {
         let words = format!("has {} = 0x{}", capability::ATTRIBUTE, hex::encode(value));
-        found.push((FindingKind::Capabilities, words, decided));
+        found.push((FindingKind::Capabilities, words, says.capabilities.of_right()));
     }
     found
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::origin::Origin;
     use super::*;
     use crate::rootfs::Request;
     use crate::rootfs::tests::assembly;
 
-    fn found(path: &str, mode: u16, gid: u32, folder: bool, origin: &Origin<'_>) -> Vec<String> {
+    fn all(origin: Origin<'_>) -> Says<'_> {
+        Says { contents: origin, mode: origin, capabilities: origin }
+    }
+
+    fn found(path: &str, mode: u16, gid: u32, folder: bool, origin: Origin<'_>) -> Vec<String> {
         let request = Request::default();
         let files = [("/etc/passwd", "root:x:0:0::/:\n"), ("/etc/group", "staff:x:50:\n")];
         let names = Names::of(&assembly(&request, &files)).unwrap();
@@ -116,12 +117,12 @@ mod tests {
             assert!(words.starts_with(&format!("has mode {mode:04o}, root:")), "{words}");
             format!("{} {}", verdict.name(), kind.name())
         };
-        find(path, &meta, &node, origin, &names).into_iter().map(row).collect()
+        find(path, &meta, &node, &all(origin), &names).into_iter().map(row).collect()
     }
 
     #[test]
     fn modes_are_refused_or_listed_by_who_gave_them() {
-        let package = Origin::Package("a");
+        let package = Origin::Distribution;
         for (path, mode, gid, folder, of_package, made) in [
             ("usr/bin/x", 0o755, 0, false, "", ""),
             ("usr/bin/x", 0o4755, 0, false, "listed setuid", "refused setuid"),
@@ -137,10 +138,12 @@ mod tests {
             ("tmp/x", 0o1666, 0, false, "refused world-writable", "refused world-writable"),
         ] {
             let what = format!("{path} {mode:o}");
-            assert_eq!(found(path, mode, gid, folder, &package).join(" "), of_package, "{what}");
-            let own = found(path, mode, gid, folder, &Origin::Definition);
+            assert_eq!(found(path, mode, gid, folder, package).join(" "), of_package, "{what}");
+            let own = found(path, mode, gid, folder, Origin::Definition);
             assert_eq!(own.join(" "), of_package, "{what}");
-            assert_eq!(found(path, mode, gid, folder, &Origin::Made).join(" "), made, "{what}");
+            for origin in [Origin::Made, Origin::Own("a")] {
+                assert_eq!(found(path, mode, gid, folder, origin).join(" "), made, "{what}");
+            }
         }
     }
 
@@ -150,7 +153,7 @@ mod tests {
         let names = Names::of(&assembly(&request, &[])).unwrap();
         let of = |node: Node<Content>| {
             let meta = Meta::root(0o777, 0);
-            find("etc/x", &meta, &node, &Origin::Package("a"), &names)
+            find("etc/x", &meta, &node, &all(Origin::Distribution), &names)
         };
         let device = cvmkit_formats::tree::Device { major: 1, minor: 3 };
         assert_eq!(of(Node::Symlink(b"y".to_vec())), []);
@@ -169,7 +172,7 @@ mod tests {
         let value = capability::attribute("cap_net_raw+ep").unwrap();
         meta.xattrs.insert(capability::ATTRIBUTE.as_bytes().to_vec(), value);
         let node = Node::File("".into());
-        let found = find("usr/bin/ping", &meta, &node, &Origin::Package("p"), &names);
+        let found = find("usr/bin/ping", &meta, &node, &all(Origin::Distribution), &names);
         let [(FindingKind::Capabilities, words, Verdict::Listed)] = found.as_slice() else {
             panic!("{found:?}")
         };

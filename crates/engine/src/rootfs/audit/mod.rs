@@ -21,7 +21,7 @@ use super::{RootfsError, Unused, glob};
 use crate::content::Content;
 use access::Names;
 use needs::Libraries;
-use origin::{Origin, Origins};
+use origin::Says;
 
 /// Files that say whose keys log in (sshd_config(5), `AuthorizedKeysFile`).
 const AUTHORIZED_KEYS: [&str; 2] = ["/.ssh/authorized_keys", "/.ssh/authorized_keys2"];
@@ -30,7 +30,6 @@ const AUTHORIZED_KEYS: [&str; 2] = ["/.ssh/authorized_keys", "/.ssh/authorized_k
 pub(crate) fn find(assembly: &Assembly<'_>, with_needs: bool) -> Result<Vec<Finding>, RootfsError> {
     let search = Search {
         assembly,
-        origins: Origins::of(assembly),
         names: Names::of(assembly)?,
         libraries: with_needs.then(|| Libraries::of(assembly)).transpose()?,
     };
@@ -76,7 +75,6 @@ pub(crate) fn judge(findings: &mut [Finding], allowed: &[Allowed]) -> Result<(),
 /// A tree, and what is known of it.
 struct Search<'a> {
     assembly: &'a Assembly<'a>,
-    origins: Origins<'a>,
     names: Names,
     libraries: Option<Libraries<'a>>,
 }
@@ -86,14 +84,15 @@ impl Search<'_> {
     fn file(&self, bytes: &[u8], id: InodeId) -> Result<Vec<Finding>, RootfsError> {
         let inode = self.assembly.tree.inode(id);
         let path = String::from_utf8_lossy(bytes).into_owned();
-        let origin = self.origins.origin(bytes);
-        let mut rows = access::find(&path, &inode.meta, &inode.node, &origin, &self.names);
+        let says = origin::says(self.assembly, bytes);
+        let mut rows = access::find(&path, &inode.meta, &inode.node, &says, &self.names);
         let absolute = format!("/{path}");
         if let Node::File(content) = &inode.node {
             let is_executable = inode.meta.mode & 0o111 != 0;
-            rows.extend(self.contents(&absolute, content, is_executable, &origin)?);
+            rows.extend(self.contents(&absolute, content, is_executable, &says)?);
         }
-        let package = self.origins.package(bytes).map(str::to_owned);
+        let owner = says.own_package().or_else(|| origin::package(self.assembly, bytes));
+        let package = owner.map(str::to_owned);
         let finding = |(finding, detail, verdict)| Finding {
             finding,
             path: absolute.clone(),
@@ -110,7 +109,7 @@ impl Search<'_> {
         path: &str,
         content: &Content,
         is_executable: bool,
-        origin: &Origin<'_>,
+        says: &Says<'_>,
     ) -> Result<Vec<(FindingKind, String, Verdict)>, RootfsError> {
         let read =
             |source| RootfsError::Read { path: path.trim_start_matches('/').to_owned(), source };
@@ -132,12 +131,8 @@ impl Search<'_> {
             found.extend(lacks.map(row));
         }
         if keys::holds_key(content).map_err(read)? {
-            // Whoever has the package has its key already: one of a test or an example.
-            let verdict = match origin {
-                Origin::Package(_) => Verdict::Listed,
-                Origin::Definition | Origin::Made => Verdict::Refused,
-            };
-            found.push((FindingKind::PrivateKey, "holds a private key".to_owned(), verdict));
+            let words = "holds a private key".to_owned();
+            found.push((FindingKind::PrivateKey, words, says.contents.of_secret()));
         }
         Ok(found)
     }
@@ -148,8 +143,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::rootfs::attribution::Attribution;
     use crate::rootfs::tests::{assembly, refused};
-    use crate::rootfs::{Placed, PlacedNode, Request};
+    use crate::rootfs::{Changes, Placed, PlacedNode, Request};
 
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
                        MC4CAQAwBQYDK2VwBCIEIPIR8kHc1tmCBnGG0DD5bWZc3bZSGfFW8oIVgGHoQqzt\n\
@@ -203,19 +199,56 @@ mod tests {
     }
 
     #[test]
-    fn what_the_definition_says_of_a_file_is_listed() {
-        let files = [Placed {
-            path: "/usr/bin/made".into(),
+    fn what_packages_of_the_author_bring_is_refused() {
+        let own_packages = ["pkg".to_owned()].into();
+        let request = Request { own_packages, ..Request::default() };
+        let found = rows(&find(&with_files(&request), false).unwrap());
+        for row in [
+            "refused private-key: `/usr/share/test.pem` of pkg holds a private key",
+            "refused setuid: `/usr/bin/su` of pkg has mode 4755, 0:0",
+        ] {
+            assert!(found.iter().any(|one| one == row), "{row}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn who_said_last_what_a_file_is_decides() {
+        let request = Request::default();
+        let placed = |path: &str, node| Placed {
+            path: path.into(),
             mode: 0o4755,
             user: "root".into(),
             group: "root".into(),
             xattrs: BTreeMap::new(),
-            node: PlacedNode::Existing(crate::rootfs::Changes::default()),
-        }];
-        let request = Request { files: &files, ..Request::default() };
-        let found = find(&with_files(&request), false).unwrap();
-        let made = found.iter().find(|found| found.path == "/usr/bin/made").unwrap();
-        assert_eq!(made.verdict, Verdict::Listed);
+            node,
+        };
+        let existing = |mode| {
+            let changes = Changes { mode, group: Some("root".into()), ..Changes::default() };
+            placed("/x", PlacedNode::Existing(changes))
+        };
+        let whole = placed("/x", PlacedNode::File("x".into()));
+        let of = |path: &str, say: &dyn Fn(&mut Attribution)| {
+            let mut tree = with_files(&request);
+            say(&mut tree.attribution);
+            let found = find(&tree, false).unwrap();
+            let found = found.into_iter().find(|found| found.path == format!("/{path}")).unwrap();
+            format!("{} {}", found.verdict.name(), found.package.unwrap_or_default())
+        };
+        let (su, made, key) = ("usr/bin/su", "usr/bin/made", "usr/share/test.pem");
+        assert_eq!(of(made, &|by| by.placed(made.as_bytes(), &whole)), "listed ");
+        assert_eq!(of(made, &|by| by.placed(made.as_bytes(), &existing(Some(0o4755)))), "listed ");
+        // An entry that says nothing of the mode.
+        assert_eq!(of(made, &|by| by.placed(made.as_bytes(), &existing(None))), "refused ");
+        assert_eq!(of(su, &|by| by.changed(su.as_bytes(), "mine")), "refused mine");
+        let both = |by: &mut Attribution| {
+            by.changed(su.as_bytes(), "mine");
+            by.placed(su.as_bytes(), &whole);
+        };
+        assert_eq!(of(su, &both), "listed pkg");
+        // What the definition changes a file of a package to is not its contents.
+        assert_eq!(of(key, &|by| by.placed(key.as_bytes(), &existing(Some(0o600)))), "listed pkg");
+        assert_eq!(of(key, &|by| by.placed(key.as_bytes(), &whole)), "refused pkg");
+        assert_eq!(of(key, &|by| by.changed(key.as_bytes(), "mine")), "refused mine");
     }
 
     #[test]
