@@ -85,7 +85,7 @@ pub(super) fn needs(source: &impl Source) -> Result<Option<Needs>, ElfError> {
         return Err(damaged(format!("{words} than {RUN_MAX}")));
     }
     // The loader takes the last.
-    if let Some(segment) = of(PT_DYNAMIC).last() {
+    if let Some(segment) = of(PT_DYNAMIC).next_back() {
         file.dynamic(segment, &segments, &mut needs)?;
     }
     Ok(Some(needs))

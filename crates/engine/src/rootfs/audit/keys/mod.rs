@@ -85,16 +85,16 @@ fn holds(source: &impl Source, at: u64, kind: Kind) -> io::Result<bool> {
 /// A search for all marks at once (Horspool, with the smallest shift of them).
 struct Search {
     /// How far to go on, by the last byte looked at.
-    shifts: [u8; 256],
+    shifts: [usize; 256],
 }
 
 impl Search {
     fn new() -> Self {
-        let mut shifts = [MARK as u8; 256];
+        let mut shifts = [MARK; 256];
         for (mark, _) in MARKS {
             for (at, byte) in mark.iter().take(MARK - 1).enumerate() {
                 let shift = &mut shifts[usize::from(*byte)];
-                *shift = (*shift).min((MARK - 1 - at) as u8);
+                *shift = (*shift).min(MARK - 1 - at);
             }
         }
         Self { shifts }
@@ -110,7 +110,7 @@ impl Search {
             {
                 return Some((at, *kind));
             }
-            at += usize::from(self.shifts[usize::from(last)]);
+            at += self.shifts[usize::from(last)];
         }
         None
     }

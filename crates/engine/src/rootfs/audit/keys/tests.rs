@@ -155,7 +155,11 @@ fn keys_in_der_are_told_by_their_structure() {
         ("DSA", rsa_key(3), true),
         ("too few numbers", rsa_key(2), false),
         ("an RSA public key", der(0x30, &[integer(128), integer(3)]), false),
-        ("PKCS #8", der(0x30, &[version(0), der(0x30, &[rsa.clone()]), octets(48)]), true),
+        (
+            "PKCS #8",
+            der(0x30, &[version(0), der(0x30, std::slice::from_ref(&rsa)), octets(48)]),
+            true,
+        ),
         ("a public key", der(0x30, &[der(0x30, &[rsa]), der(3, &[vec![0; 99]])]), false),
         ("encrypted", der(0x30, &[der(0x30, &[pbes2]), octets(48)]), true),
         ("a digest", der(0x30, &[der(0x30, &[sha256]), octets(32)]), false),
