@@ -126,7 +126,9 @@ fn what_lost_its_interpreter_is_named_and_may_be_allowed() {
 #[test]
 fn findings_end_a_production_build_unless_they_are_allowed() {
     let Some(archive) = Archive::new(&packages()) else { return };
-    let key = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\n\
+               MC4CAQAwBQYDK2VwBCIEIPIR8kHc1tmCBnGG0DD5bWZc3bZSGfFW8oIVgGHoQqzt\n\
+               -----END PRIVATE KEY-----\n";
     fs::write(archive.project().join("key.pem"), key).unwrap();
     let file = "[[files]]\npath = \"/etc/key.pem\"\nsource = \"key.pem\"\nmode = \"0600\"\n";
     archive.define(&format!("{INSTALL}{file}"));
