@@ -1,3 +1,7 @@
+//! Layers over a tree, and the same archives unpacked by GNU tar.
+#![expect(clippy::disallowed_types, reason = "oracle tools are started")]
+#![expect(clippy::disallowed_methods, reason = "files are made for oracle tools")]
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 

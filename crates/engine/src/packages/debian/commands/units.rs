@@ -151,11 +151,7 @@ pub(super) fn deb_systemd_helper(
                     system.asked.units.remove(at);
                 }
             }
-            "debian-installed" => {
-                if is_asked || system.helper_states.contains(&key) {
-                    status = 0;
-                }
-            }
+            "debian-installed" if is_asked || system.helper_states.contains(&key) => status = 0,
             "was-enabled" | "is-enabled" if is_asked => status = 0,
             // There is no file of an earlier installation, and that is taken for yes.
             "was-enabled" if !system.helper_states.contains(&key) => status = 0,

@@ -81,7 +81,8 @@ impl Strings {
     }
 
     /// How many bytes those are.
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.bytes.len()
     }
 }
