@@ -10,8 +10,8 @@
 
 use std::borrow::Cow;
 
-use cvmkit_measure::compare::compare;
 use cvmkit_formats::digest::{Digests, Sha256, Sha384};
+use cvmkit_measure::compare::compare;
 use cvmkit_measure::event::log::{Entry, Log};
 use cvmkit_measure::event::{
     Bank, BankDigest, Event, Events, Observed, PcrIndex, Register, RegisterSet, Source,

@@ -44,7 +44,10 @@ const FOLDERS: &str = "etc etc/beacon tmp usr usr/bin usr/lib usr/lib/systemd us
 const FILES: [(&str, &str); 4] = [
     ("etc/beacon/beacon.conf", "# a\nport = 80\nname=b c\n"),
     ("usr/bin/beacon", "#!/bin/sh\necho \"$@\"\n"),
-    ("usr/lib/systemd/system/beacon.service", "[Service]\nExecStart=/usr/bin/beacon\n[Install]\nWantedBy=multi-user.target\n"),
+    (
+        "usr/lib/systemd/system/beacon.service",
+        "[Service]\nExecStart=/usr/bin/beacon\n[Install]\nWantedBy=multi-user.target\n",
+    ),
     ("usr/share/debconf/confmodule", ""),
 ];
 
@@ -113,8 +116,12 @@ fuzz_target!(|input: &[u8]| {
     files.insert("templates".into(), TEMPLATES.into());
     files.insert("triggers".into(), b"interest-noawait beacon-ready\n".to_vec());
     let packages = [SYSTEM.clone(), one];
-    let request =
-        Request { packages: &packages, architecture: "amd64", limits: LIMITS, ..Request::default() };
+    let request = Request {
+        packages: &packages,
+        architecture: "amd64",
+        limits: LIMITS,
+        ..Request::default()
+    };
     match assemble(&request) {
         Ok(_) => {}
         Err(error) => assert!(!error.to_string().is_empty(), "an error without words"),

@@ -53,7 +53,8 @@ fuzz_target!(|bytes: &[u8]| {
     let (tree, _) = stack.finish();
     for (path, _) in tree.walk().into_iter().skip(1) {
         let mut names = path.split(|&byte| byte == b'/');
-        let is_wrong = |name: &[u8]| matches!(name, b"" | b"." | b"..") || name.starts_with(b".wh.");
+        let is_wrong =
+            |name: &[u8]| matches!(name, b"" | b"." | b"..") || name.starts_with(b".wh.");
         assert!(!names.any(is_wrong), "{path:?}");
     }
 });

@@ -11,7 +11,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(triggers) = parse(bytes) else { return };
     let lines = triggers.iter().map(|trigger| {
-        assert!(!trigger.name.is_empty() && trigger.name.bytes().all(|byte| byte.is_ascii_graphic()));
+        assert!(
+            !trigger.name.is_empty() && trigger.name.bytes().all(|byte| byte.is_ascii_graphic())
+        );
         let verb = match trigger.directive {
             Directive::Interest => "interest",
             Directive::Activate => "activate",

@@ -23,7 +23,6 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
 
 pub(super) fn is_read(seed: &[u8]) -> bool {
     let text = seed.strip_prefix(&[1]).or_else(|| seed.strip_prefix(&[2])).unwrap_or(seed);
-    let dialect =
-        if text.starts_with(b"#!/bin/bash") { Dialect::Bash } else { Dialect::Posix };
+    let dialect = if text.starts_with(b"#!/bin/bash") { Dialect::Bash } else { Dialect::Posix };
     parse_as(dialect, text, Default::default()).is_ok()
 }

@@ -188,6 +188,55 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ScriptSkipped { .. } | Self::ScriptGiven { .. } | Self::PackageDropped { .. } => {
+                self.fmt_decision(f)
+            }
+            Self::KeysLeftOut { package, call } => write!(
+                f,
+                "{package} has no keys of its own (`{call}` was not run): everybody who has the \
+                 image would have them; make them at boot, as docs/servers.md shows"
+            ),
+            Self::DataLeftOut { package, call } => write!(
+                f,
+                "{package} lacks the data that `{call}` makes (it was not run): make it at boot, as docs/servers.md \
+                 shows, or put it into the image"
+            ),
+            Self::NetworkLogin { unit, program } => write!(
+                f,
+                "{unit} runs {program}: anyone with a key or password that the image accepts can \
+                 log in over the network"
+            ),
+            Self::FindingsAllowed { finding, path, count } => {
+                write!(f, "the definition allows {finding} at {path} ({count} found)")
+            }
+            Self::FindingsOfDebug { finding, count, first } => {
+                write!(f, "{finding} at {first} ({count} found): refused in a production image")
+            }
+            Self::Base { .. }
+            | Self::BaseChangesLost { .. }
+            | Self::Layer { .. }
+            | Self::LayerReplaces { .. }
+            | Self::LayerRepeats { .. }
+            | Self::LayerFoldersKept { .. }
+            | Self::LayerHidden { .. } => self.fmt_layer(f),
+            Self::HelperNeverStarts { unit, helper, condition } if condition.is_empty() => write!(
+                f,
+                "{unit} is enabled, but {helper}, which Debian enables for it, is not: nothing does \
+                 what it would do"
+            ),
+            Self::HelperNeverStarts { unit, helper, condition } => write!(
+                f,
+                "{unit} is enabled, but {helper}, which helps it, never starts on this image \
+                 ({condition} can't hold): nothing does what it would do"
+            ),
+        }
+    }
+}
+
+impl Notice {
+    /// What the definition decided about a package.
+    fn fmt_decision(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::ScriptSkipped { package, script, sha256, lost_capabilities } => {
                 write!(f, "{script} of {package} was skipped (SHA-256 {sha256})")?;
                 for lost in lost_capabilities {
@@ -216,27 +265,13 @@ impl fmt::Display for Notice {
                     [first, more @ ..] => write!(f, " ({first}, and {} more)", more.len()),
                 }
             }
-            Self::KeysLeftOut { package, call } => write!(
-                f,
-                "{package} has no keys of its own (`{call}` was not run): everybody who has the \
-                 image would have them; make them at boot, as docs/servers.md shows"
-            ),
-            Self::DataLeftOut { package, call } => write!(
-                f,
-                "{package} lacks the data that `{call}` makes (it was not run): make it at boot, as docs/servers.md \
-                 shows, or put it into the image"
-            ),
-            Self::NetworkLogin { unit, program } => write!(
-                f,
-                "{unit} runs {program}: anyone with a key or password that the image accepts can \
-                 log in over the network"
-            ),
-            Self::FindingsAllowed { finding, path, count } => {
-                write!(f, "the definition allows {finding} at {path} ({count} found)")
-            }
-            Self::FindingsOfDebug { finding, count, first } => {
-                write!(f, "{finding} at {first} ({count} found): refused in a production image")
-            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a base or a layer brings.
+    fn fmt_layer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Base { layout, digest, layers } => {
                 write!(f, "base {layout}: image {digest}, layers: {layers}")
             }
@@ -266,16 +301,7 @@ impl fmt::Display for Notice {
                 "layer {layer} has files that every boot hides under a file system of its own: \
                  {first} ({count} found)"
             ),
-            Self::HelperNeverStarts { unit, helper, condition } if condition.is_empty() => write!(
-                f,
-                "{unit} is enabled, but {helper}, which Debian enables for it, is not: nothing does \
-                 what it would do"
-            ),
-            Self::HelperNeverStarts { unit, helper, condition } => write!(
-                f,
-                "{unit} is enabled, but {helper}, which helps it, never starts on this image \
-                 ({condition} can't hold): nothing does what it would do"
-            ),
+            _ => Ok(()),
         }
     }
 }

@@ -110,12 +110,6 @@ fn manifest(
     let definition = description.definition;
     let lock = &description.lock.lock;
     let verity = &definition.verity;
-    let machine_files = description.machine_files.iter().map(|file| MachineFileRecord {
-        name: file.name.clone(),
-        origin: file.origin.clone(),
-        local: file.local.clone(),
-        sha256: Sha256::of(&file.bytes),
-    });
     let is_firmware = |file: &&MachineFile| file.role == Role::Firmware;
     let firmware = description.machine_files.iter().find(is_firmware);
     let role = root_role(definition.variant.as_deref());
@@ -146,7 +140,7 @@ fn manifest(
             uki_stub,
             local_stub: description.local_stub.clone(),
             parts: description.parts.clone(),
-            machine_files: machine_files.collect(),
+            machine_files: description.machine_files.iter().map(machine_file).collect(),
         },
         firmware: firmware.map(|firmware| firmware.name.clone()),
         root: RootRecord {
@@ -163,6 +157,15 @@ fn manifest(
         artifacts,
         packages: packages.collect(),
     })
+}
+
+fn machine_file(file: &MachineFile) -> MachineFileRecord {
+    MachineFileRecord {
+        name: file.name.clone(),
+        origin: file.origin.clone(),
+        local: file.local.clone(),
+        sha256: Sha256::of(&file.bytes),
+    }
 }
 
 /// The digest of the stub in a staged UKI.

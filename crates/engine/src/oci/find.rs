@@ -22,7 +22,7 @@ const OS: &str = "linux";
 /// An image of a layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Its manifest.
+    /// What the index names of it: the digest of the manifest, which pins all else.
     pub manifest: Digest,
     /// Its layers, the lowest first.
     pub layers: Vec<Layer>,
