@@ -14,7 +14,6 @@ mod scripts;
 mod small_uki;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use cvmkit_attest::export::corim::CorimFile;
