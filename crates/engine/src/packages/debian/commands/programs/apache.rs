@@ -1,5 +1,5 @@
-//! a2enmod, a2enconf and a2ensite: links from `NAME-enabled` to `NAME-available` (a2enmod(8)); and a2query of
-//! apache2 2.4, which says what is enabled.
+//! a2enmod, a2enconf and a2ensite: links from `NAME-enabled` to `NAME-available` (a2enmod(8)); a2dismod and the others that
+//! remove them; and a2query of apache2 2.4, which says what is enabled.
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::{Call, Options};
@@ -129,17 +129,128 @@ fn link(
     if !is_new {
         return Ok(0);
     }
-    let (by, other) = if is_maintainer { ("maint", "admin") } else { ("admin", "maint") };
-    let marks = format!("/var/lib/apache2/{state}/enabled_by_{by}");
+    mark(system, call, kind, name, "enabled", is_maintainer)
+}
+
+/// Leaves the mark of who wanted what of a name, the only one of it.
+fn mark(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    kind: &Kind,
+    name: &str,
+    what: &str,
+    is_maintainer: bool,
+) -> Result<u8, Stop> {
+    let folder = format!("/var/lib/apache2/{}", kind.state);
+    for what in ["enabled", "disabled"] {
+        for who in ["admin", "maint"] {
+            // There may be none.
+            let _ = system.remove(format!("{folder}/{what}_by_{who}/{name}").as_bytes());
+        }
+    }
+    let who = if is_maintainer { "maint" } else { "admin" };
+    let marks = format!("{folder}/{what}_by_{who}");
     let mark = format!("{marks}/{name}");
-    // There may be none.
-    let _ = system.remove(format!("/var/lib/apache2/{state}/enabled_by_{other}/{name}").as_bytes());
     // Nothing but the name counts.
     let made = system.make_folders(&marks);
     match made.and_then(|()| system.write(mark.as_bytes(), b"", 0o644)) {
         Ok(()) => Ok(0),
         Err(error) => Ok(call.fail("could not create", mark.as_bytes(), error)),
     }
+}
+
+/// Modules that are disabled only by who insists.
+const ESSENTIAL: [&str; 17] = [
+    "alias",
+    "auth_basic",
+    "authn_file",
+    "authz_host",
+    "authz_user",
+    "autoindex",
+    "deflate",
+    "dir",
+    "env",
+    "filter",
+    "logio",
+    "mime",
+    "negotiation",
+    "setenvif",
+    "unixd",
+    "version",
+    "watchdog",
+];
+
+/// `a2dis.. [-q] [-m] NAME..`.
+pub(super) fn disable(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let kind = Kind::of(&call.name().replace("a2dis", "a2en"));
+    let (mut is_maintainer, mut names) = (false, Vec::new());
+    for word in call.arguments() {
+        match word.as_slice() {
+            b"-q" | b"--quiet" => {}
+            b"-m" | b"--maintmode" => is_maintainer = true,
+            option if option.starts_with(b"-") => return Err(call.unsupported("this option")),
+            name => names.push(String::from_utf8_lossy(name).into_owned()),
+        }
+    }
+    let mut status = 0;
+    for name in names {
+        status = disable_one(system, call, &kind, &name, is_maintainer)?.max(status);
+    }
+    Ok(status)
+}
+
+fn disable_one(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    kind: &Kind,
+    name: &str,
+    is_maintainer: bool,
+) -> Result<u8, Stop> {
+    let is_module = kind.folder == "mods";
+    let insists = ["the pattern", "a module that others may need"];
+    let refused = [name.contains(['*', '?', '[', '{']), is_module && ESSENTIAL.contains(&name)];
+    if let Some((_, what)) = refused.iter().zip(insists).find(|(is_so, _)| **is_so) {
+        return Err(call.unsupported(format!("{what} {name}")));
+    }
+    let link = format!("/etc/apache2/{}-enabled/{name}{}", kind.folder, kind.suffix);
+    if system.status(link.as_bytes(), false).is_err() {
+        // What is not enabled is not found among what is.
+        call.complain(&format!("ERROR: No {} found matching {name}!", kind.state));
+        return Ok(1);
+    }
+    if system.status(link.as_bytes(), true).is_err() || system.target(link.as_bytes()).is_err() {
+        return Err(call.unsupported(format!("{link}, which is no link to what is available")));
+    }
+    let mut depending = Vec::new();
+    for other in enabled(system, call, kind).unwrap_or_default().iter().filter(|_| is_module) {
+        let load = format!("/etc/apache2/mods-enabled/{other}.load");
+        let text = system.read(load.as_bytes()).unwrap_or_default();
+        let depends = words_behind(&String::from_utf8_lossy(&text), "# Depends:");
+        if depends.iter().any(|one| one == name) {
+            depending.push(other.clone());
+        }
+    }
+    if !depending.is_empty() {
+        let depending = depending.join(" ");
+        call.complain(&format!("ERROR: modules depend on {name}: {depending}"));
+        return Ok(1);
+    }
+    let configuration = format!("/etc/apache2/mods-enabled/{name}.conf");
+    let links = if is_module { vec![link, configuration] } else { vec![link] };
+    for link in links {
+        if system.target(link.as_bytes()).is_ok()
+            && let Err(error) = system.remove(link.as_bytes())
+        {
+            return Ok(call.fail("could not remove", link.as_bytes(), error));
+        }
+    }
+    let title = match kind.state {
+        "module" => "Module",
+        "conf" => "Conf",
+        _ => "Site",
+    };
+    call.print(format!("{title} {name} disabled.\n").as_bytes());
+    mark(system, call, kind, name, "disabled", is_maintainer)
 }
 
 /// The words of a comment such as `# Depends: mime`.
@@ -260,6 +371,29 @@ fn query_one(
 #[cfg(test)]
 mod tests {
     use crate::packages::debian::commands::tests::{output, stop};
+
+    #[test]
+    fn what_is_disabled_is_marked_and_others_stay() {
+        let files = [
+            ("/usr/sbin/a2dismod", "+x"),
+            ("/etc/apache2/mods-available/mpm_event.load", "LoadModule\n"),
+            ("/etc/apache2/mods-available/mpm_event.conf", ""),
+            ("/etc/apache2/mods-available/ssl_x.load", "LoadModule\n"),
+            ("/etc/apache2/mods-available/neg.load", "# Depends: ssl_x\nLoadModule\n"),
+            ("/etc/apache2/mods-available/dir.load", "LoadModule\n"),
+            ("/etc/apache2/mods-enabled/", ""),
+        ];
+        let script = "a2enmod -q -m mpm_event neg; a2dismod -m -q mpm_event; a2dismod -q ssl_x 2>/dev/null; echo $?; \
+                      a2dismod gone 2>/dev/null; echo $?; ls /etc/apache2/mods-enabled; cd /var/lib/apache2/module; ls *; \
+                      a2enmod -q mpm_event; ls /etc/apache2/mods-enabled; ls *";
+        let expected = "Module mpm_event disabled.\n1\n1\nneg.load\nssl_x.load\n\
+                        disabled_by_maint:\nmpm_event\n\nenabled_by_maint:\nneg\nssl_x\n\
+                        mpm_event.conf\nmpm_event.load\nneg.load\nssl_x.load\n\
+                        disabled_by_maint:\n\nenabled_by_admin:\nmpm_event\n\nenabled_by_maint:\nneg\nssl_x\n";
+        assert_eq!(output(&files, script), expected);
+        assert!(stop(&files, "a2enmod -q dir; a2dismod dir").contains("that others may need"));
+        assert!(stop(&files, "a2dismod -f neg").contains("this option"));
+    }
 
     #[test]
     fn what_is_enabled_is_said() {

@@ -21,6 +21,7 @@ use super::system::Program;
 /// The program of a name, if it is one of these.
 pub(super) fn program(name: &[u8]) -> Option<Program> {
     Some(match name {
+        b"a2disconf" | b"a2dismod" | b"a2dissite" => apache::disable,
         b"a2enconf" | b"a2enmod" | b"a2ensite" => apache::enable,
         b"a2query" => apache::query,
         b"chronyd" => chrony::chronyd,
