@@ -109,7 +109,7 @@ fn link(
     name: &str,
     is_maintainer: bool,
 ) -> Result<u8, Stop> {
-    let Kind { folder, state, suffix } = kind;
+    let Kind { folder, suffix, .. } = kind;
     let suffixes: &[&str] = if *suffix == ".load" { &[".load", ".conf"] } else { &[".conf"] };
     let mut is_new = false;
     for of in suffixes {
