@@ -7,9 +7,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use cvmkit_formats::archive::EntryKind;
+use cvmkit_formats::archive::{Entry, EntryKind};
 use cvmkit_formats::source::Source;
-use cvmkit_formats::tree::{Device, Node};
+use cvmkit_formats::tree::{Device, Meta, Node};
 
 /// The contents of one regular file. Cloning shares the bytes.
 #[derive(Clone, Debug)]
@@ -89,6 +89,19 @@ pub(crate) fn node(
         &EntryKind::BlockDevice { major, minor } => Node::BlockDevice(Device { major, minor }),
         EntryKind::Fifo => Node::Fifo,
     })
+}
+
+/// What a tree keeps of an entry beside what it is: a link has the mode that Linux gives each, and nothing is younger
+/// than `newest`, in seconds since 1970.
+pub(crate) fn meta(entry: &Entry, newest: i64) -> Meta {
+    let mode = if matches!(entry.kind, EntryKind::Symlink(_)) { 0o777 } else { entry.mode };
+    Meta {
+        mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        mtime: entry.mtime.min(newest),
+        xattrs: entry.xattrs.clone(),
+    }
 }
 
 /// Reads a content from its start to its end.

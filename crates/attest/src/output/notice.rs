@@ -265,7 +265,20 @@ impl Notice {
                     [first, more @ ..] => write!(f, " ({first}, and {} more)", more.len()),
                 }
             }
-            _ => Ok(()),
+            // Named, so that a new one does not pass in silence.
+            Self::Base { .. }
+            | Self::BaseChangesLost { .. }
+            | Self::Layer { .. }
+            | Self::LayerReplaces { .. }
+            | Self::LayerRepeats { .. }
+            | Self::LayerFoldersKept { .. }
+            | Self::LayerHidden { .. }
+            | Self::KeysLeftOut { .. }
+            | Self::DataLeftOut { .. }
+            | Self::NetworkLogin { .. }
+            | Self::FindingsAllowed { .. }
+            | Self::FindingsOfDebug { .. }
+            | Self::HelperNeverStarts { .. } => Ok(()),
         }
     }
 
@@ -301,7 +314,16 @@ impl Notice {
                 "layer {layer} has files that every boot hides under a file system of its own: \
                  {first} ({count} found)"
             ),
-            _ => Ok(()),
+            // Named, so that a new one does not pass in silence.
+            Self::ScriptSkipped { .. }
+            | Self::ScriptGiven { .. }
+            | Self::PackageDropped { .. }
+            | Self::KeysLeftOut { .. }
+            | Self::DataLeftOut { .. }
+            | Self::NetworkLogin { .. }
+            | Self::FindingsAllowed { .. }
+            | Self::FindingsOfDebug { .. }
+            | Self::HelperNeverStarts { .. } => Ok(()),
         }
     }
 }

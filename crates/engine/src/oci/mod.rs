@@ -6,7 +6,7 @@
 //! registries, the older formats of Docker's own archives, encrypted layers, digests other than SHA-256,
 //! and what a configuration says of a process, which no image of ours starts.
 //!
-//! Oracle: umoci, which unpacks the same layouts.
+//! The tests are of layouts written by hand after the specification; no other program unpacks them beside this one yet.
 
 mod digest;
 mod document;

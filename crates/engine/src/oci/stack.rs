@@ -119,7 +119,7 @@ impl Stack {
     }
 
     fn entry(&mut self, entry: &Entry, archive: &Content) -> Result<(), TreeError> {
-        let meta = self.meta(entry);
+        let meta = content::meta(entry, self.mtime);
         if entry.path.is_empty() {
             *self.tree.meta_mut(self.tree.root()) = meta;
             return Ok(());
@@ -150,17 +150,6 @@ impl Stack {
         let path = self.tree.canonical(target)?;
         let found = self.tree.lookup(&path);
         found.ok_or_else(|| TreeError::NotFound(path.escape_ascii().to_string()))
-    }
-
-    fn meta(&self, entry: &Entry) -> Meta {
-        let mode = if matches!(entry.kind, EntryKind::Symlink(_)) { 0o777 } else { entry.mode };
-        Meta {
-            mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime.min(self.mtime),
-            xattrs: entry.xattrs.clone(),
-        }
     }
 }
 

@@ -90,7 +90,7 @@ impl<'a> Placing<'_, 'a> {
         if entry.kind == EntryKind::Directory {
             let real = self.assembly.tree.canonical(path)?;
             if self.assembly.layered.folders.contains(&real) {
-                let meta = self.meta(entry);
+                let meta = content::meta(entry, self.assembly.request.mtime);
                 self.assembly.tree.put(&real, Inode::directory(meta))?;
             }
             return Ok(());
@@ -104,7 +104,7 @@ impl<'a> Placing<'_, 'a> {
 
     /// Makes a folder, or keeps the one that is there; a link to one stays too.
     fn folder(&mut self, entry: &Entry, path: &[u8]) -> Result<(), TreeError> {
-        let meta = self.meta(entry);
+        let meta = content::meta(entry, self.assembly.request.mtime);
         let tree = &mut self.assembly.tree;
         match tree.resolve(path) {
             Ok(id) if tree.inode(id).is_directory() => {
@@ -154,21 +154,10 @@ impl<'a> Placing<'_, 'a> {
             let id = found.ok_or_else(|| TreeError::NotFound(target.escape_ascii().to_string()))?;
             return self.assembly.tree.link(real, id);
         }
-        let meta = self.meta(entry);
+        let meta = content::meta(entry, self.assembly.request.mtime);
         match content::node(&entry.kind, |offset, len| self.layer.archive.part(offset, len)) {
             Some(node) => self.assembly.tree.put(real, Inode { meta, node }).map(drop),
             None => Ok(()),
-        }
-    }
-
-    fn meta(&self, entry: &Entry) -> Meta {
-        let mode = if matches!(entry.kind, EntryKind::Symlink(_)) { 0o777 } else { entry.mode };
-        Meta {
-            mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime.min(self.assembly.request.mtime),
-            xattrs: entry.xattrs.clone(),
         }
     }
 }

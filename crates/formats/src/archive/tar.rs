@@ -5,8 +5,8 @@
 //! two readers could take differently (sizes that disagree, bytes behind a NUL, a name twice, an
 //! entry below a link) refuses the archive. [`entries`] reads what a package has, [`members`] what others
 //! write. Deliberately absent: sparse files, v7 archives without a magic, global pax headers but
-//! for a comment, sub-second times, contents (an entry says where they are). The oracles are GNU tar,
-//! bsdtar and `dpkg-deb`.
+//! for a comment, sub-second times, contents (an entry says where they are). The oracles are GNU tar
+//! and `dpkg-deb`.
 
 mod dialect;
 mod error;

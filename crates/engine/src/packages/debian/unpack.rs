@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cvmkit_debian::version::Version;
 use cvmkit_formats::archive::{Entry, EntryKind};
-use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, TreeError, split};
+use cvmkit_formats::tree::{Inode, InodeId, Node, TreeError, split};
 
 use super::commands::Asked;
 use super::error::AssembleError;
@@ -169,7 +169,8 @@ impl<'r> Unpacking<'_, 'r, '_> {
             }
             _ => (&entry.path, entry),
         };
-        let mut inode = Inode { meta: self.meta(body), node: self.node(body) };
+        let mut inode =
+            Inode { meta: content::meta(body, self.assembly.request.mtime), node: self.node(body) };
         self.asked.overridden(self.assembly, &entry.path, &mut inode.meta);
         let id = self.assembly.tree.put(&path, inode).map_err(|why| self.fault(entry, why))?;
         linked.insert(source.clone(), id);
@@ -184,7 +185,7 @@ impl<'r> Unpacking<'_, 'r, '_> {
     fn directory(&mut self, entry: &Entry) -> Result<(), AssembleError> {
         if entry.path.is_empty() {
             if self.package.name == BASE_PACKAGE {
-                let meta = self.meta(entry);
+                let meta = content::meta(entry, self.assembly.request.mtime);
                 *self.assembly.tree.meta_mut(self.assembly.tree.root()) = meta;
             }
             return Ok(());
@@ -197,7 +198,7 @@ impl<'r> Unpacking<'_, 'r, '_> {
                 if self.assembly.tree.lookup(&path).is_some() {
                     return Err(self.fault(entry, TreeError::Exists(lossy(&path))));
                 }
-                let mut inode = Inode::directory(self.meta(entry));
+                let mut inode = Inode::directory(content::meta(entry, self.assembly.request.mtime));
                 self.asked.overridden(self.assembly, &entry.path, &mut inode.meta);
                 self.assembly.tree.put(&path, inode).map_err(|why| self.fault(entry, why))?;
                 self.assembly.owners.insert(path, self.package.name.clone());
@@ -248,17 +249,6 @@ impl<'r> Unpacking<'_, 'r, '_> {
         }
         self.assembly.owners.insert(path.to_vec(), self.package.name.clone());
         Ok(true)
-    }
-
-    fn meta(&self, entry: &Entry) -> Meta {
-        let mode = if matches!(entry.kind, EntryKind::Symlink(_)) { 0o777 } else { entry.mode };
-        Meta {
-            mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime.min(self.assembly.request.mtime),
-            xattrs: entry.xattrs.clone(),
-        }
     }
 
     fn node(&self, entry: &Entry) -> Node<Content> {

@@ -31,7 +31,8 @@ const SCRIPTS_MAX: u64 = 20;
 const PROGRAM_FOLDERS: [&[u8]; 4] =
     [b"/usr/bin", b"/usr/lib/systemd", b"/usr/sbin", b"/usr/share/postgresql-common"];
 
-/// The last parts of folders of programs of libraries, which lie below a folder of their architecture.
+/// The last parts of folders below `/usr/lib` with programs that scripts call by their paths: of libraries, below a folder
+/// of their architecture, and of Emacs.
 const LIBRARY_FOLDERS: [&[u8]; 4] =
     [b"/emacsen-common", b"/gdk-pixbuf-2.0", b"/glib-2.0", b"/libgtk-3-0t64"];
 

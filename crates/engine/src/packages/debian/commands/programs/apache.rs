@@ -207,10 +207,11 @@ fn disable_one(
     is_maintainer: bool,
 ) -> Result<u8, Stop> {
     let is_module = kind.folder == "mods";
-    let insists = ["the pattern", "a module that others may need"];
-    let refused = [name.contains(['*', '?', '[', '{']), is_module && ESSENTIAL.contains(&name)];
-    if let Some((_, what)) = refused.iter().zip(insists).find(|(is_so, _)| **is_so) {
-        return Err(call.unsupported(format!("{what} {name}")));
+    if name.contains(['*', '?', '[', '{']) {
+        return Err(call.unsupported(format!("the pattern {name}")));
+    }
+    if is_module && ESSENTIAL.contains(&name) {
+        return Err(call.unsupported(format!("a module that others may need {name}")));
     }
     let link = format!("/etc/apache2/{}-enabled/{name}{}", kind.folder, kind.suffix);
     if system.status(link.as_bytes(), false).is_err() {
