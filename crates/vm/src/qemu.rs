@@ -154,7 +154,7 @@ fn machine(accelerator: &Accelerator, memory_mib: u32, vcpus: u32) -> Vec<OsStri
     let (accel, cpu) = match accelerator {
         Accelerator::Kvm => ("kvm", "host"),
         // Five-level page tables only cost an emulated guest time.
-        Accelerator::Tcg { .. } => ("tcg,thread=multi", "max,la57=off"),
+        Accelerator::Tcg { .. } => (emulation(vcpus, host_processors()), "max,la57=off"),
     };
     let (memory, vcpus) = (memory_mib.to_string(), vcpus.to_string());
     [
@@ -180,6 +180,20 @@ fn machine(accelerator: &Accelerator, memory_mib: u32, vcpus: u32) -> Vec<OsStri
     ]
     .map(OsString::from)
     .into()
+}
+
+/// How QEMU emulates processors. With a thread for each of more than the host can run at once, a guest's timer
+/// can be late for good: Linux 6.12 with eight on a host with two stood still until its boot was given up.
+fn emulation(vcpus: u32, host_processors: usize) -> &'static str {
+    match usize::try_from(vcpus).is_ok_and(|vcpus| vcpus <= host_processors) {
+        true => "tcg,thread=multi",
+        false => "tcg,thread=single",
+    }
+}
+
+/// One, if the host does not say.
+fn host_processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// The disk of the machines of [`arguments`], which the guest may write to: what it writes is dropped.
@@ -398,14 +412,16 @@ mod tests {
     #[test]
     fn the_machine_is_that_of_the_request() {
         let words = |accelerator: &Accelerator| {
-            let words = machine(accelerator, 128, 3);
+            let words = machine(accelerator, 128, 1);
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
         };
         let same = "-no-user-config -nodefaults -no-reboot -display none -machine q35 -accel";
-        let rest = "-m 128 -smp 3 -chardev stdio,id=console -serial chardev:console";
+        let rest = "-m 128 -smp 1 -chardev stdio,id=console -serial chardev:console";
         assert_eq!(words(&Accelerator::Kvm), format!("{same} kvm -cpu host {rest}"));
         let tcg = Accelerator::Tcg { reason: String::new() };
         assert_eq!(words(&tcg), format!("{same} tcg,thread=multi -cpu max,la57=off {rest}"));
+        let emulated = [(2, 2), (3, 2), (8, 2)].map(|(vcpus, host)| emulation(vcpus, host));
+        assert_eq!(emulated, ["tcg,thread=multi", "tcg,thread=single", "tcg,thread=single"]);
         // A relative path is made absolute, so that no `nbd:` is a protocol.
         let relative = line(|it| it.disk = Some("nbd:x".into()), None);
         let here = std::path::absolute("nbd:x").unwrap();

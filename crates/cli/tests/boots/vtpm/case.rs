@@ -147,7 +147,6 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         let secure_boot = matches!(self.firmware.variables, Variables::Enrolled);
         let (mut arguments, secure_boot_state) = self.firmware.arguments(inputs, folder.path());
-        arguments.extend(["-smp".into(), self.cpus.to_string().into()]);
         let boot = match self.disk {
             Some((uki, medium)) => {
                 let uki = uki.signed(secure_boot);
@@ -189,7 +188,13 @@ impl Case {
             bus: Some(self.bus),
             firmware_by: Some(self.firmware.given_by()),
         };
-        Prepared { machine: Machine { folder, arguments }, firmware, boot, patches, medium }
+        Prepared {
+            machine: Machine { folder, vcpus: self.cpus, arguments },
+            firmware,
+            boot,
+            patches,
+            medium,
+        }
     }
 }
 

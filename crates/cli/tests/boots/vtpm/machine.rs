@@ -26,6 +26,7 @@ pub(crate) struct Report {
 /// A machine to start.
 pub(crate) struct Machine {
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) vcpus: u32,
     /// Arguments beside those that every machine has.
     pub(crate) arguments: Vec<OsString>,
 }
@@ -48,7 +49,11 @@ impl Machine {
         let serial = folder.join("serial");
         let mut command = Command::new("qemu-system-x86_64");
         command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
-        command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
+        // As `cvmkit boot` does: with more threads than processors a guest's timer can be late for good.
+        let host = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if self.vcpus as usize <= host { "multi" } else { "single" };
+        command.args(["-accel", &format!("tcg,thread={threads}"), "-cpu", "max"]);
+        command.args(["-smp", &self.vcpus.to_string()]);
         command.args(["-m", &format!("{}M", MEMORY >> 20)]);
         command.arg("-serial").arg(text("file:", &serial));
         command.arg("-chardev").arg(text("socket,id=tpm,path=", &folder.join("tpm.sock")));

@@ -70,6 +70,7 @@ boots! {
     #[ignore = "campaign boots"]
     stub_262_on_forky_from_a_disk_that_cannot_be_written:
         Case::disk(FORKY.with(Variables::Flash), OF_262, Medium::GptReadOnly);
+    #[ignore = "campaign boots"]
     stub_257_on_bookworm: Case::disk(BOOKWORM, OF_257, Medium::Gpt).on_two_processors();
     /// Signature, key and profile become files of the initrd, and its length is odd.
     every_extra_file_of_stub_257: Case::disk(TRIXIE, OF_257.with_extra_files(), Medium::Fat);
@@ -110,6 +111,7 @@ boots! {
     bookworm_from_virtio_scsi: Case::disk(BOOKWORM, OF_262, Medium::Fat).on(DiskBus::VirtioScsi);
     #[ignore = "campaign boots"]
     direct_on_forky_beside_a_disk: Case::direct(FORKY).beside_a_disk();
+    #[ignore = "campaign boots"]
     direct_on_forky_by_pflash_beside_a_disk:
         Case::direct(FORKY.with(Variables::Flash)).beside_a_disk();
     #[ignore = "campaign boots"]
@@ -124,6 +126,7 @@ boots! {
     #[ignore = "campaign boots"]
     trixie_strict_without_keys:
         Case::disk(TRIXIE.with(Variables::StrictNoKeys), OF_257, Medium::Fat);
+    #[ignore = "campaign boots"]
     forky_strict_without_keys:
         Case::disk(FORKY.with(Variables::StrictNoKeys), OF_262, Medium::GptReadOnly);
     #[ignore = "campaign boots"]
