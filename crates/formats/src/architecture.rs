@@ -5,7 +5,7 @@ use crate::gpt::{Guid, spec};
 use crate::pe;
 
 /// An architecture, in systemd's spelling.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Architecture {
@@ -13,6 +13,9 @@ pub enum Architecture {
     #[cfg_attr(any(feature = "serde", feature = "schema"), serde(rename = "x86-64"))]
     #[default]
     X86_64,
+    /// `arm64` in Debian's spelling, `aarch64` in QEMU's.
+    #[cfg_attr(any(feature = "serde", feature = "schema"), serde(rename = "arm64"))]
+    Arm64,
 }
 
 impl Architecture {
@@ -22,6 +25,7 @@ impl Architecture {
     pub const fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86-64",
+            Self::Arm64 => "arm64",
         }
     }
 
@@ -30,6 +34,7 @@ impl Architecture {
     pub const fn debian(self) -> &'static str {
         match self {
             Self::X86_64 => "amd64",
+            Self::Arm64 => "arm64",
         }
     }
 
@@ -38,6 +43,7 @@ impl Architecture {
     pub const fn boot_file(self) -> &'static str {
         match self {
             Self::X86_64 => "EFI/BOOT/BOOTX64.EFI",
+            Self::Arm64 => "EFI/BOOT/BOOTAA64.EFI",
         }
     }
 
@@ -46,6 +52,7 @@ impl Architecture {
     pub const fn pe_machine(self) -> u16 {
         match self {
             Self::X86_64 => pe::spec::MACHINE_X86_64,
+            Self::Arm64 => pe::spec::MACHINE_ARM64,
         }
     }
 
@@ -54,6 +61,7 @@ impl Architecture {
     pub const fn qemu(self) -> (&'static str, &'static str) {
         match self {
             Self::X86_64 => ("qemu-system-x86_64", "qemu-system-x86"),
+            Self::Arm64 => ("qemu-system-aarch64", "qemu-system-arm"),
         }
     }
 
@@ -62,6 +70,7 @@ impl Architecture {
     pub const fn qemu_machine(self) -> &'static str {
         match self {
             Self::X86_64 => "q35",
+            Self::Arm64 => "virt",
         }
     }
 
@@ -70,6 +79,7 @@ impl Architecture {
     pub const fn stub(self) -> &'static str {
         match self {
             Self::X86_64 => "usr/lib/systemd/boot/efi/linuxx64.efi.stub",
+            Self::Arm64 => "usr/lib/systemd/boot/efi/linuxaa64.efi.stub",
         }
     }
 
@@ -78,6 +88,7 @@ impl Architecture {
     pub const fn partition_types(self) -> (Guid, Guid) {
         match self {
             Self::X86_64 => (spec::ROOT_X86_64, spec::ROOT_VERITY_X86_64),
+            Self::Arm64 => (spec::ROOT_ARM64, spec::ROOT_VERITY_ARM64),
         }
     }
 }
@@ -92,7 +103,9 @@ mod tests {
     #[test]
     fn documents_have_the_name() {
         let read = |name| Architecture::deserialize(StrDeserializer::<Error>::new(name));
-        assert_eq!(read(Architecture::X86_64.name()), Ok(Architecture::X86_64));
+        for architecture in [Architecture::X86_64, Architecture::Arm64] {
+            assert_eq!(read(architecture.name()), Ok(architecture));
+        }
         assert!(read("amd64").is_err());
     }
 }

@@ -83,7 +83,8 @@ impl Deb {
 
     /// The `.deb`, made by dpkg-deb in `folder`.
     pub(crate) fn build(&self, folder: &Path) -> Vec<u8> {
-        let root = folder.join(self.name);
+        let name = format!("{}-{}", self.name, self.architecture);
+        let root = folder.join(&name);
         let put = |path: &str, bytes: &[u8], mode: u32| {
             let path = root.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -98,7 +99,7 @@ impl Deb {
         for (path, contents) in &self.files {
             put(path, contents, 0o644);
         }
-        let deb = folder.join(format!("{}.deb", self.name));
+        let deb = folder.join(format!("{name}.deb"));
         let mut command = Command::new("dpkg-deb");
         command.args(["--root-owner-group", "-Zgzip", "--build"]).arg(&root).arg(&deb);
         run(command.env("SOURCE_DATE_EPOCH", "1700000000")).answer();
@@ -336,14 +337,21 @@ impl Archive {
 /// Makes packages, indices and signature, and the certificate beside the project.
 fn contents(folder: &Path, debs: &[Deb], release: Release) -> Contents {
     let mut contents = Contents::new();
-    let mut index = String::new();
+    let (mut index, mut of_arm64) = (String::new(), String::new());
     for deb in debs {
         let bytes = deb.build(folder);
-        let path = format!("pool/main/{0}/{0}_1.0_amd64.deb", deb.name);
+        let architecture = if deb.architecture == "arm64" { "arm64" } else { "amd64" };
+        let path = format!("pool/main/{0}/{0}_1.0_{architecture}.deb", deb.name);
         let (size, sha256) = (bytes.len(), Sha256::of(&bytes));
         let (from, to) = deb.listed.unwrap_or_default();
         let control = if from.is_empty() { deb.control() } else { deb.control().replace(from, to) };
-        index += &format!("{control}Filename: {path}\nSize: {size}\nSHA256: {sha256}\n\n");
+        let record = format!("{control}Filename: {path}\nSize: {size}\nSHA256: {sha256}\n\n");
+        if deb.architecture != "arm64" {
+            index += &record;
+        }
+        if ["arm64", "all"].contains(&deb.architecture) {
+            of_arm64 += &record;
+        }
         contents.insert(format!("/debian/{path}"), bytes);
     }
     let plain = folder.join("Packages");
@@ -368,8 +376,8 @@ fn contents(folder: &Path, debs: &[Deb], release: Release) -> Contents {
         Release::AnotherSuite => ("stable-other", "other"),
         _ => (SUITE, SUITE),
     };
-    let text = format!(
-        "Suite: {suite}\nCodename: {codename}\nDate: {}\n{until}Architectures: amd64\n\
+    let mut text = format!(
+        "Suite: {suite}\nCodename: {codename}\nDate: {}\n{until}Architectures: amd64 arm64\n\
          Components: main\nSHA256:\n {} {} main/binary-amd64/Packages.gz\n \
          {} {} main/binary-amd64/Packages\n",
         date(made),
@@ -379,6 +387,11 @@ fn contents(folder: &Path, debs: &[Deb], release: Release) -> Contents {
         whole.1,
     );
     contents.insert(format!("/debian/dists/{SUITE}/main/binary-amd64/Packages.gz"), index);
+    if debs.iter().any(|deb| deb.architecture == "arm64") {
+        let (path, len) = ("main/binary-arm64/Packages", of_arm64.len());
+        text += &format!(" {} {len} {path}\n", Sha256::of(of_arm64.as_bytes()));
+        contents.insert(format!("/debian/dists/{SUITE}/{path}"), of_arm64.into_bytes());
+    }
     let mut signed = sign(folder, &text, release);
     if release == Release::Altered {
         signed = signed.replacen("Components: main", "Components: mein", 1);

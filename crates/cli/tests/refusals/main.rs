@@ -12,6 +12,7 @@
 )]
 
 mod accounts;
+mod architectures;
 mod archive;
 mod asked;
 mod audit;

@@ -32,6 +32,9 @@ pub enum BuildError {
     /// The lock.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// An architecture that there are no images of yet.
+    #[error("an image for `{0}` can't be built yet, only locked")]
+    Architecture(&'static str),
     /// The locked files.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -211,6 +214,10 @@ impl Diagnosis for BuildError {
             Self::MachineFileName { .. } => {
                 Some("name the file with letters, digits and `._+~-`, no `.` first".into())
             }
+            Self::Architecture(_) => Some(
+                "build a variant with `architecture = \"x86-64\"`; locks and audits take any"
+                    .into(),
+            ),
             Self::NoInputPackage { .. } => Some("run `cvmkit lock --update`".into()),
             _ => None,
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use cvmkit_attest::output::Notice;
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_formats::source::read_all;
 use cvmkit_host::timestamp::Timestamp;
@@ -137,6 +138,15 @@ impl<'a> Inputs<'a> {
         let folder = LocalFolder::of(definition, project.folder())?;
         let locked = lock.lock.files.iter().map(|file| (file.path.as_str(), file)).collect();
         Ok(Self { local, definition, lock, root_role, timestamp, folder, locked, project })
+    }
+
+    /// Refuses an architecture that only a lock knows: stage 1, the boot files and what is measured are those of one
+    /// so far.
+    pub(crate) fn is_built(&self) -> Result<(), BuildError> {
+        match self.definition.architecture {
+            Architecture::X86_64 => Ok(()),
+            other => Err(BuildError::Architecture(other.name())),
+        }
     }
 
     /// Names everything the output is a function of.

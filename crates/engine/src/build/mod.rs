@@ -76,6 +76,7 @@ pub fn build(
     let definition = project.definition(variant)?;
     let lock = LockFile::open(project)?;
     let inputs = Inputs::check(project, &definition, &lock)?;
+    inputs.is_built()?;
     let key = inputs.key(builder)?;
     let mut notes = machines::notes(&inputs)?;
     notes.extend(overlays::notes(&inputs)?);

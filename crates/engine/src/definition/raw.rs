@@ -27,7 +27,8 @@ pub struct RawDefinition {
     /// Version of the image; the second part of every file name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Architecture. Only `x86-64` so far.
+    /// Architecture of the packages: `x86-64`, or `arm64`, which can be locked and audited but not built yet. Variants may have
+    /// another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
     /// A UUID of your own (`uuidgen`) from which the UUIDs and salts of the image are derived.

@@ -94,6 +94,12 @@ pub struct LockedScript {
 }
 
 impl Lock {
+    /// What packages are for in the base or a variant: the root file system first.
+    pub(super) fn roles_of(variant: Option<&str>) -> [String; 3] {
+        let input = |role| input_role(role, variant);
+        [root_role(variant), input(STUB_ROLE), input(FIRMWARE_ROLE)]
+    }
+
     /// The packages of one role, sorted.
     pub fn packages_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a LockedPackage> {
         self.packages.iter().filter(move |package| package.roles.iter().any(|has| has == role))
@@ -148,11 +154,7 @@ impl Lock {
     /// local files.
     #[must_use]
     pub fn part(&self, variant: Option<&str>, files: &[LocalFile]) -> Sha256 {
-        let own = [
-            root_role(variant),
-            input_role(STUB_ROLE, variant),
-            input_role(FIRMWARE_ROLE, variant),
-        ];
+        let own = Self::roles_of(variant);
         let used: Vec<_> = self
             .packages
             .iter()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
 use cvmkit_host::files;
@@ -24,11 +25,11 @@ use super::unused::unused;
 use crate::definition::{Definition, Input, Project};
 use crate::fetch::Origins;
 use crate::local::{LocalError, LocalFolder};
-use crate::packages::LockedPackage;
 use crate::packages::debian::{
     Accepted, Archives, Chosen, Judge, KeyFile, LocalIndex, LocalPackages, LocalPackagesError,
     Options, Source, SuiteError, TrustedSuite,
 };
+use crate::packages::{LockedPackage, LockedSuite};
 
 /// How much of an earlier lock may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,7 +232,6 @@ fn resolve(
         client: Client::new(Limits::default()),
         mirrors: resolving.origins.mirrors,
         now: resolving.now,
-        architecture: project.definition(None)?.architecture.debian(),
         earlier: earlier.map_or(&[], |lock| &lock.suites),
         accepted: resolving.accepted,
         progress: resolving.origins.progress,
@@ -247,21 +247,21 @@ fn resolve(
     }
     let mut archives = Archives::parse(&trusted)?;
     if let (Update::Only(moving), Some(lock)) = (update, earlier) {
-        keep_locked(&mut archives, lock, moving)?;
+        keep_locked(&mut archives, definitions, lock, moving)?;
     }
     let (mut packages, mut drops) = (BTreeMap::new(), Drops::default());
     let mut notes = BTreeSet::new();
     for definition in definitions {
         let local = read_local_packages(definition, project.folder(), files)?;
         let local = local.index();
-        let offered = archives.of_sources(&definition.sources);
+        let offered = archives.of_sources(&definition.sources, definition.architecture);
         notes.extend(offered.compare(&local, definition.architecture.debian())?);
         choose(&archives, &local, definition, &mut packages, &mut drops)?;
     }
     notes.iter().for_each(|note| resolving.origins.progress.note(note));
     let dropped = drops.finish().map_err(|names| LockError::NotDropped { names })?;
     Ok(Lock {
-        suites: trusted.into_iter().map(|suite| suite.locked).collect(),
+        suites: once_each(trusted.into_iter().map(|suite| suite.locked)),
         packages: packages.into_values().collect(),
         dropped,
         ..empty(Sha256::of(b""), Sha256::of(b""))
@@ -324,38 +324,57 @@ fn read_local_packages(
     Ok(packages.checked()?)
 }
 
-/// Every suite that a definition names, once for each trust in it: the archive, the
+/// A record for each state of a suite and each trust in it, with the indices of all architectures.
+fn once_each(suites: impl Iterator<Item = LockedSuite>) -> Vec<LockedSuite> {
+    let mut records: Vec<LockedSuite> = Vec::new();
+    for suite in suites {
+        let bare = |of: &LockedSuite| LockedSuite { indices: Vec::new(), ..of.clone() };
+        match records.iter_mut().find(|record| bare(record) == bare(&suite)) {
+            Some(record) => {
+                let new = suite.indices.into_iter().filter(|index| !record.indices.contains(index));
+                let new: Vec<_> = new.collect();
+                record.indices.extend(new);
+            }
+            None => records.push(suite),
+        }
+    }
+    records
+}
+
+/// Every suite that a definition names, once for each architecture and for each trust in it: the archive, the
 /// components, the keys and all else that a source says of it.
 fn trust(
     definitions: &[Definition],
     folder: &Path,
     judge: &Judge<'_>,
 ) -> Result<Vec<TrustedSuite>, LockError> {
-    let mut wanted: Vec<(Source, LocalFolder, Option<&'static str>)> = Vec::new();
-    let mut want = |source: Source, local: &LocalFolder, role| {
-        if !wanted.iter().any(|(known, ..)| *known == source) {
-            wanted.push((source, local.clone(), role));
+    let mut wanted: Vec<(Source, Architecture, LocalFolder, Option<&'static str>)> = Vec::new();
+    let mut want = |source: Source, architecture, local: &LocalFolder, role| {
+        if !wanted.iter().any(|(known, of, ..)| (known, *of) == (&source, architecture)) {
+            wanted.push((source, architecture, local.clone(), role));
         }
     };
     for definition in definitions {
         let local = LocalFolder::of(definition, folder)?;
         for source in &definition.sources {
-            source.suites.iter().for_each(|suite| want(source.alone(suite), &local, None));
+            let mut want = |suite| want(source.alone(suite), definition.architecture, &local, None);
+            source.suites.iter().for_each(|suite| want(suite));
         }
     }
     for definition in definitions {
         let local = LocalFolder::of(definition, folder)?;
         for (role, input) in inputs(definition) {
             if let Some(source) = source_of(definition, role, input)? {
-                want(source, &local, Some(role));
+                want(source, definition.architecture, &local, Some(role));
             }
         }
     }
     let mut trusted: Vec<TrustedSuite> = Vec::new();
-    for (source, local, role) in &wanted {
+    for (source, architecture, local, role) in &wanted {
         let key_files = key_files(source, local)?;
         for suite in &source.suites {
-            let found = judge.suite(source, suite, &key_files).map_err(|error| match role {
+            let found = judge.suite(source, suite, *architecture, &key_files);
+            let found = found.map_err(|error| match role {
                 Some(role) => LockError::InputSuite { role, suite: suite.clone(), source: error },
                 None => error.into(),
             })?;
@@ -384,9 +403,11 @@ fn key_files(source: &Source, local: &LocalFolder) -> Result<Vec<KeyFile>, Local
     source.key_files.iter().map(read).collect()
 }
 
-/// Leaves nothing to choose of the locked packages but those that are `moving`.
+/// Leaves nothing to choose of the locked packages but those that are `moving`: for each architecture, of those
+/// that an image of it has.
 fn keep_locked(
     archives: &mut Archives<'_>,
+    definitions: &[Definition],
     lock: &Lock,
     moving: &[String],
 ) -> Result<(), LockError> {
@@ -395,11 +416,20 @@ fn keep_locked(
         return Err(LockError::NotLocked { name: name.clone() });
     }
     let of_suites = lock.packages.iter().filter(|package| !package.is_local());
-    let kept = of_suites.filter(|package| !moving.contains(&package.name));
-    archives.keep(kept).map_err(|package| {
-        let (name, version) = (package.name.clone(), package.version.clone());
-        LockError::NoLongerThere { name, version }
-    })
+    let kept: Vec<_> = of_suites.filter(|package| !moving.contains(&package.name)).collect();
+    let mut roles: BTreeMap<Architecture, BTreeSet<String>> = BTreeMap::new();
+    for definition in definitions {
+        let own = Lock::roles_of(definition.variant.as_deref());
+        roles.entry(definition.architecture).or_default().extend(own);
+    }
+    for (architecture, roles) in roles {
+        let has = |package: &&&LockedPackage| package.roles.iter().any(|role| roles.contains(role));
+        archives.keep(architecture, kept.iter().filter(has).copied()).map_err(|package| {
+            let (name, version) = (package.name.clone(), package.version.clone());
+            LockError::NoLongerThere { name, version }
+        })?;
+    }
+    Ok(())
 }
 
 /// Locked packages by all that tells two apart, in the order of the lock.
@@ -419,7 +449,8 @@ fn choose(
     let requests: Vec<&str> = definition.packages.install.iter().map(String::as_str).collect();
     let drop = &definition.packages.drop;
     let names = drop.keys().map(String::as_str).collect();
-    let offered = || archives.of_sources(&definition.sources).and_local(local);
+    let of_definition = || archives.of_sources(&definition.sources, definition.architecture);
+    let offered = || of_definition().and_local(local);
     let Chosen { packages, gone, unasked } = offered().resolve(&requests, &options, &names)?;
     if !unasked.is_empty() {
         return Err(LocalPackagesError(unasked).into());
@@ -433,7 +464,9 @@ fn choose(
             let own = source_of(definition, role, input)?;
             // Only the package itself: its dependencies are for running it, not for reading it.
             let found = match &own {
-                Some(source) => archives.of_sources(std::slice::from_ref(source)),
+                Some(source) => {
+                    archives.of_sources(std::slice::from_ref(source), definition.architecture)
+                }
                 None => offered(),
             };
             let found = found.newest(package, architecture);
@@ -460,11 +493,20 @@ fn note(package: LockedPackage, role: String, records: &mut Records) {
 }
 
 fn changes(earlier: Option<&Lock>, lock: &Lock) -> Changes {
+    let of = |lock: &Lock| -> BTreeSet<String> {
+        lock.packages.iter().map(|package| package.architecture.clone()).collect()
+    };
+    let mut architectures = of(lock);
+    architectures.extend(earlier.map(of).unwrap_or_default());
+    architectures.remove("all");
+    // Where there are several, a name is that of a package of each.
     let by_name = |lock: &Lock| -> BTreeMap<String, String> {
-        lock.packages
-            .iter()
-            .map(|package| (package.name.clone(), package.version.clone()))
-            .collect()
+        let entry = |LockedPackage { name, architecture, version, .. }: &LockedPackage| {
+            let is_of_one = architectures.len() > 1 && architecture != "all";
+            let name = if is_of_one { format!("{name}:{architecture}") } else { name.clone() };
+            (name, version.clone())
+        };
+        lock.packages.iter().map(entry).collect()
     };
     let (before, after) = (earlier.map(by_name).unwrap_or_default(), by_name(lock));
     let mut changes = Changes::default();

@@ -50,6 +50,7 @@ pub fn plan(
     let definition = project.definition(variant)?;
     let lock = LockFile::for_packages(project)?;
     let inputs = Inputs::of_folder(project, &definition, &lock)?;
+    inputs.is_built()?;
     let external = inputs.external(builder.origins)?;
     let earlier = Earlier::read(out)?;
     let parts = inputs.parts(builder.stage1, &external.stub);

@@ -150,3 +150,6 @@ const _: () = assert!(size_of::<SectionHeader>() == 40);
 
 /// `IMAGE_FILE_MACHINE_AMD64` (PE format, "Machine Types").
 pub const MACHINE_X86_64: u16 = 0x8664;
+
+/// `Machine` of an arm64 image: Microsoft PE Format, "Machine Types" (`IMAGE_FILE_MACHINE_ARM64`).
+pub const MACHINE_ARM64: u16 = 0xaa64;

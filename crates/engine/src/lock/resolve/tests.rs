@@ -5,6 +5,7 @@ use super::super::{Accepted, LocalKind, Unevaluated};
 use super::*;
 use crate::definition::sample as definitions;
 use crate::mirrors::Mirrors;
+use crate::packages::LockedIndex;
 use crate::rootfs::Evaluated;
 use crate::store::Store;
 
@@ -236,9 +237,10 @@ fn a_package_is_noted_once_with_all_its_roles() {
 #[test]
 fn a_package_is_moved_or_kept_if_the_lock_has_it() {
     let lock = sample::lock(vec![package("a"), package("b")]);
+    let of = [definitions::definition("")];
     let keep = |moving: &[&str]| {
         let moving: Vec<String> = moving.iter().map(ToString::to_string).collect();
-        keep_locked(&mut Archives::parse(&[]).unwrap(), &lock, &moving)
+        keep_locked(&mut Archives::parse(&[]).unwrap(), &of, &lock, &moving)
     };
     let unknown = keep(&["a", "c"]);
     assert!(matches!(&unknown, Err(LockError::NotLocked { name }) if name == "c"), "{unknown:?}");
@@ -324,4 +326,36 @@ fn a_lock_fits_or_what_does_not_is_said() {
     let LockError::Unfit(inner) = &error else { panic!("{error:?}") };
     assert!(matches!(**inner, LockError::Stale { .. }));
     assert_eq!(error.fault(), Fault::Negative);
+}
+
+/// One signed state of a suite is one record, with the indices of all that its packages are chosen for; another trust
+/// in it is another record.
+#[test]
+fn a_suite_is_one_record_with_the_indices_of_all_architectures() {
+    let index = |path: &str| LockedIndex { path: path.into(), size: 1, sha256: Sha256::of(b"") };
+    let suite = |paths: &[&str]| LockedSuite {
+        indices: paths.iter().map(|path| index(path)).collect(),
+        ..LockedSuite::bare("debian", "stable", Timestamp(1))
+    };
+    let (amd64, arm64) = ("main/binary-amd64/Packages.xz", "main/binary-arm64/Packages.xz");
+    let expired = LockedSuite { expired: true, ..suite(&[arm64]) };
+    let all = [suite(&[amd64]), suite(&[arm64]), expired.clone(), suite(&[amd64])];
+    assert_eq!(once_each(all.into_iter()), [suite(&[amd64, arm64]), expired]);
+}
+
+/// What is told of a change names the architecture where there are two, for a name is then that of two packages.
+#[test]
+fn changes_name_the_architecture_where_there_are_several() {
+    let of = |name: &str, architecture: &str, version: &str| LockedPackage {
+        architecture: architecture.into(),
+        version: version.into(),
+        ..package(name)
+    };
+    let before = sample::lock(vec![of("a", "amd64", "1"), of("b", "all", "1")]);
+    let after =
+        sample::lock(vec![of("a", "amd64", "1"), of("a", "arm64", "2"), of("b", "all", "2")]);
+    let changes = changes(Some(&before), &after);
+    assert_eq!(changes.added, [("a:arm64".to_owned(), "2".to_owned())]);
+    assert_eq!(changes.updated, [("b".to_owned(), "1".to_owned(), "2".to_owned())]);
+    assert_eq!(changes.removed, []);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cvmkit_debian::packages::{Index, Package, RelationField};
 use cvmkit_debian::release::PinPriority;
 use cvmkit_debian::resolver::{self, Options, Reason, Remaining, ResolveError, Selected, Suite};
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::digest::Sha256;
 
 use super::Source;
@@ -34,12 +35,13 @@ impl<'a> Archives<'a> {
         Ok(Self { suites })
     }
 
-    /// Hides every version of the packages `kept` but the locked one.
+    /// Hides every version of the packages `kept` but the locked one from images of an architecture.
     ///
     /// # Errors
     /// The first package that no suite has any more.
     pub(crate) fn keep<'k>(
         &mut self,
+        architecture: Architecture,
         kept: impl Iterator<Item = &'k LockedPackage>,
     ) -> Result<(), &'k LockedPackage> {
         // A name may be locked twice, for the root and as an input of another suite.
@@ -47,12 +49,15 @@ impl<'a> Archives<'a> {
         for package in kept {
             let is_locked =
                 |found: &Package<'_>| found.sha256 == package.sha256 && found.name == package.name;
-            if !self.suites.iter().any(|(_, index)| index.packages.iter().any(is_locked)) {
+            let mut own =
+                self.suites.iter().filter(|(suite, _)| suite.architecture == architecture);
+            if !own.any(|(_, index)| index.packages.iter().any(is_locked)) {
                 return Err(package);
             }
             locked.entry(&package.name).or_default().push(package.sha256);
         }
-        for (_, index) in &mut self.suites {
+        let own = self.suites.iter_mut().filter(|(suite, _)| suite.architecture == architecture);
+        for (_, index) in own {
             index.packages.retain(|found| {
                 locked.get(found.name).is_none_or(|locked| locked.contains(&found.sha256))
             });
@@ -60,12 +65,16 @@ impl<'a> Archives<'a> {
         Ok(())
     }
 
-    /// The suites of these sources as they are trusted for them, each index alone, in their order.
-    pub(crate) fn of_sources(&self, sources: &[Source]) -> Offered<'_> {
+    /// The suites of these sources as they are trusted for them, each index for this architecture alone, in
+    /// their order.
+    pub(crate) fn of_sources(&self, sources: &[Source], architecture: Architecture) -> Offered<'_> {
         let wanted =
             sources.iter().flat_map(|source| source.suites.iter().map(|suite| source.alone(suite)));
-        let entries = wanted
-            .flat_map(|wanted| self.suites.iter().filter(move |(suite, _)| suite.source == wanted));
+        let entries = wanted.flat_map(|wanted| {
+            self.suites.iter().filter(move |(suite, _)| {
+                suite.architecture == architecture && suite.source == wanted
+            })
+        });
         Offered { suites: entries.collect(), local: None }
     }
 }
@@ -267,7 +276,8 @@ mod tests {
     fn suite(name: &str, archive: &str) -> TrustedSuite {
         let locked = LockedSuite::bare(archive, name, Timestamp(0));
         let (priority, indices) = (PinPriority::Default, Vec::new());
-        TrustedSuite { locked, source: source(archive, &[name]), priority, indices }
+        let (source, architecture) = (source(archive, &[name]), Architecture::X86_64);
+        TrustedSuite { locked, source, architecture, priority, indices }
     }
 
     fn source(archive: &str, suites: &[&str]) -> Source {
@@ -305,12 +315,34 @@ mod tests {
         let texts = [index("1"), index("2")];
         let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
         let mut archives = Archives { suites: vec![(&stable, one), (&testing, two)] };
-        archives.keep([package("1"), package("2")].iter()).unwrap();
+        archives.keep(Architecture::X86_64, [package("1"), package("2")].iter()).unwrap();
         assert!(archives.suites.iter().all(|(_, index)| index.packages.len() == 1));
-        archives.keep([package("2")].iter()).unwrap();
+        archives.keep(Architecture::X86_64, [package("2")].iter()).unwrap();
         assert!(archives.suites[0].1.packages.is_empty());
         let gone = [package("3")];
-        assert_eq!(archives.keep(gone.iter()), Err(&gone[0]));
+        assert_eq!(archives.keep(Architecture::X86_64, gone.iter()), Err(&gone[0]));
+    }
+
+    /// An image of another architecture has packages of its own, which a lock without it leaves to be chosen.
+    #[test]
+    fn each_architecture_has_its_own_indices_and_keeps_its_own_packages() {
+        let amd64 = suite("stable", "debian");
+        let arm64 = TrustedSuite { architecture: Architecture::Arm64, ..suite("stable", "debian") };
+        let texts = [index("1"), index("2").replace("amd64", "arm64")];
+        let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
+        let mut archives = Archives { suites: vec![(&amd64, one), (&arm64, two)] };
+        archives.keep(Architecture::X86_64, [package("1")].iter()).unwrap();
+        let gone = [package("2")];
+        assert_eq!(archives.keep(Architecture::X86_64, gone.iter()), Err(&gone[0]));
+        let sources = [source("debian", &["stable"])];
+        let newest = |architecture: Architecture| {
+            let found = archives.of_sources(&sources, architecture);
+            found.newest("a", architecture.debian()).unwrap().version
+        };
+        assert_eq!(
+            (newest(Architecture::X86_64), newest(Architecture::Arm64)),
+            ("1".into(), "2".into())
+        );
     }
 
     #[test]
@@ -320,7 +352,7 @@ mod tests {
         let [one, two] = [&texts[0], &texts[1]].map(|text| Index::parse(text.as_bytes()).unwrap());
         let archives = Archives { suites: vec![(&ours, one), (&theirs, two)] };
         let sources = [source("debian", &["stable"]), source("vendor", &["stable"])];
-        let of_both = archives.of_sources(&sources);
+        let of_both = archives.of_sources(&sources, Architecture::X86_64);
         let chosen = of_both.newest("a", "amd64").unwrap();
         assert_eq!((chosen.version.as_str(), chosen.archive.as_str()), ("2", "vendor"));
     }
@@ -339,7 +371,7 @@ mod tests {
         let archives = Archives { suites: trusted.iter().zip(indices).collect() };
         for (source, version) in [(plain, "1"), (contrib, "2"), (keys, "3")] {
             let sources = [Source { suites: vec!["x".into(), "stable".into()], ..source }];
-            let chosen = archives.of_sources(&sources);
+            let chosen = archives.of_sources(&sources, Architecture::X86_64);
             assert_eq!(chosen.view().len(), 1);
             assert_eq!(chosen.newest("a", "amd64").unwrap().version, version);
         }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use cvmkit_debian::openpgp::{self, Fingerprint, Keyring, OpenPgpError, Policy, Refusal};
 use cvmkit_debian::packages::PackagesError;
 use cvmkit_debian::release::{Listed, PinPriority, Release, ReleaseError};
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_formats::compression::{self, Compression, CompressionError};
 use cvmkit_formats::digest::Sha256;
 use cvmkit_host::fault::{Diagnosis, Fault, in_one_line};
@@ -263,6 +264,8 @@ pub(crate) struct TrustedSuite {
     pub(crate) locked: LockedSuite,
     /// What it was trusted for: a source with this one suite.
     pub(crate) source: Source,
+    /// The architecture that its indices are for.
+    pub(crate) architecture: Architecture,
     pub(crate) priority: PinPriority,
     /// Decompressed, in the order of the components.
     pub(crate) indices: Vec<Vec<u8>>,
@@ -284,8 +287,6 @@ pub(crate) struct Judge<'a> {
     pub(crate) client: Client,
     pub(crate) mirrors: &'a Mirrors,
     pub(crate) now: Timestamp,
-    /// Debian's name of the architecture.
-    pub(crate) architecture: &'static str,
     /// What was trusted before.
     pub(crate) earlier: &'a [LockedSuite],
     pub(crate) accepted: Accepted<'a>,
@@ -293,18 +294,19 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Fetches a suite and everything the resolver needs of it from the first mirror that gives what
-    /// can be trusted. `source` names this one suite.
+    /// Fetches a suite and everything the resolver needs of it for one architecture from the first mirror
+    /// that gives what can be trusted. `source` names this one suite.
     pub(crate) fn suite(
         &self,
         source: &Source,
         suite: &str,
+        architecture: Architecture,
         key_files: &[KeyFile],
     ) -> Result<TrustedSuite, SuiteError> {
         let keys = keys(source, key_files)?;
         let mut refused: Vec<(String, SuiteError)> = Vec::new();
         for base in self.mirrors.of_archive(&source.archive) {
-            match self.of_mirror(&base, source, suite, &keys) {
+            match self.of_mirror(&base, source, suite, architecture, &keys) {
                 Ok(trusted) => {
                     for (base, error) in &refused {
                         self.progress
@@ -332,6 +334,7 @@ impl Judge<'_> {
         base: &str,
         source: &Source,
         suite: &str,
+        architecture: Architecture,
         keys: &Keys,
     ) -> Result<TrustedSuite, SuiteError> {
         let archive = source.archive.as_str();
@@ -371,12 +374,13 @@ impl Judge<'_> {
         let components = source.components.iter().map(|name| Some(name.as_str()));
         let flat = is_flat(suite).then_some(None);
         for component in flat.into_iter().chain(components.filter(|_| !is_flat(suite))) {
-            let (index, text) = self.index(base, source, suite, component, &release)?;
+            let part = (component, architecture.debian());
+            let (index, text) = self.index(base, source, suite, part, &release)?;
             locked.indices.push(index);
             indices.push(text);
         }
         let (source, priority) = (source.clone(), release.pin_priority);
-        Ok(TrustedSuite { locked, source, priority, indices })
+        Ok(TrustedSuite { locked, source, architecture, priority, indices })
     }
 
     /// A held-back mirror shows an old state for ever; without `Valid-Until` only its age tells.
@@ -410,17 +414,17 @@ impl Judge<'_> {
         }
     }
 
-    /// The index of a component, or the one that a flat archive has.
+    /// The index of a component for an architecture, or the one that a flat archive has for all.
     fn index(
         &self,
         base: &str,
         source: &Source,
         suite: &str,
-        component: Option<&str>,
+        (component, architecture): (Option<&str>, &str),
         release: &Release,
     ) -> Result<(LockedIndex, Vec<u8>), SuiteError> {
         let plain = match component {
-            Some(component) => format!("{component}/binary-{}/Packages", self.architecture),
+            Some(component) => format!("{component}/binary-{architecture}/Packages"),
             None => "Packages".to_owned(),
         };
         let listed = INDEX_SUFFIXES.iter().find_map(|suffix| {
@@ -430,7 +434,7 @@ impl Judge<'_> {
         let (path, listed) = listed.ok_or_else(|| SuiteError::NoIndex {
             suite: suite.to_owned(),
             component: component.unwrap_or_default().to_owned(),
-            architecture: self.architecture.to_owned(),
+            architecture: architecture.to_owned(),
         })?;
         let whole = release.files.get(&plain).copied();
         let longest = whole.map_or(listed.size, |whole| whole.size.max(listed.size));

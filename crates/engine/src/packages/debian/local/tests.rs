@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use cvmkit_debian::release::PinPriority;
 use cvmkit_debian::resolver::Options;
+use cvmkit_formats::architecture::Architecture;
 use cvmkit_host::timestamp::Timestamp;
 
 use super::super::archives::Archives;
@@ -46,7 +47,7 @@ fn suite(packages: &[(&str, &str, &str)]) -> TrustedSuite {
         sha256: Sha256::of(b""),
     }];
     let (priority, indices) = (PinPriority::Default, vec![text.into_bytes()]);
-    TrustedSuite { locked, source: source(), priority, indices }
+    TrustedSuite { locked, source: source(), architecture: Architecture::X86_64, priority, indices }
 }
 
 /// What is chosen for these requests: name, version, and archive and path.
@@ -57,7 +58,7 @@ fn chosen(
 ) -> Vec<(String, String, String)> {
     let archives = Archives::parse(suite).unwrap();
     let (index, sources) = (local.index(), [source()]);
-    let offered = archives.of_sources(&sources).and_local(&index);
+    let offered = archives.of_sources(&sources, Architecture::X86_64).and_local(&index);
     let options = Options { architecture: "amd64", essential: true };
     let packages = offered.resolve(requests, &options, &BTreeSet::new()).unwrap().packages;
     let told = packages.into_iter().map(|one| {
@@ -111,7 +112,7 @@ fn a_local_package_is_essential_only_where_it_is_requested() {
     let options = Options { architecture: "amd64", essential: true };
     let unasked = |requests: &[&str], essential| {
         let options = Options { essential, ..options };
-        let offered = archives.of_sources(&sources).and_local(&index);
+        let offered = archives.of_sources(&sources, Architecture::X86_64).and_local(&index);
         let chosen = offered.resolve(requests, &options, &BTreeSet::new()).unwrap();
         chosen.unasked.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
@@ -165,7 +166,7 @@ fn a_package_that_says_to_be_that_of_a_suite_is_refused() {
     let sources = [source()];
     let beside = |files: &[(&str, Vec<u8>)]| {
         let local = of(files).unwrap();
-        archives.of_sources(&sources).compare(&local.index(), "amd64")
+        archives.of_sources(&sources, Architecture::X86_64).compare(&local.index(), "amd64")
     };
     let error = beside(&[
         ("tool.deb", local_deb("tool", "2", "")),
@@ -193,10 +194,14 @@ fn a_package_of_another_architecture_is_another_package() {
         let suites = [suite(&[("tool", "2", &more), ("newer", "9", &more)])];
         let local = of(&[("tool.deb", local_deb("tool", "2", ""))]).unwrap();
         let archives = Archives::parse(&suites).unwrap();
-        let compared = archives.of_sources(&sources).compare(&local.index(), "amd64");
+        let compared =
+            archives.of_sources(&sources, Architecture::X86_64).compare(&local.index(), "amd64");
         assert_eq!(compared.is_err(), is_refused, "{architecture}: {compared:?}");
         let local = of(&[("newer.deb", local_deb("newer", "2", ""))]).unwrap();
-        let notes = archives.of_sources(&sources).compare(&local.index(), "amd64").unwrap();
+        let notes = archives
+            .of_sources(&sources, Architecture::X86_64)
+            .compare(&local.index(), "amd64")
+            .unwrap();
         assert_eq!(notes.is_empty(), !is_refused, "{architecture}: {notes:?}");
     }
 }
@@ -211,6 +216,12 @@ fn a_copy_of_a_suite_s_package_is_no_collision() -> Result<(), SuiteError> {
     suites[0].indices[0] = text.replace(&listed, &real).into_bytes();
     let archives = Archives::parse(&suites)?;
     let local = of(&[("tool.deb", bytes)]).unwrap();
-    assert!(archives.of_sources(&[source()]).compare(&local.index(), "amd64").unwrap().is_empty());
+    assert!(
+        archives
+            .of_sources(&[source()], Architecture::X86_64)
+            .compare(&local.index(), "amd64")
+            .unwrap()
+            .is_empty()
+    );
     Ok(())
 }

@@ -96,7 +96,7 @@ struct Case<'a> {
     suite: &'a str,
     source: Source,
     now: i64,
-    architecture: &'static str,
+    architecture: Architecture,
     earlier: Vec<LockedSuite>,
     accepted: Accepted<'a>,
     key_files: Vec<KeyFile>,
@@ -109,7 +109,7 @@ impl Default for Case<'_> {
             suite: SUITE,
             source: source(),
             now: DATE,
-            architecture: "amd64",
+            architecture: Architecture::X86_64,
             earlier: Vec::new(),
             accepted: Accepted::default(),
             key_files: Vec::new(),
@@ -124,12 +124,11 @@ impl Case<'_> {
             client: Client::new(Limits::default()),
             mirrors: &mirrors,
             now: Timestamp(self.now),
-            architecture: self.architecture,
             earlier: &self.earlier,
             accepted: self.accepted,
             progress: &notes,
         };
-        let found = judge.suite(&self.source, self.suite, &self.key_files);
+        let found = judge.suite(&self.source, self.suite, self.architecture, &self.key_files);
         (found, notes.0.into_inner().unwrap())
     }
 
@@ -145,7 +144,7 @@ impl Case<'_> {
 #[test]
 fn a_suite_that_debian_signed_is_locked_as_it_is() {
     let (found, notes) = Case { mirrors: vec![honest()], ..Case::default() }.judged();
-    let TrustedSuite { locked, source: of, priority, indices } = found.unwrap();
+    let TrustedSuite { locked, source: of, priority, indices, .. } = found.unwrap();
     let expected = LockedSuite {
         name: SUITE.into(),
         archive: "debian-security".into(),
@@ -284,20 +283,21 @@ fn a_state_older_than_any_that_was_seen_is_refused_unless_that_is_accepted() {
 }
 
 #[test]
-fn a_component_or_an_architecture_that_the_suite_lacks_is_named() {
+fn a_component_that_the_suite_lacks_is_named_with_the_architecture() {
     let lacking = |component: &str, architecture| Case {
         mirrors: vec![honest()],
         source: Source { components: vec!["non-free".into(), component.into()], ..source() },
         architecture,
         ..Case::default()
     };
-    for (component, architecture) in [("universe", "amd64"), ("non-free", "mips"), ("", "amd64")] {
+    for component in ["universe", ""] {
+        let (architecture, name) = (Architecture::X86_64, "amd64");
         let error = lacking(component, architecture).refused();
         let SuiteError::NoIndex { suite, component: found, architecture: of } = &error else {
             panic!("{error:?}")
         };
-        assert_eq!((suite.as_str(), of.as_str()), (SUITE, architecture));
-        assert_eq!(found, if architecture == "mips" { "non-free" } else { component });
+        assert_eq!((suite.as_str(), of.as_str()), (SUITE, name));
+        assert_eq!(found, component);
         assert_eq!(error.fault(), Fault::Definition);
     }
 }
@@ -419,7 +419,6 @@ fn the_age_of_a_suite_without_an_end_is_noted_after_120_days() {
             client: Client::new(Limits::default()),
             mirrors: &mirrors,
             now: Timestamp(now),
-            architecture: "amd64",
             earlier: &[],
             accepted: Accepted::default(),
             progress: &notes,
@@ -430,6 +429,7 @@ fn the_age_of_a_suite_without_an_end_is_noted_after_120_days() {
         judge.note_age(&TrustedSuite {
             locked,
             source,
+            architecture: Architecture::X86_64,
             priority: PinPriority::Default,
             indices: Vec::new(),
         });
@@ -472,12 +472,11 @@ fn index(release: &Release, files: &[(&str, &[u8])]) -> Result<(LockedIndex, Vec
         client: Client::new(Limits::default()),
         mirrors: &mirrors,
         now: Timestamp(DATE),
-        architecture: "amd64",
         earlier: &[],
         accepted: Accepted::default(),
         progress: &cvmkit_host::progress::Silent,
     };
-    judge.index(&mirror(files), &source(), "tiny", Some("main"), release)
+    judge.index(&mirror(files), &source(), "tiny", (Some("main"), "amd64"), release)
 }
 
 const XZ: &str = "main/binary-amd64/Packages.xz";
