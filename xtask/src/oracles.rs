@@ -59,6 +59,7 @@ const PACKAGES: &[Package] = &[
     package("systemd", "252", Need::Tests),
     package("time", "1.9", Need::Tests),
     package("tpm2-tools", "5.4", Need::Tests),
+    package("umoci", "0.4", Need::Tests),
     package("util-linux", "2.38", Need::Demo),
     package("xz-utils", "5.4", Need::Tests),
     package("zstd", "1.5", Need::Tests),

@@ -32,3 +32,4 @@ mod packages;
 mod results;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod trees_of_others;

@@ -55,7 +55,7 @@ pub enum RootfsError {
         source: TreeError,
     },
     /// Accounts of the base that are not those of the image.
-    #[error("the base `{base}` has accounts that the image does not have:{}", lines(.problems))]
+    #[error("accounts of the base `{base}` are not those of the image:{}", lines(.problems))]
     BaseAccounts {
         /// Its path beside the definition.
         base: String,
