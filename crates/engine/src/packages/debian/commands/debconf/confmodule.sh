@@ -10,6 +10,9 @@ if [ -z "${DEBCONF_REDIR:-}" ]; then
 	export DEBCONF_REDIR=1
 fi
 _db_cmd () {
+	# As in a system, where IFS is put aside while the frontend is asked: one that was unset is empty from
+	# then on, and words are split no more.
+	IFS="$IFS"
 	_db_internal_line=$(/usr/share/debconf/frontend "$@")
 	RET=${_db_internal_line#[! 	][ 	]}
 	return "${_db_internal_line%%[ 	]*}"

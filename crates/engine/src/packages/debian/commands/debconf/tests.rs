@@ -8,6 +8,7 @@ use cvmkit_shell::evaluation::Start;
 
 use super::{Answers, Database};
 use crate::packages::debian::commands::System;
+use crate::packages::debian::commands::tests::{machine, run};
 use crate::rootfs::Request;
 use crate::rootfs::tests::{assembly, oracle};
 
@@ -149,4 +150,21 @@ fn an_answer_is_what_a_preseed_is() {
             assert_eq!(ours, theirs, "{command} after {selections:?}");
         }
     }
+}
+
+/// As `_db_cmd` of debconf 1.5.91, which gives IFS back as a text whether it was set or not: ucf keeps its
+/// files in this order because of it.
+#[test]
+fn an_ifs_that_is_unset_is_empty_after_a_question() {
+    let request = Request::default();
+    let mut assembly = machine(&request, &[("/usr/share/debconf/confmodule", "")]);
+    let mut system = System::new(&mut assembly, &[], "amd64");
+    let script = ". /usr/share/debconf/confmodule
+        words() { set -- $(echo a,b c d); echo $# >&3; }
+        words; db_version 2.0; words
+        IFS=,; words; db_version 2.0; words
+        unset IFS; words; db_version 2.0; words";
+    let finished = run(&mut system, script).unwrap();
+    let errors = String::from_utf8_lossy(&finished.errors);
+    assert_eq!(String::from_utf8_lossy(&finished.output), "3\n3\n2\n2\n3\n1\n", "{errors}");
 }
