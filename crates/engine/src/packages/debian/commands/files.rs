@@ -111,6 +111,7 @@ impl System<'_, '_> {
                     return Err(FileError::IsADirectory);
                 };
                 *old = contents;
+                self.unmade.get_mut().written(id);
                 let meta = self.assembly.tree.meta_mut(id);
                 meta.mtime = self.assembly.request.mtime;
                 // Other contents have none of the capabilities (capabilities(7)).
@@ -201,7 +202,9 @@ impl Files for System<'_, '_> {
     }
 
     fn read(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
-        match &self.assembly.tree.inode(self.inode(path, true)?).node {
+        let id = self.inode(path, true)?;
+        self.unmade.borrow_mut().used(path, id);
+        match &self.assembly.tree.inode(id).node {
             Node::File(contents) => {
                 self.work(contents.len() >> 10);
                 read_all(contents, TEXT_MAX).map_err(|error| {
@@ -219,7 +222,9 @@ impl Files for System<'_, '_> {
     }
 
     fn copy(&mut self, from: &[u8], to: &[u8], mode: u16) -> Result<(), FileError> {
-        let contents = match &self.assembly.tree.inode(self.inode(from, true)?).node {
+        let id = self.inode(from, true)?;
+        self.unmade.borrow_mut().used(from, id);
+        let contents = match &self.assembly.tree.inode(id).node {
             Node::File(contents) => contents.clone(),
             Node::Directory(_) => return Err(FileError::IsADirectory),
             _ => return Err(FileError::Denied),
@@ -270,6 +275,7 @@ impl Files for System<'_, '_> {
         if self.assembly.tree.inode(id).is_directory() {
             return Err(FileError::NotPermitted);
         }
+        self.unmade.borrow_mut().used(existing, id);
         let path = self.place(path)?;
         self.touch(&path);
         self.assembly.tree.link(&path, id).map_err(errno)
@@ -277,6 +283,7 @@ impl Files for System<'_, '_> {
 
     fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), FileError> {
         let id = self.inode(from, false)?;
+        self.unmade.borrow_mut().used(from, id);
         let is_directory = self.assembly.tree.inode(id).is_directory();
         let there = self.inode(to, false).ok().map(|there| self.assembly.tree.inode(there));
         let taken = match there.map(|there| (there.is_directory(), is_directory)) {

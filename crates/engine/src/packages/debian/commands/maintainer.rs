@@ -122,7 +122,25 @@ impl System<'_, '_> {
             _ => Frontend::Runs,
         };
         self.begin(&start.name)?;
-        self.script(text, start)
+        let name = start.name.clone();
+        let finished = self.script(text, start);
+        match (finished, self.take_out_unmade()) {
+            (Ok(_), Some(path)) => {
+                let path = String::from_utf8_lossy(&path);
+                let what = format!("{path} is a key that no build makes, and the script uses it");
+                Err(Stop::Unsupported { script: name, line: 1, what })
+            }
+            (finished, _) => finished,
+        }
+    }
+
+    /// Takes out the files of keys that no build makes. The path of one that a script used, if any was.
+    fn take_out_unmade(&mut self) -> Option<Vec<u8>> {
+        for path in self.unmade.get_mut().take_paths(&self.assembly.tree) {
+            self.touch(&path);
+            self.assembly.tree.remove(&path);
+        }
+        self.unmade.get_mut().take_used()
     }
 
     /// Whether the script that has just ended wants to run again below debconf's frontend.

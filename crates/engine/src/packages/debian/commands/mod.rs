@@ -26,6 +26,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod units;
+mod unmade;
 mod words;
 
 use cvmkit_shell::Stop;

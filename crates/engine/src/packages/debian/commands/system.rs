@@ -12,6 +12,7 @@ use cvmkit_shell::world::{FileError, Files as _};
 
 use super::asked::Asked;
 use super::debconf;
+use super::unmade::Unmade;
 use crate::content::Content;
 use crate::packages::debian::Package;
 use crate::rootfs::assembly::Assembly;
@@ -94,6 +95,8 @@ pub struct System<'s, 'a> {
     pub(super) exceeded: Option<(u64, &'static str)>,
     /// Why a file of the store could not be read: no answer of a script's commands may hide it.
     pub(super) broken: RefCell<Option<io::Error>>,
+    /// The files of keys that the script has asked for which is evaluated.
+    pub(super) unmade: RefCell<Unmade>,
     /// What was where scripts have changed something, by path as the tree spells it.
     pub(super) touched: BTreeMap<Vec<u8>, Before>,
     /// What the inodes were that scripts have changed, whichever name they were changed by.
@@ -134,6 +137,7 @@ impl<'s, 'a> System<'s, 'a> {
             written: 0,
             exceeded: None,
             broken: RefCell::new(None),
+            unmade: RefCell::default(),
             touched: BTreeMap::new(),
             touched_inodes: BTreeMap::new(),
             made_inodes: BTreeSet::new(),

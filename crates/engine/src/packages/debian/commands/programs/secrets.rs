@@ -2,15 +2,24 @@
 //! builds the image is told.
 
 use cvmkit_shell::Stop;
-use cvmkit_shell::commands::Call;
+use cvmkit_shell::commands::{Call, uid};
+use cvmkit_shell::world::{FileError, Files as _};
 
 use crate::packages::debian::commands::System;
 use crate::packages::debian::commands::asked::LeftOut;
 use crate::packages::debian::commands::system::Program;
+use crate::packages::debian::commands::unmade::NOTHING;
+use crate::rootfs::accounts;
 
 /// The programs.
 const NAMES: [&str; 6] =
     ["dropbearkey", "make-ssl-cert", "mkcert", "rndc-confgen", "ssh-keygen", "sshd"];
+
+/// Options with which ssh-keygen makes no key of a type (ssh-keygen(1)).
+const SSH_ACTIONS: [&str; 20] = [
+    "-A", "-B", "-c", "-D", "-e", "-F", "-G", "-H", "-i", "-k", "-K", "-l", "-L", "-M", "-p", "-Q",
+    "-R", "-s", "-T", "-y",
+];
 
 /// A program that makes no key.
 pub(super) fn program(name: &[u8]) -> Option<Program> {
@@ -23,5 +32,80 @@ fn no_key(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> 
     if !system.asked.secrets.contains(&secret) {
         system.asked.secrets.push(secret);
     }
+    for Unmade { path, mode, user } in unmade(call)? {
+        let uid = match &user {
+            None => None,
+            Some(user) => match accounts::id(user).or_else(|| uid(system, user.as_bytes())) {
+                Some(uid) => Some(uid),
+                None => return Ok(call.usage(&format!("unknown user {user}"), 1)),
+            },
+        };
+        let made = leave_unmade(system, &path, mode);
+        let made = made.and_then(|()| match uid {
+            Some(_) => system.set_owner(&path, uid, None, true),
+            None => Ok(()),
+        });
+        if let Err(error) = made {
+            return Ok(call.fail("", &path, error));
+        }
+    }
     Ok(0)
+}
+
+/// Makes the file that a program would have written a key to.
+fn leave_unmade(system: &mut System<'_, '_>, path: &[u8], mode: u16) -> Result<(), FileError> {
+    if system.status(path, true).is_ok() {
+        // As the programs do, which write to a new file.
+        system.remove(path)?;
+    }
+    system.write(path, NOTHING, mode)?;
+    system.set_mode(path, mode)?;
+    let tree = &system.assembly.tree;
+    if let (Ok(id), Ok(real)) = (tree.resolve(path), tree.real_path(path)) {
+        system.unmade.get_mut().add(id, real);
+    }
+    Ok(())
+}
+
+/// A file that a program would have written a key to.
+struct Unmade {
+    path: Vec<u8>,
+    mode: u16,
+    user: Option<String>,
+}
+
+/// The files that a call would have made, as far as that is clear from its words; others are not there for the
+/// script either.
+fn unmade(call: &Call<'_>) -> Result<Vec<Unmade>, Stop> {
+    let words = call.arguments();
+    let has = |option: &str| words.iter().any(|word| word.as_slice() == option.as_bytes());
+    let value = |option: &str| {
+        let at = words.iter().position(|word| word.as_slice() == option.as_bytes())?;
+        words.get(at + 1).cloned()
+    };
+    let file = |path: Vec<u8>, mode| Unmade { path, mode, user: None };
+    Ok(match call.name().as_str() {
+        // rndc-confgen(8).
+        "rndc-confgen" if has("-h") => Vec::new(),
+        "rndc-confgen" if !has("-a") => return Err(call.unsupported("it prints a key")),
+        "rndc-confgen" if has("-t") => return Err(call.unsupported("a key for a chroot")),
+        "rndc-confgen" => {
+            let path = value("-c").unwrap_or_else(|| b"/etc/bind/rndc.key".to_vec());
+            let user = value("-u").map(|user| String::from_utf8_lossy(&user).into_owned());
+            vec![Unmade { user, ..file(path, 0o600) }]
+        }
+        // ssh-keygen(1): a key pair is made where a type is said and nothing else is asked for.
+        "ssh-keygen" => match value("-f") {
+            Some(path) if has("-t") && SSH_ACTIONS.iter().all(|option| !has(option)) => {
+                let public = [path.as_slice(), b".pub"].concat();
+                vec![file(path, 0o600), file(public, 0o644)]
+            }
+            _ => Vec::new(),
+        },
+        // dropbearkey(1).
+        "dropbearkey" if !has("-y") => {
+            value("-f").map(|path| file(path, 0o600)).into_iter().collect()
+        }
+        _ => Vec::new(),
+    })
 }
