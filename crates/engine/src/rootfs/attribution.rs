@@ -1,5 +1,6 @@
 //! Who said last of a path's contents, mode and capabilities what they are, as far as the packages' own
-//! archives do not tell: the definition, and scripts of packages that its author brings.
+//! archives do not tell: the definition, scripts of packages that its author brings, and lines that a step of the
+//! build goes by.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,11 @@ use super::{Placed, PlacedNode, capability};
 pub(crate) enum Author {
     /// An entry of the definition.
     Definition,
-    /// A script of this package, for which no distribution vouches.
+    /// This package, for which no distribution vouches: its script, or a file of it that a step of the build goes by.
     Script(String),
+    /// Nobody who names the file to whoever reads the definition: a file of the definition's, or one that no package
+    /// has, which a step of the build goes by.
+    Nobody,
 }
 
 /// Authors by path, as the tree spells it.
@@ -42,6 +46,11 @@ impl Attribution {
                 map.insert(path.to_vec(), Author::Definition);
             }
         }
+    }
+
+    /// Notes who gave a path its mode and owner, and nothing else of it.
+    pub(crate) fn given(&mut self, path: &[u8], author: Author) {
+        self.modes.insert(path.to_vec(), author);
     }
 
     /// Notes that a script of a package of the author's has changed a path.

@@ -10,6 +10,7 @@
 use cvmkit_formats::tree::{Inode, Meta};
 
 use super::assembly::Assembly;
+use super::attribution::Author;
 use super::configuration::{files, first_words};
 use super::{Accounts, RootfsError, escape, mode};
 
@@ -176,9 +177,30 @@ fn carry_out(
     meta.gid = gid.unwrap_or(old.gid);
     if *meta != old {
         let (mode, uid, gid) = (meta.mode, meta.uid, meta.gid);
+        attribute(assembly, file, &line.path);
         assembly.note(format!("{} is {mode:04o} {uid}:{gid} as {file} says", line.path));
     }
     Ok(())
+}
+
+/// Notes who gives a path its mode: the package that brings the file of lines, if no distribution vouches for it, or
+/// nobody. What a distribution's file says of another's path counts as if that one had said it.
+fn attribute(assembly: &mut Assembly<'_>, file: &str, path: &str) {
+    let spelled = |path: &str| assembly.tree.real_path(path.as_bytes()).ok();
+    let (Some(file), Some(path)) = (spelled(file), spelled(path)) else { return };
+    let is_replaced =
+        assembly.attribution.contents.contains_key(&file) || assembly.layered.files.contains(&file);
+    let author = match (assembly.attribution.contents.get(&file), assembly.owners.get(&file)) {
+        (Some(Author::Script(package)), _) => Author::Script(package.clone()),
+        (_, Some(package)) if !is_replaced => {
+            if !assembly.request.own_packages.contains(package) {
+                return;
+            }
+            Author::Script(package.clone())
+        }
+        _ => Author::Nobody,
+    };
+    assembly.attribution.given(&path, author);
 }
 
 fn meta(

@@ -170,7 +170,7 @@ fn list(entries: &[Entry]) -> Vec<u8> {
 
 /// `statoverride`: owner, group, mode and path of every file that dpkg was told of, by path.
 fn overrides(asked: &Asked) -> String {
-    let line = |Override { user, group, mode, path }: &Override| {
+    let line = |Override { user, group, mode, path, .. }: &Override| {
         (path.clone(), format!("{user} {group} {mode:o} {path}\n"))
     };
     let lines: BTreeMap<String, String> = asked.overrides.iter().map(line).collect();
@@ -348,6 +348,7 @@ mod tests {
     #[test]
     fn overrides_and_diversions_are_lines_of_their_files() {
         let owner = |user: &str, group: &str, mode, path: &str| Override {
+            package: "p".into(),
             user: user.into(),
             group: group.into(),
             mode,

@@ -16,6 +16,7 @@ use super::package::{BASE_PACKAGE, Package};
 use super::request::Request;
 use crate::content::{self, Content};
 use crate::rootfs::assembly::Assembly;
+use crate::rootfs::attribution::Author;
 
 /// Links of the merged /usr (Debian Policy 9.1, `usrmerge`), made when `base-files` has none.
 const MERGED: &[(&str, &[&str])] =
@@ -171,8 +172,12 @@ impl<'r> Unpacking<'_, 'r, '_> {
         };
         let mut inode =
             Inode { meta: content::meta(body, self.assembly.request.mtime), node: self.node(body) };
-        self.asked.overridden(self.assembly, &entry.path, &mut inode.meta);
+        let by = self.asked.overridden(self.assembly, &entry.path, &mut inode.meta);
         let id = self.assembly.tree.put(&path, inode).map_err(|why| self.fault(entry, why))?;
+        // A right that a package of the author's gives is that one's, whosever file it is.
+        if let Some(by) = by.filter(|by| self.assembly.request.own_packages.contains(*by)) {
+            self.assembly.attribution.given(&path, Author::Script(by.to_owned()));
+        }
         linked.insert(source.clone(), id);
         Ok(())
     }

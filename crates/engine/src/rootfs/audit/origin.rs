@@ -63,6 +63,7 @@ pub(super) fn says<'a>(assembly: &'a Assembly<'_>, path: &[u8]) -> Says<'a> {
     let of = |authors: &'a BTreeMap<Vec<u8>, Author>| match (authors.get(path), owner) {
         (Some(Author::Definition), _) => Origin::Definition,
         (Some(Author::Script(package)), _) => Origin::Own(package),
+        (Some(Author::Nobody), _) => Origin::Made,
         (None, Some(owner)) if assembly.request.own_packages.contains(owner) => Origin::Own(owner),
         (None, Some(_)) => Origin::Distribution,
         (None, None) => Origin::Made,

@@ -35,10 +35,15 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Gives a packaged file the owner and mode of its override, if it has one.
-    pub(crate) fn overridden(&self, assembly: &Assembly<'_>, path: &[u8], meta: &mut Meta) {
+    /// Gives a packaged file the owner and mode of its override, if it has one; the package that asked for it.
+    pub(crate) fn overridden(
+        &self,
+        assembly: &Assembly<'_>,
+        path: &[u8],
+        meta: &mut Meta,
+    ) -> Option<&str> {
         let is_this = |one: &&Override| one.path.as_bytes().strip_prefix(b"/") == Some(path);
-        let Some(found) = self.overrides.iter().find(is_this) else { return };
+        let found = self.overrides.iter().find(is_this)?;
         let id = |table: &str, name: &str| -> Option<u32> {
             if let Some(id) = name.strip_prefix('#') {
                 return accounts::id(id);
@@ -50,6 +55,7 @@ impl Asked {
         meta.mode = found.mode;
         meta.uid = id("/etc/passwd", &found.user).unwrap_or(meta.uid);
         meta.gid = id("/etc/group", &found.group).unwrap_or(meta.gid);
+        Some(&found.package)
     }
 }
 
@@ -60,9 +66,10 @@ impl Asked {
             true => format!("unit {name} starts with a user's session"),
             false => format!("unit {name} starts at boot"),
         });
-        let overrides = self.overrides.iter().map(|Override { user, group, mode, path }| {
-            format!("override of {path}: {mode:04o} {user}:{group}")
-        });
+        let overrides =
+            self.overrides.iter().map(|Override { user, group, mode, path, .. }| {
+                format!("override of {path}: {mode:04o} {user}:{group}")
+            });
         let secrets = self.secrets.iter().map(|one| format!("keys are left out: {}", one.call));
         let data = self.data.iter().map(|one| format!("data is left out: {}", one.call));
         let kernels =
@@ -100,6 +107,8 @@ pub struct LeftOut {
 /// A line of `/var/lib/dpkg/statoverride`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
+    /// The package whose script asked for it.
+    pub package: String,
     /// The owner, by name or as `#` with an id.
     pub user: String,
     /// The group, likewise.

@@ -37,7 +37,9 @@ pub(super) fn dpkg_statoverride(
             };
             let user = named(system, "/etc/passwd", user);
             let group = named(system, "/etc/group", group);
-            let row = Override { user, group, mode, path: plain(path) };
+            let package = call.variable("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
+            let package = String::from_utf8_lossy(package).into_owned();
+            let row = Override { package, user, group, mode, path: plain(path) };
             add(system, call, row, updates, forced)
         }
         ("remove", [path]) => {
@@ -96,7 +98,7 @@ fn list(system: &mut System<'_, '_>, call: &mut Call<'_>, patterns: &[String]) -
         return Err(call.unsupported(format!("the pattern {pattern}")));
     }
     let mut found = 1;
-    for Override { user, group, mode, path } in &system.asked.overrides {
+    for Override { user, group, mode, path, .. } in &system.asked.overrides {
         if patterns.is_empty() || patterns.iter().any(|pattern| plain(pattern) == *path) {
             call.print(format!("{user} {group} {mode:o} {path}\n").as_bytes());
             found = 0;

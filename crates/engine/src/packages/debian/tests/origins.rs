@@ -87,3 +87,35 @@ fn what_the_definition_gives_instead_of_a_script_is_the_definition_s() {
         );
     }
 }
+
+/// `dpkg-statoverride` before the file is there, and a line of tmpfiles.d, say something of somebody else's file.
+#[test]
+fn a_right_is_of_who_gives_it_whosever_file_it_is() {
+    let names = ["usr/bin/tool", "usr/bin/dpkg-statoverride"];
+    let mut base = package("base", "Essential: yes\n", &names.map(|name| (name, "x"))[1..]);
+    base.entries.iter_mut().for_each(|entry| entry.mode = 0o755);
+    let tool = package("tool", "", &[(names[0], "x")]);
+    let script = "#!/bin/sh\ndpkg-statoverride --add root root 4755 /usr/bin/tool\n";
+    let overrides = with_script(package("mine", "", &[]), "preinst", script);
+    let later = package("tool", "Depends: mine\n", &[(names[0], "x")]);
+    let line = package("mine", "", &[("usr/lib/tmpfiles.d/mine.conf", "z /usr/bin/tool 4755\n")]);
+    for packages in [[base.clone(), overrides, later], [base, line, tool]] {
+        let of = |own: &[&str]| {
+            let own_packages = own.iter().map(|name| (*name).to_owned()).collect();
+            let root = rootfs::Request { own_packages, ..request(&packages).root };
+            found(&Request { root, ..request(&packages) })
+        };
+        assert_eq!(of(&[]), ["listed /usr/bin/tool of tool"]);
+        assert_eq!(of(&["mine"]), ["refused /usr/bin/tool of mine"]);
+    }
+}
+
+/// A line of a file that the definition places does not name the file to whoever reads the definition.
+#[test]
+fn a_line_of_the_definition_s_own_file_is_no_entry_that_states_a_mode() {
+    let packages = [package("tool", "", &[("usr/bin/tool", "x")])];
+    let line = PlacedNode::File("z /usr/bin/tool 4755\n".into());
+    let files = [overlays::placed("/etc/tmpfiles.d/x.conf", "root", line)];
+    let root = rootfs::Request { files: &files, ..request(&packages).root };
+    assert_eq!(found(&Request { root, ..request(&packages) }), ["refused /usr/bin/tool of tool"]);
+}
