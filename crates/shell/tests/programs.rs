@@ -249,6 +249,8 @@ fn what_cannot_be_answered_stops() {
         ("df -B1000", "`df`: blocks of 1000 bytes"),
         ("date -u -d @0 -r / +%s", "`date`: more than one time"),
         ("dd if=/dev/urandom bs=1 count=1", "`dd`: `/dev/urandom`: nothing is random"),
+        ("echo a | dd count=1", "`dd`: a part of its input, in blocks of more than a byte"),
+        ("echo YWI | base64 -d", "`base64`: a text without its padding"),
         ("dd if=/dev/zero", "`dd`: an input without an end"),
         ("dd if=/dev/zero bs=64M count=2", "`dd`: more than 64 MiB"),
         ("dd if=/dev/zero ibs=1", "`dd`: `ibs=1`"),

@@ -7,7 +7,8 @@ const SUMS: &str =
 /// The long options of the programs, all of them: what a start of a name means depends on those that are not
 /// implemented as well (`--help` of GNU coreutils 9.1 to 9.7, grep 3.11, findutils 4.10, diffutils 3.10 and
 /// util-linux 2.41).
-const PROGRAMS: [(&str, &str); 47] = [
+const PROGRAMS: [(&str, &str); 48] = [
+    ("base64", "decode help ignore-garbage version wrap"),
     ("basename", "help multiple suffix version zero"),
     (
         "cat",

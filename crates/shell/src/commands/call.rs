@@ -108,6 +108,14 @@ impl<'a> Call<'a> {
         rest.to_vec()
     }
 
+    /// So much of what is left of the input, which is read then.
+    pub(super) fn input_up_to(&mut self, most: usize) -> Vec<u8> {
+        let rest = self.invocation.input.get(self.consumed..).unwrap_or_default();
+        let taken = rest[..most.min(rest.len())].to_vec();
+        self.consumed += taken.len();
+        taken
+    }
+
     /// The contents of a file of its words; `-` is the input.
     ///
     /// # Errors

@@ -115,3 +115,9 @@ echo new >f; echo old >g; touch -d 2001-01-01 g; touch -d 2002-01-01 f; cp -u g 
 mktemp --tmpdir=. a.XXX | cut -c1-4; mktemp --suffix=.y -p . b.XXXX | cut -c1-4,9-; mktemp -d --tmpdir=$PWD | sed "s,^$PWD/tmp.*,ok,"; mktemp ./c.XXXXXX.conf | cut -c1-4,11-; mktemp --suffix=.y a.XXXb; echo $?; rm -rf ./*; ls
 ----
 >f; chown 4294967295 f; echo $?; chown 0:4294967295 f; echo $?; chgrp 4294967295 f; echo $?; chown 4294967294:65535 f; stat -c %u:%g f; chown 4294967296 f; echo $?; install -o 4294967295 f g; echo $?
+----
+umask 027; mkdir -pv a/b/c; mkdir -pv a/b/d/ a/b; mkdir -vp ./e/../e/f; mkdir -v a; echo $?; mkdir -pv -m 700 g/h; stat -c %a g g/h; >i; mkdir -pv a/x i/j; echo $?; mkdir -pv //tmp; mkdir -pv k//l; ls
+----
+echo a >s; echo b >f; install -b s f; cat f f~; install -bv s f; install --backup=numbered s f; install -b s f; install -b -S .o s g; install -b -S .o -m 600 s g; install -bv s g missing; echo $?; install -b missing f; echo $?; mkdir d; install -bv -t d s; install -bv s d; install -b /dev/null f; ls; stat -c '%n %s %a' *
+----
+printf 'abcdefgh' | dd bs=1 count=3 2>/dev/null; echo; printf 'abcdefgh' | dd bs=1 skip=2 count=3 2>/dev/null; echo; printf 'abcdefgh' | { dd bs=1 count=3 2>/dev/null; echo; cat; }; printf abc | dd bs=1 count=9 of=f 2>/dev/null; cat f; printf abc | dd bs=1 skip=9; echo $?

@@ -26,3 +26,5 @@ printf 'a\0b\0ab' | grep -z b | tr '\0' '+'; printf 'a\nx\0b' | grep -zc 'x'; pr
 seq 20 >f; grep -A1 5 f; grep -B 1 5 f; grep -C2 -n 7 f; grep -A1 -e 3 -e 4 -e 12 f; grep -n -A1 -B1 1 f; grep -A 1 9 f f; grep -hA 1 19 f f; grep -vA1 '1' f; grep --after-context=2 -c 3 f; grep -A1 nosuch f; echo $?; grep -A1 -q 3 f; echo $?; grep -A0 5 f; grep -C0 5 f; grep -A3 18 f; grep -B3 2 f; grep -lA1 3 f; grep --context=1 10 f; grep -C1 -A0 10 f; seq 3 | grep -HA1 2
 ----
 mkdir -p d/e; echo x >d/e/a; echo y >d/b; ln -s b d/l; ln -s d k; grep -r x d; grep -r x d/; grep -r x d/e/a; grep -rh x d; grep -rl y d k; grep -rq z d; echo $?; cd d; grep -r y; grep -r y .; grep -rl x missing e; echo $?; grep -rc y b; grep --recursive -H x e/a; grep -rs x missing; echo $?; grep -r y l; cd e; grep -r x; echo x | grep -r x -
+----
+printf 'a\n+a\n?a\nb\n' >f; grep '^\+' f; grep '\?a' f; grep 'b\|\+a' f; grep '\(\+a\)' f; grep -c '^\+a' f; echo rkh | grep '^\+'; echo $?

@@ -38,3 +38,5 @@ printf 'a b\0c\nd\0' | sed -z 's/^c/X/;s/d$/Y/' | tr '\0' '|'; printf 'a\0b' | s
 t' | tr '\0' '|'; printf 'a\nb\0' | sed -z 's/a.b/X/' | tr '\0' '|'; printf 'a\0b\0' >f; sed -zi 's/b/c/' f; tr '\0' '|' <f; printf 'a\0b\0' | sed -z '1!G;h;$!d' | tr '\0' '|'
 ----
 echo aBbCbd | sed 's/\(.*\)/\L\1/'; echo aBbCbd | sed 's/b/\u\L&X/;s/C/\L&\Ux/'; echo aBbCbd | sed 's/a\(B\)b/\U\1q\Ex/;s/d/\uqr&\lFG/'; echo 'foo bar' | sed 's/[a-z]*/\u&/g'; echo 'foo bar' | sed -E 's/(\w+) (\w+)/\U\1 \E\2 \u\2/'; echo abc | sed 's/b/\u/;s/c/\u\l\nQ/'; echo abc | sed 's/b/\l\U&q/'; echo abc | sed 's/b/\u\Eq\&/'
+----
+printf 'a\n+a\n?a\nb\n' | sed -e 's/^\+/x/' -e 's/\(\?a\)/<\1>/'

@@ -9,6 +9,9 @@ use crate::world::{FileError, Files, World};
 
 const LONG: [(&str, u8); 3] = [("parents", b'p'), ("mode", b'm'), ("verbose", b'v')];
 
+/// What parents have that are made on the way, but for the umask.
+const PARENTS: u16 = 0o777;
+
 /// mkdir(1).
 pub(in super::super) fn mkdir<W: World>(world: &mut W, call: &mut Call<'_>) -> Result<u8, Stop> {
     let options = Options::of(call, "pm:Zv", &LONG)?;
@@ -27,24 +30,49 @@ pub(in super::super) fn mkdir<W: World>(world: &mut W, call: &mut Call<'_>) -> R
     let mut status = 0;
     for word in &options.operands {
         let path = call.path(word);
-        if options.has(b'v') && options.has(b'p') && !is_directory(world, trimmed(&path)) {
-            return Err(call.unsupported("the option -v of parents"));
-        }
+        let is_told = options.has(b'v');
         let is_new = !is_directory(world, trimmed(&path));
         let made = match options.has(b'p') {
+            true if is_told => make_parents_told(world, call, word, umask)?
+                .and_then(|()| make_all(world, &path, permissions, umask)),
             true => make_all(world, &path, permissions, umask),
             false => make(world, trimmed(&path), permissions),
         };
         match made {
             Err(error) => status = call.fail("cannot create directory", word, error),
-            Ok(()) if options.has(b'v') && is_new => {
-                let line = format!("mkdir: created directory {}\n", call.quoted(word)?);
-                call.print(line.as_bytes());
-            }
+            Ok(()) if is_told && is_new => tell(call, word)?,
             Ok(()) => {}
         }
     }
     Ok(status)
+}
+
+/// Makes the parents of a word, and tells each that was not there.
+fn make_parents_told<W: World>(
+    world: &mut W,
+    call: &mut Call<'_>,
+    word: &[u8],
+    umask: u16,
+) -> Result<Result<(), FileError>, Stop> {
+    let word = trimmed(word);
+    let is_end = |at: &usize| word[*at] == b'/' && word[*at - 1] != b'/';
+    for parent in (1..word.len()).filter(is_end).map(|at| &word[..at]) {
+        let path = call.path(parent);
+        if is_directory(world, trimmed(&path)) {
+            continue;
+        }
+        match make_all(world, &path, PARENTS & !umask | 0o300, umask) {
+            Ok(()) => tell(call, parent)?,
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn tell(call: &mut Call<'_>, word: &[u8]) -> Result<(), Stop> {
+    let line = format!("mkdir: created directory {}\n", call.quoted(word)?);
+    call.print(line.as_bytes());
+    Ok(())
 }
 
 /// Makes one directory, with all bits of the mode.
@@ -64,7 +92,7 @@ pub(super) fn make_all(
     let ends = path.iter().enumerate().filter(|(at, byte)| *at > 0 && **byte == b'/');
     for (at, _) in ends {
         if !is_directory(files, &path[..at]) {
-            files.make_directory(&path[..at], (0o777 & !umask) | 0o300)?;
+            files.make_directory(&path[..at], (PARENTS & !umask) | 0o300)?;
         }
     }
     match make(files, path, mode) {

@@ -3,6 +3,7 @@
 use super::super::accounts;
 use super::super::call::{Call, shown};
 use super::super::options::Options;
+use super::backup::{self, Backup, note};
 use super::directories::{make_all, trimmed};
 use super::paths::{Destinations, is_there};
 use crate::mode;
@@ -20,8 +21,11 @@ pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) ->
         ("no-target-directory", b'T'),
         ("preserve-timestamps", b'p'),
         ("verbose", b'v'),
+        backup::LONG[0],
+        backup::LONG[1],
     ];
-    let options = Options::of(call, "cdDm:o:g:t:TpvZ", &long)?;
+    let options = Options::of(call, "bcdDm:o:g:S:t:TpvZ~::", &long)?;
+    let backup = Backup::of(call, &options)?;
     if options.has(b'v') && (options.has(b'd') || options.has(b'D')) {
         return Err(call.unsupported("the option -v of directories"));
     }
@@ -57,15 +61,24 @@ pub(in super::super) fn install<W: World>(world: &mut W, call: &mut Call<'_>) ->
     };
     for (source, to) in destinations.pairs {
         let (from, path) = (call.path(source), call.path(&to));
-        let installed = place(world, &from, &path, options.has(b'p'))
-            .and_then(|()| attributes.give(world, &path));
+        let is_source = from == b"/dev/null" || is_there(world, &from);
+        let saved = match &backup {
+            Some(backup) if is_source && from != path => backup.make(world, &path),
+            _ => Ok(None),
+        };
+        let installed = saved.and_then(|suffix| {
+            place(world, &from, &path, options.has(b'p'))?;
+            attributes.give(world, &path)?;
+            Ok(suffix)
+        });
         match installed {
             Err(error) => status = call.fail("cannot install", source, error),
-            Ok(()) if options.has(b'v') => {
+            Ok(suffix) if options.has(b'v') => {
+                let note = note(call, &to, suffix.as_deref())?;
                 let (from, to) = (call.quoted(source)?, call.quoted(&to)?);
-                call.print(format!("{from} -> {to}\n").as_bytes());
+                call.print(format!("{from} -> {to}{note}\n").as_bytes());
             }
-            Ok(()) => {}
+            Ok(_) => {}
         }
     }
     Ok(status)

@@ -52,12 +52,23 @@ pub(in super::super) fn dd<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
             Some(most) => Ok(vec![0; usize::try_from(most).unwrap_or_default()]),
             None => return Err(call.unsupported("an input without an end")),
         },
-        Some(word @ (b"/dev/random" | b"/dev/urandom")) => {
-            return Err(call.unsupported(format!("`{}`: nothing is random", shown(word))));
-        }
+        // A world may say what it has in their place.
+        Some(word @ (b"/dev/random" | b"/dev/urandom")) => match call.contents(world, word) {
+            Ok(drawn) => Ok(drawn),
+            Err(_) => {
+                return Err(call.unsupported(format!("`{}`: nothing is random", shown(word))));
+            }
+        },
         Some(word) => call.contents(world, word).map(|text| cut(&text, bytes(transfer.skip), most)),
+        // Of a pipe it may get less than a block at once, unless that is a byte.
+        None if transfer.block == 1 => {
+            let skipped = usize::try_from(transfer.skip).unwrap_or(usize::MAX);
+            call.input_up_to(skipped);
+            let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+            Ok(call.input_up_to(most))
+        }
         None if transfer.count.is_some() || transfer.skip > 0 => {
-            return Err(call.unsupported("a part of its input"));
+            return Err(call.unsupported("a part of its input, in blocks of more than a byte"));
         }
         None => Ok(call.input()),
     };

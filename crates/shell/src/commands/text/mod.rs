@@ -1,6 +1,7 @@
 //! Programs that read text and write it (GNU coreutils 9.7, grep 3.11, sed 4.9, mawk 1.3.4).
 
 mod awk;
+mod base64;
 mod cat;
 mod compare;
 mod cut;
@@ -29,6 +30,7 @@ use crate::world::World;
 pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
     Some(match name {
         b"awk" | b"mawk" => awk::awk,
+        b"base64" => base64::base64,
         b"basename" => names::basename,
         b"cat" => cat::cat,
         b"cmp" => compare::cmp,

@@ -181,6 +181,8 @@ impl Reader<'_> {
             b'|' if is_basic => self.or(),
             b'{' if is_basic && at_start => return Err("nothing to repeat".to_owned()),
             b'{' if is_basic => self.interval(b"\\}")?,
+            // As `*`, they repeat what is before them, or stand for themselves.
+            b'+' | b'?' if is_basic && at_start => Token::Atom(literal(*byte)),
             b'+' if is_basic => Token::Repeat("+".to_owned(), 1, None),
             b'?' if is_basic => Token::Repeat("?".to_owned(), 0, Some(1)),
             b'1'..=b'9' => return Err("a back-reference".to_owned()),
@@ -326,6 +328,8 @@ mod tests {
             (r"a\+b", Dialect::Basic, "(?:a)+b"),
             ("a+b", Dialect::Extended, "(?:a)+b"),
             (r"a\+b", Dialect::Extended, r"a\x2bb"),
+            (r"^\+b", Dialect::Basic, r"^\x2bb"),
+            (r"\(\?b\)", Dialect::Basic, r"(\x3fb)"),
             ("*a", Dialect::Basic, r"\x2aa"),
             (r"\(*a\)", Dialect::Basic, r"(\x2aa)"),
             ("^*a", Dialect::Basic, r"^\x2aa"),
