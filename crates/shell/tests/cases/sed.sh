@@ -40,3 +40,26 @@ t' | tr '\0' '|'; printf 'a\nb\0' | sed -z 's/a.b/X/' | tr '\0' '|'; printf 'a\0
 echo aBbCbd | sed 's/\(.*\)/\L\1/'; echo aBbCbd | sed 's/b/\u\L&X/;s/C/\L&\Ux/'; echo aBbCbd | sed 's/a\(B\)b/\U\1q\Ex/;s/d/\uqr&\lFG/'; echo 'foo bar' | sed 's/[a-z]*/\u&/g'; echo 'foo bar' | sed -E 's/(\w+) (\w+)/\U\1 \E\2 \u\2/'; echo abc | sed 's/b/\u/;s/c/\u\l\nQ/'; echo abc | sed 's/b/\l\U&q/'; echo abc | sed 's/b/\u\Eq\&/'
 ----
 printf 'a\n+a\n?a\nb\n' | sed -e 's/^\+/x/' -e 's/\(\?a\)/<\1>/'
+----
+printf 'a\nb\n' | sed '1 a x
+s/b/y/'; printf 'a\nb\n' | sed '1 i x
+b
+s/b/y/'; printf 'a\nb\nc\n' | sed '/b/ c x
+/c/ {
+a y
+}
+$ a z'; printf '#k=\nl\n' | sed -r '
+x
+s|^$||
+t find
+x
+b
+: find
+x
+s|^#(k=)$|\1v|
+t end
+$ ak=v
+b
+: end
+h
+'

@@ -266,9 +266,13 @@ impl Parser<'_, '_, '_> {
             }
             letter => self.action(letter, at)?,
         };
-        let is_block = matches!(action, Action::Block(_));
+        // A text has read its own end.
+        let has_ended = matches!(
+            action,
+            Action::Block(_) | Action::Append(_) | Action::Insert(_) | Action::Change(_)
+        );
         self.script.commands.push(Command { address, negated, action });
-        if !is_block {
+        if !has_ended {
             self.end_of_command()?;
         }
         Ok(true)
