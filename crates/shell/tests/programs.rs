@@ -149,6 +149,11 @@ fn sed() {
 }
 
 #[test]
+fn perl() {
+    compare(include_str!("cases/perl.sh"));
+}
+
+#[test]
 fn programs_about_the_system() {
     compare(include_str!("cases/system.sh"));
 }
@@ -307,5 +312,36 @@ fn what_cannot_be_answered_stops() {
     ] {
         let found = ours(script, b"/w").map(|found| found.output);
         assert_eq!(found, Err(format!("script, line 1: {expected}")), "{script}");
+    }
+}
+
+/// A program of Perl that is no substitution, or of which another one would be read, is none.
+#[test]
+fn other_programs_of_perl_stop() {
+    for (script, expected) in [
+        ("perl -e 'print 1'", "-e print 1"),
+        ("perl -pe 'print'", "a statement that is no substitution, in the program `print`"),
+        ("perl -pe 's/$x/y/'", "a variable, in the program `s/$x/y/`"),
+        ("perl -pe 's/x/$y/'", "a variable, in the program `s/x/$y/`"),
+        ("perl -pe 's/(x)/$1[0]/'", "a variable, in the program `s/(x)/$1[0]/`"),
+        ("perl -pe 's/(x)/$12/'", "a variable, in the program `s/(x)/$12/`"),
+        ("perl -pe 's/x/@y/'", "a variable, in the program `s/x/@y/`"),
+        ("perl -pe 's/x/y/e'", "a flag of a substitution, in the program `s/x/y/e`"),
+        ("perl -pe 's/x/y/ s/y/z/'", "a statement without its end, in the program `s/x/y/ s/y/z/`"),
+        ("perl -pe 's{x}{y}'", "a statement that is no substitution, in the program `s{x}{y}`"),
+        ("perl -pe 's/x/\\Uy/'", "an escape in a replacement, in the program `s/x/\\Uy/`"),
+        ("perl -pe 's/x/$1/'", "a group that is not there, in the program `s/x/$1/`"),
+        ("perl -pe 's/x'", "a substitution without its end, in the program `s/x`"),
+        ("perl -pe 's//x/'", "an empty expression, which is the last one, in the program `s//x/`"),
+        ("perl -pe \"s'x'\\\\n'\"", "a backslash in a replacement, in the program `s'x'\\n'`"),
+        ("perl -pe 's/(?=x)//'", "the expression `(?=x)` of Perl (a group with a question mark)"),
+        ("echo a | perl -pe 's/x*/y/g'", "an empty match, of all that there are"),
+        ("perl -ne 's/x/y/'", "the option -n"),
+        ("perl -pi.bak -e 's/x/y/' f", "-i with a suffix"),
+        ("perl -pi -e 's/x/y/'", "-i of no file"),
+        ("echo a | perl -pe 's/a/b\\nc/; s/^c/d/'", "an anchor in a text of several lines"),
+    ] {
+        let found = ours(script, b"/w").map(|found| found.output);
+        assert_eq!(found, Err(format!("script, line 1: `perl`: {expected}")), "{script}");
     }
 }

@@ -1,5 +1,5 @@
 //! The programs that scripts call, as those of Debian 13 work on files and text: GNU coreutils, grep, sed,
-//! mawk, findutils and diffutils, and some of util-linux and debianutils.
+//! mawk, findutils and diffutils, some of util-linux and debianutils, and perl where it edits lines.
 //!
 //! What is implemented are the options that scripts of packages use. Any other, and any other program, is a
 //! [`Stop`]: it never becomes a guess. There is no clock, no locale, no log and no process: the present is the

@@ -13,6 +13,7 @@ mod iconv;
 mod lines;
 mod merge;
 mod names;
+mod perl;
 mod regex;
 mod reverse;
 mod sed;
@@ -47,6 +48,7 @@ pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
         b"iconv" => iconv::iconv,
         b"md5sum" => digests::md5sum,
         b"paste" => merge::paste,
+        b"perl" => perl::perl,
         b"rev" => reverse::rev,
         b"sed" => sed::sed,
         b"seq" => seq::seq,

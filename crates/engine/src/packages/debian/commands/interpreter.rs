@@ -151,11 +151,3 @@ pub(super) fn sh(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8,
     call.print_error(&finished.errors);
     Ok(finished.status)
 }
-
-/// `perl -e ''`, by which scripts look whether it works at all.
-pub(super) fn perl(_system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
-    match call.arguments() {
-        [option, text] if option == b"-e" && text.is_empty() => Ok(0),
-        words => Err(call.unsupported(shown(words))),
-    }
-}

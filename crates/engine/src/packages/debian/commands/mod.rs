@@ -65,7 +65,6 @@ fn program(name: &[u8]) -> Option<Program> {
         b"dnsdomainname" | b"hostname" => machine::hostname,
         b"invoke-rc.d" | b"service" | b"start-stop-daemon" => units::nothing_starts,
         b"locale" => machine::locale,
-        b"perl" => interpreter::perl,
         b"pgrep" | b"pidof" => machine::no_process,
         b"run-parts" => machine::run_parts,
         b"runlevel" => units::runlevel,

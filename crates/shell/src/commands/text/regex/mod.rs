@@ -83,10 +83,28 @@ impl Regex {
         pattern: &[u8],
         ignore_case: bool,
     ) -> Result<Self, Stop> {
+        Self::perl(call, pattern, ignore_case, "$")
+    }
+
+    /// The same of a line that may have its end: `$` is before it too (perlre(1)).
+    pub(super) fn of_perl_line(
+        call: &Call<'_>,
+        pattern: &[u8],
+        ignore_case: bool,
+    ) -> Result<Self, Stop> {
+        Self::perl(call, pattern, ignore_case, "(?m:$)")
+    }
+
+    fn perl(
+        call: &Call<'_>,
+        pattern: &[u8],
+        ignore_case: bool,
+        end: &str,
+    ) -> Result<Self, Stop> {
         let refused = |why: &str| {
             call.unsupported(format!("the expression `{}` of Perl ({why})", shown(pattern)))
         };
-        let text = perl::checked(pattern).map_err(refused)?;
+        let text = perl::checked(pattern, end).map_err(refused)?;
         let flags = if ignore_case { "(?i-u)" } else { "(?-u)" };
         let built = bytes::RegexBuilder::new(&format!("{flags}{text}")).size_limit(1 << 20).build();
         let regex = built.map_err(|_| refused("it does not compile"))?;

@@ -1,7 +1,7 @@
 //! Expressions of Perl that the crate `regex` reads as PCRE2 does.
 
-/// The text for the crate; an error names what it would read in another way.
-pub(super) fn checked(pattern: &[u8]) -> Result<String, &'static str> {
+/// The text for the crate, with what it reads for `$`; an error names what it would read in another way.
+pub(super) fn checked(pattern: &[u8], end: &str) -> Result<String, &'static str> {
     let pattern = str::from_utf8(pattern).ok().filter(|text| text.is_ascii());
     let pattern = pattern.ok_or("bytes beyond ASCII")?;
     let (mut text, mut chars, mut repeats) = (String::new(), pattern.chars(), false);
@@ -44,6 +44,7 @@ pub(super) fn checked(pattern: &[u8]) -> Result<String, &'static str> {
                 chars = rest[1..].chars();
                 repeats = true;
             }
+            '$' => text.push_str(end),
             '}' | ']' => text.push_str(&format!("\\{char}")),
             char => text.push(char),
         }
@@ -75,9 +76,15 @@ fn class(rest: &str) -> Result<usize, &'static str> {
             at += inner.find(":]").ok_or("a class without its end")? + 4;
             continue;
         }
+        // Those that mean in a class what they mean outside.
+        let escaped = next.strip_prefix('\\').and_then(|next| next.chars().next());
+        if escaped.is_some_and(|one| "dswnrt".contains(one) || one.is_ascii_punctuation()) {
+            at += 2;
+            continue;
+        }
         if next.starts_with(['[', '\\']) || ["&&", "--", "~~"].iter().any(|it| next.starts_with(it))
         {
-            return Err("a class with a bracket, a backslash or two signs");
+            return Err("a class with a bracket, an escape or two signs");
         }
         at += 1;
     }
@@ -92,16 +99,17 @@ mod tests {
         for (pattern, expected) in [
             (r"^\s*a+?(b|c){2,}$", r"^\s*a+?(b|c){2,}$"),
             (r"\<a\.b\-", r"\x3ca\x2eb\x2d"),
+            (r"[^=\s\]]$", r"[^=\s\]]$"),
             ("[]a-z[:digit:]^-]x", "[]a-z[:digit:]^-]x"),
             ("(?i)a(?:b)}]", r"(?i)a(?:b)\}\]"),
         ] {
-            assert_eq!(checked(pattern.as_bytes()).as_deref(), Ok(expected), "{pattern}");
+            assert_eq!(checked(pattern.as_bytes(), "$").as_deref(), Ok(expected), "{pattern}");
         }
         for pattern in [
             "a(?=b)", "(?<n>a)", "a++", "a{2}+", "a*+", r"\1", r"\Ka", r"\h", r"\v", r"\R",
-            "a{,2}", "{", r"[\d]", "[a[b]", "[a&&b]", "[a", "\u{e4}", "a\\",
+            "a{,2}", "{", r"[\b]", "[a[b]", "[a&&b]", "[a", "\u{e4}", "a\\",
         ] {
-            assert!(checked(pattern.as_bytes()).is_err(), "{pattern}");
+            assert!(checked(pattern.as_bytes(), "$").is_err(), "{pattern}");
         }
     }
 }

@@ -88,7 +88,7 @@ pub(in super::super) fn sed<W: World>(world: &mut W, call: &mut Call<'_>) -> Res
 
 /// Puts a new file with the old one's owner and permissions in its place, as `-i` does: another name of the
 /// old one keeps the old contents, and a link becomes a file.
-fn replace<W: World>(
+pub(super) fn replace<W: World>(
     world: &mut W,
     call: &Call<'_>,
     word: &[u8],
