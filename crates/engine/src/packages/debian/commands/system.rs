@@ -29,8 +29,13 @@ const SCRIPTS_MAX: u64 = 20;
 
 /// Where programs are that this module and `cvmkit_shell` stand in for: a script with such a name
 /// elsewhere is what the package made of it.
-const PROGRAM_FOLDERS: [&[u8]; 4] =
-    [b"/usr/bin", b"/usr/lib/systemd", b"/usr/sbin", b"/usr/share/postgresql-common"];
+const PROGRAM_FOLDERS: [&[u8]; 5] = [
+    b"/usr/bin",
+    b"/usr/lib/systemd",
+    b"/usr/sbin",
+    b"/usr/share/postgresql-common",
+    b"/usr/share/sendmail",
+];
 
 /// The last parts of folders below `/usr/lib` with programs that scripts call by their paths: of libraries, below a folder
 /// of their architecture, and of Emacs.

@@ -11,21 +11,30 @@ use crate::packages::debian::commands::system::Program;
 
 /// The programs, all of which succeed if their data can be made: pg_createcluster of postgresql-common 278,
 /// mariadb-install-db with its old name of MariaDB 11.8; and the indexes without which their readers find nothing:
-/// of cracklib-runtime 2.9, desktop-file-utils 0.28, dlocate 1.12, gdk-pixbuf 2.42, graphviz 2.42, menu 2.1,
-/// shared-mime-info 2.4 and mkfontscale 1.2.
-const NAMES: [&str; 12] = [
+/// of cracklib-runtime 2.9, desktop-file-utils 0.28, dlocate 1.12, doc-base 0.11, gdk-pixbuf 2.42, gosa 2.8,
+/// graphviz 2.42, menu 2.1, shared-mime-info 2.4 and mkfontscale 1.2. debsecan 0.4.20 takes a minute at random,
+/// etckeeper 1.18 keeps the history of the machine's `/etc`, munin-node 2.0.76 links the plugins that run on the
+/// machine, sendmail 8.18 has m4 make its configuration, and cmigemo 1.2 converts a dictionary.
+const NAMES: [&str; 19] = [
+    "debsecan-create-cron",
+    "etckeeper",
     "gdk-pixbuf-query-loaders",
+    "install-docs",
     "libgvc6-config-update",
     "mariadb-install-db",
     "mkfontdir",
     "mkfontscale",
+    "munin-node-configure",
     "mysql_install_db",
     "pg_createcluster",
+    "update-cmigemo-dict",
     "update-cracklib",
     "update-desktop-database",
     "update-dlocatedb",
+    "update-gosa",
     "update-menus",
     "update-mime-database",
+    "update_sendmail",
 ];
 
 /// A program that makes no data.
@@ -79,6 +88,22 @@ pub(super) fn setupcon(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Resu
     Ok(0)
 }
 
+/// `octave .. --eval "pkg ('rebuild');"` of octave 9: the list of the packages of Octave.
+pub(super) fn octave(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const OPTIONS: [&[u8]; 4] =
+        [b"--silent", b"--no-history", b"--no-init-file", b"--no-window-system"];
+    match call.arguments() {
+        [options @ .., eval, program]
+            if options.iter().all(|option| OPTIONS.contains(&option.as_slice()))
+                && eval == b"--eval"
+                && program == b"pkg ('rebuild');" =>
+        {
+            no_data(system, call)
+        }
+        _ => Err(call.unsupported("a program of Octave")),
+    }
+}
+
 /// `update-binfmts --import` of binfmt-support 2.2.2, where no package brings a format.
 pub(super) fn update_binfmts(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     let is_import = call.arguments() == [b"--import".to_vec()];
@@ -130,8 +155,15 @@ mod tests {
     /// What a timer or a call on the machine makes anew is told, be its program a shell script or none.
     #[test]
     fn indexes_of_services_are_told() {
-        let names =
-            ["libgvc6-config-update -c", "update-cracklib", "update-dlocatedb -b", "update-menus"];
+        let names = [
+            "etckeeper init",
+            "install-docs --install-all",
+            "libgvc6-config-update -c",
+            "munin-node-configure --shell",
+            "update-cracklib",
+            "update-dlocatedb -b",
+            "update-menus",
+        ];
         for call in names {
             let name = call.split(' ').next().unwrap();
             for text in ["+x", "#!/bin/sh\nexit 1\n"] {
@@ -140,6 +172,22 @@ mod tests {
                 assert_eq!(data(&[(&path, text)], &format!("set -e; {call}")), left_out);
             }
         }
+    }
+
+    /// Each in its own folder, script or not.
+    #[test]
+    fn data_of_other_languages_is_told() {
+        let files = [
+            ("/usr/share/sendmail/update_sendmail", "#!/bin/sh -e\nexit 1\n"),
+            ("/usr/bin/octave", "+x"),
+            ("/usr/bin/chmod", "+x"),
+        ];
+        let script = "chmod 755 /usr/share/sendmail/update_sendmail; /usr/share/sendmail/update_sendmail || exit 1; \
+                      octave --silent --eval \"pkg ('rebuild');\"";
+        let calls = data(&files, script).into_iter().map(|left_out| left_out.call);
+        let expected = ["update_sendmail", "octave --silent --eval pkg ('rebuild');"];
+        assert_eq!(calls.collect::<Vec<_>>(), expected);
+        assert!(stop(&files, "octave --eval 1").contains("a program of Octave"));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"java" => left_out::java,
         b"lighty-enable-mod" => lighttpd::enable,
         b"localedef" => locales::localedef,
+        b"octave" => left_out::octave,
         b"pam_getenv" => locales::pam_getenv,
         b"pg_checksystem" => postgresql::pg_checksystem,
         b"pg_conftool" => postgresql::pg_conftool,
