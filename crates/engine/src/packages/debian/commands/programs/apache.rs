@@ -60,9 +60,7 @@ fn one(
 ) -> Result<u8, Stop> {
     let Kind { folder, suffix, .. } = kind;
     let is_module = *folder == "mods";
-    if name.contains(['*', '?', '[', '{']) {
-        return Err(call.unsupported(format!("the pattern {name}")));
-    }
+    let name = without_suffix(call, kind, name)?;
     let threaded = ["event", "worker"].iter().any(|mpm| is_enabled(system, &format!("mpm_{mpm}")));
     let name = if is_module && name == "cgi" && threaded { "cgid" } else { name };
     let file = format!("/etc/apache2/{folder}-available/{name}{suffix}");
@@ -93,6 +91,21 @@ fn one(
         return Ok(1);
     }
     link(system, call, kind, name, is_maintainer)
+}
+
+/// A name that may have its file's suffix.
+fn without_suffix<'n>(call: &Call<'_>, kind: &Kind, name: &'n str) -> Result<&'n str, Stop> {
+    if name.contains(['*', '?', '[', '{']) {
+        return Err(call.unsupported(format!("the pattern {name}")));
+    }
+    match name.strip_suffix(kind.suffix) {
+        Some(name) => Ok(name),
+        // The program takes any byte for the dot.
+        None if name.len() > 4 && name.ends_with(&kind.suffix[1..]) => {
+            Err(call.unsupported(format!("the name {name}")))
+        }
+        None => Ok(name),
+    }
 }
 
 /// Whether a module is enabled.
@@ -207,9 +220,7 @@ fn disable_one(
     is_maintainer: bool,
 ) -> Result<u8, Stop> {
     let is_module = kind.folder == "mods";
-    if name.contains(['*', '?', '[', '{']) {
-        return Err(call.unsupported(format!("the pattern {name}")));
-    }
+    let name = without_suffix(call, kind, name)?;
     if is_module && ESSENTIAL.contains(&name) {
         return Err(call.unsupported(format!("a module that others may need {name}")));
     }
@@ -331,9 +342,10 @@ fn query_one(
         Err(status) => return Ok(status),
     };
     let name = name.strip_prefix("mod").unwrap_or(name);
-    if name.contains(".conf") || name.contains(".load") {
-        return Err(call.unsupported(format!("the name {name:?}")));
-    }
+    // The first suffix goes, wherever it stands.
+    let suffix = [".conf", ".load"].into_iter().filter_map(|one| name.find(one)).min();
+    let without = suffix.map(|at| [&name[..at], &name[at + ".conf".len()..]].concat());
+    let name = without.as_deref().unwrap_or(name);
     let by = |what: &str, name: &str| {
         ["maint", "admin"].into_iter().find(|who| {
             let mark = format!("/var/lib/apache2/{}/{what}_by_{who}/{name}", kind.state);
@@ -416,6 +428,11 @@ mod tests {
                         mpm_event (enabled by maintainer script)\n\
                         /etc/apache2/sites-enabled: No such file or directory\n1\n";
         assert_eq!(output(&files, script), expected);
+        let script =
+            "a2query -c d.conf; a2query -qm mpm_event.load && a2query -c c.conf 2>&1; echo $?";
+        let expected =
+            "d (enabled by unknown)\nNo conf matches c (disabled by maintainer script)\n33\n";
+        assert_eq!(output(&files, script), expected);
         assert!(stop(&files, "a2query -v").contains("a2query"));
         assert!(stop(&files, "a2query").contains("asks nothing"));
     }
@@ -440,8 +457,8 @@ mod tests {
         ];
         let script = "a2enmod -m -q neg; echo $?; a2enmod -q neg; a2enmod gone 2>/dev/null; echo $?; \
                       a2enmod w 2>/dev/null; echo $?; ls /etc/apache2/mods-enabled /var/lib/apache2/module/enabled_by_maint; \
-                      a2ensite -q 000-default; ls /etc/apache2/sites-enabled /var/lib/apache2/site/enabled_by_admin; \
-                      a2enconf c 2>/dev/null; echo $?; a2enmod -q mpm_event cgi; ls /var/lib/apache2/module/enabled_by_admin";
+                      a2ensite -q 000-default.conf; ls /etc/apache2/sites-enabled /var/lib/apache2/site/enabled_by_admin; \
+                      a2enconf c.conf 2>/dev/null; echo $?; a2enmod -q mpm_event cgi; ls /var/lib/apache2/module/enabled_by_admin";
         let expected = "0\n1\n1\n/etc/apache2/mods-enabled:\nmime.conf\nmime.load\nneg.load\n\n\
                         /var/lib/apache2/module/enabled_by_maint:\nmime\nneg\n\
                         /etc/apache2/sites-enabled:\n000-default.conf\n\n\
