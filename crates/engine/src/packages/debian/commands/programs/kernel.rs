@@ -14,8 +14,10 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"aa-status" => aa_status,
         b"auditctl" => auditctl,
         b"findmnt" => findmnt,
+        b"ip" => ip,
         b"lpstat" => lpstat,
         b"lsmod" => lsmod,
+        b"systemd-detect-virt" => detect_virt,
         _ => return None,
     })
 }
@@ -63,6 +65,39 @@ fn findmnt(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     }
 }
 
+/// `ip link` of iproute2 6.15, where there is no interface but the one that every system has.
+fn ip(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const LOOPBACK: &[u8] =
+        b"1: lo: <LOOPBACK> mtu 65536 qdisc noop state DOWN mode DEFAULT group default qlen 1000\n    \
+          link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00\n";
+    match call.arguments() {
+        [object] if object == b"l" || object == b"link" => {
+            call.print(LOOPBACK);
+            Ok(0)
+        }
+        words => Err(call.unsupported(shown(words))),
+    }
+}
+
+/// `systemd-detect-virt [--quiet] --container` of systemd 257: an image is a machine, and no container.
+fn detect_virt(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let (mut is_quiet, mut is_container) = (false, false);
+    for word in call.arguments() {
+        match word.as_slice() {
+            b"-q" | b"--quiet" => is_quiet = true,
+            b"-c" | b"--container" => is_container = true,
+            _ => return Err(call.unsupported(shown(call.arguments()))),
+        }
+    }
+    if !is_container {
+        return Err(call.unsupported("the kind of machine, which runs the image"));
+    }
+    if !is_quiet {
+        call.print(b"none\n");
+    }
+    Ok(1)
+}
+
 /// `lsmod` of kmod 34, where there is no `/proc/modules`.
 fn lsmod(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     if let [_, ..] = call.arguments() {
@@ -95,13 +130,15 @@ mod tests {
             ("/usr/sbin/aa-status", "+x"),
             ("/usr/sbin/auditctl", "+x"),
             ("/usr/bin/findmnt", "+x"),
+            ("/usr/bin/ip", "+x"),
             ("/usr/bin/lpstat", "+x"),
             ("/usr/sbin/lsmod", "+x"),
+            ("/usr/bin/systemd-detect-virt", "+x"),
         ];
         let script = "aa-enabled; echo $?; aa-enabled --quiet; echo $?; aa-status --enabled; echo $?; \
-                      auditctl -s 2>/dev/null; echo $?; findmnt /; echo $?; lsmod 2>/dev/null; echo $?; lpstat -h /run/cups/cups.sock -r; echo $?";
-        let expected =
-            "No - not available on this system.\n1\n1\n1\n1\n1\n1\nscheduler is not running\n0\n";
+                      auditctl -s 2>/dev/null; echo $?; findmnt /; echo $?; lsmod 2>/dev/null; echo $?; lpstat -h /run/cups/cups.sock -r; echo $?; \
+                      systemd-detect-virt --quiet --container; echo $?; systemd-detect-virt -c; echo $?; ip l | grep -c UP";
+        let expected = "No - not available on this system.\n1\n1\n1\n1\n1\n1\nscheduler is not running\n0\n1\nnone\n1\n0\n";
         assert_eq!(output(&files, script), expected);
         for script in [
             "aa-enabled -z",
@@ -111,6 +148,9 @@ mod tests {
             "findmnt",
             "lsmod x",
             "lpstat -a",
+            "ip addr",
+            "systemd-detect-virt",
+            "systemd-detect-virt --vm",
         ] {
             assert!(stop(&files, script).contains(script.split(' ').next().unwrap()), "{script}");
         }

@@ -9,6 +9,7 @@ mod immodules;
 mod kernel;
 mod left_out;
 mod lighttpd;
+mod linux;
 mod locales;
 mod mailcap;
 mod postgresql;
@@ -30,6 +31,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"gtk-query-immodules-3.0" => immodules::update_cache,
         b"java" => left_out::java,
         b"lighty-enable-mod" => lighttpd::enable,
+        b"linux-version" => linux::linux_version,
         b"localedef" => locales::localedef,
         b"octave" => left_out::octave,
         b"pam_getenv" => locales::pam_getenv,
