@@ -6,6 +6,7 @@ mod chrony;
 mod emacs;
 mod glib;
 mod immodules;
+mod inetd;
 mod kernel;
 mod left_out;
 mod lighttpd;
@@ -44,6 +45,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"ucfq" => ucf::ucfq,
         b"update-binfmts" => left_out::update_binfmts,
         b"update-catalog" => catalogs::update_catalog,
+        b"update-inetd" => inetd::update_inetd,
         b"update-mime" => mailcap::update_mime,
         b"update-locale" => locales::update_locale,
         b"update-xmlcatalog" => catalogs::update_xmlcatalog,
