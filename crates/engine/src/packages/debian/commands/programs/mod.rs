@@ -14,6 +14,7 @@ mod linux;
 mod locales;
 mod mailcap;
 mod postgresql;
+mod sax;
 mod secrets;
 mod su;
 mod ucf;
@@ -48,6 +49,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"update-inetd" => inetd::update_inetd,
         b"update-mime" => mailcap::update_mime,
         b"update-locale" => locales::update_locale,
+        b"update-perl-sax-parsers" => sax::update,
         b"update-xmlcatalog" => catalogs::update_xmlcatalog,
         name => {
             let others = kernel::program(name).or_else(|| left_out::program(name));
