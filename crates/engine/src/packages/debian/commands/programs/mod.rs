@@ -3,6 +3,7 @@
 mod apache;
 mod catalogs;
 mod chrony;
+mod configurations;
 mod emacs;
 mod glib;
 mod immodules;
@@ -28,9 +29,14 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"a2enconf" | b"a2enmod" | b"a2ensite" => apache::enable,
         b"a2query" => apache::query,
         b"chronyd" => chrony::chronyd,
+        b"debsecan" => configurations::debsecan,
+        b"dump-firebird-config" => configurations::dump_firebird,
         b"emacs-package-install" => emacs::package_install,
+        b"git" => configurations::git,
         b"glib-compile-schemas" => glib::compile_schemas,
         b"gtk-query-immodules-3.0" => immodules::update_cache,
+        b"icinga2" => configurations::icinga,
+        b"ikiwiki-mass-rebuild" => configurations::ikiwiki,
         b"java" => left_out::java,
         b"lighty-enable-mod" => lighttpd::enable,
         b"linux-version" => linux::linux_version,
