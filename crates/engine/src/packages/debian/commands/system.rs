@@ -29,10 +29,11 @@ const SCRIPTS_MAX: u64 = 20;
 
 /// Where programs are that this module and `cvmkit_shell` stand in for: a script with such a name
 /// elsewhere is what the package made of it.
-const PROGRAM_FOLDERS: [&[u8]; 6] = [
+const PROGRAM_FOLDERS: [&[u8]; 7] = [
     b"/usr/bin",
     b"/usr/lib/systemd",
     b"/usr/sbin",
+    b"/usr/share/apt-cacher",
     b"/usr/share/firebird/4.0",
     b"/usr/share/postgresql-common",
     b"/usr/share/sendmail",

@@ -1,6 +1,7 @@
 //! Programs that one package brings for the scripts of its own family.
 
 mod apache;
+mod apt;
 mod catalogs;
 mod chrony;
 mod configurations;
@@ -28,6 +29,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"a2disconf" | b"a2dismod" | b"a2dissite" => apache::disable,
         b"a2enconf" | b"a2enmod" | b"a2ensite" => apache::enable,
         b"a2query" => apache::query,
+        b"apt-get" => apt::apt_get,
         b"chronyd" => chrony::chronyd,
         b"debsecan" => configurations::debsecan,
         b"dump-firebird-config" => configurations::dump_firebird,
@@ -37,6 +39,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"gtk-query-immodules-3.0" => immodules::update_cache,
         b"icinga2" => configurations::icinga,
         b"ikiwiki-mass-rebuild" => configurations::ikiwiki,
+        b"install.pl" => apt::apt_cacher,
         b"java" => left_out::java,
         b"lighty-enable-mod" => lighttpd::enable,
         b"linux-version" => linux::linux_version,
