@@ -95,12 +95,7 @@ impl Regex {
         Self::perl(call, pattern, ignore_case, "(?m:$)")
     }
 
-    fn perl(
-        call: &Call<'_>,
-        pattern: &[u8],
-        ignore_case: bool,
-        end: &str,
-    ) -> Result<Self, Stop> {
+    fn perl(call: &Call<'_>, pattern: &[u8], ignore_case: bool, end: &str) -> Result<Self, Stop> {
         let refused = |why: &str| {
             call.unsupported(format!("the expression `{}` of Perl ({why})", shown(pattern)))
         };

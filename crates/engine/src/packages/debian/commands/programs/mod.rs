@@ -52,6 +52,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"pg_updatedicts" => postgresql::pg_updatedicts,
         b"runuser" | b"su" => su::su,
         b"setupcon" => left_out::setupcon,
+        b"twadmin" => secrets::twadmin,
         b"ucfq" => ucf::ucfq,
         b"update-binfmts" => left_out::update_binfmts,
         b"update-catalog" => catalogs::update_catalog,

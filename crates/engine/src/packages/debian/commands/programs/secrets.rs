@@ -109,3 +109,46 @@ fn unmade(call: &Call<'_>) -> Result<Vec<Unmade>, Stop> {
         _ => Vec::new(),
     })
 }
+
+/// `twadmin` of tripwire 2.4.3: keys, and the files that they sign. Without a configuration there is none to show.
+pub(super) fn twadmin(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const CONFIGURATION: &str = "/etc/tripwire/tw.cfg";
+    const NO_FILE: u8 = 8;
+    match call.arguments() {
+        [mode, what] if mode == b"-m" && what == b"f" => {
+            match system.status(CONFIGURATION.as_bytes(), true) {
+                Ok(_) => Err(call.unsupported(format!("what {CONFIGURATION} says"))),
+                Err(error) => {
+                    call.fail("", CONFIGURATION.as_bytes(), error);
+                    Ok(NO_FILE)
+                }
+            }
+        }
+        [mode, what, ..] if mode == b"-m" && [b"F", b"G", b"P"].iter().any(|one| what == one) => {
+            no_key(system, call)
+        }
+        _ => Err(call.unsupported("these words")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::debian::commands::tests::{machine, run, stop};
+    use crate::rootfs;
+
+    #[test]
+    fn keys_of_tripwire_are_left_out_and_told() {
+        let files = [("/usr/sbin/twadmin", "+x")];
+        let request = rootfs::Request::default();
+        let mut assembly = machine(&request, &files);
+        let mut system = System::new(&mut assembly, &[], "amd64");
+        let script =
+            "twadmin -m f 2>/dev/null || echo $?; echo x | twadmin -m G -S /etc/tripwire/site.key";
+        let finished = run(&mut system, script).unwrap();
+        assert_eq!(finished.output, b"8\n");
+        let calls: Vec<&str> = system.asked.secrets.iter().map(|one| one.call.as_str()).collect();
+        assert_eq!(calls, ["twadmin -m G -S /etc/tripwire/site.key"]);
+        assert!(stop(&files, "twadmin -m p").contains("these words"));
+    }
+}
