@@ -65,9 +65,9 @@ fn encode(bytes: &[u8], width: usize) -> Vec<u8> {
     for group in bytes.chunks(3) {
         let at = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
         let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
+        for place in 0..4usize {
             let index = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
-            text.push(if place as usize <= group.len() { ALPHABET[index] } else { b'=' });
+            text.push(if place <= group.len() { ALPHABET[index] } else { b'=' });
         }
     }
     if width == 0 {
