@@ -121,6 +121,8 @@ impl System<'_, '_> {
             Script::Preinst if !in_frontend => Frontend::Waits(start.arguments.clone()),
             _ => Frontend::Runs,
         };
+        // What a script asked of debconf before was for itself alone.
+        self.debconf.escapes = false;
         self.begin(&start.name)?;
         let name = start.name.clone();
         let finished = self.script(text, start);

@@ -9,6 +9,15 @@ use super::answers::{AnswerProblem, Answers, Kind, split_list};
 /// What a variable in a template begins with, whose value is a script's to give.
 const VARIABLE: &str = "${";
 
+/// The flag of a question that was asked, and the old one that says the opposite (`flag`, `Debconf/Question.pm`).
+const SEEN: &str = "seen";
+const IS_DEFAULT: &str = "isdefault";
+
+/// The other value of a flag: all but `true` is false.
+fn opposite(value: &str) -> &'static str {
+    if value == "true" { "false" } else { "true" }
+}
+
 /// All templates and questions, and the answers that somebody gave beforehand.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
@@ -17,7 +26,7 @@ pub(crate) struct Database {
     templates: BTreeMap<String, BTreeMap<String, String>>,
     questions: BTreeMap<String, Question>,
     /// Whether the script that runs has asked for escaped values (`CAPB escape`).
-    pub(super) escapes: bool,
+    pub(crate) escapes: bool,
     /// Whether the maintainer script that runs is one of debconf's frontend.
     pub(crate) frontend: Frontend,
     /// The package whose script runs, or whose templates are loaded.
@@ -154,7 +163,11 @@ impl Database {
         }
     }
 
+    /// A flag of a question; `isdefault` is an old name of what is not `seen`.
     pub(super) fn flag(&self, name: &str, flag: &str) -> &str {
+        if flag == IS_DEFAULT {
+            return opposite(self.flag(name, SEEN));
+        }
         let question = self.questions.get(name);
         question.and_then(|question| question.flags.get(flag)).map_or("false", String::as_str)
     }
@@ -194,6 +207,10 @@ impl Question {
     }
 
     pub(super) fn set_flag(&mut self, flag: &str, value: &str) {
+        let (flag, value) = match flag {
+            IS_DEFAULT => (SEEN, opposite(value)),
+            flag => (flag, value),
+        };
         self.flags.insert(flag.to_owned(), value.to_owned());
     }
 

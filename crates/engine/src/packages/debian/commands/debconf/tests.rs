@@ -7,8 +7,9 @@ use std::fs;
 use cvmkit_shell::evaluation::Start;
 
 use super::{Answers, Database};
-use crate::packages::debian::commands::System;
 use crate::packages::debian::commands::tests::{machine, run};
+use crate::packages::debian::commands::{Script, System};
+use crate::packages::debian::tests::package;
 use crate::rootfs::Request;
 use crate::rootfs::tests::{assembly, oracle};
 
@@ -63,6 +64,10 @@ GET p/filled
 REGISTER p/flag p/own
 GET p/own
 FGET p/own seen
+FGET p/text isdefault
+FSET p/text isdefault false
+FGET p/text seen
+FGET p/text isdefault
 RESET p/flag
 GET p/flag
 FGET p/flag seen
@@ -129,6 +134,24 @@ fn theirs(selections: &[[&str; 3]]) -> Option<Vec<String>> {
 
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Each script has a frontend of its own, which knows of no capability that another one asked for.
+#[test]
+fn what_a_script_escapes_is_its_own() {
+    let request = Request::default();
+    let mut assembly = assembly(&request, &[("/usr/share/debconf/confmodule", "")]);
+    let packages = [package("p", "", &[])];
+    let mut system = System::new(&mut assembly, &packages, "amd64");
+    system.debconf.load(TEMPLATES.as_bytes()).unwrap();
+    for (capability, value) in [("escape", "a\nb"), ("", "a\\nb")] {
+        let script = format!(
+            "#!/bin/sh\n. /usr/share/debconf/confmodule\ndb_capb {capability}\ndb_set p/text 'a\\nb'\n"
+        );
+        let script = script.replace("db_capb \n", "");
+        system.maintain(&packages[0], &Script::Config, script.as_bytes(), true).unwrap();
+        assert_eq!(system.debconf.value("p/text"), value, "{capability}");
+    }
 }
 
 #[test]
