@@ -54,6 +54,10 @@ printf 'a\nb\n' | sort -c; echo $?; printf 'b\na\n' | sort -c; echo $?; printf '
 ----
 echo plain | iconv -f UTF-8 -t ASCII; printf 'Ergo\342\200\221L \305\252 caf\303\251 \342\200\234q\342\200\235 \302\251 \342\200\224 \303\206\342\200\246\n' | iconv -f UTF-8 -t ANSI_X3.4-1968//TRANSLIT; printf '\351\n' | iconv -f ISO-8859-1 -t UTF-8; printf '\303\251\n' | iconv -t latin1 -f utf8 >/dev/null; echo a >f; iconv --from-code=ascii --to-code=utf8 f f; iconv -f utf-8 -t ascii missing; echo $?
 ----
+printf 'one two three four\nfive\n\n' | fold -w 8; printf 'one two three fourfivesix seven\n' | fold -s -w 8; printf 'a\tb c\td\n' | fold -w 10; printf 'a\tb c\td\n' | fold -b -w 3; printf 'a\tb c\td\te' | fold -s -w 12; printf 'ab\rcd\b\be\n' | fold -w 2; printf 'xxxxxxxxx yyyy' | fold -sw 5; printf '\tx\n' | fold -w 4; echo a >f; fold f f missing; echo $?
+----
+printf 'Ergo\342\200\221L caf\303\251 \342\200\234q\342\200\235 \342\202\254\n' | iconv -f UTF-8 -t UTF-8//TRANSLIT; printf '\351\n' | iconv -f ISO-8859-1 -t utf8//translit
+----
 for c in 300 301 302 303 304 305 306 307 310 311 312 313 314 315 316 317 320 321 322 323 324 325 326 327 330 331 332 333 334 335 336 337 340 341 347 360 367 370 377; do printf "\\$c\n" | iconv -f ISO-8859-1 -t UTF-8 | iconv -f UTF-8 -t ASCII//TRANSLIT; done; printf '\304\200\304\261\305\201\305\222\305\223\305\276\n' | iconv -f UTF-8 -t ASCII//TRANSLIT
 ----
 printf 'a  b\nc\n\n' | xargs; printf '' | xargs; printf '' | xargs -r; printf 'a b c' | xargs -n 2; printf 'a\n' | xargs -0; echo end

@@ -83,7 +83,8 @@ pub(in super::super) fn iconv<W: World>(world: &mut W, call: &mut Call<'_>) -> R
     let unknown = |name: &[u8]| call.unsupported(format!("the set of characters {}", shown(name)));
     let from = Set::of(from).ok_or_else(|| unknown(from))?;
     let to = Set::of(to).ok_or_else(|| unknown(to))?;
-    let is_replaced = way.eq_ignore_ascii_case(b"TRANSLIT") && to == Set::Ascii;
+    // UTF-8 has every character, and nothing to replace.
+    let is_replaced = way.eq_ignore_ascii_case(b"TRANSLIT") && to != Set::Latin;
     if !(way.is_empty() || is_replaced) || options.has(b'c') {
         return Err(call.unsupported("characters that are left out"));
     }

@@ -8,6 +8,7 @@ mod cut;
 mod digests;
 mod ends;
 mod expr;
+mod fold;
 mod grep;
 mod iconv;
 mod lines;
@@ -43,6 +44,7 @@ pub(super) fn program<W: World>(name: &[u8]) -> Option<Program<W>> {
         b"egrep" => grep::egrep,
         b"expr" => expr::expr,
         b"fgrep" => grep::fgrep,
+        b"fold" => fold::fold,
         b"grep" => grep::grep,
         b"head" => ends::head,
         b"iconv" => iconv::iconv,
