@@ -51,6 +51,7 @@ fn program(name: &[u8]) -> Option<Program> {
         b"chfn" => accounts::chfn,
         b"deb-systemd-helper" => units::deb_systemd_helper,
         b"deb-systemd-invoke" => units::deb_systemd_invoke,
+        b"deluser" => accounts::deluser,
         b"depmod" => machine::depmod,
         b"dpkg" => dpkg::dpkg,
         b"dpkg-divert" => divert::dpkg_divert,

@@ -447,7 +447,7 @@ fn system_users_are_those_of_adduser() {
     let script = "adduser --system u; adduser u adm; echo $?; adduser u none 2>/dev/null; echo $?; \
                   adduser none adm 2>/dev/null; echo $?; getent group adm; getent passwd 999 | grep -c u; \
                   getent passwd none; echo $?; id -u u";
-    assert_eq!(output(&files, script), "0\n11\n10\nadm:x:4:u\n1\n2\n999\n");
+    assert_eq!(output(&files, script), "0\n12\n12\nadm:x:4:u\n1\n2\n999\n");
     let script =
         "adduser --system --group --home /var/lib/u u; stat -c '%a %u %g' /var/lib /var/lib/u";
     assert_eq!(output(&files, script), "755 0 0\n755 999 999\n");

@@ -1,4 +1,4 @@
-//! adduser(8) and addgroup(8), of system accounts.
+//! adduser(8), addgroup(8) and deluser(8), of system accounts.
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::{Call, Options, gid};
@@ -86,12 +86,43 @@ fn member(
     group: &str,
 ) -> Result<u8, Stop> {
     if !system.has(Table::Passwd, user) {
-        return Ok(call.usage(&format!("The user `{user}' does not exist."), 10));
+        return Ok(call.usage(&format!("The user `{user}' does not exist."), 12));
     }
     if !system.has(Table::Group, group) {
-        return Ok(call.usage(&format!("The group `{group}' does not exist."), 11));
+        return Ok(call.usage(&format!("The group `{group}' does not exist."), 12));
     }
     system.join(user, group).map(|()| 0).map_err(|what| call.unsupported(what))
+}
+
+/// `deluser [-q] USER GROUP`: the user is no member of the group any more.
+pub(in super::super) fn deluser(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+) -> Result<u8, Stop> {
+    let long = [("quiet", b'q'), ("verbose", b'q'), ("system", b's')];
+    let options = Options::of(call, "q", &long)?;
+    let operands: Vec<String> = options.operands.iter().map(|word| text(word)).collect();
+    let [user, group] = operands.as_slice() else {
+        return Err(call.unsupported("an account that goes"));
+    };
+    let Some(row) = system.row(Table::Passwd, user) else {
+        return Ok(call.usage(&format!("The user `{user}' does not exist."), 12));
+    };
+    if !system.has(Table::Group, group) {
+        return Ok(call.usage(&format!("The group `{group}' does not exist."), 12));
+    }
+    let primary = row.get(3).and_then(|id| system.group_names().get(id).cloned());
+    if primary.as_ref() == Some(group) {
+        let message = "You may not remove the user from their primary group.";
+        return Ok(call.usage(message, 43));
+    }
+    match system.leave(user, group).map_err(|what| call.unsupported(what))? {
+        true => Ok(0),
+        false => {
+            let message = format!("The user `{user}' is not a member of group `{group}'.");
+            Ok(call.usage(&message, 42))
+        }
+    }
 }
 
 fn system_user(
@@ -111,7 +142,7 @@ fn system_user(
         (None, None) => gid(system, NO_GROUP.as_bytes()),
     };
     let Some(primary) = primary else {
-        return Ok(call.usage("The group does not exist.", 11));
+        return Ok(call.usage("The group does not exist.", 12));
     };
     let given =
         |letter: u8, default: &str| options.last(letter).map_or_else(|| default.to_owned(), text);
@@ -128,4 +159,25 @@ fn system_user(
         system.make_home(&user.home, id, primary).map_err(|what| call.unsupported(what))?;
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::packages::debian::commands::tests::{output, stop};
+
+    /// As deluser of adduser 3.152 ends.
+    #[test]
+    fn a_user_leaves_a_group() {
+        let files = [
+            ("/etc/passwd", "u:x:900:900::/u:/bin/false\nv:x:901:901::/v:/bin/false\n"),
+            ("/etc/group", "u:x:900:\nadm:x:4:a,u,b\n"),
+            ("/etc/gshadow", "u:!::\nadm:*::u,b\n"),
+            ("/usr/sbin/deluser", "+x"),
+        ];
+        let script = "for two in 'u adm' 'u adm' 'v adm' 'u u' 'w adm' 'u x'; do \
+                      deluser -q $two 2>/dev/null; echo $?; done; cat /etc/group /etc/gshadow";
+        let expected = "0\n42\n42\n43\n12\n12\nu:x:900:\nadm:x:4:a,b\nu:!::\nadm:*::b\n";
+        assert_eq!(output(&files, script), expected);
+        assert!(stop(&files, "deluser u").contains("an account that goes"));
+    }
 }

@@ -9,7 +9,7 @@ mod getent;
 mod shadow;
 mod tables;
 
-pub(super) use adduser::adduser;
+pub(super) use adduser::{adduser, deluser};
 pub use changes::AccountChange;
 pub(super) use changes::{Versions, changes};
 pub(super) use getent::getent;

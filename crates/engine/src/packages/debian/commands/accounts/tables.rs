@@ -188,6 +188,24 @@ impl System<'_, '_> {
         Ok(())
     }
 
+    /// Takes a user out of a group; false if it is no member.
+    pub(in super::super) fn leave(&mut self, user: &str, group: &str) -> Result<bool, String> {
+        let mut was_member = false;
+        for table in [Table::Group, Table::Gshadow] {
+            let mut rows = self.rows(table);
+            let row = rows.iter_mut().find(|row| row.first().is_some_and(|name| name == group));
+            let Some(members) = row.and_then(|row| row.get_mut(3)) else { continue };
+            let kept: Vec<&str> = members.split(',').filter(|one| *one != user).collect();
+            let kept = kept.join(",");
+            if kept != *members {
+                was_member |= matches!(table, Table::Group);
+                *members = kept;
+                self.set_rows(table, &rows)?;
+            }
+        }
+        Ok(was_member)
+    }
+
     /// Makes a home directory where nothing is; the folders above it are root's.
     pub(in super::super) fn make_home(
         &mut self,
