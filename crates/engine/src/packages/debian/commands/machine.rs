@@ -46,21 +46,29 @@ pub(super) fn uname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<
     Ok(0)
 }
 
-/// `hostname [-s|-f|-d]` and `dnsdomainname`, which is the last of them (hostname 3.23): the name that the image has, and
-/// that its `/etc/hosts` knows.
+/// `hostname [-s|-f|-d|-y]` and `dnsdomainname`, which is the third of them (hostname 3.23): the name that the image has,
+/// and that its `/etc/hosts` knows. It is in no domain of NIS, of which a kernel is told when it runs.
 pub(super) fn hostname(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
-    let long = [("short", b's'), ("fqdn", b'f'), ("long", b'f'), ("domain", b'd')];
-    let options = Options::of(call, "sfd", &long)?;
+    let long = [
+        ("short", b's'),
+        ("fqdn", b'f'),
+        ("long", b'f'),
+        ("domain", b'd'),
+        ("nis", b'y'),
+        ("yp", b'y'),
+    ];
+    let options = Options::of(call, "sfdy", &long)?;
     if !options.operands.is_empty() {
         return Err(call.unsupported("another name"));
     }
     let name = system.assembly.request.hostname.unwrap_or("localhost");
-    let asked = if call.name() == "dnsdomainname" { Some(b'd') } else { options.last_of(b"sfd") };
+    let asked = if call.name() == "dnsdomainname" { Some(b'd') } else { options.last_of(b"sfdy") };
     let answer = match (asked, name.split_once('.')) {
         (Some(b's'), Some((host, _))) => host,
         (Some(b'd'), Some((_, domain))) => domain,
         // Of no domain it says nothing, not even a line.
         (Some(b'd'), None) => return Ok(0),
+        (Some(b'y'), _) => return Ok(call.usage("Local domain name not set", 1)),
         _ => name,
     };
     let line = format!("{answer}\n");
@@ -212,8 +220,11 @@ pub(super) fn run_parts(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Res
     Ok(status)
 }
 
-/// python3, as far as it compiles modules, which is a cache.
-pub(super) fn python(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+/// What twisted 24.11 has python3 do for each version of it: it lists the plugins, and keeps the list beside them.
+const TWISTED: &str = "from twisted.plugin import IPlugin, getPlugins; list(getPlugins(IPlugin))";
+
+/// python3, as far as it makes caches: compiled modules, and Twisted's list of plugins.
+pub(super) fn python(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
     let mut words = call.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned());
     let first = words.find(|word| !["-E", "-S", "-B", "-O", "-OO", "-I"].contains(&word.as_str()));
     let module = words.next();
@@ -221,8 +232,46 @@ pub(super) fn python(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, 
         (Some("-m"), Some("py_compile" | "compileall")) => Ok(0),
         (Some(path), _) if path.ends_with("/py_compile.py") => Ok(0),
         (Some(path), _) if path.ends_with("/compileall.py") => Ok(0),
+        (Some("-c"), Some(TWISTED)) => {
+            let why = "the list of Twisted's plugins is a cache";
+            system.asked.declined.insert((call.name(), why));
+            Ok(0)
+        }
         (first, _) => Err(call.unsupported(format!("the program {}", first.unwrap_or_default()))),
     }
+}
+
+/// `py3versions -i|--installed` of python3 3.13: the versions that Debian supports, as far as they are installed.
+pub(super) fn py3versions(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const DEFAULTS: &str = "/usr/share/python3/debian_defaults";
+    match call.arguments() {
+        [word] if word == b"-i" || word == b"--installed" => {}
+        _ => return Err(call.unsupported("another call than for the installed versions")),
+    }
+    let text = system.read(DEFAULTS.as_bytes()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let setting = |key: &str| {
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim()).next_back()
+    };
+    let (Some(default), Some(supported)) =
+        (setting("default-version"), setting("supported-versions"))
+    else {
+        return Err(call.unsupported(format!("{DEFAULTS} without versions")));
+    };
+    let target = system.target(b"/usr/bin/python3").unwrap_or_default();
+    if ![default.to_owned(), format!("/usr/bin/{default}")]
+        .iter()
+        .any(|one| one.as_bytes() == target)
+    {
+        return Err(call.unsupported(format!("/usr/bin/python3, which does not lead to {default}")));
+    }
+    let is_installed =
+        |name: &&str| system.status(format!("/usr/bin/{name}").as_bytes(), false).is_ok();
+    let mut names: Vec<&str> = supported.split(',').map(str::trim).filter(is_installed).collect();
+    names.sort_unstable();
+    call.print(format!("{}\n", names.join(" ")).as_bytes());
+    Ok(0)
 }
 
 /// `setpriv [OPTION..] -- PROGRAM ..` and the like: what runs as another user is run as it is, if it does
@@ -252,8 +301,35 @@ mod tests {
             output(&[("/usr/bin/dnsdomainname", "+x")], script),
             "localhost\nlocalhost\nlocalhost\n"
         );
+        assert_eq!(
+            output(&[], "hostname --nis 2>&1; echo $?; hostname -y 2>/dev/null"),
+            "hostname: Local domain name not set\n1\n"
+        );
         assert!(stop(&[], "hostname other").contains("another name"));
         assert!(stop(&[], "hostname -I").contains("hostname"));
+    }
+
+    /// As `py3versions` of python3 3.13.5 answers.
+    #[test]
+    fn versions_of_python_are_those_that_are_installed() {
+        let defaults = "[DEFAULT]\n# python3\ndefault-version = python3.13\nsupported-versions = python3.9, python3.13, \
+                        python3.12\n";
+        let files = [
+            ("/usr/share/python3/debian_defaults", defaults),
+            ("/usr/bin/py3versions", "+x"),
+            ("/usr/bin/python3.13", "+x"),
+            ("/usr/bin/python3.9", "+x"),
+            ("/usr/bin/python3.8", "+x"),
+            ("/usr/bin/ln", "+x"),
+        ];
+        let script = "ln -s python3.13 /usr/bin/python3; py3versions -i; py3versions --installed";
+        assert_eq!(output(&files, script), "python3.13 python3.9\npython3.13 python3.9\n");
+        let script = "ln -s python3.9 /usr/bin/python3; py3versions -i";
+        assert!(stop(&files, script).contains("does not lead to python3.13"));
+        assert!(stop(&files, "py3versions -d").contains("another call"));
+        let list = |text: &str| format!("python3.13 -c '{text}'; echo $?");
+        assert_eq!(output(&files, &list(super::TWISTED)), "0\n");
+        assert!(stop(&files, &list("print()")).contains("the program -c"));
     }
 
     /// What glibc's `locale -a` says of a system with nothing else than its `C.utf8`.

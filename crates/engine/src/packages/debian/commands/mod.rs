@@ -67,6 +67,7 @@ fn program(name: &[u8]) -> Option<Program> {
         b"invoke-rc.d" | b"service" | b"start-stop-daemon" => units::nothing_starts,
         b"locale" => machine::locale,
         b"pgrep" | b"pidof" => machine::no_process,
+        b"py3versions" => machine::py3versions,
         b"run-parts" => machine::run_parts,
         b"runlevel" => units::runlevel,
         b"setcap" => capabilities::setcap,
