@@ -8,6 +8,7 @@ use cvmkit_shell::evaluation::{Finished, Start};
 
 use super::debconf::{AnswerProblem, Answers, Database, Frontend};
 use super::interpreter::{dialect, letters, shebang};
+use super::perl;
 use super::{State, System};
 use crate::packages::debian::Package;
 use crate::packages::debian::package::ADMIN_DIRECTORY;
@@ -95,13 +96,16 @@ impl System<'_, '_> {
     ) -> Result<Finished, Stop> {
         let (interpreter, argument) = shebang(text).unwrap_or_default();
         let name = format!("{script} of {}", package.name);
-        let options = letters(&argument);
-        let (Some(dialect), Some(options)) = (dialect(&interpreter), options) else {
-            let what = format!(
-                "a script of `{}` can't be evaluated",
-                [interpreter, argument].join(" ").trim()
-            );
-            return Err(Stop::Unsupported { script: name, line: 1, what });
+        let shell = dialect(&interpreter).zip(letters(&argument));
+        let native = match shell {
+            Some(_) => None,
+            None => {
+                Some(perl::program(&package.name, script.file_name(), text).map_err(|why| {
+                    let shown = [interpreter, argument].join(" ");
+                    let what = format!("a script of `{}` can't be evaluated{why}", shown.trim());
+                    Stop::Unsupported { script: name.clone(), line: 1, what }
+                })?)
+            }
         };
         let dpkg = self.packages.get("dpkg").map_or("", |dpkg| dpkg.version.as_str());
         let dpkg = dpkg.split('-').next().unwrap_or(dpkg);
@@ -109,14 +113,7 @@ impl System<'_, '_> {
         if in_frontend {
             environment.insert("DEBIAN_HAS_FRONTEND".to_owned(), b"1".to_vec());
         }
-        let start = Start {
-            environment,
-            name,
-            arguments: script.arguments(),
-            options,
-            dialect,
-            ..Start::default()
-        };
+        let start = Start { environment, name, arguments: script.arguments(), ..Start::default() };
         self.debconf.frontend = match script {
             Script::Preinst if !in_frontend => Frontend::Waits(start.arguments.clone()),
             _ => Frontend::Runs,
@@ -125,12 +122,28 @@ impl System<'_, '_> {
         self.debconf.escapes = false;
         self.begin(&start.name)?;
         let name = start.name.clone();
-        let finished = self.script(text, start);
+        let finished = match native {
+            Some(native) => perl::run(self, native, script.file_name(), &start),
+            None => {
+                let (dialect, options) = shell.unwrap_or_default();
+                self.script(text, Start { dialect, options, ..start })
+            }
+        };
+        self.without_keys(name, finished)
+    }
+
+    /// What a script came to. The files of keys that no build makes are taken out again; a script that used one can't
+    /// be evaluated.
+    fn without_keys(
+        &mut self,
+        script: String,
+        finished: Result<Finished, Stop>,
+    ) -> Result<Finished, Stop> {
         match (finished, self.take_out_unmade()) {
             (Ok(_), Some(path)) => {
                 let path = String::from_utf8_lossy(&path);
                 let what = format!("{path} is a key that no build makes, and the script uses it");
-                Err(Stop::Unsupported { script: name, line: 1, what })
+                Err(Stop::Unsupported { script, line: 1, what })
             }
             (finished, _) => finished,
         }

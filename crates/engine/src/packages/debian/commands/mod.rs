@@ -18,6 +18,7 @@ mod given;
 mod interpreter;
 mod machine;
 mod maintainer;
+mod perl;
 mod programs;
 mod query;
 mod realpath;

@@ -25,7 +25,7 @@ const VERSION: &str = "2.1";
 const BEGIN: &[u8] = b"x_begin";
 
 /// A code with its text.
-type Answer = (u8, String);
+pub(in super::super) type Answer = (u8, String);
 
 /// Answers one command, whose words are those of the call; the status is always 0.
 pub(in super::super) fn frontend(
@@ -38,10 +38,7 @@ pub(in super::super) fn frontend(
         return begin(system, call, words);
     }
     let line = String::from_utf8_lossy(&call.arguments().join(&b' ')).into_owned();
-    let words = match system.debconf.escapes {
-        true => unescaped(&line),
-        false => line.split_whitespace().map(str::to_owned).collect(),
-    };
+    let words = words(&system.debconf, &line);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let package = call.variable("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
     system.debconf.owner = String::from_utf8_lossy(package).into_owned();
@@ -58,6 +55,21 @@ pub(in super::super) fn frontend(
     };
     call.print(format!("{code} {text}\n").as_bytes());
     Ok(0)
+}
+
+/// Answers a line of the protocol; nothing if it is not implemented.
+pub(in super::super) fn command(database: &mut Database, line: &str) -> Option<Answer> {
+    let words = words(database, line);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    answer(database, &words)
+}
+
+/// The words of a line, as the script that runs writes them.
+fn words(database: &Database, line: &str) -> Vec<String> {
+    match database.escapes {
+        true => unescaped(line),
+        false => line.split_whitespace().map(str::to_owned).collect(),
+    }
 }
 
 /// What the confmodule does where no frontend runs: it becomes the frontend, which loads the templates of the
