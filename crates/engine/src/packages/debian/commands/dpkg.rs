@@ -37,6 +37,7 @@ pub(super) fn dpkg(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u
             };
             Ok(if is_package_name(name) { 0 } else { 2 })
         }
+        ["-l" | "--list", name] => query::list(system, call, name),
         ["-s" | "--status" | "-L" | "--listfiles" | "-S" | "--search" | "-W" | "--show", ..] => {
             query::dpkg_query(system, call)
         }

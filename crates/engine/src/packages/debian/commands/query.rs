@@ -73,6 +73,60 @@ impl System<'_, '_> {
     }
 }
 
+/// Fields that make a name known to dpkg, whether a package of it was ever there or not.
+const RELATIONS: [&str; 9] = [
+    "Breaks",
+    "Conflicts",
+    "Depends",
+    "Enhances",
+    "Pre-Depends",
+    "Provides",
+    "Recommends",
+    "Replaces",
+    "Suggests",
+];
+
+/// The head of a list whose names are short (`dpkg-query --list`).
+const LIST: &str = "\
+Desired=Unknown/Install/Remove/Purge/Hold
+| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend
+|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)
+||/ Name           Version      Architecture Description
++++-==============-============-============-=================================
+";
+
+/// The width of a name in such a list.
+const NAME_MAX: usize = 14;
+
+/// `dpkg -l NAME` of a package that is not there: one that another names is listed as unknown (dpkg-query 1.22).
+pub(super) fn list(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+    name: &str,
+) -> Result<u8, Stop> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    if system.states.contains_key(name) || !name.chars().all(is_name) || name.len() > NAME_MAX {
+        return Err(call.unsupported(format!("-l {name}")));
+    }
+    let mut fields = system.states.keys().filter_map(|name| system.packages.get(name.as_str()));
+    let is_named = fields.any(|package| {
+        let fields = package.control.fields.fields();
+        let mut values = fields.filter(|(field, _)| RELATIONS.contains(field));
+        values.any(|(_, value)| {
+            let names = value.split([',', '|']).map(str::trim_start);
+            let mut names = names.map(|one| one.split(|c| !is_name(c)).next().unwrap_or_default());
+            names.any(|one| one == name)
+        })
+    });
+    if !is_named {
+        call.print_error(format!("dpkg-query: no packages found matching {name}\n").as_bytes());
+        return Ok(1);
+    }
+    let line = format!("un  {name:<14} <none>       <none>       (no description available)\n");
+    call.print(format!("{LIST}{line}").as_bytes());
+    Ok(0)
+}
+
 /// The path of a control file in dpkg's database, if the package has the file.
 fn control_path(
     system: &System<'_, '_>,
@@ -230,10 +284,12 @@ mod tests {
                 "Template: q/a\nType: note\n",
             ),
             package("r", "", &[]),
+            package("s", "Suggests: a | nis (>= 1),\n b\n", &[]),
         ];
         let mut system = System::new(&mut assembly, &packages, "amd64");
         system.set_state("p", State::Installed);
         system.set_state("q", State::Unpacked);
+        system.set_state("s", State::Unpacked);
         for (script, expected) in [
             (
                 "dpkg-query -W -f '${Package} ${Version} ${Status}\\n' p",
@@ -262,6 +318,15 @@ mod tests {
                 ". /usr/share/debconf/confmodule; db_get q/a || echo $? >&3; db_x_loadtemplatefile \
                  $(dpkg-query --control-path q templates) q; db_get q/a; echo \"$?$RET\" >&3",
                 "10\n0\n",
+            ),
+            ("dpkg -l r 2>&1; echo $?", "dpkg-query: no packages found matching r\n1\n"),
+            (
+                "dpkg -l nis | grep ^un",
+                "un  nis            <none>       <none>       (no description available)\n",
+            ),
+            (
+                "dpkg -l b | while read -r a rest; do echo $a; done",
+                "Desired=Unknown/Install/Remove/Purge/Hold\n|\n|/\n||/\n+++-==============-============-============-=================================\nun\n",
             ),
             ("dpkg-query -W p:amd64 p:arm64 2>/dev/null; echo $?", "p:amd64\t1.0\n1\n"),
         ] {

@@ -3,7 +3,7 @@
 
 use cvmkit_shell::Stop;
 use cvmkit_shell::commands::Call;
-use cvmkit_shell::world::{FileError, Files as _};
+use cvmkit_shell::world::{FileError, Files as _, World as _};
 
 use crate::packages::debian::commands::System;
 use crate::packages::debian::commands::asked::LeftOut;
@@ -51,6 +51,17 @@ fn leave_out(system: &mut System<'_, '_>, left_out: LeftOut) {
     if !system.asked.data.contains(&left_out) {
         system.asked.data.push(left_out);
     }
+}
+
+/// `newaliases`: a mail system reads its aliases from a database that is made of `/etc/aliases`, but exim4, whose
+/// program of this name does nothing then (exim(8), `-bi`).
+pub(super) fn newaliases(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let program = system.find(b"newaliases", b"/usr/bin:/usr/sbin");
+    let program = program.and_then(|path| system.real_path(&path).ok()).unwrap_or_default();
+    if program != b"/usr/sbin/exim4" {
+        leave_out(system, LeftOut::of(call));
+    }
+    Ok(0)
 }
 
 /// `java -version`, by which the scripts of ca-certificates-java 20240118 look whether a Java machine runs: it
@@ -188,6 +199,17 @@ mod tests {
         let expected = ["update_sendmail", "octave --silent --eval pkg ('rebuild');"];
         assert_eq!(calls.collect::<Vec<_>>(), expected);
         assert!(stop(&files, "octave --eval 1").contains("a program of Octave"));
+    }
+
+    /// A mail system that reads the file itself lacks nothing.
+    #[test]
+    fn aliases_of_mail_are_told() {
+        let files =
+            [("/usr/sbin/exim4", "+x"), ("/usr/bin/ln", "+x"), ("/usr/bin/newaliases", "+x")];
+        let left_out = [LeftOut { package: "p".into(), call: "newaliases".to_owned() }];
+        assert_eq!(data(&files, "newaliases"), left_out);
+        let script = "ln -s ../sbin/exim4 /usr/bin/newaliases; newaliases";
+        assert!(data(&files[..2], script).is_empty());
     }
 
     #[test]

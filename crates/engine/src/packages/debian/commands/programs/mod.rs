@@ -15,6 +15,7 @@ mod lighttpd;
 mod linux;
 mod locales;
 mod mailcap;
+mod postfix;
 mod postgresql;
 mod sax;
 mod secrets;
@@ -44,12 +45,14 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"lighty-enable-mod" => lighttpd::enable,
         b"linux-version" => linux::linux_version,
         b"localedef" => locales::localedef,
+        b"newaliases" => left_out::newaliases,
         b"octave" => left_out::octave,
         b"pam_getenv" => locales::pam_getenv,
         b"pg_checksystem" => postgresql::pg_checksystem,
         b"pg_conftool" => postgresql::pg_conftool,
         b"pg_lsclusters" => postgresql::pg_lsclusters,
         b"pg_updatedicts" => postgresql::pg_updatedicts,
+        b"postconf" => postfix::postconf,
         b"runuser" | b"su" => su::su,
         b"setupcon" => left_out::setupcon,
         b"twadmin" => secrets::twadmin,
