@@ -16,9 +16,16 @@ pub enum FindingKind {
     PrivateKey,
     /// An account takes an empty password; the path is `/etc/shadow:NAME` or `/etc/passwd:NAME`.
     EmptyPassword,
-    /// An account has the hash of a password, which whoever has the image can guess at; the path is
-    /// `/etc/shadow:NAME` or `/etc/passwd:NAME`.
+    /// An account or a group has the hash of a password, which whoever has the image can guess at; the path is
+    /// `/etc/shadow:NAME`, `/etc/passwd:NAME`, `/etc/gshadow:NAME` or `/etc/group:NAME`.
     Password,
+    /// A unit, or a line of `/etc/inittab`, logs somebody in on a terminal without a password.
+    Autologin,
+    /// A setting of sshd lets somebody in by what is no key of the image: without a password, as root with one, or by
+    /// keys that a program says while the image runs.
+    SshLogin,
+    /// A rule of sudo or doas asks for no password.
+    SudoWithoutPassword,
     /// Everybody may write a file, or a folder without the sticky bit.
     WorldWritable,
     /// Members of a group but root's may write a file or folder below `/usr`, `/etc`, `/boot` or `/opt`.
@@ -29,7 +36,7 @@ pub enum FindingKind {
     Capabilities,
     /// A device node: who may open it has the device, whichever it is on the machine.
     Device,
-    /// A file says whose keys log in over SSH.
+    /// A file says whose keys log in over SSH, or a setting of sshd where such files are.
     AuthorizedKeys,
     /// An ELF file needs a library that is not in the image.
     MissingLibrary,
@@ -49,6 +56,9 @@ impl FindingKind {
             Self::PrivateKey => "private-key",
             Self::EmptyPassword => "empty-password",
             Self::Password => "password",
+            Self::Autologin => "autologin",
+            Self::SshLogin => "ssh-login",
+            Self::SudoWithoutPassword => "sudo-without-password",
             Self::WorldWritable => "world-writable",
             Self::GroupWritable => "group-writable",
             Self::Setuid => "setuid",
@@ -151,6 +161,9 @@ mod tests {
             FindingKind::PrivateKey,
             FindingKind::EmptyPassword,
             FindingKind::Password,
+            FindingKind::Autologin,
+            FindingKind::SshLogin,
+            FindingKind::SudoWithoutPassword,
             FindingKind::WorldWritable,
             FindingKind::GroupWritable,
             FindingKind::Setuid,

@@ -1,12 +1,14 @@
 //! A hardening audit of the finished tree: what an attacker, or nobody at all, could make use of.
 //!
 //! [`find`] lists findings, [`judge`] asks which of them the definition allows. Contents are read once, in
-//! parallel. Login paths are not among them: [`super::terminals`] refuses an image that has one. Deliberately
-//! absent: versions with known faults, which a scanner of the SBOM knows.
+//! parallel. Who can enter by settings and passwords is among them; what opens a terminal is not, as
+//! [`super::terminals`] refuses an image that has it. Deliberately absent: versions with known faults, which a
+//! scanner of the SBOM knows.
 
 mod access;
 mod elf;
 mod keys;
+mod logins;
 mod needs;
 mod origin;
 mod passwords;
@@ -38,9 +40,12 @@ pub(crate) fn find(assembly: &Assembly<'_>, with_needs: bool) -> Result<Vec<Find
         nodes.par_iter().map(|(path, id)| search.file(path, *id)).collect();
     let mut findings: Vec<Finding> = found?.into_iter().flatten().collect();
     findings.extend(passwords::find(assembly)?);
+    findings.extend(logins::find(assembly)?);
     findings.sort_by(|one, other| {
         (one.finding, &one.path, &one.detail).cmp(&(other.finding, &other.path, &other.detail))
     });
+    // A file of keys may be found by its name and by a setting.
+    findings.dedup();
     Ok(findings)
 }
 
