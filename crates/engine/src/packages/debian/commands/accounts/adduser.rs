@@ -103,7 +103,7 @@ pub(in super::super) fn deluser(
     let options = Options::of(call, "q", &long)?;
     let operands: Vec<String> = options.operands.iter().map(|word| text(word)).collect();
     let [user, group] = operands.as_slice() else {
-        return Err(call.unsupported("an account that goes"));
+        return Err(call.unsupported("the removal of an account"));
     };
     let Some(row) = system.row(Table::Passwd, user) else {
         return Ok(call.usage(&format!("The user `{user}' does not exist."), 12));
@@ -178,6 +178,6 @@ mod tests {
                       deluser -q $two 2>/dev/null; echo $?; done; cat /etc/group /etc/gshadow";
         let expected = "0\n42\n42\n43\n12\n12\nu:x:900:\nadm:x:4:a,b\nu:!::\nadm:*::b\n";
         assert_eq!(output(&files, script), expected);
-        assert!(stop(&files, "deluser u").contains("an account that goes"));
+        assert!(stop(&files, "deluser u").contains("the removal of an account"));
     }
 }

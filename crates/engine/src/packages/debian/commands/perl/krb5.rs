@@ -171,7 +171,7 @@ impl Known {
 /// The configuration, if it is there.
 fn configuration(system: &System<'_, '_>, call: &Call<'_>) -> Result<Option<String>, Stop> {
     let Ok(text) = system.read(CONFIGURATION.as_bytes()) else { return Ok(None) };
-    let refused = |_| call.unsupported(format!("{CONFIGURATION}, which is no UTF-8"));
+    let refused = |_| call.unsupported(format!("{CONFIGURATION}, which is not UTF-8"));
     String::from_utf8(text).map(Some).map_err(refused)
 }
 

@@ -74,7 +74,7 @@ pub(super) fn update_mime(system: &mut System<'_, '_>, call: &mut Call<'_>) -> R
 fn text(system: &System<'_, '_>, call: &Call<'_>, path: &str) -> Result<Option<String>, Stop> {
     let Ok(bytes) = system.read(path.as_bytes()) else { return Ok(None) };
     let text = String::from_utf8(bytes);
-    text.map(Some).map_err(|_| call.unsupported(format!("{path}, which is no UTF-8")))
+    text.map(Some).map_err(|_| call.unsupported(format!("{path}, which is not UTF-8")))
 }
 
 /// The paths in a folder as Perl's glob lists them: without hidden files, whatever the case of letters.

@@ -23,7 +23,7 @@ pub(super) fn postconf(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Resu
         return Err(call.unsupported(format!("{CONFIGURATION}, which can't be read")));
     };
     let text = String::from_utf8(text)
-        .map_err(|_| call.unsupported(format!("{CONFIGURATION}, which is no UTF-8")))?;
+        .map_err(|_| call.unsupported(format!("{CONFIGURATION}, which is not UTF-8")))?;
     match words.as_slice() {
         ["-e", setting] => {
             let Some((name, value)) = split(setting) else {
