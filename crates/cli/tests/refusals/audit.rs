@@ -160,3 +160,44 @@ fn findings_end_a_production_build_unless_they_are_allowed() {
     said.answer();
     archive.cvmkit(&["audit", "--variant", "debug"]).answer();
 }
+
+#[test]
+fn settings_that_let_somebody_in_end_a_production_build() {
+    let Some(archive) = Archive::new(&packages()) else { return };
+    let drop_in = "/etc/systemd/system/serial-getty@.service.d/autologin.conf";
+    let texts = [
+        ("/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\nPermitEmptyPasswords yes\n"),
+        (
+            "/etc/ssh/sshd_config.d/10-keys.conf",
+            "AuthorizedKeysFile /etc/keys/%u\nAuthorizedKeysCommand /usr/bin/keys %u\n",
+        ),
+        ("/etc/keys/root", "ssh-ed25519 AAAA\n"),
+        ("/etc/sudoers", "@includedir /etc/sudoers.d\n"),
+        ("/etc/sudoers.d/ops", "%ops ALL=(ALL) NOPASSWD: ALL\nDefaults !authenticate\n"),
+        (drop_in, "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root %I\n"),
+    ];
+    let mut files = String::new();
+    for (number, (path, text)) in texts.iter().enumerate() {
+        fs::write(archive.project().join(format!("{number}.txt")), text).unwrap();
+        files += &format!("[[files]]\npath = \"{path}\"\nsource = \"{number}.txt\"\n");
+    }
+    archive.define(&format!("{INSTALL}{files}"));
+    archive.lock();
+    archive.build().refused(2, &["ssh-login", "autologin", "sudo-without-password", "hint: "]);
+    archive.nothing_built();
+    let said = archive.cvmkit(&["audit"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("listed   authorized-keys: `/etc/keys/root`"), "{}", said.stdout);
+    let allow: String = [
+        ("ssh-login", "/etc/ssh/*"),
+        ("autologin", drop_in),
+        ("sudo-without-password", "/etc/sudoers.d/ops"),
+    ]
+    .map(|(finding, path)| {
+        format!("[[allow]]\nfinding = \"{finding}\"\npath = \"{path}\"\nreason = \"a test\"\n")
+    })
+    .concat();
+    archive.define(&format!("{INSTALL}{files}{allow}"));
+    archive.lock();
+    archive.build().answer();
+}
