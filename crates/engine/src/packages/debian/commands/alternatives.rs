@@ -74,6 +74,19 @@ impl System<'_, '_> {
     }
 }
 
+impl System<'_, '_> {
+    /// Whether a path that is not there is of a package that is unpacked: what the definition excludes is missing,
+    /// as with dpkg's `path-exclude` (dpkg.cfg(5)), and what is diverted.
+    fn is_excluded(&self, path: &str) -> bool {
+        let bare = path.trim_start_matches('/').as_bytes();
+        let unpacked = self.packages.values().filter(|one| self.states.contains_key(&one.name));
+        let mut entries = unpacked.flat_map(|one| &one.entries);
+        let is_packaged = entries.any(|entry| entry.path == bare);
+        let is_diverted = self.asked.diversions.iter().any(|one| one.from == path);
+        is_packaged && !is_diverted
+    }
+}
+
 /// What a group in automatic mode leads to, and the candidate that it would choose.
 fn chosen<'c>(
     system: &System<'_, '_>,
@@ -172,6 +185,13 @@ fn install(
     let AlternativeLink { name, path, .. } = &candidate.master;
     if system.status(path.as_bytes(), true).is_err() {
         let message = format!("error: alternative path {path} doesn't exist");
+        if system.is_excluded(path) {
+            // Nothing of the image could lead to it, or would look for it.
+            let what = format!("update-alternatives of {path}");
+            system.asked.declined.insert((what, "the definition excludes the path"));
+            call.complain(&message);
+            return Ok(0);
+        }
         return Ok(call.usage(&message, 2));
     }
     let name = name.clone();
@@ -273,4 +293,36 @@ fn place(
     }
     system.generic_links.insert(generic);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::packages::debian::commands::tests::{machine, run};
+    use crate::packages::debian::commands::{State, System};
+    use crate::packages::debian::tests::package;
+    use crate::rootfs;
+
+    /// The program fails where a path is missing; of one that the definition excludes nothing else would be there.
+    #[test]
+    fn an_excluded_path_is_no_alternative() {
+        let request = rootfs::Request::default();
+        let mut assembly = machine(&request, &[]);
+        let packages = [package("p", "", &[("usr/share/man/a.5.gz", "")])];
+        let mut system = System::new(&mut assembly, &packages, "amd64");
+        let install = "update-alternatives --install /usr/share/man/t.5.gz t.5.gz";
+        let script = format!("{install} /usr/share/man/a.5.gz 5 2>/dev/null; echo $?");
+        let mut answer = |script: &str, is_unpacked: bool| {
+            if is_unpacked {
+                system.set_state("p", State::Unpacked);
+            }
+            String::from_utf8(run(&mut system, script).unwrap().output).unwrap()
+        };
+        assert_eq!(answer(&script, false), "2\n");
+        assert_eq!(answer(&script, true), "0\n");
+        assert_eq!(answer(&script.replace("a.5", "b.5"), true), "2\n");
+        let divert = "dpkg-divert --quiet --no-rename --add /usr/share/man/a.5.gz; ";
+        assert_eq!(answer(&format!("{divert}{script}"), true), "2\n");
+        assert!(system.asked.alternatives.is_empty());
+        assert_eq!(system.asked.declined.len(), 1);
+    }
 }

@@ -9,7 +9,7 @@ use super::system::Program;
 use crate::packages::debian::Package;
 
 /// The programs, each with the reason why it may succeed without doing anything.
-const DECLINED: [(&str, &str); 42] = [
+const DECLINED: [(&str, &str); 48] = [
     ("apache2", "the configuration is checked where it is used"),
     ("apparmor_parser", "profiles are loaded at boot"),
     ("appstreamcli", "the index of AppStream's metadata is a cache"),
@@ -39,12 +39,18 @@ const DECLINED: [(&str, &str); 42] = [
     ("restorecon", "SELinux labels are not of the image"),
     ("setsebool", "SELinux labels are not of the image"),
     ("shadowconfig", "the tables of accounts are written whole"),
+    ("smartctl", "the configuration is checked where it is used"),
     ("sysctl", "the kernel's parameters are set at boot"),
     ("systemd-hwdb", "the hardware database is made at boot"),
     ("systemd-machine-id-setup", "the machine's id is made at boot"),
     ("systemd-sysctl", "the kernel's parameters are set at boot"),
     ("systemd-sysusers", "accounts of sysusers.d are made before any script"),
     ("systemd-tmpfiles", "what tmpfiles.d asks for is made when all accounts are there"),
+    ("test-SSE3", "processors with SEV-SNP or TDX have it"),
+    ("test-SSE4.1", "processors with SEV-SNP or TDX have it"),
+    ("test-SSE4.2", "processors with SEV-SNP or TDX have it"),
+    ("test-x86-64-v2", "processors with SEV-SNP or TDX have it"),
+    ("test-x86-64-v3", "processors with SEV-SNP or TDX have it"),
     ("udevadm", "no device is here"),
     ("update-ca-certificates", "certificates are put together when all packages are there"),
     ("update-grub", "the image has a boot loader of its own"),
@@ -100,6 +106,10 @@ fn refuse_words(system: &System<'_, '_>, call: &Call<'_>, name: &str) -> Result<
         "update-ca-certificates" => {
             let folders = ["--certsconf", "--certsdir", "--etccertsdir", "--localcertsdir"];
             !folders.contains(&word.as_str())
+        }
+        "smartctl" => {
+            let is_known = ["-V", "-B", "-P", "showall"].contains(&word.as_str());
+            is_known || word.starts_with("/var/lib/smartmontools/")
         }
         "systemd-sysusers" | "systemd-tmpfiles" => match word.strip_prefix('-') {
             Some("") => false,
@@ -165,6 +175,7 @@ mod tests {
             "appstreamcli",
             "exim4",
             "pam-auth-update",
+            "smartctl",
             "systemd-sysusers",
             "systemd-tmpfiles",
             "update-ca-certificates",
@@ -195,6 +206,8 @@ mod tests {
             ("pam-auth-update --package --remove unix", false),
             ("update-ca-certificates --fresh", true),
             ("update-ca-certificates --localcertsdir /opt/certs", false),
+            ("smartctl -V && smartctl -B /var/lib/smartmontools/drivedb/x.new -P showall", true),
+            ("smartctl -a /dev/sda", false),
             ("systemd-sysusers", true),
             ("systemd-sysusers p.conf", true),
             ("systemd-sysusers --root=/ /usr/lib/sysusers.d/p.conf", true),

@@ -4,7 +4,7 @@ use cvmkit_formats::source::{Source as _, read_all};
 use cvmkit_formats::tree::{Inode, InodeId, Meta, Node, TreeError, split};
 use cvmkit_shell::world::{FileError, FileType, Files, Status, World as _, absolute};
 
-use super::System;
+use super::{System, random};
 use crate::content::Content;
 
 /// The largest file that a script reads: configuration, scripts, databases.
@@ -160,6 +160,12 @@ impl System<'_, '_> {
     }
 }
 
+/// A device that anybody may read.
+fn device() -> Status {
+    let (file_type, mode) = (FileType::CharDevice, 0o666);
+    Status { file_type, mode, uid: 0, gid: 0, size: 0, mtime: 0, inode: u64::MAX }
+}
+
 fn is_dots(name: &[u8]) -> bool {
     matches!(name, b"." | b"..")
 }
@@ -178,7 +184,11 @@ fn errno(error: TreeError) -> FileError {
 impl Files for System<'_, '_> {
     fn status(&self, path: &[u8], follow: bool) -> Result<Status, FileError> {
         self.work(1);
-        let id = self.inode(path, follow)?;
+        let id = match self.inode(path, follow) {
+            // An image has no devices of its own, and every machine has this one.
+            Err(FileError::NotFound) if random::is_source(path) => return Ok(device()),
+            id => id?,
+        };
         let Inode { meta, node } = self.assembly.tree.inode(id);
         let (file_type, size) = match node {
             Node::File(contents) => (FileType::Regular, contents.len()),
@@ -202,15 +212,20 @@ impl Files for System<'_, '_> {
     }
 
     fn read(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
+        if random::is_source(path) {
+            return Ok(self.read_source());
+        }
         let id = self.inode(path, true)?;
         self.unmade.borrow_mut().used(path, id);
         match &self.assembly.tree.inode(id).node {
             Node::File(contents) => {
                 self.work(contents.len() >> 10);
-                read_all(contents, TEXT_MAX).map_err(|error| {
+                let text = read_all(contents, TEXT_MAX).map_err(|error| {
                     *self.broken.borrow_mut() = Some(error);
                     FileError::Denied
-                })
+                })?;
+                self.note_read(&text);
+                Ok(text)
             }
             Node::Directory(_) => Err(FileError::IsADirectory),
             _ => Err(FileError::Denied),

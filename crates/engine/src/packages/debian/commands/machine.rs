@@ -94,6 +94,24 @@ pub(super) fn no_process(_: &mut System<'_, '_>, _: &mut Call<'_>) -> Result<u8,
     Ok(1)
 }
 
+/// `dbus-send`: no bus runs (dbus 1.16).
+pub(super) fn no_bus(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    call.print_error(
+        b"Failed to open connection to \"system\" message bus: Failed to connect to socket \
+          /run/dbus/system_bus_socket: No such file or directory\n",
+    );
+    Ok(1)
+}
+
+/// `mokutil --sb-state` of mokutil 0.7: a build has none of the variables of a machine's firmware.
+pub(super) fn mokutil(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    if call.arguments() != [b"--sb-state".to_vec()] {
+        return Err(call.unsupported("variables of a firmware"));
+    }
+    call.print_error(b"EFI variables are not supported on this system\n");
+    Ok(1)
+}
+
 /// `locale [charmap|-a]`: the variables of locale(1), as the environment sets them, or the code set of the locale
 /// that they name. Oracle: locale of glibc 2.36 and 2.41.
 pub(super) fn locale(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
@@ -330,6 +348,15 @@ mod tests {
         let list = |text: &str| format!("python3.13 -c '{text}'; echo $?");
         assert_eq!(output(&files, &list(super::TWISTED)), "0\n");
         assert!(stop(&files, &list("print()")).contains("the program -c"));
+    }
+
+    #[test]
+    fn neither_bus_nor_firmware_is_here() {
+        let files = [("/usr/bin/dbus-send", "+x"), ("/usr/bin/mokutil", "+x")];
+        let script =
+            "dbus-send --system --dest=a /a a.b 2>/dev/null || echo $?; mokutil --sb-state 2>&1";
+        assert_eq!(output(&files, script), "1\nEFI variables are not supported on this system\n");
+        assert!(stop(&files, "mokutil --db").contains("variables of a firmware"));
     }
 
     /// What glibc's `locale -a` says of a system with nothing else than its `C.utf8`.

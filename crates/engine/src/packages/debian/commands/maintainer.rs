@@ -129,21 +129,23 @@ impl System<'_, '_> {
                 self.script(text, Start { dialect, options, ..start })
             }
         };
-        self.without_keys(name, finished)
+        let finished = self.without_keys(&name, finished)?;
+        self.leave_out_drawn(&name, &package.name)?;
+        Ok(finished)
     }
 
     /// What a script came to. The files of keys that no build makes are taken out again; a script that used one can't
     /// be evaluated.
     fn without_keys(
         &mut self,
-        script: String,
+        script: &str,
         finished: Result<Finished, Stop>,
     ) -> Result<Finished, Stop> {
         match (finished, self.take_out_unmade()) {
             (Ok(_), Some(path)) => {
                 let path = String::from_utf8_lossy(&path);
                 let what = format!("{path} is a key that no build makes, and the script uses it");
-                Err(Stop::Unsupported { script, line: 1, what })
+                Err(Stop::Unsupported { script: script.to_owned(), line: 1, what })
             }
             (finished, _) => finished,
         }

@@ -21,6 +21,7 @@ mod maintainer;
 mod perl;
 mod programs;
 mod query;
+mod random;
 mod realpath;
 mod statoverride;
 mod system;
@@ -50,8 +51,10 @@ fn program(name: &[u8]) -> Option<Program> {
         b"addgroup" | b"adduser" => accounts::adduser,
         b"bash" | b"dash" | b"sh" => interpreter::sh,
         b"chfn" => accounts::chfn,
+        b"dbus-send" => machine::no_bus,
         b"deb-systemd-helper" => units::deb_systemd_helper,
         b"deb-systemd-invoke" => units::deb_systemd_invoke,
+        b"debconf-show" => debconf::show,
         b"deluser" => accounts::deluser,
         b"depmod" => machine::depmod,
         b"dpkg" => dpkg::dpkg,
@@ -67,6 +70,7 @@ fn program(name: &[u8]) -> Option<Program> {
         b"dnsdomainname" | b"hostname" => machine::hostname,
         b"invoke-rc.d" | b"service" | b"start-stop-daemon" => units::nothing_starts,
         b"locale" => machine::locale,
+        b"mokutil" => machine::mokutil,
         b"pgrep" | b"pidof" => machine::no_process,
         b"py3versions" => machine::py3versions,
         b"run-parts" => machine::run_parts,
@@ -101,42 +105,7 @@ impl World for System<'_, '_> {
     }
 
     fn run(&mut self, invocation: Invocation<'_>) -> Result<Ran, Stop> {
-        let name = invocation.words.first().map(Vec::as_slice).unwrap_or_default();
-        self.work(CALL + (invocation.input.len() as u64 >> 10));
-        if name == debconf::FRONTEND_PATH {
-            return run_program(debconf::frontend, self, invocation);
-        }
-        // execvp(3) has folders of its own where there is no PATH.
-        let search =
-            invocation.environment.get("PATH").map_or(&b"/bin:/usr/bin"[..], Vec::as_slice);
-        let path = match name.contains(&b'/') {
-            true => Some(absolute(invocation.directory, name)),
-            false => self.find(name, search),
-        };
-        let Some(path) = path else { return Ok(refused(invocation, "not found", 127)) };
-        if self.executable(&path).is_none() {
-            return Ok(match self.status(&path, true) {
-                Ok(_) => refused(invocation, "Permission denied", 126),
-                Err(_) => refused(invocation, "not found", 127),
-            });
-        }
-        if let Some(known) = self.known_as(&path) {
-            if let Some(program) = program(&known) {
-                // It may go through all packages.
-                self.work(CALL_OF_DEBIAN - CALL);
-                return run_program(program, self, invocation);
-            }
-            if commands::has::<Self>(&known) {
-                let words = invocation.words;
-                let (script, line) = (invocation.script.to_owned(), invocation.line);
-                return commands::run(self, invocation)?.ok_or_else(|| Stop::Unsupported {
-                    script,
-                    line,
-                    what: shown(words),
-                });
-            }
-        }
-        interpreter::run(self, &path, invocation)
+        self.watch(invocation, dispatch)
     }
 
     fn source(&self, path: &[u8]) -> Result<Vec<u8>, FileError> {
@@ -170,6 +139,54 @@ impl World for System<'_, '_> {
         });
         home.or_else(|| (login == "root").then(|| b"/root".to_vec()))
     }
+}
+
+/// Runs what the first word of a call names, and says whether it is a script.
+fn dispatch(system: &mut System<'_, '_>, invocation: Invocation<'_>) -> Result<(Ran, bool), Stop> {
+    let is_script = |ran: Ran| (ran, true);
+    let is_program = |ran: Ran| (ran, false);
+    let name = invocation.words.first().map(Vec::as_slice).unwrap_or_default();
+    system.work(CALL + (invocation.input.len() as u64 >> 10));
+    if name == debconf::FRONTEND_PATH {
+        return run_program(debconf::frontend, system, invocation).map(is_script);
+    }
+    // execvp(3) has folders of its own where there is no PATH.
+    let search = invocation.environment.get("PATH").map_or(&b"/bin:/usr/bin"[..], Vec::as_slice);
+    let path = match name.contains(&b'/') {
+        true => Some(absolute(invocation.directory, name)),
+        false => system.find(name, search),
+    };
+    let Some(path) = path else { return Ok(is_program(refused(invocation, "not found", 127))) };
+    if system.executable(&path).is_none() {
+        return Ok(is_program(match system.status(&path, true) {
+            Ok(_) => refused(invocation, "Permission denied", 126),
+            Err(_) => refused(invocation, "not found", 127),
+        }));
+    }
+    if let Some(known) = system.known_as(&path) {
+        if let Some(program) = program(&known) {
+            // It may go through all packages.
+            system.work(CALL_OF_DEBIAN - CALL);
+            let is_shell = interpreter::dialect(&String::from_utf8_lossy(&known)).is_some();
+            let ran = run_program(program, system, invocation)?;
+            return Ok((ran, is_shell));
+        }
+        let module = invocation.words.get(1).map(Vec::as_slice);
+        if known == b"perl" && module == Some(b"-MMail::SpamAssassin") {
+            return run_program(programs::no_rules, system, invocation).map(is_program);
+        }
+        if commands::has::<System<'_, '_>>(&known) {
+            let words = invocation.words;
+            let (script, line) = (invocation.script.to_owned(), invocation.line);
+            let ran = commands::run(system, invocation)?;
+            let missing = || Stop::Unsupported { script, line, what: shown(words) };
+            return ran.map(is_program).ok_or_else(missing);
+        }
+    }
+    if system.is_ucf_of_value(&path, &invocation) {
+        return run_program(random::ucf, system, invocation).map(is_script);
+    }
+    interpreter::run(system, &path, invocation).map(is_script)
 }
 
 /// What dash says of a command that it can't run.

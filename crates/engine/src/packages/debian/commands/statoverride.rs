@@ -6,7 +6,7 @@ use cvmkit_shell::world::Files as _;
 
 use super::System;
 use super::asked::Override;
-use crate::rootfs::accounts;
+use crate::rootfs::{accounts, glob};
 
 /// `dpkg-statoverride [--update] [--force] [--quiet] --add|--remove|--list ...`.
 pub(super) fn dpkg_statoverride(
@@ -93,13 +93,14 @@ fn add(
 
 /// One line for each override that a pattern matches; 1 if there is none.
 fn list(system: &mut System<'_, '_>, call: &mut Call<'_>, patterns: &[String]) -> Result<u8, Stop> {
-    let patterned = patterns.iter().find(|one| one.contains(['*', '?', '[']));
-    if let Some(pattern) = patterned.filter(|_| !system.asked.overrides.is_empty()) {
-        return Err(call.unsupported(format!("the pattern {pattern}")));
-    }
+    // dpkg matches them with fnmatch(3), without a flag.
+    let matches = |pattern: &String, path: &str| match pattern.contains(['*', '?', '[', '\\']) {
+        true => glob::matches(plain(pattern).as_bytes(), path.as_bytes()),
+        false => plain(pattern) == path,
+    };
     let mut found = 1;
     for Override { user, group, mode, path, .. } in &system.asked.overrides {
-        if patterns.is_empty() || patterns.iter().any(|pattern| plain(pattern) == *path) {
+        if patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, path)) {
             call.print(format!("{user} {group} {mode:o} {path}\n").as_bytes());
             found = 0;
         }

@@ -10,7 +10,7 @@ use cvmkit_shell::commands::Call;
 use cvmkit_shell::evaluation::{Finished, Limits, Start, evaluate};
 use cvmkit_shell::world::{FileError, Files as _};
 
-use super::asked::Asked;
+use super::asked::{Asked, LeftOut};
 use super::debconf;
 use super::unmade::Unmade;
 use crate::content::Content;
@@ -116,6 +116,12 @@ pub struct System<'s, 'a> {
     pub(super) deferred: BTreeSet<String>,
     /// The ids of accounts of scripts that nothing fixes.
     pub(crate) unfixed: BTreeMap<String, u32>,
+    /// The calls of all scripts that have drawn at random, each with its package.
+    pub(super) drawn: RefCell<Vec<LeftOut>>,
+    /// Whether the kernel's source of random bytes was read since a program last ended.
+    pub(super) reads_source: Cell<bool>,
+    /// Whether a file with something random was read since a program last began.
+    pub(super) saw_value: Cell<bool>,
     depth: u32,
 }
 
@@ -151,6 +157,9 @@ impl<'s, 'a> System<'s, 'a> {
             told: BTreeSet::new(),
             deferred: BTreeSet::new(),
             unfixed: BTreeMap::new(),
+            drawn: RefCell::default(),
+            reads_source: Cell::default(),
+            saw_value: Cell::default(),
             depth: 0,
         }
     }
@@ -228,7 +237,8 @@ impl<'s, 'a> System<'s, 'a> {
         let folder = self.real_path(if at == 0 { b"/" } else { &path[..at] }).ok()?;
         let is_of_library = folder.starts_with(b"/usr/lib/")
             && LIBRARY_FOLDERS.iter().any(|last| folder.ends_with(last));
-        (is_of_library || PROGRAM_FOLDERS.contains(&folder.as_slice()))
+        let is_test = folder.starts_with(b"/usr/libexec/") && folder.ends_with(b"/isa-support");
+        (is_of_library || is_test || PROGRAM_FOLDERS.contains(&folder.as_slice()))
             .then(|| path[at + 1..].to_vec())
     }
 }

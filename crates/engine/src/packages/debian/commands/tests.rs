@@ -118,12 +118,33 @@ pub(super) fn data(files: &[(&str, &str)], script: &str) -> Vec<LeftOut> {
     system.asked.data.clone()
 }
 
+/// The calls that a script, of the package `p`, drew at random with, of files that are left out; and the files
+/// that it left in `/etc`.
+pub(super) fn drawn(files: &[(&str, &str)], script: &str) -> (Vec<String>, Vec<String>) {
+    let request = rootfs::Request::default();
+    let mut assembly = machine(&request, files);
+    let mut system = System::new(&mut assembly, &[], "amd64");
+    run(&mut system, script).unwrap_or_else(|stop| panic!("{script}: {stop}"));
+    system.leave_out_drawn("script", "p").unwrap();
+    let calls = system.asked.secrets.iter().map(|one| one.call.clone()).collect();
+    let effects = system.take_effects().into_iter();
+    let paths = effects.filter_map(|effect| match effect {
+        Effect::Path(path, ..) => Some(path),
+        _ => None,
+    });
+    (calls, paths.collect())
+}
+
 /// What ends the evaluation of a script.
 pub(super) fn stop(files: &[(&str, &str)], script: &str) -> String {
     let request = rootfs::Request::default();
     let mut assembly = machine(&request, files);
     let mut system = System::new(&mut assembly, &[], "amd64");
-    match run(&mut system, script) {
+    let finished = run(&mut system, script).and_then(|finished| {
+        system.leave_out_drawn("script", "p")?;
+        Ok(finished)
+    });
+    match finished {
         Err(stop) => stop.to_string(),
         Ok(finished) => panic!("{script}: {finished:?}"),
     }
@@ -265,6 +286,8 @@ fn overrides_are_those_of_dpkg_statoverride() {
          dpkg-statoverride --add root root 0755 /opt/x; echo $?; dpkg-statoverride --list",
         "dpkg-statoverride --update --add root root 0750 /opt/gone; echo $?; \
          dpkg-statoverride --remove /opt/gone; echo $?; dpkg-statoverride --remove /opt/gone; echo $?",
+        "dpkg-statoverride --add root root 0750 /opt/x; dpkg-statoverride --list '/opt/*'; \
+         dpkg-statoverride --list '/no*' '/op?/[x]'; echo $?; dpkg-statoverride --list '*y'; echo $?",
         "dpkg-statoverride --add '#0' '#0' 0750 /opt/x/; echo $?; dpkg-statoverride --list",
         "dpkg-statoverride --add nobody-there root 0750 /opt/x; echo $?",
         "dpkg-statoverride --add '#4294967295' root 0750 /opt/x; echo $?; dpkg-statoverride --list",
@@ -484,6 +507,9 @@ fn units_are_asked_for() {
     run(&mut system, "deb-systemd-helper disable u.service").unwrap();
     assert_eq!(system.asked.units, [unit("v.service", true)]);
     assert!(stop(&[], "systemctl edit x").contains("edit x"));
+    let of_erlang = "DPKG_MAINTSCRIPT_PACKAGE=erlang-base systemctl list-unit-files '*.s*'";
+    assert_eq!(output(&[], &format!("systemctl && {of_erlang} && echo a")), "a\n");
+    assert!(stop(&[], "systemctl list-unit-files").contains("list-unit-files"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod tests;
 
 pub use answers::AnswerProblem;
 pub(crate) use answers::Answers;
-pub(super) use protocol::{command, frontend};
+pub(super) use protocol::{command, frontend, show};
 pub(crate) use question::{Database, Frontend};
 
 /// What scripts read to have the functions.

@@ -72,6 +72,17 @@ fn words(database: &Database, line: &str) -> Vec<String> {
     }
 }
 
+/// `debconf-show PACKAGE`, of the package whose `config` runs: it reads what is stored, and answers are stored when
+/// the frontend ends. On a fresh system there are none before.
+pub(in super::super) fn show(_: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let package = call.variable("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
+    let is_config = call.variable("DPKG_MAINTSCRIPT_NAME") == Some(b"config");
+    match call.arguments() {
+        [name] if is_config && name == package => Ok(0),
+        _ => Err(call.unsupported("questions that may be stored")),
+    }
+}
+
 /// What the confmodule does where no frontend runs: it becomes the frontend, which loads the templates of the
 /// package, has its `config` ask and runs the script again (`/usr/share/debconf/frontend`). That matters to a
 /// `preinst`: all others find both done.

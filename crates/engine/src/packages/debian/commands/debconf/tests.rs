@@ -191,3 +191,15 @@ fn an_ifs_that_is_unset_is_empty_after_a_question() {
     let errors = String::from_utf8_lossy(&finished.errors);
     assert_eq!(String::from_utf8_lossy(&finished.output), "3\n3\n2\n2\n3\n1\n", "{errors}");
 }
+
+/// On a fresh system nothing of a package is stored before its first `config` ends.
+#[test]
+fn nothing_is_stored_when_a_package_asks_first() {
+    use crate::packages::debian::commands::tests::{output, stop};
+
+    let files = [("/usr/bin/debconf-show", "+x")];
+    let of = "DPKG_MAINTSCRIPT_NAME=config debconf-show";
+    assert_eq!(output(&files, &format!("{of} p; echo $?")), "0\n");
+    assert!(stop(&files, &format!("{of} q")).contains("questions that may be stored"));
+    assert!(stop(&files, "debconf-show p").contains("questions that may be stored"));
+}

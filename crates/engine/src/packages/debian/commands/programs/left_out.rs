@@ -10,12 +10,12 @@ use crate::packages::debian::commands::asked::LeftOut;
 use crate::packages::debian::commands::system::Program;
 
 /// The programs, all of which succeed if their data can be made: pg_createcluster of postgresql-common 278,
-/// mariadb-install-db with its old name of MariaDB 11.8; and the indexes without which their readers find nothing:
+/// mariadb-install-db with its old name of MariaDB 11.8, saslpasswd2 of sasl2-bin 2.1.28; and the indexes without which their readers find nothing:
 /// of cracklib-runtime 2.9, desktop-file-utils 0.28, dlocate 1.12, doc-base 0.11, gdk-pixbuf 2.42, gosa 2.8,
 /// graphviz 2.42, menu 2.1, shared-mime-info 2.4 and mkfontscale 1.2. debsecan 0.4.20 takes a minute at random,
 /// etckeeper 1.18 keeps the history of the machine's `/etc`, munin-node 2.0.76 links the plugins that run on the
 /// machine, sendmail 8.18 has m4 make its configuration, and cmigemo 1.2 converts a dictionary.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "debsecan-create-cron",
     "etckeeper",
     "gdk-pixbuf-query-loaders",
@@ -27,6 +27,7 @@ const NAMES: [&str; 19] = [
     "munin-node-configure",
     "mysql_install_db",
     "pg_createcluster",
+    "saslpasswd2",
     "update-cmigemo-dict",
     "update-cracklib",
     "update-desktop-database",
@@ -113,6 +114,70 @@ pub(super) fn octave(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result
         }
         _ => Err(call.unsupported("a program of Octave")),
     }
+}
+
+/// `mysql` of MariaDB 11.8, as dbconfig-common 2.0.25 calls it. No server runs: dbconfig-common then goes on
+/// without a database, and makes it when it is asked again.
+pub(super) fn mysql(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let is_its_own = |word: &Vec<u8>| {
+        word.strip_prefix(b"--defaults-file=").is_some_and(|file| {
+            file.windows(b"/dbconfig-common_my.cnf.".len())
+                .any(|part| part == b"/dbconfig-common_my.cnf.")
+        })
+    };
+    if !call.arguments().first().is_some_and(is_its_own) {
+        return Err(call.unsupported("a client of a server, and none runs"));
+    }
+    leave_to_reconfiguration(system, call);
+    call.print_error(
+        b"ERROR 2002 (HY000): Can't connect to local server through socket \
+          '/run/mysqld/mysqld.sock' (2)\n",
+    );
+    Ok(1)
+}
+
+/// `slapadd` of OpenLDAP 2.6: the configuration and the directory of slapd.
+pub(super) fn slapadd(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    leave_to_reconfiguration(system, call);
+    Ok(0)
+}
+
+/// The version of SpamAssassin, for which the script of spamassassin 4.0 makes the rules: without one it makes none,
+/// and `sa-update` does where the image runs.
+pub(in crate::packages::debian::commands) fn no_rules(
+    system: &mut System<'_, '_>,
+    call: &mut Call<'_>,
+) -> Result<u8, Stop> {
+    let LeftOut { package, .. } = LeftOut::of(call);
+    if package != "spamassassin" {
+        return Err(call.unsupported("a program that uses Mail::SpamAssassin"));
+    }
+    leave_out(system, LeftOut { package, call: "sa-update".to_owned() });
+    Ok(0)
+}
+
+/// Leaves out what needs files that are gone when the script ends: its package makes it when it is configured again.
+fn leave_to_reconfiguration(system: &mut System<'_, '_>, call: &Call<'_>) {
+    let LeftOut { package, .. } = LeftOut::of(call);
+    let call = format!("dpkg-reconfigure {package}");
+    leave_out(system, LeftOut { package, call });
+}
+
+/// `sqlite3 FILE` of SQLite 3.46, with `.schema` to read: an empty file becomes a database when something is put
+/// into it.
+pub(super) fn sqlite3(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    let [file] = call.arguments() else { return Err(call.unsupported("these words")) };
+    let path = call.path(file);
+    let size = system.status(&path, true).map_or(0, |at| at.size);
+    if size > 0 || call.input().trim_ascii() != b".schema" {
+        return Err(call.unsupported("something else than the schema of no database"));
+    }
+    if system.status(&path, true).is_err()
+        && let Err(error) = system.write(&path, b"", 0o644 & !call.umask())
+    {
+        return Ok(call.fail("Error: unable to open database", file, error));
+    }
+    Ok(0)
 }
 
 /// `update-binfmts --import` of binfmt-support 2.2.2, where no package brings a format.
@@ -219,6 +284,44 @@ mod tests {
         let left_out = [LeftOut { package: "p".into(), call }];
         assert_eq!(data(&files, "setupcon --force --save; setupcon"), left_out);
         assert!(stop(&files, "setupcon -k").contains("these words"));
+    }
+
+    #[test]
+    fn mail_servers_but_exim_lack_their_aliases() {
+        let files = [("/usr/bin/newaliases", "+x")];
+        assert_eq!(data(&files, "newaliases || exit 1").len(), 1);
+        let files = [("/usr/sbin/exim4", "+x"), ("/usr/bin/newaliases", "-> ../sbin/exim4")];
+        assert_eq!(data(&files, "newaliases || exit 1"), []);
+    }
+
+    /// What dbconfig-common makes of it is that of a system on which no server runs.
+    #[test]
+    fn no_server_has_a_database() {
+        let files = [("/usr/bin/mysql", "+x")];
+        let script =
+            "mysql --defaults-file=/tmp/dbconfig-common_my.cnf.Xy db 2>/dev/null || echo no";
+        let left_out = LeftOut { package: "p".into(), call: "dpkg-reconfigure p".into() };
+        assert_eq!(data(&files, script), [left_out]);
+        assert!(stop(&files, "mysql -u root").contains("a client of a server"));
+        let left_out = LeftOut { package: "p".into(), call: "dpkg-reconfigure p".into() };
+        assert_eq!(data(&[("/usr/sbin/slapadd", "+x")], "slapadd -l /tmp/x || exit 1"), [left_out]);
+        let files = [("/usr/bin/sqlite3", "+x"), ("/usr/bin/cat", "+x"), ("/var/full", "x")];
+        let script = "umask 027; echo .schema | sqlite3 /var/db; [ -f /var/db ] && cat /var/db";
+        assert_eq!(data(&files, &format!("set -e; {script}")), []);
+        for script in ["echo .dump | sqlite3 /var/db", "echo .schema | sqlite3 /var/full"] {
+            assert!(stop(&files, script).contains("the schema of no database"), "{script}");
+        }
+        assert!(stop(&files, "sqlite3").contains("these words"));
+    }
+
+    #[test]
+    fn rules_of_spamassassin_are_told() {
+        let call = "perl -MMail::SpamAssassin -e 'print($Mail::SpamAssassin::VERSION);'";
+        let script =
+            format!("v=$(DPKG_MAINTSCRIPT_PACKAGE=spamassassin {call}); [ -z \"$v\" ] || exit 1");
+        let left_out = LeftOut { package: "spamassassin".into(), call: "sa-update".into() };
+        assert_eq!(data(&[], &script), [left_out]);
+        assert!(stop(&[], call).contains("a program that uses Mail::SpamAssassin"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod chrony;
 mod configurations;
 mod emacs;
 mod glib;
+mod gzip;
 mod immodules;
 mod inetd;
 mod kernel;
@@ -15,12 +16,16 @@ mod lighttpd;
 mod linux;
 mod locales;
 mod mailcap;
+mod odbc;
 mod postfix;
 mod postgresql;
+mod random;
 mod sax;
 mod secrets;
 mod su;
 mod ucf;
+
+pub(super) use left_out::no_rules;
 
 use super::system::Program;
 
@@ -43,10 +48,13 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"install.pl" => apt::apt_cacher,
         b"java" => left_out::java,
         b"lighty-enable-mod" => lighttpd::enable,
+        b"gzip" | b"gunzip" | b"zcat" => gzip::gzip,
         b"linux-version" => linux::linux_version,
         b"localedef" => locales::localedef,
+        b"mysql" => left_out::mysql,
         b"newaliases" => left_out::newaliases,
         b"octave" => left_out::octave,
+        b"odbcinst" => odbc::odbcinst,
         b"pam_getenv" => locales::pam_getenv,
         b"pg_checksystem" => postgresql::pg_checksystem,
         b"pg_conftool" => postgresql::pg_conftool,
@@ -55,6 +63,8 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"postconf" => postfix::postconf,
         b"runuser" | b"su" => su::su,
         b"setupcon" => left_out::setupcon,
+        b"slapadd" => left_out::slapadd,
+        b"sqlite3" => left_out::sqlite3,
         b"twadmin" => secrets::twadmin,
         b"ucfq" => ucf::ucfq,
         b"update-binfmts" => left_out::update_binfmts,
@@ -66,7 +76,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"update-xmlcatalog" => catalogs::update_xmlcatalog,
         name => {
             let others = kernel::program(name).or_else(|| left_out::program(name));
-            return others.or_else(|| secrets::program(name));
+            return others.or_else(|| secrets::program(name)).or_else(|| random::program(name));
         }
     })
 }

@@ -95,13 +95,15 @@ fn one(
         ["false"] => Ok(1),
         [program, ..] => {
             let name = program.rsplit('/').next().unwrap_or(program);
-            match declined::program(name.as_bytes()) {
-                Some(_) => {
+            // Whose file a key would be does not matter: it is left out.
+            let is_key = name == "mungekey" && words[1..] == ["-c"];
+            match is_key || declined::program(name.as_bytes()).is_some() {
+                true => {
                     let words: Vec<Vec<u8>> =
                         words.iter().map(|word| word.as_bytes().to_vec()).collect();
                     call.run(system, &words)
                 }
-                None => refused(call),
+                false => refused(call),
             }
         }
         [] => refused(call),
@@ -131,6 +133,23 @@ mod tests {
             output(&FILES, "su w -c true 2>/dev/null; echo $?; su -c false; echo $?"),
             "1\n1\n"
         );
+    }
+
+    /// A key that another user makes is left out as root's is.
+    #[test]
+    fn a_key_of_munge_is_left_out() {
+        use crate::packages::debian::commands::tests::drawn;
+
+        let files = [
+            ("/usr/bin/su", "+x"),
+            ("/usr/sbin/mungekey", "+x"),
+            ("/etc/munge/", ""),
+            ("/etc/passwd", "root:x:0:0::/root:/bin/sh\nmunge:x:7:8::/:/bin/sh\n"),
+            ("/etc/group", "munge:x:8:\n"),
+        ];
+        let (calls, paths) = drawn(&files, "su munge -s /bin/sh -c 'mungekey -c' || exit 1");
+        assert_eq!(calls, ["mungekey -c # /etc/munge/munge.key"]);
+        assert!(paths.is_empty(), "{paths:?}");
     }
 
     #[test]
