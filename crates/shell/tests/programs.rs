@@ -185,6 +185,13 @@ fn answers_of_the_image() {
         ("mkdir /etc; ln -s /usr/share/zoneinfo/Etc/UTC /etc/localtime; date +%Z", "UTC\n"),
         (">f; ls -l f", "-rw-r--r-- 1 root root 0 Sep  9 01:46 f\n"),
         (">f; touch -d @1000000001 f; ls -l f", "-rw-r--r-- 1 root root 0 Sep  9  2001 f\n"),
+        (
+            // As chown of coreutils 9.1 tells root.
+            ">f; chown -c 12:777 f; chown root:root -c f; chown -c root:root f; chown -c 5:0 f",
+            "changed ownership of 'f' from root:root to 12:777\n\
+             changed ownership of 'f' from 12:777 to root:root\n\
+             changed ownership of 'f' from root:root to 5:root\n",
+        ),
         ("mkdir d; echo >d/f; mkdir d/g; ls -l d | head -1; ls -s d/f", "total 8\n4 d/f\n"),
         (
             "df",
@@ -229,8 +236,9 @@ fn what_cannot_be_answered_stops() {
         ("mkdir d; >d/f; rm -rv d", "`rm`: the option -v of a directory that holds files"),
         (">\"it's\"; rm -v \"it's\"", "`rm`: the quotes of `it\\'s`"),
         ("ln -s a l; touch -h l", "`touch`: the time of a link"),
+        (">f; chown -c root f", "`chown`: the option -c of anything but an owner with a group"),
         ("mkdir d; chown -RL root d", "`chown`: a recursive change through links"),
-        ("mkdir d; chown -RPH root d", "`chown`: a recursive change through links"),
+        ("mkdir d; ln -s d l; chown -RPH root l", "`chown`: a recursive change through links"),
         ("hostname", "`hostname`: the machine that runs the image has the name"),
         ("nproc", "`nproc`: the machine that runs the image has the processors"),
         ("chroot / true", "`chroot`: a second root directory"),

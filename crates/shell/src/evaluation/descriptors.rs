@@ -39,6 +39,8 @@ pub(super) struct OpenFile {
     pub(super) at: usize,
     pub(super) append: bool,
     pub(super) mode: u16,
+    /// It is open to read too, from where it is at.
+    pub(super) is_read: bool,
 }
 
 /// Descriptors by number.

@@ -93,8 +93,16 @@ impl<W: World> Shell<'_, W> {
             }
             RedirectionKind::ReadWrite(word) => {
                 let path = self.expand_one(word)?;
-                let shown = String::from_utf8_lossy(&path).into_owned();
-                return Err(self.unsupported(format!("redirection `<> {shown}`")));
+                if number == 0 || self.is_bash() {
+                    let shown = String::from_utf8_lossy(&path).into_owned();
+                    return Err(self.unsupported(format!("redirection `<> {shown}`")));
+                }
+                let opened = self.open_to_write(&path, true, false);
+                if let Ok(Descriptor::File(file)) = &opened {
+                    let mut file = file.borrow_mut();
+                    (file.append, file.is_read) = (false, true);
+                }
+                opened
             }
         };
         Ok(opened.map(|descriptor| {
@@ -126,6 +134,11 @@ impl<W: World> Shell<'_, W> {
         let Ok(from) = shown.parse::<u32>() else {
             return Ok(Err(format!("Bad fd number: {shown}")));
         };
+        if let (0, Some(Descriptor::File(file))) = (number, self.state.descriptors.0.get(&from))
+            && file.borrow().is_read
+        {
+            return Err(self.unsupported("reading from a file that is open to write"));
+        }
         Ok(match self.state.descriptors.0.get(&from).cloned() {
             Some(descriptor) => {
                 self.state.descriptors.0.insert(number, descriptor);
@@ -174,7 +187,7 @@ impl<W: World> Shell<'_, W> {
         if let Err(error) = made {
             return Err(format!("cannot create {}: {}", shown(path), created(error)));
         }
-        let file = OpenFile { path: absolute, at: 0, append, mode };
+        let file = OpenFile { path: absolute, at: 0, append, mode, is_read: false };
         Ok(Descriptor::File(Rc::new(RefCell::new(file))))
     }
 
@@ -204,6 +217,10 @@ impl<W: World> Shell<'_, W> {
             }
             Some(Descriptor::File(file)) => {
                 let mut file = file.borrow_mut();
+                if self.world.status(&file.path, true) == Err(FileError::NotFound) {
+                    // A file without a name is nobody's who opens one (unlink(2)).
+                    return Ok(());
+                }
                 let mut contents = self.world.read(&file.path).unwrap_or_default();
                 self.copied(contents.len() as u64)?;
                 let at = if file.append { contents.len() } else { file.at };

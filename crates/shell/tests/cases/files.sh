@@ -121,3 +121,9 @@ umask 027; mkdir -pv a/b/c; mkdir -pv a/b/d/ a/b; mkdir -vp ./e/../e/f; mkdir -v
 echo a >s; echo b >f; install -b s f; cat f f~; install -bv s f; install --backup=numbered s f; install -b s f; install -b -S .o s g; install -b -S .o -m 600 s g; install -bv s g missing; echo $?; install -b missing f; echo $?; mkdir d; install -bv -t d s; install -bv s d; install -b /dev/null f; ls; stat -c '%n %s %a' *
 ----
 printf 'abcdefgh' | dd bs=1 count=3 2>/dev/null; echo; printf 'abcdefgh' | dd bs=1 skip=2 count=3 2>/dev/null; echo; printf 'abcdefgh' | { dd bs=1 count=3 2>/dev/null; echo; cat; }; printf abc | dd bs=1 count=9 of=f 2>/dev/null; cat f; printf abc | dd bs=1 skip=9; echo $?
+----
+exec 7<>f; ls f; rm f; echo a >&7; ls >&2; echo b 2>&7; exec 7>&-; echo abcdef >g; exec 8<>g; printf xy >&8; printf z >&8; exec 8>&-; cat g; exec 9>h; rm h; echo a >&9; ls
+----
+umask 027; cp /dev/null a; echo b >b; chmod 644 b; cp /dev/null b; mkdir d; cp /dev/null d; ln -s none l; cp /dev/null l; echo $?; cp /dev/null ./n/o; echo $?; ls d; stat -c %a a b d/null
+----
+mkdir d; >d/f; chown -R -H "$(id -u)" d; echo $?; chgrp -RH "$(id -g)" d; echo $?

@@ -79,7 +79,9 @@ pub(in super::super) fn cp<W: World>(world: &mut W, call: &mut Call<'_>) -> Resu
             false => from,
         };
         let saved = match &backup {
-            Some(backup) if is_there(world, &from) => backup.make(world, path),
+            Some(backup) if from == b"/dev/null" || is_there(world, &from) => {
+                backup.make(world, path)
+            }
             _ => Ok(None),
         };
         let copied = match saved {
@@ -205,6 +207,9 @@ impl Copying {
         from: &[u8],
         to: &[u8],
     ) -> Result<Result<(), Refused>, Stop> {
+        if from == b"/dev/null" {
+            return self.nothing(world, call, to);
+        }
         let at = match world.status(from, !self.links) {
             Ok(at) => at,
             Err(error) => return Ok(Err(error.into())),
@@ -217,6 +222,24 @@ impl Copying {
             FileType::Directory => self.directory(world, call, from, to, &at),
             _ => Err(call.unsupported(format!("a copy of the device `{}`", shown(from)))),
         }
+    }
+
+    /// Copies `/dev/null`, which every machine has.
+    fn nothing<W: World>(
+        &self,
+        world: &mut W,
+        call: &Call<'_>,
+        to: &[u8],
+    ) -> Result<Result<(), Refused>, Stop> {
+        if self.recursive || self.mode || self.owner || self.time || self.hard || self.remove {
+            return Err(call.unsupported("a copy of the device `/dev/null`"));
+        }
+        if is_there(world, to)
+            && let Err(error) = world.status(to, true)
+        {
+            return Ok(Err(error.into()));
+        }
+        Ok(world.write(to, b"", 0o666 & !call.invocation.umask).map_err(Into::into))
     }
 
     fn file<W: World>(

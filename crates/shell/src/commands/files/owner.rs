@@ -5,7 +5,7 @@ use super::super::call::{Call, shown};
 use super::super::options::Options;
 use super::paths::walk;
 use crate::stop::Stop;
-use crate::world::{FileError, FileType, Files, World};
+use crate::world::{FileError, FileType, Files, Status, World};
 
 /// What changes.
 pub(super) struct Owner {
@@ -64,10 +64,17 @@ fn change<W: World>(
         ("quiet", b'f'),
         ("from", b'^'),
         ("reference", b'='),
+        ("changes", b'c'),
     ];
     // Of -H, -L and -P the last decides which links a recursive change goes through: none by default.
-    let options = Options::of(call, "Rhf^:=:HLP", &long)?;
-    if options.has(b'R') && matches!(options.last_of(b"HLP"), Some(b'H' | b'L')) {
+    let options = Options::of(call, "cRhf^:=:HLP", &long)?;
+    let through = options.last_of(b"HLP").filter(|_| options.has(b'R'));
+    let is_link = |word: &&[u8]| {
+        let at = world.status(&call.path(word), false);
+        at.is_ok_and(|at| at.file_type == FileType::Symlink)
+    };
+    // `-H` goes through those that are named.
+    if through == Some(b'L') || (through == Some(b'H') && options.operands.iter().any(is_link)) {
         return Err(call.unsupported("a recursive change through links"));
     }
     let mut operands = options.operands.as_slice();
@@ -93,15 +100,49 @@ fn change<W: World>(
         return Ok(call.usage("missing operand", 1));
     }
     let change = Change { owner, from, recursive: options.has(b'R'), links: options.has(b'h') };
+    let is_told = options.has(b'c');
+    let is_plain = !change.recursive && !change.links;
+    if is_told && !(is_plain && change.owner.uid.is_some() && change.owner.gid.is_some()) {
+        return Err(call.unsupported("the option -c of anything but an owner with a group"));
+    }
     let mut status = 0;
     for word in operands {
-        match change.of(world, &call.path(word)) {
+        let path = call.path(word);
+        let before = world.status(&path, true).ok();
+        match change.of(world, &path) {
+            Ok(()) if is_told => tell(world, call, word, before)?,
             Ok(()) => {}
             Err(_) if options.has(b'f') => status = 1,
             Err(error) => status = call.fail("cannot access", word, error),
         }
     }
     Ok(status)
+}
+
+/// Says of a file that its owner is another one now.
+fn tell<W: World>(
+    world: &W,
+    call: &mut Call<'_>,
+    word: &[u8],
+    before: Option<Status>,
+) -> Result<(), Stop> {
+    let name = |id: u32, name: Option<Vec<u8>>| match name {
+        Some(name) => shown(&name),
+        None => id.to_string(),
+    };
+    let owners = |at: &Status| {
+        let user = name(at.uid, accounts::user_name(world, at.uid));
+        format!("{user}:{}", name(at.gid, accounts::group_name(world, at.gid)))
+    };
+    let now = world.status(&call.path(word), true).ok();
+    if let (Some(before), Some(now)) = (before, now)
+        && (before.uid, before.gid) != (now.uid, now.gid)
+    {
+        let (from, to) = (owners(&before), owners(&now));
+        let line = format!("changed ownership of {} from {from} to {to}\n", call.quoted(word)?);
+        call.print(line.as_bytes());
+    }
+    Ok(())
 }
 
 /// A change of owners.
