@@ -23,6 +23,9 @@ pub(super) const VALUE: &str = "\u{10c0de}\u{10c0de}\u{10c0de}\u{10c0de}\u{10c0d
 /// How many bytes of it are recognised, wherever a shell has cut it: as many as a character has.
 const PIECE: usize = 4;
 
+/// Texts that values may be: a word, and what base64 makes of bytes.
+const OTHERS: [&str; 2] = ["QMZXWVKJHGFDSAPOIUYT", "p3Xq+9/aB7mZtR1w0LkYdQ=="];
+
 /// Programs that pass a value on as it is, or only ask about the file that has it.
 const CARRIERS: [&str; 27] = [
     "[",
@@ -170,8 +173,23 @@ impl System<'_, '_> {
             let call = reads_source(watched.words);
             self.draw(LeftOut { package: watched.package.clone(), call });
         }
-        if !is_script && (saw || watched.has_words || watched.input > 0) {
+        if is_script || !(saw || watched.has_words || watched.input > 0) {
+            return Ok(ran);
+        }
+        let prints = invocation.output.len() > watched.start;
+        if watched.name != "grep" || saw || watched.has_words || prints {
             self.judge(&watched, invocation.output)?;
+            return Ok(ran);
+        }
+        // It asks of what stands around the value, if it answers the same of any other.
+        for other in OTHERS {
+            let input = String::from_utf8_lossy(invocation.input).replace(VALUE, other);
+            let (input, mut output, mut errors) = (input.as_bytes(), Vec::new(), Vec::new());
+            let (output, errors) = (&mut output, &mut errors);
+            let call = Invocation { input, output, errors, ..invocation };
+            if is_in(input) || dispatch(self, call)?.0.status != ran.status {
+                return Err(watched.unknown());
+            }
         }
         Ok(ran)
     }

@@ -48,7 +48,7 @@ fn no_data(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop>
     Ok(0)
 }
 
-fn leave_out(system: &mut System<'_, '_>, left_out: LeftOut) {
+pub(super) fn leave_out(system: &mut System<'_, '_>, left_out: LeftOut) {
     if !system.asked.data.contains(&left_out) {
         system.asked.data.push(left_out);
     }

@@ -207,6 +207,7 @@ mod tests {
                 &["mcookie # /etc/c"],
             ),
             ("mcookie | sed -n 's/^\\(.\\{48\\}\\).*/\\1/p' >/etc/x", &["mcookie # /etc/x"]),
+            ("echo a=$(mcookie) >/etc/c; grep -Eq '^a=' </etc/c || exit 1", &["mcookie # /etc/c"]),
             ("mcookie >/etc/key; rm /etc/key", &[]),
             ("nvme gen-hostnqn >/dev/null", &[]),
         ] {
@@ -228,6 +229,8 @@ mod tests {
             ),
             ("mcookie >/etc/x; sed -i s/./x/g /etc/x", "`sed`: a value that is random"),
             ("mcookie >/etc/x; sed s/./x/g /etc/x", "`sed`: a value that is random"),
+            ("mcookie | grep -qE '^[A-Z]{20}$'", "`grep`: a value that is random"),
+            ("mcookie | grep -c a", "`grep`: a value that is random"),
             ("echo a >/etc/$(mcookie)", ": a random name"),
             ("mcookie -f x", "`mcookie`: these words"),
             ("openssl version", "`openssl`: these words"),

@@ -8,7 +8,9 @@ use cvmkit_shell::Stop;
 use cvmkit_shell::commands::{Call, uid};
 use cvmkit_shell::world::Files as _;
 
+use super::left_out::leave_out;
 use crate::packages::debian::commands::System;
+use crate::packages::debian::commands::asked::LeftOut;
 use crate::packages::debian::commands::declined;
 
 /// `su [-s SHELL] USER -c COMMAND`, with the words in any order.
@@ -91,6 +93,16 @@ fn one(
             let is_own = if *question == "-O" { at.uid == uid } else { at.gid == gid };
             Ok(u8::from(!is_own))
         }
+        // What Django makes of a site in its database and beside it, as mailman3-web 0+20240312 has it.
+        [
+            "python3",
+            "/usr/bin/django-admin",
+            "collectstatic" | "compress" | "loaddata" | "migrate",
+            ..,
+        ] => {
+            leave_out(system, LeftOut::of(call));
+            Ok(0)
+        }
         ["true" | ":"] => Ok(0),
         ["false"] => Ok(1),
         [program, ..] => {
@@ -133,6 +145,19 @@ mod tests {
             output(&FILES, "su w -c true 2>/dev/null; echo $?; su -c false; echo $?"),
             "1\n1\n"
         );
+    }
+
+    #[test]
+    fn what_django_makes_is_told() {
+        use crate::packages::debian::commands::tests::data;
+
+        let admin = "python3 /usr/bin/django-admin";
+        let script =
+            format!("su --shell /bin/sh --command '{admin} migrate --no-input' u || exit 1");
+        let told = data(&FILES, &script);
+        let call = format!("su --shell /bin/sh --command {admin} migrate --no-input u");
+        assert_eq!(told.iter().map(|one| one.call.as_str()).collect::<Vec<_>>(), [call]);
+        assert!(stop(&FILES, &format!("su u -c '{admin} shell'")).contains("as another user"));
     }
 
     /// A key that another user makes is left out as root's is.
