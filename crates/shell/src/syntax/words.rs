@@ -383,6 +383,10 @@ impl Parser<'_> {
                         self.take_raw();
                         script.push(byte);
                     }
+                    // A line goes on here even between single quotes, and in a comment.
+                    Some(b'\n') => {
+                        self.take_raw();
+                    }
                     _ => script.push(b'\\'),
                 },
                 Some(byte) => script.push(byte),

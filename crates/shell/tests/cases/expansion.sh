@@ -160,3 +160,16 @@ case z in [[:alpha:]]) echo alpha;; esac; case - in [a-]) echo dash;; esac
 echo $-; set -eu; case $- in *e*u*|*u*e*) echo eu;; esac
 ----
 x='\*'; case '*' in $x) echo esc;; *) echo no;; esac; case 'a*' in a$x) echo e2;; esac; y='*b'; echo ${y#$x} "${y#$x}" "${y#"$x"}"; z='a\b'; case 'a\b' in $z) echo same;; *) echo other;; esac; case 'ab' in $z) echo ab;; esac; w='\'; case '\' in $w) echo bs;; esac; q='[\]]'; case ']' in $q) echo br;; esac; case '\*' in "$x") echo quoted;; esac
+----
+X=`printf '%s|' 'a\
+b' "c\
+d" e\\
+f`; echo "[$X]" `echo 1
+#x\
+2
+`
+while read -r x; do echo "$x"; done <<F
+`echo g\
+'h\
+'`
+F
