@@ -56,8 +56,10 @@ pub(in super::super) fn diff<W: World>(world: &mut W, call: &mut Call<'_>) -> Re
         ("recursive", b'r'),
         ("new-file", b'N'),
         ("report-identical-files", b's'),
+        ("ignore-all-space", b'w'),
+        ("ignore-blank-lines", b'B'),
     ];
-    let options = Options::of(call, "qrNs", &long)?;
+    let options = Options::of(call, "qrNswB", &long)?;
     let [one, other] = options.operands.as_slice() else {
         return Ok(call.usage("missing or extra operand", TROUBLE));
     };
@@ -89,7 +91,9 @@ pub(in super::super) fn diff<W: World>(world: &mut W, call: &mut Call<'_>) -> Re
     }
     let ([first, second], 0 | 1) = (texts.as_slice(), missing) else { return Ok(TROUBLE) };
     let (one, other) = (shown(&one), shown(&other));
-    match (first == second, options.has(b's'), options.has(b'q')) {
+    let compared = |text: &[u8]| compared(text, options.has(b'w'), options.has(b'B'));
+    let is_same = first == second || compared(first) == compared(second);
+    match (is_same, options.has(b's'), options.has(b'q')) {
         (true, true, _) => {
             call.print(format!("Files {one} and {other} are identical\n").as_bytes())
         }
@@ -97,5 +101,15 @@ pub(in super::super) fn diff<W: World>(world: &mut W, call: &mut Call<'_>) -> Re
         (false, _, true) => call.print(format!("Files {one} and {other} differ\n").as_bytes()),
         (false, _, false) => return Err(call.unsupported("what files differ in")),
     }
-    Ok(u8::from(first != second))
+    Ok(u8::from(!is_same))
+}
+
+/// The lines of a text as they are compared: without white space, and without those that have nothing else.
+fn compared(text: &[u8], no_space: bool, no_blank: bool) -> Vec<Vec<u8>> {
+    let ends: &[u8] = if no_space { b"" } else { b"\n" };
+    let lines = text.split_inclusive(|byte| *byte == b'\n').map(|line| match no_space {
+        true => line.iter().copied().filter(|byte| !b" \t\n\x0b\x0c\r".contains(byte)).collect(),
+        false => line.to_vec(),
+    });
+    lines.filter(|line: &Vec<u8>| !no_blank || line.as_slice() != ends).collect()
 }
