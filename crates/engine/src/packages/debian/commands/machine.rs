@@ -5,6 +5,7 @@ use cvmkit_shell::commands::{Call, Options};
 use cvmkit_shell::world::{FileType, Files as _};
 
 use super::System;
+use super::programs::listchanges;
 use crate::packages::debian::KERNEL_PACKAGES;
 
 /// Kernel's names of machines (`uname -m`) by Debian's.
@@ -241,13 +242,30 @@ pub(super) fn run_parts(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Res
 /// What twisted 24.11 has python3 do for each version of it: it lists the plugins, and keeps the list beside them.
 const TWISTED: &str = "from twisted.plugin import IPlugin, getPlugins; list(getPlugins(IPlugin))";
 
-/// python3, as far as it makes caches: compiled modules, and Twisted's list of plugins.
+/// python3, as far as it compiles modules, which is a cache as Twisted's list of plugins is, looks whether debconf's module is there, or runs a program
+/// that stands here.
 pub(super) fn python(system: &mut System<'_, '_>, call: &mut Call<'_>) -> Result<u8, Stop> {
+    const DEBCONF: &[u8] = b"/usr/lib/python3/dist-packages/debconf.py";
     let mut words = call.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned());
     let first = words.find(|word| !["-E", "-S", "-B", "-O", "-OO", "-I"].contains(&word.as_str()));
     let module = words.next();
+    let rest: Vec<String> = words.collect();
     match (first.as_deref(), module.as_deref()) {
         (Some("-m"), Some("py_compile" | "compileall")) => Ok(0),
+        (Some("-c"), Some("import debconf")) => match system.status(DEBCONF, true) {
+            Ok(_) => Ok(0),
+            Err(_) => {
+                call.print_error(b"ModuleNotFoundError: No module named 'debconf'\n");
+                Ok(1)
+            }
+        },
+        (Some("-m"), Some(name)) if listchanges::is_meant(call, name) => {
+            listchanges::helper(system, call, &rest)
+        }
+        (Some(path), Some(step)) if listchanges::is_meant(call, path) => {
+            let words = [vec![step.to_owned()], rest].concat();
+            listchanges::helper(system, call, &words)
+        }
         (Some(path), _) if path.ends_with("/py_compile.py") => Ok(0),
         (Some(path), _) if path.ends_with("/compileall.py") => Ok(0),
         (Some("-c"), Some(TWISTED)) => {

@@ -149,7 +149,7 @@ impl Database {
     }
 
     /// The value of a question that a script asks for, which thus has an effect.
-    pub(super) fn read(&mut self, name: &str) -> String {
+    pub(in super::super) fn read(&mut self, name: &str) -> String {
         if self.questions.get(name).is_some_and(|question| question.is_answered) {
             self.answers.read(name);
         }

@@ -14,6 +14,7 @@ mod kernel;
 mod left_out;
 mod lighttpd;
 mod linux;
+pub(super) mod listchanges;
 mod locales;
 mod mailcap;
 mod odbc;
