@@ -24,6 +24,7 @@ mod random;
 mod sax;
 mod secrets;
 mod su;
+mod tcl;
 mod ucf;
 
 pub(super) use left_out::no_rules;
@@ -66,6 +67,7 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"setupcon" => left_out::setupcon,
         b"slapadd" => left_out::slapadd,
         b"sqlite3" => left_out::sqlite3,
+        b"tclsh" => tcl::tclsh,
         b"twadmin" => secrets::twadmin,
         b"ucfq" => ucf::ucfq,
         b"update-binfmts" => left_out::update_binfmts,
