@@ -25,6 +25,7 @@ mod sax;
 mod secrets;
 mod su;
 mod tcl;
+mod tex;
 mod ucf;
 
 pub(super) use left_out::no_rules;
@@ -79,7 +80,8 @@ pub(super) fn program(name: &[u8]) -> Option<Program> {
         b"update-xmlcatalog" => catalogs::update_xmlcatalog,
         name => {
             let others = kernel::program(name).or_else(|| left_out::program(name));
-            return others.or_else(|| secrets::program(name)).or_else(|| random::program(name));
+            let others = others.or_else(|| secrets::program(name));
+            return others.or_else(|| random::program(name)).or_else(|| tex::program(name));
         }
     })
 }
