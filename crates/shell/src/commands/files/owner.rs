@@ -77,29 +77,10 @@ fn change<W: World>(
     if through == Some(b'L') || (through == Some(b'H') && options.operands.iter().any(is_link)) {
         return Err(call.unsupported("a recursive change through links"));
     }
-    let mut operands = options.operands.as_slice();
-    let owner = if let Some(like) = options.last(b'=') {
-        match world.status(&call.path(like), true) {
-            Ok(status) => Owner { uid: Some(status.uid), gid: Some(status.gid) },
-            Err(error) => return Ok(call.fail("failed to get attributes of", like, error)),
-        }
-    } else {
-        let [word, rest @ ..] = operands else { return Ok(call.usage("missing operand", 1)) };
-        operands = rest;
-        match read(world, word) {
-            Ok(owner) => owner,
-            Err(message) => return Ok(call.usage(&message, 1)),
-        }
+    let (change, operands) = match asked_for(world, call, &options, read) {
+        Ok(asked) => asked,
+        Err(status) => return Ok(status),
     };
-    let from = match options.last(b'^').map(|word| read(world, word)) {
-        Some(Err(message)) => return Ok(call.usage(&message, 1)),
-        Some(Ok(from)) => from,
-        None => Owner { uid: None, gid: None },
-    };
-    if operands.is_empty() {
-        return Ok(call.usage("missing operand", 1));
-    }
-    let change = Change { owner, from, recursive: options.has(b'R'), links: options.has(b'h') };
     let is_told = options.has(b'c');
     let is_plain = !change.recursive && !change.links;
     if is_told && !(is_plain && change.owner.uid.is_some() && change.owner.gid.is_some()) {
@@ -117,6 +98,34 @@ fn change<W: World>(
         }
     }
     Ok(status)
+}
+
+/// What the words ask for, and of which files; the status of a call that can't be, which is told.
+fn asked_for<'o, W: World>(
+    world: &W,
+    call: &mut Call<'_>,
+    options: &'o Options<'_>,
+    read: impl Fn(&W, &[u8]) -> Result<Owner, String>,
+) -> Result<(Change, &'o [&'o [u8]]), u8> {
+    let mut operands = options.operands.as_slice();
+    let owner = if let Some(like) = options.last(b'=') {
+        match world.status(&call.path(like), true) {
+            Ok(status) => Owner { uid: Some(status.uid), gid: Some(status.gid) },
+            Err(error) => return Err(call.fail("failed to get attributes of", like, error)),
+        }
+    } else {
+        let [word, rest @ ..] = operands else { return Err(call.usage("missing operand", 1)) };
+        operands = rest;
+        read(world, word).map_err(|message| call.usage(&message, 1))?
+    };
+    let from = options.last(b'^').map(|word| read(world, word)).transpose();
+    let from = from.map_err(|message| call.usage(&message, 1))?;
+    let from = from.unwrap_or(Owner { uid: None, gid: None });
+    if operands.is_empty() {
+        return Err(call.usage("missing operand", 1));
+    }
+    let change = Change { owner, from, recursive: options.has(b'R'), links: options.has(b'h') };
+    Ok((change, operands))
 }
 
 /// Says of a file that its owner is another one now.
